@@ -1,0 +1,350 @@
+r"""The Legendre delay network (LDN) as mathematics.
+
+An LDN of order ``d`` holds a sliding window of ``theta`` seconds of its input as
+``d`` Legendre coefficients:
+
+.. math::
+
+    \theta \dot{m} = A m + B u, \qquad
+    u(t - r\theta) \approx \sum_{i<d} P_i(2r - 1)\, m_i(t), \quad 0 \le r \le 1.
+
+Letters: ``d`` order, ``T`` steps, ``c`` channels.  Times are in seconds.
+
+Internally, products with ``A`` are taken in the *balanced* coordinates
+``x_i = m_i / sqrt(2i + 1)``, where the Euclidean norm is the energy of the window and
+``exp(A t)`` is a contraction: that is what keeps orders of a thousand accurate.
+
+References
+----------
+.. [1] Voelker, Kajić, Eliasmith (2019). Legendre Memory Units: continuous-time
+   representation in recurrent neural networks. NeurIPS.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.polynomial.legendre import leggauss, legvander
+from scipy.linalg import expm
+
+from lmu_spiking.errors import ValidationError
+
+METHODS = ("zoh", "euler", "bilinear")
+
+
+@dataclass(frozen=True)
+class LDN:
+    """A Legendre delay network: ``order`` coefficients of the last ``theta`` seconds.
+
+    Parameters
+    ----------
+    order : int
+        Number of Legendre coefficients, ``d >= 1``.
+    theta : float
+        Length of the window, seconds.
+
+    Raises
+    ------
+    ValidationError
+        If ``order`` is not a positive whole number or ``theta`` not positive.
+
+    Examples
+    --------
+    >>> ldn = LDN(order=6, theta=0.5)
+    >>> m = ldn.simulate(np.ones(2000), dt=0.001)
+    >>> bool(np.allclose(m[-1] @ ldn.readout(0.25, dt=0.001), 1, atol=1e-3))
+    True
+    """
+
+    order: int
+    theta: float
+
+    def __post_init__(self):
+        _check_order(self.order)
+        _check_positive("LDN.theta", self.theta, "seconds")
+        object.__setattr__(self, "order", int(self.order))
+        object.__setattr__(self, "theta", float(self.theta))
+
+    # -- the system -------------------------------------------------------------
+
+    @cached_property
+    def A(self) -> np.ndarray:
+        r"""(d, d): ``A_ij = (2i+1) (-1 if i < j else (-1)^(i-j+1))``."""
+        i, j = np.ogrid[: self.order, : self.order]
+        return (2.0 * i + 1) * np.where(i < j, -1.0, (-1.0) ** (i - j + 1))
+
+    @cached_property
+    def B(self) -> np.ndarray:
+        r"""(d,): ``B_i = (2i+1) (-1)^i``."""
+        i = np.arange(self.order)
+        return (2.0 * i + 1) * (-1.0) ** i
+
+    def discretize(self, dt: float, method: str = "zoh"):
+        r"""The step ``m[k+1] = Ad m[k] + Bd u[k]``.
+
+        ``zoh`` is exact for an input held over each step:
+        ``Ad = exp(h A)``, ``Bd = A^-1 (Ad - I) B`` with ``h = dt / theta``.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+        method : {"zoh", "euler", "bilinear"}
+
+        Returns
+        -------
+        Ad : (d, d) ndarray
+        Bd : (d,) ndarray
+        """
+        _check_positive("LDN.discretize.dt", dt, "seconds")
+        h, d, scale = dt / self.theta, self.order, _balance(self.order)
+        A = self.A * scale / scale[:, None]
+        B = self.B / scale
+        if method == "zoh":
+            # exp of [[hA, hB], [0, 0]] holds exp(hA) and its integral over B
+            block = np.zeros((d + 1, d + 1))
+            block[:d, :d], block[:d, d] = h * A, h * B
+            both = expm(block)
+            Ad, Bd = both[:d, :d], both[:d, d]
+        elif method == "euler":
+            Ad, Bd = np.eye(d) + h * A, h * B
+        elif method == "bilinear":
+            left = np.eye(d) - h / 2 * A
+            Ad = np.linalg.solve(left, np.eye(d) + h / 2 * A)
+            Bd = np.linalg.solve(left, h * B)
+        else:
+            raise ValidationError(
+                "LDN.discretize.method", method, f"is unknown; use one of {METHODS}"
+            )
+        return Ad * scale[:, None] / scale, Bd * scale
+
+    def series(self, dt: float, tolerance: float = 1e-16) -> "SeriesStep":
+        """The ZOH step without a matrix, in O(K d); see `SeriesStep`."""
+        return SeriesStep(self, dt, tolerance)
+
+    # -- running it -------------------------------------------------------------
+
+    def simulate(self, u, dt: float, *, method: str = "zoh", initial=None):
+        """States of the exact system driven by samples.
+
+        Parameters
+        ----------
+        u : (T,) or (T, c) array_like
+            Input samples, one a step; every channel has its own memory.
+        dt : float
+            Step, seconds.
+        method : {"zoh", "euler", "bilinear", "series"}
+            ``series`` is ``zoh`` computed without a matrix, for large orders.
+        initial : (d,) or (c, d) array_like, optional
+            State before the first input; zero by default.
+
+        Returns
+        -------
+        m : (T, d) or (T, c, d) ndarray
+            ``m[k]`` is the state after input ``k``.
+        """
+        u = np.asarray(u, dtype=float)
+        if u.ndim not in (1, 2):
+            raise ValidationError(
+                "LDN.simulate.u", u.shape, "must be (T,) or (T, channels)"
+            )
+        if not np.isfinite(u).all():
+            raise ValidationError(
+                "LDN.simulate.u", "u", "has NaN or infinite samples; remove them"
+            )
+        states = np.empty((*u.shape, self.order))
+        m = np.zeros(states.shape[1:]) if initial is None else _as_state(initial, states)
+        step = self.series(dt) if method == "series" else self._dense(dt, method)
+        for k, sample in enumerate(u):
+            m = step(m, sample)
+            states[k] = m
+        return states
+
+    def _dense(self, dt: float, method: str) -> Callable:
+        Ad, Bd = self.discretize(dt, method)
+        transposed = np.ascontiguousarray(Ad.T)
+
+        def step(m, u):
+            return m @ transposed + np.multiply.outer(u, Bd)
+
+        return step
+
+    def frequency_response(self, frequency, dt: float) -> np.ndarray:
+        r"""State after an input ``exp(2 pi i f t)``, per unit of that input.
+
+        ``G(f) = z (z I - Ad)^-1 Bd`` at ``z = exp(2 pi i f dt)``: the state *after*
+        the input of the same step, as `simulate` returns it.
+
+        Parameters
+        ----------
+        frequency : (F,) array_like
+            Hz.
+
+        Returns
+        -------
+        G : (F, d) complex ndarray
+        """
+        Ad, Bd = self.discretize(dt)
+        z = np.exp(2j * np.pi * np.atleast_1d(frequency) * dt)[:, None, None]
+        right = np.broadcast_to(Bd[:, None], (len(z), self.order, 1))
+        return (z * np.linalg.solve(z * np.eye(self.order) - Ad, right))[..., 0]
+
+    # -- reading it -------------------------------------------------------------
+
+    def readout(self, delay, dt: float | None = None) -> np.ndarray:
+        r"""Weights ``c`` such that ``c @ m`` is the input ``delay`` seconds ago.
+
+        ``c_i = P_i(2r - 1)`` with ``r = delay / theta``.  A sampled system holds each
+        input for a step, so a sample's centre lies half a step further back: with
+        ``dt`` given, ``r = (delay + dt/2) / theta``.
+
+        Parameters
+        ----------
+        delay : float or (n,) array_like
+            Seconds; 0 to ``theta`` (with ``dt``: 0 to ``theta - dt``).
+        dt : float, optional
+            Step of the sampled system; None for the continuous one.
+
+        Returns
+        -------
+        c : (d,) or (n, d) ndarray
+
+        Raises
+        ------
+        ValidationError
+            If a delay lies outside the window.
+        """
+        step = 0.0 if dt is None else float(dt)
+        delay = np.asarray(delay, dtype=float)
+        slack = 1e-9 * self.theta
+        inside = (delay >= -slack) & (delay <= self.theta - step + slack)
+        if not np.all(inside):
+            raise ValidationError(
+                "LDN.readout.delay",
+                np.atleast_1d(delay)[~np.atleast_1d(inside)][0].item(),
+                f"is outside the window of 0 to {self.theta - step:g} s",
+                "choose a delay inside, or a longer theta",
+            )
+        return self.basis((delay + step / 2) / self.theta)
+
+    def basis(self, r) -> np.ndarray:
+        """Shifted Legendre polynomials ``P_i(2r - 1)``: (d,) or (n, d)."""
+        r = np.asarray(r, dtype=float)
+        return legvander(2 * r - 1, self.order - 1).reshape(*r.shape, self.order)
+
+    def window(self, m, n_points: int = 100) -> np.ndarray:
+        """The window held by states ``m`` (..., d), newest sample first.
+
+        Returns
+        -------
+        w : (..., n_points) ndarray
+            At the centres of ``n_points`` equal parts, ``r = (j + 1/2) / n_points``.
+        """
+        r = (np.arange(n_points) + 0.5) / n_points
+        return np.asarray(m) @ self.basis(r).T
+
+    def energy(self, m) -> np.ndarray:
+        r"""Energy of the window, ``int_0^theta w^2 = theta sum_i m_i^2 / (2i + 1)``."""
+        m = np.asarray(m)
+        return self.theta * np.sum((m / _balance(self.order)) ** 2, axis=-1)
+
+    def functional(self, weight: Callable, n_points: int | None = None) -> np.ndarray:
+        r"""Weights of a linear functional of the window.
+
+        ``c_i = int_0^1 weight(r) P_i(2r - 1) dr`` (Gauss-Legendre quadrature), so that
+        ``c @ m = int_0^1 weight(r) u(t - r theta) dr``.
+
+        Parameters
+        ----------
+        weight : callable
+            Takes ``r`` (n,) in [0, 1] and returns (n,).
+        n_points : int, optional
+            Quadrature points; ``2 d + 64`` by default.
+        """
+        nodes, weights = leggauss(n_points or 2 * self.order + 64)
+        r = (nodes + 1) / 2
+        return (weights / 2 * np.asarray(weight(r))) @ self.basis(r)
+
+
+class SeriesStep:
+    r"""One exact ZOH step in O(K d) time and O(d) memory, without a matrix.
+
+    .. math::
+
+        m \leftarrow m + \sum_{k=1}^{K} \frac{h^k}{k!} A^{k-1} (A m + B u),
+        \qquad h = dt / (n\,\theta), \quad n \text{ times}.
+
+    Each product with ``A`` is two cumulative sums.  In balanced coordinates
+    ``||A||_2 <= ||A||_F = d^2``, hence ``n`` substeps of ``h d^2 <= 4`` bound every
+    term, and ``K`` is the first with ``4^K / K! <= tolerance``.
+
+    Attributes
+    ----------
+    terms : int
+        ``K``, terms of the series.
+    substeps : int
+        ``n``, equal parts a step is taken in.
+    """
+
+    def __init__(self, ldn: LDN, dt: float, tolerance: float = 1e-16):
+        _check_positive("LDN.series.dt", dt, "seconds")
+        _check_positive("LDN.series.tolerance", tolerance, "")
+        norm = dt / ldn.theta * ldn.order**2
+        self.substeps = max(1, int(np.ceil(norm / 4.0)))
+        self.h = dt / ldn.theta / self.substeps
+        self.terms, size = 1, norm / self.substeps
+        while size > tolerance:
+            self.terms += 1
+            size *= norm / self.substeps / self.terms
+        self._scale = _balance(ldn.order)
+        self._sign = (-1.0) ** np.arange(ldn.order)
+
+    def multiply(self, x: np.ndarray) -> np.ndarray:
+        """``A x`` over the last axis, in balanced coordinates: O(d)."""
+        y = self._scale * x
+        later = np.cumsum(y, axis=-1)
+        later = later[..., -1:] - later
+        alternating = self._sign * np.cumsum(self._sign * y, axis=-1)
+        return -self._scale * (later + alternating)
+
+    def __call__(self, m: np.ndarray, u) -> np.ndarray:
+        """State (..., d) after holding input ``u`` (...) for one step."""
+        x = m / self._scale
+        push = np.multiply.outer(np.asarray(u, dtype=float), self._sign * self._scale)
+        for _ in range(self.substeps):
+            term = self.h * (self.multiply(x) + push)
+            x = x + term
+            for k in range(2, self.terms + 1):
+                term = self.h / k * self.multiply(term)
+                x += term
+        return x * self._scale
+
+
+def _balance(order: int) -> np.ndarray:
+    """(d,): ``sqrt(2i + 1)``, the scale of ``m`` in units of window energy."""
+    return np.sqrt(2.0 * np.arange(order) + 1)
+
+
+def _check_order(order) -> None:
+    whole = isinstance(order, (int, np.integer)) and not isinstance(order, bool)
+    if not whole or order < 1:
+        raise ValidationError("LDN.order", order, "must be a whole number of at least 1")
+
+
+def _check_positive(attribute: str, value, unit: str) -> None:
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not np.isfinite(value) or value <= 0:
+        unit = f" ({unit})" if unit else ""
+        raise ValidationError(attribute, value, f"must be a positive number{unit}")
+
+
+def _as_state(initial, states: np.ndarray) -> np.ndarray:
+    initial = np.array(initial, dtype=float)
+    if initial.shape != states.shape[1:]:
+        raise ValidationError(
+            "LDN.simulate.initial",
+            initial.shape,
+            f"must have the shape of one state, {states.shape[1:]}",
+        )
+    return initial

@@ -1,0 +1,262 @@
+"""The spiking memory: an LDN as a recurrent network of neurons."""
+
+from collections.abc import Callable
+
+import nengo
+import numpy as np
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.ldn import LDN
+from lmu_spiking.networks import readout
+from lmu_spiking.population import Population, build_population
+from lmu_spiking.spec import MemorySpec
+from lmu_spiking.synapse import as_synapse, map_onto
+
+
+class LegendreMemory(nengo.Network):
+    r"""A sliding window of ``theta`` seconds, held by recurrently connected neurons.
+
+    The neurons decode the state ``m`` of a Legendre delay network [1]_; the recurrent
+    synapse integrates it (Principle 3, exact for Nengo's discrete step)::
+
+        input --> state --> neurons --> output
+                    ^                     |
+                    +------ A', h(t) -----+
+
+    Parameters
+    ----------
+    n_neurons : int
+        Neurons in all, at least 2 for each of the ``size_in * order`` dimensions.
+    order : int
+        Legendre coefficients of each input, ``d``.
+    theta : float
+        Window, seconds.
+    synapse : float or nengo.synapses.LinearFilter
+        Recurrent synapse; a number is the time constant of a lowpass, seconds.
+    dt : float
+        Step of the simulator it will run in, seconds.
+    size_in : int
+        Inputs; each has a window of its own.
+    neuron_type : str or nengo.neurons.NeuronType
+        ``"poisson"`` (default), ``"stochastic"``, ``"regular"``, ``"rate"``, ``"if"``,
+        ``"lif"``, ...; a neuron type set in ``nengo.Config`` takes the default's place.
+    tuning : {"pairs", "drawn"} or Tuning, optional
+        Rectifier pairs (exactly linear) where the neurons allow, else drawn curves.
+    max_rate : float
+        Rate at the radius, Hz.
+    radii : float or (size_in * order,) array_like
+        Range of each state dimension.  Pairs do not saturate beyond it.
+    delay_steps : int
+        Steps of delay in the loop beyond Nengo's own; mapped out exactly.
+    aggregated : bool
+        Simulate the sum of all neurons of a side as one Poisson variable: the same in
+        distribution, at a cost that does not grow with ``n_neurons``.
+    tuning_seed : int
+        Draws the curves.
+    noise_seed : int, optional
+        Draws the spikes and initial voltages; from the network's seed by default.
+    label, seed, add_to_container
+        As in `nengo.Network`.
+
+    Attributes
+    ----------
+    input : nengo.Node
+        ``size_in`` inputs.
+    state : nengo.Node
+        The post-synaptic state, ``size_in * order`` values, input by input.  At probe
+        index ``k`` it is the state after input ``k - 1``.  Probe with ``synapse=None``.
+    output : nengo.Node
+        The state as decoded from the spikes of one step, unfiltered.
+    ensemble : nengo.Ensemble
+        All neurons, driven and decoded through ``ensemble.neurons``.
+    ldn : LDN
+    mapped : Mapped
+    population : Population
+
+    References
+    ----------
+    .. [1] Voelker, Kajić, Eliasmith (2019). Legendre Memory Units. NeurIPS.
+
+    Examples
+    --------
+    >>> with nengo.Network() as model:
+    ...     stimulus = nengo.Node(lambda t: np.sin(6 * t))
+    ...     memory = LegendreMemory(600, order=6, theta=0.5)
+    ...     past = memory.add_output(delay=0.5)
+    ...     connection = nengo.Connection(stimulus, memory.input, synapse=None)
+    >>> past.size_out
+    1
+    """
+
+    def __init__(
+        self,
+        n_neurons: int,
+        order: int,
+        theta: float,
+        *,
+        synapse=0.1,
+        dt: float = 0.001,
+        size_in: int = 1,
+        neuron_type=None,
+        tuning=None,
+        max_rate: float = 300.0,
+        radii=1.0,
+        delay_steps: int = 0,
+        aggregated: bool = False,
+        tuning_seed: int = 0,
+        noise_seed: int | None = None,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
+    ):
+        # everything that can be refused is, before Nengo sees a half-made network
+        ldn = LDN(order, theta)
+        mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
+        size = _checked_size(size_in) * ldn.order
+        population = build_population(
+            n_neurons,
+            _spread(radii, size),
+            neurons=_configured(neuron_type),
+            tuning=tuning,
+            max_rate=max_rate,
+            averaging=ldn.theta,
+            aggregated=aggregated,
+            rng=np.random.RandomState(tuning_seed),
+        )
+        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        self.ldn, self.mapped, self.population = ldn, mapped, population
+        self.dt, self.size_in = float(dt), int(size_in)
+
+        with self:
+            self.input = nengo.Node(size_in=self.size_in, label="input")
+            self.state = nengo.Node(size_in=size, label="state")
+            self.ensemble = _ensemble(population, noise_seed)
+            self.output = nengo.Node(size_in=size, label="output")
+
+            each = np.eye(self.size_in)
+            for column, taken in zip(mapped.B.T, mapped.input_filter, strict=True):
+                nengo.Connection(
+                    self.input,
+                    self.state,
+                    transform=np.kron(each, column[:, None]),
+                    synapse=taken,
+                )
+            nengo.Connection(
+                self.state,
+                self.ensemble.neurons,
+                transform=_encode(population),
+                synapse=None,
+            )
+            nengo.Connection(
+                self.ensemble.neurons,
+                self.output,
+                transform=_decode(population),
+                synapse=None,
+            )
+            nengo.Connection(
+                self.output,
+                self.state,
+                transform=np.kron(each, mapped.A),
+                synapse=mapped.synapse,
+            )
+
+    @classmethod
+    def from_spec(cls, spec: MemorySpec, **kwargs) -> "LegendreMemory":
+        """The memory that ``spec`` describes; ``kwargs`` go to the constructor."""
+        return cls(**(spec.arguments() | kwargs))
+
+    def add_output(
+        self,
+        *,
+        delay=None,
+        function: Callable | None = None,
+        synapse=None,
+        n_neurons: int | None = None,
+        signal=None,
+        label: str | None = None,
+    ) -> nengo.Node:
+        """A readout of the window; see `networks.readout`.
+
+        Parameters
+        ----------
+        delay : float or (n,) array_like, optional
+            Seconds, ``dt`` to ``theta``.  Without a function: one output for each delay
+            (and input).  With one: where it sees the window.
+        function : callable, optional
+            Any function of the window ``w`` (n,), newest sample first, returning a
+            number or a vector; computed by an ensemble over the joint state.
+        synapse : float or nengo.synapses.LinearFilter, optional
+            Read from the spikes through a synapse of its own; it adds no delay.
+            By default delays are read from ``.state``, and functions use 20 ms.
+        n_neurons : int, optional
+            Of the function's ensemble; 2,000 by default.
+        signal : (T,) array_like, optional
+            Input to be expected, which the function's ensemble is tuned to.
+
+        Returns
+        -------
+        nengo.Node
+            With attribute-free output; probe it with ``synapse=None``.
+        """
+        if function is not None:
+            return readout.add_function(
+                self, function, delay, synapse, n_neurons, signal, label
+            )
+        return readout.add_delay(self, delay, synapse, label)
+
+
+def _ensemble(population: Population, noise_seed: int | None) -> nengo.Ensemble:
+    """All neurons in one ensemble, whose own encoder is not used."""
+    return nengo.Ensemble(
+        len(population.gain),
+        dimensions=1,
+        neuron_type=population.neurons,
+        encoders=population.encoders[:, None],
+        gain=population.gain,
+        bias=population.bias,
+        eval_points=np.zeros((1, 1)),
+        seed=noise_seed,
+        label="neurons",
+    )
+
+
+def _encode(population: Population) -> nengo.Sparse:
+    """Each neuron takes its own dimension: (m, d) with m entries."""
+    to, of = np.arange(len(population.gain)), population.dimension
+    weights = population.encoders / population.radii[of]
+    shape = (len(to), population.order)
+    return nengo.Sparse(shape, indices=np.column_stack([to, of]), init=weights)
+
+
+def _decode(population: Population) -> nengo.Sparse:
+    """Each dimension sums its own neurons: (d, m) with m entries."""
+    of, to = np.arange(len(population.gain)), population.dimension
+    shape = (population.order, len(of))
+    indices = np.column_stack([to, of])
+    return nengo.Sparse(shape, indices=indices, init=population.decoders)
+
+
+def _configured(neuron_type):
+    """The neuron type asked for, or set in ``nengo.Config``, or Poisson."""
+    if neuron_type is not None:
+        return neuron_type
+    chosen = nengo.Config.default(nengo.Ensemble, "neuron_type")
+    return "poisson" if chosen is nengo.Ensemble.neuron_type.default else chosen
+
+
+def _spread(radii, size: int) -> np.ndarray:
+    try:
+        return np.broadcast_to(np.asarray(radii, dtype=float), (size,)).copy()
+    except (ValueError, TypeError):
+        raise ValidationError(
+            "LegendreMemory.radii", radii, f"must be one number or {size} of them"
+        ) from None
+
+
+def _checked_size(size_in) -> int:
+    whole = isinstance(size_in, (int, np.integer)) and not isinstance(size_in, bool)
+    if not whole or size_in < 1:
+        raise ValidationError(
+            "LegendreMemory.size_in", size_in, "must be a whole number of at least 1"
+        )
+    return int(size_in)

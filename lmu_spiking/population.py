@@ -1,0 +1,429 @@
+r"""How neurons carry numbers: one block of neurons for each dimension of the state.
+
+Neuron ``k`` of dimension ``i`` fires at
+
+.. math::
+
+    r_k(x_i) = f(g_k\, e_k\, x_i / R_i + b_k), \qquad \hat x_i = \sum_k d_k\, r_k ,
+
+with encoder ``e_k`` = +1 or -1, gain ``g_k``, bias ``b_k``, radius ``R_i`` and decoder
+``d_k``.  *Rectifier pairs* take ``f = max(0, .)``, ``g = r_max`` and ``b = 0``: then
+``d_k = e_k R_i / (r_max n_side)`` decodes ``x_i`` exactly, at every ``x_i``, and spikes
+of those rates are unbiased.  *Drawn* curves (max_rates, intercepts, as in Nengo) have
+decoders solved by least squares, which know how noisy the spikes are.
+
+Letters: ``d`` order, ``m`` neurons, ``n`` neurons of one dimension, ``P`` points.
+"""
+
+from dataclasses import dataclass
+
+import nengo
+import numpy as np
+from nengo.dists import Uniform
+from scipy.linalg import cho_factor, cho_solve
+
+from lmu_spiking.errors import ValidationError
+
+POINTS = 400  # evaluation points of one dimension; decoders cost O(POINTS^2 n)
+CHUNK = 4096  # neurons whose curves are held at once
+
+_SPIKES = {
+    "poisson": nengo.PoissonSpiking,
+    "stochastic": nengo.StochasticSpiking,
+    "regular": nengo.RegularSpiking,
+}
+_NEURONS = {
+    "rate": nengo.RectifiedLinear,
+    "if": nengo.SpikingRectifiedLinear,
+    "lif": nengo.LIF,
+    "rate-lif": nengo.LIFRate,
+}
+NEURON_TYPES = (
+    *_SPIKES,
+    *_NEURONS,
+    *(f"{name}-lif" for name in _SPIKES),
+)
+
+
+def neuron_type(name) -> nengo.neurons.NeuronType:
+    """A Nengo neuron type from a name or from itself.
+
+    ``poisson``, ``stochastic`` and ``regular`` spike at rectified-linear rates, with
+    ``-lif`` at those of a LIF curve; ``if`` and ``lif`` integrate; ``rate`` and
+    ``rate-lif`` do not spike.
+    """
+    if isinstance(name, nengo.neurons.NeuronType):
+        return _checked_amplitude(name)
+    if name in _NEURONS:
+        return _NEURONS[name]()
+    if name in NEURON_TYPES:
+        base = nengo.LIFRate() if name.endswith("-lif") else nengo.RectifiedLinear()
+        return _SPIKES[name.removesuffix("-lif")](base)
+    raise ValidationError(
+        "neuron_type",
+        name,
+        "is unknown",
+        f"use one of {', '.join(NEURON_TYPES)}, or a nengo.neurons.NeuronType",
+    )
+
+
+def statistics(neurons: nengo.neurons.NeuronType) -> str:
+    """How the neurons turn a rate into output: what the noise law depends on.
+
+    Returns
+    -------
+    {"poisson", "stochastic", "regular", "rate"}
+        ``regular`` for every integrating neuron (LIF, IF), ``rate`` for no spikes.
+    """
+    for name, kind in _SPIKES.items():
+        if isinstance(neurons, kind):
+            return name
+    return "regular" if neurons.spiking else "rate"
+
+
+def is_rectified_linear(neurons: nengo.neurons.NeuronType) -> bool:
+    """Whether the rate curve is ``max(0, J)``: what pairs need to be exact."""
+    base = getattr(neurons, "base_type", neurons)
+    return isinstance(base, nengo.RectifiedLinear)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How the curves of the neurons are chosen.
+
+    Parameters
+    ----------
+    kind : {"pairs", "drawn"}
+        Rectifier pairs, or Nengo-style curves drawn at random.
+    max_rates : nengo.dists.Distribution or float
+        Rate at the radius, Hz.  Pairs need one number.
+    intercepts : nengo.dists.Distribution
+        Where drawn curves begin, in units of the radius.
+    """
+
+    kind: str
+    max_rates: object = 300.0
+    intercepts: object = Uniform(-1.0, 0.9)
+
+    @classmethod
+    def of(cls, kind, neurons, max_rate: float) -> "Tuning":
+        """A tuning from ``"pairs"``, ``"drawn"``, None (what suits the neurons) or itself.
+
+        Drawn rates spread over 2/3 to 4/3 of ``max_rate``: Nengo's own 200 to 400 Hz
+        for 300 Hz.
+        """
+        if isinstance(kind, Tuning):
+            return kind
+        if not (np.isscalar(max_rate) and np.isfinite(max_rate) and max_rate > 0):
+            raise ValidationError("max_rate", max_rate, "must be a positive number of Hz")
+        if kind is None:
+            kind = "pairs" if is_rectified_linear(neurons) else "drawn"
+        if kind == "pairs":
+            return cls("pairs", float(max_rate))
+        if kind == "drawn":
+            return cls("drawn", Uniform(2 / 3 * max_rate, 4 / 3 * max_rate))
+        raise ValidationError("tuning", kind, "is unknown; use 'pairs' or 'drawn'")
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The neurons of a memory, a block for each dimension.
+
+    Attributes
+    ----------
+    neurons : nengo.neurons.NeuronType
+    dimension : (m,) int ndarray
+        The dimension that a neuron represents.
+    encoders, gain, bias, decoders : (m,) ndarray
+        Encoders are +1 or -1; decoders in units of the state per Hz.
+    radii : (d,) ndarray
+        Range of each dimension.
+    per_unit : (m,) ndarray
+        Neurons that one entry stands for: 1, or more where the population is
+        aggregated.
+    """
+
+    neurons: nengo.neurons.NeuronType
+    dimension: np.ndarray
+    encoders: np.ndarray
+    gain: np.ndarray
+    bias: np.ndarray
+    decoders: np.ndarray
+    radii: np.ndarray
+    per_unit: np.ndarray
+    tuning: Tuning
+
+    @property
+    def order(self) -> int:
+        """Dimensions, ``d``."""
+        return len(self.radii)
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons, ``m``; those that aggregated entries stand for are counted."""
+        return int(self.per_unit.sum())
+
+    def block(self, i: int) -> slice:
+        """Where the neurons of dimension ``i`` stand."""
+        return slice(*np.searchsorted(self.dimension, [i, i + 1]))
+
+    def rates(self, i: int, x) -> np.ndarray:
+        """Rates of dimension ``i``'s neurons at ``x`` (P,): (P, n), Hz."""
+        at = self.block(i)
+        drive = np.multiply.outer(np.asarray(x) / self.radii[i], self.encoders[at])
+        return curves(self.neurons, drive, self.gain[at], self.bias[at])
+
+    def tables(self, i: int, x, dt: float) -> dict[str, np.ndarray]:
+        """What dimension ``i`` does at values ``x`` (P,), summed over its neurons.
+
+        Returns
+        -------
+        dict of (P,) ndarray
+            ``rate``, spikes per second; ``decoded``, the mean of the decoded value;
+            ``variance``, of the decoded value in one step.
+        """
+        x = np.asarray(x, dtype=float)
+        total = {key: np.zeros(len(x)) for key in ("rate", "decoded", "variance")}
+        neurons, copies = self._distinct(i)
+        for start in range(0, len(neurons), CHUNK):
+            part, n = neurons[start : start + CHUNK], copies[start : start + CHUNK]
+            drive = np.multiply.outer(x / self.radii[i], self.encoders[part])
+            rates = curves(self.neurons, drive, self.gain[part], self.bias[part])
+            d = self.decoders[part]
+            total["rate"] += rates @ n
+            total["decoded"] += rates @ (n * d)
+            total["variance"] += step_variance(self.neurons, rates, dt) @ (n * d**2)
+        return total
+
+    def _distinct(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Neurons of dimension ``i`` that differ, and how many there are of each."""
+        at = self.block(i)
+        everyone = np.arange(at.start, at.stop)
+        if self.tuning.kind != "pairs":
+            return everyone, np.ones(len(everyone))
+        up = int(np.sum(self.encoders[at] > 0))
+        return everyone[[0, -1]], np.array([up, len(everyone) - up], dtype=float)
+
+
+def curves(neurons, drive, gain, bias) -> np.ndarray:
+    """Rates (P, n), Hz, at drives ``e x / R`` (P, n)."""
+    return neurons.rates(drive, gain, bias)
+
+
+def step_variance(neurons, rates, dt: float) -> np.ndarray:
+    r"""Variance of one neuron's output in one step, Hz^2.
+
+    Poisson: ``r / dt``.  Stochastic rounding, with ``p`` the fraction of ``r dt``:
+    ``p (1 - p) / dt^2``.  Regular spiking has no independent noise in each step: 0.
+    """
+    kind = statistics(neurons)
+    if kind == "poisson":
+        return rates / dt
+    if kind == "stochastic":
+        fraction = np.modf(rates * dt)[0]
+        return fraction * (1 - fraction) / dt**2
+    return np.zeros_like(rates)
+
+
+# -- building one ------------------------------------------------------------------
+
+
+def build_population(
+    n_neurons: int,
+    radii,
+    *,
+    neurons="poisson",
+    tuning=None,
+    max_rate: float = 300.0,
+    averaging: float = 0.1,
+    aggregated: bool = False,
+    rng: np.random.RandomState | None = None,
+) -> Population:
+    """Distribute ``n_neurons`` over the dimensions and choose their curves.
+
+    Parameters
+    ----------
+    n_neurons : int
+        Neurons in all, at least 2 a dimension; remainders go to the first dimensions.
+    radii : (d,) array_like
+        Range of each dimension.
+    neurons : str or nengo.neurons.NeuronType
+        See `neuron_type`.
+    tuning : {"pairs", "drawn"} or Tuning, optional
+        What suits the neurons by default.
+    max_rate : float
+        Rate at the radius, Hz.
+    averaging : float
+        Seconds over which spikes are averaged downstream; only drawn decoders use it.
+    aggregated : bool
+        Let one entry stand for all neurons of a side.  Sums of independent Poisson
+        counts are Poisson: exact in distribution, at a cost independent of ``m``.
+    rng : numpy.random.RandomState, optional
+        Draws the curves.
+
+    Returns
+    -------
+    Population
+    """
+    radii = _checked_radii(radii)
+    neurons = neuron_type(neurons)
+    tuning = Tuning.of(tuning, neurons, max_rate)
+    counts = _shares(n_neurons, len(radii))
+    if aggregated:
+        _check_aggregated(neurons, tuning)
+    if tuning.kind == "drawn":
+        rng = rng or np.random.RandomState(0)
+        parts = [
+            _drawn(n, radius, neurons, tuning, averaging, rng)
+            for n, radius in zip(counts, radii, strict=True)
+        ]
+    else:
+        _check_pairs(neurons)
+        parts = [
+            _pairs(n, radius, tuning, aggregated)
+            for n, radius in zip(counts, radii, strict=True)
+        ]
+    dimension = np.repeat(np.arange(len(radii)), [len(p[0]) for p in parts])
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    encoders, gain, bias, decoders, per_unit = columns
+    return Population(
+        neurons, dimension, encoders, gain, bias, decoders, radii, per_unit, tuning
+    )
+
+
+def _pairs(n: int, radius: float, tuning: Tuning, aggregated: bool):
+    """One dimension of rectifier pairs: columns of encoders ... per_unit."""
+    sides = np.array([(n + 1) // 2, n // 2])
+    repeat, each = (np.ones(2, int), sides) if aggregated else (sides, np.ones(2, int))
+    sign = np.array([1.0, -1.0])
+    decoder = sign * radius / (tuning.max_rates * sides)
+    columns = (sign, tuning.max_rates * each, np.zeros(2), decoder, each)
+    return tuple(np.repeat(column, repeat) for column in columns)
+
+
+def _drawn(n: int, radius: float, neurons, tuning: Tuning, averaging: float, rng):
+    """One dimension of drawn curves: columns of encoders ... per_unit."""
+    encoders = rng.choice([-1.0, 1.0], size=n)
+    max_rates = nengo.dists.get_samples(tuning.max_rates, n, rng=rng)
+    intercepts = nengo.dists.get_samples(tuning.intercepts, n, rng=rng)
+    gain, bias = neurons.gain_bias(max_rates, intercepts)
+    decoders = radius * solve_decoders(neurons, encoders, gain, bias, averaging)
+    return encoders, gain, bias, decoders, np.ones(n, int)
+
+
+def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarray:
+    r"""Decoders of ``x`` on [-1, 1] that know the noise of the spikes, O(n).
+
+    They minimise distortion plus spike noise,
+    ``mean_p (x_p - sum_k d_k r_k(x_p))^2 + sum_k d_k^2 s_k``, with ``s_k`` the variance
+    of neuron ``k`` averaged over ``averaging`` seconds.  By the push-through identity
+    the ``n x n`` system becomes one over the ``P`` points,
+
+    .. math:: d = S^{-1} R^T (R S^{-1} R^T + P I)^{-1} x .
+
+    Returns
+    -------
+    d : (n,) ndarray
+    """
+    x = np.linspace(-1.0, 1.0, POINTS)
+    gram, mean_rates = np.zeros((POINTS, POINTS)), np.empty(len(gain))
+    spans = [slice(k, k + CHUNK) for k in range(0, len(gain), CHUNK)]
+
+    def rates(part):
+        drive = np.multiply.outer(x, encoders[part])
+        return curves(neurons, drive, gain[part], bias[part])
+
+    for part in spans:
+        R = rates(part)
+        mean_rates[part] = R.mean(axis=0)
+        gram += (R / _averaged_variance(neurons, mean_rates[part], averaging)) @ R.T
+    dual = cho_solve(cho_factor(gram + POINTS * np.eye(POINTS)), x)
+    d = [rates(part).T @ dual for part in spans]
+    return np.concatenate(d) / _averaged_variance(neurons, mean_rates, averaging)
+
+
+def _averaged_variance(neurons, rates, averaging: float) -> np.ndarray:
+    r"""Variance of a spike train seen through a lowpass of ``averaging`` seconds.
+
+    Poisson: ``r / (2 tau)``.  Regular, at a random phase:
+    ``r / (2 tau) coth(1 / (2 r tau)) - r^2``.  The floor of 1e-6 of the mean square
+    stands for what else is not known, and serves rate neurons alone.
+    """
+    r = np.maximum(rates, 1e-3)
+    kind = statistics(neurons)
+    floor = 1e-6 * (np.mean(r**2) + 1e-12)
+    if kind == "rate":
+        return np.full_like(r, floor)
+    if kind in ("poisson", "stochastic"):
+        return r / (2 * averaging) + floor
+    periods = 1 / (2 * r * averaging)
+    return np.maximum(r / (2 * averaging) / np.tanh(periods) - r**2, 0) + floor
+
+
+def _checked_amplitude(neurons):
+    base = getattr(neurons, "base_type", neurons)
+    if isinstance(neurons, nengo.Direct):
+        raise ValidationError(
+            "neuron_type", neurons, "has no neurons", "use 'rate' for exact rates"
+        )
+    if {getattr(neurons, "amplitude", 1), getattr(base, "amplitude", 1)} != {1}:
+        raise ValidationError(
+            "neuron_type.amplitude", neurons, "must be 1", "decoders carry the scale"
+        )
+    return neurons
+
+
+def _shares(n_neurons: int, order: int) -> np.ndarray:
+    whole = isinstance(n_neurons, (int, np.integer)) and not isinstance(n_neurons, bool)
+    if not whole or n_neurons < 2 * order:
+        raise ValidationError(
+            "n_neurons",
+            n_neurons,
+            f"is less than 2 per dimension for order {order}"
+            if whole
+            else "must be a whole number",
+            f"use at least {2 * order}",
+        )
+    return n_neurons // order + (np.arange(order) < n_neurons % order)
+
+
+def _checked_radii(radii) -> np.ndarray:
+    radii = np.atleast_1d(np.asarray(radii, dtype=float))
+    if radii.ndim != 1 or not np.all(np.isfinite(radii) & (radii > 0)):
+        raise ValidationError("radii", radii, "must be positive, one for each dimension")
+    return radii
+
+
+def _check_pairs(neurons) -> None:
+    if not is_rectified_linear(neurons):
+        raise ValidationError(
+            "tuning",
+            "pairs",
+            f"need rectified-linear rates, which {type(neurons).__name__} has not",
+            "use tuning='drawn'",
+        )
+
+
+def _check_aggregated(neurons, tuning: Tuning) -> None:
+    if tuning.kind != "pairs" or statistics(neurons) != "poisson":
+        raise ValidationError(
+            "aggregated",
+            True,
+            "needs rectifier pairs of Poisson neurons",
+            "use neuron_type='poisson' and tuning='pairs'",
+        )
+
+
+def radii_from(states, quantile: float = 1.0) -> np.ndarray:
+    """Radii that cover a signal: the ``quantile`` of ``|m_i|`` over its states.
+
+    Parameters
+    ----------
+    states : (T, d) array_like
+        From `LDN.simulate` over the input to be expected.
+    quantile : float
+        1 for the largest value seen; less lets pairs (which do not saturate) spike
+        more, and drawn curves clip.
+    """
+    radii = np.quantile(np.abs(np.asarray(states)), quantile, axis=0)
+    return np.maximum(radii, 1e-9 + 1e-6 * radii.max())

@@ -1,0 +1,214 @@
+"""One frozen description of a memory: what to build, with which seeds, for which signal.
+
+A spec is a value: equal specs build equal networks with equal spikes.  It goes to and
+from TOML, and its `digest` names results.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tomli_w
+
+from lmu_spiking.errors import SignalFileError, ValidationError
+from lmu_spiking.ldn import LDN
+from lmu_spiking.population import NEURON_TYPES
+
+
+@dataclass(frozen=True)
+class SignalSpec:
+    """Band-limited white noise that a memory is meant for.
+
+    Parameters
+    ----------
+    bandwidth : float
+        Highest frequency, Hz.
+    rms : float
+    """
+
+    bandwidth: float = 2.0
+    rms: float = 0.5
+
+    def __post_init__(self):
+        for name in ("bandwidth", "rms"):
+            _positive(f"signal.{name}", getattr(self, name))
+
+
+@dataclass(frozen=True)
+class MemorySpec:
+    """A memory, complete: two equal specs give the same spikes.
+
+    Parameters
+    ----------
+    n_neurons : int
+    order : int
+    theta, tau, dt : float
+        Window, recurrent lowpass and step, seconds.
+    neuron_type : str
+        One of `population.NEURON_TYPES`.
+    tuning : {"pairs", "drawn"}, optional
+        What suits the neurons by default.
+    max_rate : float
+        Rate at the radius, Hz.
+    radii : float or tuple of float
+        One for all dimensions, or one for each.
+    aggregated : bool
+        Simulate each side of a pair as one Poisson variable.
+    tuning_seed, noise_seed : int
+        Draw the curves and the spikes.
+    signal : SignalSpec
+        The signal it is meant for.
+    """
+
+    n_neurons: int = 6000
+    order: int = 6
+    theta: float = 0.5
+    tau: float = 0.1
+    dt: float = 0.001
+    neuron_type: str = "poisson"
+    tuning: str | None = None
+    max_rate: float = 300.0
+    radii: float | tuple[float, ...] = 1.0
+    aggregated: bool = False
+    tuning_seed: int = 0
+    noise_seed: int = 0
+    signal: SignalSpec = field(default_factory=SignalSpec)
+
+    def __post_init__(self):
+        LDN(self.order, self.theta)
+        for name in ("tau", "dt", "max_rate"):
+            _positive(f"MemorySpec.{name}", getattr(self, name))
+        for name in ("tuning_seed", "noise_seed"):
+            _seed(f"MemorySpec.{name}", getattr(self, name))
+        if not isinstance(self.radii, (int, float)):
+            object.__setattr__(self, "radii", tuple(float(r) for r in self.radii))
+        if self.neuron_type not in NEURON_TYPES:
+            raise ValidationError(
+                "MemorySpec.neuron_type",
+                self.neuron_type,
+                "is unknown",
+                f"use one of {', '.join(NEURON_TYPES)}",
+            )
+        if self.dt > self.theta:
+            raise ValidationError(
+                "MemorySpec.dt",
+                self.dt,
+                f"is longer than the window theta of {self.theta:g} s",
+                "use a shorter step",
+            )
+
+    @property
+    def ldn(self) -> LDN:
+        """The delay network it realises."""
+        return LDN(self.order, self.theta)
+
+    def arguments(self) -> dict:
+        """Keyword arguments of `LegendreMemory`."""
+        arguments = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        arguments["synapse"] = arguments.pop("tau")
+        arguments.pop("signal")
+        return arguments
+
+    def replace(self, **changes) -> "MemorySpec":
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    # -- files ------------------------------------------------------------------
+
+    def to_dict(self) -> dict:
+        """Plain values; fields that are None are left out."""
+        items = dataclasses.asdict(self)
+        return {key: value for key, value in items.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, items: dict, source: str = "spec") -> "MemorySpec":
+        """From plain values; unknown keys are refused by name."""
+        items = dict(items)
+        signal = items.pop("signal", {})
+        if not isinstance(signal, dict):
+            raise ValidationError(f"{source}.signal", signal, "must be a table")
+        _known(items, cls, source)
+        _known(signal, SignalSpec, f"{source}.signal")
+        try:
+            return cls(**items, signal=SignalSpec(**signal))
+        except TypeError as error:
+            raise ValidationError(source, items, f"has a value of a wrong type ({error})") from None
+
+    def to_toml(self, path=None) -> str:
+        """TOML text; also written to ``path`` if given, whole or not at all."""
+        text = tomli_w.dumps(_toml(self.to_dict()))
+        if path is not None:
+            write_atomically(path, text.encode())
+        return text
+
+    @classmethod
+    def from_toml(cls, path) -> "MemorySpec":
+        """Read a spec from a TOML file.
+
+        Raises
+        ------
+        SignalFileError
+            If the file is missing, unreadable or not TOML.
+        ValidationError
+            If a key is unknown or a value out of range.
+        """
+        try:
+            items = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise SignalFileError(f"spec {path}: cannot be read: {reason}") from None
+        return cls.from_dict(items, source=str(path))
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that name this spec."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def write_atomically(path, data: bytes) -> None:
+    """Write a whole file or leave what was there: temporary file, flush, rename."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _toml(items: dict) -> dict:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in items.items()}
+
+
+def _known(items: dict, kind: type, source: str) -> None:
+    known = [f.name for f in dataclasses.fields(kind)]
+    for key in items:
+        if key not in known:
+            raise ValidationError(
+                f"{source}.{key}", items[key], "is not known", f"use {', '.join(known)}"
+            )
+
+
+def _positive(attribute: str, value) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value < float("inf"):
+        raise ValidationError(attribute, value, "must be a positive number")
+
+
+def _seed(attribute: str, value) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+        raise ValidationError(
+            attribute, value, "must be a whole number from 0 to 2147483647"
+        )

@@ -1,0 +1,286 @@
+r"""Principle 3: a network whose synapses are its memory.
+
+A recurrent network receives its own output through a synapse ``H(z)``.  For its
+post-synaptic state to be the LDN's, ``m[k+1] = Ad m[k] + Bd u[k]``, the recurrent
+transform must undo what the synapse does to every mode of the system:
+
+.. math::
+
+    A' = H(\bar A)^{-1} = D(\bar A)\, N(\bar A)^{-1}, \qquad H = N / D.
+
+For a lowpass, ``A' = (Ad - a I) / (1 - a)`` and the input takes the same synapse with
+``B' = Bd / (1 - a)``.  Any other synapse, or a loop with extra delay, has states of its
+own: the input must then enter each of them with its own weight (its own numerator over
+the synapse's denominator), and ``n - 1`` hidden modes per mode of the LDN remain, which
+no input excites but noise does.  They must be stable.
+
+``H`` is the loop *as the simulator runs it*, with Nengo's one-step delay.
+
+References
+----------
+.. [1] Voelker, Eliasmith (2018). Improving spiking dynamical networks: accurate
+   delays, higher-order synapses, and time cells. Neural Computation 30(3).
+"""
+
+from dataclasses import dataclass
+
+import nengo
+import numpy as np
+from scipy.linalg import block_diag
+
+from lmu_spiking.errors import MappingError, ValidationError
+from lmu_spiking.ldn import LDN
+
+
+@dataclass(frozen=True, eq=False)
+class Filter:
+    r"""A loop's synapse in state space: ``z[k+1] = F z[k] + G x[k]``, ``y = C z``.
+
+    Attributes
+    ----------
+    F : (n, n) ndarray
+    G, C : (n,) ndarray
+    """
+
+    F: np.ndarray
+    G: np.ndarray
+    C: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """``n``, states of the filter."""
+        return len(self.F)
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """An LDN mapped onto a synapse.
+
+    Attributes
+    ----------
+    A : (d, d) ndarray
+        Recurrent transform, from decoded state to the synapse.
+    B : (d, n) ndarray
+        Input transform, a column for each input filter.
+    input_filter : tuple of nengo.synapses.Synapse
+        The ``n`` discrete filters that the input passes before its column of ``B``;
+        for a lowpass, the synapse itself.
+    hidden_radius : float
+        Largest modulus of the loop's hidden modes; 0 where there are none.
+    loop : Filter
+        The loop's synapse with its delays, as the simulator steps it.
+    synapse : nengo.synapses.Synapse
+        What the recurrent connection takes: the synapse and its extra delay steps.
+    """
+
+    A: np.ndarray
+    B: np.ndarray
+    input_filter: tuple
+    hidden_radius: float
+    loop: Filter
+    synapse: nengo.synapses.Synapse
+
+
+def map_onto(
+    ldn: LDN, synapse, dt: float, delay_steps: int = 0, *, feedforward: bool = False
+) -> Mapped:
+    """Recurrent and input transforms that make ``ldn`` out of ``synapse``.
+
+    Parameters
+    ----------
+    ldn : LDN
+    synapse : nengo.synapses.LinearFilter or float
+        A number is the time constant of a lowpass, seconds.
+    dt : float
+        Step of the simulator, seconds.
+    delay_steps : int
+        Steps of delay in the loop beyond Nengo's own one.
+    feedforward : bool
+        For a readout, which closes no loop: hidden modes are then harmless.
+
+    Returns
+    -------
+    Mapped
+
+    Raises
+    ------
+    MappingError
+        If the loop would be unstable; names the tau or theta that works.
+
+    Examples
+    --------
+    >>> mapped = map_onto(LDN(order=6, theta=0.5), synapse=0.1, dt=0.001)
+    >>> mapped.A.shape, mapped.B.shape, mapped.hidden_radius
+    ((6, 6), (6, 1), 0.0)
+    """
+    synapse = as_synapse(synapse)
+    delay_steps = _check_delay_steps(delay_steps)
+    loop = discrete(synapse, dt, delay_steps)
+    Ad, Bd = ldn.discretize(dt)
+    if loop.size == 1:
+        # the lowpass: F = a and G C = 1 - a, nothing hidden
+        gain = loop.G[0] * loop.C[0]
+        A = (Ad - loop.F[0, 0] * np.eye(ldn.order)) / gain
+        return Mapped(A, Bd[:, None] / gain, (synapse,), 0.0, loop, synapse)
+
+    denominator, adjugate = _characteristic(loop.F)
+    step = Ad - np.eye(ldn.order)
+    carried = [_matrix_polynomial(p @ loop.G, step) for p in _rows(adjugate)]
+    numerator = np.tensordot(loop.C, carried, axes=1)
+    _refuse_zeros(numerator, synapse)
+    A = np.linalg.solve(numerator.T, _matrix_polynomial(denominator, step).T).T
+    radius = 0.0 if feedforward else _hidden_radius(ldn, loop, dt)
+    if radius >= 1:
+        raise MappingError(_refusal(ldn, synapse, dt, delay_steps, radius))
+    # the filter's states follow the LDN's, z_j = T_j(Ad) m; T_j(Ad) Bd is what the
+    # input must add to z_j
+    entry = np.linalg.solve(numerator, Bd)
+    B = np.stack([T @ entry for T in carried], axis=1)
+    filters = tuple(_tap(loop, denominator, adjugate, j) for j in range(loop.size))
+    recurrent = synapse
+    if delay_steps:
+        recurrent = _transfer(loop.C @ _rows(adjugate, axis=1) @ loop.G, denominator)
+    return Mapped(A, B, filters, radius, loop, recurrent)
+
+
+def as_synapse(synapse) -> nengo.synapses.LinearFilter:
+    """A linear filter from a filter or from the tau of a lowpass, seconds."""
+    if isinstance(synapse, nengo.synapses.LinearFilter):
+        return synapse
+    number = isinstance(synapse, (int, float, np.number)) and synapse is not True
+    if number and np.isfinite(synapse) and synapse > 0:
+        return nengo.Lowpass(float(synapse))
+    raise ValidationError(
+        "map_onto.synapse",
+        synapse,
+        "must be a nengo.LinearFilter or a positive time constant in seconds",
+        "a loop needs a synapse: for a lowpass of 100 ms use 0.1",
+    )
+
+
+def discrete(synapse, dt: float, delay_steps: int = 0) -> Filter:
+    """The filter that Nengo steps for ``synapse``, its one-step delay included.
+
+    A filter with pass-through, and every extra delay step, adds a state that holds
+    the filter's output for one step.
+    """
+    shape = (1,)
+    state = synapse.make_state(shape, shape, dt)
+    step = synapse.make_step(shape, shape, dt, rng=None, state=state)
+    F, C = np.atleast_2d(step.A), np.ravel(step.C)
+    G, through = np.ravel(step.B), float(np.ravel(step.D)[0])
+    if F.size == 0:
+        F, G, C = np.zeros((1, 1)), np.array([through]), np.ones(1)
+    elif through:
+        F, G, C = _hold(F, C), np.append(G, through), np.eye(len(F) + 1)[-1]
+    for _ in range(delay_steps):
+        F, G, C = _hold(F, C), np.append(G, 0.0), np.eye(len(F) + 1)[-1]
+    return Filter(F, G, C)
+
+
+def _hold(F: np.ndarray, C: np.ndarray) -> np.ndarray:
+    """``F`` with one more state, which takes the output ``C z`` of the others."""
+    held = block_diag(F, 0.0)
+    held[-1, :-1] = C
+    return held
+
+
+# Polynomials below are in s = z - 1, coefficients of rising powers: the poles of a slow
+# synapse crowd at z = 1, where polynomials in z lose half of their digits.
+
+
+def _characteristic(F: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Faddeev-LeVerrier: ``det(s I - E)`` (n+1,) and ``adj(s I - E)`` (n, n, n).
+
+    ``E = F - I``; the first axis of the adjugate counts powers of ``s``.
+    """
+    n = len(F)
+    E = F - np.eye(n)
+    denominator, adjugate = np.zeros(n + 1), np.zeros((n, n, n))
+    denominator[n], term = 1.0, np.eye(n)
+    for k in range(1, n + 1):
+        adjugate[n - k] = term
+        product = E @ term
+        denominator[n - k] = -np.trace(product) / k
+        term = product + denominator[n - k] * np.eye(n)
+    return denominator, adjugate
+
+
+def _rows(adjugate: np.ndarray, axis: int = 0) -> np.ndarray:
+    """The adjugate with rows first (axis 0), or powers first (axis 1)."""
+    return adjugate.transpose(1, 0, 2) if axis == 0 else adjugate
+
+
+def _matrix_polynomial(coefficients: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """``sum_k c_k X^k`` by Horner's rule."""
+    total = np.zeros_like(X)
+    for c in coefficients[::-1]:
+        total = total @ X + c * np.eye(len(X))
+    return total
+
+
+def _tap(loop: Filter, denominator, adjugate, j: int) -> nengo.LinearFilter:
+    """From the ``j``-th state of the synapse to its output."""
+    return _transfer(adjugate[:, :, j] @ loop.C, denominator)
+
+
+def _transfer(numerator: np.ndarray, denominator: np.ndarray) -> nengo.LinearFilter:
+    """A discrete filter for Nengo, which wants falling powers of ``z``."""
+    shift = np.poly1d([1.0, -1.0])
+
+    def in_z(p):
+        return sum((c * shift**k for k, c in enumerate(p)), np.poly1d([0.0])).coeffs
+
+    return nengo.LinearFilter(in_z(numerator), in_z(denominator), analog=False)
+
+
+def _hidden_radius(ldn: LDN, loop: Filter, dt: float) -> float:
+    """Largest modulus among the loop's modes that are not the LDN's.
+
+    For a mode ``w`` of the LDN, the loop's matrix is ``F + G C / H(w)``; one of its
+    eigenvalues is ``w``, the others are hidden.
+    """
+    scale = np.sqrt(2.0 * np.arange(ldn.order) + 1)
+    modes = np.exp(np.linalg.eigvals(ldn.A * scale / scale[:, None]) * dt / ldn.theta)
+    eye, worst = np.eye(loop.size), 0.0
+    feedback = np.outer(loop.G, loop.C)
+    for w in modes:
+        gain = 1 / (loop.C @ np.linalg.solve(w * eye - loop.F, loop.G))
+        found = np.linalg.eigvals(loop.F + feedback * gain)
+        hidden = np.delete(found, np.argmin(np.abs(found - w)))
+        worst = max(worst, np.abs(hidden).max())
+    return float(worst)
+
+
+def _refuse_zeros(numerator: np.ndarray, synapse) -> None:
+    if np.linalg.cond(numerator) > 1e14:
+        raise MappingError(
+            f"map_onto.synapse: {synapse!r} passes nothing of a mode of this system, so "
+            "no transform can restore it; use a synapse without zeros, a lowpass for one"
+        )
+
+
+def _refusal(ldn: LDN, synapse, dt: float, delay_steps: int, radius: float) -> str:
+    """Why this mapping is refused, and which theta would do."""
+    loop = discrete(synapse, dt, delay_steps)
+    theta = ldn.theta
+    for _ in range(40):
+        theta *= 1.25
+        if _hidden_radius(LDN(ldn.order, theta), loop, dt) < 1:
+            break
+    remedy = f"use theta of at least {theta:.3g} s, a shorter time constant, a lower order"
+    kind = type(synapse).__name__ + (f" and {delay_steps} steps" if delay_steps else "")
+    return (
+        f"map_onto.synapse: {kind} leaves hidden modes of radius {radius:.4f} >= 1 in a "
+        f"memory of order {ldn.order} and theta {ldn.theta:g} s, so the loop is "
+        f"unstable; {remedy}, or a Lowpass without delay, which always works"
+    )
+
+
+def _check_delay_steps(delay_steps) -> int:
+    whole = isinstance(delay_steps, (int, np.integer)) and delay_steps >= 0
+    if not whole or isinstance(delay_steps, bool):
+        raise ValidationError(
+            "map_onto.delay_steps", delay_steps, "must be a whole number of at least 0"
+        )
+    return int(delay_steps)

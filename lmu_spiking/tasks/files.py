@@ -1,0 +1,113 @@
+"""A signal from the user's own file."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+from lmu_spiking.errors import SignalFileError, ValidationError
+from lmu_spiking.tasks.readers import read_csv, read_npz, read_wav
+from lmu_spiking.tasks.signal import Signal, positive
+
+READERS = {".csv": read_csv, ".npz": read_npz, ".wav": read_wav}
+
+
+def load_signal(
+    path: str | PathLike,
+    dt: float,
+    column: str | int | None = None,
+    rate: float | None = None,
+) -> Signal:
+    """A signal from a .csv, .npz or .wav file, resampled to ``dt``.
+
+    Nothing is normalised and the mean is kept; only whole numbers in a .wav are scaled
+    to [-1, 1).  `Signal.resampled` says how the step is changed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        .csv: numbers in columns, parted by comma, semicolon or tab, with or without a
+        header.  A first column whose header is ``t``, ``time``, ``seconds``,
+        ``time_s``, ``Time (s)`` and the like is time in seconds; so is the first
+        column of a file without a header when ``column`` chooses a later one.
+
+        .npz: an array ``samples``, ``u`` or ``x``, or the only one, with an optional
+        ``dt`` (seconds) or ``rate`` (Hz), or times in an array ``t`` or ``time``.
+
+        .wav: as sound programs write it.
+    dt : float
+        Step of the signal wanted, seconds.
+    column : str or int, optional
+        Column by name, or by position from 0 (time counts); in an .npz file the name
+        of the array, or the position in an array (T, columns); in a .wav file the
+        channel, 0 by default.  Needed where there are several to choose from.
+    rate : float, optional
+        Sampling rate of the file, Hz.  It stands in for whatever the file says.  If
+        neither says it, the file is taken to have one sample for each ``dt``.
+
+    Returns
+    -------
+    Signal
+        Named after the file.  Times need not start at 0; sample 0 is the first.
+
+    Raises
+    ------
+    SignalFileError
+        If the file is missing, empty or of another kind, cannot be read, has fewer than
+        2 samples, text or NaN among them, or times that are not even to 1 %.
+    ValidationError
+        If an argument is out of range or there is no such column.
+    """
+    dt = positive("load_signal.dt", dt, "seconds")
+    if rate is not None:
+        rate = positive("load_signal.rate", rate, "Hz")
+    if not isinstance(path, (str, PathLike)):
+        raise ValidationError("load_signal.path", path, "must be a path")
+    path = Path(path)
+    with _one_line(path):
+        read, file = _reader(path)
+        samples, step = read(file, column, timed=rate is None)
+        if len(samples) < 2:
+            raise SignalFileError("is too short: a signal needs 2 samples or more")
+    if rate is not None:
+        step = 1 / rate
+    step = dt if step is None else step
+    chosen = "" if column is None else f", column {column}"
+    source = f"{path}{chosen}, {1 / step:g} Hz"
+    return Signal(samples, step, path.stem, source).resampled(dt)
+
+
+def _reader(path: Path) -> tuple[Callable, Path]:
+    file = path.expanduser()
+    if file.is_dir():
+        raise SignalFileError("is a folder; name a file in it")
+    if not file.is_file():
+        raise SignalFileError("no such file")
+    if file.suffix.lower() not in READERS:
+        extension = file.suffix or "a name without extension"
+        kinds = ", ".join(READERS)
+        raise SignalFileError(f"{extension} is not known; use one of {kinds}")
+    if file.stat().st_size == 0:
+        raise SignalFileError("is empty")
+    return READERS[file.suffix.lower()], file
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Turn whatever a reader raises into one line that names the file."""
+    try:
+        yield
+    except (ValidationError, ImportError):  # the file is not at fault
+        raise
+    except SignalFileError as error:
+        raise SignalFileError(f"{path}: {_joined(error)}") from None
+    except (ValueError, OSError, Warning) as error:  # these say what they found
+        raise SignalFileError(f"{path}: cannot be read ({_joined(error)})") from error
+    except Exception as error:
+        # struct.error, BadZipFile, zlib.error, UnboundLocalError, MemoryError and more
+        raise SignalFileError(f"{path}: is corrupt, cut short or too large") from error
+
+
+def _joined(error: Exception) -> str:
+    """The message on one line, also where a cell of the file held several."""
+    return " ".join(str(error).split())

@@ -1,0 +1,364 @@
+r"""The error law: how wrong a spiking memory will be, before it runs.
+
+A memory's decoded state carries spike noise ``eta`` of covariance ``Sigma`` in each
+step, which the recurrent synapse feeds back.  For a lowpass,
+
+.. math::
+
+    m[k+1] = \bar A m[k] + \bar B u[k] + (\bar A - aI)\,\eta[k], \qquad
+    P = \bar A P \bar A^T + (\bar A - aI)\,\Sigma\,(\bar A - aI)^T ,
+
+and in general ``P`` is the state block of the closed loop's covariance, the synapse's own
+states included.  For Poisson rectifier pairs of ``n`` neurons a dimension,
+
+.. math:: \Sigma_{ii} = E|x_i|\, R_i / (r_{max}\, (n/2)\, dt) ,
+
+where ``x`` includes its own noise: ``P`` is a fixed point.  A readout ``c`` then has the
+error ``sqrt(c^T P c)``, which is the O(d / sqrt(m)) of the LMU paper with its constant.
+To this are added what order ``d`` cannot hold of the input's spectrum (truncation), and
+the static distortion of drawn curves, run through the same loop.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.ldn import LDN
+from lmu_spiking.population import Population, build_population, statistics
+from lmu_spiking.spec import MemorySpec
+from lmu_spiking.synapse import Filter, Mapped, map_onto
+from lmu_spiking.tasks import white_noise
+
+QUANTILES = 400  # of each state dimension over the signal
+POINTS = 300  # values on either side of zero at which curves are tabulated
+_Z = ndtri((np.arange(48) + 0.5) / 48)
+GAUSS = _Z / _Z.std()  # a unit normal distribution in equally likely values
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorBudget:
+    """What is predicted of a memory on a signal.
+
+    Delays are as in ``LegendreMemory.add_output``: ``dt`` to ``theta``, seconds.
+
+    Attributes
+    ----------
+    spec : MemorySpec
+    noise : (d, d) ndarray or None
+        Covariance of the state's error from spikes.  None for regularly spiking
+        neurons (IF, LIF), which no white-noise law describes.
+    distortion : (d, d) ndarray
+        Second moment of the state's error from the curves.
+    moments : (d, d) ndarray
+        Second moment of the exact state, from ``theta`` on.
+    signal : (T,) ndarray
+        The input that it was predicted for.
+    states : (T, d) ndarray
+        The exact LDN's states on it.
+    spikes_per_s : float
+        Of all neurons.
+    """
+
+    spec: MemorySpec
+    noise: np.ndarray | None
+    distortion: np.ndarray
+    moments: np.ndarray
+    signal: np.ndarray
+    states: np.ndarray
+    spikes_per_s: float
+
+    @property
+    def error(self) -> np.ndarray | None:
+        """(d, d): second moment of the state's error against the exact LDN."""
+        return None if self.noise is None else self.noise + self.distortion
+
+    @property
+    def state_rmse(self) -> float | None:
+        """Root of the mean over dimensions of the state's squared error."""
+        error = self.error
+        return None if error is None else float(np.sqrt(np.trace(error) / len(error)))
+
+    def readout_rmse(self, delay) -> np.ndarray | None:
+        """Error of readouts against the same readouts of the exact LDN: (n,)."""
+        return None if self.error is None else _rms(self._weights(delay), self.error)
+
+    def noise_nrmse(self, delay=None) -> float | None:
+        """`readout_rmse` over the rms of the exact LDN's readout; at theta by default."""
+        if self.error is None:
+            return None
+        c = self._weights(delay)
+        return float(np.sqrt(np.sum(_rms(c, self.error) ** 2 / len(c)) / self._power(c)))
+
+    def window_noise_nrmse(self, n_points: int = 100) -> float | None:
+        """`noise_nrmse` with mean squares taken over ``n_points`` delays."""
+        if self.error is None:
+            return None
+        return self.noise_nrmse(window_delays(self.spec, n_points))
+
+    def truncation_rmse(self, delay=None) -> np.ndarray:
+        """Error of the exact LDN's readouts against the delayed input: (n,).
+
+        Over the signal from ``theta`` on; `truncation` tells it from a spectrum.
+        """
+        lags = np.round(self._delay(delay) / self.spec.dt).astype(int)
+        window = round(self.spec.theta / self.spec.dt)
+        end = len(self.signal)
+        past = np.stack([self.signal[window - s + 1 : end - s + 1] for s in lags], axis=1)
+        gap = self.states[window:] @ self._weights(lags * self.spec.dt).T - past
+        return np.sqrt(np.mean(gap**2, axis=0))
+
+    def nrmse(self, delay=None) -> float | None:
+        """Error against the delayed input over the input's rms; all terms together."""
+        if self.error is None:
+            return None
+        total = self.truncation_rmse(delay) ** 2 + self.readout_rmse(delay) ** 2
+        return float(np.sqrt(total.mean() / np.mean(self.signal**2)))
+
+    def _delay(self, delay) -> np.ndarray:
+        return np.atleast_1d(self.spec.theta if delay is None else delay)
+
+    def _weights(self, delay) -> np.ndarray:
+        dt = self.spec.dt
+        return self.spec.ldn.readout(self._delay(delay) - dt, dt)
+
+    def _power(self, c: np.ndarray) -> float:
+        return float(np.mean(_rms(c, self.moments) ** 2))
+
+
+def predict(spec: MemorySpec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
+    """The error budget of ``spec`` on a signal, without running a neuron.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+    signal : (T,) array_like, optional
+        Samples of the input at ``spec.dt``; by default ``duration`` seconds of the
+        white noise that the spec names (seed 0).
+    duration : float
+        Seconds, where ``signal`` is not given.
+
+    Returns
+    -------
+    ErrorBudget
+    """
+    if signal is None:
+        white = spec.signal
+        signal = white_noise(duration, spec.dt, white.bandwidth, white.rms, 0).samples
+    u = np.asarray(signal, dtype=float)
+    window = round(spec.theta / spec.dt)
+    if u.ndim != 1 or len(u) <= window or not np.isfinite(u).all():
+        raise ValidationError(
+            "predict.signal",
+            u.shape,
+            "must be finite samples (T,), more than a window",
+            f"use more than {window} steps of {spec.dt:g} s",
+        )
+    population = spec_population(spec)
+    mapped = map_onto(spec.ldn, spec.tau, spec.dt)
+    states = spec.ldn.simulate(u, spec.dt)
+    tables = [_Table(population, i, states[:, i], spec.dt) for i in range(spec.order)]
+    noise = _fixed_point(mapped, tables)
+    rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
+    distortion = np.zeros_like(noise)
+    if population.tuning.kind == "drawn":
+        distortion = _distortion(mapped, tables, states, np.diag(noise))
+    settled = states[window:]
+    return ErrorBudget(
+        spec=spec,
+        noise=None if statistics(population.neurons) == "regular" else noise,
+        distortion=distortion,
+        moments=settled.T @ settled / len(settled),
+        signal=u,
+        states=states,
+        spikes_per_s=0.0 if statistics(population.neurons) == "rate" else float(rates),
+    )
+
+
+def spec_population(spec: MemorySpec) -> Population:
+    """The neurons that `LegendreMemory.from_spec` builds."""
+    return build_population(
+        spec.n_neurons,
+        np.broadcast_to(spec.radii, (spec.order,)),
+        neurons=spec.neuron_type,
+        tuning=spec.tuning,
+        max_rate=spec.max_rate,
+        averaging=spec.theta,
+        aggregated=spec.aggregated,
+        rng=np.random.RandomState(spec.tuning_seed),
+    )
+
+
+def window_delays(spec: MemorySpec, n_points: int = 100) -> np.ndarray:
+    """Delays (n,), whole steps from ``dt`` to ``theta``, that stand for the window."""
+    steps = np.linspace(1, np.floor(spec.theta / spec.dt + 1e-9), n_points)
+    return spec.dt * np.unique(np.round(steps))
+
+
+def spectrum(u, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies (F,), Hz, and powers (F,) of samples; the powers sum to ``mean(u^2)``.
+
+    Frequencies that carry less than 1e-12 of the power are left out.
+    """
+    power = np.abs(np.fft.rfft(u) / len(u)) ** 2
+    power[1:] *= 2
+    if len(u) % 2 == 0:
+        power[-1] /= 2
+    kept = power > 1e-12 * power.sum()
+    return np.fft.rfftfreq(len(u), dt)[kept], power[kept]
+
+
+def truncation(ldn: LDN, frequency, power, delay, dt: float) -> np.ndarray:
+    r"""What order ``d`` cannot hold of a spectrum: rms error of readouts, (n,).
+
+    ``sqrt(sum_f S(f) |c G(f) - exp(-2 pi i f s)|^2)`` with ``G`` the LDN's frequency
+    response and ``s`` the delay: a function of ``theta f`` and ``d`` where dt is small.
+
+    Parameters
+    ----------
+    frequency, power : (F,) array_like
+        Hz, and mean square at each; see `spectrum`.
+    delay : float or (n,) array_like
+        Seconds, ``dt`` to ``theta``.
+    """
+    lag = np.atleast_1d(delay) - dt
+    shifted = np.exp(-2j * np.pi * np.outer(frequency, lag))
+    response = ldn.frequency_response(frequency, dt) @ ldn.readout(lag, dt).T
+    return np.sqrt(np.asarray(power) @ np.abs(response - shifted) ** 2)
+
+
+# -- the covariance law ------------------------------------------------------------
+
+
+def closed_loop(mapped: Mapped) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    r"""The memory as one linear system driven by decoding noise.
+
+    ``Z[k+1] = K Z[k] + L eta[k]``, ``m = C Z``, with the synapse ``(F, G, C)`` of every
+    dimension: ``K = F (x) I + G C (x) A'`` and ``L = G (x) A'``.  For a lowpass
+    ``K = Ad`` and ``L = Ad - a I``.
+
+    Returns
+    -------
+    K : (n d, n d) ndarray
+    L : (n d, d) ndarray
+    C : (d, n d) ndarray
+    """
+    loop, eye = mapped.loop, np.eye(len(mapped.A))
+    K = np.kron(loop.F, eye) + np.kron(np.outer(loop.G, loop.C), mapped.A)
+    return K, np.kron(loop.G[:, None], mapped.A), np.kron(loop.C[None], eye)
+
+
+def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    """``P = K P K^T + Q`` by Smith's doubling: ``sum_k K^k Q K^kT``."""
+    P = Q
+    for _ in range(60):
+        added = K @ P @ K.T
+        P = P + added
+        if np.abs(added).max() <= 1e-15 * np.abs(P).max():
+            break
+        K = K @ K
+    return (P + P.T) / 2
+
+
+def readout_covariance(mapped: Mapped, sigma, weights, reader: Mapped) -> np.ndarray:
+    """Noise covariance of readouts taken from the spikes through their own synapse.
+
+    Parameters
+    ----------
+    mapped : Mapped
+        The memory.
+    sigma : (d,) array_like
+        Variance of each decoded dimension in one step.
+    weights : (p, d) ndarray
+        The readouts.
+    reader : Mapped
+        The LDN mapped onto the readout's synapse.
+    """
+    K, L, C = closed_loop(mapped)
+    h: Filter = reader.loop
+    drive = np.kron(h.G[:, None], weights @ reader.A)
+    F = np.kron(h.F, np.eye(len(weights)))
+    both = np.block([[K, np.zeros((len(K), len(F)))], [drive @ C, F]])
+    enter = np.vstack([L, drive])
+    P = stationary_covariance(both, (enter * sigma) @ enter.T)
+    out = np.kron(h.C[None], np.eye(len(weights)))
+    return out @ P[len(K) :, len(K) :] @ out.T
+
+
+def _fixed_point(mapped: Mapped, tables: list["_Table"]) -> np.ndarray:
+    """State covariance ``P`` whose noise is that of the neurons at ``m + noise``."""
+    K, L, C = closed_loop(mapped)
+    P = np.zeros((len(C), len(C)))
+    for _ in range(200):
+        sigma = np.array(
+            [t.mean("variance", v) for t, v in zip(tables, np.diag(P), strict=True)]
+        )
+        before = np.diag(P)
+        P = C @ stationary_covariance(K, (L * sigma) @ L.T) @ C.T
+        if np.abs(np.diag(P) - before).max() <= 1e-6 * np.diag(P).max():
+            break
+    return P
+
+
+def _distortion(mapped: Mapped, tables, states: np.ndarray, variance) -> np.ndarray:
+    """Second moment of the mean state's error ``e``, the loop run over the signal.
+
+    Curves see the state they have distorted: ``Z[k+1] = K Z[k] + L eps(m + e)``, where
+    ``eps(x) = E decoded(x + noise) - x`` and ``e = C Z``.
+    """
+    reach = np.array([t.x[-1] for t in tables])
+    grid = np.linspace(-1, 1, 4001)
+    eps = np.stack(
+        [t.smoothed(grid * t.x[-1], v) for t, v in zip(tables, variance, strict=True)]
+    )
+    eps -= np.multiply.outer(reach, grid)
+    rows, to_cell = np.arange(len(tables)), (len(grid) - 1) / 2
+    K, L, C = closed_loop(mapped)
+    Z, e = np.zeros(len(K)), np.zeros(len(tables))
+    total = np.zeros((len(C), len(C)))
+    for m in states:
+        at = ((m + e) / reach + 1) * to_cell
+        cell = np.clip(at.astype(int), 0, len(grid) - 2)
+        left = eps[rows, cell]
+        Z = K @ Z + L @ (left + (at - cell) * (eps[rows, cell + 1] - left))
+        e = C @ Z
+        total += np.outer(e, e)
+    return total / len(states)
+
+
+class _Table:
+    """What the neurons of one dimension do, tabulated over the values it takes."""
+
+    def __init__(self, population: Population, i: int, values: np.ndarray, dt: float):
+        levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
+        self.typical = np.quantile(values, levels)
+        reach = max(4 * np.abs(values).max(), 3 * population.radii[i])
+        side = np.linspace(0, 1, POINTS + 1)[1:] ** 2 * reach
+        self.x = np.concatenate([-side[::-1], [0.0], side])
+        self.columns = population.tables(i, self.x, dt)
+
+    def mean(self, column: str, variance: float) -> float:
+        """Mean over the signal and over Gaussian noise of ``variance``."""
+        x = np.add.outer(self.typical, np.sqrt(variance) * GAUSS)
+        return float(_interpolate(x, self.x, self.columns[column]).mean())
+
+    def smoothed(self, x: np.ndarray, variance: float) -> np.ndarray:
+        """Decoded value at ``x`` in the mean over Gaussian noise of ``variance``."""
+        near = np.add.outer(self.x, np.sqrt(variance) * GAUSS)
+        known = _interpolate(near, self.x, self.columns["decoded"]).mean(axis=1)
+        return np.interp(x, self.x, known)
+
+
+def _interpolate(x: np.ndarray, known: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Linear between the known points and beyond them, as rectified curves go on."""
+    inside = np.interp(x, known, y)
+    below, above = np.minimum(x - known[0], 0), np.maximum(x - known[-1], 0)
+    first = (y[1] - y[0]) / (known[1] - known[0])
+    last = (y[-1] - y[-2]) / (known[-1] - known[-2])
+    return inside + first * below + last * above
+
+
+def _rms(c: np.ndarray, moment: np.ndarray) -> np.ndarray:
+    """``sqrt(c^T M c)`` for each row of ``c``."""
+    return np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", c, moment, c), 0.0))
