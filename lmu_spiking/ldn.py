@@ -154,7 +154,11 @@ class LDN:
                 "LDN.simulate.u", "u", "has NaN or infinite samples; remove them"
             )
         states = np.empty((*u.shape, self.order))
-        m = np.zeros(states.shape[1:]) if initial is None else _as_state(initial, states)
+        m = (
+            np.zeros(states.shape[1:])
+            if initial is None
+            else _as_state(initial, states)
+        )
         step = self.series(dt) if method == "series" else self._dense(dt, method)
         for k, sample in enumerate(u):
             m = step(m, sample)
@@ -329,7 +333,9 @@ def _balance(order: int) -> np.ndarray:
 def _check_order(order) -> None:
     whole = isinstance(order, (int, np.integer)) and not isinstance(order, bool)
     if not whole or order < 1:
-        raise ValidationError("LDN.order", order, "must be a whole number of at least 1")
+        raise ValidationError(
+            "LDN.order", order, "must be a whole number of at least 1"
+        )
 
 
 def _check_positive(attribute: str, value, unit: str) -> None:

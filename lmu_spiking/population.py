@@ -115,7 +115,9 @@ class Tuning:
         if isinstance(kind, Tuning):
             return kind
         if not (np.isscalar(max_rate) and np.isfinite(max_rate) and max_rate > 0):
-            raise ValidationError("max_rate", max_rate, "must be a positive number of Hz")
+            raise ValidationError(
+                "max_rate", max_rate, "must be a positive number of Hz"
+            )
         if kind is None:
             kind = "pairs" if is_rectified_linear(neurons) else "drawn"
         if kind == "pairs":
@@ -336,13 +338,13 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
     for part in spans:
         R = rates(part)
         mean_rates[part] = R.mean(axis=0)
-        gram += (R / _averaged_variance(neurons, mean_rates[part], averaging)) @ R.T
+        gram += (R / averaged_variance(neurons, mean_rates[part], averaging)) @ R.T
     dual = cho_solve(cho_factor(gram + POINTS * np.eye(POINTS)), x)
     d = [rates(part).T @ dual for part in spans]
-    return np.concatenate(d) / _averaged_variance(neurons, mean_rates, averaging)
+    return np.concatenate(d) / averaged_variance(neurons, mean_rates, averaging)
 
 
-def _averaged_variance(neurons, rates, averaging: float) -> np.ndarray:
+def averaged_variance(neurons, rates, averaging: float) -> np.ndarray:
     r"""Variance of a spike train seen through a lowpass of ``averaging`` seconds.
 
     Poisson: ``r / (2 tau)``.  Regular, at a random phase:
@@ -390,7 +392,9 @@ def _shares(n_neurons: int, order: int) -> np.ndarray:
 def _checked_radii(radii) -> np.ndarray:
     radii = np.atleast_1d(np.asarray(radii, dtype=float))
     if radii.ndim != 1 or not np.all(np.isfinite(radii) & (radii > 0)):
-        raise ValidationError("radii", radii, "must be positive, one for each dimension")
+        raise ValidationError(
+            "radii", radii, "must be positive, one for each dimension"
+        )
     return radii
 
 

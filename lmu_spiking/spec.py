@@ -137,7 +137,9 @@ class MemorySpec:
         try:
             return cls(**items, signal=SignalSpec(**signal))
         except TypeError as error:
-            raise ValidationError(source, items, f"has a value of a wrong type ({error})") from None
+            raise ValidationError(
+                source, items, f"has a value of a wrong type ({error})"
+            ) from None
 
     def to_toml(self, path=None) -> str:
         """TOML text; also written to ``path`` if given, whole or not at all."""

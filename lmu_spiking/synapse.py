@@ -268,7 +268,9 @@ def _refusal(ldn: LDN, synapse, dt: float, delay_steps: int, radius: float) -> s
         theta *= 1.25
         if _hidden_radius(LDN(ldn.order, theta), loop, dt) < 1:
             break
-    remedy = f"use theta of at least {theta:.3g} s, a shorter time constant, a lower order"
+    remedy = (
+        f"use theta of at least {theta:.3g} s, a shorter time constant, a lower order"
+    )
     kind = type(synapse).__name__ + (f" and {delay_steps} steps" if delay_steps else "")
     return (
         f"map_onto.synapse: {kind} leaves hidden modes of radius {radius:.4f} >= 1 in a "

@@ -8,9 +8,11 @@ import numpy as np
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks import readout
+from lmu_spiking.networks.function import FunctionReadout, predict_function
 from lmu_spiking.population import Population, build_population
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.synapse import as_synapse, map_onto
+from lmu_spiking.theory import predict
 
 
 class LegendreMemory(nengo.Network):
@@ -72,6 +74,8 @@ class LegendreMemory(nengo.Network):
     ldn : LDN
     mapped : Mapped
     population : Population
+    functions : dict of nengo.Node to FunctionReadout
+        The functions of the window that were added.
 
     References
     ----------
@@ -126,6 +130,8 @@ class LegendreMemory(nengo.Network):
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         self.ldn, self.mapped, self.population = ldn, mapped, population
         self.dt, self.size_in = float(dt), int(size_in)
+        self.tuning_seed, self.noise_seed = tuning_seed, noise_seed
+        self.functions: dict[nengo.Node, FunctionReadout] = {}
 
         with self:
             self.input = nengo.Node(size_in=self.size_in, label="input")
@@ -196,13 +202,41 @@ class LegendreMemory(nengo.Network):
         Returns
         -------
         nengo.Node
-            With attribute-free output; probe it with ``synapse=None``.
+            Probe it with ``synapse=None``; its error is in `predict`.
         """
-        if function is not None:
-            return readout.add_function(
-                self, function, delay, synapse, n_neurons, signal, label
+        if function is None:
+            return readout.add_delay(self, delay, synapse, label)
+        node, solved = readout.add_function(
+            self, function, delay, synapse, n_neurons, signal, label
+        )
+        self.functions[node] = solved
+        return node
+
+    def predict(self, signal=None, output: nengo.Node | None = None):
+        """The errors to expect on a signal, before the run.
+
+        Parameters
+        ----------
+        signal : (T,) array_like, optional
+            Samples of the input; white noise of 2 Hz and rms .5 by default.
+        output : nengo.Node, optional
+            A function of the window that `add_output` returned.
+
+        Returns
+        -------
+        ErrorBudget or, for an output, FunctionBudget
+        """
+        budget = predict(self, signal)
+        if output is None:
+            return budget
+        if output not in self.functions:
+            raise ValidationError(
+                "LegendreMemory.predict.output",
+                output,
+                "is not a function added to this memory",
+                "delays are in predict().readout_rmse(delay)",
             )
-        return readout.add_delay(self, delay, synapse, label)
+        return predict_function(self, self.functions[output], budget)
 
 
 def _ensemble(population: Population, noise_seed: int | None) -> nengo.Ensemble:

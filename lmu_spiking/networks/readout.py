@@ -4,7 +4,12 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.networks.function import solve_function
 from lmu_spiking.synapse import as_synapse, map_onto
+from lmu_spiking.theory import window_delays
+
+DEFAULT_TAU = 0.02  # seconds, of a function's readout
+DEFAULT_NEURONS = 2000  # of a function's ensemble
 
 
 def delay_weights(memory, delay) -> np.ndarray:
@@ -53,3 +58,67 @@ def add_delay(memory, delay, synapse=None, label=None) -> nengo.Node:
             transform = np.kron(each, (weights @ column)[:, None])
             nengo.Connection(memory.input, node, transform=transform, synapse=taken)
     return node
+
+
+def add_function(memory, function, delay, synapse, n_neurons, signal, label):
+    """Any function of the window, by an ensemble of its own; see `networks.function`.
+
+    Returns
+    -------
+    node : nengo.Node
+    solved : FunctionReadout
+    """
+    tau = _lowpass_tau(DEFAULT_TAU if synapse is None else synapse)
+    n_neurons = DEFAULT_NEURONS if n_neurons is None else _whole(n_neurons)
+    delays = window_delays(memory) if delay is None else np.atleast_1d(delay)
+    weights = np.kron(np.eye(memory.size_in), delay_weights(memory, delays))
+    rng = np.random.RandomState(memory.tuning_seed + 1 + len(memory.functions))
+    solved = solve_function(
+        memory, function, delays, weights, tau, n_neurons, signal, rng
+    )
+    seed = memory.noise_seed
+    with memory:
+        ensemble = nengo.Ensemble(
+            n_neurons,
+            dimensions=len(solved.from_state),
+            neuron_type=solved.neurons,
+            encoders=solved.encoders,
+            gain=solved.gain,
+            bias=solved.bias,
+            radius=1.0,
+            eval_points=np.zeros((1, len(solved.from_state))),
+            seed=None if seed is None else seed + 1000 + len(memory.functions),
+            label="function of the window",
+        )
+        node = nengo.Node(size_in=solved.decoders.shape[1], label=label or "function")
+        nengo.Connection(
+            memory.state, ensemble, transform=solved.from_state, synapse=None
+        )
+        nengo.Connection(
+            memory.input, ensemble, transform=solved.from_input, synapse=None
+        )
+        nengo.Connection(
+            ensemble.neurons, node, transform=solved.decoders.T, synapse=tau
+        )
+    return node, solved
+
+
+def _lowpass_tau(synapse) -> float:
+    synapse = as_synapse(synapse)
+    if not isinstance(synapse, nengo.Lowpass):
+        raise ValidationError(
+            "add_output.synapse",
+            synapse,
+            "must be a lowpass for a function of the window",
+            "give its time constant in seconds, 0.02 for one",
+        )
+    return float(synapse.tau)
+
+
+def _whole(n_neurons) -> int:
+    whole = isinstance(n_neurons, (int, np.integer)) and not isinstance(n_neurons, bool)
+    if not whole or n_neurons < 1:
+        raise ValidationError(
+            "add_output.n_neurons", n_neurons, "must be a whole number of at least 1"
+        )
+    return int(n_neurons)

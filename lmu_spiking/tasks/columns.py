@@ -7,7 +7,9 @@ import numpy as np
 
 from lmu_spiking.errors import SignalFileError, ValidationError
 
-TIME_NAMES = {"t", "t_s", "sec", "seconds", "time", "time_s", "time_sec"}
+TIME_NAMES = {"t", "t_s", "sec", "seconds"} | {
+    f"time{unit}" for unit in ("", "_s", "_sec", "_seconds")
+}
 """Names of a column of seconds; ``Time (s)`` and ``time [s]`` count as ``time_s``."""
 
 MAX_JITTER = 0.01

@@ -13,7 +13,9 @@ from lmu_spiking.tasks.columns import (
 )
 
 
-@pytest.mark.parametrize("name", ["t", "T", "time", " Time (s)", "time [s]", "seconds"])
+@pytest.mark.parametrize(
+    "name", ["t", "T", "time", " Time (s)", "time [s]", "TIME_SECONDS"]
+)
 def test_names_of_time(name):
     assert is_time(name)
 

@@ -27,8 +27,13 @@ def test_says_what_it_is():
     assert "WhiteSignal(period=4, high=20, rms=0.5, seed=1)" in signal.source
 
 
-def test_rms_is_that_of_the_distribution():
-    draws = [white_noise(**{**USUAL, "seed": s}).rms for s in range(60)]
+@pytest.fixture(scope="module")
+def draws():
+    return [white_noise(**{**USUAL, "seed": seed}) for seed in range(50)]
+
+
+def test_rms_is_that_of_the_distribution(draws):
+    draws = [signal.rms for signal in draws]
     spread = 0.5 / np.sqrt(4 * 20 * 4)  # rms / sqrt(4 bandwidth duration)
     assert np.sqrt(np.mean(np.square(draws))) == pytest.approx(0.5, abs=spread / 2)
     assert np.std(draws) == pytest.approx(spread, rel=0.3)
@@ -50,11 +55,8 @@ def test_no_power_above_the_bandwidth_and_no_mean(steps, part, seed):
     assert power[(frequency > 0) & (frequency <= bandwidth)].sum() > 0.01
 
 
-def test_power_is_equal_below_the_bandwidth():
-    power = sum(
-        np.abs(np.fft.rfft(white_noise(**{**USUAL, "seed": s}).samples)[1:81]) ** 2
-        for s in range(60)
-    )
+def test_power_is_equal_below_the_bandwidth(draws):
+    power = sum(np.abs(np.fft.rfft(signal.samples)[1:81]) ** 2 for signal in draws)
     low, high = power[:40].mean(), power[40:].mean()
     assert low / high == pytest.approx(1.0, abs=0.1)
 

@@ -1,0 +1,302 @@
+r"""Any function of the window, computed by an ensemble over the joint state.
+
+Rectifier pairs can only decode sums of one-dimensional terms.  A product or a maximum
+needs neurons that see several dimensions at once.  Their spikes are read through a
+lowpass of ``tau`` seconds, which would make the answer late.  So the ensemble computes
+not ``f`` but what the lowpass turns into ``f`` (Principle 3, for a nonlinear readout):
+
+.. math::
+
+    g(m, u) = \frac{f(c\, m^+) - a f(c\, m)}{1 - a}, \qquad
+    m^+ = \bar A m + \bar B u, \quad a = e^{-dt/\tau},
+
+whose arguments, the window now and in the next step, are linear in state and input.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import nengo
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.population import (
+    averaged_variance,
+    curves,
+    statistics,
+    step_variance,
+)
+from lmu_spiking.tasks import white_noise
+from lmu_spiking.theory import ErrorBudget, closed_loop
+
+POINTS = 2000  # evaluation points
+KEPT = 1e-3  # directions of the joint state that vary less, relatively, are left out
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionReadout:
+    """An ensemble that decodes a function of the window.
+
+    Attributes
+    ----------
+    function : callable
+    delays : (n,) ndarray
+        Where the function sees the window, seconds.
+    tau : float
+        Lowpass of the readout, seconds.
+    weights : (n, d) ndarray
+        The window at these delays, from the state.
+    from_state : (D, d) ndarray
+    from_input : (D, c) ndarray
+        State and input to the ensemble's ``D`` dimensions.
+    encoders : (N, D) ndarray
+    gain, bias : (N,) ndarray
+    decoders : (N, p) ndarray
+    neurons : nengo.neurons.NeuronType
+    """
+
+    function: Callable
+    delays: np.ndarray
+    tau: float
+    weights: np.ndarray
+    from_state: np.ndarray
+    from_input: np.ndarray
+    encoders: np.ndarray
+    gain: np.ndarray
+    bias: np.ndarray
+    decoders: np.ndarray
+    neurons: nengo.neurons.NeuronType
+
+    def rates(self, states: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+        """Rates (T, N), Hz, at states (T, d) and inputs (T, c)."""
+        z = states @ self.from_state.T + inputs @ self.from_input.T
+        return curves(self.neurons, z @ self.encoders.T, self.gain, self.bias)
+
+    def target(self, states: np.ndarray) -> np.ndarray:
+        """The function of the windows that states (T, d) hold: (T, p)."""
+        return evaluate(self.function, states @ self.weights.T)
+
+
+@dataclass(frozen=True)
+class FunctionBudget:
+    """Predicted root-mean-square errors of a function of the window.
+
+    Attributes
+    ----------
+    truncation : float
+        The function of the exact LDN's window against that of the true one.
+    distortion : float
+        Of the ensemble in the mean, against the function of the exact LDN's window.
+    noise : float or None
+        From the spikes of memory and ensemble; None for regularly spiking neurons (IF,
+        LIF), which no white-noise law describes.
+    total : float or None
+        All of them, against the function of the true window.
+    spread : float
+        Standard deviation of the true function, to compare with.
+    """
+
+    truncation: float
+    distortion: float
+    noise: float | None
+    total: float | None
+    spread: float
+
+
+def evaluate(function: Callable, windows: np.ndarray) -> np.ndarray:
+    """``function`` of each window (T, n), as (T, p); refuses what is not finite."""
+    try:
+        values = np.array([np.ravel(function(w)) for w in windows], dtype=float)
+    except (TypeError, ValueError, IndexError) as error:
+        raise ValidationError(
+            "add_output.function",
+            getattr(function, "__name__", function),
+            f"fails on a window of {windows.shape[1]} values ({error})",
+            "return a number or a vector of fixed length",
+        ) from None
+    if not np.isfinite(values).all():
+        raise ValidationError(
+            "add_output.function",
+            getattr(function, "__name__", function),
+            "returns NaN or infinity on the windows of its signal",
+        )
+    return values
+
+
+def solve_function(
+    memory, function: Callable, delays, weights, tau: float, n_neurons: int, signal, rng
+) -> FunctionReadout:
+    """Curves and decoders for ``function`` of the window, tuned to a signal.
+
+    The joint state (window now, and how it moves in ``tau``) is rotated to its principal
+    directions, scaled by the fourth root of their variances; encoders point along
+    differences of visited states.
+    """
+    a = np.exp(-memory.dt / tau)
+    u = _as_inputs(memory, signal)
+    states = memory.ldn.simulate(u, memory.dt).reshape(len(u), -1)
+    settled = slice(round(memory.ldn.theta / memory.dt), None)
+    now, then, pushed = states[:-1][settled], states[1:][settled], u[1:][settled]
+
+    # rows: the window, and tau times its rate of change
+    each, (Ad, Bd) = np.eye(memory.size_in), memory.ldn.discretize(memory.dt)
+    step, push = np.kron(each, Ad), np.kron(each, Bd[:, None])
+    moved = weights @ (step - np.eye(len(step))) * tau / memory.dt
+    to_joint = np.vstack([weights, moved])
+    enter = np.vstack([0 * weights @ push, weights @ push * tau / memory.dt])
+    joint = now @ to_joint.T + pushed @ enter.T
+
+    mean = joint.mean(axis=0)
+    variance, directions = np.linalg.eigh(
+        np.cov((joint - mean).T).reshape([len(mean)] * 2)
+    )
+    kept = variance > KEPT**2 * variance.max()
+    rotate = (directions[:, kept] * variance[kept] ** -0.25).T
+    z = (joint - mean) @ rotate.T
+    radius = np.quantile(np.linalg.norm(z, axis=1), 0.99)
+    rotate, z = rotate / radius, z / radius
+
+    neurons = memory.population.neurons
+    max_rate = np.mean(
+        nengo.dists.get_samples(memory.population.tuning.max_rates, 99, rng=rng)
+    )
+    encoders = _directions(z, n_neurons, rng)
+    max_rates = rng.uniform(2 / 3 * max_rate, 4 / 3 * max_rate, n_neurons)
+    gain, bias = neurons.gain_bias(max_rates, rng.uniform(-0.9, 0.9, n_neurons))
+
+    at = np.unique(np.linspace(0, len(z) - 1, POINTS).astype(int))
+    rates = curves(neurons, z[at] @ encoders.T, gain, bias)
+    f = evaluate(function, now[at] @ weights.T)
+    g = (evaluate(function, then[at] @ weights.T) - a * f) / (1 - a)
+    shifted = bias - gain * (encoders @ (rotate @ mean))
+    return FunctionReadout(
+        function,
+        np.asarray(delays),
+        tau,
+        weights,
+        rotate @ to_joint,
+        rotate @ enter,
+        encoders,
+        gain,
+        shifted,
+        _decoders(neurons, rates, g, tau),
+        neurons,
+    )
+
+
+def predict_function(
+    memory, readout: FunctionReadout, budget: ErrorBudget, seed: int = 0
+) -> FunctionBudget:
+    """Errors of a function of the window, from a Gaussian stand-in for the spikes.
+
+    The memory's noise is drawn with the law's covariance and run through its closed
+    loop; the ensemble's mean rates answer to the noisy state, and their spike noise is
+    drawn likewise.  No neuron is simulated.
+    """
+    rng = np.random.default_rng(seed)
+    u, exact, dt = budget.signal[:, None], budget.states, memory.dt
+    # at probe index k the ensemble sees the state after input k - 1, and input k
+    before = np.vstack([np.zeros((1, exact.shape[1])), exact[:-1]])
+    settled = slice(round(memory.ldn.theta / dt) + 1, None)
+    clean, _ = _mean_and_variance(readout, before, u, dt)
+    noisy, variance = _mean_and_variance(
+        readout, before + _draw(memory, budget, rng), u, dt
+    )
+    noisy += np.sqrt(variance) * rng.standard_normal(noisy.shape)
+    smooth = nengo.Lowpass(readout.tau)
+    clean, noisy = (_delayed(smooth.filt(x, dt=dt)) for x in (clean, noisy))
+
+    lags = np.round(readout.delays / dt).astype(int)
+    index = np.arange(len(u))[settled, None] - lags
+    truth = evaluate(readout.function, u[index, 0])
+    ideal = readout.target(before[settled])
+
+    def rms(x):
+        return float(np.sqrt(np.mean(np.square(x))))
+
+    lawless = statistics(readout.neurons) == "regular"
+    return FunctionBudget(
+        truncation=rms(ideal - truth),
+        distortion=rms(clean[settled] - ideal),
+        noise=None if lawless else rms(noisy[settled] - clean[settled]),
+        total=None if lawless else rms(noisy[settled] - truth),
+        spread=float(np.sqrt(np.mean(truth.var(axis=0)))),
+    )
+
+
+def default_signal(memory) -> np.ndarray:
+    """White noise (T, c) as fast as the memory resolves: d / (4 theta) Hz, 60 windows."""
+    duration = 60 * memory.ldn.theta
+    bandwidth = min(memory.ldn.order / (4 * memory.ldn.theta), 0.45 / memory.dt)
+    drawn = [
+        white_noise(duration, memory.dt, bandwidth, 0.5, seed).samples
+        for seed in range(memory.size_in)
+    ]
+    return np.stack(drawn, axis=1)
+
+
+def _as_inputs(memory, signal) -> np.ndarray:
+    """Samples (T, c) of the signal to be expected."""
+    if signal is None:
+        return default_signal(memory)
+    u = np.asarray(getattr(signal, "samples", signal), dtype=float)
+    u = u[:, None] if u.ndim == 1 else u
+    window = round(memory.ldn.theta / memory.dt)
+    if u.ndim != 2 or u.shape[1] != memory.size_in or not np.isfinite(u).all():
+        raise ValidationError(
+            "add_output.signal",
+            u.shape,
+            f"must be finite samples (T, {memory.size_in}) of the input",
+        )
+    if len(u) < 3 * window:
+        raise ValidationError(
+            "add_output.signal", u.shape, f"is short; use at least {3 * window} samples"
+        )
+    return u
+
+
+def _directions(z: np.ndarray, n: int, rng) -> np.ndarray:
+    """Unit vectors (n, D) along differences of visited states."""
+    i = rng.randint(len(z), size=n)
+    j = (i + rng.randint(1, len(z), size=n)) % len(z)
+    apart = z[i] - z[j] + 1e-6 * rng.standard_normal((n, z.shape[1]))
+    return apart / np.linalg.norm(apart, axis=1, keepdims=True)
+
+
+def _decoders(
+    neurons, rates: np.ndarray, targets: np.ndarray, tau: float
+) -> np.ndarray:
+    """Least squares that know the spike noise after ``tau``; dual form, O(P^2 N)."""
+    noise = averaged_variance(neurons, rates.mean(axis=0), tau)
+    gram = (rates / noise) @ rates.T + len(rates) * np.eye(len(rates))
+    return (rates / noise).T @ cho_solve(cho_factor(gram), targets)
+
+
+def _mean_and_variance(readout: FunctionReadout, states, inputs, dt: float):
+    """Mean (T, p) of the decoded output and its variance in a step, in blocks."""
+    means, variances = [], []
+    for start in range(0, len(states), 1000):
+        part = slice(start, start + 1000)
+        rates = readout.rates(states[part], inputs[part])
+        means.append(rates @ readout.decoders)
+        variances.append(
+            step_variance(readout.neurons, rates, dt) @ readout.decoders**2
+        )
+    return np.concatenate(means), np.concatenate(variances)
+
+
+def _draw(memory, budget: ErrorBudget, rng) -> np.ndarray:
+    """A course of the memory's noise (T, d), Gaussian, of the law's covariance."""
+    K, L, C = closed_loop(memory.mapped)
+    eta = np.sqrt(budget.sigma) * rng.standard_normal(budget.states.shape)
+    noise, Z = np.zeros_like(eta), np.zeros(len(K))
+    for k, pushed in enumerate(eta @ L.T):
+        noise[k] = C @ Z
+        Z = K @ Z + pushed
+    return noise
+
+
+def _delayed(y: np.ndarray) -> np.ndarray:
+    """One step later, as a Nengo synapse hands it on."""
+    return np.vstack([np.zeros((1, y.shape[1])), y[:-1]])

@@ -1,0 +1,182 @@
+"""One trial: build a memory, stream a signal through it, compare it with the law."""
+
+import platform
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import nengo
+import numpy as np
+from nengo.builder import Model
+from nengo.cache import NoDecoderCache
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.spec import MemorySpec
+from lmu_spiking.studies.metrics import nrmse, rms
+from lmu_spiking.tasks import Signal
+from lmu_spiking.theory import predict, window_delays
+
+
+@dataclass(frozen=True, eq=False)
+class TrialResult:
+    """What a trial measured.
+
+    Attributes
+    ----------
+    row : dict
+        The numbers, as in the JSON of ``lmu-spiking run``.
+    time : (T,) ndarray
+        Of the probe, seconds.
+    signal : (T,) ndarray
+        The input.
+    state, exact : (T, d) ndarray
+        The spiking state, and the exact LDN's at the same probe index.
+    """
+
+    row: dict
+    time: np.ndarray
+    signal: np.ndarray
+    state: np.ndarray
+    exact: np.ndarray
+
+
+def run_trial(
+    spec: MemorySpec, signal: Signal, *, progress: bool = False, target: str = "core"
+) -> TrialResult:
+    """Run ``spec`` on ``signal`` in Nengo.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+    signal : Signal
+        At ``spec.dt``, longer than the window.
+    progress : bool
+        Show Nengo's progress bar.
+
+    Returns
+    -------
+    TrialResult
+    """
+    u, dt = np.asarray(signal.samples, dtype=float), spec.dt
+    window = _checked_window(spec, signal)
+    predicted = predict(spec, u)
+
+    start = time.perf_counter()
+    with nengo.Network(label="trial") as model:
+        stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], dt))
+        memory = LegendreMemory.from_spec(spec)
+        nengo.Connection(stimulus, memory.input, synapse=None)
+        probe = nengo.Probe(memory.state, synapse=None)
+        counter = count_spikes(memory)
+    with simulator(model, dt) as sim:
+        built = time.perf_counter()
+        with_bar = nengo.utils.progress.AutoProgressBar if progress else False
+        sim.run_steps(len(u), progress_bar=with_bar() if progress else False)
+        ran = time.perf_counter()
+        state = sim.data[probe].copy()
+
+    exact = np.zeros_like(state)
+    exact[1:] = predicted.states[:-1]
+    row = measure(spec, u, state, exact, window) | predicted_row(predicted)
+    spikes = counter.total
+    row |= {
+        "spikes": spikes,
+        "spikes_per_s": spikes / signal.duration,
+        "mean_rate": spikes / signal.duration / spec.n_neurons,
+        "neurons": spec.n_neurons,
+        "order": spec.order,
+        "theta": spec.theta,
+        "tau": spec.tau,
+        "dt": dt,
+        "neuron_type": spec.neuron_type,
+        "tuning": memory.population.tuning.kind,
+        "aggregated": spec.aggregated,
+        "target": target,
+        "input": signal.name,
+        "duration": signal.duration,
+        "seed": spec.noise_seed,
+        "seconds_build": built - start,
+        "seconds_run": ran - built,
+        "spec": spec.digest,
+        "versions": versions(),
+    }
+    return TrialResult(row, dt * np.arange(1, len(u) + 1), u, state, exact)
+
+
+def measure(spec: MemorySpec, u, state, exact, window: int) -> dict:
+    """The errors of the contract; readouts from theta on, states from 0."""
+    ldn, dt = spec.ldn, spec.dt
+    c = ldn.readout(window * dt - dt, dt)
+    read, ideal = state @ c, exact @ c
+    settled = slice(window + 1, None)
+    w = ldn.readout(window_delays(spec) - dt, dt)
+    return {
+        "nrmse": nrmse(read[settled], u[1:-window]),
+        "noise_nrmse": nrmse(read[settled], ideal[settled]),
+        "window_noise_nrmse": nrmse(state[settled] @ w.T, exact[settled] @ w.T),
+        "state_rmse": rms(state - exact),
+    }
+
+
+def predicted_row(predicted) -> dict:
+    """The same from the law, before the run; None where there is no law."""
+    return {
+        "predicted_nrmse": predicted.nrmse(),
+        "predicted_noise_nrmse": predicted.noise_nrmse(),
+        "predicted_window_noise_nrmse": predicted.window_noise_nrmse(),
+        "predicted_state_rmse": predicted.state_rmse,
+        "predicted_spikes_per_s": predicted.spikes_per_s,
+    }
+
+
+class count_spikes:
+    """Counts every spike of a memory without storing any."""
+
+    def __init__(self, memory: LegendreMemory):
+        self.total = 0
+        self._dt = memory.dt
+        if not memory.population.neurons.spiking:
+            return
+        n = len(memory.population.gain)
+        node = nengo.Node(self._add, size_in=1, label="spike counter")
+        nengo.Connection(
+            memory.ensemble.neurons, node, transform=np.ones((1, n)), synapse=None
+        )
+
+    def _add(self, t, spikes):
+        self.total += round(float(spikes[0]) * self._dt)
+
+
+def simulator(model: nengo.Network, dt: float) -> nengo.Simulator:
+    """Nengo's simulator without its decoder cache, which parallel trials would lock."""
+    fresh = Model(dt=dt, label="lmu_spiking", decoder_cache=NoDecoderCache())
+    return nengo.Simulator(model, dt=dt, model=fresh, progress_bar=False)
+
+
+def versions() -> dict:
+    """Versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in ("lmu_spiking", "nengo", "numpy", "scipy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _checked_window(spec: MemorySpec, signal: Signal) -> int:
+    """Whole steps in theta; the signal must be longer and at the spec's step."""
+    if not np.isclose(signal.dt, spec.dt, rtol=1e-9):
+        raise ValidationError(
+            "run_trial.signal.dt", signal.dt, f"is not the spec's dt of {spec.dt:g} s"
+        )
+    window = int(np.floor(spec.theta / spec.dt + 1e-9))
+    if len(signal.samples) < 2 * window:
+        raise ValidationError(
+            "duration",
+            signal.duration,
+            f"seconds are too short for a window of {spec.theta:g} s",
+            f"use at least {2 * spec.theta:g} s",
+        )
+    return window
