@@ -1,0 +1,50 @@
+"""Spiking Legendre Memory Units on Nengo.
+
+A sliding window of a signal, held by recurrently connected spiking neurons, with its
+error predicted before the run::
+
+    memory = LegendreMemory(6000, order=6, theta=0.5)     # inside a nengo.Network
+    budget = predict(MemorySpec(n_neurons=6000, order=6, theta=0.5))
+
+Read on in `LegendreMemory`, `predict`, `MemorySpec` and `LDN`; trials and sweeps are in
+`lmu_spiking.studies`, signals in `lmu_spiking.tasks`.
+"""
+
+from lmu_spiking.errors import (
+    LMUSpikingError,
+    MappingError,
+    MissingPackageError,
+    SignalFileError,
+    ValidationError,
+)
+from lmu_spiking.ldn import LDN
+from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.population import Tuning, radii_from
+from lmu_spiking.spec import MemorySpec, SignalSpec
+from lmu_spiking.synapse import Mapped, map_onto
+from lmu_spiking.tasks import Signal, ecg, load_signal, white_noise
+from lmu_spiking.theory import ErrorBudget, predict
+
+__all__ = [
+    "LDN",
+    "ErrorBudget",
+    "LMUSpikingError",
+    "LegendreMemory",
+    "Mapped",
+    "MappingError",
+    "MemorySpec",
+    "MissingPackageError",
+    "Signal",
+    "SignalFileError",
+    "SignalSpec",
+    "Tuning",
+    "ValidationError",
+    "ecg",
+    "load_signal",
+    "map_onto",
+    "predict",
+    "radii_from",
+    "white_noise",
+]
+
+__version__ = "0.1.0"

@@ -37,6 +37,7 @@ class SignalSpec:
     def __post_init__(self):
         for name in ("bandwidth", "rms"):
             _positive(f"signal.{name}", getattr(self, name))
+            object.__setattr__(self, name, float(getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class MemorySpec:
         LDN(self.order, self.theta)
         for name in ("tau", "dt", "max_rate"):
             _positive(f"MemorySpec.{name}", getattr(self, name))
+        for name in ("theta", "tau", "dt", "max_rate"):  # 1 and 1.0 have one digest
+            object.__setattr__(self, name, float(getattr(self, name)))
         for name in ("tuning_seed", "noise_seed"):
             _seed(f"MemorySpec.{name}", getattr(self, name))
         if not isinstance(self.radii, (int, float)):

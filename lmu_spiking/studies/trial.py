@@ -15,7 +15,7 @@ from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.metrics import nrmse, rms
 from lmu_spiking.tasks import Signal
-from lmu_spiking.theory import predict, window_delays
+from lmu_spiking.theory import ErrorBudget, predict, window_delays
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,8 @@ class TrialResult:
         The input.
     state, exact : (T, d) ndarray
         The spiking state, and the exact LDN's at the same probe index.
+    predicted : ErrorBudget
+        The law's word on the same signal, before the run.
     """
 
     row: dict
@@ -39,10 +41,11 @@ class TrialResult:
     signal: np.ndarray
     state: np.ndarray
     exact: np.ndarray
+    predicted: ErrorBudget
 
 
 def run_trial(
-    spec: MemorySpec, signal: Signal, *, progress: bool = False, target: str = "core"
+    spec: MemorySpec, signal: Signal, *, progress=False, target: str = "core"
 ) -> TrialResult:
     """Run ``spec`` on ``signal`` in Nengo.
 
@@ -51,8 +54,8 @@ def run_trial(
     spec : MemorySpec
     signal : Signal
         At ``spec.dt``, longer than the window.
-    progress : bool
-        Show Nengo's progress bar.
+    progress : bool or nengo.utils.progress.ProgressBar
+        True for Nengo's own bar, which writes to standard output.
 
     Returns
     -------
@@ -71,8 +74,7 @@ def run_trial(
         counter = count_spikes(memory)
     with simulator(model, dt) as sim:
         built = time.perf_counter()
-        with_bar = nengo.utils.progress.AutoProgressBar if progress else False
-        sim.run_steps(len(u), progress_bar=with_bar() if progress else False)
+        sim.run_steps(len(u), progress_bar=progress)
         ran = time.perf_counter()
         state = sim.data[probe].copy()
 
@@ -90,6 +92,7 @@ def run_trial(
         "tau": spec.tau,
         "dt": dt,
         "neuron_type": spec.neuron_type,
+        "max_rate": spec.max_rate,
         "tuning": memory.population.tuning.kind,
         "aggregated": spec.aggregated,
         "target": target,
@@ -101,7 +104,7 @@ def run_trial(
         "spec": spec.digest,
         "versions": versions(),
     }
-    return TrialResult(row, dt * np.arange(1, len(u) + 1), u, state, exact)
+    return TrialResult(row, dt * np.arange(1, len(u) + 1), u, state, exact, predicted)
 
 
 def measure(spec: MemorySpec, u, state, exact, window: int) -> dict:
@@ -138,11 +141,12 @@ class count_spikes:
         self._dt = memory.dt
         if not memory.population.neurons.spiking:
             return
+        # sparse, since a dense row would wake every thread of the BLAS in every step
         n = len(memory.population.gain)
+        every = np.column_stack([np.zeros(n, int), np.arange(n)])
+        ones = nengo.Sparse((1, n), indices=every, init=1.0)
         node = nengo.Node(self._add, size_in=1, label="spike counter")
-        nengo.Connection(
-            memory.ensemble.neurons, node, transform=np.ones((1, n)), synapse=None
-        )
+        nengo.Connection(memory.ensemble.neurons, node, transform=ones, synapse=None)
 
     def _add(self, t, spikes):
         self.total += round(float(spikes[0]) * self._dt)

@@ -1,0 +1,249 @@
+"""Many trials, in parallel and resumable: one file a trial, written when it is done.
+
+Whatever stops a sweep (Ctrl-C, a worker that is killed, a full disk), the trials that
+were finished stay, and the same sweep goes on from there.
+"""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from nengo.exceptions import NengoException
+
+from lmu_spiking.errors import LMUSpikingError
+from lmu_spiking.spec import MemorySpec, write_atomically
+from lmu_spiking.studies.records import to_frame, to_json, write_parquet
+from lmu_spiking.studies.trial import run_trial, versions
+from lmu_spiking.tasks import Signal, white_noise
+
+
+class SweepWarning(UserWarning):
+    """Something about a sweep's files that its user should know."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A memory and the white noise it is given.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+        Its ``signal`` is the noise's bandwidth and rms.
+    signal_seed : int
+    duration : float
+        Seconds.
+    """
+
+    spec: MemorySpec
+    signal_seed: int
+    duration: float
+
+    @property
+    def signal(self) -> Signal:
+        """The input."""
+        white = self.spec.signal
+        return white_noise(
+            self.duration, self.spec.dt, white.bandwidth, white.rms, self.signal_seed
+        )
+
+    def to_dict(self) -> dict:
+        """Plain values, enough to run it again."""
+        return {
+            "spec": self.spec.to_dict(),
+            "signal_seed": int(self.signal_seed),
+            "duration": float(self.duration),
+        }
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that name this trial and its file."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __str__(self) -> str:
+        spec = self.spec
+        return f"{spec.n_neurons} {spec.neuron_type} neurons, order {spec.order}"
+
+
+def grid(
+    orders: Iterable[int],
+    neurons_per_dimension: Iterable[int],
+    neuron_types: Iterable[str],
+    trials: int,
+    base: MemorySpec,
+    duration: float,
+    first_seed: int = 0,
+    *,
+    taus: Iterable[float] | None = None,
+    max_rates: Iterable[float] | None = None,
+    aggregated: bool | None = None,
+) -> list[Trial]:
+    """Every combination, ``trials`` times, each with signal and spikes of its own.
+
+    Seeds are drawn from ``first_seed``, the combination and the trial's number: a
+    larger grid contains the trials of a smaller one, so that their files are reused.
+    Curves are drawn with ``base.tuning_seed`` throughout: for ``drawn`` tuning the
+    trials vary the spikes and the signal, not the curves.
+
+    Parameters
+    ----------
+    orders, neurons_per_dimension, neuron_types, taus, max_rates
+        Values to combine; ``taus`` and ``max_rates`` are those of ``base`` by default.
+    trials : int
+        Of each combination.
+    base : MemorySpec
+        Everything else.
+    duration : float
+        Of each trial, seconds.
+    first_seed : int
+    aggregated : bool, optional
+        Aggregate Poisson pairs (other neurons cannot be); as in ``base`` by default.
+    """
+    aggregated = base.aggregated if aggregated is None else aggregated
+    cells = [
+        base.replace(
+            order=order,
+            n_neurons=order * neurons,
+            neuron_type=kind,
+            tau=tau,
+            max_rate=max_rate,
+            aggregated=aggregated and kind == "poisson" and base.tuning != "drawn",
+        )
+        for kind in neuron_types
+        for tau in (taus or [base.tau])
+        for max_rate in (max_rates or [base.max_rate])
+        for order in orders
+        for neurons in neurons_per_dimension
+    ]
+    return [
+        _seeded(cell, number, duration, first_seed)
+        for cell in cells
+        for number in range(trials)
+    ]
+
+
+def sweep(
+    trials: Iterable[Trial],
+    out,
+    n_jobs: int = 1,
+    resume: bool = True,
+    on_done: Callable[[dict], None] | None = None,
+    *,
+    backend: str = "loky",
+) -> pd.DataFrame:
+    """Run trials, each into ``out/trials/<digest>.json``, and tabulate them.
+
+    Parameters
+    ----------
+    trials : iterable of Trial
+    out : path-like
+        Folder; ``trials.parquet`` is written there when all trials are done.
+    n_jobs : int
+        Processes, with one BLAS thread each; -1 for one on each core.
+    resume : bool
+        Take the trials that this version of the package has finished from their files.
+    on_done : callable, optional
+        Takes the row of each trial when it is done, those from files first.
+    backend : str
+        Of joblib.  The workers write the files: other machines must share ``out``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each trial, in the order given.
+
+    Raises
+    ------
+    LMUSpikingError
+        If a trial cannot be run, or a worker was killed.
+    """
+    folder = Path(out) / "trials"
+    wanted = {trial.digest: trial for trial in trials}
+    rows = {}
+    if resume:
+        found = (_read(folder / f"{digest}.json", current=True) for digest in wanted)
+        rows = {row["digest"]: row for row in found if row}
+    on_done = on_done or (lambda row: None)
+    for row in rows.values():
+        on_done(row)
+    missing = [trial for digest, trial in wanted.items() if digest not in rows]
+    for row in _in_parallel(missing, folder, n_jobs, backend):
+        rows[row["digest"]] = row
+        on_done(row)
+    frame = to_frame(rows[digest] for digest in wanted)
+    write_parquet(Path(out) / "trials.parquet", frame)
+    return frame
+
+
+def collect(out) -> pd.DataFrame:
+    """All finished trials in ``out``, whatever sweep they came from."""
+    files = sorted((Path(out) / "trials").glob("*.json"))
+    rows = (_read(path) for path in files)
+    return to_frame(row for row in rows if row)
+
+
+def _seeded(cell: MemorySpec, number: int, duration: float, first_seed: int) -> Trial:
+    name = int(cell.replace(noise_seed=0).digest, 16)
+    draw = np.random.SeedSequence([first_seed, number, name]).generate_state(2) >> 1
+    noise_seed, signal_seed = draw.tolist()
+    return Trial(cell.replace(noise_seed=noise_seed), signal_seed, duration)
+
+
+def _in_parallel(trials, folder: Path, n_jobs: int, backend: str) -> Iterator[dict]:
+    """Rows in the order in which the trials end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    limits = {"inner_max_num_threads": 1} if backend == "loky" else {}
+    with joblib.parallel_config(backend, n_jobs=n_jobs, **limits):
+        run = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+        try:
+            yield from run(joblib.delayed(_run)(trial, folder) for trial in trials)
+        except BrokenProcessPool:
+            raise LMUSpikingError(
+                "a worker was killed, perhaps for want of memory; finished trials are "
+                "kept: use fewer jobs and run this again to go on"
+            ) from None
+
+
+def _run(trial: Trial, folder: Path) -> dict:
+    """Run one trial and write its file; in a worker."""
+    try:
+        row = run_trial(trial.spec, trial.signal).row
+    except (LMUSpikingError, NengoException) as error:
+        # a plain error with the message: the others do not survive pickling
+        raise LMUSpikingError(f"{trial}: {error}") from None
+    record = {"digest": trial.digest, "trial": trial.to_dict(), "row": row}
+    line = to_json(record)
+    write_atomically(folder / f"{trial.digest}.json", f"{line}\n".encode())
+    return _flat(json.loads(line))
+
+
+def _read(path: Path, current: bool = False) -> dict | None:
+    """The row in a trial's file, if there is one (of this version, if ``current``)."""
+    try:
+        row = _flat(json.loads(path.read_text(encoding="utf-8")))
+        if row["digest"] != path.stem:
+            raise ValueError("holds another trial")
+        made_by = row["versions"]["lmu_spiking"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        warnings.warn(
+            f"{path} is corrupt and left out ({reason})", SweepWarning, stacklevel=3
+        )
+        return None
+    return None if current and made_by != versions()["lmu_spiking"] else row
+
+
+def _flat(record: dict) -> dict:
+    """The row of a trial with what names it."""
+    trial = record["trial"]
+    signal = {"signal_seed": trial["signal_seed"], **trial["spec"]["signal"]}
+    return {"digest": record["digest"], **record["row"], **signal}
