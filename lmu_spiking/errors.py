@@ -1,4 +1,4 @@
-"""What can go wrong, in one line each: the attribute, the value, the limit, the way out."""
+"""What can go wrong, in one line: the attribute, the value, the limit, the way out."""
 
 
 class LMUSpikingError(Exception):
@@ -36,7 +36,7 @@ class SignalFileError(LMUSpikingError, OSError):
 
 
 class MissingPackageError(LMUSpikingError, ImportError):
-    """An optional package is not installed; the message names the extra that brings it."""
+    """An optional package is missing; the message names the extra that brings it."""
 
     def __init__(self, package: str, extra: str):
         super().__init__(

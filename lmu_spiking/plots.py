@@ -131,7 +131,9 @@ def run_figure(result):
     """Windows, delayed readout, error in time and over the window, and the numbers."""
     with _style():
         figure = _figure(10, 6.2)
-        grid = figure.add_gridspec(3, 2, width_ratios=(1.75, 1), height_ratios=(1, 1, 0.7))
+        grid = figure.add_gridspec(
+            3, 2, width_ratios=(1.75, 1), height_ratios=(1, 1, 0.7)
+        )
         time = [figure.add_subplot(grid[0, 0])]
         time += [figure.add_subplot(grid[row, 0], sharex=time[0]) for row in (1, 2)]
         plot_window(time[0], result)
@@ -261,14 +263,17 @@ def _readouts(result):
     """True, decoded and ideal input of theta seconds ago, (T,) each."""
     ldn, dt, window = _ldn(result), result.row["dt"], _window(result)
     c = ldn.readout(window * dt - dt, dt)
-    true = np.concatenate([np.zeros(window), result.signal[: len(result.signal) - window]])
+    true = np.concatenate(
+        [np.zeros(window), result.signal[: len(result.signal) - window]]
+    )
     return true, result.state @ c, result.exact @ c
 
 
 def _over_time(ax, result, shown: slice, ylabel: str):
     ax.set(xlabel="Time (s)", ylabel=ylabel)
     ax.set_xlim(result.time[shown][0], result.time[shown][-1])
-    _legend_above(ax)
+    if ax.get_legend_handles_labels()[0]:
+        _legend_above(ax)
     return ax
 
 

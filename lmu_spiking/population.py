@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 from nengo.dists import Uniform
+from nengo.neurons import NeuronType
 from scipy.linalg import cho_factor, cho_solve
 
 from lmu_spiking.errors import ValidationError
@@ -45,14 +46,14 @@ NEURON_TYPES = (
 )
 
 
-def neuron_type(name) -> nengo.neurons.NeuronType:
+def neuron_type(name) -> NeuronType:
     """A Nengo neuron type from a name or from itself.
 
     ``poisson``, ``stochastic`` and ``regular`` spike at rectified-linear rates, with
     ``-lif`` at those of a LIF curve; ``if`` and ``lif`` integrate; ``rate`` and
     ``rate-lif`` do not spike.
     """
-    if isinstance(name, nengo.neurons.NeuronType):
+    if isinstance(name, NeuronType):
         return _checked_amplitude(name)
     if name in _NEURONS:
         return _NEURONS[name]()
@@ -67,7 +68,7 @@ def neuron_type(name) -> nengo.neurons.NeuronType:
     )
 
 
-def statistics(neurons: nengo.neurons.NeuronType) -> str:
+def statistics(neurons: NeuronType) -> str:
     """How the neurons turn a rate into output: what the noise law depends on.
 
     Returns
@@ -81,7 +82,7 @@ def statistics(neurons: nengo.neurons.NeuronType) -> str:
     return "regular" if neurons.spiking else "rate"
 
 
-def is_rectified_linear(neurons: nengo.neurons.NeuronType) -> bool:
+def is_rectified_linear(neurons: NeuronType) -> bool:
     """Whether the rate curve is ``max(0, J)``: what pairs need to be exact."""
     base = getattr(neurons, "base_type", neurons)
     return isinstance(base, nengo.RectifiedLinear)
@@ -107,14 +108,14 @@ class Tuning:
 
     @classmethod
     def of(cls, kind, neurons, max_rate: float) -> "Tuning":
-        """A tuning from ``"pairs"``, ``"drawn"``, None (what suits the neurons) or itself.
+        """From ``"pairs"``, ``"drawn"``, None (what suits the neurons) or a tuning.
 
         Drawn rates spread over 2/3 to 4/3 of ``max_rate``: Nengo's own 200 to 400 Hz
         for 300 Hz.
         """
         if isinstance(kind, Tuning):
             return kind
-        if not (np.isscalar(max_rate) and np.isfinite(max_rate) and max_rate > 0):
+        if not isinstance(max_rate, (int, float)) or not 0 < max_rate < np.inf:
             raise ValidationError(
                 "max_rate", max_rate, "must be a positive number of Hz"
             )
@@ -145,7 +146,7 @@ class Population:
         aggregated.
     """
 
-    neurons: nengo.neurons.NeuronType
+    neurons: NeuronType
     dimension: np.ndarray
     encoders: np.ndarray
     gain: np.ndarray

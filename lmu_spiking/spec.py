@@ -1,4 +1,4 @@
-"""One frozen description of a memory: what to build, with which seeds, for which signal.
+"""One frozen description of a memory: what to build, which seeds, for which signal.
 
 A spec is a value: equal specs build equal networks with equal spikes.  It goes to and
 from TOML, and its `digest` names results.

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
+from nengo.synapses import LinearFilter, Synapse
 from scipy.linalg import block_diag
 
 from lmu_spiking.errors import MappingError, ValidationError
@@ -78,7 +79,7 @@ class Mapped:
     input_filter: tuple
     hidden_radius: float
     loop: Filter
-    synapse: nengo.synapses.Synapse
+    synapse: Synapse
 
 
 def map_onto(
@@ -143,9 +144,9 @@ def map_onto(
     return Mapped(A, B, filters, radius, loop, recurrent)
 
 
-def as_synapse(synapse) -> nengo.synapses.LinearFilter:
+def as_synapse(synapse) -> LinearFilter:
     """A linear filter from a filter or from the tau of a lowpass, seconds."""
-    if isinstance(synapse, nengo.synapses.LinearFilter):
+    if isinstance(synapse, LinearFilter):
         return synapse
     number = isinstance(synapse, (int, float, np.number)) and synapse is not True
     if number and np.isfinite(synapse) and synapse > 0:
@@ -196,7 +197,8 @@ def _characteristic(F: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     n = len(F)
     E = F - np.eye(n)
-    denominator, adjugate = np.zeros(n + 1), np.zeros((n, n, n))
+    denominator: np.ndarray = np.zeros(n + 1)
+    adjugate: np.ndarray = np.zeros((n, n, n))
     denominator[n], term = 1.0, np.eye(n)
     for k in range(1, n + 1):
         adjugate[n - k] = term
@@ -219,19 +221,19 @@ def _matrix_polynomial(coefficients: np.ndarray, X: np.ndarray) -> np.ndarray:
     return total
 
 
-def _tap(loop: Filter, denominator, adjugate, j: int) -> nengo.LinearFilter:
+def _tap(loop: Filter, denominator, adjugate, j: int) -> LinearFilter:
     """From the ``j``-th state of the synapse to its output."""
     return _transfer(adjugate[:, :, j] @ loop.C, denominator)
 
 
-def _transfer(numerator: np.ndarray, denominator: np.ndarray) -> nengo.LinearFilter:
+def _transfer(numerator: np.ndarray, denominator: np.ndarray) -> LinearFilter:
     """A discrete filter for Nengo, which wants falling powers of ``z``."""
     shift = np.poly1d([1.0, -1.0])
 
     def in_z(p):
-        return sum((c * shift**k for k, c in enumerate(p)), np.poly1d([0.0])).coeffs
+        return np.poly1d(p[::-1])(shift).coeffs
 
-    return nengo.LinearFilter(in_z(numerator), in_z(denominator), analog=False)
+    return LinearFilter(in_z(numerator), in_z(denominator), analog=False)
 
 
 def _hidden_radius(ldn: LDN, loop: Filter, dt: float) -> float:
@@ -261,22 +263,46 @@ def _refuse_zeros(numerator: np.ndarray, synapse) -> None:
 
 
 def _refusal(ldn: LDN, synapse, dt: float, delay_steps: int, radius: float) -> str:
-    """Why this mapping is refused, and which theta would do."""
+    """Why this mapping is refused, and which theta or tau would do."""
     loop = discrete(synapse, dt, delay_steps)
-    theta = ldn.theta
-    for _ in range(40):
-        theta *= 1.25
-        if _hidden_radius(LDN(ldn.order, theta), loop, dt) < 1:
+    works = [
+        s
+        for s in 1.25 ** np.arange(1, 41)
+        if _hidden_radius(LDN(ldn.order, s * ldn.theta), loop, dt) < 1
+    ]
+    remedy = [f"theta of at least {works[0] * ldn.theta:.4g} s"] if works else []
+    for s in 1.25 ** -np.arange(1.0, 41.0):
+        shorter = _quicker(synapse, s)
+        if shorter is None:
             break
-    remedy = (
-        f"use theta of at least {theta:.3g} s, a shorter time constant, a lower order"
-    )
+        if _hidden_radius(ldn, discrete(shorter, dt, delay_steps), dt) < 1:
+            what = (
+                f"tau of {shorter.tau:.3g} s"
+                if hasattr(shorter, "tau")
+                else (f"time constants {s:.3g} times as long")
+            )
+            remedy.append(what)
+            break
+    remedy.append("a lowpass without delay, which always works")
     kind = type(synapse).__name__ + (f" and {delay_steps} steps" if delay_steps else "")
     return (
         f"map_onto.synapse: {kind} leaves hidden modes of radius {radius:.4f} >= 1 in a "
         f"memory of order {ldn.order} and theta {ldn.theta:g} s, so the loop is "
-        f"unstable; {remedy}, or a Lowpass without delay, which always works"
+        f"unstable; use {', or '.join(remedy)}"
     )
+
+
+def _quicker(synapse, factor: float):
+    """The same filter with time constants ``factor`` times as long, where it has any."""
+    if isinstance(synapse, (nengo.Lowpass, nengo.Alpha)):
+        return type(synapse)(factor * synapse.tau)
+    if not synapse.analog:
+        return None
+    num, den = (
+        c * factor ** np.arange(len(c) - 1.0, -1.0, -1.0)
+        for c in (synapse.num, synapse.den)
+    )
+    return LinearFilter(num, den, method=synapse.method)
 
 
 def _check_delay_steps(delay_steps) -> int:

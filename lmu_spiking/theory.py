@@ -1,6 +1,6 @@
 r"""The error law: how wrong a spiking memory will be, before it runs.
 
-A memory's decoded state carries spike noise ``eta`` of covariance ``Sigma`` in each
+A memory's decoded state carries spike noise ``eta`` of covariance ``Sigma`` in every
 step, which the recurrent synapse feeds back.  For a lowpass,
 
 .. math::
@@ -89,7 +89,7 @@ class ErrorBudget:
         return None if self.error is None else _rms(self._weights(delay), self.error)
 
     def noise_nrmse(self, delay=None) -> float | None:
-        """`readout_rmse` over the rms of the exact LDN's readout; at theta by default."""
+        """`readout_rmse` over the rms of the exact readout; at theta by default."""
         if self.error is None:
             return None
         c = self._weights(delay)
@@ -121,7 +121,8 @@ class ErrorBudget:
         """Error against the delayed input over the input's rms; all terms together."""
         if self.error is None:
             return None
-        total = self.truncation_rmse(delay) ** 2 + self.readout_rmse(delay) ** 2
+        noise = _rms(self._weights(delay), self.error)
+        total = self.truncation_rmse(delay) ** 2 + noise**2
         return float(np.sqrt(total.mean() / np.mean(self.signal**2)))
 
     def _delay(self, delay) -> np.ndarray:
@@ -233,7 +234,7 @@ def window_delays(spec: MemorySpec, n_points: int = 100) -> np.ndarray:
 
 
 def spectrum(u, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies (F,), Hz, and powers (F,) of samples; the powers sum to ``mean(u^2)``.
+    """Frequencies (F,), Hz, and powers (F,), which sum to ``mean(u^2)``.
 
     Frequencies that carry less than 1e-12 of the power are left out.
     """
@@ -323,7 +324,7 @@ def readout_covariance(mapped: Mapped, sigma, weights, reader: Mapped) -> np.nda
 
 
 def _fixed_point(mapped: Mapped, tables: list["_Table"]):
-    """State covariance ``P`` whose noise ``Sigma`` is that of the neurons at m + noise."""
+    """State covariance ``P``, and ``Sigma`` of neurons that see that noise too."""
     K, L, C = closed_loop(mapped)
     P = np.zeros((len(C), len(C)))
     for _ in range(200):

@@ -1,0 +1,1 @@
+"""Networks to put into a Nengo model: the memory and its readouts."""

@@ -148,9 +148,7 @@ def solve_function(
     joint = now @ to_joint.T + pushed @ enter.T
 
     mean = joint.mean(axis=0)
-    variance, directions = np.linalg.eigh(
-        np.cov((joint - mean).T).reshape([len(mean)] * 2)
-    )
+    variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(joint.T)))
     kept = variance > KEPT**2 * variance.max()
     rotate = (directions[:, kept] * variance[kept] ** -0.25).T
     z = (joint - mean) @ rotate.T

@@ -124,7 +124,9 @@ def _text(values: pd.Series, form: str) -> list[str]:
 
 def _bracketed(value, low, high, form: str) -> list[str]:
     texts = (_text(column, form) for column in (value, low, high))
-    return [v if a == "–" else f"{v} [{a}, {b}]" for v, a, b in zip(*texts, strict=True)]
+    return [
+        v if a == "–" else f"{v} [{a}, {b}]" for v, a, b in zip(*texts, strict=True)
+    ]
 
 
 def _table(shown: pd.DataFrame) -> str:

@@ -69,7 +69,9 @@ def exponents(frame: pd.DataFrame) -> pd.DataFrame:
                 continue
             what = dict(zip(keys, key, strict=True))
             at = f"{held.replace('_', ' ')} {what.pop(held):g}"
-            rows.append(what | {"against": against, "at": at} | _exponent(trials, against))
+            rows.append(
+                what | {"against": against, "at": at} | _exponent(trials, against)
+            )
     return pd.DataFrame(rows, columns=EXPONENT_COLUMNS)
 
 
