@@ -195,17 +195,15 @@ def _characteristic(F: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     ``E = F - I``; the first axis of the adjugate counts powers of ``s``.
     """
-    n = len(F)
-    E = F - np.eye(n)
-    denominator: np.ndarray = np.zeros(n + 1)
-    adjugate: np.ndarray = np.zeros((n, n, n))
-    denominator[n], term = 1.0, np.eye(n)
-    for k in range(1, n + 1):
-        adjugate[n - k] = term
+    eye = np.eye(len(F))
+    E, term = F - eye, eye
+    denominator, adjugate = [1.0], []
+    for k in range(1, len(F) + 1):
+        adjugate.append(term)
         product = E @ term
-        denominator[n - k] = -np.trace(product) / k
-        term = product + denominator[n - k] * np.eye(n)
-    return denominator, adjugate
+        denominator.append(-float(np.trace(product)) / k)
+        term = product + denominator[-1] * eye
+    return np.array(denominator[::-1]), np.array(adjugate[::-1])
 
 
 def _rows(adjugate: np.ndarray, axis: int = 0) -> np.ndarray:
@@ -257,52 +255,59 @@ def _hidden_radius(ldn: LDN, loop: Filter, dt: float) -> float:
 def _refuse_zeros(numerator: np.ndarray, synapse) -> None:
     if np.linalg.cond(numerator) > 1e14:
         raise MappingError(
-            f"map_onto.synapse: {synapse!r} passes nothing of a mode of this system, so "
-            "no transform can restore it; use a synapse without zeros, a lowpass for one"
+            f"map_onto.synapse: {synapse!r} passes nothing of a mode of this system, "
+            "so no transform can restore it; use a synapse without zeros, or a lowpass"
         )
 
 
 def _refusal(ldn: LDN, synapse, dt: float, delay_steps: int, radius: float) -> str:
     """Why this mapping is refused, and which theta or tau would do."""
-    loop = discrete(synapse, dt, delay_steps)
-    works = [
-        s
-        for s in 1.25 ** np.arange(1, 41)
-        if _hidden_radius(LDN(ldn.order, s * ldn.theta), loop, dt) < 1
-    ]
-    remedy = [f"theta of at least {works[0] * ldn.theta:.4g} s"] if works else []
-    for s in 1.25 ** -np.arange(1.0, 41.0):
-        shorter = _quicker(synapse, s)
-        if shorter is None:
-            break
-        if _hidden_radius(ldn, discrete(shorter, dt, delay_steps), dt) < 1:
-            what = (
-                f"tau of {shorter.tau:.3g} s"
-                if hasattr(shorter, "tau")
-                else (f"time constants {s:.3g} times as long")
-            )
-            remedy.append(what)
-            break
-    remedy.append("a lowpass without delay, which always works")
     kind = type(synapse).__name__ + (f" and {delay_steps} steps" if delay_steps else "")
+    remedies = [
+        *_longer_window(ldn, synapse, dt, delay_steps),
+        *_quicker_synapse(ldn, synapse, dt, delay_steps),
+        "a lowpass without delay, which always works",
+    ]
     return (
-        f"map_onto.synapse: {kind} leaves hidden modes of radius {radius:.4f} >= 1 in a "
-        f"memory of order {ldn.order} and theta {ldn.theta:g} s, so the loop is "
-        f"unstable; use {', or '.join(remedy)}"
+        f"map_onto.synapse: {kind} leaves hidden modes of radius {radius:.4f} >= 1 in "
+        f"a memory of order {ldn.order} and theta {ldn.theta:g} s, so the loop is "
+        f"unstable; use {', or '.join(remedies)}"
     )
 
 
-def _quicker(synapse, factor: float):
-    """The same filter with time constants ``factor`` times as long, where it has any."""
+def _longer_window(ldn: LDN, synapse, dt: float, delay_steps: int) -> list[str]:
+    loop = discrete(synapse, dt, delay_steps)
+    for theta in ldn.theta * 1.25 ** np.arange(1, 41):
+        if _hidden_radius(LDN(ldn.order, theta), loop, dt) < 1:
+            return [f"theta of at least {_rounded(theta, np.ceil):g} s"]
+    return []
+
+
+def _quicker_synapse(ldn: LDN, synapse, dt: float, delay_steps: int) -> list[str]:
+    if not synapse.analog:
+        return []
+    for factor in 1.25 ** -np.arange(1.0, 41.0):
+        quicker = _scaled(synapse, factor)
+        if _hidden_radius(ldn, discrete(quicker, dt, delay_steps), dt) < 1:
+            if isinstance(quicker, (nengo.Lowpass, nengo.Alpha)):
+                return [f"tau of at most {_rounded(quicker.tau, np.floor):g} s"]
+            return [f"time constants {_rounded(factor, np.floor):g} times as long"]
+    return []
+
+
+def _scaled(synapse, factor: float) -> LinearFilter:
+    """The same filter with time constants ``factor`` times as long."""
     if isinstance(synapse, (nengo.Lowpass, nengo.Alpha)):
         return type(synapse)(factor * synapse.tau)
-    if not synapse.analog:
-        return None
-    num, den = (
-        c * factor ** np.arange(len(c) - 1.0, -1.0, -1.0)
-        for c in (synapse.num, synapse.den)
-    )
+    num, den = np.asarray(synapse.num), np.asarray(synapse.den)
+    num, den = (c * factor ** np.arange(len(c) - 1.0, -1.0, -1.0) for c in (num, den))
     return LinearFilter(num, den, method=synapse.method)
+
+
+def _rounded(value: float, towards) -> float:
+    """Two significant digits, on the safe side."""
+    unit = 10.0 ** (np.floor(np.log10(value)) - 1)
+    return float(towards(value / unit) * unit)
 
 
 def _check_delay_steps(delay_steps) -> int:

@@ -8,13 +8,13 @@ step, which the recurrent synapse feeds back.  For a lowpass,
     m[k+1] = \bar A m[k] + \bar B u[k] + (\bar A - aI)\,\eta[k], \qquad
     P = \bar A P \bar A^T + (\bar A - aI)\,\Sigma\,(\bar A - aI)^T ,
 
-and in general ``P`` is the state block of the closed loop's covariance, the synapse's own
-states included.  For Poisson rectifier pairs of ``n`` neurons a dimension,
+and in general ``P`` is the state block of the closed loop's covariance, the synapse's
+own states included.  For Poisson rectifier pairs of ``n`` neurons a dimension,
 
 .. math:: \Sigma_{ii} = E|x_i|\, R_i / (r_{max}\, (n/2)\, dt) ,
 
-where ``x`` includes its own noise: ``P`` is a fixed point.  A readout ``c`` then has the
-error ``sqrt(c^T P c)``, which is the O(d / sqrt(m)) of the LMU paper with its constant.
+where ``x`` includes its own noise: ``P`` is a fixed point.  A readout ``c`` then has
+the error ``sqrt(c^T P c)``, the O(d / sqrt(m)) of the LMU paper with its constant.
 To this are added what order ``d`` cannot hold of the input's spectrum (truncation), and
 the static distortion of drawn curves, run through the same loop.
 """

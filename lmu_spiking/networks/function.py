@@ -129,9 +129,9 @@ def solve_function(
 ) -> FunctionReadout:
     """Curves and decoders for ``function`` of the window, tuned to a signal.
 
-    The joint state (window now, and how it moves in ``tau``) is rotated to its principal
-    directions, scaled by the fourth root of their variances; encoders point along
-    differences of visited states.
+    The joint state (window now, and how it moves in ``tau``) is rotated to its
+    principal directions, scaled by the fourth root of their variances; encoders point
+    along differences of visited states.
     """
     a = np.exp(-memory.dt / tau)
     u = _as_inputs(memory, signal)
@@ -224,7 +224,7 @@ def predict_function(
 
 
 def default_signal(memory) -> np.ndarray:
-    """White noise (T, c) as fast as the memory resolves: d / (4 theta) Hz, 60 windows."""
+    """White noise (T, c) as fast as the memory resolves, d / (4 theta) Hz."""
     duration = 60 * memory.ldn.theta
     bandwidth = min(memory.ldn.order / (4 * memory.ldn.theta), 0.45 / memory.dt)
     drawn = [
