@@ -1,11 +1,10 @@
 """Pictures: functions that take and return an Axes, and the figures made of them.
 
-Figures are `matplotlib.figure.Figure` objects without pyplot: no window, no global state.
+Figures are `matplotlib.figure.Figure` without pyplot: no window, no global state.
 Colours are Okabe and Ito's, which the colour-blind can tell apart.
 """
 
 import io
-from itertools import product
 
 import numpy as np
 
@@ -42,7 +41,7 @@ CAPTIONS = {
 # -- one run -----------------------------------------------------------------------
 
 
-def plot_window(ax, result, n: int = 8):
+def plot_window(ax, result, n: int = 7):
     """The window decoded from spikes at ``n`` moments, over the true signal.
 
     Parameters
@@ -50,16 +49,18 @@ def plot_window(ax, result, n: int = 8):
     ax : matplotlib.axes.Axes
     result : TrialResult
     n : int
-        Moments, 1.25 windows apart, where the signal is strongest.
+        Moments, 1.25 windows apart, around the strongest sample.
     """
     ldn, dt = _ldn(result), result.row["dt"]
-    shown = _busiest(result, 1.25 * n * ldn.theta)
-    step = len(range(*shown.indices(len(result.time)))) / n
-    moments = (shown.start + step * (np.arange(n) + 1)).astype(int) - 1
-    r = np.linspace(0, 1, 200)
+    shown = _section(result, 1.25 * n)
+    n = max(1, round((shown.stop - shown.start) / _window(result) / 1.25))
+    middles = np.linspace(shown.start, shown.stop, 2 * n + 1)[1::2]
+    moments = np.minimum(middles + _window(result) / 2, shown.stop - 1).astype(int)
+    half = dt / ldn.theta / 2  # from the newest sample to the oldest
+    r = np.linspace(half, 1 - half, 200)
     ax.plot(result.time[shown], result.signal[shown], color=GREY, lw=3, label="input")
     for k, moment in enumerate(moments):
-        label = "window decoded from spikes at ●" if k == 0 else None
+        label = "windows decoded from spikes, each held at its dot" if k == 0 else None
         w = result.state[moment] @ ldn.basis(r).T
         at = result.time[moment] - dt / 2 - r * ldn.theta
         color = (VERMILION, BLUE)[k % 2]
@@ -68,7 +69,7 @@ def plot_window(ax, result, n: int = 8):
     return _over_time(ax, result, shown, "Input")
 
 
-def plot_readout(ax, result, windows: float = 10):
+def plot_readout(ax, result, windows: float = 8.75):
     """The readout at delay theta over the true delayed input.
 
     Parameters
@@ -76,9 +77,9 @@ def plot_readout(ax, result, windows: float = 10):
     ax : matplotlib.axes.Axes
     result : TrialResult
     windows : float
-        How much of it, in windows, where the signal is strongest.
+        How much of it, in windows, around the strongest sample.
     """
-    shown = _busiest(result, windows * result.row["theta"])
+    shown = _section(result, windows)
     true, read, _ = _readouts(result)
     t = result.time[shown]
     ax.plot(t, true[shown], color=GREY, lw=3, label="input, delayed by θ")
@@ -86,9 +87,9 @@ def plot_readout(ax, result, windows: float = 10):
     return _over_time(ax, result, shown, "Delayed input")
 
 
-def plot_error(ax, result, windows: float = 10):
-    """What spikes add to the readout at delay theta, in the law's band."""
-    shown = _busiest(result, windows * result.row["theta"])
+def plot_error(ax, result, windows: float = 8.75):
+    """The readout at delay theta less the exact LDN's, in the law's band."""
+    shown = _section(result, windows)
     _, read, ideal = _readouts(result)
     ax.plot(result.time[shown], (read - ideal)[shown], color=VERMILION, lw=0.8)
     predicted = result.predicted.readout_rmse(result.row["theta"])
@@ -96,7 +97,7 @@ def plot_error(ax, result, windows: float = 10):
         band = 2 * float(predicted[0])
         ax.axhspan(-band, band, color=BLUE, alpha=0.15, lw=0, label="law, ± 2 rms")
     ax.axhline(0, color=BLACK, lw=0.5)
-    return _over_time(ax, result, shown, "Error from spikes")
+    return _over_time(ax, result, shown, "Error vs exact LDN")
 
 
 def plot_error_vs_delay(ax, result, n: int = 60):
@@ -113,8 +114,8 @@ def plot_error_vs_delay(ax, result, n: int = 60):
     )
     law = result.predicted
     rows = (
-        ("against the input", true, BLACK, lambda s: law.nrmse(s) * _rms(law.signal)),
-        ("from spikes alone", ideal, VERMILION, lambda s: law.readout_rmse(s)[0]),
+        ("vs input", true, BLACK, lambda s: law.nrmse(s) * _rms(law.signal)),
+        ("vs exact LDN", ideal, VERMILION, lambda s: law.readout_rmse(s)[0]),
     )
     for name, target, color, predicted in rows:
         error = np.sqrt(np.mean((read - target) ** 2, axis=0))
@@ -130,29 +131,25 @@ def plot_error_vs_delay(ax, result, n: int = 60):
 def run_figure(result):
     """Windows, delayed readout, error in time and over the window, and the numbers."""
     with _style():
-        figure = _figure(10, 6.2)
-        grid = figure.add_gridspec(
-            3, 2, width_ratios=(1.75, 1), height_ratios=(1, 1, 0.7)
-        )
-        time = [figure.add_subplot(grid[0, 0])]
-        time += [figure.add_subplot(grid[row, 0], sharex=time[0]) for row in (1, 2)]
+        figure = _figure(10, 5.6)
+        left, right = figure.subfigures(1, 2, width_ratios=(1.6, 1), wspace=0.03)
+        time = left.subplots(3, sharex=True, height_ratios=(1, 1, 0.7))
         plot_window(time[0], result)
         plot_readout(time[1], result)
         plot_error(time[2], result)
-        for ax in time[:2]:
-            ax.tick_params(labelbottom=False)
-            ax.set_xlabel("")
-        plot_error_vs_delay(figure.add_subplot(grid[:2, 1]), result)
-        _numbers(figure.add_subplot(grid[2, 1]), result.row)
+        for ax in time:
+            ax.label_outer()
+        above, below = right.subplots(2, height_ratios=(2, 1))
+        plot_error_vs_delay(above, result)
+        _numbers(below, result.row)
         figure.suptitle(_headline(result.row), x=0.01, ha="left", fontsize=11)
-        figure.align_ylabels(time)
     return figure
 
 
 # -- a study -----------------------------------------------------------------------
 
 
-def plot_error_vs_neurons(ax, summary):
+def plot_error_vs_neurons(ax, summary, levels=None):
     """Measured points with intervals, predicted lines, a colour for each order.
 
     Parameters
@@ -160,48 +157,54 @@ def plot_error_vs_neurons(ax, summary):
     ax : matplotlib.axes.Axes
     summary : DataFrame
         From `summarise`, of one neuron type, tau and max_rate.
+    levels : list, optional
+        Orders that colours are given to; those in the summary by default.
     """
-    _curves(ax, summary, "neurons", "order", "d = {}")
+    _curves(ax, summary, "neurons", "order", levels, "d = {}")
     x = np.array([summary.neurons.min(), summary.neurons.max()], dtype=float)
-    y = 0.6 * summary.state_rmse.min() * np.sqrt(x[1] / x)
-    ax.plot(x, y, ":", color=GREY, label="slope −1/2")
+    below = 0.7 * (summary.state_rmse * np.sqrt(summary.neurons)).min()
+    ax.plot(x, below / np.sqrt(x), ":", color=GREY, label="slope −1/2")
     return _log(ax, "Neurons", "State RMSE")
 
 
-def plot_ratio(ax, summary):
+def plot_ratio(ax, summary, levels=None):
     """Measured over predicted error against neurons, a colour for each order."""
     ax.axhline(1, color=GREY, lw=0.8)
-    for k, (order, cell) in enumerate(summary.groupby("order")):
+    levels = levels or sorted(summary.order.unique())
+    for order, cell in summary.groupby("order"):
+        k = levels.index(order)
         _points(ax, cell, "neurons", "state_rmse_ratio", k, f"d = {order}")
-    _log(ax, "Neurons", "Measured / predicted")
+    _log(ax, "Neurons", "Measured / predicted state RMSE")
     ax.set_yscale("linear")
     return ax
 
 
-def plot_error_vs_spikes(ax, summary):
+def plot_error_vs_spikes(ax, summary, levels=None):
     """Error against spikes per second, a colour for each neuron type.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     summary : DataFrame
-        From `summarise`, of one order.
+        From `summarise`, of one order, tau and max_rate.
+    levels : list, optional
+        Neuron types that colours are given to; those in the summary by default.
     """
-    _curves(ax, summary, "spikes_per_s", "neuron_type", "{}")
+    _curves(ax, summary, "spikes_per_s", "neuron_type", levels, "{}")
     return _log(ax, "Spikes per second", "State RMSE")
 
 
 def study_figures(summary) -> dict:
     """The figures of a study by name; `CAPTIONS` says what each shows."""
-    kinds = ["neuron_type", "tau", "max_rate"]
     lawful = summary[summary.state_rmse_ratio.notna()]
     spiking = summary[summary.spikes_per_s > 0]
-    figures = {"error-vs-neurons": _panels(plot_error_vs_neurons, summary, kinds)}
+    by_type = ["neuron_type", "tau", "max_rate"], "order"
+    figures = {"error-vs-neurons": _panels(plot_error_vs_neurons, summary, *by_type)}
     if len(lawful):
-        figures["measured-over-predicted"] = _panels(plot_ratio, lawful, kinds)
+        figures["measured-over-predicted"] = _panels(plot_ratio, lawful, *by_type)
     if len(spiking):
-        panels = ["order", "tau", "max_rate"]
-        figures["error-vs-spikes"] = _panels(plot_error_vs_spikes, spiking, panels)
+        by_order = ["order", "tau", "max_rate"], "neuron_type"
+        figures["error-vs-spikes"] = _panels(plot_error_vs_spikes, spiking, *by_order)
     return figures
 
 
@@ -250,12 +253,12 @@ def _window(result) -> int:
     return int(np.floor(result.row["theta"] / result.row["dt"] + 1e-9))
 
 
-def _busiest(result, duration: float) -> slice:
-    """Where ``duration`` seconds of the settled signal vary most."""
+def _section(result, windows: float) -> slice:
+    """So many windows of the settled signal around its strongest sample."""
     window, T = _window(result), len(result.signal)
-    length = min(round(duration / result.row["dt"]), T - window)
-    total = np.cumsum(np.concatenate([[0.0], result.signal[window:] ** 2]))
-    start = window + int(np.argmax(total[length:] - total[: len(total) - length]))
+    length = min(round(windows * window), T - window)
+    strongest = window + int(np.argmax(np.abs(result.signal[window:])))
+    start = min(max(strongest - length // 2, window), T - length)
     return slice(start, start + length)
 
 
@@ -289,19 +292,18 @@ def _legend_above(ax) -> None:
 
 
 def _headline(row: dict) -> str:
-    return (
-        f"{row['neurons']:,} {row['neuron_type']} neurons remember "
-        f"{row['theta']:g} s of {row['input']} (order {row['order']})"
-    )
+    signal = {"white": "white noise", "ecg": "an ECG"}.get(row["input"], row["input"])
+    neurons = f"{row['neurons']:,} {row['neuron_type']} neurons"
+    return f"{neurons} remember {row['theta']:g} s of {signal} (order {row['order']})"
 
 
 def _numbers(ax, row: dict) -> None:
     """A table of the run, measured beside predicted."""
     names = {
-        "nrmse": "NRMSE at θ, against the input",
-        "noise_nrmse": "NRMSE at θ, from spikes",
-        "window_noise_nrmse": "NRMSE of the window, from spikes",
-        "state_rmse": "RMSE of the state",
+        "nrmse": "NRMSE at θ vs input",
+        "noise_nrmse": "NRMSE at θ vs exact LDN",
+        "window_noise_nrmse": "Window NRMSE vs exact LDN",
+        "state_rmse": "State RMSE vs exact LDN",
         "spikes_per_s": "Spikes per second",
     }
     ax.axis("off")
@@ -319,27 +321,32 @@ def _numbers(ax, row: dict) -> None:
 
 
 def _points(ax, cell, x: str, y: str, k: int, label: str) -> None:
-    low, high = cell[y] - cell[f"{y}_low"], cell[f"{y}_high"] - cell[y]
+    ends = [cell[y] - cell[f"{y}_low"], cell[f"{y}_high"] - cell[y]]
     ax.errorbar(
         cell[x],
         cell[y],
-        yerr=np.nan_to_num([low, high]),
+        yerr=np.nan_to_num(ends),
         fmt=MARKERS[k % len(MARKERS)],
         color=COLORS[k % len(COLORS)],
-        ms=4,
+        ms=4.5,
+        mec="white",
+        mew=0.5,
         lw=1,
-        capsize=2,
         label=label,
     )
 
 
-def _curves(ax, summary, x: str, by: str, form: str) -> None:
+def _curves(ax, summary, x: str, by: str, levels, form: str) -> None:
     """Measured points and predicted lines of the state's error."""
-    for k, (name, cell) in enumerate(summary.groupby(by)):
-        cell = cell.sort_values(x)
+    levels = levels or sorted(summary[by].unique())
+    for name, cell in summary.sort_values(x).groupby(by):
+        k = levels.index(name)
         _points(ax, cell, x, "state_rmse", k, form.format(name))
         law = cell[cell.predicted_state_rmse > 0]
-        ax.plot(law[x], law.predicted_state_rmse, "-", color=COLORS[k % len(COLORS)])
+        color = COLORS[k % len(COLORS)]
+        ax.plot(law[x], law.predicted_state_rmse, "-", color=color, lw=1)
+    if summary.predicted_state_rmse.notna().any():
+        ax.plot([], [], "-", color=BLACK, lw=1, label="law")
 
 
 def _log(ax, xlabel: str, ylabel: str):
@@ -348,27 +355,41 @@ def _log(ax, xlabel: str, ylabel: str):
     return ax
 
 
-def _panels(plot, summary, by: list[str]):
-    """One panel for each value of ``by`` that the summary has, on shared axes."""
-    values = [sorted(summary[name].unique()) for name in by]
-    names = {"tau": "τ = {:g} s", "max_rate": "{:g} Hz", "order": "d = {}"}
-    varied = [name for name, found in zip(by, values, strict=True) if len(found) > 1]
-    cells = [
-        (key, cell)
-        for key in product(*values)
-        if len(cell := summary[(summary[by] == list(key)).all(axis=1)])
-    ]
+def _panels(plot, summary, by: list[str], colored: str):
+    """One panel for each value of ``by`` in the summary: shared axes, one legend."""
+    forms = {"tau": "τ = {:g} s", "max_rate": "{:g} Hz", "order": "d = {}"}
+    varied = [name for name in by if summary[name].nunique() > 1]
+    levels = sorted(summary[colored].unique())
+    cells = list(summary.groupby(by))
     columns = min(3, len(cells))
     rows = -(-len(cells) // columns)
     with _style():
-        figure = _figure(max(4.6, 3.4 * columns), 3.6 * rows)
+        figure = _figure(1.4 + max(3.6, 3.0 * columns), 3.4 * rows)
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        legend = {}
+        for ax, (key, cell) in zip(axes.flat, cells, strict=False):
+            plot(ax, cell, levels)
+            handles, labels = ax.get_legend_handles_labels()
+            legend |= dict(zip(labels, handles, strict=True))
+            ax.get_legend().remove()
+            part = dict(zip(by, key, strict=True))
+            title = (forms.get(k, "{} neurons").format(part[k]) for k in varied)
+            ax.set_title(", ".join(title))
         for ax in axes.flat[len(cells) :]:
             ax.set_visible(False)
-        for ax, (key, cell) in zip(axes.flat, cells, strict=False):
-            plot(ax, cell)
+        for ax in axes.flat[: len(cells)]:
             ax.label_outer()
-            parts = dict(zip(by, key, strict=True))
-            title = [names.get(name, "{}").format(parts[name]) for name in varied]
-            ax.set_title(", ".join(title))
+        names = sorted(legend, key=_natural)
+        handles = [legend[name] for name in names]
+        figure.legend(handles, names, loc="outside right upper")
     return figure
+
+
+def _natural(label: str):
+    """Guides last; numbers by their value."""
+    number = label.removeprefix("d = ")
+    return (
+        label in ("law", "slope −1/2"),
+        int(number) if number.isdecimal() else 0,
+        label,
+    )

@@ -90,6 +90,12 @@ class MemorySpec:
             _seed(f"MemorySpec.{name}", getattr(self, name))
         if not isinstance(self.radii, (int, float)):
             object.__setattr__(self, "radii", tuple(float(r) for r in self.radii))
+            if len(self.radii) != self.order:
+                raise ValidationError(
+                    "MemorySpec.radii",
+                    self.radii,
+                    f"must be one number, or one for each of {self.order} dimensions",
+                )
         if self.neuron_type not in NEURON_TYPES:
             raise ValidationError(
                 "MemorySpec.neuron_type",

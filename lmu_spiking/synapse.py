@@ -23,6 +23,7 @@ References
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import nengo
 import numpy as np
@@ -181,7 +182,7 @@ def discrete(synapse, dt: float, delay_steps: int = 0) -> Filter:
 
 def _hold(F: np.ndarray, C: np.ndarray) -> np.ndarray:
     """``F`` with one more state, which takes the output ``C z`` of the others."""
-    held = block_diag(F, 0.0)
+    held = np.asarray(block_diag(F, 0.0), dtype=float)
     held[-1, :-1] = C
     return held
 
@@ -289,15 +290,19 @@ def _quicker_synapse(ldn: LDN, synapse, dt: float, delay_steps: int) -> list[str
     for factor in 1.25 ** -np.arange(1.0, 41.0):
         quicker = _scaled(synapse, factor)
         if _hidden_radius(ldn, discrete(quicker, dt, delay_steps), dt) < 1:
-            if isinstance(quicker, (nengo.Lowpass, nengo.Alpha)):
+            if _has_tau(quicker):
                 return [f"tau of at most {_rounded(quicker.tau, np.floor):g} s"]
             return [f"time constants {_rounded(factor, np.floor):g} times as long"]
     return []
 
 
-def _scaled(synapse, factor: float) -> LinearFilter:
+def _has_tau(synapse) -> bool:
+    return isinstance(synapse, (nengo.Lowpass, nengo.Alpha))
+
+
+def _scaled(synapse, factor: float) -> Any:
     """The same filter with time constants ``factor`` times as long."""
-    if isinstance(synapse, (nengo.Lowpass, nengo.Alpha)):
+    if _has_tau(synapse):
         return type(synapse)(factor * synapse.tau)
     num, den = np.asarray(synapse.num), np.asarray(synapse.den)
     num, den = (c * factor ** np.arange(len(c) - 1.0, -1.0, -1.0) for c in (num, den))

@@ -31,6 +31,7 @@ from lmu_spiking.tasks import white_noise
 from lmu_spiking.theory import ErrorBudget, closed_loop
 
 POINTS = 2000  # evaluation points
+LOUDNESS = (0.5, 1.5)  # of the evaluation points, times the signal's
 KEPT = 1e-3  # directions of the joint state that vary less, relatively, are left out
 
 
@@ -149,6 +150,10 @@ def solve_function(
 
     mean = joint.mean(axis=0)
     variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(joint.T)))
+    if variance.max() <= 0:
+        raise ValidationError(
+            "add_output.signal", "signal", "does not vary, nothing can be tuned to it"
+        )
     kept = variance > KEPT**2 * variance.max()
     rotate = (directions[:, kept] * variance[kept] ** -0.25).T
     z = (joint - mean) @ rotate.T
@@ -163,10 +168,13 @@ def solve_function(
     max_rates = rng.uniform(2 / 3 * max_rate, 4 / 3 * max_rate, n_neurons)
     gain, bias = neurons.gain_bias(max_rates, rng.uniform(-0.9, 0.9, n_neurons))
 
+    # louder and quieter than the signal: the system is linear, so these occur too
     at = np.unique(np.linspace(0, len(z) - 1, POINTS).astype(int))
-    rates = curves(neurons, z[at] @ encoders.T, gain, bias)
-    f = evaluate(function, now[at] @ weights.T)
-    g = (evaluate(function, then[at] @ weights.T) - a * f) / (1 - a)
+    loud = rng.uniform(*LOUDNESS, (len(at), 1))
+    seen = (loud * joint[at] - mean) @ rotate.T
+    rates = curves(neurons, seen @ encoders.T, gain, bias)
+    f = evaluate(function, loud * now[at] @ weights.T)
+    g = (evaluate(function, loud * then[at] @ weights.T) - a * f) / (1 - a)
     shifted = bias - gain * (encoders @ (rotate @ mean))
     return FunctionReadout(
         function,

@@ -45,7 +45,7 @@ with 95 % intervals. “Law” is the exponent of the predictions for the same t
 <h2>Errors</h2>
 <p class="note">State RMSE: against the exact delay network, over time, dimensions and
 trials. Noise NRMSE: of the readout at delay θ, against that of the exact network, over
-its rms. Ratios are measured over predicted. Brackets hold 95 % intervals over trials.</p>
+its rms. Ratios are measured over predicted. In brackets: 95 % intervals.</p>
 {errors}
 <h2>Made with</h2>
 <p>{versions}</p>

@@ -130,11 +130,11 @@ def _summary(cell: pd.DataFrame) -> dict:
 
 
 def _interval(name: str, values: pd.Series) -> dict:
-    """Root of the mean square, with its interval."""
+    """Root of the mean square, with an interval symmetric in its logarithm."""
     mean, half = confidence(values**2)
-    low, high = (mean - half, mean + half) if len(values) > 1 else (np.nan, np.nan)
-    roots = np.sqrt([mean, np.maximum(low, 0), high])
-    return dict(zip((name, f"{name}_low", f"{name}_high"), roots, strict=True))
+    root = np.sqrt(mean)
+    factor = np.exp(half / mean / 2) if len(values) > 1 and mean > 0 else np.nan
+    return {name: root, f"{name}_low": root / factor, f"{name}_high": root * factor}
 
 
 def _exponent(trials: pd.DataFrame, against: str) -> dict:

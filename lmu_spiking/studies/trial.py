@@ -152,10 +152,10 @@ class count_spikes:
         self.total += round(float(spikes[0]) * self._dt)
 
 
-def simulator(model: nengo.Network, dt: float) -> nengo.Simulator:
+def simulator(model: nengo.Network, dt: float, **options) -> nengo.Simulator:
     """Nengo's simulator without its decoder cache, which parallel trials would lock."""
     fresh = Model(dt=dt, label="lmu_spiking", decoder_cache=NoDecoderCache())
-    return nengo.Simulator(model, dt=dt, model=fresh, progress_bar=False)
+    return nengo.Simulator(model, dt=dt, model=fresh, progress_bar=False, **options)
 
 
 def versions() -> dict:

@@ -1,0 +1,74 @@
+"""The front of the shell: which commands there are, and how every one of them ends."""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from lmu_spiking import __version__
+from lmu_spiking.cli.console import NAME, explain, show_warning, tell
+from lmu_spiking.cli.doctor import doctor
+from lmu_spiking.cli.run import run
+from lmu_spiking.cli.study import study
+
+HELP = """
+Spiking memories of a sliding window, with the error known before the run.
+
+\b
+  lmu-spiking run                        white noise, 6,000 Poisson neurons
+  lmu-spiking run --input ecg            an electrocardiogram
+  lmu-spiking study --orders 3,6,12      error against neurons, beside the law
+  lmu-spiking doctor                     what is installed, what is missing
+
+Every command has --help with examples, and --json for scripts. Times are in seconds,
+rates in Hz.
+"""
+
+app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None)
+for command in (run, study, doctor):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def front(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.")
+    ] = False,
+):
+    """Show the version, or the help where no command is given."""
+    if version:
+        print(f"{NAME} {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the shell and exit: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    sys.exit(status(arguments))
+
+
+def status(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status; a failure is told in one line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        show_warning()
+        try:
+            code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read our output has left
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except (KeyboardInterrupt, typer.Abort):
+            code = 130
+        except Exception as error:
+            if os.environ.get("LMU_SPIKING_TRACEBACK"):
+                raise
+            line, code = explain(error)
+            tell(line)
+    if code == 130:
+        tell("interrupted; what was finished is kept")
+    return code

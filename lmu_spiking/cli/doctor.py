@@ -1,0 +1,97 @@
+"""``lmu-spiking doctor``: what is installed, what works, what to install."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from lmu_spiking import __version__
+from lmu_spiking.cli.console import print_json, print_table
+from lmu_spiking.errors import LMUSpikingError
+
+BASE = (
+    *("nengo", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "typer", "rich"),
+    *("joblib", "tomli-w"),
+)
+EXTRAS = {
+    "train": ("nengo-dl", "nengo-extras", "tensorflow"),
+    "loihi": ("nengo-loihi",),
+    "data": ("PyWavelets", "scikit-learn", "mlxtend"),
+    "dask": ("dask", "distributed"),
+    "nir": ("nir",),
+}
+LIMITS = {"train": (3, 11), "loihi": (3, 12)}  # the last Python they are made for
+
+
+def doctor(
+    json: Annotated[
+        bool, typer.Option("--json", help="One line of JSON, not a table.")
+    ] = False,
+):
+    """Say what is installed, what works, and what to install.
+
+    \b
+    lmu-spiking doctor
+    lmu-spiking doctor --json
+    """  # noqa: D301 (the \b keeps the lines that follow it apart)
+    packages = {name: _version(name) for name in BASE}
+    extras = {name: _extra(name) for name in EXTRAS}
+    difference = check_memory()
+    if json:
+        print_json(
+            {
+                "lmu_spiking": __version__,
+                "python": platform.python_version(),
+                "packages": packages,
+                "extras": extras,
+                "largest_difference": difference,
+            }
+        )
+        return
+    rows = [["lmu_spiking", __version__], ["python", platform.python_version()]]
+    rows += [[name, found or "missing"] for name, found in packages.items()]
+    print_table("Installed", ["package", "version"], rows)
+    print()
+    print_table(
+        "Extras", ["extra", "state"], [[k, v["say"]] for k, v in extras.items()]
+    )
+    print(f"\nA rate memory equals the exact delay network to {difference:.1e}.")
+
+
+def check_memory() -> float:
+    """Largest difference of a small rate memory from the exact LDN."""
+    from lmu_spiking.spec import MemorySpec
+    from lmu_spiking.studies.trial import run_trial
+    from lmu_spiking.tasks import white_noise
+
+    spec = MemorySpec(n_neurons=60, order=3, theta=0.1, neuron_type="rate")
+    result = run_trial(spec, white_noise(1.0, spec.dt, 5.0, 0.5, 0))
+    difference = float(np.abs(result.state - result.exact).max())
+    if not difference < 1e-9:
+        raise LMUSpikingError(
+            f"a rate memory differs from the exact delay network by {difference:.1e}: "
+            "nengo, numpy or scipy are at fault; use a fresh environment"
+        )
+    return difference
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _extra(name: str) -> dict:
+    found = {package: _version(package) for package in EXTRAS[name]}
+    missing = [package for package, there in found.items() if there is None]
+    limit = LIMITS.get(name)
+    if not missing:
+        say = "installed"
+    elif limit and tuple(map(int, platform.python_version_tuple()[:2])) > limit:
+        say = f"needs Python {limit[0]}.{limit[1]} or older"
+    else:
+        say = f"pip install 'lmu_spiking[{name}]'  (no {', '.join(missing)})"
+    return {"installed": not missing, "packages": found, "say": say}

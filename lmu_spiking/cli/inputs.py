@@ -1,0 +1,110 @@
+"""From options to the memory and the signal that are meant."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from lmu_spiking.errors import LMUSpikingError, ValidationError
+from lmu_spiking.population import radii_from
+from lmu_spiking.spec import MemorySpec
+from lmu_spiking.studies.presets import ecg_spec
+from lmu_spiking.tasks import Signal, ecg, load_signal, white_noise
+from lmu_spiking.tasks.ecg import PERIOD
+from lmu_spiking.tasks.files import READERS
+
+DURATION = 20.0
+LARGE = 10**6
+
+
+def choose_spec(
+    file: Path | None, source: str, fields: dict, white: dict
+) -> MemorySpec:
+    """The spec of a file, of the ECG or the default one, with what the user gave.
+
+    Parameters
+    ----------
+    file : Path or None
+        A spec in TOML.
+    source : str
+        ``--input``.
+    fields, white : dict
+        Fields of the spec and of its signal; those that are None were not given.
+    """
+    given = {key: value for key, value in fields.items() if value is not None}
+    white = {key: value for key, value in white.items() if value is not None}
+    if white and source != "white":
+        option = next(iter(white))
+        raise ValidationError(f"--{option}", white[option], "is for --input white only")
+    refit = False
+    if file is not None:
+        base = MemorySpec.from_toml(file)
+    elif source == "ecg":
+        base = ecg_spec(given.get("dt", 0.001))
+        refit = not {"order", "theta"}.isdisjoint(given)
+    else:
+        base = MemorySpec()
+    if refit:
+        given["radii"] = 1.0
+    spec = base.replace(**given, signal=replace(base.signal, **white))
+    return _aggregated(_refitted(spec) if refit else spec)
+
+
+def choose_signal(
+    source: str, spec: MemorySpec, duration: float | None, column, rate
+) -> Signal:
+    """The signal that ``--input`` names, at the spec's step."""
+    if source in ("white", "ecg"):
+        for option, value in (("--column", column), ("--rate", rate)):
+            if value is not None:
+                raise ValidationError(option, value, "is for a file as --input only")
+        seconds = DURATION if duration is None else duration
+        _check_memory(spec, seconds)
+        if source == "ecg":
+            return ecg(seconds, spec.dt)
+        white = spec.signal
+        return white_noise(
+            seconds, spec.dt, white.bandwidth, white.rms, spec.noise_seed
+        )
+    if Path(source).suffix.lower() not in READERS and not Path(source).exists():
+        kinds = ", ".join(READERS)
+        raise ValidationError(
+            "--input", source, "is not known", f"use ecg, white or a file ({kinds})"
+        )
+    signal = load_signal(source, spec.dt, column, rate)
+    _check_memory(spec, signal.duration if duration is None else duration)
+    return signal if duration is None else signal.looped(duration)
+
+
+def _refitted(spec: MemorySpec) -> MemorySpec:
+    """Radii for the ECG at an order or window that the preset was not made for."""
+    states = spec.ldn.simulate(ecg(2 * PERIOD, spec.dt).samples, spec.dt)
+    return spec.replace(radii=tuple(radii_from(states, 0.99).tolist()))
+
+
+def _aggregated(spec: MemorySpec) -> MemorySpec:
+    """Very many neurons are simulated as their sums, where that is exact."""
+    if spec.n_neurons <= LARGE or spec.aggregated:
+        return spec
+    if spec.neuron_type != "poisson" or spec.tuning == "drawn":
+        raise ValidationError(
+            "--neurons",
+            spec.n_neurons,
+            f"is above {LARGE:,}, where only Poisson rectifier pairs can be aggregated",
+            "use --neuron-type poisson --tuning pairs, or fewer neurons",
+        )
+    return spec.replace(aggregated=True)
+
+
+def _check_memory(spec: MemorySpec, duration: float) -> None:
+    """Refuse what would not fit: the states of a run, several times over."""
+    needed = 8 * 6 * (spec.order + 4) * max(duration / spec.dt, 0)
+    try:
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on this system
+        return
+    if needed > available:
+        raise LMUSpikingError(
+            f"--duration: {duration:g} s in steps of {spec.dt:g} s at order {spec.order} "
+            f"need about {needed / 2**30:.3g} GiB of memory; use a shorter --duration, "
+            "a smaller --order or a longer --dt"
+        )
