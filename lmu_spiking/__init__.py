@@ -19,11 +19,12 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.population import Tuning, radii_from
+from lmu_spiking.population import radii_from
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import Mapped, map_onto
 from lmu_spiking.tasks import Signal, ecg, load_signal, white_noise
 from lmu_spiking.theory import ErrorBudget, predict
+from lmu_spiking.tuning import Tuning
 
 __all__ = [
     "LDN",

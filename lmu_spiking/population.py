@@ -19,113 +19,22 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
-from nengo.dists import Uniform
 from nengo.neurons import NeuronType
 from scipy.linalg import cho_factor, cho_solve
 
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.tuning import (
+    Tuning,
+    averaged_variance,
+    curves,
+    is_rectified_linear,
+    neuron_type,
+    statistics,
+    step_variance,
+)
 
 POINTS = 400  # evaluation points of one dimension; decoders cost O(POINTS^2 n)
 CHUNK = 4096  # neurons whose curves are held at once
-
-_SPIKES = {
-    "poisson": nengo.PoissonSpiking,
-    "stochastic": nengo.StochasticSpiking,
-    "regular": nengo.RegularSpiking,
-}
-_NEURONS = {
-    "rate": nengo.RectifiedLinear,
-    "if": nengo.SpikingRectifiedLinear,
-    "lif": nengo.LIF,
-    "rate-lif": nengo.LIFRate,
-}
-NEURON_TYPES = (
-    *_SPIKES,
-    *_NEURONS,
-    *(f"{name}-lif" for name in _SPIKES),
-)
-
-
-def neuron_type(name) -> NeuronType:
-    """A Nengo neuron type from a name or from itself.
-
-    ``poisson``, ``stochastic`` and ``regular`` spike at rectified-linear rates, with
-    ``-lif`` at those of a LIF curve; ``if`` and ``lif`` integrate; ``rate`` and
-    ``rate-lif`` do not spike.
-    """
-    if isinstance(name, NeuronType):
-        return _checked_amplitude(name)
-    if name in _NEURONS:
-        return _NEURONS[name]()
-    if name in NEURON_TYPES:
-        base = nengo.LIFRate() if name.endswith("-lif") else nengo.RectifiedLinear()
-        return _SPIKES[name.removesuffix("-lif")](base)
-    raise ValidationError(
-        "neuron_type",
-        name,
-        "is unknown",
-        f"use one of {', '.join(NEURON_TYPES)}, or a nengo.neurons.NeuronType",
-    )
-
-
-def statistics(neurons: NeuronType) -> str:
-    """How the neurons turn a rate into output: what the noise law depends on.
-
-    Returns
-    -------
-    {"poisson", "stochastic", "regular", "rate"}
-        ``regular`` for every integrating neuron (LIF, IF), ``rate`` for no spikes.
-    """
-    for name, kind in _SPIKES.items():
-        if isinstance(neurons, kind):
-            return name
-    return "regular" if neurons.spiking else "rate"
-
-
-def is_rectified_linear(neurons: NeuronType) -> bool:
-    """Whether the rate curve is ``max(0, J)``: what pairs need to be exact."""
-    base = getattr(neurons, "base_type", neurons)
-    return isinstance(base, nengo.RectifiedLinear)
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """How the curves of the neurons are chosen.
-
-    Parameters
-    ----------
-    kind : {"pairs", "drawn"}
-        Rectifier pairs, or Nengo-style curves drawn at random.
-    max_rates : nengo.dists.Distribution or float
-        Rate at the radius, Hz.  Pairs need one number.
-    intercepts : nengo.dists.Distribution
-        Where drawn curves begin, in units of the radius.
-    """
-
-    kind: str
-    max_rates: object = 300.0
-    intercepts: object = Uniform(-1.0, 0.9)
-
-    @classmethod
-    def of(cls, kind, neurons, max_rate: float) -> "Tuning":
-        """From ``"pairs"``, ``"drawn"``, None (what suits the neurons) or a tuning.
-
-        Drawn rates spread over 2/3 to 4/3 of ``max_rate``: Nengo's own 200 to 400 Hz
-        for 300 Hz.
-        """
-        if isinstance(kind, Tuning):
-            return kind
-        if not isinstance(max_rate, (int, float)) or not 0 < max_rate < np.inf:
-            raise ValidationError(
-                "max_rate", max_rate, "must be a positive number of Hz"
-            )
-        if kind is None:
-            kind = "pairs" if is_rectified_linear(neurons) else "drawn"
-        if kind == "pairs":
-            return cls("pairs", float(max_rate))
-        if kind == "drawn":
-            return cls("drawn", Uniform(2 / 3 * max_rate, 4 / 3 * max_rate))
-        raise ValidationError("tuning", kind, "is unknown; use 'pairs' or 'drawn'")
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,26 +115,6 @@ class Population:
             return everyone, np.ones(len(everyone))
         up = int(np.sum(self.encoders[at] > 0))
         return everyone[[0, -1]], np.array([up, len(everyone) - up], dtype=float)
-
-
-def curves(neurons, drive, gain, bias) -> np.ndarray:
-    """Rates (P, n), Hz, at drives ``e x / R`` (P, n)."""
-    return neurons.rates(drive, gain, bias)
-
-
-def step_variance(neurons, rates, dt: float) -> np.ndarray:
-    r"""Variance of one neuron's output in one step, Hz^2.
-
-    Poisson: ``r / dt``.  Stochastic rounding, with ``p`` the fraction of ``r dt``:
-    ``p (1 - p) / dt^2``.  Regular spiking has no independent noise in each step: 0.
-    """
-    kind = statistics(neurons)
-    if kind == "poisson":
-        return rates / dt
-    if kind == "stochastic":
-        fraction = np.modf(rates * dt)[0]
-        return fraction * (1 - fraction) / dt**2
-    return np.zeros_like(rates)
 
 
 # -- building one ------------------------------------------------------------------
@@ -343,37 +232,6 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
     dual = cho_solve(cho_factor(gram + POINTS * np.eye(POINTS)), x)
     d = [rates(part).T @ dual for part in spans]
     return np.concatenate(d) / averaged_variance(neurons, mean_rates, averaging)
-
-
-def averaged_variance(neurons, rates, averaging: float) -> np.ndarray:
-    r"""Variance of a spike train seen through a lowpass of ``averaging`` seconds.
-
-    Poisson: ``r / (2 tau)``.  Regular, at a random phase:
-    ``r / (2 tau) coth(1 / (2 r tau)) - r^2``.  The floor of 1e-6 of the mean square
-    stands for what else is not known, and serves rate neurons alone.
-    """
-    r = np.maximum(rates, 1e-3)
-    kind = statistics(neurons)
-    floor = 1e-6 * (np.mean(r**2) + 1e-12)
-    if kind == "rate":
-        return np.full_like(r, floor)
-    if kind in ("poisson", "stochastic"):
-        return r / (2 * averaging) + floor
-    periods = 1 / (2 * r * averaging)
-    return np.maximum(r / (2 * averaging) / np.tanh(periods) - r**2, 0) + floor
-
-
-def _checked_amplitude(neurons):
-    base = getattr(neurons, "base_type", neurons)
-    if isinstance(neurons, nengo.Direct):
-        raise ValidationError(
-            "neuron_type", neurons, "has no neurons", "use 'rate' for exact rates"
-        )
-    if {getattr(neurons, "amplitude", 1), getattr(base, "amplitude", 1)} != {1}:
-        raise ValidationError(
-            "neuron_type.amplitude", neurons, "must be 1", "decoders carry the scale"
-        )
-    return neurons
 
 
 def _shares(n_neurons: int, order: int) -> np.ndarray:

@@ -17,7 +17,7 @@ import tomli_w
 
 from lmu_spiking.errors import SignalFileError, ValidationError
 from lmu_spiking.ldn import LDN
-from lmu_spiking.population import NEURON_TYPES
+from lmu_spiking.tuning import NEURON_TYPES
 
 
 @dataclass(frozen=True)

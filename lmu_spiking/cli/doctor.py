@@ -52,11 +52,8 @@ def doctor(
         return
     rows = [["lmu_spiking", __version__], ["python", platform.python_version()]]
     rows += [[name, found or "missing"] for name, found in packages.items()]
-    print_table("Installed", ["package", "version"], rows)
-    print()
-    print_table(
-        "Extras", ["extra", "state"], [[k, v["say"]] for k, v in extras.items()]
-    )
+    rows += [[f"[{name}]", state["say"]] for name, state in extras.items()]
+    print_table("", ["package or [extra]", "version"], rows, numbers=False)
     print(f"\nA rate memory equals the exact delay network to {difference:.1e}.")
 
 

@@ -104,7 +104,7 @@ def _check_memory(spec: MemorySpec, duration: float) -> None:
         return
     if needed > available:
         raise LMUSpikingError(
-            f"--duration: {duration:g} s in steps of {spec.dt:g} s at order {spec.order} "
-            f"need about {needed / 2**30:.3g} GiB of memory; use a shorter --duration, "
-            "a smaller --order or a longer --dt"
+            f"--duration: {duration:g} s in steps of {spec.dt:g} s at order "
+            f"{spec.order} need about {needed / 2**30:.3g} GiB of memory; use a shorter "
+            "--duration, a smaller --order or a longer --dt"
         )

@@ -7,7 +7,7 @@ import typer
 
 from lmu_spiking.cli.console import Bar, prepare, print_json, print_table, tell
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.population import NEURON_TYPES
+from lmu_spiking.tuning import NEURON_TYPES
 
 ROWS = {
     "nrmse": "NRMSE at theta, against the input",

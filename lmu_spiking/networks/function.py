@@ -20,15 +20,11 @@ import nengo
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from lmu_spiking.covariance import closed_loop
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.population import (
-    averaged_variance,
-    curves,
-    statistics,
-    step_variance,
-)
 from lmu_spiking.tasks import white_noise
-from lmu_spiking.theory import ErrorBudget, closed_loop
+from lmu_spiking.theory import ErrorBudget
+from lmu_spiking.tuning import averaged_variance, curves, statistics, step_variance
 
 POINTS = 2000  # evaluation points
 LOUDNESS = (0.5, 1.5)  # of the evaluation points, times the signal's
