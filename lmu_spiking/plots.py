@@ -195,11 +195,17 @@ def plot_error_vs_spikes(ax, summary, levels=None):
 
 
 def study_figures(summary) -> dict:
-    """The figures of a study by name; `CAPTIONS` says what each shows."""
-    lawful = summary[summary.state_rmse_ratio.notna()]
-    spiking = summary[summary.spikes_per_s > 0]
+    """The figures of a study by name; `CAPTIONS` says what each shows.
+
+    Memories without an error, such as those of rate neurons, are left out.
+    """
+    wrong = summary[summary.state_rmse > 1e-9]
+    lawful = wrong[wrong.state_rmse_ratio.notna()]
+    spiking = wrong[wrong.spikes_per_s > 0]
     by_type = ["neuron_type", "tau", "max_rate"], "order"
-    figures = {"error-vs-neurons": _panels(plot_error_vs_neurons, summary, *by_type)}
+    figures = {}
+    if len(wrong):
+        figures["error-vs-neurons"] = _panels(plot_error_vs_neurons, wrong, *by_type)
     if len(lawful):
         figures["measured-over-predicted"] = _panels(plot_ratio, lawful, *by_type)
     if len(spiking):

@@ -11,6 +11,7 @@ import os
 import tempfile
 import tomllib
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
 
 import tomli_w
@@ -88,14 +89,14 @@ class MemorySpec:
             object.__setattr__(self, name, float(getattr(self, name)))
         for name in ("tuning_seed", "noise_seed"):
             _seed(f"MemorySpec.{name}", getattr(self, name))
-        if not isinstance(self.radii, (int, float)):
-            object.__setattr__(self, "radii", tuple(float(r) for r in self.radii))
-            if len(self.radii) != self.order:
-                raise ValidationError(
-                    "MemorySpec.radii",
-                    self.radii,
-                    f"must be one number, or one for each of {self.order} dimensions",
-                )
+        for name in ("n_neurons", "order"):
+            whole = _whole(f"MemorySpec.{name}", getattr(self, name))
+            object.__setattr__(self, name, whole)
+        object.__setattr__(self, "radii", _radii(self.radii, self.order))
+        if self.aggregated not in (True, False):
+            raise ValidationError(
+                "MemorySpec.aggregated", self.aggregated, "must be true or false"
+            )
         if self.neuron_type not in NEURON_TYPES:
             raise ValidationError(
                 "MemorySpec.neuron_type",
@@ -216,6 +217,30 @@ def _positive(attribute: str, value) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not 0 < value < float("inf"):
         raise ValidationError(attribute, value, "must be a positive number")
+
+
+def _whole(attribute: str, value) -> int:
+    try:
+        return index(value)
+    except TypeError:
+        raise ValidationError(attribute, value, "must be a whole number") from None
+
+
+def _radii(radii, order: int) -> float | tuple[float, ...]:
+    """One number as a float, several as a tuple, or a ValidationError."""
+    one = isinstance(radii, (int, float))
+    try:
+        values = tuple(float(r) for r in ([radii] if one else radii))
+    except (TypeError, ValueError):
+        values = ()
+    positive = all(0 < r < float("inf") for r in values)
+    if not positive or len(values) != (1 if one else order) or isinstance(radii, bool):
+        raise ValidationError(
+            "MemorySpec.radii",
+            radii,
+            f"must be one positive number, or one for each of {order} dimensions",
+        )
+    return values[0] if one else values
 
 
 def _seed(attribute: str, value) -> None:

@@ -1,5 +1,5 @@
 """The shell: ``lmu-spiking run``, ``study`` and ``doctor``."""
 
-from lmu_spiking.cli.app import app, main
+from lmu_spiking.cli.shell import app, main
 
 __all__ = ["app", "main"]

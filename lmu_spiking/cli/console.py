@@ -9,11 +9,10 @@ from nengo.exceptions import NengoException
 from nengo.utils.progress import ProgressBar
 
 from lmu_spiking.errors import LMUSpikingError
-from lmu_spiking.studies.records import to_json
-from lmu_spiking.studies.sweep import SweepWarning
+from lmu_spiking.studies.records import StudyWarning, to_json
 
 NAME = "lmu-spiking"
-MISTAKES = (LMUSpikingError, NengoException, ValueError, ArithmeticError)
+MISTAKES = (LMUSpikingError, NengoException, ValueError)
 TOO_LARGE = (
     "not enough memory: use fewer --neurons, a smaller --order or a shorter --duration"
 )
@@ -33,6 +32,8 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}", 2
+    if isinstance(error, ArithmeticError):
+        return f"a number is out of range ({error})", 2
     if isinstance(error, (*MISTAKES, OSError)):
         return str(error) or type(error).__name__, 2
     found = f"{type(error).__name__}: {error}"
@@ -41,7 +42,7 @@ def explain(error: Exception) -> tuple[str, int]:
 
 def show_warning() -> None:
     """Tell our own warnings in a line each; all others stay silent."""
-    warnings.simplefilter("always", SweepWarning)
+    warnings.simplefilter("always", StudyWarning)
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
 
 

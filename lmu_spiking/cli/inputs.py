@@ -7,7 +7,7 @@ from pathlib import Path
 from lmu_spiking.errors import LMUSpikingError, ValidationError
 from lmu_spiking.population import radii_from
 from lmu_spiking.spec import MemorySpec
-from lmu_spiking.studies.presets import ecg_spec
+from lmu_spiking.studies.presets import ORDERS, ecg_spec
 from lmu_spiking.tasks import Signal, ecg, load_signal, white_noise
 from lmu_spiking.tasks.ecg import PERIOD
 from lmu_spiking.tasks.files import READERS
@@ -39,7 +39,7 @@ def choose_spec(
     if file is not None:
         base = MemorySpec.from_toml(file)
     elif source == "ecg":
-        base = ecg_spec(given.get("dt", 0.001))
+        base = _ecg_spec(given)
         refit = not {"order", "theta"}.isdisjoint(given)
     else:
         base = MemorySpec()
@@ -58,7 +58,7 @@ def choose_signal(
             if value is not None:
                 raise ValidationError(option, value, "is for a file as --input only")
         seconds = DURATION if duration is None else duration
-        _check_memory(spec, seconds)
+        _check_duration(spec, seconds)
         if source == "ecg":
             return ecg(seconds, spec.dt)
         white = spec.signal
@@ -71,8 +71,16 @@ def choose_signal(
             "--input", source, "is not known", f"use ecg, white or a file ({kinds})"
         )
     signal = load_signal(source, spec.dt, column, rate)
-    _check_memory(spec, signal.duration if duration is None else duration)
+    _check_duration(spec, signal.duration if duration is None else duration)
     return signal if duration is None else signal.looped(duration)
+
+
+def _ecg_spec(given: dict) -> MemorySpec:
+    """The preset for the user's step and number of neurons; the law finds the order."""
+    wanted = {key: given[key] for key in ("dt", "n_neurons") if key in given}
+    if "n_neurons" in wanted:  # too few are refused later, with the spec as it then is
+        wanted["n_neurons"] = min(max(wanted["n_neurons"], 2 * min(ORDERS)), LARGE)
+    return ecg_spec(**wanted)
 
 
 def _refitted(spec: MemorySpec) -> MemorySpec:
@@ -95,8 +103,15 @@ def _aggregated(spec: MemorySpec) -> MemorySpec:
     return spec.replace(aggregated=True)
 
 
-def _check_memory(spec: MemorySpec, duration: float) -> None:
-    """Refuse what would not fit: the states of a run, several times over."""
+def _check_duration(spec: MemorySpec, duration: float) -> None:
+    """Refuse less than two windows, and more states than fit into memory."""
+    if duration < 2 * spec.theta * (1 - 1e-9):
+        raise ValidationError(
+            "--duration",
+            duration,
+            f"is too short for a window of {spec.theta:g} s",
+            f"use at least {2 * spec.theta:g}, or a shorter --theta",
+        )
     needed = 8 * 6 * (spec.order + 4) * max(duration / spec.dt, 0)
     try:
         available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -104,7 +119,7 @@ def _check_memory(spec: MemorySpec, duration: float) -> None:
         return
     if needed > available:
         raise LMUSpikingError(
-            f"--duration: {duration:g} s in steps of {spec.dt:g} s at order "
-            f"{spec.order} need about {needed / 2**30:.3g} GiB of memory; use a shorter "
-            "--duration, a smaller --order or a longer --dt"
+            f"--duration: {duration:g} s at order {spec.order}, dt {spec.dt:g} s need "
+            f"about {needed / 2**30:.3g} GiB of memory; use a shorter --duration, a "
+            "smaller --order or a longer --dt"
         )

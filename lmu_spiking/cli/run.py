@@ -1,5 +1,6 @@
 """``lmu-spiking run``: one memory, one signal, measured beside predicted."""
 
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -104,7 +105,7 @@ def _report(row: dict, out: Path) -> None:
     """The run in a table, measured beside predicted."""
 
     def text(key: str) -> str:
-        if row[key] is None:
+        if row[key] is None or isnan(row[key]):
             return "no law"
         return f"{row[key]:,.0f}" if key.endswith("spikes_per_s") else f"{row[key]:.4f}"
 

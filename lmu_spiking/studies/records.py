@@ -1,12 +1,17 @@
-"""Results as files: one line of JSON, or a table in parquet; whole or not at all."""
+"""Results as files: one line of JSON, or a table in parquet; whole or not at all.
+
+pandas is slow to import, and the shell needs only JSON: so it is imported where used.
+"""
 
 import io
 import json
 import math
 
-import pandas as pd
-
 from lmu_spiking.spec import write_atomically
+
+
+class StudyWarning(UserWarning):
+    """Something about the files of a study that its user should know."""
 
 
 def to_json(record) -> str:
@@ -19,15 +24,17 @@ def write_json(path, record) -> None:
     write_atomically(path, f"{to_json(record)}\n".encode())
 
 
-def write_parquet(path, frame: pd.DataFrame) -> None:
-    """Write a table."""
+def write_parquet(path, frame) -> None:
+    """Write a DataFrame."""
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     write_atomically(path, buffer.getvalue())
 
 
-def to_frame(rows) -> pd.DataFrame:
-    """A table of rows, nested keys joined by dots; missing predictions are NaN."""
+def to_frame(rows):
+    """A DataFrame of rows, nested keys joined by dots; missing predictions are NaN."""
+    import pandas as pd
+
     frame = pd.json_normalize(list(rows))
     predicted = [name for name in frame if name.startswith("predicted_")]
     return frame.astype(dict.fromkeys(predicted, float))

@@ -19,13 +19,14 @@ from nengo.exceptions import NengoException
 
 from lmu_spiking.errors import LMUSpikingError
 from lmu_spiking.spec import MemorySpec, write_atomically
-from lmu_spiking.studies.records import to_frame, to_json, write_parquet
+from lmu_spiking.studies.records import (
+    StudyWarning,
+    to_frame,
+    to_json,
+    write_parquet,
+)
 from lmu_spiking.studies.trial import run_trial, versions
 from lmu_spiking.tasks import Signal, white_noise
-
-
-class SweepWarning(UserWarning):
-    """Something about a sweep's files that its user should know."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def _read(path: Path, current: bool = False) -> dict | None:
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         warnings.warn(
-            f"{path} is corrupt and left out ({reason})", SweepWarning, stacklevel=3
+            f"{path} is corrupt and left out ({reason})", StudyWarning, stacklevel=3
         )
         return None
     return None if current and made_by != versions()["lmu_spiking"] else row

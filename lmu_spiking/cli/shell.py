@@ -70,5 +70,5 @@ def status(arguments: Sequence[str] | None = None) -> int:
             line, code = explain(error)
             tell(line)
     if code == 130:
-        tell("interrupted; what was finished is kept")
+        tell("interrupted; a study goes on where it was when it is started again")
     return code

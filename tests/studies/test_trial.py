@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.spec import MemorySpec
+from lmu_spiking.studies.trial import run_trial, versions
+from lmu_spiking.tasks import white_noise
+
+SPEC = MemorySpec(n_neurons=60, order=3)
+SIGNAL = white_noise(2.0, 0.001, 2.0, 0.5, 0)
+CONTRACT = {
+    *("nrmse", "noise_nrmse", "window_noise_nrmse", "predicted_noise_nrmse"),
+    *("state_rmse", "predicted_state_rmse", "spikes", "spikes_per_s", "mean_rate"),
+    *("neurons", "order", "theta", "tau", "dt", "neuron_type", "target", "seed"),
+    *("seconds_build", "seconds_run", "versions"),
+}
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run_trial(SPEC, SIGNAL)
+
+
+def test_row_keeps_the_contract(result):
+    assert CONTRACT <= result.row.keys()
+    assert result.row["versions"] == versions()
+    assert result.row["spec"] == SPEC.digest
+
+
+def test_arrays_are_aligned(result):
+    steps = len(SIGNAL.samples)
+    assert result.state.shape == result.exact.shape == (steps, 3)
+    np.testing.assert_array_equal(result.signal, SIGNAL.samples)
+    np.testing.assert_allclose(result.time, 0.001 * np.arange(1, steps + 1))
+    exact = SPEC.ldn.simulate(SIGNAL.samples, 0.001)
+    np.testing.assert_array_equal(result.exact[1:], exact[:-1])
+
+
+def test_rates_follow_from_the_spikes(result):
+    row = result.row
+    assert row["spikes"] > 0
+    assert row["spikes_per_s"] == pytest.approx(row["spikes"] / 2)
+    assert row["mean_rate"] == pytest.approx(row["spikes_per_s"] / 60)
+
+
+def test_errors_are_what_their_names_say(result):
+    row, settled = result.row, slice(501, None)
+    c = SPEC.ldn.readout(0.5 - 0.001, 0.001)
+    read, ideal = result.state @ c, result.exact @ c
+    true = result.signal[1:-500]
+    gap = np.sqrt(np.mean((read[settled] - true) ** 2) / np.mean(true**2))
+    assert row["nrmse"] == pytest.approx(gap)
+    gap = np.mean((read - ideal)[settled] ** 2) / np.mean(ideal[settled] ** 2)
+    assert row["noise_nrmse"] == pytest.approx(np.sqrt(gap))
+    gap = np.mean((result.state - result.exact) ** 2)
+    assert row["state_rmse"] == pytest.approx(np.sqrt(gap))
+
+
+def test_rate_neurons_are_the_exact_network():
+    result = run_trial(SPEC.replace(neuron_type="rate"), SIGNAL)
+    assert result.row["state_rmse"] < 1e-12
+    assert result.row["spikes"] == 0
+
+
+def test_noise_is_that_of_the_law():
+    # the mean of 10 trials of 2 s / 0.5 s x 3 about independent squares, to 3 sigma
+    trials = [
+        run_trial(SPEC.replace(noise_seed=seed, aggregated=True), SIGNAL).row
+        for seed in range(10)
+    ]
+    measured = np.mean([row["state_rmse"] ** 2 for row in trials])
+    assert measured == pytest.approx(trials[0]["predicted_state_rmse"] ** 2, rel=0.4)
+
+
+def test_spikes_are_those_of_the_law(result):
+    predicted = 2 * result.row["predicted_spikes_per_s"]
+    assert abs(result.row["spikes"] - predicted) < 0.1 * predicted
+
+
+def test_regular_spikes_have_no_law():
+    row = run_trial(SPEC.replace(neuron_type="lif"), SIGNAL).row
+    assert row["predicted_state_rmse"] is None
+    assert row["state_rmse"] > 0
+    assert row["tuning"] == "drawn"
+
+
+def test_noise_seed_draws_the_spikes(result):
+    again = run_trial(SPEC, SIGNAL)
+    np.testing.assert_array_equal(again.state, result.state)
+    other = run_trial(SPEC.replace(noise_seed=1), SIGNAL)
+    assert not np.array_equal(other.state, result.state)
+
+
+def test_refuses_a_signal_of_another_step():
+    with pytest.raises(ValidationError, match="dt"):
+        run_trial(SPEC, white_noise(2.0, 0.002, 2.0, 0.5, 0))
+
+
+def test_refuses_less_than_two_windows():
+    with pytest.raises(ValidationError, match="use at least 1 s"):
+        run_trial(SPEC, white_noise(0.9, 0.001, 2.0, 0.5, 0))

@@ -1,0 +1,480 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lmu_spiking
+from lmu_spiking.cli.shell import status
+from lmu_spiking.spec import MemorySpec, SignalSpec
+from lmu_spiking.studies.records import to_json
+
+KEYS = {
+    *("nrmse", "noise_nrmse", "window_noise_nrmse", "predicted_noise_nrmse"),
+    *("state_rmse", "predicted_state_rmse", "spikes", "spikes_per_s", "mean_rate"),
+    *("neurons", "order", "theta", "tau", "dt", "neuron_type", "target", "seed"),
+    *("seconds_build", "seconds_run", "versions"),
+}
+CLOCK = {"seconds_build", "seconds_run"}
+TINY = ["--order=3", "--neurons=60", "--duration=1"]
+STUDY = [
+    *("study", "--orders=1,2", "--neurons-per-dimension=20,40", "--trials=2"),
+    *("--duration=1", "--theta=0.2", "--jobs=1"),
+]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Everything happens in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
+    monkeypatch.setenv("PYTHONWARNINGS", "")  # which study sets
+
+
+@pytest.fixture
+def shell(capsys):
+    """Run a command line in this process: status, standard output and error."""
+
+    def run(*arguments):
+        code = status([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def record(shell):
+    """The JSON of a command that must succeed: one line and nothing else."""
+
+    def run(*arguments):
+        code, out, _ = shell(*arguments, "--json")
+        assert code == 0
+        assert out.endswith("}\n")
+        assert out.count("\n") == 1
+        return json.loads(out)
+
+    return run
+
+
+def process(*arguments, cwd):
+    """Start ``python -m lmu_spiking`` as a user would."""
+    root = str(Path(lmu_spiking.__file__).parents[1])
+    paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-m", "lmu_spiking", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def timeless(row):
+    return {key: value for key, value in row.items() if key not in CLOCK}
+
+
+# -- run ---------------------------------------------------------------------------
+
+
+def test_run_prints_and_keeps_the_contract(record, tmp_path):
+    row = record("run", *TINY)
+    assert KEYS <= row.keys()
+    assert row["neurons"] == 60
+    assert row["target"] == "core"
+    assert json.loads((tmp_path / "out" / "result.json").read_text()) == row
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"result.json", "run.png", "spec.toml"}
+    assert (tmp_path / "out" / "run.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_run_prints_a_table(shell, tmp_path):
+    code, out, error = shell("run", *TINY, "--out", tmp_path / "a" / "b")
+    assert (code, error) == (0, "")
+    row = json.loads((tmp_path / "a" / "b" / "result.json").read_text())
+    assert f"{row['noise_nrmse']:.4f}" in out
+    assert f"{row['predicted_noise_nrmse']:.4f}" in out
+    assert f"{row['spikes']:,}" in out
+    assert str(tmp_path / "a" / "b" / "run.png") in out
+
+
+def test_every_option_enters_the_spec(record, tmp_path):
+    record(
+        *("run", "--order=2", "--theta=0.2", "--neurons=40", "--tau=0.05"),
+        *("--neuron-type=stochastic", "--tuning=drawn", "--max-rate=100", "--seed=7"),
+        *("--bandwidth=3", "--rms=0.25", "--dt=0.002", "--duration=1", "--out=here"),
+    )
+    assert MemorySpec.from_toml(tmp_path / "here" / "spec.toml") == MemorySpec(
+        order=2,
+        theta=0.2,
+        n_neurons=40,
+        tau=0.05,
+        dt=0.002,
+        neuron_type="stochastic",
+        tuning="drawn",
+        max_rate=100.0,
+        noise_seed=7,
+        signal=SignalSpec(3.0, 0.25),
+    )
+
+
+def test_spec_gives_everything_again(record):
+    options = ["--order=2", "--neurons=40", "--theta=0.2", "--seed=3", "--rms=0.7"]
+    first = record("run", *options, "--bandwidth=3", "--duration=1", "--out=a")
+    again = record("run", "--spec=a/spec.toml", "--duration=1", "--out=b")
+    assert timeless(again) == timeless(first)
+    assert Path("a/spec.toml").read_text() == Path("b/spec.toml").read_text()
+
+
+def test_options_override_a_spec(record):
+    MemorySpec(n_neurons=60, order=3, tau=0.2, noise_seed=5).to_toml("s.toml")
+    row = record("run", "--spec=s.toml", "--order=2", "--duration=1")
+    assert (row["order"], row["neurons"], row["tau"], row["seed"]) == (2, 60, 0.2, 5)
+
+
+def test_seed_draws_spikes_and_signal(record):
+    rows = [record("run", *TINY, f"--seed={seed}") for seed in (0, 0, 1)]
+    assert timeless(rows[0]) == timeless(rows[1])
+    assert rows[2]["spikes"] != rows[0]["spikes"]
+    assert rows[2]["predicted_state_rmse"] != rows[0]["predicted_state_rmse"]
+
+
+def test_another_process_and_folder_give_the_same(record, tmp_path):
+    here = record("run", *TINY, "--seed=4")
+    other = tmp_path / "other"
+    other.mkdir()
+    child = process("run", *TINY, "--seed=4", "--json", cwd=other)
+    out, error = child.communicate()
+    assert (child.returncode, error) == (0, "")
+    assert timeless(json.loads(out)) == timeless(here)
+    spec = (other / "out" / "spec.toml").read_text()
+    assert spec == Path("out/spec.toml").read_text()
+
+
+def test_electrocardiogram_has_a_memory_of_its_own(record):
+    pytest.importorskip("pywt")
+    options = ["--input=ecg", "--neurons=2000", "--duration=1"]
+    row = record("run", *options)
+    assert row["input"] == "ecg"
+    assert row["theta"] == 0.1
+    assert row["predicted_nrmse"] < 0.9  # at the general defaults it is above
+    shorter = record("run", *options, "--order=4", "--theta=0.05", "--out=b")
+    assert (shorter["order"], shorter["theta"]) == (4, 0.05)
+    radii = MemorySpec.from_toml("b/spec.toml").radii
+    assert len(radii) == 4
+    assert max(radii) < 1
+
+
+def test_file_is_resampled_and_repeated(record):
+    t = np.arange(0, 1.2, 0.002)
+    u = np.sin(2 * np.pi * t)
+    np.savetxt("waves.csv", np.c_[t, u, 2 * u], delimiter=",", header="t,one,two")
+    options = ["run", "--input=waves.csv", "--column=two", "--order=2", "--neurons=40"]
+    whole = record(*options)
+    assert whole["input"] == "waves"
+    assert whole["duration"] == pytest.approx(1.2)
+    assert record(*options, "--duration=3")["duration"] == pytest.approx(3)
+    slow = record(*options, "--rate=250")
+    assert slow["duration"] == pytest.approx(2.4)
+
+
+def test_two_million_neurons_are_aggregated_and_told(shell):
+    code, out, error = shell("run", "--neurons=2000000", "--duration=1", "--json")
+    row = json.loads(out)
+    assert code == 0
+    assert row["aggregated"] is True
+    assert row["neurons"] == 2_000_000
+    assert error.startswith("lmu-spiking: 2,000,000 neurons are simulated as sums")
+    assert error.count("\n") == 1
+
+
+def test_neurons_without_a_law_have_null_predictions(record, shell):
+    row = record("run", *TINY, "--neuron-type=lif")
+    assert row["predicted_noise_nrmse"] is None
+    assert "no law" in shell("run", *TINY, "--neuron-type=lif")[1]
+
+
+def test_json_has_no_nan():
+    values = {"a": np.float64("nan"), "b": [np.inf, np.int64(1)], "c": np.arange(2)}
+    assert to_json(values) == '{"a": null, "b": [null, 1], "c": [0, 1]}'
+
+
+# -- what users do wrong -----------------------------------------------------------
+
+
+def spoil():
+    """Files that are not what they should be."""
+    Path("empty.csv").touch()
+    Path("text.csv").write_text("time,u\n0,one\n1,two\n")
+    Path("holes.csv").write_text("1\n2\nnan\n4\n")
+    Path("cut.npz").write_bytes(b"PK\3\4 not all of it")
+    Path("noise.wav").write_bytes(b"RIFF")
+    Path("picture.jpg").write_bytes(b"\0")
+    Path("file").touch()
+    specs = {
+        "syntax": "order = ",
+        "key": "ordre = 6",
+        "type": 'order = "six"',
+        "neurons": 'n_neurons = "many"',
+        "float": "n_neurons = 6000.0",
+        "flag": 'aggregated = "no"',
+        "radii": "radii = [1.0, 2.0]",
+        "words": 'radii = "wide"',
+        "nan": "tau = nan",
+        "kind": 'neuron_type = "izhikevich"',
+        "table": "signal = 2.0",
+        "signal": "[signal]\nhigh = 2.0",
+    }
+    for name, text in specs.items():
+        Path(f"{name}.toml").write_text(text)
+    Path("bytes.toml").write_bytes(b"\xff\xfe")
+
+
+MISTAKES = {
+    "walk": "No such command",
+    "run --ordre=6": "No such option",
+    "run 6": "unexpected",
+    "run --order": "--order",
+    "run --order=six": "--order",
+    "run --order=2.5": "--order",
+    "run --order=0": "order",
+    "run --order=-3": "order",
+    "run --order=100000 --neurons=200000": "memory",
+    "run --theta=0": "theta",
+    "run --theta=-0.5": "theta",
+    "run --theta=nan": "theta",
+    "run --theta=inf": "theta",
+    "run --theta=0.0001": "window",
+    "run --theta=30": "too short",
+    "run --neurons=0": "use at least 12",
+    "run --neurons=11": "use at least 12",
+    "run --neurons=-6000": "use at least 12",
+    "run --neurons=2000000 --neuron-type=lif": "aggregated",
+    "run --neurons=2000000 --tuning=drawn": "aggregated",
+    "run --tau=0": "tau",
+    "run --tau=nan": "tau",
+    "run --dt=0": "dt",
+    "run --dt=nan": "dt",
+    "run --dt=2": "dt",
+    "run --max-rate=0": "max_rate",
+    "run --max-rate=inf": "max_rate",
+    "run --neuron-type=izhikevich": "use one of poisson",
+    "run --tuning=piano": "'pairs' or 'drawn'",
+    "run --tuning=pairs --neuron-type=lif": "drawn",
+    "run --bandwidth=0": "bandwidth",
+    "run --bandwidth=nan": "bandwidth",
+    "run --bandwidth=600": "Nyquist",
+    "run --rms=-1": "rms",
+    "run --rms=nan": "rms",
+    "run --duration=0": "duration",
+    "run --duration=nan": "duration",
+    "run --duration=0.6": "use at least 1",
+    "run --duration=1e12": "memory",
+    "run --seed=-1": "seed",
+    "run --seed=3000000000": "seed",
+    "run --target=emulator": "use core",
+    "run --input=nothing": "use ecg, white or a file",
+    "run --input=nothing.csv": "no such file",
+    "run --input=.": "folder",
+    "run --input=empty.csv": "empty",
+    "run --input=text.csv": "text.csv",
+    "run --input=holes.csv": "holes.csv",
+    "run --input=cut.npz": "cut.npz",
+    "run --input=noise.wav": "noise.wav",
+    "run --input=picture.jpg": "not known",
+    "run --input=ecg --bandwidth=2": "white",
+    "run --input=ecg --neurons=5": "use at least",
+    "run --input=ecg --dt=nan": "dt",
+    "run --column=1": "file",
+    "run --rate=100": "file",
+    "run --out=file": "file",
+    "run --out=file/below": "file/below",
+    "run --spec=nothing.toml": "nothing.toml",
+    "run --spec=.": "cannot be read",
+    "run --spec=bytes.toml": "bytes.toml",
+    "run --spec=syntax.toml": "syntax.toml",
+    "run --spec=key.toml": "ordre",
+    "run --spec=type.toml": "order",
+    "run --spec=neurons.toml": "n_neurons",
+    "run --spec=float.toml": "n_neurons",
+    "run --spec=flag.toml": "aggregated",
+    "run --spec=radii.toml": "one for each of 6",
+    "run --spec=words.toml": "radii",
+    "run --spec=nan.toml": "tau",
+    "run --spec=kind.toml": "izhikevich",
+    "run --spec=table.toml": "signal",
+    "run --spec=signal.toml": "high",
+    "study --orders=": "--orders",
+    "study --orders=3,x": "--orders",
+    "study --orders=0": "order",
+    "study --orders=3;6": "--orders",
+    "study --neurons-per-dimension=1.5": "--neurons-per-dimension",
+    "study --neurons-per-dimension=1 --jobs=1": "use at least 6",
+    "study --neuron-types=izhikevich": "izhikevich",
+    "study --taus=nan": "tau",
+    "study --max-rates=-1": "max_rate",
+    "study --trials=0": "--trials",
+    "study --jobs=0": "--jobs",
+    "study --seed=-1": "--seed",
+    "study --duration=0.3 --jobs=1": "use at least",
+    "study --theta=-1": "theta",
+    "study --out=file": "file",
+    "doctor --all": "No such option",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_mistake_is_told_in_one_line(shell, line):
+    spoil()
+    before = set(Path().iterdir())
+    code, out, error = shell(*line.split(), "--json")
+    assert (code, out) == (2, "")
+    assert error.startswith("lmu-spiking: ")
+    assert error.count("\n") == 1
+    assert MISTAKES[line] in error
+    assert "Traceback" not in error
+    assert not [path for path in Path().rglob("*.json") if path not in before]
+    assert not list(Path().rglob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (MemoryError(), 2, "fewer --neurons"),
+        (OSError(28, "No space left on device", "out/run.png"), 2, "out/run.png: No"),
+        (ImportError("PyWavelets is not there"), 1, "PyWavelets is not there"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (ZeroDivisionError("by nothing"), 2, "by nothing"),
+        (TypeError("a fault\nin two lines"), 1, "a fault in two lines"),
+    ],
+)
+def test_accident_is_told_in_one_line(shell, monkeypatch, error, code, told):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("lmu_spiking.studies.trial.run_trial", fail)
+    found, out, said = shell("run", *TINY, "--json")
+    assert (found, out) == (code, "")
+    assert said.startswith("lmu-spiking: ")
+    assert said.count("\n") == 1
+    assert told in said
+
+
+def test_missing_package_is_told_with_its_extra(shell, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pywt", None)
+    monkeypatch.setitem(sys.modules, "pywt.data", None)
+    code, _, error = shell("run", "--input=ecg")
+    assert code == 2
+    assert "pip install 'lmu_spiking[data]'" in error
+
+
+def test_full_disk_leaves_no_half_result(shell, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, out, error = shell("run", *TINY)
+    assert (code, out) == (2, "")
+    assert error == "lmu-spiking: No space left on device\n"
+    assert list(Path("out").iterdir()) == []
+
+
+def test_unwritable_folder_is_refused_before_the_run(shell, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("it ran")
+
+    monkeypatch.setattr("lmu_spiking.studies.trial.run_trial", never)
+    Path("file").touch()
+    assert shell("run", *TINY, "--out=file")[0] == 2
+
+
+# -- study -------------------------------------------------------------------------
+
+
+def test_study_writes_its_report(record):
+    found = record(*STUDY)
+    assert found["trials"] == 8
+    assert len(found["summary"]) == 4
+    assert {fit["against"] for fit in found["exponents"]} == {"neurons", "order"}
+    assert {"exponent", "low", "high", "predicted"} <= found["exponents"][0].keys()
+    assert all(Path(path).is_file() for path in found["files"].values())
+    assert {"report.html", "summary.parquet", "trials.parquet"} <= found["files"].keys()
+    assert len(list(Path("out/study/trials").iterdir())) == 8
+
+
+def test_study_goes_on_where_it_was(record, shell, monkeypatch):
+    first = record(*STUDY)
+    kept = {path: path.stat().st_mtime_ns for path in Path("out").rglob("trials/*")}
+    corrupt = min(kept)
+    corrupt.write_text("{")
+    code, out, error = shell(*STUDY, "--json")
+    assert code == 0
+    assert error.startswith(f"lmu-spiking: warning: {corrupt} is corrupt")
+    assert error.count("\n") == 1
+    assert json.loads(out)["summary"] == first["summary"]
+    del kept[corrupt]
+    assert all(path.stat().st_mtime_ns == when for path, when in kept.items())
+
+
+def test_study_prints_exponents(shell):
+    code, out, error = shell(*STUDY, "--neuron-types=poisson,lif")
+    assert (code, error) == (0, "")
+    assert "order 2" in out
+    assert "report.html" in out
+    assert "lif" in out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_interrupted_study_keeps_what_is_finished(tmp_path):
+    child = process(*STUDY, "--trials=200", cwd=tmp_path)
+    trials = tmp_path / "out" / "study" / "trials"
+    while not list(trials.glob("*.json")) and child.poll() is None:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    out, error = child.communicate()
+    assert (child.returncode, out) == (130, "")
+    assert error.startswith("lmu-spiking: interrupted")
+    assert error.count("\n") == 1
+    kept = list(trials.iterdir())
+    assert kept
+    assert all(json.loads(path.read_text())["row"] for path in kept)
+
+
+# -- the rest ----------------------------------------------------------------------
+
+
+def test_doctor_says_what_there_is(record, shell):
+    found = record("doctor")
+    assert found["packages"]["nengo"]
+    assert set(found["extras"]) == {"train", "loihi", "data", "dask", "nir"}
+    assert found["largest_difference"] < 1e-9
+    code, out, error = shell("doctor")
+    assert (code, error) == (0, "")
+    for name, extra in found["extras"].items():
+        assert f"[{name}]" in out
+        assert extra["say"] in out
+
+
+def test_doctor_names_a_missing_extra(record, monkeypatch):
+    monkeypatch.setattr("lmu_spiking.cli.doctor._version", lambda name: None)
+    extras = record("doctor")["extras"]
+    assert not extras["nir"]["installed"]
+    assert extras["nir"]["say"].startswith("pip install 'lmu_spiking[nir]'")
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["study"], ["doctor"]])
+def test_help_teaches_with_examples(shell, command):
+    code, out, error = shell(*command, *(["--help"] if command else []))
+    assert (code, error) == (0, "")
+    assert "Usage: lmu-spiking" in out
+    assert "\n  lmu-spiking " in out or "\n    lmu-spiking " in out
+    assert "--help" in out
+
+
+def test_version(shell):
+    assert shell("--version") == (0, f"lmu-spiking {lmu_spiking.__version__}\n", "")

@@ -1,0 +1,187 @@
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from lmu_spiking import plots
+from lmu_spiking.spec import MemorySpec
+from lmu_spiking.studies.report import summarise
+from lmu_spiking.studies.sweep import grid, sweep
+from lmu_spiking.studies.trial import run_trial
+from lmu_spiking.tasks import white_noise
+
+SPEC = MemorySpec(n_neurons=60, order=3, theta=0.1)
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+@pytest.fixture(scope="module")
+def exact():
+    """A run of rate neurons: what is decoded is what the exact LDN holds."""
+    return run_trial(SPEC.replace(neuron_type="rate"), white_noise(2, 0.001, 2, 0.5, 0))
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run_trial(SPEC, white_noise(2, 0.001, 2, 0.5, 0))
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory):
+    trials = grid(
+        [1, 2],
+        [20, 40],
+        ["poisson", "lif"],
+        2,
+        MemorySpec(theta=0.1, dt=0.002),
+        1.0,
+        taus=[0.03, 0.05],
+    )
+    return summarise(sweep(trials, tmp_path_factory.mktemp("study")))
+
+
+def line(ax, label):
+    """Data of the line with this label: (2, n)."""
+    (found,) = (line for line in ax.lines if line.get_label() == label)
+    return np.array(found.get_data())
+
+
+@pytest.mark.parametrize("n", [1, 3, 7])
+def test_windows_lie_on_the_signal(ax, exact, n):
+    assert plots.plot_window(ax, exact, n) is ax
+    t, u = line(ax, "input")
+    windows = [line for line in ax.lines if len(line.get_xdata()) == 200]
+    assert len(windows) == n
+    # order 3 holds 0.1 s of 2 Hz to a few thousandths
+    for window in windows:
+        at, w = window.get_data()
+        assert np.abs(np.diff(at)).sum() == pytest.approx(0.1, abs=0.0011)
+        inside = (at >= t[0]) & (at <= t[-1])
+        assert np.abs(w - np.interp(at, t, u))[inside].max() < 0.02
+
+
+def test_readout_lies_on_the_delayed_signal(ax, exact):
+    assert plots.plot_readout(ax, exact) is ax
+    t, delayed = line(ax, "input, delayed by θ")
+    read = line(ax, "decoded from spikes")[1]
+    later = slice(100, None)  # the noise begins with a jump
+    assert np.abs(read - delayed)[later].max() < 0.02
+    at = np.round(t / 0.001).astype(int) - 1
+    np.testing.assert_array_equal(delayed, exact.signal[at - 100])
+
+
+def test_error_is_in_the_band_of_the_law(ax, result):
+    assert plots.plot_error(ax, result) is ax
+    error = ax.lines[0].get_ydata()
+    band = ax.patches[0].get_height() / 2
+    assert band == pytest.approx(2 * result.predicted.readout_rmse(0.1)[0])
+    assert np.mean(np.abs(error) < band) > 0.8
+
+
+def test_error_over_the_window_is_that_of_the_row(ax, result):
+    assert plots.plot_error_vs_delay(ax, result) is ax
+    delay, error = line(ax, "vs exact LDN")
+    assert delay[0] == pytest.approx(0.001)
+    assert delay[-1] == pytest.approx(0.1)
+    c = SPEC.ldn.readout(0.099, 0.001)
+    ideal = (result.exact @ c)[101:]
+    assert error[-1] == pytest.approx(
+        result.row["noise_nrmse"] * np.sqrt(np.mean(ideal**2))
+    )
+
+
+@pytest.mark.parametrize("kind", ["poisson", "lif", "rate"])
+@pytest.mark.parametrize("duration", [0.2, 2.0])
+def test_run_figure_is_a_picture(kind, duration):
+    signal = white_noise(duration, 0.001, 5, 0.5, 0)
+    figure = plots.run_figure(run_trial(SPEC.replace(neuron_type=kind), signal))
+    assert plots.png(figure).startswith(b"\x89PNG")
+
+
+def test_neurons_are_on_logarithmic_axes_with_a_guide(ax, summary):
+    part = summary[(summary.neuron_type == "poisson") & (summary.tau == 0.05)]
+    assert plots.plot_error_vs_neurons(ax, part) is ax
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    x, y = np.log(line(ax, "slope −1/2"))
+    assert np.diff(y) / np.diff(x) == pytest.approx(-0.5)
+    labels = ax.get_legend_handles_labels()[1]
+    assert {"d = 1", "d = 2", "law"} <= set(labels)
+    laws = [np.array(line.get_data()) for line in ax.lines if line.get_ls() == "-"]
+    drawn = np.sort(np.concatenate([law[1] for law in laws]))
+    np.testing.assert_allclose(drawn, np.sort(part.predicted_state_rmse))
+
+
+def test_spikes_are_drawn_by_neuron_type(ax, summary):
+    part = summary[(summary.order == 2) & (summary.tau == 0.05)]
+    assert plots.plot_error_vs_spikes(ax, part) is ax
+    assert {"lif", "poisson"} <= set(ax.get_legend_handles_labels()[1])
+
+
+def test_ratio_is_drawn_around_one(ax, summary):
+    part = summary[(summary.neuron_type == "poisson") & (summary.tau == 0.05)]
+    assert plots.plot_ratio(ax, part) is ax
+    low, high = ax.get_ylim()
+    assert low < 1 < high
+
+
+def test_study_has_a_panel_for_each_combination(summary):
+    figures = plots.study_figures(summary)
+    assert set(figures) == set(plots.CAPTIONS)
+    titles = [ax.get_title("left") for ax in figures["error-vs-neurons"].axes]
+    assert [t for t in titles if t] == [
+        "lif neurons, τ = 0.03 s",
+        "lif neurons, τ = 0.05 s",
+        "poisson neurons, τ = 0.03 s",
+        "poisson neurons, τ = 0.05 s",
+    ]
+    assert all(plots.png(figure).startswith(b"\x89PNG") for figure in figures.values())
+
+
+def test_memories_without_an_error_are_left_out(summary):
+    exact = summary.assign(state_rmse=1e-15)
+    assert plots.study_figures(exact) == {}
+    part = exact.where(exact.neuron_type == "lif", summary)
+    assert len(plots.study_figures(part)["error-vs-neurons"].axes) == 2
+
+
+def test_study_without_a_law_has_no_ratio(summary):
+    figures = plots.study_figures(summary[summary.neuron_type == "lif"])
+    assert "measured-over-predicted" not in figures
+
+
+def test_colours_stay_with_their_order(summary):
+    """An order that one panel lacks does not shift the colours of the others."""
+    poisson = summary[summary.neuron_type == "poisson"]
+    ragged = poisson[(poisson.order == 2) | (poisson.tau == 0.03)]
+    left, right = plots.study_figures(ragged)["error-vs-neurons"].axes
+    (second,) = (c for c in left.containers if c.get_label() == "d = 2")
+    (only,) = right.containers
+    assert only.get_label() == "d = 2"
+    assert second.lines[0].get_color() == only.lines[0].get_color()
+
+
+def test_saving_leaves_a_whole_picture_or_none(tmp_path, monkeypatch):
+    figure = Figure()
+    path = tmp_path / "new" / "picture.png"
+    plots.save_figure(figure, path)
+    before = path.read_bytes()
+    assert before.startswith(b"\x89PNG")
+
+    def broken(*_, **__):
+        raise OSError("no space")
+
+    monkeypatch.setattr(figure, "savefig", broken)
+    with pytest.raises(OSError, match="no space"):
+        plots.save_figure(figure, path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_global_settings_are_left_alone(result, summary):
+    before = dict(matplotlib.rcParams)
+    plots.png(plots.run_figure(result))
+    plots.study_figures(summary)
+    assert dict(matplotlib.rcParams) == before

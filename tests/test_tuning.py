@@ -1,0 +1,142 @@
+import nengo
+import numpy as np
+import pytest
+from nengo.dists import Uniform
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.tuning import (
+    NEURON_TYPES,
+    Tuning,
+    averaged_variance,
+    is_rectified_linear,
+    neuron_type,
+    statistics,
+    step_variance,
+)
+
+KINDS = {
+    "poisson": ("poisson", True),
+    "stochastic": ("stochastic", True),
+    "regular": ("regular", True),
+    "rate": ("rate", True),
+    "if": ("regular", True),
+    "lif": ("regular", False),
+    "rate-lif": ("rate", False),
+    "poisson-lif": ("poisson", False),
+    "stochastic-lif": ("stochastic", False),
+    "regular-lif": ("regular", False),
+}
+
+
+@pytest.mark.parametrize("name", NEURON_TYPES)
+def test_names_stand_for_neuron_types(name):
+    neurons = neuron_type(name)
+    assert (statistics(neurons), is_rectified_linear(neurons)) == KINDS[name]
+    assert neuron_type(neurons) is neurons
+    assert neurons.spiking == (not name.startswith("rate"))
+
+
+def test_the_rates_of_a_name_are_its_curve():
+    J = np.linspace(-1, 3, 9)[:, None]
+    for name in NEURON_TYPES:
+        neurons = neuron_type(name)
+        lif = name.endswith("lif")
+        base = nengo.LIFRate() if lif else nengo.RectifiedLinear()
+        args = J, np.array([2.0]), np.array([0.5])
+        np.testing.assert_allclose(neurons.rates(*args), base.rates(*args))
+
+
+@pytest.mark.parametrize("wrong", ["Poisson", "", None, 1, True, nengo.LIF])
+def test_unknown_neurons(wrong):
+    with pytest.raises(ValidationError, match=r"^neuron_type: .* use one of poisson, "):
+        neuron_type(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (nengo.Direct(), "neuron_type: Direct() has no neurons; use 'rate'"),
+        (nengo.LIF(amplitude=0.1), "must be 1; decoders carry the scale"),
+        (
+            nengo.PoissonSpiking(nengo.RectifiedLinear(amplitude=2)),
+            "must be 1; decoders carry the scale",
+        ),
+    ],
+)
+def test_neurons_that_cannot_serve(wrong, message):
+    with pytest.raises(ValidationError) as error:
+        neuron_type(wrong)
+    assert message in str(error.value)
+
+
+# -- how noisy spikes are --------------------------------------------------------------
+
+
+def spikes(neurons, rate, dt, shape):
+    """Output (T, n), Hz, of neurons that are driven at a constant rate."""
+    steps, n = shape
+    with nengo.Network(seed=1) as model:
+        ensemble = nengo.Ensemble(
+            n, 1, neuron_type=neurons, gain=np.ones(n), bias=np.full(n, rate)
+        )
+        ensemble.encoders, ensemble.eval_points = np.ones((n, 1)), np.zeros((1, 1))
+        probe = nengo.Probe(ensemble.neurons)
+    return model, probe
+
+
+@pytest.mark.parametrize("dt", [1e-3, 1e-2])
+@pytest.mark.parametrize("rate", [12.0, 300.0, 1250.0])
+@pytest.mark.parametrize("name", ["poisson", "stochastic"])
+def test_step_variance_is_that_of_simulated_neurons(simulator, name, rate, dt):
+    neurons = neuron_type(name)
+    model, probe = spikes(neurons, rate, dt, (500, 400))
+    with simulator(model, dt) as sim:
+        sim.run_steps(500)
+        out = sim.data[probe]
+    wanted = float(step_variance(neurons, np.array([rate]), dt)[0])
+    n = out.size
+    assert out.mean() == pytest.approx(rate, abs=4 * np.sqrt(wanted / n))
+    # of a variance: sqrt((kurtosis - 1) / n), at most 1 / sqrt(rate dt) here
+    error = np.sqrt((2 + 1 / (rate * dt)) / n)
+    assert out.var() == pytest.approx(wanted, rel=4 * error, abs=1e-9)
+
+
+def test_what_does_not_draw_has_no_noise_in_a_step():
+    for name in ("regular", "rate", "if", "lif"):
+        assert step_variance(neuron_type(name), np.array([90.0]), 1e-3).tolist() == [0]
+
+
+@pytest.mark.parametrize("rate", [20.0, 150.0])
+@pytest.mark.parametrize(("name", "averaging"), [("poisson", 0.05), ("regular", 0.02)])
+def test_averaged_variance_is_that_of_filtered_spikes(simulator, name, averaging, rate):
+    neurons = neuron_type(name)
+    model, probe = spikes(neurons, rate, 1e-3, (1000, 400))
+    with simulator(model) as sim:
+        sim.run_steps(1000)
+        smooth = nengo.Lowpass(averaging).filt(sim.data[probe], dt=1e-3)
+    wanted = averaged_variance(neurons, np.array([rate]), averaging)[0]
+    # regular spikes start at voltages drawn evenly: phases are even over the neurons
+    assert smooth[500:].var() == pytest.approx(wanted, rel=0.08)
+
+
+# -- tuning ----------------------------------------------------------------------------
+
+
+def test_what_suits_the_neurons():
+    pairs = Tuning.of(None, nengo.PoissonSpiking(nengo.RectifiedLinear()), 200)
+    assert (pairs.kind, pairs.max_rates) == ("pairs", 200.0)
+    drawn = Tuning.of(None, nengo.LIF(), 300)
+    assert (drawn.kind, drawn.max_rates) == ("drawn", Uniform(200, 400))
+    assert Tuning.of(drawn, nengo.LIF(), 1.0) is drawn
+
+
+@pytest.mark.parametrize("max_rate", [0, -1.0, np.nan, np.inf, "300", None, [300]])
+def test_what_is_no_rate(max_rate):
+    with pytest.raises(ValidationError, match=r"^max_rate: .* must be a positive"):
+        Tuning.of("pairs", nengo.RectifiedLinear(), max_rate)
+
+
+@pytest.mark.parametrize("kind", ["pair", "", 1, True])
+def test_unknown_tuning(kind):
+    with pytest.raises(ValidationError, match=r"^tuning: .* is unknown; use 'pairs'"):
+        Tuning.of(kind, nengo.RectifiedLinear(), 300.0)
