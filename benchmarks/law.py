@@ -2,9 +2,9 @@
 
     python benchmarks/law.py [--jobs 2] [--runs runs/law]
 
-Real neurons throughout (nothing aggregated): theta .5 s, tau .1 s, dt 1 ms, white noise
-of 2 Hz and rms .5, pairs of 300 Hz at radius 1, 8 trials of 60 s at each point (20 s for
-the comparison of neuron types).  About an hour on 2 cores; resumable.  Writes
+Real neurons throughout (nothing aggregated): theta .5 s, tau .1 s, dt 1 ms, white
+noise of 2 Hz and rms .5, pairs of 300 Hz at radius 1, 8 trials of 60 s at each point
+(20 s for the comparison of neuron types).  About an hour on 2 cores; resumable.  Writes
 benchmarks/results/law.json, docs/figures/error_against_neurons.png and
 docs/figures/error_against_spikes.png.
 """
@@ -36,7 +36,7 @@ def law_trials() -> list[Trial]:
 
 
 def type_trials() -> list[Trial]:
-    """Other neurons at d = 4; drawn curves get a radius that they do not saturate at."""
+    """Other neurons at d = 4; drawn curves get a radius they do not saturate at."""
     pairs, drawn = MemorySpec(), MemorySpec(radii=1.5)
     kinds = (("stochastic", "regular", "if"), pairs), (("lif",), drawn)
     return [

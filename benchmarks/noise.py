@@ -3,7 +3,7 @@
     python benchmarks/noise.py [--jobs 2]
 
 Order 6, theta .5 s, tau .1 s, dt 1 ms, white noise of 2 Hz and rms .5, 8 trials of
-60 s; the same mapping, signals and readout for all.  Nengo's default is an EnsembleArray
+60 s; the same mapping, signals and readout for all.  Nengo's default: EnsembleArray
 of Poisson neurons: max_rates U(200, 400), intercepts U(-1, .9), decoders by LstsqL2.
 About half an hour on 2 cores.  Writes benchmarks/results/noise.json.
 """
