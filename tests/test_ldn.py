@@ -183,7 +183,7 @@ def test_order_1024_stays_finite_and_contracts():
     ldn = LDN(1024, 0.5)
     scale = np.sqrt(2.0 * np.arange(1024) + 1)
     m = scale * np.random.default_rng(0).standard_normal(1024)
-    run = ldn.simulate(np.zeros(5), 0.0005, method="series", initial=m)
+    run = ldn.simulate(np.zeros(3), 0.0005, method="series", initial=m)
     energy = ldn.energy(np.vstack([m, run]))
     assert np.isfinite(run).all()
     assert np.all(np.diff(energy) < 0)

@@ -254,9 +254,6 @@ REFUSED = [
     ({"tuning": "mixed"}, "tuning: 'mixed' is unknown"),
     ({"neurons": "lif", "max_rate": 600.0}, "max_rate"),
     ({"neurons": nengo.LIF(tau_ref=0.01), "max_rate": 100.0}, "max_rate"),
-    ({"tuning": Tuning("pair", 300.0)}, "tuning"),
-    ({"tuning": Tuning("pairs", Uniform(100, 200))}, "max_rates"),
-    ({"tuning": Tuning("pairs", -300.0)}, "max_rates"),
 ]
 
 
@@ -267,3 +264,11 @@ def test_refusals(change, message):
         build_population(**arguments)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "tuning", [("pair", 300.0), ("pairs", Uniform(100, 200)), ("pairs", -300.0)]
+)
+def test_tunings_that_mean_nothing(tuning):
+    with pytest.raises(ValidationError):
+        build_population(12, np.ones(6), tuning=Tuning(*tuning))

@@ -32,6 +32,8 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}", 2
+    if isinstance(error, ImportError) and not isinstance(error, LMUSpikingError):
+        return f"{error}; install lmu_spiking again, or see doctor", 2
     if isinstance(error, ArithmeticError):
         return f"a number is out of range ({error})", 2
     if isinstance(error, (*MISTAKES, OSError)):

@@ -90,5 +90,5 @@ def _extra(name: str) -> dict:
     elif limit and tuple(map(int, platform.python_version_tuple()[:2])) > limit:
         say = f"needs Python {limit[0]}.{limit[1]} or older"
     else:
-        say = f"pip install 'lmu_spiking[{name}]'  (no {', '.join(missing)})"
+        say = f"pip install 'lmu_spiking[{name}]'"
     return {"installed": not missing, "packages": found, "say": say}

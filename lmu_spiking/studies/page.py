@@ -20,7 +20,7 @@ th { font-weight: 600; border-bottom: 1.5px solid #1b1b1b; }
 th, td { padding: .3rem .9rem .3rem 0; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 tbody tr { border-bottom: 1px solid #e4e4e4; }
-img { width: 100%; height: auto; } figure { margin: 1.5rem 0; }
+img { max-width: 100%; height: auto; } figure { margin: 1.5rem 0; }
 figcaption, .note { color: #555; font-size: 15px; }
 pre { background: #f5f5f2; padding: .8rem 1rem; overflow-x: auto; }
 """
@@ -67,9 +67,7 @@ def page(frame, summary, fits, pictures: dict[str, bytes], command: str) -> str:
         What made it.
     """
     figures = "\n".join(
-        f'<figure><img alt="{html.escape(CAPTIONS[name[:-4]])}" '
-        f'src="data:image/png;base64,{base64.b64encode(data).decode()}">'
-        f"<figcaption>{html.escape(CAPTIONS[name[:-4]])}</figcaption></figure>"
+        _figure(CAPTIONS[name.removesuffix(".png")], data)
         for name, data in pictures.items()
     )
     return PAGE.format(
@@ -83,9 +81,19 @@ def page(frame, summary, fits, pictures: dict[str, bytes], command: str) -> str:
     )
 
 
+def _figure(caption: str, data: bytes) -> str:
+    """A picture within the page, at half its pixels, for screens that have them."""
+    width = int.from_bytes(data[16:20], "big") // 2
+    source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    return (
+        f'<figure><img alt="" width="{width}" src="{source}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
 def exponent_table(fits: pd.DataFrame) -> pd.DataFrame:
     """Exponents for reading: text, intervals in brackets, constant columns left out."""
-    shown = pd.DataFrame({"neurons": fits.neuron_type})
+    shown = pd.DataFrame({"type": fits.neuron_type})
     _if_varied(shown, fits)
     shown["error against"] = fits.against
     shown["at"] = fits["at"]
@@ -106,8 +114,8 @@ def error_table(summary: pd.DataFrame) -> pd.DataFrame:
     for name, title in TITLES.items():
         ends = (summary[f"{name}{end}"] for end in ("", "_low", "_high"))
         ratio = (summary[f"{name}_ratio{end}"] for end in ("", "_low", "_high"))
-        shown[title] = _bracketed(*ends, "{:.3g}")
-        shown[f"{title}, law"] = _text(summary[f"predicted_{name}"], "{:.3g}")
+        shown[title] = _bracketed(*ends, "{:#.3g}")
+        shown[f"{title}, law"] = _text(summary[f"predicted_{name}"], "{:#.3g}")
         shown[f"{title}, ratio"] = _bracketed(*ratio, "{:.3f}")
     return shown
 
@@ -152,6 +160,8 @@ def _what(frame: pd.DataFrame) -> str:
         form.format(", ".join(f"{value:g}" for value in sorted(frame[name].unique())))
         for name, form in names.items()
     ]
+    if frame.aggregated.any():
+        shared.append("Poisson neurons simulated as sums")
     return f"{len(frame)} trials; {'; '.join(shared)}."
 
 

@@ -57,18 +57,18 @@ def exponents(frame: pd.DataFrame) -> pd.DataFrame:
     """
     frame = frame.assign(neurons_per_dimension=frame.neurons / frame.order)
     fits = (
-        ("neurons", "order"),
-        ("order", "neurons_per_dimension"),
-        ("order", "neurons"),
+        ("neurons", "order", "order {:g}"),
+        ("order", "neurons_per_dimension", "{:g} a dimension"),
+        ("order", "neurons", "{:g} neurons"),
     )
     rows = []
-    for against, held in fits:
+    for against, held, form in fits:
         keys = ["neuron_type", "tau", "max_rate", held]
         for key, trials in frame.groupby(keys):
             if trials[against].nunique() < 2 or len(trials) < 3:
                 continue
             what = dict(zip(keys, key, strict=True))
-            at = f"{held.replace('_', ' ')} {what.pop(held):g}"
+            at = form.format(what.pop(held))
             rows.append(
                 what | {"against": against, "at": at} | _exponent(trials, against)
             )

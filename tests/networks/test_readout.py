@@ -29,7 +29,7 @@ def memory(**changes):
 @pytest.mark.parametrize("loop", [0.1, nengo.Alpha(0.02)])
 def test_shows_the_right_delay(stream, white, name, loop):
     """No shift of the input by other steps is nearer."""
-    u, lags = white(3000, high=6.0), [1, 40, 110, 200]
+    u, lags = white(3000, high=2.0), [1, 40, 110, 200]
     outputs = [{"delay": np.array(lags) * DT, "synapse": SYNAPSES[name]}]
     _, read = stream(u, **RATE, synapse=loop, delays=outputs)
     for lag, y in zip(lags, read.T, strict=True):
