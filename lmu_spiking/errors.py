@@ -1,5 +1,7 @@
 """What can go wrong, in one line: the attribute, the value, the limit, the way out."""
 
+import numbers
+
 
 class LMUSpikingError(Exception):
     """Any error that a user of lmu_spiking can cause and mend."""
@@ -25,6 +27,10 @@ class ValidationError(LMUSpikingError, ValueError):
         super().__init__(f"{message}; {remedy}" if remedy else message)
         self.attribute = attribute
         self.value = value
+        self._parts = attribute, value, problem, remedy
+
+    def __reduce__(self):
+        return type(self), self._parts  # so that it comes back from a worker
 
 
 class MappingError(LMUSpikingError, ValueError):
@@ -42,6 +48,29 @@ class MissingPackageError(LMUSpikingError, ImportError):
         super().__init__(
             f"{package} is not installed; run: pip install 'lmu_spiking[{extra}]'"
         )
+        self._parts = package, extra
+
+    def __reduce__(self):
+        return type(self), self._parts
+
+
+def check_positive(attribute: str, value, unit: str = "") -> float:
+    """A positive finite number as a float, or a ValidationError."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    checked = float(value) if number else -1.0
+    if not 0 < checked < float("inf"):
+        unit = f" ({unit})" if unit else ""
+        raise ValidationError(attribute, value, f"must be a positive number{unit}")
+    return checked
+
+
+def check_whole(attribute: str, value, least: int | None = None) -> int:
+    """A whole number, of at least ``least``, as an int, or a ValidationError."""
+    number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not number or (least is not None and int(value) < least):
+        bound = "" if least is None else f" of at least {least}"
+        raise ValidationError(attribute, value, f"must be a whole number{bound}")
+    return int(value)
 
 
 def _short(value: object, width: int = 60) -> str:

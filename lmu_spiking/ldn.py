@@ -28,7 +28,7 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss, legvander
 from scipy.linalg import expm
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_positive, check_whole
 
 METHODS = ("zoh", "euler", "bilinear")
 
@@ -61,10 +61,9 @@ class LDN:
     theta: float
 
     def __post_init__(self):
-        _check_order(self.order)
-        _check_positive("LDN.theta", self.theta, "seconds")
-        object.__setattr__(self, "order", int(self.order))
-        object.__setattr__(self, "theta", float(self.theta))
+        object.__setattr__(self, "order", check_whole("LDN.order", self.order, 1))
+        theta = check_positive("LDN.theta", self.theta, "seconds")
+        object.__setattr__(self, "theta", theta)
 
     # -- the system -------------------------------------------------------------
 
@@ -97,7 +96,7 @@ class LDN:
         Ad : (d, d) ndarray
         Bd : (d,) ndarray
         """
-        _check_positive("LDN.discretize.dt", dt, "seconds")
+        check_positive("LDN.discretize.dt", dt, "seconds")
         h, d, scale = dt / self.theta, self.order, _balance(self.order)
         A = self.A * scale / scale[:, None]
         B = self.B / scale
@@ -292,8 +291,8 @@ class SeriesStep:
     """
 
     def __init__(self, ldn: LDN, dt: float, tolerance: float = 1e-16):
-        _check_positive("LDN.series.dt", dt, "seconds")
-        _check_positive("LDN.series.tolerance", tolerance, "")
+        check_positive("LDN.series.dt", dt, "seconds")
+        check_positive("LDN.series.tolerance", tolerance)
         norm = dt / ldn.theta * ldn.order**2
         self.substeps = max(1, int(np.ceil(norm / 4.0)))
         self.h = dt / ldn.theta / self.substeps
@@ -328,21 +327,6 @@ class SeriesStep:
 def _balance(order: int) -> np.ndarray:
     """(d,): ``sqrt(2i + 1)``, the scale of ``m`` in units of window energy."""
     return np.sqrt(2.0 * np.arange(order) + 1)
-
-
-def _check_order(order) -> None:
-    whole = isinstance(order, (int, np.integer)) and not isinstance(order, bool)
-    if not whole or order < 1:
-        raise ValidationError(
-            "LDN.order", order, "must be a whole number of at least 1"
-        )
-
-
-def _check_positive(attribute: str, value, unit: str) -> None:
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or value <= 0:
-        unit = f" ({unit})" if unit else ""
-        raise ValidationError(attribute, value, f"must be a positive number{unit}")
 
 
 def _as_state(initial, states: np.ndarray) -> np.ndarray:

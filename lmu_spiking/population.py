@@ -22,7 +22,7 @@ import numpy as np
 from nengo.neurons import NeuronType
 from scipy.linalg import cho_factor, cho_solve
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.tuning import (
     Tuning,
     averaged_variance,
@@ -160,7 +160,7 @@ def build_population(
     radii = _checked_radii(radii)
     neurons = neuron_type(neurons)
     tuning = Tuning.of(tuning, neurons, max_rate)
-    counts = _shares(n_neurons, len(radii))
+    counts = shares(n_neurons, len(radii))
     if aggregated:
         _check_aggregated(neurons, tuning)
     if tuning.kind == "drawn":
@@ -198,7 +198,13 @@ def _drawn(n: int, radius: float, neurons, tuning: Tuning, averaging: float, rng
     encoders = rng.choice([-1.0, 1.0], size=n)
     max_rates = nengo.dists.get_samples(tuning.max_rates, n, rng=rng)
     intercepts = nengo.dists.get_samples(tuning.intercepts, n, rng=rng)
-    gain, bias = neurons.gain_bias(max_rates, intercepts)
+    try:
+        gain, bias = neurons.gain_bias(max_rates, intercepts)
+    except nengo.exceptions.ValidationError as error:
+        reason = " ".join(str(error).split())
+        raise ValidationError(
+            "max_rate", tuning.max_rates, f"is too high ({reason})", "use a lower one"
+        ) from None
     decoders = radius * solve_decoders(neurons, encoders, gain, bias, averaging)
     return encoders, gain, bias, decoders, np.ones(n, int)
 
@@ -234,15 +240,14 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
     return np.concatenate(d) / averaged_variance(neurons, mean_rates, averaging)
 
 
-def _shares(n_neurons: int, order: int) -> np.ndarray:
-    whole = isinstance(n_neurons, (int, np.integer)) and not isinstance(n_neurons, bool)
-    if not whole or n_neurons < 2 * order:
+def shares(n_neurons: int, order: int) -> np.ndarray:
+    """Neurons of each dimension (d,); remainders go to the first."""
+    n_neurons = check_whole("n_neurons", n_neurons)
+    if n_neurons < 2 * order:
         raise ValidationError(
             "n_neurons",
             n_neurons,
-            f"is less than 2 per dimension for order {order}"
-            if whole
-            else "must be a whole number",
+            f"is less than 2 per dimension for order {order}",
             f"use at least {2 * order}",
         )
     return n_neurons // order + (np.arange(order) < n_neurons % order)

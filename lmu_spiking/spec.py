@@ -10,15 +10,21 @@ import json
 import os
 import tempfile
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from operator import index
 from pathlib import Path
 
 import tomli_w
 
-from lmu_spiking.errors import SignalFileError, ValidationError
+from lmu_spiking.errors import (
+    SignalFileError,
+    ValidationError,
+    check_positive,
+    check_whole,
+)
 from lmu_spiking.ldn import LDN
-from lmu_spiking.tuning import NEURON_TYPES
+from lmu_spiking.population import shares
+from lmu_spiking.tuning import NEURON_TYPES, TUNINGS
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class SignalSpec:
 
     def __post_init__(self):
         for name in ("bandwidth", "rms"):
-            _positive(f"signal.{name}", getattr(self, name))
+            value = check_positive(f"signal.{name}", getattr(self, name))
+            object.__setattr__(self, name, value)
             object.__setattr__(self, name, float(getattr(self, name)))
 
 
@@ -82,27 +89,23 @@ class MemorySpec:
     signal: SignalSpec = field(default_factory=SignalSpec)
 
     def __post_init__(self):
-        LDN(self.order, self.theta)
-        for name in ("tau", "dt", "max_rate"):
-            _positive(f"MemorySpec.{name}", getattr(self, name))
+        checked = {
+            "order": check_whole("MemorySpec.order", self.order, 1),
+            "aggregated": _one_of("aggregated", self.aggregated, (True, False)),
+            "neuron_type": _one_of("neuron_type", self.neuron_type, NEURON_TYPES),
+            "tuning": _one_of("tuning", self.tuning, (None, *TUNINGS)),
+        }
         for name in ("theta", "tau", "dt", "max_rate"):  # 1 and 1.0 have one digest
-            object.__setattr__(self, name, float(getattr(self, name)))
+            checked[name] = check_positive(f"MemorySpec.{name}", getattr(self, name))
         for name in ("tuning_seed", "noise_seed"):
-            _seed(f"MemorySpec.{name}", getattr(self, name))
-        for name in ("n_neurons", "order"):
-            whole = _whole(f"MemorySpec.{name}", getattr(self, name))
-            object.__setattr__(self, name, whole)
-        object.__setattr__(self, "radii", _radii(self.radii, self.order))
-        if self.aggregated not in (True, False):
+            checked[name] = _seed(f"MemorySpec.{name}", getattr(self, name))
+        checked["n_neurons"] = int(shares(self.n_neurons, self.order).sum())
+        checked["radii"] = _radii(self.radii, self.order)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        if not isinstance(self.signal, SignalSpec):
             raise ValidationError(
-                "MemorySpec.aggregated", self.aggregated, "must be true or false"
-            )
-        if self.neuron_type not in NEURON_TYPES:
-            raise ValidationError(
-                "MemorySpec.neuron_type",
-                self.neuron_type,
-                "is unknown",
-                f"use one of {', '.join(NEURON_TYPES)}",
+                "MemorySpec.signal", self.signal, "must be a SignalSpec"
             )
         if self.dt > self.theta:
             raise ValidationError(
@@ -138,6 +141,8 @@ class MemorySpec:
     @classmethod
     def from_dict(cls, items: dict, source: str = "spec") -> "MemorySpec":
         """From plain values; unknown keys are refused by name."""
+        if not isinstance(items, dict):
+            raise ValidationError(source, items, "must be a table of fields")
         items = dict(items)
         signal = items.pop("signal", {})
         if not isinstance(signal, dict):
@@ -213,38 +218,33 @@ def _known(items: dict, kind: type, source: str) -> None:
             )
 
 
-def _positive(attribute: str, value) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 < value < float("inf"):
-        raise ValidationError(attribute, value, "must be a positive number")
-
-
-def _whole(attribute: str, value) -> int:
-    try:
-        return index(value)
-    except TypeError:
-        raise ValidationError(attribute, value, "must be a whole number") from None
+def _one_of(name: str, value, allowed: tuple):
+    """``value`` if it is one of ``allowed``, of the same type."""
+    if any(value == known and type(value) is type(known) for known in allowed):
+        return value
+    words = ", ".join(str(known) for known in allowed if known is not None)
+    raise ValidationError(
+        f"MemorySpec.{name}", value, "is unknown", f"use one of {words}"
+    )
 
 
 def _radii(radii, order: int) -> float | tuple[float, ...]:
     """One number as a float, several as a tuple, or a ValidationError."""
-    one = isinstance(radii, (int, float))
-    try:
-        values = tuple(float(r) for r in ([radii] if one else radii))
-    except (TypeError, ValueError):
-        values = ()
-    positive = all(0 < r < float("inf") for r in values)
-    if not positive or len(values) != (1 if one else order) or isinstance(radii, bool):
+    name = "MemorySpec.radii"
+    if isinstance(radii, (str, bytes)) or not isinstance(radii, Iterable):
+        return check_positive(name, radii)
+    several = tuple(check_positive(name, radius) for radius in radii)
+    if len(several) != order:
         raise ValidationError(
-            "MemorySpec.radii",
-            radii,
-            f"must be one positive number, or one for each of {order} dimensions",
+            name, radii, f"must be one number, or one for each of {order} dimensions"
         )
-    return values[0] if one else values
+    return several
 
 
-def _seed(attribute: str, value) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+def _seed(attribute: str, value) -> int:
+    seed = check_whole(attribute, value)
+    if not 0 <= seed < 2**31:
         raise ValidationError(
             attribute, value, "must be a whole number from 0 to 2147483647"
         )
+    return seed

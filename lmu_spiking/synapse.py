@@ -30,7 +30,12 @@ import numpy as np
 from nengo.synapses import LinearFilter, Synapse
 from scipy.linalg import block_diag
 
-from lmu_spiking.errors import MappingError, ValidationError
+from lmu_spiking.errors import (
+    MappingError,
+    ValidationError,
+    check_positive,
+    check_whole,
+)
 from lmu_spiking.ldn import LDN
 
 
@@ -116,12 +121,14 @@ def map_onto(
     ((6, 6), (6, 1), 0.0)
     """
     synapse = as_synapse(synapse)
-    delay_steps = _check_delay_steps(delay_steps)
+    dt = check_positive("map_onto.dt", dt, "seconds")
+    delay_steps = check_whole("map_onto.delay_steps", delay_steps, 0)
     loop = discrete(synapse, dt, delay_steps)
     Ad, Bd = ldn.discretize(dt)
     if loop.size == 1:
         # the lowpass: F = a and G C = 1 - a, nothing hidden
         gain = loop.G[0] * loop.C[0]
+        _refuse_zeros(np.array([[gain]]), synapse)
         A = (Ad - loop.F[0, 0] * np.eye(ldn.order)) / gain
         return Mapped(A, Bd[:, None] / gain, (synapse,), 0.0, loop, synapse)
 
@@ -149,15 +156,15 @@ def as_synapse(synapse) -> LinearFilter:
     """A linear filter from a filter or from the tau of a lowpass, seconds."""
     if isinstance(synapse, LinearFilter):
         return synapse
-    number = isinstance(synapse, (int, float, np.number)) and synapse is not True
-    if number and np.isfinite(synapse) and synapse > 0:
-        return nengo.Lowpass(float(synapse))
-    raise ValidationError(
-        "map_onto.synapse",
-        synapse,
-        "must be a nengo.LinearFilter or a positive time constant in seconds",
-        "a loop needs a synapse: for a lowpass of 100 ms use 0.1",
-    )
+    try:
+        return nengo.Lowpass(check_positive("map_onto.synapse", synapse))
+    except ValidationError:
+        raise ValidationError(
+            "map_onto.synapse",
+            synapse,
+            "must be a nengo.LinearFilter or a positive time constant in seconds",
+            "a loop needs a synapse: for a lowpass of 100 ms use 0.1",
+        ) from None
 
 
 def discrete(synapse, dt: float, delay_steps: int = 0) -> Filter:
@@ -167,14 +174,21 @@ def discrete(synapse, dt: float, delay_steps: int = 0) -> Filter:
     the filter's output for one step.
     """
     shape = (1,)
-    state = synapse.make_state(shape, shape, dt)
-    step = synapse.make_step(shape, shape, dt, rng=None, state=state)
+    with np.errstate(all="ignore"):  # what comes of it is checked below
+        state = synapse.make_state(shape, shape, dt)
+        step = synapse.make_step(shape, shape, dt, rng=None, state=state)
     F, C = np.atleast_2d(step.A), np.ravel(step.C)
     G, through = np.ravel(step.B), float(np.ravel(step.D)[0])
     if F.size == 0:
         F, G, C = np.zeros((1, 1)), np.array([through]), np.ones(1)
     elif through:
         F, G, C = _hold(F, C), np.append(G, through), np.eye(len(F) + 1)[-1]
+    finite = all(np.isfinite(M).all() for M in (F, G, C))
+    if not finite or np.abs(np.linalg.eigvals(F)).max() >= 1:
+        raise MappingError(
+            f"map_onto.synapse: {synapse!r} does not decay in steps of {dt:g} s; use a "
+            "filter whose poles are stable, with time constants not far below dt"
+        )
     for _ in range(delay_steps):
         F, G, C = _hold(F, C), np.append(G, 0.0), np.eye(len(F) + 1)[-1]
     return Filter(F, G, C)
@@ -254,7 +268,7 @@ def _hidden_radius(ldn: LDN, loop: Filter, dt: float) -> float:
 
 
 def _refuse_zeros(numerator: np.ndarray, synapse) -> None:
-    if np.linalg.cond(numerator) > 1e14:
+    if not numerator.any() or np.linalg.cond(numerator) > 1e14:
         raise MappingError(
             f"map_onto.synapse: {synapse!r} passes nothing of a mode of this system, "
             "so no transform can restore it; use a synapse without zeros, or a lowpass"
@@ -313,12 +327,3 @@ def _rounded(value: float, towards) -> float:
     """Two significant digits, on the safe side."""
     unit = 10.0 ** (np.floor(np.log10(value)) - 1)
     return float(towards(value / unit) * unit)
-
-
-def _check_delay_steps(delay_steps) -> int:
-    whole = isinstance(delay_steps, (int, np.integer)) and delay_steps >= 0
-    if not whole or isinstance(delay_steps, bool):
-        raise ValidationError(
-            "map_onto.delay_steps", delay_steps, "must be a whole number of at least 0"
-        )
-    return int(delay_steps)

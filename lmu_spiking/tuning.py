@@ -10,7 +10,7 @@ import numpy as np
 from nengo.dists import Uniform
 from nengo.neurons import NeuronType
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_positive
 
 _SPIKES = {
     "poisson": nengo.PoissonSpiking,
@@ -23,6 +23,7 @@ _NEURONS = {
     "lif": nengo.LIF,
     "rate-lif": nengo.LIFRate,
 }
+TUNINGS = ("pairs", "drawn")
 NEURON_TYPES = (
     *_SPIKES,
     *_NEURONS,
@@ -90,6 +91,15 @@ class Tuning:
     max_rates: object = 300.0
     intercepts: object = Uniform(-1.0, 0.9)
 
+    def __post_init__(self):
+        if self.kind not in TUNINGS:
+            raise ValidationError(
+                "tuning", self.kind, "is unknown", "use 'pairs' or 'drawn'"
+            )
+        if self.kind == "pairs":
+            rate = check_positive("max_rate", self.max_rates, "Hz, one for all pairs")
+            object.__setattr__(self, "max_rates", rate)
+
     @classmethod
     def of(cls, kind, neurons, max_rate: float) -> "Tuning":
         """From ``"pairs"``, ``"drawn"``, None (what suits the neurons) or a tuning.
@@ -99,17 +109,12 @@ class Tuning:
         """
         if isinstance(kind, Tuning):
             return kind
-        if not isinstance(max_rate, (int, float)) or not 0 < max_rate < np.inf:
-            raise ValidationError(
-                "max_rate", max_rate, "must be a positive number of Hz"
-            )
+        max_rate = check_positive("max_rate", max_rate, "Hz")
         if kind is None:
             kind = "pairs" if is_rectified_linear(neurons) else "drawn"
-        if kind == "pairs":
-            return cls("pairs", float(max_rate))
         if kind == "drawn":
             return cls("drawn", Uniform(2 / 3 * max_rate, 4 / 3 * max_rate))
-        raise ValidationError("tuning", kind, "is unknown; use 'pairs' or 'drawn'")
+        return cls(kind, max_rate)
 
 
 def curves(neurons, drive, gain, bias) -> np.ndarray:

@@ -55,9 +55,7 @@ def test_the_closed_loop_is_the_network_stepped_by_hand(synapse, delay_steps):
     np.testing.assert_allclose(found, by_hand, rtol=0, atol=1e-9)
 
 
-@given(
-    n=st.integers(1, 12), radius=st.floats(0.0, 0.9999), seed=st.integers(0, 10_000)
-)
+@given(n=st.integers(1, 12), radius=st.floats(0.0, 0.9999), seed=st.integers(0, 10_000))
 def test_stationary_covariance_solves_its_equation(n, radius, seed):
     rng = np.random.default_rng(seed)
     K, L = rng.standard_normal((2, n, n))

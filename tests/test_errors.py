@@ -1,3 +1,7 @@
+import pickle
+from fractions import Fraction
+
+import numpy as np
 import pytest
 
 from lmu_spiking import errors
@@ -36,7 +40,9 @@ def test_without_a_way_out():
     assert str(error) == "LDN.order: 0 must be at least 1"
 
 
-@pytest.mark.parametrize("value", [list(range(1000)), "many\nlines\n" * 99, {"a": "\n"}])
+@pytest.mark.parametrize(
+    "value", [list(range(1000)), "many\nlines\n" * 99, {"a": "\n"}]
+)
 def test_stays_on_one_short_line(value):
     text = str(errors.ValidationError("a.b", value, "is wrong"))
     assert "\n" not in text
@@ -48,3 +54,50 @@ def test_a_missing_package_names_its_extra():
     assert str(error) == (
         "nengo_loihi is not installed; run: pip install 'lmu_spiking[loihi]'"
     )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ValidationError("a.b", 3, "is wrong", "use 4"),
+        errors.MappingError("unstable"),
+        errors.SignalFileError("spec a.toml: cannot be read"),
+        errors.MissingPackageError("nir", "nir"),
+    ],
+)
+def test_comes_back_from_a_worker_as_it_was(error):
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is type(error)
+    assert str(back) == str(error)
+
+
+@pytest.mark.parametrize(
+    "value", [1, 0.5, np.float32(0.5), np.int64(3), Fraction(1, 2)]
+)
+def test_positive_numbers_become_floats(value):
+    checked = errors.check_positive("a.b", value)
+    assert type(checked) is float
+    assert checked == value
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1.0, np.nan, np.inf, True, np.True_, "1", None, 1j, [1.0], np.ones(1)]
+)
+def test_what_is_no_positive_number(value):
+    with pytest.raises(
+        errors.ValidationError, match=r"must be a positive number \(Hz\)"
+    ):
+        errors.check_positive("a.b", value, "Hz")
+
+
+@pytest.mark.parametrize("value", [2, np.int64(2), np.uint8(2)])
+def test_whole_numbers_become_ints(value):
+    checked = errors.check_whole("a.b", value, 2)
+    assert type(checked) is int
+    assert checked == 2
+
+
+@pytest.mark.parametrize("value", [1, -2, 2.0, np.nan, True, np.True_, "2", None, [2]])
+def test_what_is_no_whole_number(value):
+    with pytest.raises(errors.ValidationError, match="whole number of at least 2"):
+        errors.check_whole("a.b", value, 2)

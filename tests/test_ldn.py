@@ -339,15 +339,17 @@ def test_functionals_are_integrals_over_the_window(weight, order):
     ldn = LDN(order, 0.5)
     c = ldn.functional(weight)
     for i in {0, order // 2, order - 1}:
-        wanted, _ = quad(lambda r: float(weight(r) * ldn.basis(r)[i]), 0, 1, limit=200)  # noqa: B023
+        wanted, _ = quad(lambda r, i=i: weight(r) * ldn.basis(r)[i], 0, 1, limit=200)
         assert c[i] == pytest.approx(wanted, abs=1e-10)
     m = np.random.default_rng(order).standard_normal(order)
-    whole, _ = quad(lambda r: float(weight(r) * (ldn.basis(r) @ m)), 0, 1, limit=400)
+    whole, _ = quad(lambda r: weight(r) * (ldn.basis(r) @ m), 0, 1, limit=400)
     assert c @ m == pytest.approx(whole, abs=1e-9)
 
 
 def test_the_mean_of_the_window_is_its_first_coefficient():
-    np.testing.assert_allclose(LDN(8, 2.0).functional(np.ones_like), np.eye(8)[0], atol=1e-14)
+    np.testing.assert_allclose(
+        LDN(8, 2.0).functional(np.ones_like), np.eye(8)[0], atol=1e-14
+    )
 
 
 # -- the capacity task (NeurIPS 2019, section 3.1), without training -------------------

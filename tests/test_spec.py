@@ -32,7 +32,9 @@ def specs(draw):
         tau=draw(positive),
         dt=draw(st.floats(1e-5, 0.1)),
         neuron_type=neurons,
-        tuning=draw(st.sampled_from([None, "pairs", "drawn"] if pairs else [None, "drawn"])),
+        tuning=draw(
+            st.sampled_from([None, "pairs", "drawn"] if pairs else [None, "drawn"])
+        ),
         max_rate=draw(st.floats(1.0, 300.0)),
         radii=draw(st.one_of(positive, some)),
         tuning_seed=draw(seeds),
@@ -112,7 +114,10 @@ def test_what_a_file_leaves_out_is_the_default(tmp_path):
 
 def test_numbers_of_numpy_are_numbers():
     spec = MemorySpec(
-        n_neurons=np.int64(600), order=np.int32(4), theta=np.float64(0.3), radii=(1,) * 4
+        n_neurons=np.int64(600),
+        order=np.int32(4),
+        theta=np.float64(0.3),
+        radii=(1,) * 4,
     )
     same = MemorySpec(n_neurons=600, order=4, theta=0.3, radii=(1.0,) * 4)
     assert spec == same
@@ -131,9 +136,16 @@ def test_equal_specs_have_equal_digests(spec):
 
 
 def test_whole_numbers_have_the_digest_of_floats():
-    one = MemorySpec(theta=1, tau=1, dt=1, max_rate=300, radii=2, signal=SignalSpec(2, 1))
+    one = MemorySpec(
+        theta=1, tau=1, dt=1, max_rate=300, radii=2, signal=SignalSpec(2, 1)
+    )
     other = MemorySpec(
-        theta=1.0, tau=1.0, dt=1.0, max_rate=300.0, radii=2.0, signal=SignalSpec(2.0, 1.0)
+        theta=1.0,
+        tau=1.0,
+        dt=1.0,
+        max_rate=300.0,
+        radii=2.0,
+        signal=SignalSpec(2.0, 1.0),
     )
     assert one == other
     assert one.digest == other.digest
@@ -182,7 +194,10 @@ def test_the_digest_is_the_same_in_every_process():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("order = 6\nneurons = 600\n", "neurons: 600 is not known; use n_neurons, order"),
+        (
+            "order = 6\nneurons = 600\n",
+            "neurons: 600 is not known; use n_neurons, order",
+        ),
         ("[signal]\nhigh = 2.0\n", "signal.high: 2.0 is not known; use bandwidth, rms"),
         ("signal = 3\n", "signal: 3 must be a table"),
         ('theta = "0.5"\n', "theta: '0.5' must be a positive number"),
@@ -207,14 +222,14 @@ def test_the_digest_is_the_same_in_every_process():
         ("radii = [1.0, 1.0, 1.0, 1.0, 1.0, 0.0]\n", "radii"),
         ("radii = [true, true, true, true, true, true]\n", "radii"),
         ('radii = "111111"\n', "radii: '111111'"),
-        ("neuron_type = 1\n", "neuron_type: 1 is unknown; use one of poisson"),
+        ("neuron_type = 1\n", "neuron_type: 1 is unknown; use "),
         ('neuron_type = "spiking"\n', "neuron_type: 'spiking' is unknown"),
         ('tuning = "nice"\n', "tuning: 'nice'"),
         ("tuning = 0\n", "tuning: 0"),
         ('aggregated = "yes"\n', "aggregated: 'yes'"),
         ("aggregated = 1\n", "aggregated: 1"),
         ("aggregated = []\n", "aggregated: []"),
-        ("noise_seed = -1\n", "noise_seed: -1 must be a whole number from 0"),
+        ("noise_seed = -1\n", "noise_seed: -1 must be a whole number"),
         ("noise_seed = 2147483648\n", "noise_seed: 2147483648 must be"),
         ("tuning_seed = 1.0\n", "tuning_seed: 1.0 must be a whole number"),
         ("tuning_seed = true\n", "tuning_seed: True must be a whole number"),
@@ -239,7 +254,9 @@ def test_values_that_a_file_may_not_have(tmp_path, text, message):
 def test_corrupt_files(tmp_path, content):
     path = tmp_path / "corrupt.toml"
     path.write_bytes(content)
-    with pytest.raises(SignalFileError, match=r"corrupt\.toml: cannot be read: ") as error:
+    with pytest.raises(
+        SignalFileError, match=r"corrupt\.toml: cannot be read: "
+    ) as error:
         MemorySpec.from_toml(path)
     assert isinstance(error.value, OSError)
     assert "\n" not in str(error.value)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nengo.synapses import LinearFilter
 
-from lmu_spiking.errors import MappingError, ValidationError
+from lmu_spiking.errors import LMUSpikingError, MappingError, ValidationError
 from lmu_spiking.ldn import LDN
 from lmu_spiking.synapse import as_synapse, discrete, map_onto
 from lmu_spiking.theory import closed_loop
@@ -27,7 +27,7 @@ SYNAPSES = {
     "lowpass +2": (nengo.Lowpass(0.1), 2),
     "lowpass +3": (nengo.Lowpass(0.1), 3),
 }
-# at theta = .5 s and dt = 1 ms: the radius of the hidden modes of what has no stable loop
+# theta .5 s, dt 1 ms: radius of the hidden modes of what has no stable loop
 RADII = {
     ("alpha .1", 12): 1.0108,
     ("alpha .1", 64): 1.377,
@@ -216,7 +216,7 @@ def test_the_loop_keeps_the_modes_of_the_ldn_and_adds_the_hidden_ones(name, orde
     part=st.one_of(st.floats(0.5, 0.97), st.floats(1.03, 2.0)),
 )
 def test_two_poles_are_stable_below_the_closed_form(order, theta, share, part):
-    """``max |Re lambda(A)| / theta < 1 / tau1 + 1 / tau2``, by the trace of the loop."""
+    """``max |Re lambda(A)| / theta < 1 / tau1 + 1 / tau2``: the trace of the loop."""
     speed = SLOWEST[order] / theta / part  # 1 / tau1 + 1 / tau2
     synapse = double(1 / (share * speed), 1 / ((1 - share) * speed))
     dt = 1e-3 / speed
@@ -232,7 +232,9 @@ def test_two_poles_are_stable_below_the_closed_form(order, theta, share, part):
 def noisy_state(simulator, ldn, synapse, steps, delay_steps=0):
     """The state of the bare loop, noise added to what returns."""
     mapped = map_onto(ldn, synapse, 1e-3, delay_steps, feedforward=True)
-    noise = nengo.processes.WhiteNoise(nengo.dists.Gaussian(0, 1e-3), scale=False, seed=0)
+    noise = nengo.processes.WhiteNoise(
+        nengo.dists.Gaussian(0, 1e-3), scale=False, seed=0
+    )
     with nengo.Network(seed=0) as model:
         state = nengo.Node(size_in=ldn.order)
         source = nengo.Node(noise, size_out=ldn.order)
@@ -276,7 +278,9 @@ def test_the_way_out_of_a_refusal_works(order, synapse, delay_steps, dt):
     with pytest.raises(MappingError) as error:
         map_onto(LDN(order, 0.5), synapse, dt, delay_steps)
     text = str(error.value)
-    advised = dict(re.findall(r"(theta|tau|time constants) (?:of at \w+ )?([\d.e-]+)", text))
+    advised = dict(
+        re.findall(r"(theta|tau|time constants) (?:of at \w+ )?([\d.e-]+)", text)
+    )
     assert advised and "\n" not in text
     if "theta" in advised:
         theta = float(advised["theta"].rstrip("."))
@@ -308,10 +312,23 @@ def test_a_readout_closes_no_loop_and_is_never_refused():
 
 @pytest.mark.parametrize(
     "synapse",
-    [None, 0, 0.0, -0.1, np.nan, np.inf, True, "0.1", [0.1], nengo.synapses.Triangle(0.1)],
+    [
+        None,
+        0,
+        0.0,
+        -0.1,
+        np.nan,
+        np.inf,
+        True,
+        "0.1",
+        [0.1],
+        nengo.synapses.Triangle(0.1),
+    ],
 )
 def test_what_is_no_synapse(synapse):
-    with pytest.raises(ValidationError, match=r"^map_onto\.synapse: .* must be a nengo"):
+    with pytest.raises(
+        ValidationError, match=r"^map_onto\.synapse: .* must be a nengo"
+    ):
         map_onto(LDN(6, 0.5), synapse, 1e-3)
 
 
@@ -350,7 +367,7 @@ def test_a_synapse_that_passes_nothing():
         map_onto(LDN(2, 0.5), LinearFilter([0.0], [0.1, 1]), 1e-3)
 
 
-@pytest.mark.parametrize("tau", [1e-6, 1e-9])
-def test_a_tau_far_below_the_step(tau):
-    mapped = map_onto(LDN(2, 0.5), tau, 1e-3)
-    assert np.isfinite(mapped.A).all()
+def test_a_tau_far_below_the_step():
+    assert np.isfinite(map_onto(LDN(2, 0.5), 1e-6, 1e-3).A).all()
+    with pytest.raises(LMUSpikingError):  # Nengo's own filter is NaN there
+        map_onto(LDN(2, 0.5), 1e-9, 1e-3)

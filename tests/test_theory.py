@@ -50,9 +50,13 @@ def measure(stream, order, neurons, copies, steps=None, outputs=(), **memory):
     state, *read = seen if outputs else [seen]
     exact = LDN(order, THETA).simulate(u, DT)
     error = state[1:].reshape(len(u) - 1, copies, order) - exact[:-1, None]
-    ideal = [exact[:-1] @ LDN(order, THETA).readout(o["delay"] - DT, DT) for o in outputs]
+    ideal = [
+        exact[:-1] @ LDN(order, THETA).readout(o["delay"] - DT, DT) for o in outputs
+    ]
     gaps = [r[1:] - i[:, None] for r, i in zip(read, ideal, strict=True)]
-    return (error[WINDOW:], *(gap[WINDOW:] for gap in gaps)) if outputs else error[WINDOW:]
+    return (
+        (error[WINDOW:], *(gap[WINDOW:] for gap in gaps)) if outputs else error[WINDOW:]
+    )
 
 
 def second_moment(error):
@@ -181,7 +185,9 @@ def test_predicts_the_error_of_neurons_one_by_one(stream, neuron_type):
     keywords = {"neuron_type": neuron_type}
     found = second_moment(measure(stream, 3, 40, 40, **keywords))
     budget = predicted(3, 40, **keywords)
-    assert np.sqrt(np.trace(found) / np.trace(budget.noise)) == pytest.approx(1, abs=0.07)
+    assert np.sqrt(np.trace(found) / np.trace(budget.noise)) == pytest.approx(
+        1, abs=0.07
+    )
 
 
 def test_stochastic_rounding_is_quieter_than_poisson():

@@ -72,9 +72,8 @@ def test_neurons_that_cannot_serve(wrong, message):
 # -- how noisy spikes are --------------------------------------------------------------
 
 
-def spikes(neurons, rate, dt, shape):
-    """Output (T, n), Hz, of neurons that are driven at a constant rate."""
-    steps, n = shape
+def driven(neurons, rate, n=400):
+    """A model of neurons at a constant rate, and a probe of their output."""
     with nengo.Network(seed=1) as model:
         ensemble = nengo.Ensemble(
             n, 1, neuron_type=neurons, gain=np.ones(n), bias=np.full(n, rate)
@@ -89,7 +88,7 @@ def spikes(neurons, rate, dt, shape):
 @pytest.mark.parametrize("name", ["poisson", "stochastic"])
 def test_step_variance_is_that_of_simulated_neurons(simulator, name, rate, dt):
     neurons = neuron_type(name)
-    model, probe = spikes(neurons, rate, dt, (500, 400))
+    model, probe = driven(neurons, rate)
     with simulator(model, dt) as sim:
         sim.run_steps(500)
         out = sim.data[probe]
@@ -110,7 +109,7 @@ def test_what_does_not_draw_has_no_noise_in_a_step():
 @pytest.mark.parametrize(("name", "averaging"), [("poisson", 0.05), ("regular", 0.02)])
 def test_averaged_variance_is_that_of_filtered_spikes(simulator, name, averaging, rate):
     neurons = neuron_type(name)
-    model, probe = spikes(neurons, rate, 1e-3, (1000, 400))
+    model, probe = driven(neurons, rate)
     with simulator(model) as sim:
         sim.run_steps(1000)
         smooth = nengo.Lowpass(averaging).filt(sim.data[probe], dt=1e-3)
@@ -138,5 +137,5 @@ def test_what_is_no_rate(max_rate):
 
 @pytest.mark.parametrize("kind", ["pair", "", 1, True])
 def test_unknown_tuning(kind):
-    with pytest.raises(ValidationError, match=r"^tuning: .* is unknown; use 'pairs'"):
+    with pytest.raises(ValidationError, match=r"^tuning: .* is unknown; use "):
         Tuning.of(kind, nengo.RectifiedLinear(), 300.0)

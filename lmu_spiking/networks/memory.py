@@ -5,7 +5,7 @@ from collections.abc import Callable
 import nengo
 import numpy as np
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks import readout
 from lmu_spiking.networks.function import FunctionReadout, predict_function
@@ -116,7 +116,7 @@ class LegendreMemory(nengo.Network):
         # everything that can be refused is, before Nengo sees a half-made network
         ldn = LDN(order, theta)
         mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
-        size = _checked_size(size_in) * ldn.order
+        size = check_whole("LegendreMemory.size_in", size_in, 1) * ldn.order
         population = build_population(
             n_neurons,
             _spread(radii, size),
@@ -285,12 +285,3 @@ def _spread(radii, size: int) -> np.ndarray:
         raise ValidationError(
             "LegendreMemory.radii", radii, f"must be one number or {size} of them"
         ) from None
-
-
-def _checked_size(size_in) -> int:
-    whole = isinstance(size_in, (int, np.integer)) and not isinstance(size_in, bool)
-    if not whole or size_in < 1:
-        raise ValidationError(
-            "LegendreMemory.size_in", size_in, "must be a whole number of at least 1"
-        )
-    return int(size_in)

@@ -3,7 +3,7 @@ r"""Readouts of a memory: delays, and any function of the window."""
 import nengo
 import numpy as np
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.networks.function import solve_function
 from lmu_spiking.synapse import as_synapse, map_onto
 from lmu_spiking.theory import window_delays
@@ -69,7 +69,8 @@ def add_function(memory, function, delay, synapse, n_neurons, signal, label):
     solved : FunctionReadout
     """
     tau = _lowpass_tau(DEFAULT_TAU if synapse is None else synapse)
-    n_neurons = DEFAULT_NEURONS if n_neurons is None else _whole(n_neurons)
+    n_neurons = DEFAULT_NEURONS if n_neurons is None else n_neurons
+    n_neurons = check_whole("add_output.n_neurons", n_neurons, 1)
     delays = window_delays(memory) if delay is None else np.atleast_1d(delay)
     weights = np.kron(np.eye(memory.size_in), delay_weights(memory, delays))
     rng = np.random.RandomState(memory.tuning_seed + 1 + len(memory.functions))
@@ -113,12 +114,3 @@ def _lowpass_tau(synapse) -> float:
             "give its time constant in seconds, 0.02 for one",
         )
     return float(synapse.tau)
-
-
-def _whole(n_neurons) -> int:
-    whole = isinstance(n_neurons, (int, np.integer)) and not isinstance(n_neurons, bool)
-    if not whole or n_neurons < 1:
-        raise ValidationError(
-            "add_output.n_neurons", n_neurons, "must be a whole number of at least 1"
-        )
-    return int(n_neurons)

@@ -130,7 +130,9 @@ def test_the_state_at_k_is_the_one_after_input_k_minus_one(stream):
     state = stream(u, **SMALL, neuron_type="rate")
     assert np.all(state[:11] == 0)
     np.testing.assert_allclose(state[11], LDN(3, 0.2).discretize(1e-3)[1])
-    np.testing.assert_allclose(state[1:], LDN(3, 0.2).simulate(u, 1e-3)[:-1], atol=1e-12)
+    np.testing.assert_allclose(
+        state[1:], LDN(3, 0.2).simulate(u, 1e-3)[:-1], atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("size_in", [2, 3])
@@ -369,7 +371,10 @@ REFUSED = [
     ({"radii": [1.0, np.nan, 1.0]}, "radii"),
     ({"delay_steps": -1}, "delay_steps: -1 must be a whole number"),
     ({"delay_steps": 0.5}, "delay_steps: 0.5 must be a whole number"),
-    ({"aggregated": True, "neuron_type": "lif"}, "aggregated: True needs rectifier pai"),
+    (
+        {"aggregated": True, "neuron_type": "lif"},
+        "aggregated: True needs rectifier pai",
+    ),
 ]
 
 

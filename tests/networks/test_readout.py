@@ -56,7 +56,9 @@ def test_polynomials_come_back_in_time(stream, degree):
     outputs = [{"delay": [0.001, 0.05, 0.2]}]
     _, read = stream((1 + t) ** degree, **RATE, delays=outputs)
     # at probe index k a delay of s steps shows input k - s
-    np.testing.assert_allclose(read[-1], [0.999**degree, 0.95**degree, 0.8**degree], atol=2e-4)
+    np.testing.assert_allclose(
+        read[-1], [0.999**degree, 0.95**degree, 0.8**degree], atol=2e-4
+    )
 
 
 def test_delay_theta_is_the_default(stream, white):
@@ -73,7 +75,9 @@ def test_every_input_has_its_delays_side_by_side(stream, white):
         _, read = stream(u, **keywords, delays=outputs)
         for channel in range(2):
             _, alone = stream(u[:, channel], **RATE, delays=outputs)
-            np.testing.assert_allclose(read[:, 2 * channel : 2 * channel + 2], alone, atol=1e-9)
+            np.testing.assert_allclose(
+                read[:, 2 * channel : 2 * channel + 2], alone, atol=1e-9
+            )
 
 
 def test_is_a_node_of_the_memory():
@@ -88,7 +92,11 @@ def test_is_a_node_of_the_memory():
 def test_spikes_show_the_delay_too(stream, white):
     u = white(4000, high=2.0)
     outputs = [{"delay": 0.15}, {"delay": 0.15, "synapse": 0.02}]
-    keywords = RATE | {"neuron_type": "poisson", "n_neurons": 30_000, "aggregated": True}
+    keywords = RATE | {
+        "neuron_type": "poisson",
+        "n_neurons": 30_000,
+        "aggregated": True,
+    }
     _, *reads = stream(u, **keywords, delays=outputs)
     for read in reads:
         gap = read[500:, 0] - u[500 - 150 : -150]
@@ -104,7 +112,7 @@ def test_both_ends_of_the_window_can_be_read(theta, dt):
 
 @pytest.mark.parametrize(
     "delay",
-    [0.0, 0.0009, 0.2001, -0.1, np.nan, np.inf, [0.1, 0.3], [], [[0.1]], True],
+    [0.0, 0.0009, 0.2001, -0.1, np.nan, np.inf, [0.1, 0.3], [], [[0.1]]],
 )
 def test_delays_outside_the_window(delay):
     one = memory()
@@ -116,16 +124,18 @@ def test_delays_outside_the_window(delay):
     assert one.all_objects == before
 
 
-@pytest.mark.parametrize("delay", ["late", "0.1", [0.1, [0.2, 0.3]], 0.1j])
+@pytest.mark.parametrize("delay", ["late", "0.1", [0.1, [0.2, 0.3]], 0.1j, True])
 def test_delays_that_are_no_numbers(delay):
     with pytest.raises(ValidationError, match=r"^add_output\.delay"):
         memory().add_output(delay=delay)
 
 
-@pytest.mark.parametrize("synapse", [0, -0.1, "fast", np.nan, nengo.synapses.Triangle(0.1)])
+@pytest.mark.parametrize(
+    "synapse", [0, -0.1, "fast", np.nan, nengo.synapses.Triangle(0.1)]
+)
 def test_synapses_that_are_none(synapse):
     one = memory()
     before = list(one.all_objects)
-    with pytest.raises(ValidationError, match="must be a nengo.LinearFilter"):
+    with pytest.raises(ValidationError, match="must be a nengo"):
         one.add_output(delay=0.1, synapse=synapse)
     assert one.all_objects == before
