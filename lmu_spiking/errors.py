@@ -73,6 +73,15 @@ def check_whole(attribute: str, value, least: int | None = None) -> int:
     return int(value)
 
 
+def check_seed(attribute: str, value) -> int:
+    """A seed that numpy and Nengo take, or a ValidationError."""
+    seed = check_whole(attribute, value)
+    if not 0 <= seed < 2**31:
+        problem = "must be a whole number from 0 to 2147483647"
+        raise ValidationError(attribute, value, problem)
+    return seed
+
+
 def _short(value: object, width: int = 60) -> str:
     """One line of ``repr``, cut to ``width`` characters."""
     text = " ".join(repr(value).split())

@@ -20,6 +20,7 @@ from lmu_spiking.errors import (
     SignalFileError,
     ValidationError,
     check_positive,
+    check_seed,
     check_whole,
 )
 from lmu_spiking.ldn import LDN
@@ -98,7 +99,7 @@ class MemorySpec:
         for name in ("theta", "tau", "dt", "max_rate"):  # 1 and 1.0 have one digest
             checked[name] = check_positive(f"MemorySpec.{name}", getattr(self, name))
         for name in ("tuning_seed", "noise_seed"):
-            checked[name] = _seed(f"MemorySpec.{name}", getattr(self, name))
+            checked[name] = check_seed(f"MemorySpec.{name}", getattr(self, name))
         checked["n_neurons"] = int(shares(self.n_neurons, self.order).sum())
         checked["radii"] = _radii(self.radii, self.order)
         for name, value in checked.items():
@@ -239,12 +240,3 @@ def _radii(radii, order: int) -> float | tuple[float, ...]:
             name, radii, f"must be one number, or one for each of {order} dimensions"
         )
     return several
-
-
-def _seed(attribute: str, value) -> int:
-    seed = check_whole(attribute, value)
-    if not 0 <= seed < 2**31:
-        raise ValidationError(
-            attribute, value, "must be a whole number from 0 to 2147483647"
-        )
-    return seed

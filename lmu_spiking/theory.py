@@ -110,13 +110,8 @@ class ErrorBudget:
 
         Over the signal from ``theta`` on; `truncation` tells it from a spectrum.
         """
-        lags = np.round(self._delay(delay) / self.spec.dt).astype(int)
         window = round(self.spec.ldn.theta / self.spec.dt)
-        end = len(self.signal)
-        past = np.stack(
-            [self.signal[window - s + 1 : end - s + 1] for s in lags], axis=1
-        )
-        gap = self.states[window:] @ self._weights(lags * self.spec.dt).T - past
+        gap = self.states[window:] @ self._weights(delay).T - self._past(delay)
         return np.sqrt(np.mean(gap**2, axis=0))
 
     def nrmse(self, delay=None) -> float | None:
@@ -125,10 +120,16 @@ class ErrorBudget:
             return None
         noise = _rms(self._weights(delay), self.error)
         total = self.truncation_rmse(delay) ** 2 + noise**2
-        return float(np.sqrt(total.mean() / np.mean(self.signal**2)))
+        return float(np.sqrt(total.mean() / np.mean(self._past(delay) ** 2)))
 
     def _delay(self, delay) -> np.ndarray:
         return np.atleast_1d(self.spec.ldn.theta if delay is None else delay)
+
+    def _past(self, delay) -> np.ndarray:
+        """The delayed input from ``theta`` on, in whole steps: (T - window, n)."""
+        lags = np.round(self._delay(delay) / self.spec.dt).astype(int) - 1
+        window, end = round(self.spec.ldn.theta / self.spec.dt), len(self.signal)
+        return np.stack([self.signal[window - s : end - s] for s in lags], axis=1)
 
     def _weights(self, delay) -> np.ndarray:
         dt = self.spec.dt

@@ -130,7 +130,7 @@ ODD = {
 @pytest.mark.parametrize("delay_steps", [0, 2])
 @pytest.mark.parametrize("name", ODD)
 def test_any_linear_filter_will_do(stream, white, name, delay_steps):
-    u = white(1500, high=8.0)
+    u = white(1000, high=8.0)
     error = rate_error(stream, u, 3, 1e-3, ODD[name], delay_steps=delay_steps)
     assert error < 1e-9
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import nengo
 import numpy as np
 
-from lmu_spiking.errors import ValidationError, check_whole
+from lmu_spiking.errors import ValidationError, check_seed, check_whole
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks import readout
 from lmu_spiking.networks.function import FunctionReadout, predict_function
@@ -116,6 +116,9 @@ class LegendreMemory(nengo.Network):
         # everything that can be refused is, before Nengo sees a half-made network
         ldn = LDN(order, theta)
         mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
+        tuning_seed = check_seed("LegendreMemory.tuning_seed", tuning_seed)
+        if noise_seed is not None:
+            noise_seed = check_seed("LegendreMemory.noise_seed", noise_seed)
         size = check_whole("LegendreMemory.size_in", size_in, 1) * ldn.order
         population = build_population(
             n_neurons,
@@ -248,6 +251,9 @@ def _ensemble(population: Population, noise_seed: int | None) -> nengo.Ensemble:
         encoders=population.encoders[:, None],
         gain=population.gain,
         bias=population.bias,
+        radius=1.0,
+        max_rates=nengo.Ensemble.max_rates.default,
+        intercepts=nengo.Ensemble.intercepts.default,
         eval_points=np.zeros((1, 1)),
         seed=noise_seed,
         label="neurons",

@@ -18,7 +18,7 @@ def delay_weights(memory, delay) -> np.ndarray:
     The state at probe index ``k`` is the one after input ``k - 1``, so that delay ``s``
     sits at ``r = (s - dt/2) / theta``, ``dt <= s <= theta``.
     """
-    delay = np.atleast_1d(np.asarray(delay, dtype=float))
+    delay = _numbers(delay)
     slack = 1e-9 * memory.ldn.theta
     outside = (delay < memory.dt - slack) | (delay > memory.ldn.theta + slack)
     if delay.ndim != 1 or not len(delay) or np.any(outside) or np.any(np.isnan(delay)):
@@ -38,6 +38,7 @@ def add_delay(memory, delay, synapse=None, label=None) -> nengo.Node:
     ``y = c (h * (A_h x + B_h u))`` is ``c m`` in the mean, and no later.
     """
     weights = delay_weights(memory, memory.ldn.theta if delay is None else delay)
+    synapse = None if synapse is None else as_synapse(synapse)
     each = np.eye(memory.size_in)
     with memory:
         node = nengo.Node(size_in=memory.size_in * len(weights), label=label or "delay")
@@ -46,7 +47,6 @@ def add_delay(memory, delay, synapse=None, label=None) -> nengo.Node:
                 memory.state, node, transform=np.kron(each, weights), synapse=None
             )
             return node
-        synapse = as_synapse(synapse)
         mapped = map_onto(memory.ldn, synapse, memory.dt, feedforward=True)
         nengo.Connection(
             memory.output,
@@ -87,6 +87,8 @@ def add_function(memory, function, delay, synapse, n_neurons, signal, label):
             gain=solved.gain,
             bias=solved.bias,
             radius=1.0,
+            max_rates=nengo.Ensemble.max_rates.default,
+            intercepts=nengo.Ensemble.intercepts.default,
             eval_points=np.zeros((1, len(solved.from_state))),
             seed=None if seed is None else seed + 1000 + len(memory.functions),
             label="function of the window",
@@ -102,6 +104,16 @@ def add_function(memory, function, delay, synapse, n_neurons, signal, label):
             ensemble.neurons, node, transform=solved.decoders.T, synapse=tau
         )
     return node, solved
+
+
+def _numbers(delay) -> np.ndarray:
+    """Delays (n,) as floats, or a ValidationError."""
+    several = np.array(delay, dtype=object).ravel().tolist()
+    if any(isinstance(s, bool) or not isinstance(s, (int, float)) for s in several):
+        raise ValidationError(
+            "add_output.delay", delay, "must be a number of seconds, or several"
+        )
+    return np.array(several, dtype=float)
 
 
 def _lowpass_tau(synapse) -> float:

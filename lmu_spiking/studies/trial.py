@@ -1,6 +1,7 @@
 """One trial: build a memory, stream a signal through it, compare it with the law."""
 
 import platform
+import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -165,7 +166,7 @@ def versions() -> dict:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
+            found[package] = getattr(sys.modules.get(package), "__version__", "?")
     return found
 
 

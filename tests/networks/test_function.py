@@ -63,8 +63,8 @@ def test_error_of_spikes_is_the_predicted_one(name):
     budget = memory.predict(SIGNAL, node)
     measured = rms(output - truth)
     assert measured == pytest.approx(budget.total, rel=0.15)
-    # and it is useful: under a quarter of what it tells apart
-    assert measured < 0.25 * budget.spread
+    # and it is useful: under a third of what it tells apart
+    assert measured < budget.spread / 3
     # the parts are parts of the whole
     assert max(budget.truncation, budget.distortion, budget.noise) < 1.2 * budget.total
 
