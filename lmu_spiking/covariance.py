@@ -4,7 +4,9 @@ Letters: ``d`` order, ``n`` states of the synapse, ``p`` readouts.
 """
 
 import numpy as np
+from scipy.linalg import matrix_balance
 
+from lmu_spiking.errors import MappingError
 from lmu_spiking.synapse import Filter, Mapped
 
 
@@ -27,15 +29,28 @@ def closed_loop(mapped: Mapped) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
-    """``P = K P K^T + Q`` by Smith's doubling: ``sum_k K^k Q K^kT``."""
-    P = Q
-    for _ in range(60):
-        added = K @ P @ K.T
-        P = P + added
-        if np.abs(added).max() <= 1e-15 * np.abs(P).max():
-            break
-        K = K @ K
-    return (P + P.T) / 2
+    """``P = K P K^T + Q`` by Smith's doubling, ``sum_k K^k Q K^kT``.
+
+    Raises
+    ------
+    MappingError
+        If the sum is beyond all bounds: a loop that is stable only in theory.
+    """
+    K, (scale, _) = matrix_balance(K, permute=False, separate=True)
+    P = Q / np.multiply.outer(scale, scale)
+    with np.errstate(all="ignore"):
+        for _ in range(60):
+            added = K @ P @ K.T
+            P = P + added
+            if not np.abs(added).max() > 1e-15 * np.abs(P).max():
+                break
+            K = K @ K
+    if not np.isfinite(P).all():
+        raise MappingError(
+            "covariance: the loop amplifies noise beyond all bounds, though its modes "
+            "are stable; use a synapse with shorter time constants, or a lowpass"
+        )
+    return (P + P.T) / 2 * np.multiply.outer(scale, scale)
 
 
 def readout_covariance(mapped: Mapped, sigma, weights, reader: Mapped) -> np.ndarray:

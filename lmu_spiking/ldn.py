@@ -71,13 +71,17 @@ class LDN:
     def A(self) -> np.ndarray:
         r"""(d, d): ``A_ij = (2i+1) (-1 if i < j else (-1)^(i-j+1))``."""
         i, j = np.ogrid[: self.order, : self.order]
-        return (2.0 * i + 1) * np.where(i < j, -1.0, (-1.0) ** (i - j + 1))
+        A = (2.0 * i + 1) * np.where(i < j, -1.0, (-1.0) ** (i - j + 1))
+        A.flags.writeable = False
+        return A
 
     @cached_property
     def B(self) -> np.ndarray:
         r"""(d,): ``B_i = (2i+1) (-1)^i``."""
         i = np.arange(self.order)
-        return (2.0 * i + 1) * (-1.0) ** i
+        B = (2.0 * i + 1) * (-1.0) ** i
+        B.flags.writeable = False
+        return B
 
     def discretize(self, dt: float, method: str = "zoh"):
         r"""The step ``m[k+1] = Ad m[k] + Bd u[k]``.
@@ -189,9 +193,9 @@ class LDN:
         G : (F, d) complex ndarray
         """
         Ad, Bd = self.discretize(dt)
-        z = np.exp(2j * np.pi * np.atleast_1d(frequency) * dt)[:, None, None]
-        right = np.broadcast_to(Bd[:, None], (len(z), self.order, 1))
-        return (z * np.linalg.solve(z * np.eye(self.order) - Ad, right))[..., 0]
+        eye = np.eye(self.order)
+        z = np.exp(2j * np.pi * np.atleast_1d(frequency) * dt)
+        return np.array([w * np.linalg.solve(w * eye - Ad, Bd) for w in z])
 
     # -- reading it -------------------------------------------------------------
 

@@ -46,7 +46,6 @@ class SignalSpec:
         for name in ("bandwidth", "rms"):
             value = check_positive(f"signal.{name}", getattr(self, name))
             object.__setattr__(self, name, value)
-            object.__setattr__(self, name, float(getattr(self, name)))
 
 
 @dataclass(frozen=True)

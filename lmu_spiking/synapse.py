@@ -38,6 +38,9 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.ldn import LDN
 
+MAX_DELAY_STEPS = 20  # more lose digits
+MAX_CONDITION = 1e4  # of N(Ad): a zero of the synapse on a mode of the system
+
 
 @dataclass(frozen=True, eq=False)
 class Filter:
@@ -123,6 +126,13 @@ def map_onto(
     synapse = as_synapse(synapse)
     dt = check_positive("map_onto.dt", dt, "seconds")
     delay_steps = check_whole("map_onto.delay_steps", delay_steps, 0)
+    if delay_steps > MAX_DELAY_STEPS:
+        raise ValidationError(
+            "map_onto.delay_steps",
+            delay_steps,
+            f"is more than the {MAX_DELAY_STEPS} that are mapped accurately",
+            "use a shorter delay or a longer dt",
+        )
     loop = discrete(synapse, dt, delay_steps)
     Ad, Bd = ldn.discretize(dt)
     if loop.size == 1:
@@ -268,7 +278,7 @@ def _hidden_radius(ldn: LDN, loop: Filter, dt: float) -> float:
 
 
 def _refuse_zeros(numerator: np.ndarray, synapse) -> None:
-    if not numerator.any() or np.linalg.cond(numerator) > 1e14:
+    if not numerator.any() or np.linalg.cond(numerator) > MAX_CONDITION:
         raise MappingError(
             f"map_onto.synapse: {synapse!r} passes nothing of a mode of this system, "
             "so no transform can restore it; use a synapse without zeros, or a lowpass"

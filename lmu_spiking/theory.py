@@ -110,8 +110,8 @@ class ErrorBudget:
 
         Over the signal from ``theta`` on; `truncation` tells it from a spectrum.
         """
-        window = round(self.spec.ldn.theta / self.spec.dt)
-        gap = self.states[window:] @ self._weights(delay).T - self._past(delay)
+        weights = self._weights(delay)  # refuses what is outside
+        gap = self.states[whole_steps(self.spec) :] @ weights.T - self._past(delay)
         return np.sqrt(np.mean(gap**2, axis=0))
 
     def nrmse(self, delay=None) -> float | None:
@@ -127,8 +127,9 @@ class ErrorBudget:
 
     def _past(self, delay) -> np.ndarray:
         """The delayed input from ``theta`` on, in whole steps: (T - window, n)."""
-        lags = np.round(self._delay(delay) / self.spec.dt).astype(int) - 1
-        window, end = round(self.spec.ldn.theta / self.spec.dt), len(self.signal)
+        window, end = whole_steps(self.spec), len(self.signal)
+        lags = np.round(self._delay(delay) / self.spec.dt).astype(int)
+        lags = np.minimum(lags, window) - 1
         return np.stack([self.signal[window - s : end - s] for s in lags], axis=1)
 
     def _weights(self, delay) -> np.ndarray:
@@ -163,7 +164,7 @@ def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
     True
     """
     u = _checked_signal(spec, signal, duration)
-    window = round(spec.ldn.theta / spec.dt)
+    window = whole_steps(spec)
     population, mapped = _parts(spec)
     states = spec.ldn.simulate(u, spec.dt)
     tables = [_Table(population, i, m, spec.dt) for i, m in enumerate(states.T)]
@@ -205,7 +206,7 @@ def _checked_signal(spec, signal, duration: float) -> np.ndarray:
         white = getattr(spec, "signal", None) or SignalSpec()
         signal = white_noise(duration, spec.dt, white.bandwidth, white.rms, 0).samples
     u = np.asarray(signal, dtype=float)
-    window = round(spec.ldn.theta / spec.dt)
+    window = whole_steps(spec)
     if u.ndim != 1 or len(u) <= window or not np.isfinite(u).all():
         raise ValidationError(
             "predict.signal",
@@ -230,9 +231,14 @@ def spec_population(spec: MemorySpec) -> Population:
     )
 
 
+def whole_steps(spec) -> int:
+    """Whole steps in the window."""
+    return int(np.floor(spec.ldn.theta / spec.dt + 1e-9))
+
+
 def window_delays(spec: MemorySpec, n_points: int = 100) -> np.ndarray:
     """Delays (n,), whole steps from ``dt`` to ``theta``, that stand for the window."""
-    steps = np.linspace(1, np.floor(spec.ldn.theta / spec.dt + 1e-9), n_points)
+    steps = np.linspace(1, whole_steps(spec), n_points)
     return spec.dt * np.unique(np.round(steps))
 
 

@@ -4,6 +4,7 @@ Letters: ``n`` neurons, ``P`` points.  Rates are in Hz.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import nengo
 import numpy as np
@@ -51,6 +52,39 @@ def neuron_type(name) -> NeuronType:
         "is unknown",
         f"use one of {', '.join(NEURON_TYPES)}, or a nengo.neurons.NeuronType",
     )
+
+
+class _Unmerged:
+    """Equal to itself alone, so that Nengo's optimizer merges it with no other."""
+
+    def __eq__(self, other):
+        return self is other
+
+    __hash__ = object.__hash__
+
+
+class _PoissonSpiking(_Unmerged, nengo.PoissonSpiking):
+    pass
+
+
+class _StochasticSpiking(_Unmerged, nengo.StochasticSpiking):
+    pass
+
+
+_OWN: dict[type, Any] = {
+    nengo.PoissonSpiking: _PoissonSpiking,
+    nengo.StochasticSpiking: _StochasticSpiking,
+}
+
+
+def unmerged(neurons: NeuronType) -> NeuronType:
+    """The same neurons, with random numbers of their own in any model.
+
+    Nengo's optimizer merges equal neuron types, and those that draw spikes then draw
+    others, with a warning.
+    """
+    kind = _OWN.get(type(neurons))
+    return neurons if kind is None else kind(neurons.base_type)
 
 
 def statistics(neurons: NeuronType) -> str:

@@ -13,6 +13,7 @@ from lmu_spiking.population import Population, build_population
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.synapse import as_synapse, map_onto
 from lmu_spiking.theory import predict
+from lmu_spiking.tuning import unmerged
 
 
 class LegendreMemory(nengo.Network):
@@ -247,7 +248,7 @@ def _ensemble(population: Population, noise_seed: int | None) -> nengo.Ensemble:
     return nengo.Ensemble(
         len(population.gain),
         dimensions=1,
-        neuron_type=population.neurons,
+        neuron_type=unmerged(population.neurons),
         encoders=population.encoders[:, None],
         gain=population.gain,
         bias=population.bias,

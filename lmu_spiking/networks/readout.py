@@ -7,6 +7,7 @@ from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.networks.function import solve_function
 from lmu_spiking.synapse import as_synapse, map_onto
 from lmu_spiking.theory import window_delays
+from lmu_spiking.tuning import unmerged
 
 DEFAULT_TAU = 0.02  # seconds, of a function's readout
 DEFAULT_NEURONS = 2000  # of a function's ensemble
@@ -18,7 +19,7 @@ def delay_weights(memory, delay) -> np.ndarray:
     The state at probe index ``k`` is the one after input ``k - 1``, so that delay ``s``
     sits at ``r = (s - dt/2) / theta``, ``dt <= s <= theta``.
     """
-    delay = _numbers(delay)
+    delay = _seconds(delay)
     slack = 1e-9 * memory.ldn.theta
     outside = (delay < memory.dt - slack) | (delay > memory.ldn.theta + slack)
     if delay.ndim != 1 or not len(delay) or np.any(outside) or np.any(np.isnan(delay)):
@@ -38,8 +39,10 @@ def add_delay(memory, delay, synapse=None, label=None) -> nengo.Node:
     ``y = c (h * (A_h x + B_h u))`` is ``c m`` in the mean, and no later.
     """
     weights = delay_weights(memory, memory.ldn.theta if delay is None else delay)
-    synapse = None if synapse is None else as_synapse(synapse)
     each = np.eye(memory.size_in)
+    if synapse is not None:
+        synapse = as_synapse(synapse)
+        mapped = map_onto(memory.ldn, synapse, memory.dt, feedforward=True)
     with memory:
         node = nengo.Node(size_in=memory.size_in * len(weights), label=label or "delay")
         if synapse is None:
@@ -47,7 +50,6 @@ def add_delay(memory, delay, synapse=None, label=None) -> nengo.Node:
                 memory.state, node, transform=np.kron(each, weights), synapse=None
             )
             return node
-        mapped = map_onto(memory.ldn, synapse, memory.dt, feedforward=True)
         nengo.Connection(
             memory.output,
             node,
@@ -82,7 +84,7 @@ def add_function(memory, function, delay, synapse, n_neurons, signal, label):
         ensemble = nengo.Ensemble(
             n_neurons,
             dimensions=len(solved.from_state),
-            neuron_type=solved.neurons,
+            neuron_type=unmerged(solved.neurons),
             encoders=solved.encoders,
             gain=solved.gain,
             bias=solved.bias,
@@ -106,14 +108,17 @@ def add_function(memory, function, delay, synapse, n_neurons, signal, label):
     return node, solved
 
 
-def _numbers(delay) -> np.ndarray:
-    """Delays (n,) as floats, or a ValidationError."""
-    several = np.array(delay, dtype=object).ravel().tolist()
-    if any(isinstance(s, bool) or not isinstance(s, (int, float)) for s in several):
+def _seconds(delay) -> np.ndarray:
+    """Delays as floats, or a ValidationError."""
+    try:
+        numbers = np.atleast_1d(delay)
+        if numbers.dtype.kind not in "iuf" and numbers.size:
+            raise TypeError
+        return numbers.astype(float)
+    except (TypeError, ValueError):
         raise ValidationError(
-            "add_output.delay", delay, "must be a number of seconds, or several"
-        )
-    return np.array(several, dtype=float)
+            "add_output.delay", delay, "must be seconds, one number or several"
+        ) from None
 
 
 def _lowpass_tau(synapse) -> float:

@@ -13,7 +13,8 @@ def rms(x) -> float:
 
 def nrmse(actual, target) -> float:
     """RMS of the difference over the rms of the target."""
-    return rms(np.asarray(actual) - target) / rms(target)
+    scale = rms(target)
+    return rms(np.asarray(actual) - target) / scale if scale else float("nan")
 
 
 @dataclass(frozen=True)

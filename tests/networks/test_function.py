@@ -39,8 +39,7 @@ def run(function, delay, neuron_type, n_neurons=1000, tau=0.02):
             synapse=tau,
         )
         probe = nengo.Probe(node, synapse=None)
-    # unmerged, since Nengo warns where it merges two Poisson populations
-    with nengo.Simulator(model, dt=DT, progress_bar=False, optimize=False) as sim:
+    with nengo.Simulator(model, dt=DT, progress_bar=False) as sim:
         sim.run_steps(len(SIGNAL))
     lags = np.round(memory.functions[node].delays / DT).astype(int)
     index = np.arange(round(THETA / DT) + 1, len(SIGNAL))[:, None] - lags

@@ -269,8 +269,7 @@ def test_two_memories_without_seeds_have_noise_of_their_own(simulator):
         for memory in memories:
             nengo.Connection(stimulus, memory.input, synapse=None)
         probes = [nengo.Probe(memory.ensemble.neurons) for memory in memories]
-    # the optimizer would merge them, with a warning: one stream of noise for both
-    with simulator(model, optimize=False) as sim:
+    with simulator(model) as sim:
         sim.run_steps(200)
         assert np.any(sim.data[probes[0]] != sim.data[probes[1]])
 

@@ -190,8 +190,8 @@ def test_killed_worker_is_told_in_a_line(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_trial_that_cannot_be_run_names_itself(tmp_path, n_jobs):
-    trials = grid([2], [1, 20], ["poisson"], 1, BASE, 1.0)
-    with pytest.raises(LMUSpikingError, match="2 poisson neurons, order 2: "):
+    trials = grid([2], [20], ["poisson", "lif"], 1, BASE, 1.0, max_rates=[600.0])
+    with pytest.raises(LMUSpikingError, match="40 lif neurons, order 2: max_rate"):
         sweep(trials, tmp_path, n_jobs=n_jobs)
 
 
