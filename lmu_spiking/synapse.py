@@ -39,7 +39,7 @@ from lmu_spiking.errors import (
 from lmu_spiking.ldn import LDN
 
 MAX_DELAY_STEPS = 20  # more lose digits
-MAX_CONDITION = 1e4  # of N(Ad): a zero of the synapse on a mode of the system
+MAX_CONDITION = 1e6  # of N(Ad), large where the synapse all but stops a mode
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ def map_onto(
     if loop.size == 1:
         # the lowpass: F = a and G C = 1 - a, nothing hidden
         gain = loop.G[0] * loop.C[0]
-        _refuse_zeros(np.array([[gain]]), synapse)
+        _refuse_zeros(np.array([[gain]]), synapse, MAX_CONDITION)
         A = (Ad - loop.F[0, 0] * np.eye(ldn.order)) / gain
         return Mapped(A, Bd[:, None] / gain, (synapse,), 0.0, loop, synapse)
 
@@ -146,11 +146,12 @@ def map_onto(
     step = Ad - np.eye(ldn.order)
     carried = [_matrix_polynomial(p @ loop.G, step) for p in _rows(adjugate)]
     numerator = np.tensordot(loop.C, carried, axes=1)
-    _refuse_zeros(numerator, synapse)
-    A = np.linalg.solve(numerator.T, _matrix_polynomial(denominator, step).T).T
+    _refuse_zeros(numerator, synapse, 1e14)
     radius = 0.0 if feedforward else _hidden_radius(ldn, loop, dt)
     if radius >= 1:
         raise MappingError(_refusal(ldn, synapse, dt, delay_steps, radius))
+    _refuse_zeros(numerator, synapse, MAX_CONDITION)
+    A = np.linalg.solve(numerator.T, _matrix_polynomial(denominator, step).T).T
     # the filter's states follow the LDN's, z_j = T_j(Ad) m; T_j(Ad) Bd is what the
     # input must add to z_j
     entry = np.linalg.solve(numerator, Bd)
@@ -277,8 +278,8 @@ def _hidden_radius(ldn: LDN, loop: Filter, dt: float) -> float:
     return float(worst)
 
 
-def _refuse_zeros(numerator: np.ndarray, synapse) -> None:
-    if not numerator.any() or np.linalg.cond(numerator) > MAX_CONDITION:
+def _refuse_zeros(numerator: np.ndarray, synapse, limit: float) -> None:
+    if not numerator.any() or np.linalg.cond(numerator) > limit:
         raise MappingError(
             f"map_onto.synapse: {synapse!r} passes nothing of a mode of this system, "
             "so no transform can restore it; use a synapse without zeros, or a lowpass"

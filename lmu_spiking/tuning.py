@@ -77,7 +77,7 @@ _OWN: dict[type, Any] = {
 }
 
 
-def unmerged(neurons: NeuronType) -> NeuronType:
+def unmerged(neurons: Any) -> NeuronType:
     """The same neurons, with random numbers of their own in any model.
 
     Nengo's optimizer merges equal neuron types, and those that draw spikes then draw
