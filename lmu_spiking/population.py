@@ -161,6 +161,8 @@ def build_population(
     neurons = neuron_type(neurons)
     tuning = Tuning.of(tuning, neurons, max_rate)
     counts = shares(n_neurons, len(radii))
+    if not isinstance(aggregated, (bool, np.bool_)):
+        raise ValidationError("aggregated", aggregated, "must be True or False")
     if aggregated:
         _check_aggregated(neurons, tuning)
     if tuning.kind == "drawn":

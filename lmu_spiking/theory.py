@@ -108,16 +108,18 @@ class ErrorBudget:
     def truncation_rmse(self, delay=None) -> np.ndarray:
         """Error of the exact LDN's readouts against the delayed input: (n,).
 
-        Over the signal from ``theta`` on; `truncation` tells it from a spectrum.
+        At the nearest delays of whole steps, where the input has samples, and from
+        ``theta`` on; `truncation` tells it from a spectrum.
         """
-        weights = self._weights(delay)  # refuses what is outside
-        gap = self.states[whole_steps(self.spec) :] @ weights.T - self._past(delay)
-        return np.sqrt(np.mean(gap**2, axis=0))
+        delay = self._on_grid(delay)
+        gap = self.states[whole_steps(self.spec) :] @ self._weights(delay).T
+        return np.sqrt(np.mean((gap - self._past(delay)) ** 2, axis=0))
 
     def nrmse(self, delay=None) -> float | None:
         """Error against the delayed input over the input's rms; all terms together."""
         if self.error is None:
             return None
+        delay = self._on_grid(delay)
         noise = _rms(self._weights(delay), self.error)
         total = self.truncation_rmse(delay) ** 2 + noise**2
         return float(np.sqrt(total.mean() / np.mean(self._past(delay) ** 2)))
@@ -125,11 +127,16 @@ class ErrorBudget:
     def _delay(self, delay) -> np.ndarray:
         return np.atleast_1d(self.spec.ldn.theta if delay is None else delay)
 
-    def _past(self, delay) -> np.ndarray:
+    def _on_grid(self, delay) -> np.ndarray:
+        """The nearest delays of whole steps in the window, seconds."""
+        self._weights(delay)  # refuses what is outside
+        steps = np.round(self._delay(delay) / self.spec.dt)
+        return self.spec.dt * np.clip(steps, 1, whole_steps(self.spec))
+
+    def _past(self, delay: np.ndarray) -> np.ndarray:
         """The delayed input from ``theta`` on, in whole steps: (T - window, n)."""
         window, end = whole_steps(self.spec), len(self.signal)
-        lags = np.round(self._delay(delay) / self.spec.dt).astype(int)
-        lags = np.minimum(lags, window) - 1
+        lags = np.round(delay / self.spec.dt).astype(int) - 1
         return np.stack([self.signal[window - s : end - s] for s in lags], axis=1)
 
     def _weights(self, delay) -> np.ndarray:
@@ -205,12 +212,15 @@ def _checked_signal(spec, signal, duration: float) -> np.ndarray:
     if signal is None:
         white = getattr(spec, "signal", None) or SignalSpec()
         signal = white_noise(duration, spec.dt, white.bandwidth, white.rms, 0).samples
-    u = np.asarray(signal, dtype=float)
+    try:
+        u = np.asarray(signal, dtype=float)
+    except (TypeError, ValueError):
+        u = np.empty((0, 0))
     window = whole_steps(spec)
     if u.ndim != 1 or len(u) <= window or not np.isfinite(u).all():
         raise ValidationError(
             "predict.signal",
-            u.shape,
+            signal,
             "must be finite samples (T,), more than a window",
             f"use more than {window} steps of {spec.dt:g} s",
         )

@@ -103,7 +103,8 @@ def study(
 def _numbers(name: str, text: str, kind: type) -> list:
     """The values of a comma-separated option, each once."""
     try:
-        values = [kind(part.strip()) for part in text.split(",") if part.strip()]
+        values = [kind(part.strip()) for part in text.split(",")]
+        values = [] if "" in values else values
     except ValueError:
         values = []
     what = {int: "whole numbers", float: "numbers", str: "names"}[kind]

@@ -105,18 +105,18 @@ def evaluate(function: Callable, windows: np.ndarray) -> np.ndarray:
     """``function`` of each window (T, n), as (T, p); refuses what is not finite."""
     try:
         values = np.array([np.ravel(function(w)) for w in windows], dtype=float)
-    except (TypeError, ValueError, IndexError) as error:
+    except Exception as error:  # whatever a user's function may raise
         raise ValidationError(
             "add_output.function",
             getattr(function, "__name__", function),
-            f"fails on a window of {windows.shape[1]} values ({error})",
+            f"fails on a window of {windows.shape[1]} values ({error!r})",
             "return a number or a vector of fixed length",
-        ) from None
-    if not np.isfinite(values).all():
+        ) from error
+    if not values.size or not np.isfinite(values).all():
         raise ValidationError(
             "add_output.function",
             getattr(function, "__name__", function),
-            "returns NaN or infinity on the windows of its signal",
+            "returns nothing, NaN or infinity on the windows of its signal",
         )
     return values
 
@@ -242,7 +242,10 @@ def _as_inputs(memory, signal) -> np.ndarray:
     """Samples (T, c) of the signal to be expected."""
     if signal is None:
         return default_signal(memory)
-    u = np.asarray(getattr(signal, "samples", signal), dtype=float)
+    try:
+        u = np.asarray(getattr(signal, "samples", signal), dtype=float)
+    except (TypeError, ValueError):
+        u = np.empty(0)
     u = u[:, None] if u.ndim == 1 else u
     window = round(memory.ldn.theta / memory.dt)
     if u.ndim != 2 or u.shape[1] != memory.size_in or not np.isfinite(u).all():

@@ -5,7 +5,12 @@ from collections.abc import Callable
 import nengo
 import numpy as np
 
-from lmu_spiking.errors import ValidationError, check_seed, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    check_positive,
+    check_seed,
+    check_whole,
+)
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks import readout
 from lmu_spiking.networks.function import FunctionReadout, predict_function
@@ -37,7 +42,8 @@ class LegendreMemory(nengo.Network):
     synapse : float or nengo.synapses.LinearFilter
         Recurrent synapse; a number is the time constant of a lowpass, seconds.
     dt : float
-        Step of the simulator it will run in, seconds.
+        Step of the simulator it will run in, seconds: ``nengo.Simulator(dt=...)`` must
+        have the same, or the memory's time is not the user's.
     size_in : int
         Inputs; each has a window of its own.
     neuron_type : str or nengo.neurons.NeuronType
@@ -116,6 +122,13 @@ class LegendreMemory(nengo.Network):
     ):
         # everything that can be refused is, before Nengo sees a half-made network
         ldn = LDN(order, theta)
+        if check_positive("LegendreMemory.dt", dt, "seconds") > ldn.theta:
+            raise ValidationError(
+                "LegendreMemory.dt",
+                dt,
+                f"is longer than the window theta of {ldn.theta:g} s",
+                "use a shorter step",
+            )
         mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
         tuning_seed = check_seed("LegendreMemory.tuning_seed", tuning_seed)
         if noise_seed is not None:
@@ -172,7 +185,11 @@ class LegendreMemory(nengo.Network):
 
     @classmethod
     def from_spec(cls, spec: MemorySpec, **kwargs) -> "LegendreMemory":
-        """The memory that ``spec`` describes; ``kwargs`` go to the constructor."""
+        """The memory that ``spec`` describes; ``kwargs`` go to the constructor.
+
+        Equal specs give equal spikes: two memories of one model want a ``noise_seed``
+        each.
+        """
         return cls(**(spec.arguments() | kwargs))
 
     def add_output(
@@ -209,6 +226,12 @@ class LegendreMemory(nengo.Network):
             Probe it with ``synapse=None``; its error is in `predict`.
         """
         if function is None:
+            if n_neurons is not None or signal is not None:
+                raise ValidationError(
+                    "add_output.function",
+                    function,
+                    "takes no n_neurons or signal, which serve functions of the window",
+                )
             return readout.add_delay(self, delay, synapse, label)
         node, solved = readout.add_function(
             self, function, delay, synapse, n_neurons, signal, label
