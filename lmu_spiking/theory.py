@@ -125,7 +125,8 @@ class ErrorBudget:
         return float(np.sqrt(total.mean() / np.mean(self._past(delay) ** 2)))
 
     def _delay(self, delay) -> np.ndarray:
-        return np.atleast_1d(self.spec.ldn.theta if delay is None else delay)
+        whole = self.spec.dt * whole_steps(self.spec)
+        return np.atleast_1d(whole if delay is None else delay)
 
     def _on_grid(self, delay) -> np.ndarray:
         """The nearest delays of whole steps in the window, seconds."""
