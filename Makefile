@@ -28,8 +28,9 @@ run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
 test: $(INSTALLED) ## the tests
 	.venv/bin/pytest
 
-reproduce: $(INSTALLED) ## the long reproductions and the error law
+reproduce: $(INSTALLED) ## the long reproductions, spike noise and the error law (hours)
 	.venv/bin/pytest -m slow -n 2
+	.venv/bin/python benchmarks/noise.py
 	.venv/bin/python benchmarks/law.py
 
 bench: $(INSTALLED) ## speed, as ratios against peers
