@@ -144,7 +144,9 @@ def map_onto(
 
     denominator, adjugate = _characteristic(loop.F)
     step = Ad - np.eye(ldn.order)
-    carried = [_matrix_polynomial(p @ loop.G, step) for p in _rows(adjugate)]
+    # row j of adj(s I - E) G: how the synapse's state j follows its input
+    rows = (adjugate @ loop.G).T
+    carried = [_matrix_polynomial(p, step) for p in rows]
     numerator = np.tensordot(loop.C, carried, axes=1)
     _refuse_zeros(numerator, synapse, 1e14)
     radius = 0.0 if feedforward else _hidden_radius(ldn, loop, dt)
@@ -159,7 +161,7 @@ def map_onto(
     filters = tuple(_tap(loop, denominator, adjugate, j) for j in range(loop.size))
     recurrent = synapse
     if delay_steps:
-        recurrent = _transfer(loop.C @ _rows(adjugate, axis=1) @ loop.G, denominator)
+        recurrent = _transfer(loop.C @ rows, denominator)
     return Mapped(A, B, filters, radius, loop, recurrent)
 
 
@@ -230,11 +232,6 @@ def _characteristic(F: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         denominator.append(-float(np.trace(product)) / k)
         term = product + denominator[-1] * eye
     return np.array(denominator[::-1]), np.array(adjugate[::-1])
-
-
-def _rows(adjugate: np.ndarray, axis: int = 0) -> np.ndarray:
-    """The adjugate with rows first (axis 0), or powers first (axis 1)."""
-    return adjugate.transpose(1, 0, 2) if axis == 0 else adjugate
 
 
 def _matrix_polynomial(coefficients: np.ndarray, X: np.ndarray) -> np.ndarray:
