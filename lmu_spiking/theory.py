@@ -24,10 +24,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from lmu_spiking.assembly import Assembly, assemble
 from lmu_spiking.covariance import closed_loop, stationary_covariance
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.ldn import LDN
-from lmu_spiking.population import Population, build_population
+from lmu_spiking.population import Population
+from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import Mapped, map_onto
 from lmu_spiking.tasks import white_noise
@@ -50,7 +52,7 @@ class ErrorBudget:
     spec : MemorySpec or LegendreMemory
         What was predicted.
     sigma : (d,) ndarray
-        Variance of the decoded state in one step.
+        Variance in one step of the decoded state, in the coordinates that are carried.
     noise : (d, d) ndarray or None
         Covariance of the state's error from spikes.  None for regularly spiking
         neurons (IF, LIF), which no white-noise law describes.
@@ -173,33 +175,28 @@ def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
     """
     u = _checked_signal(spec, signal, duration)
     window = whole_steps(spec)
-    population, mapped = _parts(spec)
+    assembly = spec_assembly(spec) if isinstance(spec, MemorySpec) else spec.assembly
+    population, loop, U = assembly.population, assembly.loop, assembly.U
     states = spec.ldn.simulate(u, spec.dt)
-    tables = [_Table(population, i, m, spec.dt) for i, m in enumerate(states.T)]
-    noise, sigma = _fixed_point(mapped, tables)
+    carried = states @ assembly.T.T
+    tables = [_Table(population, i, x, spec.dt) for i, x in enumerate(carried.T)]
+    noise, sigma = _fixed_point(loop, tables)
     rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
     distortion = np.zeros_like(noise)
     if population.tuning.kind == "drawn":
-        distortion = _distortion(mapped, tables, states, np.diag(noise))
+        distortion = _distortion(loop, tables, carried, np.diag(noise))
     kind = statistics(population.neurons)
     settled = states[window:]
     return ErrorBudget(
         spec=spec,
         sigma=sigma,
-        noise=None if kind == "regular" else noise,
-        distortion=distortion,
+        noise=None if kind == "regular" else U @ noise @ U.T,
+        distortion=U @ distortion @ U.T,
         moments=settled.T @ settled / len(settled),
         signal=u,
         states=states,
         spikes_per_s=0.0 if kind == "rate" else float(rates),
     )
-
-
-def _parts(spec) -> tuple[Population, Mapped]:
-    """The neurons and the mapping, of a network or of what a spec would build."""
-    if isinstance(spec, MemorySpec):
-        return spec_population(spec), map_onto(spec.ldn, spec.tau, spec.dt)
-    return spec.population, spec.mapped
 
 
 def _checked_signal(spec, signal, duration: float) -> np.ndarray:
@@ -228,17 +225,21 @@ def _checked_signal(spec, signal, duration: float) -> np.ndarray:
     return u
 
 
-def spec_population(spec: MemorySpec) -> Population:
+def spec_assembly(spec: MemorySpec) -> Assembly:
     """The neurons that `LegendreMemory.from_spec` builds."""
-    return build_population(
+    radii = np.broadcast_to(spec.radii, (spec.order,))
+    return assemble(
+        spec.ldn,
+        map_onto(spec.ldn, spec.tau, spec.dt),
+        spec.dt,
         spec.n_neurons,
-        np.broadcast_to(spec.radii, (spec.order,)),
+        radii=None if spec.tuning in REALISED else radii,
         neurons=spec.neuron_type,
         tuning=spec.tuning,
         max_rate=spec.max_rate,
-        averaging=spec.theta,
         aggregated=spec.aggregated,
         rng=np.random.RandomState(spec.tuning_seed),
+        signal=spec.signal,
     )
 
 

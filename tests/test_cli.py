@@ -266,7 +266,7 @@ MISTAKES = {
     "run --max-rate=0": "max_rate",
     "run --max-rate=inf": "max_rate",
     "run --neuron-type=izhikevich": "use one of poisson",
-    "run --tuning=piano": "pairs, drawn",
+    "run --tuning=piano": "pairs, recruited, drawn, balanced, optimal",
     "run --tuning=pairs --neuron-type=lif": "drawn",
     "run --bandwidth=0": "bandwidth",
     "run --bandwidth=nan": "bandwidth",

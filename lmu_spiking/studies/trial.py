@@ -13,6 +13,7 @@ from nengo.cache import NoDecoderCache
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.metrics import nrmse, rms
 from lmu_spiking.tasks import Signal
@@ -64,15 +65,14 @@ def run_trial(
     """
     u, dt = np.asarray(signal.samples, dtype=float), spec.dt
     window = _checked_window(spec, signal)
-    predicted = predict(spec, u)
-
     start = time.perf_counter()
     with nengo.Network(label="trial") as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], dt))
-        memory = LegendreMemory.from_spec(spec)
+        memory = LegendreMemory.from_spec(spec, **_tuned_to(spec, signal))
         nengo.Connection(stimulus, memory.input, synapse=None)
         probe = nengo.Probe(memory.state, synapse=None)
         counter = count_spikes(memory)
+    predicted = predict(memory, u)
     with simulator(model, dt) as sim:
         built = time.perf_counter()
         sim.run_steps(len(u), progress_bar=progress)
@@ -94,7 +94,7 @@ def run_trial(
         "dt": dt,
         "neuron_type": spec.neuron_type,
         "max_rate": spec.max_rate,
-        "tuning": memory.population.tuning.kind,
+        "tuning": memory.assembly.tuning,
         "aggregated": spec.aggregated,
         "target": target,
         "input": signal.name,
@@ -106,6 +106,12 @@ def run_trial(
         "versions": versions(),
     }
     return TrialResult(row, dt * np.arange(1, len(u) + 1), u, state, exact, predicted)
+
+
+def _tuned_to(spec: MemorySpec, signal: Signal) -> dict:
+    """A recording itself, where a memory is tuned to more than its spec's band."""
+    recorded = spec.tuning in REALISED and signal.name != "white"
+    return {"signal": signal.samples} if recorded else {}
 
 
 def measure(spec: MemorySpec, u, state, exact, window: int) -> dict:
