@@ -170,7 +170,7 @@ def signal_moments(ldn: LDN, dt: float, signal):
     """
     if hasattr(signal, "bandwidth"):
         return band_moments(ldn, dt, signal.bandwidth, signal.rms), None
-    window = int(np.floor(ldn.theta / dt + 1e-9))
+    window = ldn.steps(dt)
     try:
         u = np.asarray(signal, dtype=float)
     except (TypeError, ValueError):

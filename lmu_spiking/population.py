@@ -150,7 +150,7 @@ def build_population(
     n_neurons,
     radii,
     *,
-    neurons="poisson",
+    neurons: Any = "poisson",
     tuning=None,
     max_rate: float = 300.0,
     averaging: float = 0.1,

@@ -65,6 +65,8 @@ class Realisation:
         Value of each coordinate at which its neurons reach their highest rate.
     sigma : (d,) ndarray
         Hankel singular values, falling; of readouts relative to their own power.
+    noise : (d, d) ndarray
+        Predicted covariance of the state's error, in Legendre coordinates.
     error : float
         Predicted root of the mean square error of those readouts, relative.
     """
@@ -74,6 +76,7 @@ class Realisation:
     counts: np.ndarray
     radii: np.ndarray
     sigma: np.ndarray
+    noise: np.ndarray
     error: float
 
 
@@ -134,7 +137,7 @@ def balanced(
             break
         P = (P + found) / 2
     counts = allocate(n_neurons, sigma, least=2)
-    return Realisation(U, T, counts, np.full(d, REACH), sigma, error)
+    return Realisation(U, T, counts, np.full(d, REACH), sigma, found, error)
 
 
 def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:
@@ -161,7 +164,7 @@ def band_moments(ldn: LDN, dt: float, bandwidth: float, rms: float) -> np.ndarra
     ``(rms^2 / bandwidth) int_0^bandwidth Re[G(f) G(f)^H] df`` by Gauss-Legendre
     quadrature, with ``G`` the LDN's frequency response.
     """
-    nodes, weights = leggauss(32 + 16 * int(np.ceil(bandwidth * ldn.theta)))
+    nodes, weights = leggauss(32 + 8 * int(np.ceil(bandwidth * ldn.theta)))
     response = ldn.frequency_response(bandwidth * (nodes + 1) / 2, dt)
     power = rms**2 * weights / 2
     return np.real(np.einsum("f,fi,fj->ij", power, response, response.conj()))
@@ -173,7 +176,7 @@ def readout_weights(ldn: LDN, dt: float, moments) -> np.ndarray:
     Each relative to its own mean square, so that ``sum(W * P)`` is the mean of the two
     squared NRMSEs.
     """
-    steps = np.floor(ldn.theta / dt + 1e-9)
+    steps = ldn.steps(dt)
     last = ldn.readout([(steps - 1) * dt], dt)
     window = ldn.readout(np.linspace(0, (steps - 1) * dt, WINDOW_POINTS), dt)
     parts = [c.T @ c / np.trace(c @ moments @ c.T) for c in (last, window)]

@@ -75,6 +75,14 @@ def variance_factor(max_rate: float, levels: int) -> float:
     return float(2 * np.sum(np.diff(edges) * area / share) / max_rate)
 
 
+def mean_rate(max_rate: float, levels: int) -> float:
+    """Spikes per second of a neuron, on average over both sides and a normal ``x``."""
+    share, edges = proportions(levels)
+    edges = REACH * edges
+    area = beyond(edges[:-1]) - beyond(np.append(edges[1:-1], np.inf))
+    return float(max_rate * share @ (area / np.diff(edges)) / 2)
+
+
 def beyond(y) -> np.ndarray:
     r"""``int_y^\infty P(|x| > t) dt = 2 (phi(y) - y Phi(-y))`` for a unit normal."""
     y = np.asarray(y, dtype=float)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from lmu_spiking.assembly import Assembly, assemble
+from lmu_spiking.assembly import Assembly, assemble, signal_moments
 from lmu_spiking.covariance import closed_loop, stationary_covariance
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.ldn import LDN
@@ -150,6 +150,24 @@ class ErrorBudget:
         return float(np.mean(_rms(c, self.moments) ** 2))
 
 
+@dataclass(frozen=True, eq=False)
+class BandLaw:
+    """The law on a whole band of noise; see `predict_band`.
+
+    Attributes
+    ----------
+    noise : (d, d) ndarray
+        Covariance of the state's error from spikes.
+    spikes_per_s : float
+    counts : tuple of int
+        Neurons of each coordinate.
+    """
+
+    noise: np.ndarray
+    spikes_per_s: float
+    counts: tuple[int, ...]
+
+
 def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
     """The error budget of a memory on a signal, without running a neuron.
 
@@ -179,7 +197,11 @@ def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
     population, loop, U = assembly.population, assembly.loop, assembly.U
     states = spec.ldn.simulate(u, spec.dt)
     carried = states @ assembly.T.T
-    tables = [_Table(population, i, x, spec.dt) for i, x in enumerate(carried.T)]
+    levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    tables = [
+        _Table(population, i, np.quantile(x, levels), np.abs(x).max(), spec.dt)
+        for i, x in enumerate(carried.T)
+    ]
     noise, sigma = _fixed_point(loop, tables)
     rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
     distortion = np.zeros_like(noise)
@@ -225,6 +247,29 @@ def _checked_signal(spec, signal, duration: float) -> np.ndarray:
     return u
 
 
+def predict_band(spec: MemorySpec) -> BandLaw:
+    """The law on the spec's whole band of noise, not on one stretch of it.
+
+    For rectifier pairs of Poisson or stochastic neurons, on states that are normally
+    distributed.
+    """
+    assembly = spec_assembly(spec)
+    population = assembly.population
+    moments, _ = signal_moments(spec.ldn, spec.dt, spec.signal)
+    spread = np.sqrt(np.diag(assembly.T @ moments @ assembly.T.T))
+    normal = ndtri((np.arange(QUANTILES) + 0.5) / QUANTILES)
+    normal /= normal.std()
+    tables = [
+        _Table(population, i, s * normal, 4 * s, spec.dt) for i, s in enumerate(spread)
+    ]
+    noise, _ = _fixed_point(assembly.loop, tables)
+    rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
+    counts = np.bincount(population.dimension, population.per_unit).astype(int)
+    return BandLaw(
+        assembly.U @ noise @ assembly.U.T, float(rates), tuple(counts.tolist())
+    )
+
+
 def spec_assembly(spec: MemorySpec) -> Assembly:
     """The neurons that `LegendreMemory.from_spec` builds."""
     radii = np.broadcast_to(spec.radii, (spec.order,))
@@ -245,7 +290,7 @@ def spec_assembly(spec: MemorySpec) -> Assembly:
 
 def whole_steps(spec) -> int:
     """Whole steps in the window."""
-    return int(np.floor(spec.ldn.theta / spec.dt + 1e-9))
+    return spec.ldn.steps(spec.dt)
 
 
 def window_delays(spec: MemorySpec, n_points: int = 100) -> np.ndarray:
@@ -333,10 +378,9 @@ def _distortion(mapped: Mapped, tables, states: np.ndarray, variance) -> np.ndar
 class _Table:
     """What the neurons of one dimension do, tabulated over the values it takes."""
 
-    def __init__(self, population: Population, i: int, values: np.ndarray, dt: float):
-        levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
-        self.typical = np.quantile(values, levels)
-        reach = max(4 * np.abs(values).max(), 3 * population.radii[i])
+    def __init__(self, population: Population, i: int, typical, largest, dt: float):
+        self.typical = typical
+        reach = max(4 * largest, 3 * population.radii[i])
         side = np.linspace(0, 1, POINTS + 1)[1:] ** 2 * reach
         self.x = np.concatenate([-side[::-1], [0.0], side])
         self.columns = population.tables(i, self.x, dt)

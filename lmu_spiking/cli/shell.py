@@ -11,6 +11,7 @@ import typer
 from lmu_spiking import __version__
 from lmu_spiking.cli.console import NAME, explain, show_warning, tell
 from lmu_spiking.cli.doctor import doctor
+from lmu_spiking.cli.plan import plan
 from lmu_spiking.cli.run import run
 from lmu_spiking.cli.study import study
 
@@ -20,6 +21,7 @@ Spiking memories of a sliding window, with the error known before the run.
 \b
   lmu-spiking run                        white noise, 6,000 Poisson neurons
   lmu-spiking run --input ecg            an electrocardiogram
+  lmu-spiking plan --error 0.05          the smallest memory of that error
   lmu-spiking study --orders 3,6,12      error against neurons, beside the law
   lmu-spiking doctor                     what is installed, what is missing
 
@@ -28,7 +30,7 @@ rates in Hz.
 """
 
 app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None)
-for command in (run, study, doctor):
+for command in (run, plan, study, doctor):
     app.command()(command)
 
 

@@ -182,7 +182,7 @@ def _checked_window(spec: MemorySpec, signal: Signal) -> int:
         raise ValidationError(
             "run_trial.signal.dt", signal.dt, f"is not the spec's dt of {spec.dt:g} s"
         )
-    window = int(np.floor(spec.theta / spec.dt + 1e-9))
+    window = spec.ldn.steps(spec.dt)
     if len(signal.samples) < 2 * window:
         raise ValidationError(
             "duration",
