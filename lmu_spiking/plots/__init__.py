@@ -3,6 +3,8 @@
 Figures are `matplotlib.figure.Figure` without pyplot: no window, no global state.
 """
 
+from lmu_spiking.plots.optimal import optimal_figure, plot_growth, plot_tunings
+from lmu_spiking.plots.plan import plan_figure
 from lmu_spiking.plots.run import (
     plot_error,
     plot_error_vs_delay,
@@ -21,12 +23,16 @@ from lmu_spiking.plots.style import png, save_figure
 
 __all__ = [
     "CAPTIONS",
+    "optimal_figure",
+    "plan_figure",
     "plot_error",
     "plot_error_vs_delay",
     "plot_error_vs_neurons",
     "plot_error_vs_spikes",
+    "plot_growth",
     "plot_ratio",
     "plot_readout",
+    "plot_tunings",
     "plot_window",
     "png",
     "run_figure",
