@@ -2,11 +2,11 @@
 
     python benchmarks/optimal.py [--jobs 2]
 
-m = 6,000 Poisson neurons, theta .5 s, dt 1 ms, white noise of 2 Hz and rms .5, 8 trials
-of 60 s.  *plain*: rectifier pairs of radius 1; *plain, scaled*: the one radius with
-which no neuron exceeds 300 Hz more than .1 % of the time; *plain, each scaled*: a radius
-for each dimension.  Rates are measured in each run: ``mean_rate`` over all neurons, and
-``peak_rate``, the 99.9th percentile over time of the busiest neuron.
+m = 6,000 Poisson neurons, theta .5 s, dt 1 ms, white noise of 2 Hz and rms .5, 8
+trials of 60 s.  *plain*: rectifier pairs of radius 1; *plain, scaled*: the one radius
+with which no neuron exceeds 300 Hz more than .1 % of the time; *plain, each scaled*: a
+radius for each dimension.  Rates are measured in each run: ``mean_rate`` over all
+neurons, and ``peak_rate``, the 99.9th percentile over time of the busiest neuron.
 
 Then the law alone, and runs of it, for orders 2 to 64 at constant m: a signal of 2 Hz,
 and one whose bandwidth is what each order can hold (truncation error 1 %).
@@ -94,8 +94,9 @@ def compare(rows: list[dict]) -> list[dict]:
         print(
             "d={order:2} {tuning:19} tau {tau:4.2f}  theta {noise_nrmse:.4f} "
             "(law {predicted_noise_nrmse:.4f}, {noise_nrmse_less_than_plain:4.0%} "
-            "less)  window {window_noise_nrmse:.4f} ({predicted_window_noise_nrmse:.4f},"
-            " {window_noise_nrmse_less_than_plain:4.0%} less)  mean {mean_rate:.1f} "
+            "less)  window {window_noise_nrmse:.4f} "
+            "({predicted_window_noise_nrmse:.4f}, "
+            "{window_noise_nrmse_less_than_plain:4.0%} less)  mean {mean_rate:.1f} "
             "peak {peak_rate:.0f} Hz".format(**entry),
             flush=True,
         )

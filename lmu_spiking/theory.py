@@ -26,16 +26,17 @@ from scipy.special import ndtri
 
 from lmu_spiking.assembly import Assembly, assemble, signal_moments
 from lmu_spiking.covariance import closed_loop, stationary_covariance
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.ldn import LDN
 from lmu_spiking.population import Population
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import Mapped, map_onto
-from lmu_spiking.tasks import white_noise
+from lmu_spiking.tasks import Signal, white_noise
 from lmu_spiking.tuning import statistics
 
 QUANTILES = 400  # of each state dimension over the signal
+LEAD = 2  # windows of signal before what counts: an onset rings for about as long
 POINTS = 300  # values on either side of zero at which curves are tabulated
 _Z = ndtri((np.arange(48) + 0.5) / 48)
 GAUSS = _Z / _Z.std()  # a unit normal distribution in equally likely values
@@ -64,6 +65,8 @@ class ErrorBudget:
         The input that it was predicted for.
     states : (T, d) ndarray
         The exact LDN's states on it.
+    initial : (d,) ndarray
+        The state before it.
     spikes_per_s : float
         Of all neurons.
     """
@@ -75,6 +78,7 @@ class ErrorBudget:
     moments: np.ndarray
     signal: np.ndarray
     states: np.ndarray
+    initial: np.ndarray
     spikes_per_s: float
 
     @property
@@ -168,7 +172,7 @@ class BandLaw:
     counts: tuple[int, ...]
 
 
-def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
+def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> ErrorBudget:
     """The error budget of a memory on a signal, without running a neuron.
 
     Parameters
@@ -180,6 +184,8 @@ def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
         the white noise that the spec names (seed 0).
     duration : float
         Seconds, where ``signal`` is not given.
+    lead : int
+        Samples at the beginning that bring the memory into its course and do not count.
 
     Returns
     -------
@@ -191,11 +197,17 @@ def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
     >>> 0.02 < budget.noise_nrmse(delay=0.5) < 0.04
     True
     """
-    u = _checked_signal(spec, signal, duration)
     window = whole_steps(spec)
+    if signal is None:
+        lead = LEAD * window
+        signal = _white(spec, duration).led_in(lead)
+    lead = check_whole("predict.lead", lead, 0)
+    u = _checked_signal(spec, signal, lead)
     assembly = spec_assembly(spec) if isinstance(spec, MemorySpec) else spec.assembly
     population, loop, U = assembly.population, assembly.loop, assembly.U
     states = spec.ldn.simulate(u, spec.dt)
+    initial = states[lead - 1] if lead else np.zeros(spec.ldn.order)
+    states = states[lead:]
     carried = states @ assembly.T.T
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
     tables = [
@@ -215,13 +227,20 @@ def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
         noise=None if kind == "regular" else U @ noise @ U.T,
         distortion=U @ distortion @ U.T,
         moments=settled.T @ settled / len(settled),
-        signal=u,
+        signal=u[lead:],
         states=states,
+        initial=initial,
         spikes_per_s=0.0 if kind == "rate" else float(rates),
     )
 
 
-def _checked_signal(spec, signal, duration: float) -> np.ndarray:
+def _white(spec, duration: float) -> Signal:
+    """The noise that a spec names, or the default."""
+    band = getattr(spec, "signal", None) or SignalSpec()
+    return white_noise(duration, spec.dt, band.bandwidth, band.rms, 0)
+
+
+def _checked_signal(spec, signal, lead: int) -> np.ndarray:
     if getattr(spec, "size_in", 1) != 1:
         raise ValidationError(
             "predict.spec.size_in",
@@ -229,14 +248,11 @@ def _checked_signal(spec, signal, duration: float) -> np.ndarray:
             "must be 1",
             "predict each input alone",
         )
-    if signal is None:
-        white = getattr(spec, "signal", None) or SignalSpec()
-        signal = white_noise(duration, spec.dt, white.bandwidth, white.rms, 0).samples
     try:
         u = np.asarray(signal, dtype=float)
     except (TypeError, ValueError):
         u = np.empty((0, 0))
-    window = whole_steps(spec)
+    window = whole_steps(spec) + lead
     if u.ndim != 1 or len(u) <= window or not np.isfinite(u).all():
         raise ValidationError(
             "predict.signal",
