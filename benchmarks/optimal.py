@@ -2,7 +2,7 @@
 
     python benchmarks/optimal.py [--jobs 2]
 
-m = 6,000 Poisson neurons, theta .5 s, dt 1 ms, white noise of 2 Hz and rms .5, 8
+m = 6,000 Poisson neurons, theta .5 s, dt 1 ms, white noise of 2 Hz and rms .5, 5
 trials of 60 s.  *plain*: rectifier pairs of radius 1; *plain, scaled*: the one radius
 with which no neuron exceeds 300 Hz more than .1 % of the time; *plain, each scaled*: a
 radius for each dimension.  Rates are measured in each run: ``mean_rate`` over all
@@ -25,14 +25,14 @@ from lmu_spiking import MemorySpec, SignalSpec, plots, white_noise
 from lmu_spiking.drafts import Request
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.realisation import band_moments
-from lmu_spiking.recruitment import REACH
+from lmu_spiking.recruitment import reach
 from lmu_spiking.studies.metrics import confidence, power_law
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.trial import run_trial, versions
 from lmu_spiking.theory import predict_band
 
 ROOT = Path(__file__).resolve().parent.parent
-SEED, TRIALS, DURATION = 5200, 8, 60.0
+SEED, TRIALS, DURATION = 5200, 5, 60.0
 NEURONS, ORDERS = 6000, (6, 12, 24)
 GROWTH = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 MEASURES = ("noise_nrmse", "window_noise_nrmse")
@@ -46,7 +46,7 @@ def specs(order: int) -> dict[str, MemorySpec]:
     radii = np.ones(order)
     for _ in range(20):
         noise = predict_band(plain.replace(radii=tuple(radii))).noise
-        radii = REACH * np.sqrt(spread**2 + np.diag(noise))
+        radii = reach(1) * np.sqrt(spread**2 + np.diag(noise))
     return {
         "plain": plain,
         "plain, scaled": plain.replace(radii=float(radii.max())),

@@ -15,7 +15,6 @@ from lmu_spiking.errors import ValidationError, check_positive
 from lmu_spiking.ldn import LDN
 from lmu_spiking.population import NOISY, Population, build_population, shares
 from lmu_spiking.realisation import (
-    REACH,
     REALISED,
     balanced,
     band_moments,
@@ -126,7 +125,7 @@ def assemble(
     radii = found.radii
     if states is not None:  # which need not be normally distributed
         seen = np.quantile(np.abs(states @ found.T.T), 0.999, axis=0)
-        radii = np.maximum(radii, REACH / EXTREME * seen)
+        radii = radii * np.maximum(1, seen / EXTREME)
     counts = np.concatenate([_resized(found.counts, n) for n in of_each])
     population = build_population(
         counts, np.tile(radii, size_in), neurons=neurons, tuning=kind, **common

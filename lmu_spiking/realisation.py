@@ -42,7 +42,7 @@ from scipy.optimize import minimize_scalar
 from lmu_spiking.covariance import closed_loop, stationary_covariance
 from lmu_spiking.errors import MappingError
 from lmu_spiking.ldn import LDN
-from lmu_spiking.recruitment import REACH, allocate, variance_factor
+from lmu_spiking.recruitment import allocate, reach, variance_factor
 from lmu_spiking.synapse import Mapped, map_onto
 
 REALISED = ("balanced", "optimal")  # tunings that choose coordinates, too
@@ -137,7 +137,7 @@ def balanced(
             break
         P = (P + found) / 2
     counts = allocate(n_neurons, sigma, least=2)
-    return Realisation(U, T, counts, np.full(d, REACH), sigma, found, error)
+    return Realisation(U, T, counts, np.full(d, reach(levels)), sigma, found, error)
 
 
 def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:

@@ -18,8 +18,8 @@ frequent, then cost small spikes of many neurons.  Without a limit on the mean r
 .. math:: n_l \propto \sqrt{w_l I_l / (1 + \mu\, I_l / w_l)} .
 
 A single level is a rectifier pair.  Values are taken to be normally distributed, and
-the radius, where the last level reaches ``r_max``, to be at ``REACH`` of their standard
-deviation.
+the radius, where the last level reaches ``r_max``, to be at so many standard deviations
+(`reach`) that no neuron exceeds ``r_max`` for more than .1 % of the time.
 """
 
 from functools import lru_cache
@@ -29,8 +29,16 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-REACH = 3.35  # standard deviations; 3.09 are exceeded .1 % of the time on either side
 MEAN_RATE = 0.2  # at most, of the ceiling: 60 of 300 Hz
+
+
+def reach(levels: int) -> float:
+    """Standard deviations at which the last level is at its highest rate.
+
+    3.09 are exceeded .1 % of the time on either side; the rest is for runs of a minute,
+    whose extremes differ, and for the last of several levels, which rises steeply.
+    """
+    return 3.35 if levels == 1 else 4.0
 
 
 def recruit(n_neurons: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +53,7 @@ def recruit(n_neurons: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
 @lru_cache
 def proportions(levels: int) -> tuple[np.ndarray, np.ndarray]:
     """Best shares of the neurons (K,), and edges (K+1,) in units of the radius."""
-    y = np.linspace(0, REACH, 2001)
+    y = np.linspace(0, reach(levels), 2001)
     # edges between which equal numbers of neurons stand: d(n) ~ sqrt(P(|x| > y)) dy
     density = np.sqrt(2 * ndtr(-y))
     cumulative = np.append(0, np.cumsum((density[1:] + density[:-1]) / 2))
@@ -61,7 +69,7 @@ def proportions(levels: int) -> tuple[np.ndarray, np.ndarray]:
         return share(mu) @ (area / width) / 2 - MEAN_RATE
 
     mu: Any = brentq(excess, 0.0, 1e3) if excess(0.0) > 0 else 0.0
-    return share(mu), edges / REACH
+    return share(mu), edges / y[-1]
 
 
 def variance_factor(max_rate: float, levels: int) -> float:
@@ -70,7 +78,7 @@ def variance_factor(max_rate: float, levels: int) -> float:
     Seconds: for ``n`` neurons on both sides together, in one step.
     """
     share, edges = proportions(levels)
-    edges = REACH * edges
+    edges = reach(levels) * edges
     area = beyond(edges[:-1]) - beyond(np.append(edges[1:-1], np.inf))
     return float(2 * np.sum(np.diff(edges) * area / share) / max_rate)
 
@@ -78,7 +86,7 @@ def variance_factor(max_rate: float, levels: int) -> float:
 def mean_rate(max_rate: float, levels: int) -> float:
     """Spikes per second of a neuron, on average over both sides and a normal ``x``."""
     share, edges = proportions(levels)
-    edges = REACH * edges
+    edges = reach(levels) * edges
     area = beyond(edges[:-1]) - beyond(np.append(edges[1:-1], np.inf))
     return float(max_rate * share @ (area / np.diff(edges)) / 2)
 
