@@ -32,7 +32,8 @@ STUDY = [
 def elsewhere(tmp_path, monkeypatch):
     """Everything happens in an empty folder, and pictures are not drawn."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lmu_spiking.plots.png", lambda figure: b"\x89PNG")
+    for place in ("plots", "plots.style"):
+        monkeypatch.setattr(f"lmu_spiking.{place}.png", lambda figure: b"\x89PNG")
     monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
     monkeypatch.setenv("PYTHONWARNINGS", "")  # which study sets
 
