@@ -179,7 +179,8 @@ def reproduce(seed: int = 0, *, fast=False, jobs: int = 1, out=None, bar=Silent)
     fed = pd.DataFrame(rows)
     orders = ORDERS[::2] if fast else ORDERS
     sizes = MEMORY_NEURONS[::2] if fast else MEMORY_NEURONS
-    trials = memories(orders, sizes, 3 if fast else 6, 8.0 if fast else 20.0, seed)
+    repeats, duration = (3, 8.0) if fast else (6, 20.0)
+    trials = memories(orders, sizes, repeats, duration, seed)
     with (
         tempfile.TemporaryDirectory() as folder,
         bar("Memories", len(trials)) as progress,
@@ -194,8 +195,14 @@ def reproduce(seed: int = 0, *, fast=False, jobs: int = 1, out=None, bar=Silent)
         notes=NOTES,
         data={"feedforward": fed, "memories": summary, "exponents": fits},
         settings={
-            "feedforward": {"neurons": NEURONS, "seeds": seeds, "dt": DT, "tau": TAU},
-            "memories": trials[0].to_dict(),
+            "feedforward": {"seeds": seeds, "steps": STEPS, "dt": DT, "tau": TAU},
+            "memories": {
+                "orders": orders,
+                "neurons": sizes,
+                "trials": repeats,
+                "duration": duration,
+                "base": MemorySpec().to_dict(),
+            },
         },
         seed=seed,
         fast=fast,
