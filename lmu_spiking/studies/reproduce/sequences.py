@@ -45,9 +45,9 @@ def capacity_sequences(
     after the first 100 of a random generator seeded with ``seed``.
     """
     steps = int(PERIOD * length)
-    if steps % NODES:
+    if steps % (2 * NODES):  # Nengo's period is even
         raise ValidationError(
-            "capacity.length", length, "must be a multiple of 50 steps"
+            "capacity.length", length, "must be a multiple of 100 steps"
         )
     rng, process = np.random.RandomState(seed), WhiteSignal(PERIOD, high=HIGH, y0=0)
     own = [process.get_rng(rng) for _ in range(DRAWS // 2 + channels)]
