@@ -1,12 +1,15 @@
 """What a reproduction returns: comparisons, faults, and the numbers behind them."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 
 import joblib
 import numpy as np
 import pandas as pd
 from scipy import stats
+
+from lmu_spiking.errors import LMUSpikingError
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,14 @@ def in_parallel(
     done = []
     with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
         running = joblib.Parallel(return_as="generator", batch_size=1)
-        for value in running(joblib.delayed(run)(*each) for each in arguments):
-            done.append(value)
-            on_done(value)
+        try:
+            for value in running(joblib.delayed(run)(*each) for each in arguments):
+                done.append(value)
+                on_done(value)
+        except BrokenProcessPool:
+            raise LMUSpikingError(
+                "a worker was killed, perhaps for want of memory: use fewer jobs"
+            ) from None
     return done
 
 
