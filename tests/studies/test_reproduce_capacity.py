@@ -6,18 +6,20 @@ import pytest
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.ldn import LDN
-from lmu_spiking.studies.reproduce import capacity
+from lmu_spiking.studies.reproduce import capacity_lstm
 from lmu_spiking.studies.reproduce.blocks import BlockReadout
 from lmu_spiking.studies.reproduce.capacity import (
     PUBLISHED,
-    delays,
     mean_squared_errors,
     readouts,
     reproduce,
-    train_all,
     untrained,
 )
-from lmu_spiking.studies.reproduce.sequences import capacity_sequences, whole_sequences
+from lmu_spiking.studies.reproduce.sequences import (
+    capacity_sequences,
+    delays,
+    whole_sequences,
+)
 
 
 def errors(rows, name):
@@ -112,13 +114,16 @@ def test_fast_reproduction_trains_nothing():
 
 def test_without_tensorflow_the_reason_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    assert train_all(1.0, 0) == ([], "not run: install lmu_spiking[train]")
+    assert capacity_lstm.train_all(1.0, 0) == (
+        [],
+        "not run: install lmu_spiking[train]",
+    )
 
 
 def test_time_for_training_is_all_shared():
     left, spent = 1.0, []
-    for length in capacity.LSTM_LENGTHS:
-        spent.append(left * capacity._share(length))
+    for length in capacity_lstm.LENGTHS:
+        spent.append(left * capacity_lstm._share(length))
         left -= spent[-1]
     assert sum(spent) == pytest.approx(1)
     assert np.allclose(np.array(spent) / spent[0], [1, 2, 4, 8])

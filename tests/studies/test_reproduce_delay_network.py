@@ -6,13 +6,17 @@ from scipy.linalg import solve_continuous_lyapunov
 from lmu_spiking.ldn import LDN
 from lmu_spiking.studies.reproduce import delay_network as module
 from lmu_spiking.studies.reproduce.delay_network import (
-    DT,
+    OUR_TAU,
     PUBLISHED,
+    reproduce,
+)
+from lmu_spiking.studies.reproduce.delay_run import (
+    DT,
+    TAU,
     as_published,
     balanced,
     ours,
     remembered,
-    reproduce,
     signal,
 )
 
@@ -52,7 +56,7 @@ def test_remembered_is_exact_for_exact_decoding():
     np.testing.assert_allclose(remembered(LDN3, before, u), exact, atol=1e-11)
 
 
-@pytest.mark.parametrize("tau", [module.TAU, module.OUR_TAU])
+@pytest.mark.parametrize("tau", [TAU, OUR_TAU])
 def test_rate_neurons_have_no_error(tau):
     """Whichever way they are read: the metric itself adds nothing."""
     assert ours("rate", tau, (3.0, 2.0, 1.0), 1, 0)["aligned"] < 1e-9

@@ -2,16 +2,16 @@ import nengo
 import numpy as np
 import pytest
 
+from lmu_spiking.studies.reproduce import feedforward as network
 from lmu_spiking.studies.reproduce import poisson_figure as module
-from lmu_spiking.studies.reproduce.poisson_figure import (
+from lmu_spiking.studies.reproduce.feedforward import (
     NEURONS,
     draw,
     feedforward,
     feedforward_law,
     least_squares,
-    memories,
-    reproduce,
 )
+from lmu_spiking.studies.reproduce.poisson_figure import memories, reproduce
 from lmu_spiking.tuning import curves, neuron_type
 
 
@@ -28,7 +28,7 @@ def test_decoders_are_nengos(neurons, points):
 
 def test_decoders_do_not_depend_on_the_chunks(monkeypatch):
     whole = draw(100, 0).decoders
-    monkeypatch.setattr(module, "CHUNK", 7)
+    monkeypatch.setattr(network, "CHUNK", 7)
     np.testing.assert_allclose(draw(100, 0).decoders, whole, rtol=1e-9)
 
 

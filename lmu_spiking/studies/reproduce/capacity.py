@@ -15,22 +15,23 @@ References
 import numpy as np
 import pandas as pd
 
-from lmu_spiking.errors import MissingPackageError
 from lmu_spiking.ldn import LDN
+from lmu_spiking.studies.reproduce import capacity_lstm
 from lmu_spiking.studies.reproduce.blocks import BlockReadout
 from lmu_spiking.studies.reproduce.result import (
     Comparison,
     Reproduction,
     Silent,
-    bootstrapped,
+    interval,
 )
 from lmu_spiking.studies.reproduce.sequences import (
+    OUTPUTS,
     Sequences,
     capacity_sequences,
-    whole_sequences,
+    delays,
 )
 
-ORDER, OUTPUTS = 100, 5
+ORDER = 100
 LENGTHS = (100, 1000, 10_000, 100_000)
 CHUNK = 4096  # steps whose inputs and outputs are held at once
 
@@ -42,14 +43,6 @@ PUBLISHED = {
     10_000: (3.3e-7, 7.8e-7, 1.1e-6, 1.6e-6, 2.8e-6),
 }
 PUBLISHED_LONGEST = (7e-9, 1e-6)  # T = 100,000: the range of the figure's points
-LSTM_LENGTHS = (25, 100, 400, 1600)
-PUBLISHED_LSTM = {1600: 0.13}  # read off the figure
-LSTM_MINUTES = 4.0
-
-
-def delays(length: int) -> np.ndarray:
-    """The five delays (5,), steps."""
-    return np.linspace(0, length, OUTPUTS).astype(int)
 
 
 def readouts(length: int) -> dict[str, tuple[LDN, np.ndarray]]:
@@ -100,35 +93,6 @@ def untrained(length: int, sequences: int = 100, seed: int = 0) -> list[dict]:
     ]
 
 
-def interval(errors) -> dict:
-    """Mean over sequences with the ends of its bootstrapped 95 % interval."""
-    return dict(zip(("mse", "low", "high"), bootstrapped(errors, 0), strict=True))
-
-
-def lstm(length: int, seconds: float, seed: int = 0) -> list[dict]:
-    """The published LSTM, trained for so long: rows of its error at each delay.
-
-    The last row, without a delay, is the mean of T/4, T/2 and 3T/4.
-    """
-    from lmu_spiking.training.lstm import fit_lstm
-
-    x = whole_sequences(length, seed=seed)
-    y = np.stack(
-        [np.pad(x, ((0, 0), (s, 0)))[:, : x.shape[1]] for s in delays(length)], 2
-    )
-    half = len(x) // 2
-    fitted = fit_lstm(x[:half, :, None], y[:half], seconds=seconds, seed=seed)
-    error = (fitted.predict(x[half:, :, None]) - y[half:])[:, length:] ** 2
-    what = {"length": length, "epochs": fitted.epochs, "seconds": fitted.seconds}
-    each = error.mean(axis=1)
-    rows = [
-        what | {"delay": int(s)} | interval(each[:, k])
-        for k, s in enumerate(delays(length))
-    ]
-    inside = each[:, 1:-1].mean(axis=1)
-    return [*rows, what | {"delay": None} | interval(inside)]
-
-
 def reproduce(
     seed: int = 0,
     *,
@@ -136,7 +100,7 @@ def reproduce(
     jobs: int = 1,
     out=None,
     bar=Silent,
-    lstm_minutes: float = LSTM_MINUTES,
+    lstm_minutes: float = capacity_lstm.MINUTES,
 ):
     """Run the capacity task.
 
@@ -166,22 +130,18 @@ def reproduce(
             rows += untrained(length, seed=seed)
             progress.advance(length)
     minutes = 0.0 if fast else lstm_minutes
-    trained, why = train_all(minutes, seed, bar)
+    trained, why = capacity_lstm.train_all(minutes, seed, bar)
     return Reproduction(
         name="capacity",
         title="Mean squared error of the delayed input, order 100, no training",
-        comparisons=(*_compare(rows), *_compare_lstm(trained, why)),
+        comparisons=(*_compare(rows), *capacity_lstm.compare(trained, why)),
         faults=FAULTS,
         notes=(
             "published: the notebook shows a figure; its own settings give these "
             "numbers, which lie on it",
             "rerun: the paper's readout, run here",
             "LSTM: mean of delays T/4, T/2, 3T/4; the paper trains it for 500 epochs, "
-            + (
-                f"here as many as fit into {minutes:g} minutes: {_epochs(trained)}"
-                if trained
-                else why
-            ),
+            + capacity_lstm.note(trained, minutes, why),
         ),
         data={
             "untrained": pd.DataFrame(rows),
@@ -209,34 +169,8 @@ FAULTS = (
 def published() -> pd.DataFrame:
     """What is known of the figure: rows of ``model, length, mse``."""
     rows = [("LMU", n, mse) for n, errors in PUBLISHED.items() for mse in errors]
-    rows += [("LSTM", n, mse) for n, mse in PUBLISHED_LSTM.items()]
+    rows += [("LSTM", n, mse) for n, mse in capacity_lstm.PUBLISHED.items()]
     return pd.DataFrame(rows, columns=["model", "length", "mse"])
-
-
-def train_all(minutes: float, seed: int, bar=Silent) -> tuple[list[dict], str]:
-    """LSTM rows of every length, or none and the reason why."""
-    if minutes <= 0:
-        return [], "not run"
-    rows, left = [], 60 * minutes
-    try:
-        with bar("LSTMs", len(LSTM_LENGTHS)) as progress:
-            for length in LSTM_LENGTHS:  # longer ones get what shorter ones leave
-                rows += lstm(length, left * _share(length), seed)
-                left -= rows[-1]["seconds"]
-                progress.advance(length)
-    except MissingPackageError:
-        return [], "not run: install lmu_spiking[train]"
-    return rows, ""
-
-
-def _share(length: int) -> float:
-    """Of the time that is left; in all, time goes as the root of the length."""
-    return length**0.5 / sum(each**0.5 for each in LSTM_LENGTHS if each >= length)
-
-
-def _epochs(trained: list[dict]) -> str:
-    found = {row["length"]: row["epochs"] for row in trained}
-    return ", ".join(f"{n} (T = {length:,})" for length, n in found.items())
 
 
 def _compare(rows: list[dict]) -> list[Comparison]:
@@ -249,18 +183,4 @@ def _compare(rows: list[dict]) -> list[Comparison]:
         what = f"T = {mine['length']:,}, delay {mine['delay']:,}"
         value = (mine["mse"], mine["low"], mine["high"], theirs["mse"])
         found.append(Comparison(what, theirs_then, *value))
-    return found
-
-
-def _compare_lstm(rows: list[dict], why: str) -> list[Comparison]:
-    means = {row["length"]: row for row in rows if row["delay"] is None}
-    found = []
-    for length in LSTM_LENGTHS:
-        what, then = f"LSTM(100), T = {length:,}", PUBLISHED_LSTM.get(length)
-        if length in means:
-            row = means[length]
-            value = (row["mse"], row["low"], row["high"])
-            found.append(Comparison(what, then, *value))
-        else:
-            found.append(Comparison(what, then, say=why))
     return found

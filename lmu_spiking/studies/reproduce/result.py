@@ -132,3 +132,8 @@ def bootstrapped(values, seed: int) -> tuple[float, float, float]:
         (values,), np.mean, method="percentile", random_state=seed
     ).confidence_interval
     return float(values.mean()), float(found.low), float(found.high)
+
+
+def interval(errors) -> dict:
+    """Mean over sequences with the ends of its bootstrapped 95 % interval."""
+    return dict(zip(("mse", "low", "high"), bootstrapped(errors, 0), strict=True))

@@ -10,6 +10,12 @@ from lmu_spiking.errors import ValidationError
 PERIOD, HIGH = 2.5, 10.0  # in units of the longest delay T, which is 1 s
 NODES = 125  # samples that determine the 25 harmonics up to HIGH
 DRAWS = 200  # the first half trains, the second tests
+OUTPUTS = 5
+
+
+def delays(length: int) -> np.ndarray:
+    """The five delays (5,), steps."""
+    return np.linspace(0, length, OUTPUTS).astype(int)
 
 
 @dataclass(frozen=True, eq=False)
