@@ -18,7 +18,7 @@ NAMES = ("poisson-figure", "capacity", "delay-network")
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help=f"{', '.join(NAMES)}.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"{', '.join(NAMES)}.")],
     fast: Annotated[
         bool, typer.Option("--fast", help="A short version, which decides nothing.")
     ] = False,
