@@ -50,7 +50,7 @@ def plot_error_vs_order(ax, summary):
     ax.plot(at.order, guide, ":", color=GREY, label="slope 1")
     log_axes(ax, "Dimensions d", "State RMSE")
     ax.set_xticks(at.order, [str(d) for d in at.order])
-    ax.minorticks_off()
+    ax.set_xticks([], minor=True)
     return ax
 
 
