@@ -22,6 +22,7 @@ from lmu_spiking.spec import MemorySpec
 from lmu_spiking.theory import predict_band
 
 AGGREGATE = 10**6  # above which neurons are simulated as their sums
+FINALISTS = 4  # drafts that are worked out
 GOALS = ("neurons", "spikes")
 
 
@@ -154,16 +155,25 @@ def plan(
     if not drafts:
         raise _no_order(request)
     drafts.sort(key=lambda d: d.n_neurons if minimise == "neurons" else d.spikes_per_s)
-    for draft in drafts:
-        if draft.within(limits, slack=1.2):  # before the law has the last word
-            found = _settled(request, draft, neuron_type)
-            spent = {
-                "max_neurons": found.spec.n_neurons,
-                "max_spikes_per_s": found.spikes_per_s,
-            }
-            if all(spent[name] <= limits[name] for name in limits):
-                return replace(found, spec=found.spec.replace(noise_seed=noise_seed))
+    # whole neurons and the law itself have the last word on the best few
+    near = [draft for draft in drafts if draft.within(limits, slack=1.2)][:FINALISTS]
+    plans = [_settled(request, draft, neuron_type) for draft in near]
+    allowed = [
+        found
+        for found in plans
+        if found.spec.n_neurons <= limits["max_neurons"]
+        and found.spikes_per_s <= limits["max_spikes_per_s"]
+    ]
+    if allowed:
+        best = min(allowed, key=lambda p: _cost(p, minimise))
+        return replace(best, spec=best.spec.replace(noise_seed=noise_seed))
     raise _too_dear(request, drafts, limits)
+
+
+def _cost(found: Plan, minimise: str) -> tuple[float, float]:
+    """What is to be least, and what comes second."""
+    both = (found.spec.n_neurons, found.spikes_per_s)
+    return both if minimise == "neurons" else both[::-1]
 
 
 def _settled(request: Request, draft: Draft, neuron_type: str) -> Plan:
