@@ -1,7 +1,7 @@
 """What each order would take for an error: the first step of `planner.plan`."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,31 +116,71 @@ class Request:
         return range(lowest, MAX_ORDER + 1)
 
     def _draft(self, order: int, tuning: str, missed: float) -> "Draft | None":
-        """Neurons for one order: ``n <- n (error / goal)^2`` until it stands still."""
+        """The fewest neurons with which an order keeps the error."""
         ldn = LDN(order, self.theta)
         moments = band_moments(ldn, self.dt, self.bandwidth, self.rms)
         levels = LEVELS if tuning == "optimal" else 1
         options = {"max_rate": self.max_rate, "levels": levels}
-        goal, n, tau = np.sqrt(self.goal**2 - missed**2), 10**5, self.tau or self.theta
         last = ldn.readout((ldn.steps(self.dt) - 1) * self.dt, self.dt)
-        for attempt in range(30):
-            if attempt == 1 and self.tau is None:
-                tau = best_tau(ldn, self.dt, moments, n, **options)
+        goal = self.rms * np.sqrt(self.goal**2 - missed**2)
+
+        def fewest(tau: float, start: float) -> float:
             mapped = map_onto(ldn, tau, self.dt)
-            try:
-                found = balanced(ldn, mapped, self.dt, moments, n, **options)
-            except MappingError:
-                n *= 10
-                continue
-            ratio = (last @ found.noise @ last) / (self.rms * goal) ** 2
-            n = max(int(np.ceil(n * ratio)), 2 * order)
-            settled = abs(ratio - 1) < 0.01 or n == 2 * order or n > MAX_NEURONS
-            if settled and attempt >= 1:
-                break
-        else:
+
+            def enough(n: float) -> bool:
+                found = balanced(ldn, mapped, self.dt, moments, int(n), **options)
+                return last @ found.noise @ last <= goal**2
+
+            return least(enough, max(start, 2.0 * order), 2.0 * order)
+
+        try:
+            n, tau = fewest(self.tau or self.theta, 1000.0), self.tau
+            if tau is None:
+                tau = best_tau(ldn, self.dt, moments, int(np.ceil(n)), **options)
+                n = fewest(tau, n)
+        except MappingError:
             return None
-        spikes = n * mean_rate(self.max_rate, levels)
-        return Draft(order, tuning, tau, missed, n, spikes)
+        n = int(np.ceil(n))
+        return Draft(
+            order, tuning, tau, missed, n, n * mean_rate(self.max_rate, levels)
+        )
+
+
+def least(enough: Callable[[float], bool], start: float, low: float = 0.0) -> float:
+    """The least number, to 1 %, that is enough; from ``start`` outwards, not below low.
+
+    Too few neurons may have no law at all (`MappingError`): they are not enough.
+
+    Raises
+    ------
+    MappingError
+        If `MAX_NEURONS` are not enough.
+    """
+
+    def holds(x: float) -> bool:
+        try:
+            return enough(x)
+        except MappingError:
+            return False
+
+    if holds(start):
+        good, bad = start, start / 1.5
+        while bad > low and holds(bad):
+            good, bad = bad, bad / 1.5
+        if bad <= low:
+            if good == low or holds(low):
+                return low
+            bad = low
+    else:
+        bad, good = start, 1.5 * start
+        while not holds(good):
+            bad, good = good, 1.5 * good
+            if good > MAX_NEURONS:
+                raise MappingError(f"{MAX_NEURONS:,} neurons are not enough")
+    while good > 1.01 * bad:
+        middle = np.sqrt(good * bad)
+        good, bad = (middle, bad) if holds(middle) else (good, middle)
+    return good
 
 
 def _step(theta: float, bandwidth: float) -> float:

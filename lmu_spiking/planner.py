@@ -14,9 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lmu_spiking.cost import SynapticOperations, synaptic_operations
-from lmu_spiking.drafts import MARGIN, MAX_ORDER, Draft, Request
-from lmu_spiking.errors import ValidationError, check_positive, check_whole
-from lmu_spiking.ldn import LDN
+from lmu_spiking.drafts import MARGIN, MAX_ORDER, Draft, Request, least
+from lmu_spiking.errors import (
+    MappingError,
+    ValidationError,
+    check_positive,
+    check_whole,
+)
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.theory import predict_band
@@ -161,7 +165,8 @@ def plan(
     allowed = [
         found
         for found in plans
-        if found.spec.n_neurons <= limits["max_neurons"]
+        if found is not None
+        and found.spec.n_neurons <= limits["max_neurons"]
         and found.spikes_per_s <= limits["max_spikes_per_s"]
     ]
     if allowed:
@@ -172,37 +177,52 @@ def plan(
 
 def _cost(found: Plan, minimise: str) -> tuple[float, float]:
     """What is to be least, and what comes second."""
-    both = (found.spec.n_neurons, found.spikes_per_s)
-    return both if minimise == "neurons" else both[::-1]
+    neurons, spikes = float(found.spec.n_neurons), found.spikes_per_s
+    return (neurons, spikes) if minimise == "neurons" else (spikes, neurons)
 
 
-def _settled(request: Request, draft: Draft, neuron_type: str) -> Plan:
-    """The draft as whole neurons, their number corrected by the law itself."""
-    ldn, least = LDN(draft.order, request.theta), 2 * draft.order
-    n, max_rate = draft.n_neurons, request.max_rate
-    last = ldn.readout((ldn.steps(request.dt) - 1) * request.dt, request.dt)
+def _settled(request: Request, draft: Draft, neuron_type: str) -> Plan | None:
+    """The draft as whole neurons: the fewest that keep the error by the law itself.
+
+    Where the fewest that there can be are too many, they fire less.
+    """
+    fewest, kept = 2 * draft.order, []
     goal = np.sqrt(request.goal**2 - draft.truncation**2)
-    for _ in range(6):
-        spec = MemorySpec(
-            n_neurons=n,
-            order=draft.order,
-            theta=request.theta,
-            tau=draft.tau,
-            dt=request.dt,
-            neuron_type=neuron_type,
-            tuning=draft.tuning,
-            max_rate=max_rate,
-            aggregated=n > AGGREGATE,
-            signal=request.band,
-        )
-        law = predict_band(spec)
-        noise = float(np.sqrt(last @ law.noise @ last)) / request.rms
-        if abs(noise / goal - 1) < 0.01:
-            break
-        wanted = n * (max_rate / request.max_rate) * (noise / goal) ** 2
-        n = max(int(np.ceil(wanted)), least)
-        # where the fewest neurons are too many, they fire less
-        max_rate = request.max_rate * min(1.0, wanted / least)
+
+    def enough(amount: float) -> bool:
+        n = max(int(np.ceil(amount)), fewest)
+        max_rate = request.max_rate * min(1.0, amount / fewest)
+        found = _worked_out(request, draft, n, max_rate, neuron_type)
+        if found.noise <= goal:
+            kept.append(found)
+        return found.noise <= goal
+
+    try:
+        least(enough, float(draft.n_neurons), 0.02 * fewest)
+    except MappingError:
+        return None
+    return min(kept, key=lambda p: _cost(p, "neurons"))
+
+
+def _worked_out(
+    request: Request, draft: Draft, n: int, max_rate: float, neuron_type: str
+) -> Plan:
+    """What the law says of so many neurons."""
+    spec = MemorySpec(
+        n_neurons=n,
+        order=draft.order,
+        theta=request.theta,
+        tau=draft.tau,
+        dt=request.dt,
+        neuron_type=neuron_type,
+        tuning=draft.tuning,
+        max_rate=max_rate,
+        aggregated=n > AGGREGATE,
+        signal=request.band,
+    )
+    law, dt = predict_band(spec), request.dt
+    last = spec.ldn.readout((spec.ldn.steps(dt) - 1) * dt, dt)
+    noise = float(np.sqrt(last @ law.noise @ last)) / request.rms
     return Plan(
         spec=spec,
         error=request.error,
