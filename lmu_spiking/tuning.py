@@ -11,6 +11,7 @@ import numpy as np
 from nengo.dists import Uniform
 from nengo.neurons import NeuronType
 
+from lmu_spiking.adaptation import AdaptiveLIF, AdaptiveLIFRate, settled
 from lmu_spiking.errors import ValidationError, check_positive
 
 _SPIKES = {
@@ -23,6 +24,8 @@ _NEURONS = {
     "if": nengo.SpikingRectifiedLinear,
     "lif": nengo.LIF,
     "rate-lif": nengo.LIFRate,
+    "adaptive": AdaptiveLIF,
+    "rate-adaptive": AdaptiveLIFRate,
 }
 TUNINGS = ("pairs", "drawn")
 NEURON_TYPES = (
@@ -37,10 +40,11 @@ def neuron_type(name) -> NeuronType:
 
     ``poisson``, ``stochastic`` and ``regular`` spike at rectified-linear rates, with
     ``-lif`` at those of a LIF curve; ``if`` and ``lif`` integrate; ``rate`` and
-    ``rate-lif`` do not spike.
+    ``rate-lif`` do not spike.  ``adaptive`` (LIF) and ``rate-adaptive`` have the curves
+    that adaptation settles to, as has any `nengo.AdaptiveLIF` that is given.
     """
     if isinstance(name, NeuronType):
-        return _checked_amplitude(name)
+        return settled(_checked_amplitude(name))
     if name in _NEURONS:
         return _NEURONS[name]()
     if name in NEURON_TYPES:
