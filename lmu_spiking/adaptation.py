@@ -17,7 +17,7 @@ memory of faster signals is read best with a short ``tau_n``.
 import nengo
 import numpy as np
 
-NODES = 8193  # of the table that inverts a curve; 0.06 Hz apart where tau_ref is 2 ms
+NODES = 4097  # of the table that inverts a curve; 0.12 Hz apart where tau_ref is 2 ms
 
 
 class _Settled:

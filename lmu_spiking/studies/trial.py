@@ -14,6 +14,7 @@ from nengo.cache import NoDecoderCache
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.spec import MemorySpec
+from lmu_spiking.studies.cost import synaptic_operations
 from lmu_spiking.studies.metrics import nrmse, rms
 from lmu_spiking.tasks import Signal
 from lmu_spiking.theory import ErrorBudget, predict, window_delays
@@ -83,10 +84,13 @@ def run_trial(
     exact[1:] = predicted.states[:-1]
     row = measure(spec, u, state, exact, window) | predicted_row(predicted)
     spikes = counter.total
+    cost = synaptic_operations(spec, spikes / signal.duration)
     row |= {
         "spikes": spikes,
         "spikes_per_s": spikes / signal.duration,
         "mean_rate": spikes / signal.duration / spec.n_neurons,
+        "synops_per_s": cost.factored,
+        "synops_per_s_full": cost.full,
         "neurons": spec.n_neurons,
         "order": spec.order,
         "theta": spec.theta,
