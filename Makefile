@@ -32,6 +32,7 @@ reproduce: $(INSTALLED) ## the long reproductions, spike noise and the error law
 	.venv/bin/pytest -m slow -n 2
 	.venv/bin/python benchmarks/noise.py
 	.venv/bin/python benchmarks/law.py
+	.venv/bin/python benchmarks/spikes.py
 
 bench: $(INSTALLED) ## speed, as ratios against peers
 	.venv/bin/python benchmarks/scaling.py

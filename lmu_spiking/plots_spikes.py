@@ -14,6 +14,7 @@ X = {
     "synops_per_s": "Synaptic operations per second, factored",
     "synops_per_s_full": "Synaptic operations per second, full",
 }
+DRAWN = ("poisson", "stochastic")  # spikes without a voltage, so without a lead
 CAPTIONS = {
     "spikes-cost": "Error of the state against neurons, spikes and synaptic operations "
     "(spikes times the weights they drive; factored as built, and as full m by m "
@@ -23,7 +24,8 @@ CAPTIONS = {
     "independent phases gain with the root of the rate.",
     "spikes-discrepancy": "How unevenly neurons stand between their spikes "
     "(Kolmogorov-Smirnov distance of phases), against the neurons that fire on one "
-    "side of a dimension. On the line they are independent.",
+    "side of a dimension. On the line they are independent; hollow: all neurons start "
+    "at voltage zero.",
     "spikes-sources": "Where the error comes from: the same curves and decoders with "
     "exact rates, with regular spikes, with the neurons themselves, and with the lead "
     "of their membranes mapped out; the line is what that lead explains.",
@@ -84,6 +86,16 @@ def plot_discrepancy(ax, sources, levels=None):
     ordered = sources.sort_values("group_neurons")
     for k, name, cell in _by_type(ordered, levels):
         draw_points(ax, cell, "group_neurons", "discrepancy", k, name)
+        ax.plot(
+            cell.group_neurons,
+            cell.in_step_discrepancy,
+            f"{MARKERS[k % len(MARKERS)]}:",
+            color=COLORS[k % len(COLORS)],
+            mfc="white",
+            ms=4.5,
+            lw=0.8,
+            label=f"{name}, from one voltage",
+        )
     null = ordered[["group_neurons", "discrepancy_null"]].to_numpy().T
     ax.plot(*null, color=BLACK, lw=0.8, zorder=0, label="independent")
     return log_axes(ax, "Neurons firing in a group", "Kolmogorov-Smirnov distance")
@@ -149,8 +161,10 @@ def spikes_figures(summary, budgets, sources) -> dict:
         panels = [
             (plot_sources, f"{name}, order {d}", cell, {})
             for (name, d), cell in sources.groupby(["neuron_type", "order"])
+            if not name.startswith(DRAWN)
         ]
-        figures["spikes-sources"] = _grid(panels, 3)
+        if panels:
+            figures["spikes-sources"] = _grid(panels, 3)
     return figures
 
 
@@ -197,6 +211,8 @@ def _grid(panels, columns: int):
             legend |= dict(zip(labels, handles, strict=True))
             ax.get_legend().remove()
             ax.set_title(title)
+            for axis in (ax.xaxis, ax.yaxis):
+                axis.set_minor_formatter("")
         for ax in axes.flat[len(panels) :]:
             ax.set_visible(False)
         for ax in axes[:, 1:].flat:

@@ -31,7 +31,7 @@ def spikes(
     duration: Annotated[float, typer.Option(help="Of each trial, seconds.")] = 10.0,
     theta: Annotated[float, typer.Option(help="Window, seconds.")] = 0.5,
     sources: Annotated[
-        bool, typer.Option(help="Find where the errors come from, in 2 trials each.")
+        bool, typer.Option(help="Find where errors come from, in up to 3 trials each.")
     ] = True,
     jobs: Annotated[int, typer.Option(help="Processes; -1 for all cores.")] = -1,
     resume: Annotated[
@@ -71,11 +71,15 @@ def spikes(
     )
     from lmu_spiking.studies.sweep import sweep
     from lmu_spiking.studies.trial import versions
+    from lmu_spiking.tuning import neuron_type
 
     _check("--trials", trials, trials >= 1, "must be at least 1")
     _check("--jobs", jobs, jobs == -1 or jobs >= 1, "must be at least 1, or -1")
     _check("--seed", seed, 0 <= seed < 2**31, "must be from 0 to 2147483647")
     kinds = _numbers("--neuron-types", neuron_types, str)
+    for kind in kinds:
+        spiking = neuron_type(kind).spiking
+        _check("--neuron-types", kind, spiking, "does not spike; leave it out")
     at = _numbers("--orders", orders, int)
     each = _numbers("--neurons-per-dimension", neurons_per_dimension, int)
     base = MemorySpec(theta=theta, order=at[0], n_neurons=2 * at[0])
@@ -90,8 +94,8 @@ def spikes(
         seed,
         orders=at,
     )
-    apart = [t for t in neuron_trials(at, each, kinds, 2, base, duration, seed)]
-    apart = [t for t in apart if sources and not t.spec.neuron_type.startswith("rate")]
+    apart = neuron_trials(at, each, kinds, min(trials, 3), base, duration, seed)
+    apart = apart if sources else []
     everything = {t.digest: t for t in sum(planned.values(), varied)}
     prepare(out)
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers

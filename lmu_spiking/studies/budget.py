@@ -38,8 +38,8 @@ def mean_rate(spec: MemorySpec) -> float:
     From the curves and the exact states, without noise or a run.
     """
     white = spec.signal
-    u = white_noise(100.0 / white.bandwidth, spec.dt, white.bandwidth, white.rms, 0)
-    states = spec.ldn.simulate(u.samples, spec.dt)
+    u = white_noise(20.0 / white.bandwidth, spec.dt, white.bandwidth, white.rms, 0)
+    states = spec.ldn.simulate(u.samples * white.rms / u.rms, spec.dt)
     levels = (np.arange(200) + 0.5) / 200
     population = spec_population(spec)
     rates = [
@@ -57,8 +57,11 @@ def neurons_for(spec: MemorySpec, budget: float) -> int:
     ValidationError
         If that is fewer than 2 a dimension.
     """
+    return _neurons(spec, mean_rate(spec.replace(n_neurons=200 * spec.order)), budget)
+
+
+def _neurons(spec: MemorySpec, rate: float, budget: float) -> int:
     budget = check_positive("budget", budget, "spikes per second")
-    rate = mean_rate(spec.replace(n_neurons=200 * spec.order))
     each = round(budget / rate / spec.order)
     if each < 2:
         raise ValidationError(
@@ -113,9 +116,10 @@ def spike_budget_trials(
         for order in (orders or [base.order])
         for rate in max_rates
     ]
-    for budget, planned in found.items():
-        for cell in cells:
-            each = neurons_for(cell, budget) // cell.order
+    for cell in cells:
+        rate = mean_rate(cell.replace(n_neurons=200 * cell.order))
+        for budget, planned in found.items():
+            each = _neurons(cell, rate, budget) // cell.order
             types = [cell.neuron_type]
             planned += grid(
                 [cell.order], [each], types, trials, cell, duration, first_seed

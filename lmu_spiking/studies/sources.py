@@ -17,9 +17,9 @@ from nengo.neurons import NeuronType, NeuronTypeParam
 
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.spec import MemorySpec
-from lmu_spiking.studies.discrepancy import watch_phases
 from lmu_spiking.studies.membrane import lead_floor, map_lead, measure_lead
 from lmu_spiking.studies.metrics import rms
+from lmu_spiking.studies.phases import watch_phases
 from lmu_spiking.studies.report import interval
 from lmu_spiking.studies.sweep import Trial
 from lmu_spiking.studies.trial import simulator
@@ -71,7 +71,8 @@ def error_sources(spec: MemorySpec, signal, *, training=None) -> dict:
         at zero voltage, ``mended_rmse`` with the lead mapped out; ``lead_rmse``, what
         the lead explains; ``lead`` (mean, seconds), ``lead_explained``; and of phases:
         ``discrepancy``, ``discrepancy_null``, ``discrepancy_ratio``,
-        ``effective_neurons``, ``group_neurons``, ``verdict``.
+        ``in_step_discrepancy`` (all from zero voltage), ``effective_neurons``,
+        ``group_neurons``, ``verdict``.
     """
     u = np.asarray(signal, dtype=float)
     population = _memory(spec).population
@@ -82,12 +83,13 @@ def error_sources(spec: MemorySpec, signal, *, training=None) -> dict:
     neurons = population.neurons
     curve = CurveRate(neurons)
     own, watch = _error(spec, u, watch=True)
+    together, watch_together = _error(spec, u, _from_zero(neurons), watch=True)
     found = watch.discrepancy(spec.theta)
     return {
         "state_rmse": own,
         "static_rmse": _error(spec, u, curve)[0],
         "regular_rmse": _error(spec, u, nengo.RegularSpiking(curve))[0],
-        "in_step_rmse": _error(spec, u, _from_zero(neurons))[0],
+        "in_step_rmse": together,
         "mended_rmse": _error(spec, u, lead=lead.seconds)[0],
         "lead_rmse": lead_floor(spec, spec.ldn.simulate(u, spec.dt), lead.seconds),
         "lead": float(lead.seconds.mean()),
@@ -95,6 +97,7 @@ def error_sources(spec: MemorySpec, signal, *, training=None) -> dict:
         "discrepancy": found.distance,
         "discrepancy_null": found.null,
         "discrepancy_ratio": found.ratio,
+        "in_step_discrepancy": watch_together.discrepancy(spec.theta).distance,
         "effective_neurons": found.effective_neurons,
         "group_neurons": found.neurons,
         "verdict": found.verdict,
@@ -127,12 +130,15 @@ def summarise_sources(frame: pd.DataFrame) -> pd.DataFrame:
     ``_high`` end 95 % intervals over trials, NaN for a single one.
     """
     rows = []
+    if frame.empty:
+        return frame
     for key, cell in frame.groupby(["neuron_type", "order", "neurons"]):
         row = dict(zip(("neuron_type", "order", "neurons"), key, strict=True))
         row["trials"] = len(cell)
         for name in SOURCES:
             row |= interval(name, cell[name])
         row |= interval("discrepancy", cell.discrepancy)
+        row |= interval("in_step_discrepancy", cell.in_step_discrepancy)
         means = ("discrepancy_null", "discrepancy_ratio", "effective_neurons")
         for name in (*means, "group_neurons", "lead", "lead_explained"):
             row[name] = cell[name].mean()

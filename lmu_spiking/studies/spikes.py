@@ -107,8 +107,9 @@ def write_spikes_report(
         ("Neurons and their cost", COST, cost_table(summary)),
         ("Equal spikes", BUDGET, budget_table(budgets)),
         ("Exponents against the rate, at equal spikes", "", exponent_table(fits)),
-        ("Where the error comes from", SOURCES, source_table(sources)),
     )
+    if len(sources):
+        shown += (("Where the error comes from", SOURCES, source_table(sources)),)
     text = PAGE.format(
         style=page.STYLE,
         what=html.escape(page._what(frame)),
