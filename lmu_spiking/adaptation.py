@@ -10,8 +10,10 @@ with ``f`` the curve of the LIF neuron without adaptation.  ``f`` rises, so ther
 one solution.  Nengo's own ``rates`` and ``gain_bias`` leave the adaptation out: its
 decoders expect too many spikes.
 
-The drive must change slowly against ``tau_n`` for the neurons to be on this curve; a
-memory of faster signals is read best with a short ``tau_n``.
+The neurons are on this curve only while the drive changes slowly against ``tau_n``,
+below about ``1 / (2 pi tau_n)``.  Faster signals see neurons that are adapted to their
+mean: with Nengo's ``tau_n`` of 1 s a memory of 2 Hz noise is wrong by most of its rms,
+at any number of neurons.  Use a short ``tau_n``, or neurons that do not adapt.
 """
 
 import nengo

@@ -14,7 +14,8 @@ X = {
     "synops_per_s": "Synaptic operations per second, factored",
     "synops_per_s_full": "Synaptic operations per second, full",
 }
-DRAWN = ("poisson", "stochastic")  # spikes without a voltage, so without a lead
+RANDOM = ("poisson", "stochastic")  # spikes without a voltage, so without a lead
+GUIDES = ("slope −1/2", "independent", "lead alone")
 CAPTIONS = {
     "spikes-cost": "Error of the state against neurons, spikes and synaptic operations "
     "(spikes times the weights they drive; factored as built, and as full m by m "
@@ -161,7 +162,7 @@ def spikes_figures(summary, budgets, sources) -> dict:
         panels = [
             (plot_sources, f"{name}, order {d}", cell, {})
             for (name, d), cell in sources.groupby(["neuron_type", "order"])
-            if not name.startswith(DRAWN)
+            if not name.startswith(RANDOM)
         ]
         if panels:
             figures["spikes-sources"] = _grid(panels, 3)
@@ -217,5 +218,7 @@ def _grid(panels, columns: int):
             ax.set_visible(False)
         for ax in axes[:, 1:].flat:
             ax.set_ylabel("")
-        figure.legend(list(legend.values()), list(legend), loc="outside right upper")
+        names = sorted(legend, key=lambda name: (name in GUIDES, name))
+        handles = [legend[name] for name in names]
+        figure.legend(handles, names, loc="outside right upper")
     return figure
