@@ -101,9 +101,9 @@ def spikes(
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
     with Bar("Trials", len(everything) + len(apart)) as bar:
-        run = {"n_jobs": jobs, "on_done": bar.advance}
-        frame = sweep(everything.values(), out, resume=resume, **run)
-        found = summarise_sources(source_trials(apart, **run))
+        run = {"n_jobs": jobs, "resume": resume, "on_done": bar.advance}
+        frame = sweep(everything.values(), out, **run)
+        found = summarise_sources(source_trials(apart, out, **run))
     summary = costs(frame[frame.digest.isin({t.digest for t in varied})])
     budgets, fits = budget_costs(frame, planned), rate_exponents(frame, planned)
     command = shlex.join(["lmu-spiking", *sys.argv[1:]])

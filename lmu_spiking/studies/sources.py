@@ -7,7 +7,9 @@ The same memory is run with the same curves and decoders, and other neurons:
 - the neurons themselves: what their membranes do is added; and with that mapped out.
 """
 
+import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import joblib
 import nengo
@@ -20,9 +22,10 @@ from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.membrane import lead_floor, map_lead, measure_lead
 from lmu_spiking.studies.metrics import rms
 from lmu_spiking.studies.phases import watch_phases
+from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.report import interval
 from lmu_spiking.studies.sweep import Trial
-from lmu_spiking.studies.trial import simulator
+from lmu_spiking.studies.trial import simulator, versions
 from lmu_spiking.tasks import white_noise
 
 SOURCES = (
@@ -106,17 +109,28 @@ def error_sources(spec: MemorySpec, signal, *, training=None) -> dict:
 
 def source_trials(
     trials: Iterable[Trial],
+    out,
     n_jobs: int = 1,
+    resume: bool = True,
     on_done: Callable[[dict], None] | None = None,
 ) -> pd.DataFrame:
     """`error_sources` of trials, in parallel: a row for each, in no order.
 
     The lead is learned from another signal of the same kind.
+
+    Parameters
+    ----------
+    trials : iterable of Trial
+    out : path-like
+        Folder; each trial goes to ``out/sources/<digest>.json`` when it is done.
+    n_jobs, resume, on_done
+        As in `sweep`.
     """
-    rows = []
+    folder, rows = Path(out) / "sources", []
+    folder.mkdir(parents=True, exist_ok=True)
     with joblib.parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1):
         run = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        for row in run(joblib.delayed(_sources)(trial) for trial in trials):
+        for row in run(joblib.delayed(_run)(trial, folder, resume) for trial in trials):
             rows.append(row)
             if on_done:
                 on_done(row)
@@ -147,20 +161,28 @@ def summarise_sources(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _sources(trial: Trial) -> dict:
-    """The row of one trial; in a worker."""
+def _run(trial: Trial, folder: Path, resume: bool) -> dict:
+    """The row of one trial, from its file if this version wrote it; in a worker."""
+    path, version = folder / f"{trial.digest}.json", versions()["lmu_spiking"]
+    if resume and path.exists():
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["version"] == version:
+            return record["row"]
     spec, white = trial.spec, trial.spec.signal
     other = (trial.signal_seed + 1) % 2**31
     training = white_noise(
         trial.duration, spec.dt, white.bandwidth, white.rms, other
     ).samples
-    named = {
+    row = {
         "neuron_type": spec.neuron_type,
         "order": spec.order,
         "neurons": spec.n_neurons,
         "max_rate": spec.max_rate,
+        "bandwidth": white.bandwidth,
+        **error_sources(spec, trial.signal.samples, training=training),
     }
-    return named | error_sources(spec, trial.signal.samples, training=training)
+    write_json(path, {"version": version, "trial": trial.to_dict(), "row": row})
+    return row
 
 
 # -- runs --------------------------------------------------------------------------

@@ -60,11 +60,13 @@ def test_integrators_are_regular_spikes(white):
     assert found["in_step_discrepancy"] > 2 * found["discrepancy"]
 
 
-def test_trials_are_summarised():
+def test_trials_are_summarised(tmp_path, monkeypatch):
     trials = neuron_trials([1], [20, 30], ["if"], 2, BASE, 1.0)
     seen = []
-    frame = source_trials(trials, on_done=seen.append)
+    frame = source_trials(trials, tmp_path, on_done=seen.append)
     assert len(frame) == len(seen) == 4
+    monkeypatch.setattr("lmu_spiking.studies.sources.error_sources", None)
+    pd.testing.assert_frame_equal(source_trials(trials, tmp_path), frame)
     summary = summarise_sources(frame)
     assert list(summary.neurons) == [20, 30]
     for name in SOURCES:
