@@ -14,7 +14,10 @@ X = {
     "synops_per_s": "Synaptic operations per second, factored",
     "synops_per_s_full": "Synaptic operations per second, full",
 }
-RANDOM = ("poisson", "stochastic")  # spikes without a voltage, so without a lead
+RANDOM = (
+    "poisson",
+    "stochastic",
+)  # spikes without a voltage: neither a lead nor a start
 GUIDES = ("slope −1/2", "independent", "lead alone")
 CAPTIONS = {
     "spikes-cost": "Error of the state against neurons, spikes and synaptic operations "
@@ -87,6 +90,8 @@ def plot_discrepancy(ax, sources, levels=None):
     ordered = sources.sort_values("group_neurons")
     for k, name, cell in _by_type(ordered, levels):
         draw_points(ax, cell, "group_neurons", "discrepancy", k, name)
+        if name.startswith(RANDOM):
+            continue
         ax.plot(
             cell.group_neurons,
             cell.in_step_discrepancy,
