@@ -37,6 +37,7 @@ reproduce: $(INSTALLED) ## published figures, spike noise and the error law agai
 	.venv/bin/python benchmarks/law.py
 	for name in $(PUBLISHED); do \
 		.venv/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done
+	.venv/bin/python benchmarks/spikes.py
 
 bench: $(INSTALLED) ## speed, as ratios against peers
 	.venv/bin/python benchmarks/scaling.py

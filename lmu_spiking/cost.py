@@ -7,7 +7,8 @@ neurons, order ``d`` and step ``dt``:
 
 - *Factored*, as the network here is built: a spike adds its decoder to the one
   dimension that it represents.  Then, clocked and whether or not there are spikes,
-  ``A'`` takes ``d^2`` multiplications in a step, input ``d`` and encoders ``m``:
+  a step takes ``d^2`` multiplications for ``A'``, ``d`` for the input and ``m`` for
+  the encoders:
 
   .. math:: s + (d^2 + d + m) / dt .
 

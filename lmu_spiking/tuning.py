@@ -11,6 +11,7 @@ import numpy as np
 from nengo.dists import Uniform
 from nengo.neurons import NeuronType
 
+from lmu_spiking.adaptation import AdaptiveLIF, AdaptiveLIFRate, settled
 from lmu_spiking.errors import ValidationError, check_positive
 from lmu_spiking.neurons import Unmerged
 
@@ -24,6 +25,8 @@ _NEURONS = {
     "if": nengo.SpikingRectifiedLinear,
     "lif": nengo.LIF,
     "rate-lif": nengo.LIFRate,
+    "adaptive": AdaptiveLIF,
+    "rate-adaptive": AdaptiveLIFRate,
 }
 TUNINGS = ("pairs", "recruited", "drawn")
 LEVELS = 8  # of recruited pairs; more change nothing in the third digit
@@ -39,10 +42,11 @@ def neuron_type(name) -> NeuronType:
 
     ``poisson``, ``stochastic`` and ``regular`` spike at rectified-linear rates, with
     ``-lif`` at those of a LIF curve; ``if`` and ``lif`` integrate; ``rate`` and
-    ``rate-lif`` do not spike.
+    ``rate-lif`` do not spike.  ``adaptive`` (LIF) and ``rate-adaptive`` have the curves
+    that adaptation settles to, as has any `nengo.AdaptiveLIF` that is given.
     """
     if isinstance(name, NeuronType):
-        return _checked_amplitude(name)
+        return settled(_checked_amplitude(name))
     if name in _NEURONS:
         return _NEURONS[name]()
     if name in NEURON_TYPES:

@@ -25,6 +25,8 @@ KINDS = {
     "poisson-lif": ("poisson", False),
     "stochastic-lif": ("stochastic", False),
     "regular-lif": ("regular", False),
+    "adaptive": ("regular", False),
+    "rate-adaptive": ("rate", False),
 }
 
 
@@ -39,6 +41,8 @@ def test_names_stand_for_neuron_types(name):
 def test_the_rates_of_a_name_are_its_curve():
     J = np.linspace(-1, 3, 9)[:, None]
     for name in NEURON_TYPES:
+        if name.endswith("adaptive"):
+            continue  # in test_adaptation.py
         neurons = neuron_type(name)
         lif = name.endswith("lif")
         base = nengo.LIFRate() if lif else nengo.RectifiedLinear()

@@ -14,6 +14,7 @@ from lmu_spiking.cli.doctor import doctor
 from lmu_spiking.cli.plan import plan
 from lmu_spiking.cli.reproduce import reproduce
 from lmu_spiking.cli.run import run
+from lmu_spiking.cli.spikes import spikes
 from lmu_spiking.cli.study import study
 
 HELP = """
@@ -25,6 +26,7 @@ Spiking memories of a sliding window, with the error known before the run.
   lmu-spiking plan --error 0.05          the smallest memory of that error
   lmu-spiking study --orders 3,6,12      error against neurons, beside the law
   lmu-spiking reproduce capacity         a published table beside ours
+  lmu-spiking spikes                     neuron types: what their spikes are worth
   lmu-spiking doctor                     what is installed, what is missing
 
 Every command has --help with examples, and --json for scripts. Times are in seconds,
@@ -32,7 +34,7 @@ rates in Hz.
 """
 
 app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None)
-for command in (run, plan, study, reproduce, doctor):
+for command in (run, plan, study, spikes, reproduce, doctor):
     app.command()(command)
 
 

@@ -123,13 +123,13 @@ def _summary(cell: pd.DataFrame) -> dict:
     for name in MEASURES:
         measured, predicted = cell[name], cell[f"predicted_{name}"]
         ratio = (measured / predicted).where(predicted > 0)
-        row |= _interval(name, measured)
+        row |= interval(name, measured)
         row[f"predicted_{name}"] = np.sqrt(np.mean(predicted**2))
-        row |= _interval(f"{name}_ratio", ratio)
+        row |= interval(f"{name}_ratio", ratio)
     return row
 
 
-def _interval(name: str, values: pd.Series) -> dict:
+def interval(name: str, values: pd.Series) -> dict:
     """Root of the mean square, with an interval symmetric in its logarithm."""
     mean, half = confidence(values**2)
     root = np.sqrt(mean)

@@ -11,6 +11,7 @@ import numpy as np
 from nengo.builder import Model
 from nengo.cache import NoDecoderCache
 
+from lmu_spiking.cost import synaptic_operations
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.realisation import REALISED
@@ -87,10 +88,13 @@ def run_trial(
     exact = np.vstack([predicted.initial, predicted.states[:-1]])
     row = measure(spec, u, state, exact, window) | predicted_row(predicted)
     spikes = counter.total
+    cost = synaptic_operations(spec, spikes / signal.duration)
     row |= {
         "spikes": spikes,
         "spikes_per_s": spikes / signal.duration,
         "mean_rate": spikes / signal.duration / spec.n_neurons,
+        "synops_per_s": cost.factored,
+        "synops_per_s_full": cost.full,
         "neurons": spec.n_neurons,
         "order": spec.order,
         "theta": spec.theta,

@@ -1,0 +1,237 @@
+"""Pictures of spikes: what they cost, how they are spread, and whether they agree."""
+
+import numpy as np
+
+from lmu_spiking.plots.style import (
+    BLACK,
+    BLUE,
+    COLORS,
+    GREEN,
+    GREY,
+    MARKERS,
+    VERMILION,
+    draw_points,
+    log_axes,
+    new_figure,
+    styled,
+)
+
+X = {
+    "neurons": "Neurons",
+    "spikes_per_s": "Spikes per second",
+    "synops_per_s": "Synaptic operations per second, factored",
+    "synops_per_s_full": "Synaptic operations per second, full",
+}
+RANDOM = (
+    "poisson",
+    "stochastic",
+)  # spikes without a voltage: neither a lead nor a start
+GUIDES = ("slope −1/2", "independent", "lead alone")
+CAPTIONS = {
+    "spikes-cost": "Error of the state against neurons, spikes and synaptic operations "
+    "(spikes times the weights they drive; factored as built, and as full m by m "
+    "weights): trials with 95 % intervals; lines are the law, where there is one.",
+    "spikes-budget": "The same number of spikes per second, from many slow neurons "
+    "(left) or a few fast ones (right). Poisson noise does not care; regular spikes at "
+    "independent phases gain with the root of the rate.",
+    "spikes-discrepancy": "How unevenly neurons stand between their spikes "
+    "(Kolmogorov-Smirnov distance of phases), against the neurons that fire on one "
+    "side of a dimension. On the line they are independent; hollow: all neurons start "
+    "at voltage zero.",
+    "spikes-sources": "Where the error comes from: the same curves and decoders with "
+    "exact rates, with regular spikes, with the neurons themselves, and with the lead "
+    "of their membranes mapped out; the line is what that lead explains.",
+}
+
+
+def plot_error_by_type(ax, summary, x: str = "neurons", levels=None):
+    """Error against neurons or a cost, a colour for each neuron type.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    summary : DataFrame
+        From `budget.costs`, of one order and max_rate.
+    x : str
+        A column of the summary: one of `X`.
+    levels : list, optional
+        Neuron types that colours are given to; those in the summary by default.
+    """
+    for k, name, cell in _by_type(summary.sort_values(x), levels):
+        draw_points(ax, cell, x, "state_rmse", k, name)
+        law = cell[cell.predicted_state_rmse > 0]
+        ax.plot(law[x], law.predicted_state_rmse, color=COLORS[k % len(COLORS)], lw=1)
+    return log_axes(ax, X[x], "State RMSE")
+
+
+def plot_error_vs_rate(ax, summary, levels=None):
+    """Error against the rate at the radius, at one budget of spikes.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    summary : DataFrame
+        From `budget.budget_costs`, of one budget and order.
+    levels : list, optional
+        Neuron types that colours are given to; those in the summary by default.
+    """
+    for k, name, cell in _by_type(summary.sort_values("max_rate"), levels):
+        draw_points(ax, cell, "max_rate", "state_rmse", k, name)
+        ax.plot(cell.max_rate, cell.state_rmse, color=COLORS[k % len(COLORS)], lw=0.8)
+    ends = np.array([summary.max_rate.min(), summary.max_rate.max()])
+    below = 0.75 * (summary.state_rmse * np.sqrt(summary.max_rate)).min()
+    ax.plot(ends, below / np.sqrt(ends), ":", color=GREY, label="slope −1/2")
+    return log_axes(ax, "Rate at the radius (Hz)", "State RMSE")
+
+
+def plot_discrepancy(ax, sources, levels=None):
+    """Discrepancy of phases against the neurons firing, beside the null.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    sources : DataFrame
+        From `summarise_sources`, of one order.
+    levels : list, optional
+        Neuron types that colours are given to; those in the summary by default.
+    """
+    ordered = sources.sort_values("group_neurons")
+    for k, name, cell in _by_type(ordered, levels):
+        draw_points(ax, cell, "group_neurons", "discrepancy", k, name)
+        if name.startswith(RANDOM):
+            continue
+        ax.plot(
+            cell.group_neurons,
+            cell.in_step_discrepancy,
+            f"{MARKERS[k % len(MARKERS)]}:",
+            color=COLORS[k % len(COLORS)],
+            mfc="white",
+            ms=4.5,
+            lw=0.8,
+            label=f"{name}, from one voltage",
+        )
+    null = ordered[["group_neurons", "discrepancy_null"]].to_numpy().T
+    ax.plot(*null, color=BLACK, lw=0.8, zorder=0, label="independent")
+    return log_axes(ax, "Neurons firing in a group", "Kolmogorov-Smirnov distance")
+
+
+def plot_sources(ax, sources):
+    """Errors of one neuron type and of its relatives against neurons.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    sources : DataFrame
+        From `summarise_sources`, of one neuron type and order.
+    """
+    sources = sources.sort_values("neurons")
+    shown = (
+        ("state_rmse", "as they are", VERMILION),
+        ("mended_rmse", "lead mapped out", GREEN),
+        ("regular_rmse", "regular spikes, same curves", BLUE),
+        ("static_rmse", "exact rates, same curves", GREY),
+    )
+    for k, (column, label, color) in enumerate(shown):
+        cell = sources[sources[column] > 1e-9]
+        if len(cell):
+            _line(ax, cell, column, label, color, MARKERS[k])
+    ax.plot(
+        sources.neurons, sources.lead_rmse, "--", color=BLACK, lw=1, label="lead alone"
+    )
+    return log_axes(ax, "Neurons", "State RMSE")
+
+
+def spikes_figures(summary, budgets, sources) -> dict:
+    """The figures by name; `CAPTIONS` says what each shows.
+
+    Parameters
+    ----------
+    summary, budgets, sources : DataFrame
+        From `budget.costs`, `budget.budget_costs` and `summarise_sources`; each may
+        be empty.
+    """
+    names = [set(t.neuron_type) for t in (summary, budgets, sources) if len(t)]
+    levels = sorted(set().union(*names))
+    figures = {}
+    if len(summary):
+        panels = [
+            (plot_error_by_type, f"order {d}", cell, {"x": x, "levels": levels})
+            for d, cell in summary.groupby("order")
+            for x in X
+        ]
+        figures["spikes-cost"] = _grid(panels, len(X))
+    if len(budgets):
+        panels = [
+            (plot_error_vs_rate, _titled(*key), cell, {"levels": levels})
+            for key, cell in budgets.groupby(["budget", "order"])
+        ]
+        figures["spikes-budget"] = _grid(panels, 3)
+    if len(sources):
+        panels = [
+            (plot_discrepancy, f"order {d}", cell, {"levels": levels})
+            for d, cell in sources.groupby("order")
+        ]
+        figures["spikes-discrepancy"] = _grid(panels, 3)
+        panels = [
+            (plot_sources, f"{name}, order {d}", cell, {})
+            for (name, d), cell in sources.groupby(["neuron_type", "order"])
+            if not name.startswith(RANDOM)
+        ]
+        if panels:
+            figures["spikes-sources"] = _grid(panels, 3)
+    return figures
+
+
+# -- within ------------------------------------------------------------------------
+
+
+def _by_type(table, levels):
+    levels = levels or sorted(table.neuron_type.unique())
+    for name, cell in table.groupby("neuron_type"):
+        yield levels.index(name), name, cell
+
+
+def _line(ax, cell, column: str, label: str, color: str, marker: str) -> None:
+    ends = [cell[column] - cell[f"{column}_low"], cell[f"{column}_high"] - cell[column]]
+    ax.errorbar(
+        cell.neurons,
+        cell[column],
+        yerr=np.nan_to_num(ends),
+        fmt=f"{marker}-",
+        color=color,
+        ms=4.5,
+        mec="white",
+        mew=0.5,
+        lw=1,
+        label=label,
+    )
+
+
+def _titled(budget: float, order: int) -> str:
+    return f"{budget:,.0f} spikes per second, order {order}"
+
+
+def _grid(panels, columns: int):
+    """Panels in rows, with one legend of all their labels."""
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    with styled():
+        figure = new_figure(1.6 + max(3.8, 3.0 * columns), 3.4 * rows)
+        axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        legend = {}
+        for ax, (plot, title, cell, options) in zip(axes.flat, panels, strict=False):
+            plot(ax, cell, **options)
+            handles, labels = ax.get_legend_handles_labels()
+            legend |= dict(zip(labels, handles, strict=True))
+            ax.get_legend().remove()
+            ax.set_title(title)
+            for axis in (ax.xaxis, ax.yaxis):
+                axis.set_minor_formatter("")
+        for ax in axes.flat[len(panels) :]:
+            ax.set_visible(False)
+        for ax in axes[:, 1:].flat:
+            ax.set_ylabel("")
+        names = sorted(legend, key=lambda name: (name in GUIDES, name))
+        handles = [legend[name] for name in names]
+        figure.legend(handles, names, loc="outside right upper")
+    return figure

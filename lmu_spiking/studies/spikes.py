@@ -1,0 +1,180 @@
+"""What a spike study says: costs, budgets and sources of error on one page."""
+
+import html
+from pathlib import Path
+
+import pandas as pd
+
+from lmu_spiking import plots
+from lmu_spiking.plots.spikes import CAPTIONS, spikes_figures
+from lmu_spiking.spec import write_atomically
+from lmu_spiking.studies import page
+from lmu_spiking.studies.metrics import power_law
+from lmu_spiking.studies.records import write_parquet
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>What spikes are worth</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>Spiking memories: errors, and what they cost</h1>
+<p>{what}</p>
+<pre>{command}</pre>
+{figures}
+{tables}
+<h2>Made with</h2>
+<p>{versions}</p>
+</body>
+</html>
+"""
+COST = "State RMSE against the exact delay network, with 95 % intervals over trials."
+BUDGET = "As many neurons as fire the budget; exponents against the rate are below."
+SOURCES = (
+    "State RMSE of the neurons, of regular spikes and of exact rates of the same "
+    "curves; the floor that the membranes' lead explains, and the error with it mapped "
+    "out. D over null is 1 where the neurons fire independently."
+)
+
+
+def rate_exponents(frame: pd.DataFrame, planned: dict) -> pd.DataFrame:
+    """Power laws of ``state_rmse`` against ``max_rate`` at each budget, over trials.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of trials, from `sweep`.
+    planned : dict
+        From `spike_budget_trials`.
+    """
+    rows = []
+    for budget, trials in planned.items():
+        spent = frame[frame.digest.isin({trial.digest for trial in trials})]
+        for (kind, order), cell in spent.groupby(["neuron_type", "order"]):
+            some = len(cell) > 2 and cell.max_rate.nunique() > 1
+            if not some or not (cell.state_rmse > 0).all():
+                continue
+            law = power_law(cell.max_rate, cell.state_rmse)
+            rows.append(
+                {
+                    "neuron_type": kind,
+                    "order": order,
+                    "budget": budget,
+                    "trials": len(cell),
+                    "exponent": law.exponent,
+                    "low": law.low,
+                    "high": law.high,
+                }
+            )
+    columns = ["neuron_type", "order", "budget", "trials", "exponent", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def write_spikes_report(
+    frame, summary, budgets, fits, sources, out, command: str
+) -> dict[str, Path]:
+    """Tables, figures and one self-contained page in the folder ``out``.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of trials, from `sweep`.
+    summary, budgets, fits, sources : DataFrame
+        From `costs`, `budget_costs`, `rate_exponents` and `summarise_sources`.
+    out : path-like
+    command : str
+        What made it.
+
+    Returns
+    -------
+    dict of Path
+        By name.
+    """
+    out, files = Path(out), {}
+    pictures = {}
+    for name, figure in spikes_figures(summary, budgets, sources).items():
+        pictures[name] = plots.png(figure)
+        files[f"{name}.png"] = out / f"{name}.png"
+        write_atomically(files[f"{name}.png"], pictures[name])
+    tables = {"summary": summary, "budgets": budgets, "sources": sources}
+    for name, table in (tables | {"trials": frame}).items():
+        files[f"{name}.parquet"] = out / f"{name}.parquet"
+        write_parquet(files[f"{name}.parquet"], table)
+    shown = (
+        ("Neurons and their cost", COST, cost_table(summary)),
+        ("Equal spikes", BUDGET, budget_table(budgets)),
+        ("Exponents against the rate, at equal spikes", "", exponent_table(fits)),
+    )
+    if len(sources):
+        shown += (("Where the error comes from", SOURCES, source_table(sources)),)
+    text = PAGE.format(
+        style=page.STYLE,
+        what=html.escape(page._what(frame)),
+        command=html.escape(command),
+        figures="\n".join(page._figure(CAPTIONS[n], d) for n, d in pictures.items()),
+        tables="\n".join(
+            f'<h2>{title}</h2>\n<p class="note">{note}</p>\n{page._table(table)}'
+            for title, note, table in shown
+        ),
+        versions=html.escape(page._versions(frame)),
+    )
+    files["report.html"] = out / "report.html"
+    write_atomically(files["report.html"], text.encode())
+    return files
+
+
+# -- tables for reading ------------------------------------------------------------
+
+
+def cost_table(summary: pd.DataFrame) -> pd.DataFrame:
+    """Errors and costs of each neuron type, order and number of neurons."""
+    shown = summary[["neuron_type", "order", "neurons", "trials"]].copy()
+    shown["spikes/s"] = page._text(summary.spikes_per_s, "{:,.0f}")
+    shown["synops/s"] = page._text(summary.synops_per_s, "{:.3g}")
+    shown["synops/s, full"] = page._text(summary.synops_per_s_full, "{:.3g}")
+    shown["state RMSE"] = _bracketed(summary, "state_rmse", "{:#.3g}")
+    shown["law"] = page._text(summary.predicted_state_rmse, "{:#.3g}")
+    return shown.rename(columns={"neuron_type": "type"})
+
+
+def budget_table(budgets: pd.DataFrame) -> pd.DataFrame:
+    """Errors at equal spikes, for each rate."""
+    shown = budgets[["neuron_type", "order", "max_rate", "neurons", "trials"]].copy()
+    shown["spikes/s"] = page._text(budgets.spikes_per_s, "{:,.0f}")
+    shown["state RMSE"] = _bracketed(budgets, "state_rmse", "{:#.3g}")
+    shown["law"] = page._text(budgets.predicted_state_rmse, "{:#.3g}")
+    return shown.rename(columns={"neuron_type": "type", "max_rate": "max rate (Hz)"})
+
+
+def exponent_table(fits: pd.DataFrame) -> pd.DataFrame:
+    """Exponents against the rate."""
+    shown = fits[["neuron_type", "order", "budget", "trials"]].copy()
+    ends = fits.exponent, fits.low, fits.high
+    shown["exponent"] = page._bracketed(*ends, "{:+.3f}")
+    return shown.rename(columns={"neuron_type": "type"})
+
+
+def source_table(sources: pd.DataFrame) -> pd.DataFrame:
+    """Sources of error, the lead in milliseconds, and the verdict on phases."""
+    shown = sources[["neuron_type", "order", "neurons"]].copy()
+    titles = {
+        "state_rmse": "state RMSE",
+        "regular_rmse": "regular",
+        "static_rmse": "exact rates",
+        "lead_rmse": "lead alone",
+        "mended_rmse": "lead mapped out",
+    }
+    for name, title in titles.items():
+        shown[title] = page._text(sources[name], "{:#.3g}")
+    shown["lead (ms)"] = page._text(1e3 * sources.lead, "{:.2f}")
+    shown["D / null"] = page._text(sources.discrepancy_ratio, "{:.3f}")
+    shown["phases"] = sources.verdict
+    return shown.rename(columns={"neuron_type": "type"})
+
+
+def _bracketed(table: pd.DataFrame, name: str, form: str) -> list[str]:
+    ends = (table[f"{name}{end}"] for end in ("", "_low", "_high"))
+    return page._bracketed(*ends, form)
