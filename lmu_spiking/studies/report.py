@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from lmu_spiking import plots
-from lmu_spiking.spec import write_atomically
 from lmu_spiking.studies.metrics import confidence, power_law
 from lmu_spiking.studies.page import page
-from lmu_spiking.studies.records import write_parquet
+from lmu_spiking.studies.records import write_kept, write_parquet
 
 CELL = ["neuron_type", "order", "neurons", "tau", "max_rate"]
 MEASURES = ("state_rmse", "noise_nrmse")
@@ -104,13 +103,13 @@ def write_report(frame: pd.DataFrame, out, command: str) -> dict[str, Path]:
     }
     files = {name: out / name for name in pictures}
     for name, data in pictures.items():
-        write_atomically(files[name], data)
+        write_kept(files[name], data)
     for name, table in (("summary.parquet", summary), ("trials.parquet", frame)):
         files[name] = out / name
         write_parquet(files[name], table)
     files["report.html"] = out / "report.html"
     text = page(frame, summary, exponents(frame), pictures, command)
-    write_atomically(files["report.html"], text.encode())
+    write_kept(files["report.html"], text.encode())
     return files
 
 
