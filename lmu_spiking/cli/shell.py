@@ -12,7 +12,7 @@ from lmu_spiking import __version__
 from lmu_spiking.cli.console import NAME, explain, show_warning, tell
 from lmu_spiking.cli.doctor import doctor
 from lmu_spiking.cli.run import run
-from lmu_spiking.cli.study import study
+from lmu_spiking.cli.study import collect, study
 
 HELP = """
 Spiking memories of a sliding window, with the error known before the run.
@@ -21,6 +21,7 @@ Spiking memories of a sliding window, with the error known before the run.
   lmu-spiking run                        white noise, 6,000 Poisson neurons
   lmu-spiking run --input ecg            an electrocardiogram
   lmu-spiking study --orders 3,6,12      error against neurons, beside the law
+  lmu-spiking collect out/study          tables and report of what is finished
   lmu-spiking doctor                     what is installed, what is missing
 
 Every command has --help with examples, and --json for scripts. Times are in seconds,
@@ -28,7 +29,7 @@ rates in Hz.
 """
 
 app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None)
-for command in (run, study, doctor):
+for command in (run, study, collect, doctor):
     app.command()(command)
 
 

@@ -80,7 +80,9 @@ EXPONENT_COLUMNS = [
 ]
 
 
-def write_report(frame: pd.DataFrame, out, command: str) -> dict[str, Path]:
+def write_report(
+    frame: pd.DataFrame, out, command: str, missing: int = 0
+) -> dict[str, Path]:
     """Tables, figures and one self-contained page in the folder ``out``.
 
     Parameters
@@ -90,6 +92,8 @@ def write_report(frame: pd.DataFrame, out, command: str) -> dict[str, Path]:
     out : path-like
     command : str
         What made it, so that it can be made again.
+    missing : int
+        Trials that should be there and are not finished: the page says so.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def write_report(frame: pd.DataFrame, out, command: str) -> dict[str, Path]:
         files[name] = out / name
         write_parquet(files[name], table)
     files["report.html"] = out / "report.html"
-    text = page(frame, summary, exponents(frame), pictures, command)
+    text = page(frame, summary, exponents(frame), pictures, command, missing)
     write_kept(files["report.html"], text.encode())
     return files
 

@@ -45,9 +45,9 @@ class FailedTrials(LMUSpikingError):
     def __init__(self, failures: dict[str, str], frame: pd.DataFrame):
         first, *more = dict.fromkeys(failures.values())
         reasons = f"{first} (and {len(more)} more like it)" if more else first
+        total = len(failures) + len(frame)
         super().__init__(
-            f"{reasons}; {len(failures)} of {len(failures) + len(frame)} trials failed, "
-            "the others are kept"
+            f"{reasons}; {len(failures)} of {total} trials failed, the others are kept"
         )
         self.failures, self.frame = failures, frame
         self._parts = failures, frame

@@ -4,9 +4,11 @@ Both call a function for each trial and yield its `Outcome` as soon as it ends; 
 again what a killed worker was running, and give up a trial whose workers keep dying.
 """
 
+import asyncio
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ KILLED = "its worker was killed again and again, perhaps for want of memory"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: a line of JSON, or why there is none; and with what version."""
+    """How a trial ended: a line of JSON or why there is none, and of what version."""
 
     digest: str
     line: str = ""
@@ -92,7 +94,9 @@ def on_cluster(
     with _connected(address) as client:
         _check_versions(client, address)
         look = _Watch(client, address)
-        ended = as_completed(client.map(run, [*named.values()], key=[*named]))
+        futures = client.map(run, [*named.values()], key=[*named])
+        ended = as_completed(futures, loop=client.loop)
+        del futures  # so that the cluster forgets what has been yielded
         while not ended.is_empty():
             look()
             batch = ended.next_batch(block=False)
@@ -128,23 +132,35 @@ def _connected(address: str):
     from distributed import CancelledError, Client
 
     try:
+        with ThreadPoolExecutor(1) as thread:  # where no other loop runs
+            thread.submit(asyncio.run, _greet(address)).result()
         client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError, ImportError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+    except (OSError, ValueError, ImportError) as error:
+        reason = str(error) or f"no greeting within {PATIENCE:g} s"
         raise ValidationError(
             "scheduler",
             address,
             f"does not answer as a Dask scheduler ({reason})",
-            "start one with: dask scheduler",
+            "use the address that dask scheduler shows, such as tcp://host:8786",
         ) from None
     with client:
         try:
             yield client
         except (OSError, CancelledError) as error:
             raise LMUSpikingError(
-                f"the scheduler at {address} has gone ({type(error).__name__}); finished "
-                "trials are kept: start it and run this again to go on"
+                f"the scheduler at {address} has gone ({type(error).__name__}); "
+                "finished trials are kept: start it and run this again to go on"
             ) from None
+
+
+async def _greet(address: str) -> None:
+    """Shake hands in time: a client waits for ever when a stranger has the address."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    options = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, PATIENCE, **options), PATIENCE + 1)
+    await comm.close()
 
 
 def _check_versions(client, address: str) -> None:
