@@ -28,10 +28,11 @@ run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
 test: $(INSTALLED) ## the tests
 	.venv/bin/pytest
 
-reproduce: $(INSTALLED) ## the long reproductions, spike noise and the error law (hours)
+reproduce: $(INSTALLED) ## the long reproductions, the error law, a sweep's accidents (hours)
 	.venv/bin/pytest -m slow -n 2
 	.venv/bin/python benchmarks/noise.py
 	.venv/bin/python benchmarks/law.py
+	.venv/bin/python benchmarks/dask_sweep.py
 
 bench: $(INSTALLED) ## speed, as ratios against peers
 	.venv/bin/python benchmarks/scaling.py
