@@ -46,9 +46,8 @@ class FailedTrials(LMUSpikingError):
         first, *more = dict.fromkeys(failures.values())
         reasons = f"{first} (and {len(more)} more like it)" if more else first
         total = len(failures) + len(frame)
-        super().__init__(
-            f"{reasons}; {len(failures)} of {total} trials failed, the others are kept"
-        )
+        kept = ", the others are kept" if len(frame) else ""
+        super().__init__(f"{reasons}; {len(failures)} of {total} trials failed{kept}")
         self.failures, self.frame = failures, frame
         self._parts = failures, frame
 

@@ -5,6 +5,7 @@ again what a killed worker was running, and give up a trial whose workers keep d
 """
 
 import asyncio
+import pickle
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -79,7 +80,7 @@ def on_cluster(
     Parameters
     ----------
     run : callable
-        Of a module that scheduler and workers can import.
+        Of a module that the workers can import; the scheduler need not.
     trials : list of Trial
     address : str
         Of the scheduler: ``"tcp://host:8786"``.
@@ -92,9 +93,10 @@ def on_cluster(
     ours = versions()["lmu_spiking"]
     named = {f"trial-{ours}-{trial.digest}": trial for trial in trials}
     with _connected(address) as client:
-        _check_versions(client, address)
         look = _Watch(client, address)
-        futures = client.map(run, [*named.values()], key=[*named])
+        look.now()
+        calls = [_Call(run, trial).pickled for trial in trials]
+        futures = client.map(pickle.loads, calls, key=[*named])
         ended = as_completed(futures, loop=client.loop)
         del futures  # so that the cluster forgets what has been yielded
         while not ended.is_empty():
@@ -112,7 +114,7 @@ def on_cluster(
                     trial = named[future.key]
                     outcome = Outcome(trial.digest, "", f"{trial}: {KILLED}", ours)
                 except ImportError as error:
-                    raise _unfit(f"a worker of {address}", str(error)) from None
+                    raise _unfit(f"a worker of {address}", error) from None
                 if outcome.version != ours:  # of a worker that came later
                     found = f"has lmu_spiking {outcome.version}"
                     raise _unfit(f"a worker of {address}", found)
@@ -163,23 +165,38 @@ async def _greet(address: str) -> None:
     await comm.close()
 
 
-def _check_versions(client, address: str) -> None:
-    """Scheduler and workers must have this version of the package."""
+class _Call:
+    """Pickles as a call: to load it is to make it, and to get what it returns.
+
+    A worker that lacks the package then fails in the task and says so.  If it were sent
+    the function itself, it would break its connection, and lose what it runs.
+    """
+
+    def __init__(self, function, *arguments):
+        self._call = function, arguments
+
+    def __reduce__(self):
+        return self._call
+
+    @property
+    def pickled(self) -> bytes:
+        return pickle.dumps(self)
+
+
+def _check_versions(client, names: list[str]) -> None:
+    """Workers must have this version of the package."""
+    call = _Call(versions).pickled
+    answers = client.run(pickle.loads, call, workers=names, on_error="return")
     ours = versions()["lmu_spiking"]
-    try:
-        found = {f"the scheduler {address}": client.run_on_scheduler(versions)}
-    except ImportError as error:
-        raise _unfit(f"the scheduler {address}", str(error)) from None
-    for worker, answer in client.run(versions, on_error="return").items():
-        found[f"the worker {worker}"] = answer
-    for name, answer in found.items():
+    for name, answer in answers.items():
         if isinstance(answer, ImportError):
-            raise _unfit(name, str(answer))
+            raise _unfit(f"the worker {name}", answer)
         if isinstance(answer, dict) and answer["lmu_spiking"] != ours:
-            raise _unfit(name, f"has lmu_spiking {answer['lmu_spiking']}")
+            found = f"has lmu_spiking {answer['lmu_spiking']}"
+            raise _unfit(f"the worker {name}", found)
 
 
-def _unfit(name: str, reason: str) -> LMUSpikingError:
+def _unfit(name: str, reason) -> LMUSpikingError:
     ours = versions()["lmu_spiking"]
     return LMUSpikingError(
         f"{name} cannot run these trials ({reason}); install lmu_spiking {ours} there"
@@ -187,7 +204,7 @@ def _unfit(name: str, reason: str) -> LMUSpikingError:
 
 
 class _Watch:
-    """Tells of workers that have gone, at most once in `LOOK` seconds."""
+    """Checks workers that come and tells of those that go, once in `LOOK` seconds."""
 
     def __init__(self, client, address: str):
         self._client, self._address = client, address
@@ -199,12 +216,14 @@ class _Watch:
             self.now()
 
     def now(self) -> None:
-        there = set(self._client.nthreads())
-        for worker in sorted((self._known or set()) - there):
+        there, known = set(self._client.nthreads()), self._known or set()
+        for worker in sorted(known - there):
             _tell(f"worker {worker} has gone; what it ran is run again")
         if not there and self._known != there:
             address = self._address
             _tell(f"no workers at {address}; waiting for: dask worker {address}")
+        if there - known:
+            _check_versions(self._client, sorted(there - known))
         self._known = there
         self._next = time.monotonic() + LOOK
 

@@ -228,7 +228,11 @@ def ours(number):
 
 def test_fault_of_ours_is_not_hidden(cluster):
     with pytest.raises(AttributeError, match="digits"):
-        list(on_cluster(lambda n: n.digits, NUMBERS, cluster.scheduler_address))
+        list(on_cluster(faulty, NUMBERS, cluster.scheduler_address))
+
+
+def faulty(number):
+    return number.digits
 
 
 def test_worker_of_another_version_is_refused_when_it_comes(cluster):
@@ -237,37 +241,38 @@ def test_worker_of_another_version_is_refused_when_it_comes(cluster):
 
 
 class Client:
-    """What scheduler and workers answer when they are asked for their versions."""
+    """What workers answer when they are asked for their versions."""
 
-    def __init__(self, scheduler, worker):
-        self.scheduler, self.worker = scheduler, worker
+    def __init__(self, answer):
+        self.answer = answer
 
-    def run_on_scheduler(self, _function):
-        if isinstance(self.scheduler, Exception):
-            raise self.scheduler
-        return self.scheduler
-
-    def run(self, _function, on_error):
+    def run(self, function, call, workers, on_error):
+        assert function(call) == versions()
         assert on_error == "return"
-        return {"tcp://there:1": self.worker}
-
-
-GOOD, OLD, NONE = versions(), {"lmu_spiking": "0.0.1"}, ImportError("No module")
+        return dict.fromkeys(workers, self.answer)
 
 
 @pytest.mark.parametrize(
-    ("scheduler", "worker", "told"),
+    ("answer", "told"),
     [
-        (GOOD, OLD, r"worker tcp://there:1 .*has lmu_spiking 0\.0\.1.*; install"),
-        (GOOD, NONE, r"worker tcp://there:1 .*No module.*; install"),
-        (OLD, GOOD, r"scheduler here .*has lmu_spiking 0\.0\.1.*; install"),
-        (NONE, GOOD, r"scheduler here .*No module.*; install"),
+        ({"lmu_spiking": "0.0.1"}, r"has lmu_spiking 0\.0\.1.*; install"),
+        (ImportError("No module"), r"No module.*; install"),
     ],
 )
-def test_other_versions_are_refused(scheduler, worker, told):
-    workers._check_versions(Client(GOOD, GOOD), "here")
-    with pytest.raises(LMUSpikingError, match=told):
-        workers._check_versions(Client(scheduler, worker), "here")
+def test_workers_of_other_versions_are_refused(answer, told):
+    workers._check_versions(Client(versions()), ["tcp://there:1"])
+    workers._check_versions(Client(OSError("has gone")), ["tcp://there:1"])
+    with pytest.raises(LMUSpikingError, match="the worker tcp://there:1 .*" + told):
+        workers._check_versions(Client(answer), ["tcp://there:1"])
+
+
+def test_worker_without_the_package_says_so(cluster):
+    with pytest.raises(LMUSpikingError, match=r"No module.*; install lmu_spiking"):
+        list(on_cluster(bare, NUMBERS, cluster.scheduler_address))
+
+
+def bare(_number):
+    raise ModuleNotFoundError("No module named 'lmu_spiking'")
 
 
 @pytest.mark.parametrize("listening", [True, False])
