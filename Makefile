@@ -15,6 +15,9 @@ COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 .PHONY: help run test reproduce bench lint notebooks lock clean
 .DEFAULT_GOAL := help
 
+# What `lmu-spiking reproduce` knows; the LSTM of capacity needs LOCK=locks/full.txt.
+PUBLISHED := poisson-figure capacity delay-network
+
 # Many test processes with one thread each, not the other way round.
 test reproduce notebooks: export OMP_NUM_THREADS = 1
 test reproduce notebooks: export OPENBLAS_NUM_THREADS = 1
@@ -28,11 +31,13 @@ run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
 test: $(INSTALLED) ## the tests
 	.venv/bin/pytest
 
-reproduce: $(INSTALLED) ## the long reproductions, the error law, a sweep's accidents (hours)
+reproduce: $(INSTALLED) ## published figures, spike noise and the error law again (hours)
 	.venv/bin/pytest -m slow -n 2
 	.venv/bin/python benchmarks/noise.py
 	.venv/bin/python benchmarks/law.py
 	.venv/bin/python benchmarks/dask_sweep.py
+	for name in $(PUBLISHED); do \
+		.venv/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done
 
 bench: $(INSTALLED) ## speed, as ratios against peers
 	.venv/bin/python benchmarks/scaling.py

@@ -19,6 +19,7 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.planner import Plan, plan
 from lmu_spiking.population import radii_from
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import Mapped, map_onto
@@ -35,6 +36,7 @@ __all__ = [
     "MappingError",
     "MemorySpec",
     "MissingPackageError",
+    "Plan",
     "Signal",
     "SignalFileError",
     "SignalSpec",
@@ -43,9 +45,10 @@ __all__ = [
     "ecg",
     "load_signal",
     "map_onto",
+    "plan",
     "predict",
     "radii_from",
     "white_noise",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -65,6 +65,10 @@ class LDN:
         theta = check_positive("LDN.theta", self.theta, "seconds")
         object.__setattr__(self, "theta", theta)
 
+    def steps(self, dt: float) -> int:
+        """Whole steps of ``dt`` seconds in the window."""
+        return int(np.floor(self.theta / dt + 1e-9))
+
     # -- the system -------------------------------------------------------------
 
     @cached_property

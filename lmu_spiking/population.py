@@ -9,13 +9,16 @@ Neuron ``k`` of dimension ``i`` fires at
 with encoder ``e_k`` = +1 or -1, gain ``g_k``, bias ``b_k``, radius ``R_i`` and decoder
 ``d_k``.  *Rectifier pairs* take ``f = max(0, .)``, ``g = r_max`` and ``b = 0``: then
 ``d_k = e_k R_i / (r_max n_side)`` decodes ``x_i`` exactly, at every ``x_i``, and spikes
-of those rates are unbiased.  *Drawn* curves (max_rates, intercepts, as in Nengo) have
-decoders solved by least squares, which know how noisy the spikes are.
+of those rates are unbiased.  *Recruited* pairs share the way to the radius between
+levels of neurons, each of which rises from 0 to ``r_max`` in its turn; they are as
+exact and less noisy (see `recruitment`).  *Drawn* curves (max_rates, intercepts, as in
+Nengo) have decoders solved by least squares, which know how noisy the spikes are.
 
 Letters: ``d`` order, ``m`` neurons, ``n`` neurons of one dimension, ``P`` points.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import nengo
 import numpy as np
@@ -23,6 +26,8 @@ from nengo.neurons import NeuronType
 from scipy.linalg import cho_factor, cho_solve
 
 from lmu_spiking.errors import ValidationError, check_whole
+from lmu_spiking.neurons import POPULATIONS, RampLinear, population_of
+from lmu_spiking.recruitment import recruit
 from lmu_spiking.tuning import (
     Tuning,
     averaged_variance,
@@ -35,6 +40,7 @@ from lmu_spiking.tuning import (
 
 POINTS = 400  # evaluation points of one dimension; decoders cost O(POINTS^2 n)
 CHUNK = 4096  # neurons whose curves are held at once
+NOISY = ("poisson", "stochastic")  # spikes that are independent in every step
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +59,11 @@ class Population:
     per_unit : (m,) ndarray
         Neurons that one entry stands for: 1, or more where the population is
         aggregated.
+    ceiling : (m,) ndarray
+        Largest rate of a neuron, Hz; infinite where there is none.
     """
 
-    neurons: NeuronType
+    neurons: Any  # a nengo.neurons.NeuronType
     dimension: np.ndarray
     encoders: np.ndarray
     gain: np.ndarray
@@ -63,6 +71,7 @@ class Population:
     decoders: np.ndarray
     radii: np.ndarray
     per_unit: np.ndarray
+    ceiling: np.ndarray
     tuning: Tuning
 
     @property
@@ -79,11 +88,26 @@ class Population:
         """Where the neurons of dimension ``i`` stand."""
         return slice(*np.searchsorted(self.dimension, [i, i + 1]))
 
+    @property
+    def model(self) -> NeuronType:
+        """The neurons as Nengo simulates them: with ceilings and counts."""
+        neurons: Any = self.neurons
+        if np.isfinite(self.ceiling).any():
+            neurons = type(neurons)(RampLinear(self.ceiling))
+        if np.any(self.per_unit > 1):
+            neurons = population_of(neurons, self.per_unit)
+        return neurons
+
     def rates(self, i: int, x) -> np.ndarray:
-        """Rates of dimension ``i``'s neurons at ``x`` (P,): (P, n), Hz."""
+        """Spikes per second of dimension ``i``'s entries at ``x`` (P,): (P, n), Hz."""
         at = self.block(i)
-        drive = np.multiply.outer(np.asarray(x) / self.radii[i], self.encoders[at])
-        return curves(self.neurons, drive, self.gain[at], self.bias[at])
+        return self._curves(i, np.arange(at.start, at.stop), x) * self.per_unit[at]
+
+    def _curves(self, i: int, which, x) -> np.ndarray:
+        """Rates of single neurons of the entries ``which`` (n,): (P, n), Hz."""
+        drive = np.multiply.outer(np.asarray(x) / self.radii[i], self.encoders[which])
+        rates = curves(self.neurons, drive, self.gain[which], self.bias[which])
+        return np.minimum(rates, self.ceiling[which])
 
     def tables(self, i: int, x, dt: float) -> dict[str, np.ndarray]:
         """What dimension ``i`` does at values ``x`` (P,), summed over its neurons.
@@ -96,35 +120,37 @@ class Population:
         """
         x = np.asarray(x, dtype=float)
         total = {key: np.zeros(len(x)) for key in ("rate", "decoded", "variance")}
-        neurons, copies = self._distinct(i)
-        for start in range(0, len(neurons), CHUNK):
-            part, n = neurons[start : start + CHUNK], copies[start : start + CHUNK]
-            drive = np.multiply.outer(x / self.radii[i], self.encoders[part])
-            rates = curves(self.neurons, drive, self.gain[part], self.bias[part])
-            d = self.decoders[part]
+        entries, copies = self._distinct(i)
+        for start in range(0, len(entries), CHUNK):
+            part, n = entries[start : start + CHUNK], copies[start : start + CHUNK]
+            rates, d = self._curves(i, part, x), self.decoders[part]
             total["rate"] += rates @ n
             total["decoded"] += rates @ (n * d)
             total["variance"] += step_variance(self.neurons, rates, dt) @ (n * d**2)
         return total
 
     def _distinct(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """Neurons of dimension ``i`` that differ, and how many there are of each."""
+        """Entries of dimension ``i`` that differ, and how many neurons are like each.
+
+        Neurons that are alike stand side by side.
+        """
         at = self.block(i)
-        everyone = np.arange(at.start, at.stop)
-        if self.tuning.kind != "pairs":
-            return everyone, np.ones(len(everyone))
-        up = int(np.sum(self.encoders[at] > 0))
-        return everyone[[0, -1]], np.array([up, len(everyone) - up], dtype=float)
+        new = np.zeros(at.stop - at.start, bool)
+        new[:1] = True
+        for column in (self.encoders, self.gain, self.bias, self.decoders):
+            new[1:] |= np.diff(column[at]) != 0
+        first = np.flatnonzero(new)
+        return at.start + first, np.add.reduceat(self.per_unit[at], first).astype(float)
 
 
 # -- building one ------------------------------------------------------------------
 
 
 def build_population(
-    n_neurons: int,
+    n_neurons,
     radii,
     *,
-    neurons="poisson",
+    neurons: Any = "poisson",
     tuning=None,
     max_rate: float = 300.0,
     averaging: float = 0.1,
@@ -135,21 +161,22 @@ def build_population(
 
     Parameters
     ----------
-    n_neurons : int
-        Neurons in all, at least 2 a dimension; remainders go to the first dimensions.
+    n_neurons : int or (d,) array_like of int
+        Neurons in all, at least 2 a dimension, remainders to the first dimensions; or
+        the neurons of each dimension.
     radii : (d,) array_like
         Range of each dimension.
     neurons : str or nengo.neurons.NeuronType
         See `neuron_type`.
-    tuning : {"pairs", "drawn"} or Tuning, optional
+    tuning : {"pairs", "recruited", "drawn"} or Tuning, optional
         What suits the neurons by default.
     max_rate : float
         Rate at the radius, Hz.
     averaging : float
         Seconds over which spikes are averaged downstream; only drawn decoders use it.
     aggregated : bool
-        Let one entry stand for all neurons of a side.  Sums of independent Poisson
-        counts are Poisson: exact in distribution, at a cost independent of ``m``.
+        Let one entry stand for all neurons that are alike (see `neurons`): exact in
+        distribution, at a cost independent of ``m``.
     rng : numpy.random.RandomState, optional
         Draws the curves.
 
@@ -172,31 +199,58 @@ def build_population(
             for n, radius in zip(counts, radii, strict=True)
         ]
     else:
-        _check_pairs(neurons)
+        _check_pairs(neurons, tuning)
         parts = [
             _pairs(n, radius, tuning, aggregated)
             for n, radius in zip(counts, radii, strict=True)
         ]
     dimension = np.repeat(np.arange(len(radii)), [len(p[0]) for p in parts])
     columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    encoders, gain, bias, decoders, per_unit = columns
+    encoders, gain, bias, decoders, per_unit, ceiling = columns
     return Population(
-        neurons, dimension, encoders, gain, bias, decoders, radii, per_unit, tuning
+        neurons=neurons,
+        dimension=dimension,
+        encoders=encoders,
+        gain=gain,
+        bias=bias,
+        decoders=decoders,
+        radii=radii,
+        per_unit=per_unit,
+        ceiling=ceiling,
+        tuning=tuning,
     )
 
 
 def _pairs(n: int, radius: float, tuning: Tuning, aggregated: bool):
-    """One dimension of rectifier pairs: columns of encoders ... per_unit."""
-    sides = np.array([(n + 1) // 2, n // 2])
-    repeat, each = (np.ones(2, int), sides) if aggregated else (sides, np.ones(2, int))
-    sign = np.array([1.0, -1.0])
-    decoder = sign * radius / (tuning.max_rates * sides)
-    columns = (sign, tuning.max_rates * each, np.zeros(2), decoder, each)
+    """One dimension of rectifier pairs: columns of encoders ... ceiling."""
+    sides = (
+        _side(sign, count, radius, tuning, aggregated)
+        for sign, count in ((1.0, (n + 1) // 2), (-1.0, n // 2))
+    )
+    return tuple(np.concatenate(column) for column in zip(*sides, strict=True))
+
+
+def _side(sign: float, n: int, radius: float, tuning: Tuning, aggregated: bool):
+    """The ``n`` neurons of one sign, level by level: columns of encoders ... ceiling.
+
+    Level ``l`` rises from 0 at ``y_l`` to ``r_max`` at ``y_{l+1}`` (in radii) and stays
+    there; the last one rises on without end, so that nothing is ever clipped.
+    """
+    counts, edges = recruit(n, tuning.levels)
+    width, rate = np.diff(edges), tuning.max_rates
+    gain = rate / width
+    ceiling = np.append(np.full(len(width) - 1, rate), np.inf)
+    decoders = sign * radius * width / (rate * counts)
+    repeat, each = (
+        (np.ones_like(counts), counts) if aggregated else (counts, np.ones_like(counts))
+    )
+    encoders = np.full(len(counts), sign)
+    columns = (encoders, gain, -gain * edges[:-1], decoders, each, ceiling)
     return tuple(np.repeat(column, repeat) for column in columns)
 
 
 def _drawn(n: int, radius: float, neurons, tuning: Tuning, averaging: float, rng):
-    """One dimension of drawn curves: columns of encoders ... per_unit."""
+    """One dimension of drawn curves: columns of encoders ... ceiling."""
     encoders = rng.choice([-1.0, 1.0], size=n)
     max_rates = nengo.dists.get_samples(tuning.max_rates, n, rng=rng)
     intercepts = nengo.dists.get_samples(tuning.intercepts, n, rng=rng)
@@ -208,7 +262,7 @@ def _drawn(n: int, radius: float, neurons, tuning: Tuning, averaging: float, rng
             "max_rate", tuning.max_rates, f"is too high ({reason})", "use a lower one"
         ) from None
     decoders = radius * solve_decoders(neurons, encoders, gain, bias, averaging)
-    return encoders, gain, bias, decoders, np.ones(n, int)
+    return encoders, gain, bias, decoders, np.ones(n, int), np.full(n, np.inf)
 
 
 def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarray:
@@ -242,8 +296,17 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
     return np.concatenate(d) / averaged_variance(neurons, mean_rates, averaging)
 
 
-def shares(n_neurons: int, order: int) -> np.ndarray:
+def shares(n_neurons, order: int) -> np.ndarray:
     """Neurons of each dimension (d,); remainders go to the first."""
+    if np.ndim(n_neurons):
+        given = [check_whole("n_neurons", n, 2) for n in n_neurons]
+        if len(given) != order:
+            raise ValidationError(
+                "n_neurons",
+                n_neurons,
+                f"must be one number, or one for each of {order}",
+            )
+        return np.array(given)
     n_neurons = check_whole("n_neurons", n_neurons)
     if n_neurons < 2 * order:
         raise ValidationError(
@@ -264,22 +327,29 @@ def _checked_radii(radii) -> np.ndarray:
     return radii
 
 
-def _check_pairs(neurons) -> None:
+def _check_pairs(neurons, tuning: Tuning) -> None:
     if not is_rectified_linear(neurons):
         raise ValidationError(
             "tuning",
-            "pairs",
-            f"need rectified-linear rates, which {type(neurons).__name__} has not",
+            tuning.kind,
+            f"needs rectified-linear rates, which {type(neurons).__name__} has not",
             "use tuning='drawn'",
+        )
+    if tuning.kind == "recruited" and statistics(neurons) not in NOISY:
+        raise ValidationError(
+            "tuning",
+            tuning.kind,
+            f"serves Poisson noise, which {type(neurons).__name__} has not",
+            "use neuron_type='poisson', or tuning='pairs'",
         )
 
 
 def _check_aggregated(neurons, tuning: Tuning) -> None:
-    if tuning.kind != "pairs" or statistics(neurons) != "poisson":
+    if tuning.kind == "drawn" or type(neurons) not in POPULATIONS:
         raise ValidationError(
             "aggregated",
             True,
-            "needs rectifier pairs of Poisson neurons",
+            "needs rectifier pairs of Poisson or stochastic neurons",
             "use neuron_type='poisson' and tuning='pairs'",
         )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import tomli_w
 
+from lmu_spiking.assembly import ALL_TUNINGS, choose_tau
 from lmu_spiking.errors import (
     SignalFileError,
     ValidationError,
@@ -25,7 +26,8 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.ldn import LDN
 from lmu_spiking.population import shares
-from lmu_spiking.tuning import NEURON_TYPES, TUNINGS
+from lmu_spiking.realisation import REALISED
+from lmu_spiking.tuning import NEURON_TYPES
 
 
 @dataclass(frozen=True)
@@ -56,16 +58,19 @@ class MemorySpec:
     ----------
     n_neurons : int
     order : int
-    theta, tau, dt : float
-        Window, recurrent lowpass and step, seconds.
+    theta, dt : float
+        Window and step, seconds.
+    tau : float, optional
+        Recurrent lowpass, seconds; .1, or what ``tuning`` finds best.
     neuron_type : str
         One of `population.NEURON_TYPES`.
-    tuning : {"pairs", "drawn"}, optional
-        What suits the neurons by default.
+    tuning : {"pairs", "recruited", "drawn", "balanced", "optimal"}, optional
+        As in `LegendreMemory`: what suits the neurons by default.
     max_rate : float
         Rate at the radius, Hz.
     radii : float or tuple of float
-        One for all dimensions, or one for each.
+        One for all dimensions, or one for each; for ``balanced`` and ``optimal``, which
+        choose their own, 1.
     aggregated : bool
         Simulate each side of a pair as one Poisson variable.
     tuning_seed, noise_seed : int
@@ -77,7 +82,7 @@ class MemorySpec:
     n_neurons: int = 6000
     order: int = 6
     theta: float = 0.5
-    tau: float = 0.1
+    tau: float | None = None
     dt: float = 0.001
     neuron_type: str = "poisson"
     tuning: str | None = None
@@ -93,9 +98,9 @@ class MemorySpec:
             "order": check_whole("MemorySpec.order", self.order, 1),
             "aggregated": _one_of("aggregated", self.aggregated, (True, False)),
             "neuron_type": _one_of("neuron_type", self.neuron_type, NEURON_TYPES),
-            "tuning": _one_of("tuning", self.tuning, (None, *TUNINGS)),
+            "tuning": _one_of("tuning", self.tuning, (None, *ALL_TUNINGS)),
         }
-        for name in ("theta", "tau", "dt", "max_rate"):  # 1 and 1.0 have one digest
+        for name in ("theta", "dt", "max_rate"):  # 1 and 1.0 have one digest
             checked[name] = check_positive(f"MemorySpec.{name}", getattr(self, name))
         for name in ("tuning_seed", "noise_seed"):
             checked[name] = check_seed(f"MemorySpec.{name}", getattr(self, name))
@@ -114,6 +119,25 @@ class MemorySpec:
                 f"is longer than the window theta of {self.theta:g} s",
                 "use a shorter step",
             )
+        if self.tuning in REALISED and self.radii != 1.0:
+            raise ValidationError(
+                "MemorySpec.radii",
+                self.radii,
+                f"are chosen by tuning='{self.tuning}'",
+                "leave them out",
+            )
+        tau = self.tau
+        if tau is None:
+            tau = choose_tau(
+                self.ldn,
+                self.dt,
+                self.n_neurons,
+                self.tuning,
+                self.neuron_type,
+                self.max_rate,
+                self.signal,
+            )
+        object.__setattr__(self, "tau", check_positive("MemorySpec.tau", tau))
 
     @property
     def ldn(self) -> LDN:
@@ -124,7 +148,8 @@ class MemorySpec:
         """Keyword arguments of `LegendreMemory`."""
         arguments = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         arguments["synapse"] = arguments.pop("tau")
-        arguments.pop("signal")
+        if self.tuning in REALISED:
+            arguments.pop("radii")
         return arguments
 
     def replace(self, **changes) -> "MemorySpec":

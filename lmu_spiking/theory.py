@@ -24,16 +24,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from lmu_spiking.assembly import Assembly, assemble, signal_moments
 from lmu_spiking.covariance import closed_loop, stationary_covariance
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.ldn import LDN
-from lmu_spiking.population import Population, build_population
+from lmu_spiking.population import Population
+from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import Mapped, map_onto
-from lmu_spiking.tasks import white_noise
+from lmu_spiking.tasks import Signal, white_noise
 from lmu_spiking.tuning import statistics
 
 QUANTILES = 400  # of each state dimension over the signal
+LEAD = 2  # windows of signal before what counts: an onset rings for about as long
 POINTS = 300  # values on either side of zero at which curves are tabulated
 _Z = ndtri((np.arange(48) + 0.5) / 48)
 GAUSS = _Z / _Z.std()  # a unit normal distribution in equally likely values
@@ -50,7 +53,7 @@ class ErrorBudget:
     spec : MemorySpec or LegendreMemory
         What was predicted.
     sigma : (d,) ndarray
-        Variance of the decoded state in one step.
+        Variance in one step of the decoded state, in the coordinates that are carried.
     noise : (d, d) ndarray or None
         Covariance of the state's error from spikes.  None for regularly spiking
         neurons (IF, LIF), which no white-noise law describes.
@@ -62,6 +65,8 @@ class ErrorBudget:
         The input that it was predicted for.
     states : (T, d) ndarray
         The exact LDN's states on it.
+    initial : (d,) ndarray
+        The state before it.
     spikes_per_s : float
         Of all neurons.
     """
@@ -73,6 +78,7 @@ class ErrorBudget:
     moments: np.ndarray
     signal: np.ndarray
     states: np.ndarray
+    initial: np.ndarray
     spikes_per_s: float
 
     @property
@@ -148,7 +154,25 @@ class ErrorBudget:
         return float(np.mean(_rms(c, self.moments) ** 2))
 
 
-def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
+@dataclass(frozen=True, eq=False)
+class BandLaw:
+    """The law on a whole band of noise; see `predict_band`.
+
+    Attributes
+    ----------
+    noise : (d, d) ndarray
+        Covariance of the state's error from spikes.
+    spikes_per_s : float
+    counts : tuple of int
+        Neurons of each coordinate.
+    """
+
+    noise: np.ndarray
+    spikes_per_s: float
+    counts: tuple[int, ...]
+
+
+def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> ErrorBudget:
     """The error budget of a memory on a signal, without running a neuron.
 
     Parameters
@@ -160,6 +184,8 @@ def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
         the white noise that the spec names (seed 0).
     duration : float
         Seconds, where ``signal`` is not given.
+    lead : int
+        Samples at the beginning that bring the memory into its course and do not count.
 
     Returns
     -------
@@ -171,38 +197,50 @@ def predict(spec, signal=None, *, duration: float = 60.0) -> ErrorBudget:
     >>> 0.02 < budget.noise_nrmse(delay=0.5) < 0.04
     True
     """
-    u = _checked_signal(spec, signal, duration)
     window = whole_steps(spec)
-    population, mapped = _parts(spec)
+    if signal is None:
+        lead = LEAD * window
+        signal = _white(spec, duration).led_in(lead)
+    lead = check_whole("predict.lead", lead, 0)
+    u = _checked_signal(spec, signal, lead)
+    assembly = spec_assembly(spec) if isinstance(spec, MemorySpec) else spec.assembly
+    population, loop, U = assembly.population, assembly.loop, assembly.U
     states = spec.ldn.simulate(u, spec.dt)
-    tables = [_Table(population, i, m, spec.dt) for i, m in enumerate(states.T)]
-    noise, sigma = _fixed_point(mapped, tables)
+    initial = states[lead - 1] if lead else np.zeros(spec.ldn.order)
+    states = states[lead:]
+    carried = states @ assembly.T.T
+    levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    tables = [
+        _Table(population, i, np.quantile(x, levels), np.abs(x).max(), spec.dt)
+        for i, x in enumerate(carried.T)
+    ]
+    noise, sigma = _fixed_point(loop, tables)
     rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
     distortion = np.zeros_like(noise)
     if population.tuning.kind == "drawn":
-        distortion = _distortion(mapped, tables, states, np.diag(noise))
+        distortion = _distortion(loop, tables, carried, np.diag(noise))
     kind = statistics(population.neurons)
     settled = states[window:]
     return ErrorBudget(
         spec=spec,
         sigma=sigma,
-        noise=None if kind == "regular" else noise,
-        distortion=distortion,
+        noise=None if kind == "regular" else U @ noise @ U.T,
+        distortion=U @ distortion @ U.T,
         moments=settled.T @ settled / len(settled),
-        signal=u,
+        signal=u[lead:],
         states=states,
+        initial=initial,
         spikes_per_s=0.0 if kind == "rate" else float(rates),
     )
 
 
-def _parts(spec) -> tuple[Population, Mapped]:
-    """The neurons and the mapping, of a network or of what a spec would build."""
-    if isinstance(spec, MemorySpec):
-        return spec_population(spec), map_onto(spec.ldn, spec.tau, spec.dt)
-    return spec.population, spec.mapped
+def _white(spec, duration: float) -> Signal:
+    """The noise that a spec names, or the default."""
+    band = getattr(spec, "signal", None) or SignalSpec()
+    return white_noise(duration, spec.dt, band.bandwidth, band.rms, 0)
 
 
-def _checked_signal(spec, signal, duration: float) -> np.ndarray:
+def _checked_signal(spec, signal, lead: int) -> np.ndarray:
     if getattr(spec, "size_in", 1) != 1:
         raise ValidationError(
             "predict.spec.size_in",
@@ -210,14 +248,11 @@ def _checked_signal(spec, signal, duration: float) -> np.ndarray:
             "must be 1",
             "predict each input alone",
         )
-    if signal is None:
-        white = getattr(spec, "signal", None) or SignalSpec()
-        signal = white_noise(duration, spec.dt, white.bandwidth, white.rms, 0).samples
     try:
         u = np.asarray(signal, dtype=float)
     except (TypeError, ValueError):
         u = np.empty((0, 0))
-    window = whole_steps(spec)
+    window = whole_steps(spec) + lead
     if u.ndim != 1 or len(u) <= window or not np.isfinite(u).all():
         raise ValidationError(
             "predict.signal",
@@ -228,23 +263,50 @@ def _checked_signal(spec, signal, duration: float) -> np.ndarray:
     return u
 
 
-def spec_population(spec: MemorySpec) -> Population:
+def predict_band(spec: MemorySpec) -> BandLaw:
+    """The law on the spec's whole band of noise, not on one stretch of it.
+
+    For rectifier pairs of Poisson or stochastic neurons, on states that are normally
+    distributed.
+    """
+    assembly = spec_assembly(spec)
+    population = assembly.population
+    moments, _ = signal_moments(spec.ldn, spec.dt, spec.signal)
+    spread = np.sqrt(np.diag(assembly.T @ moments @ assembly.T.T))
+    normal = ndtri((np.arange(QUANTILES) + 0.5) / QUANTILES)
+    normal /= normal.std()
+    tables = [
+        _Table(population, i, s * normal, 4 * s, spec.dt) for i, s in enumerate(spread)
+    ]
+    noise, _ = _fixed_point(assembly.loop, tables)
+    rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
+    counts = np.bincount(population.dimension, population.per_unit).astype(int)
+    return BandLaw(
+        assembly.U @ noise @ assembly.U.T, float(rates), tuple(counts.tolist())
+    )
+
+
+def spec_assembly(spec: MemorySpec) -> Assembly:
     """The neurons that `LegendreMemory.from_spec` builds."""
-    return build_population(
+    radii = np.broadcast_to(spec.radii, (spec.order,))
+    return assemble(
+        spec.ldn,
+        map_onto(spec.ldn, spec.tau, spec.dt),
+        spec.dt,
         spec.n_neurons,
-        np.broadcast_to(spec.radii, (spec.order,)),
+        radii=None if spec.tuning in REALISED else radii,
         neurons=spec.neuron_type,
         tuning=spec.tuning,
         max_rate=spec.max_rate,
-        averaging=spec.theta,
         aggregated=spec.aggregated,
         rng=np.random.RandomState(spec.tuning_seed),
+        signal=spec.signal,
     )
 
 
 def whole_steps(spec) -> int:
     """Whole steps in the window."""
-    return int(np.floor(spec.ldn.theta / spec.dt + 1e-9))
+    return spec.ldn.steps(spec.dt)
 
 
 def window_delays(spec: MemorySpec, n_points: int = 100) -> np.ndarray:
@@ -332,10 +394,9 @@ def _distortion(mapped: Mapped, tables, states: np.ndarray, variance) -> np.ndar
 class _Table:
     """What the neurons of one dimension do, tabulated over the values it takes."""
 
-    def __init__(self, population: Population, i: int, values: np.ndarray, dt: float):
-        levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
-        self.typical = np.quantile(values, levels)
-        reach = max(4 * np.abs(values).max(), 3 * population.radii[i])
+    def __init__(self, population: Population, i: int, typical, largest, dt: float):
+        self.typical = typical
+        reach = max(4 * largest, 3 * population.radii[i])
         side = np.linspace(0, 1, POINTS + 1)[1:] ** 2 * reach
         self.x = np.concatenate([-side[::-1], [0.0], side])
         self.columns = population.tables(i, self.x, dt)

@@ -12,6 +12,7 @@ from nengo.dists import Uniform
 from nengo.neurons import NeuronType
 
 from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.neurons import Unmerged
 
 _SPIKES = {
     "poisson": nengo.PoissonSpiking,
@@ -24,7 +25,8 @@ _NEURONS = {
     "lif": nengo.LIF,
     "rate-lif": nengo.LIFRate,
 }
-TUNINGS = ("pairs", "drawn")
+TUNINGS = ("pairs", "recruited", "drawn")
+LEVELS = 8  # of recruited pairs; more change nothing in the third digit
 NEURON_TYPES = (
     *_SPIKES,
     *_NEURONS,
@@ -54,20 +56,11 @@ def neuron_type(name) -> NeuronType:
     )
 
 
-class _Unmerged:
-    """Equal to itself alone, so that Nengo's optimizer merges it with no other."""
-
-    def __eq__(self, other):
-        return self is other
-
-    __hash__ = object.__hash__
-
-
-class _PoissonSpiking(_Unmerged, nengo.PoissonSpiking):
+class _PoissonSpiking(Unmerged, nengo.PoissonSpiking):
     pass
 
 
-class _StochasticSpiking(_Unmerged, nengo.StochasticSpiking):
+class _StochasticSpiking(Unmerged, nengo.StochasticSpiking):
     pass
 
 
@@ -113,10 +106,11 @@ class Tuning:
 
     Parameters
     ----------
-    kind : {"pairs", "drawn"}
-        Rectifier pairs, or Nengo-style curves drawn at random.
+    kind : {"pairs", "recruited", "drawn"}
+        Rectifier pairs; the same, recruited level by level; or Nengo-style curves drawn
+        at random.
     max_rates : nengo.dists.Distribution or float
-        Rate at the radius, Hz.  Pairs need one number.
+        Rate at the radius, Hz.  Pairs need one number; recruited ones stay below it.
     intercepts : nengo.dists.Distribution
         Where drawn curves begin, in units of the radius.
     """
@@ -128,11 +122,16 @@ class Tuning:
     def __post_init__(self):
         if self.kind not in TUNINGS:
             raise ValidationError(
-                "tuning", self.kind, "is unknown", "use 'pairs' or 'drawn'"
+                "tuning", self.kind, "is unknown", f"use one of {', '.join(TUNINGS)}"
             )
-        if self.kind == "pairs":
+        if self.kind != "drawn":
             rate = check_positive("max_rate", self.max_rates, "Hz, one for all pairs")
             object.__setattr__(self, "max_rates", rate)
+
+    @property
+    def levels(self) -> int:
+        """Levels in which the neurons of a side are recruited."""
+        return LEVELS if self.kind == "recruited" else 1
 
     @classmethod
     def of(cls, kind, neurons, max_rate: float) -> "Tuning":

@@ -32,7 +32,8 @@ STUDY = [
 def elsewhere(tmp_path, monkeypatch):
     """Everything happens in an empty folder, and pictures are not drawn."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lmu_spiking.plots.png", lambda figure: b"\x89PNG")
+    for place in ("plots", "plots.style"):
+        monkeypatch.setattr(f"lmu_spiking.{place}.png", lambda figure: b"\x89PNG")
     monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
     monkeypatch.setenv("PYTHONWARNINGS", "")  # which study sets
 
@@ -266,7 +267,7 @@ MISTAKES = {
     "run --max-rate=0": "max_rate",
     "run --max-rate=inf": "max_rate",
     "run --neuron-type=izhikevich": "use one of poisson",
-    "run --tuning=piano": "pairs, drawn",
+    "run --tuning=piano": "pairs, recruited, drawn, balanced, optimal",
     "run --tuning=pairs --neuron-type=lif": "drawn",
     "run --bandwidth=0": "bandwidth",
     "run --bandwidth=nan": "bandwidth",

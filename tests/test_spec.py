@@ -73,7 +73,9 @@ def test_replace_checks_again():
 def test_arguments_are_those_of_the_network():
     arguments = MemorySpec(tau=0.05).arguments()
     assert arguments["synapse"] == 0.05
-    assert not {"tau", "signal"} & set(arguments)
+    assert "tau" not in arguments
+    assert arguments["signal"] == SignalSpec()
+    assert "radii" not in MemorySpec(tuning="optimal").arguments()
 
 
 @pytest.mark.parametrize("radii", [[1, 2], np.array([1.0, 2.0]), (1.0, 2)])

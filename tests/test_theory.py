@@ -17,7 +17,7 @@ from lmu_spiking.synapse import map_onto
 from lmu_spiking.tasks import white_noise
 from lmu_spiking.theory import (
     predict,
-    spec_population,
+    spec_assembly,
     spectrum,
     truncation,
     window_delays,
@@ -286,7 +286,8 @@ def test_a_memory_and_its_spec_have_one_budget():
     assert one.nrmse(0.3) == other.nrmse(0.3) == memory.predict(u).nrmse(0.3)
     for name in ("encoders", "gain", "bias", "decoders"):
         np.testing.assert_array_equal(
-            getattr(spec_population(spec), name), getattr(memory.population, name)
+            getattr(spec_assembly(spec).population, name),
+            getattr(memory.population, name),
         )
 
 

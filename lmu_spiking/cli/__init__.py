@@ -1,4 +1,4 @@
-"""The shell: ``lmu-spiking run``, ``study`` and ``doctor``."""
+"""The shell: ``lmu-spiking run``, ``study``, ``reproduce`` and ``doctor``."""
 
 from lmu_spiking.cli.shell import app, main
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from lmu_spiking.assembly import ALL_TUNINGS
 from lmu_spiking.cli.console import Bar, prepare, print_json, print_table, tell
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.tuning import NEURON_TYPES
@@ -37,10 +38,10 @@ def run(
     order: _maybe(int, "Legendre coefficients [6].") = None,
     theta: _maybe(float, "Window, seconds [0.5].") = None,
     neurons: _maybe(int, "In all [6000]; beyond a million, as their sums.") = None,
-    tau: _maybe(float, "Recurrent synapse, seconds [0.1].") = None,
+    tau: _maybe(float, "Recurrent synapse, seconds [0.1, or the best].") = None,
     dt: _maybe(float, "Step, seconds [0.001].") = None,
     neuron_type: _maybe(str, f"{', '.join(NEURON_TYPES)} [poisson].") = None,
-    tuning: _maybe(str, "pairs or drawn [what suits the neurons].") = None,
+    tuning: _maybe(str, f"{', '.join(ALL_TUNINGS)} [what suits the neurons].") = None,
     max_rate: _maybe(float, "At the radius, Hz [300].") = None,
     target: Annotated[str, typer.Option(help="Where it runs.")] = "core",
     seed: _maybe(int, "Of the spikes (noise_seed) and of white noise [0].") = None,
@@ -57,6 +58,7 @@ def run(
     lmu-spiking run
     lmu-spiking run --input ecg --out out/ecg
     lmu-spiking run --order 12 --neurons 60000 --bandwidth 4
+    lmu-spiking run --order 12 --tuning optimal
     lmu-spiking run --input speech.wav --theta 0.02 --tau 0.01 --duration 2
     lmu-spiking run --spec out/spec.toml --seed 1 --json
 

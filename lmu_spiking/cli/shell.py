@@ -11,6 +11,8 @@ import typer
 from lmu_spiking import __version__
 from lmu_spiking.cli.console import NAME, explain, show_warning, tell
 from lmu_spiking.cli.doctor import doctor
+from lmu_spiking.cli.plan import plan
+from lmu_spiking.cli.reproduce import reproduce
 from lmu_spiking.cli.run import run
 from lmu_spiking.cli.study import collect, study
 
@@ -20,8 +22,10 @@ Spiking memories of a sliding window, with the error known before the run.
 \b
   lmu-spiking run                        white noise, 6,000 Poisson neurons
   lmu-spiking run --input ecg            an electrocardiogram
+  lmu-spiking plan --error 0.05          the smallest memory of that error
   lmu-spiking study --orders 3,6,12      error against neurons, beside the law
   lmu-spiking collect out/study          tables and report of what is finished
+  lmu-spiking reproduce capacity         a published table beside ours
   lmu-spiking doctor                     what is installed, what is missing
 
 Every command has --help with examples, and --json for scripts. Times are in seconds,
@@ -29,7 +33,7 @@ rates in Hz.
 """
 
 app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None)
-for command in (run, study, collect, doctor):
+for command in (run, plan, study, collect, reproduce, doctor):
     app.command()(command)
 
 

@@ -293,13 +293,13 @@ def _mean_and_variance(readout: FunctionReadout, states, inputs, dt: float):
 
 def _draw(memory, budget: ErrorBudget, rng) -> np.ndarray:
     """A course of the memory's noise (T, d), Gaussian, of the law's covariance."""
-    K, L, C = closed_loop(memory.mapped)
+    K, L, C = closed_loop(memory.assembly.loop)
     eta = np.sqrt(budget.sigma) * rng.standard_normal(budget.states.shape)
     noise, Z = np.zeros_like(eta), np.zeros(len(K))
     for k, pushed in enumerate(eta @ L.T):
         noise[k] = C @ Z
         Z = K @ Z + pushed
-    return noise
+    return noise @ memory.assembly.U.T
 
 
 def _delayed(y: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import nengo
 import numpy as np
 
+from lmu_spiking.assembly import assemble, choose_tau
 from lmu_spiking.errors import (
     ValidationError,
     check_positive,
@@ -14,8 +15,8 @@ from lmu_spiking.errors import (
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks import readout
 from lmu_spiking.networks.function import FunctionReadout, predict_function
-from lmu_spiking.population import Population, build_population
-from lmu_spiking.spec import MemorySpec
+from lmu_spiking.population import Population
+from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import as_synapse, map_onto
 from lmu_spiking.theory import predict
 from lmu_spiking.tuning import unmerged
@@ -39,8 +40,9 @@ class LegendreMemory(nengo.Network):
         Legendre coefficients of each input, ``d``.
     theta : float
         Window, seconds.
-    synapse : float or nengo.synapses.LinearFilter
-        Recurrent synapse; a number is the time constant of a lowpass, seconds.
+    synapse : float or nengo.synapses.LinearFilter, optional
+        Recurrent synapse; a number is the time constant of a lowpass, seconds.  By
+        default .1 s, or what ``tuning`` finds best.
     dt : float
         Step of the simulator it will run in, seconds: ``nengo.Simulator(dt=...)`` must
         have the same, or the memory's time is not the user's.
@@ -49,12 +51,20 @@ class LegendreMemory(nengo.Network):
     neuron_type : str or nengo.neurons.NeuronType
         ``"poisson"`` (default), ``"stochastic"``, ``"regular"``, ``"rate"``, ``"if"``,
         ``"lif"``, ...; a neuron type set in ``nengo.Config`` takes the default's place.
-    tuning : {"pairs", "drawn"} or Tuning, optional
-        Rectifier pairs (exactly linear) where the neurons allow, else drawn curves.
+    tuning : {"pairs", "recruited", "drawn", "balanced", "optimal"} or Tuning, optional
+        By default rectifier pairs (exactly linear) where the neurons allow, else drawn
+        curves.  ``"recruited"`` makes pairs less noisy at more spikes.  ``"balanced"``
+        lets them carry the coordinates of least noise (see `realisation`), in numbers
+        to suit; ``"optimal"`` does both.
     max_rate : float
-        Rate at the radius, Hz.
-    radii : float or (size_in * order,) array_like
-        Range of each state dimension.  Pairs do not saturate beyond it.
+        Rate at the radius, Hz.  For ``"balanced"`` and ``"optimal"``, what each neuron
+        exceeds less than .1 % of the time.
+    radii : float or (size_in * order,) array_like, optional
+        Range of each state dimension, 1 by default.  Pairs do not saturate beyond it.
+        ``"balanced"`` and ``"optimal"`` choose their own.
+    signal : SignalSpec or (T,) array_like, optional
+        The input that ``"balanced"`` and ``"optimal"`` are for: a band, or samples of
+        more than a window; white noise of 2 Hz and rms .5 by default.
     delay_steps : int
         Steps of delay in the loop beyond Nengo's own; mapped out exactly.
     aggregated : bool
@@ -80,6 +90,9 @@ class LegendreMemory(nengo.Network):
         All neurons, driven and decoded through ``ensemble.neurons``.
     ldn : LDN
     mapped : Mapped
+        The LDN on the synapse, in Legendre coordinates.
+    assembly : Assembly
+        The neurons and the coordinates that they carry.
     population : Population
     functions : dict of nengo.Node to FunctionReadout
         The functions of the window that were added.
@@ -105,13 +118,14 @@ class LegendreMemory(nengo.Network):
         order: int,
         theta: float,
         *,
-        synapse=0.1,
+        synapse=None,
         dt: float = 0.001,
         size_in: int = 1,
         neuron_type=None,
         tuning=None,
         max_rate: float = 300.0,
-        radii=1.0,
+        radii=None,
+        signal=None,
         delay_steps: int = 0,
         aggregated: bool = False,
         tuning_seed: int = 0,
@@ -129,59 +143,79 @@ class LegendreMemory(nengo.Network):
                 f"is longer than the window theta of {ldn.theta:g} s",
                 "use a shorter step",
             )
-        mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
         tuning_seed = check_seed("LegendreMemory.tuning_seed", tuning_seed)
         if noise_seed is not None:
             noise_seed = check_seed("LegendreMemory.noise_seed", noise_seed)
-        size = check_whole("LegendreMemory.size_in", size_in, 1) * ldn.order
-        population = build_population(
+        size_in = check_whole("LegendreMemory.size_in", size_in, 1)
+        size = size_in * ldn.order
+        neurons = _configured(neuron_type)
+        signal = SignalSpec() if signal is None else signal
+        if synapse is None:
+            synapse = choose_tau(
+                ldn, dt, n_neurons, tuning, neurons, max_rate, signal, size_in
+            )
+        mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
+        assembly = assemble(
+            ldn,
+            mapped,
+            dt,
             n_neurons,
-            _spread(radii, size),
-            neurons=_configured(neuron_type),
+            radii=None if radii is None else _spread(radii, size),
+            neurons=neurons,
             tuning=tuning,
             max_rate=max_rate,
-            averaging=ldn.theta,
             aggregated=aggregated,
             rng=np.random.RandomState(tuning_seed),
+            signal=signal,
+            size_in=size_in,
         )
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
-        self.ldn, self.mapped, self.population = ldn, mapped, population
-        self.dt, self.size_in = float(dt), int(size_in)
+        self.ldn, self.mapped, self.assembly = ldn, mapped, assembly
+        self.dt, self.size_in = float(dt), size_in
         self.tuning_seed, self.noise_seed = tuning_seed, noise_seed
         self.functions: dict[nengo.Node, FunctionReadout] = {}
 
         with self:
-            self.input = nengo.Node(size_in=self.size_in, label="input")
-            self.state = nengo.Node(size_in=size, label="state")
-            self.ensemble = _ensemble(population, noise_seed)
-            self.output = nengo.Node(size_in=size, label="output")
+            self.input = nengo.Node(size_in=size_in, label="input")
+            carried = nengo.Node(size_in=size, label="state")
+            self.ensemble = _ensemble(self.population, noise_seed)
+            decoded = nengo.Node(size_in=size, label="output")
+            self._close(carried, decoded)
+            self.state = self._legendre(carried, "state")
+            self.output = self._legendre(decoded, "output")
 
-            each = np.eye(self.size_in)
-            for column, taken in zip(mapped.B.T, mapped.input_filter, strict=True):
-                nengo.Connection(
-                    self.input,
-                    self.state,
-                    transform=np.kron(each, column[:, None]),
-                    synapse=taken,
-                )
+    @property
+    def population(self) -> Population:
+        """The neurons."""
+        return self.assembly.population
+
+    def _close(self, carried: nengo.Node, decoded: nengo.Node) -> None:
+        """Input and decoded spikes, through the synapse, back to the neurons."""
+        loop, neurons = self.assembly.loop, self.ensemble.neurons
+        each = np.eye(self.size_in)
+        for column, taken in zip(loop.B.T, loop.input_filter, strict=True):
             nengo.Connection(
-                self.state,
-                self.ensemble.neurons,
-                transform=_encode(population),
-                synapse=None,
+                self.input,
+                carried,
+                transform=np.kron(each, column[:, None]),
+                synapse=taken,
             )
-            nengo.Connection(
-                self.ensemble.neurons,
-                self.output,
-                transform=_decode(population),
-                synapse=None,
-            )
-            nengo.Connection(
-                self.output,
-                self.state,
-                transform=np.kron(each, mapped.A),
-                synapse=mapped.synapse,
-            )
+        nengo.Connection(
+            carried, neurons, transform=_encode(self.population), synapse=None
+        )
+        nengo.Connection(
+            neurons, decoded, transform=_decode(self.population), synapse=None
+        )
+        nengo.Connection(decoded, carried, transform=loop.A, synapse=loop.synapse)
+
+    def _legendre(self, carried: nengo.Node, label: str) -> nengo.Node:
+        """Legendre coefficients of what the neurons carry."""
+        if self.assembly.plain:
+            return carried
+        carried.label = f"{label} as carried"
+        node = nengo.Node(size_in=carried.size_out, label=label)
+        nengo.Connection(carried, node, transform=self.assembly.U, synapse=None)
+        return node
 
     @classmethod
     def from_spec(cls, spec: MemorySpec, **kwargs) -> "LegendreMemory":
@@ -271,7 +305,7 @@ def _ensemble(population: Population, noise_seed: int | None) -> nengo.Ensemble:
     return nengo.Ensemble(
         len(population.gain),
         dimensions=1,
-        neuron_type=unmerged(population.neurons),
+        neuron_type=unmerged(population.model),
         encoders=population.encoders[:, None],
         gain=population.gain,
         bias=population.bias,

@@ -13,10 +13,11 @@ from nengo.cache import NoDecoderCache
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.metrics import nrmse, rms
 from lmu_spiking.tasks import Signal
-from lmu_spiking.theory import ErrorBudget, predict, window_delays
+from lmu_spiking.theory import LEAD, ErrorBudget, predict, window_delays
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,9 @@ def run_trial(
 ) -> TrialResult:
     """Run ``spec`` on ``signal`` in Nengo.
 
+    The memory hears two windows of signal beforehand (`Signal.led_in`), which are not
+    measured: an input that begins with a jump rings on in any order for about as long.
+
     Parameters
     ----------
     spec : MemorySpec
@@ -64,23 +68,23 @@ def run_trial(
     """
     u, dt = np.asarray(signal.samples, dtype=float), spec.dt
     window = _checked_window(spec, signal)
-    predicted = predict(spec, u)
-
+    lead = LEAD * window  # so that no onset rings in what is measured
+    heard = signal.led_in(lead)
     start = time.perf_counter()
     with nengo.Network(label="trial") as model:
-        stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], dt))
-        memory = LegendreMemory.from_spec(spec)
+        stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], dt))
+        memory = LegendreMemory.from_spec(spec, **_tuned_to(spec, signal))
         nengo.Connection(stimulus, memory.input, synapse=None)
         probe = nengo.Probe(memory.state, synapse=None)
-        counter = count_spikes(memory)
+        counter = count_spikes(memory, after=lead * dt)
+    predicted = predict(memory, heard, lead=lead)
     with simulator(model, dt) as sim:
         built = time.perf_counter()
-        sim.run_steps(len(u), progress_bar=progress)
+        sim.run_steps(len(heard), progress_bar=progress)
         ran = time.perf_counter()
-        state = sim.data[probe].copy()
+        state = sim.data[probe][lead:].copy()
 
-    exact = np.zeros_like(state)
-    exact[1:] = predicted.states[:-1]
+    exact = np.vstack([predicted.initial, predicted.states[:-1]])
     row = measure(spec, u, state, exact, window) | predicted_row(predicted)
     spikes = counter.total
     row |= {
@@ -94,7 +98,7 @@ def run_trial(
         "dt": dt,
         "neuron_type": spec.neuron_type,
         "max_rate": spec.max_rate,
-        "tuning": memory.population.tuning.kind,
+        "tuning": memory.assembly.tuning,
         "aggregated": spec.aggregated,
         "target": target,
         "input": signal.name,
@@ -106,6 +110,12 @@ def run_trial(
         "versions": versions(),
     }
     return TrialResult(row, dt * np.arange(1, len(u) + 1), u, state, exact, predicted)
+
+
+def _tuned_to(spec: MemorySpec, signal: Signal) -> dict:
+    """A recording itself, where a memory is tuned to more than its spec's band."""
+    recorded = spec.tuning in REALISED and signal.name != "white"
+    return {"signal": signal.samples} if recorded else {}
 
 
 def measure(spec: MemorySpec, u, state, exact, window: int) -> dict:
@@ -135,10 +145,11 @@ def predicted_row(predicted) -> dict:
 
 
 class count_spikes:
-    """Counts every spike of a memory without storing any."""
+    """Counts the spikes of a memory after a moment, without storing any."""
 
-    def __init__(self, memory: LegendreMemory):
+    def __init__(self, memory: LegendreMemory, after: float = 0.0):
         self.total = 0
+        self._after = after + memory.dt / 2
         self._dt = memory.dt
         if not memory.population.neurons.spiking:
             return
@@ -150,7 +161,8 @@ class count_spikes:
         nengo.Connection(memory.ensemble.neurons, node, transform=ones, synapse=None)
 
     def _add(self, t, spikes):
-        self.total += round(float(spikes[0]) * self._dt)
+        if t > self._after:
+            self.total += round(float(spikes[0]) * self._dt)
 
 
 def simulator(model: nengo.Network, dt: float, **options) -> nengo.Simulator:
@@ -176,7 +188,7 @@ def _checked_window(spec: MemorySpec, signal: Signal) -> int:
         raise ValidationError(
             "run_trial.signal.dt", signal.dt, f"is not the spec's dt of {spec.dt:g} s"
         )
-    window = int(np.floor(spec.theta / spec.dt + 1e-9))
+    window = spec.ldn.steps(spec.dt)
     if len(signal.samples) < 2 * window:
         raise ValidationError(
             "duration",

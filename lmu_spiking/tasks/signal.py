@@ -24,6 +24,8 @@ class Signal:
         What to call it in plots and reports.
     source : str
         Where it came from, precisely enough to get it again.
+    periodic : bool
+        Whether it goes on without a seam when it is repeated.
 
     Raises
     ------
@@ -35,6 +37,7 @@ class Signal:
     dt: float
     name: str
     source: str
+    periodic: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "samples", _as_samples(self.samples))
@@ -49,6 +52,15 @@ class Signal:
     def rms(self) -> float:
         """Root mean square of the samples, mean included."""
         return float(np.sqrt(np.mean(self.samples**2)))
+
+    def led_in(self, steps: int) -> np.ndarray:
+        """Samples (steps + T,) that start ``steps`` earlier, without a jump.
+
+        What went before is the end of a periodic signal, and the mirror image of any
+        other.
+        """
+        mode = "wrap" if self.periodic else "reflect"
+        return np.pad(self.samples, (steps, 0), mode)
 
     def resampled(self, dt: float) -> "Signal":
         """The same signal at another step, ``round(duration / dt)`` samples long.
@@ -94,7 +106,9 @@ class Signal:
             If the duration is not at least one step.
         """
         n = step_count("Signal.looped.duration", duration, self.dt)
-        return replace(self, samples=np.resize(self.samples, n))
+        whole = n % len(self.samples) == 0
+        samples = np.resize(self.samples, n)
+        return replace(self, samples=samples, periodic=self.periodic and whole)
 
 
 def spline(samples: np.ndarray, step: float, t: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ def white_noise(
         f"nengo.processes.WhiteSignal(period={duration:g}, high={bandwidth:g}, "
         f"rms={rms:g}, seed={seed})"
     )
-    return Signal(samples, dt, "white", source)
+    return Signal(samples, dt, "white", source, periodic=True)
 
 
 def _check_bandwidth(bandwidth: float, duration: float, dt: float) -> None:

@@ -4,7 +4,7 @@ import pytest
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.trial import run_trial, versions
-from lmu_spiking.tasks import white_noise
+from lmu_spiking.tasks import Signal, white_noise
 
 SPEC = MemorySpec(n_neurons=60, order=3)
 SIGNAL = white_noise(2.0, 0.001, 2.0, 0.5, 0)
@@ -32,8 +32,17 @@ def test_arrays_are_aligned(result):
     assert result.state.shape == result.exact.shape == (steps, 3)
     np.testing.assert_array_equal(result.signal, SIGNAL.samples)
     np.testing.assert_allclose(result.time, 0.001 * np.arange(1, steps + 1))
-    exact = SPEC.ldn.simulate(SIGNAL.samples, 0.001)
-    np.testing.assert_array_equal(result.exact[1:], exact[:-1])
+    lead = round(2 * SPEC.theta / 0.001)
+    exact = SPEC.ldn.simulate(SIGNAL.led_in(lead), 0.001)
+    np.testing.assert_array_equal(result.exact, exact[lead - 1 : -1])
+
+
+def test_no_onset_rings_in_what_is_measured():
+    """A constant that starts with a jump is a constant to the exact system."""
+    constant = Signal(np.ones(2000), 0.001, "constant", "made here")
+    row = run_trial(SPEC.replace(neuron_type="rate"), constant).row
+    assert row["nrmse"] < 1e-3
+    assert row["predicted_nrmse"] < 1e-3
 
 
 def test_rates_follow_from_the_spikes(result):

@@ -1,0 +1,209 @@
+"""Noise-optimal memories beside the plain one, and how their error grows with order.
+
+    python benchmarks/optimal.py [--jobs 2]
+
+m = 6,000 Poisson neurons, theta .5 s, dt 1 ms, white noise of 2 Hz and rms .5, 5
+trials of 60 s.  *plain*: rectifier pairs of radius 1; *plain, scaled*: the one radius
+with which no neuron exceeds 300 Hz more than .1 % of the time; *plain, each scaled*: a
+radius for each dimension.  Rates are measured in each run: ``mean_rate`` over all
+neurons, and ``peak_rate``, the 99.9th percentile over time of the busiest neuron.
+
+Then the law alone, and runs of it, for orders 2 to 64 at constant m: a signal of 2 Hz,
+and one whose bandwidth is what each order can hold (truncation error 1 %).
+About 20 minutes on 2 cores.  Writes benchmarks/results/optimal.json and
+docs/figures/optimal.png.
+"""
+
+import argparse
+from pathlib import Path
+
+import joblib
+import numpy as np
+from scipy.optimize import brentq
+
+from lmu_spiking import MemorySpec, SignalSpec, plots, white_noise
+from lmu_spiking.drafts import Request
+from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.realisation import band_moments
+from lmu_spiking.recruitment import reach
+from lmu_spiking.studies.metrics import confidence, power_law
+from lmu_spiking.studies.records import write_json
+from lmu_spiking.studies.trial import run_trial, versions
+from lmu_spiking.theory import predict_band
+
+ROOT = Path(__file__).resolve().parent.parent
+SEED, TRIALS, DURATION = 5200, 5, 60.0
+NEURONS, ORDERS = 6000, (6, 12, 24)
+GROWTH = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+MEASURES = ("noise_nrmse", "window_noise_nrmse")
+
+
+def specs(order: int) -> dict[str, MemorySpec]:
+    """What is compared."""
+    plain = MemorySpec(n_neurons=NEURONS, order=order)
+    spread = np.sqrt(np.diag(band_moments(plain.ldn, plain.dt, 2.0, 0.5)))
+    # its own noise widens the state: one more turn of the fixed point
+    radii = np.ones(order)
+    for _ in range(20):
+        noise = predict_band(plain.replace(radii=tuple(radii))).noise
+        radii = reach(1) * np.sqrt(spread**2 + np.diag(noise))
+    return {
+        "plain": plain,
+        "plain, scaled": plain.replace(radii=float(radii.max())),
+        "plain, each scaled": plain.replace(radii=tuple(radii)),
+        "balanced": plain.replace(tuning="balanced", tau=None),
+        "optimal": plain.replace(tuning="optimal", tau=None),
+    }
+
+
+def trial(name: str, spec: MemorySpec, number: int) -> dict:
+    signal = white_noise(DURATION, spec.dt, 2.0, 0.5, SEED + number)
+    spec = spec.replace(noise_seed=SEED + number)
+    result = run_trial(spec, signal)
+    memory = LegendreMemory.from_spec(spec, add_to_container=False)
+    carried = result.state @ memory.assembly.T.T
+    # curves rise: a neuron's percentile of rate is its rate at the value's percentile
+    peaks = [
+        memory.population.rates(i, np.quantile(x, [0.001, 0.999])).max()
+        for i, x in enumerate(carried.T)
+    ]
+    row = result.row
+    keys = (*MEASURES, *(f"predicted_{key}" for key in MEASURES))
+    keys += ("mean_rate", "spikes_per_s", "order", "tau")
+    return {"tuning": name, "peak_rate": max(peaks)} | {key: row[key] for key in keys}
+
+
+def compare(rows: list[dict]) -> list[dict]:
+    """Means over trials, and what is gained on the plain memory."""
+    table, plain = [], {}
+    for order, name in dict.fromkeys((row["order"], row["tuning"]) for row in rows):
+        mine = [r for r in rows if (r["order"], r["tuning"]) == (order, name)]
+        entry = {"order": order, "tuning": name, "tau": mine[0]["tau"]}
+        for key in MEASURES:
+            entry[key], entry[f"{key}_ci95"] = confidence([r[key] for r in mine])
+            entry[f"predicted_{key}"] = float(
+                np.mean([r[f"predicted_{key}"] for r in mine])
+            )
+            entry[f"{key}_less_than_plain"] = 1 - entry[key] / plain.setdefault(
+                (order, key), entry[key]
+            )
+        entry["mean_rate"] = max(r["mean_rate"] for r in mine)
+        entry["peak_rate"] = max(r["peak_rate"] for r in mine)
+        entry["spikes_per_s"] = float(np.mean([r["spikes_per_s"] for r in mine]))
+        table.append(entry)
+        print(
+            "d={order:2} {tuning:19} tau {tau:4.2f}  theta {noise_nrmse:.4f} "
+            "(law {predicted_noise_nrmse:.4f}, {noise_nrmse_less_than_plain:4.0%} "
+            "less)  window {window_noise_nrmse:.4f} "
+            "({predicted_window_noise_nrmse:.4f}, "
+            "{window_noise_nrmse_less_than_plain:4.0%} less)  mean {mean_rate:.1f} "
+            "peak {peak_rate:.0f} Hz".format(**entry),
+            flush=True,
+        )
+    return table
+
+
+def growth(n_neurons: int) -> list[dict]:
+    """The law's error at delay theta against order, plain and optimal."""
+    rows = []
+    for order in GROWTH:
+        for signal, bandwidth in (("2 Hz", 2.0), ("what d holds", held(order))):
+            band = SignalSpec(bandwidth, 0.5)
+            spec = MemorySpec(n_neurons=n_neurons, order=order, signal=band)
+            for name in ("plain", "optimal"):
+                row = {"order": order, "signal": signal, "bandwidth": bandwidth}
+                row |= {"neurons": n_neurons, "tuning": name}
+                if name == "optimal":
+                    spec = spec.replace(tuning="optimal", tau=None)
+                c = spec.ldn.readout(spec.theta - spec.dt, spec.dt)
+                noise = predict_band(spec.replace(aggregated=True)).noise
+                power = c @ band_moments(spec.ldn, spec.dt, bandwidth, 0.5) @ c
+                row["predicted_noise_nrmse"] = float(np.sqrt(c @ noise @ c / power))
+                rows.append(row | {"tau": spec.tau})
+    return rows
+
+
+def held(order: int) -> float:
+    """Bandwidth, Hz, of which the order misses 1 % at delay theta."""
+
+    def missed(log_bandwidth: float) -> float:
+        band = float(np.exp(log_bandwidth))
+        request = Request(0.5, 0.5, band, 0.5, 1e-3, 300.0, None, order)
+        return request.truncation(order) - 0.01
+
+    return float(np.exp(brentq(missed, np.log(0.02), np.log(100.0), xtol=1e-3)))
+
+
+def measured(row: dict, number: int) -> dict:
+    """A run of a point of `growth`, its neurons as their sums."""
+    tuning = "optimal" if row["tuning"] == "optimal" else None
+    spec = MemorySpec(
+        n_neurons=row["neurons"],
+        order=row["order"],
+        tuning=tuning,
+        tau=row["tau"],
+        aggregated=True,
+        noise_seed=SEED + number,
+        signal=SignalSpec(row["bandwidth"], 0.5),
+    )
+    duration = max(DURATION, 60 / row["bandwidth"])
+    signal = white_noise(duration, spec.dt, row["bandwidth"], 0.5, SEED + number)
+    return row | {"noise_nrmse": run_trial(spec, signal).row["noise_nrmse"]}
+
+
+def exponents(rows: list[dict]) -> list[dict]:
+    """Of the error against order, from 4 on, by the law."""
+    table = []
+    for key in dict.fromkeys((r["signal"], r["tuning"], r["neurons"]) for r in rows):
+        mine = [r for r in rows if (r["signal"], r["tuning"], r["neurons"]) == key]
+        mine = [r for r in mine if r["order"] >= 4]
+        law = power_law(
+            [r["order"] for r in mine], [r["predicted_noise_nrmse"] for r in mine]
+        )
+        entry = dict(zip(("signal", "tuning", "neurons"), key, strict=True))
+        table.append(entry | {"exponent": law.exponent})
+        print(
+            "{signal:13} {tuning:8} m={neurons:,}: error grows as "
+            "d^{exponent:.2f}".format(**table[-1])
+        )
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=2)
+    jobs = parser.parse_args().jobs
+    cells = [
+        (name, spec, number)
+        for order in ORDERS
+        for name, spec in specs(order).items()
+        for number in range(TRIALS)
+    ]
+    law = [row for m in (60_000, 10**8) for row in growth(m)]
+    slopes = exponents(law)
+    points = [row for row in law if row["neurons"] == 60_000 and row["order"] <= 32]
+    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+        rows = joblib.Parallel()(joblib.delayed(trial)(*cell) for cell in cells)
+        grown = joblib.Parallel()(
+            joblib.delayed(measured)(row, k) for row in points for k in range(2)
+        )
+    table = compare(rows)
+    plots.save_figure(
+        plots.optimal_figure(table, law, grown), ROOT / "docs/figures/optimal.png"
+    )
+    write_json(
+        ROOT / "benchmarks" / "results" / "optimal.json",
+        {
+            "command": "python benchmarks/optimal.py",
+            "seeds": [SEED, SEED + TRIALS - 1],
+            "comparison": table,
+            "growth": law,
+            "growth_measured": grown,
+            "exponents": slopes,
+            "versions": versions(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""The neurons of a memory together with the coordinates of the state they carry.
+
+Plain memories carry the Legendre coefficients themselves.  The tunings ``balanced`` and
+``optimal`` choose coordinates and shares for the signal to be expected; see
+`realisation`.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.ldn import LDN
+from lmu_spiking.population import NOISY, Population, build_population, shares
+from lmu_spiking.realisation import (
+    REALISED,
+    balanced,
+    band_moments,
+    best_tau,
+)
+from lmu_spiking.synapse import Mapped
+from lmu_spiking.tuning import (
+    LEVELS,
+    TUNINGS,
+    is_rectified_linear,
+    neuron_type,
+    statistics,
+)
+
+TAU = 0.1  # seconds, of a plain memory's synapse
+ALL_TUNINGS = (*TUNINGS, *REALISED)
+EXTREME = 3.29  # standard deviations that a normal |x| exceeds .1 % of the time
+
+
+@dataclass(frozen=True, eq=False)
+class Assembly:
+    """Neurons, and the loop that they close, in the coordinates that they carry.
+
+    Attributes
+    ----------
+    population : Population
+        Of ``x = T m``.
+    loop : Mapped
+        The memory's mapping in these coordinates: ``T A' U`` and ``T B'``.
+    U, T : (d, d) ndarray
+        ``m = U x`` and ``x = T m``; ``d`` is ``size_in * order``.
+    tuning : str
+        As asked: one of `ALL_TUNINGS`.
+    """
+
+    population: Population
+    loop: Mapped
+    U: np.ndarray
+    T: np.ndarray
+    tuning: str
+
+    @property
+    def plain(self) -> bool:
+        """Whether the neurons carry the Legendre coefficients themselves."""
+        return self.tuning not in REALISED
+
+
+def assemble(
+    ldn: LDN,
+    mapped: Mapped,
+    dt: float,
+    n_neurons,
+    *,
+    radii=None,
+    neurons="poisson",
+    tuning=None,
+    max_rate: float = 300.0,
+    aggregated: bool = False,
+    rng: np.random.RandomState | None = None,
+    signal=None,
+    size_in: int = 1,
+) -> Assembly:
+    """Build the neurons of a memory.
+
+    Parameters
+    ----------
+    ldn, mapped, dt
+        The memory, on its synapse, and its step in seconds.
+    n_neurons : int
+        In all.
+    radii : (d,) array_like, optional
+        1 by default; not for ``balanced`` and ``optimal``, which choose them.
+    neurons, max_rate, aggregated, rng
+        As in `build_population`.
+    tuning : str or Tuning, optional
+        One of `ALL_TUNINGS`; what suits the neurons by default.
+    signal : SignalSpec or (T,) array_like
+        What ``balanced`` and ``optimal`` are tuned to.
+    size_in : int
+        Inputs, alike.
+    """
+    each = np.eye(size_in)
+    size = size_in * ldn.order
+    common: dict[str, Any] = {"max_rate": max_rate, "averaging": ldn.theta}
+    common |= {"aggregated": aggregated, "rng": rng}
+    neurons = neuron_type(neurons)
+    if not (isinstance(tuning, str) and tuning in REALISED):
+        radii = np.ones(size) if radii is None else radii
+        population = build_population(
+            n_neurons, radii, neurons=neurons, tuning=tuning, **common
+        )
+        eye = np.eye(size)
+        loop = _within(mapped, each, np.eye(ldn.order), np.eye(ldn.order))
+        return Assembly(population, loop, eye, eye, population.tuning.kind)
+
+    if radii is not None:
+        raise ValidationError(
+            "radii", radii, f"are chosen by tuning='{tuning}'", "leave them out"
+        )
+    max_rate = check_positive("max_rate", max_rate, "Hz")
+    kind = _kind(tuning, neurons)
+    of_each = shares(n_neurons, size).reshape(size_in, ldn.order).sum(axis=1)
+    moments, states = signal_moments(ldn, dt, signal)
+    levels = LEVELS if kind == "recruited" else 1
+    found = balanced(
+        ldn, mapped, dt, moments, of_each[0], max_rate=max_rate, levels=levels
+    )
+    radii = found.radii
+    if states is not None:  # which need not be normally distributed
+        seen = np.quantile(np.abs(states @ found.T.T), 0.999, axis=0)
+        radii = radii * np.maximum(1, seen / EXTREME)
+    counts = np.concatenate([_resized(found.counts, n) for n in of_each])
+    population = build_population(
+        counts, np.tile(radii, size_in), neurons=neurons, tuning=kind, **common
+    )
+    loop = _within(mapped, each, found.U, found.T)
+    U, T = np.kron(each, found.U), np.kron(each, found.T)
+    return Assembly(population, loop, U, T, tuning)
+
+
+def choose_tau(
+    ldn: LDN,
+    dt: float,
+    n_neurons: int,
+    tuning,
+    neurons,
+    max_rate: float,
+    signal,
+    size_in: int = 1,
+) -> float:
+    """The lowpass, seconds, where none is given: .1, or what ``tuning`` finds best."""
+    if not (isinstance(tuning, str) and tuning in REALISED):
+        return TAU
+    levels = LEVELS if _kind(tuning, neuron_type(neurons)) == "recruited" else 1
+    moments, _ = signal_moments(ldn, dt, signal)
+    of_each = int(shares(n_neurons, size_in * ldn.order).sum()) // size_in
+    return best_tau(ldn, dt, moments, of_each, max_rate=max_rate, levels=levels)
+
+
+def signal_moments(ldn: LDN, dt: float, signal):
+    """Second moment of the exact state under a signal, and its states where known.
+
+    Parameters
+    ----------
+    signal : SignalSpec or (T,) array_like
+        A band, or samples of more than a window.
+
+    Returns
+    -------
+    moments : (d, d) ndarray
+    states : (T, d) ndarray or None
+    """
+    if hasattr(signal, "bandwidth"):
+        return band_moments(ldn, dt, signal.bandwidth, signal.rms), None
+    window = ldn.steps(dt)
+    try:
+        u = np.asarray(signal, dtype=float)
+    except (TypeError, ValueError):
+        u = np.empty((0, 0))
+    if u.ndim != 1 or len(u) <= window or not np.isfinite(u).all() or not u.any():
+        raise ValidationError(
+            "signal",
+            signal,
+            "must be a SignalSpec, or finite samples (T,) of more than a window",
+            f"use more than {window} steps of {dt:g} s, not all of them 0",
+        )
+    states = ldn.simulate(u, dt)[window:]
+    return states.T @ states / len(states), states
+
+
+def _kind(tuning: str, neurons) -> str:
+    """Curves of a tuning that chooses coordinates."""
+    if not is_rectified_linear(neurons):
+        return "drawn"
+    recruits = tuning == "optimal" and statistics(neurons) in NOISY
+    return "recruited" if recruits else "pairs"
+
+
+def _resized(counts: np.ndarray, total: int) -> np.ndarray:
+    """Counts of another input, which may have a neuron less."""
+    counts = counts.copy()
+    counts[np.argmax(counts)] += total - counts.sum()
+    return counts
+
+
+def _within(mapped: Mapped, each: np.ndarray, U: np.ndarray, T: np.ndarray) -> Mapped:
+    """The mapping in coordinates ``x = T m``, for every input."""
+    A = np.kron(each, T @ mapped.A @ U)
+    return dataclasses.replace(mapped, A=A, B=T @ mapped.B)

@@ -1,0 +1,150 @@
+"""What each order would take for an error: the first step of `planner.plan`."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial.legendre import leggauss
+
+from lmu_spiking.errors import (
+    MappingError,
+    ValidationError,
+    check_positive,
+    check_whole,
+)
+from lmu_spiking.ldn import LDN
+from lmu_spiking.realisation import balanced, band_moments, best_tau
+from lmu_spiking.recruitment import mean_rate
+from lmu_spiking.spec import SignalSpec
+from lmu_spiking.synapse import map_onto
+from lmu_spiking.theory import truncation
+from lmu_spiking.tuning import LEVELS
+
+MARGIN = 0.9  # of the error asked for: runs differ by their signal and their spikes
+MAX_ORDER = 100
+MAX_NEURONS = 10**12
+NEARLY = 0.995  # of the goal: what truncation must leave room for noise in
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an order would take, for normally distributed states and real numbers."""
+
+    order: int
+    tuning: str
+    tau: float
+    truncation: float
+    n_neurons: int
+    spikes_per_s: float
+
+    def within(self, limits: dict, slack: float = 1.0) -> bool:
+        """Whether it keeps the limits, or is beyond by no more than ``slack``."""
+        return (
+            self.n_neurons <= slack * limits["max_neurons"]
+            and self.spikes_per_s <= slack * limits["max_spikes_per_s"]
+        )
+
+
+class Request:
+    """What was asked of `plan`, checked, and what each order would take for it."""
+
+    def __init__(self, error, theta, bandwidth, rms, dt, max_rate, tau, order):
+        self.error = check_positive("plan.error", error)
+        if self.error >= 1:
+            raise ValidationError(
+                "plan.error", error, "is no memory at all", "ask for less than 1"
+            )
+        self.theta = check_positive("plan.theta", theta, "seconds")
+        self.bandwidth = check_positive("plan.bandwidth", bandwidth, "Hz")
+        self.rms = check_positive("plan.rms", rms)
+        self.max_rate = check_positive("plan.max_rate", max_rate, "Hz")
+        self.tau = None if tau is None else check_positive("plan.tau", tau, "seconds")
+        self.order = None if order is None else check_whole("plan.order", order, 1)
+        step = _step(self.theta, self.bandwidth) if dt is None else dt
+        self.dt = check_positive("plan.dt", step, "seconds")
+        if self.dt > min(self.theta, 0.5 / self.bandwidth):
+            raise ValidationError(
+                "plan.dt",
+                dt,
+                f"is too long for a window of {theta:g} s of {bandwidth:g} Hz",
+                f"use at most {min(self.theta, 0.5 / self.bandwidth):g} s",
+            )
+
+    @property
+    def goal(self) -> float:
+        """The error that is aimed at."""
+        return MARGIN * self.error
+
+    @property
+    def band(self) -> SignalSpec:
+        """The signal."""
+        return SignalSpec(self.bandwidth, self.rms)
+
+    def truncation(self, order: int) -> float:
+        """What an order cannot hold: error at delay theta over the input's rms."""
+        ldn = LDN(order, self.theta)
+        nodes, weights = leggauss(32 + 8 * int(np.ceil(self.bandwidth * self.theta)))
+        frequency = self.bandwidth * (nodes + 1) / 2
+        delay = ldn.steps(self.dt) * self.dt
+        return float(truncation(ldn, frequency, weights / 2, delay, self.dt)[0])
+
+    def drafts(self, tuning: str) -> Iterator["Draft"]:
+        """Drafts of rising order, until three in a row have taken more neurons."""
+        best, risen = np.inf, 0
+        for order in self._orders():
+            missed = self.truncation(order)
+            if missed >= NEARLY * self.goal:
+                continue
+            draft = self._draft(order, tuning, missed)
+            if draft is not None:
+                yield draft
+                risen = risen + 1 if draft.n_neurons > best else 0
+                best = min(best, draft.n_neurons)
+            if risen == 3:
+                return
+
+    def _orders(self) -> range:
+        """Those that hold enough; truncation falls with the order."""
+        if self.order is not None:
+            return range(self.order, self.order + 1)
+
+        def held(order: int) -> bool:
+            return self.truncation(order) < NEARLY * self.goal
+
+        lowest = bisect_left(range(1, MAX_ORDER + 1), True, key=held) + 1
+        return range(lowest, MAX_ORDER + 1)
+
+    def _draft(self, order: int, tuning: str, missed: float) -> "Draft | None":
+        """Neurons for one order: ``n <- n (error / goal)^2`` until it stands still."""
+        ldn = LDN(order, self.theta)
+        moments = band_moments(ldn, self.dt, self.bandwidth, self.rms)
+        levels = LEVELS if tuning == "optimal" else 1
+        options = {"max_rate": self.max_rate, "levels": levels}
+        goal, n, tau = np.sqrt(self.goal**2 - missed**2), 10**5, self.tau or self.theta
+        last = ldn.readout((ldn.steps(self.dt) - 1) * self.dt, self.dt)
+        for attempt in range(30):
+            if attempt == 1 and self.tau is None:
+                tau = best_tau(ldn, self.dt, moments, n, **options)
+            mapped = map_onto(ldn, tau, self.dt)
+            try:
+                found = balanced(ldn, mapped, self.dt, moments, n, **options)
+            except MappingError:
+                n *= 10
+                continue
+            ratio = (last @ found.noise @ last) / (self.rms * goal) ** 2
+            n = max(int(np.ceil(n * ratio)), 2 * order)
+            settled = abs(ratio - 1) < 0.01 or n == 2 * order or n > MAX_NEURONS
+            if settled and attempt >= 1:
+                break
+        else:
+            return None
+        spikes = n * mean_rate(self.max_rate, levels)
+        return Draft(order, tuning, tau, missed, n, spikes)
+
+
+def _step(theta: float, bandwidth: float) -> float:
+    """1 ms, or the next of 1, 2, 5 below a 50th of the window, a 10th of a cycle."""
+    limit = min(1e-3, theta / 50, 0.1 / bandwidth)
+    unit = 10.0 ** np.floor(np.log10(limit) + 1e-9)
+    return float(f"{unit * max(k for k in (1, 2, 5) if k * unit <= limit * 1.0001):g}")

@@ -1,0 +1,127 @@
+r"""Neuron models for Nengo: rates with a ceiling, and whole populations as one entry.
+
+``n`` identical neurons that are driven alike and spike independently are known by the
+number of their spikes.  Its distribution is exact and costs the same for any ``n``:
+
+.. math::
+
+    \sum_{k=1}^n \mathrm{Poisson}(r\,dt) \sim \mathrm{Poisson}(n\,r\,dt), \qquad
+    \sum_{k=1}^n \bigl(\lfloor r\,dt \rfloor + \mathrm{Bernoulli}(p)\bigr)
+        \sim n \lfloor r\,dt \rfloor + \mathrm{Binomial}(n, p),
+
+with ``p`` the fraction of ``r dt``.
+"""
+
+from typing import Any
+
+import nengo
+import numpy as np
+from nengo.exceptions import ValidationError as NengoValidationError
+from nengo.neurons import NeuronType
+from nengo.params import NdarrayParam
+
+
+class Unmerged:
+    """Equal to itself alone, so that Nengo's optimizer merges it with no other."""
+
+    def __eq__(self, other):
+        return self is other
+
+    __hash__ = object.__hash__
+
+
+class RampLinear(Unmerged, nengo.RectifiedLinear):
+    """Rectified-linear rates with a ceiling: ``min(max(0, J), ceiling)``.
+
+    Parameters
+    ----------
+    ceiling : float or (n,) array_like
+        Largest rate, Hz, of all neurons or of each; infinite for none.
+    """
+
+    ceiling = NdarrayParam("ceiling", shape=("...",))
+
+    def __init__(self, ceiling: Any = 300.0, initial_state=None):
+        super().__init__(1, initial_state)
+        self.ceiling = np.asarray(ceiling, dtype=float)
+        if not np.all(self.ceiling > 0):
+            raise NengoValidationError(f"must be positive, not {ceiling}", "ceiling")
+
+    def step(self, dt, J, output):
+        """Rates, Hz, at drives ``J``."""
+        output[...] = np.clip(J, 0.0, self.ceiling)
+
+
+class _Counted(Unmerged):
+    """A spiking type of which each entry stands for ``counts`` identical neurons.
+
+    Parameters
+    ----------
+    base_type : nengo.neurons.NeuronType
+        Rates of one neuron.
+    counts : (n,) or () array_like
+        Neurons in each entry, or in all alike.
+    """
+
+    counts = NdarrayParam("counts", shape=("...",))
+
+    def __init__(self, base_type, counts=1, initial_state=None):
+        super().__init__(base_type, 1.0, initial_state)
+        self.counts = np.asarray(counts)
+        whole = np.equal(np.mod(self.counts, 1), 0)
+        if not np.all(whole & (self.counts >= 1) & (self.counts < 2**53)):
+            raise NengoValidationError(
+                f"must be whole numbers from 1 to 2^53, not {counts}", "counts", self
+            )
+
+
+class PoissonPopulation(_Counted, nengo.PoissonSpiking):
+    """Spikes of ``counts`` identical Poisson neurons, summed, in each entry.
+
+    The output is ``N / dt`` with ``N`` the number of spikes in a step: divide by
+    ``counts`` for the mean rate of one neuron.
+
+    Parameters
+    ----------
+    base_type : nengo.neurons.NeuronType
+        Rates of one neuron.
+    counts : (n,) or () array_like
+        Neurons in each entry, whole numbers below 2^53; one number for all alike.
+
+    Examples
+    --------
+    A billion neurons at 0 to 300 Hz, simulated as one:
+
+    >>> neurons = PoissonPopulation(RampLinear(ceiling=300), counts=10**9)
+    """
+
+    def step(self, dt, J, output, rng, **base_state):
+        """Draw the spikes of a step from the rates ``J`` of single neurons."""
+        super().step(dt, self.counts * J, output, rng, **base_state)
+
+
+class StochasticPopulation(_Counted, nengo.StochasticSpiking):
+    """As `PoissonPopulation`, for neurons that round ``r dt`` up or down at random."""
+
+    def step(self, dt, J, output, rng, **base_state):
+        """Draw the spikes of a step from the rates ``J`` of single neurons."""
+        fraction, whole = np.modf(J * dt)
+        counts = np.broadcast_to(self.counts, np.shape(J)).astype(np.int64)
+        output[...] = (counts * whole + rng.binomial(counts, fraction)) / dt
+
+
+POPULATIONS: dict[type, Any] = {
+    nengo.PoissonSpiking: PoissonPopulation,
+    nengo.StochasticSpiking: StochasticPopulation,
+}
+
+
+def population_of(neurons: Any, counts) -> NeuronType:
+    """The type whose entries stand for ``counts`` neurons of the type ``neurons``.
+
+    Raises
+    ------
+    KeyError
+        If sums of their spikes are not known in distribution.
+    """
+    return POPULATIONS[type(neurons)](neurons.base_type, counts)

@@ -1,0 +1,59 @@
+"""Pictures: functions that take and return an Axes, and the figures made of them.
+
+Figures are `matplotlib.figure.Figure` without pyplot: no window, no global state.
+"""
+
+from lmu_spiking.plots.optimal import optimal_figure, plot_growth, plot_tunings
+from lmu_spiking.plots.plan import plan_figure
+from lmu_spiking.plots.reproduce import (
+    capacity_figure,
+    delay_network_figure,
+    plot_capacity,
+    plot_capacity_vs_length,
+    plot_comparisons,
+    plot_error_vs_order,
+    plot_feedforward,
+    poisson_figure,
+)
+from lmu_spiking.plots.run import (
+    plot_error,
+    plot_error_vs_delay,
+    plot_readout,
+    plot_window,
+    run_figure,
+)
+from lmu_spiking.plots.study import (
+    CAPTIONS,
+    plot_error_vs_neurons,
+    plot_error_vs_spikes,
+    plot_ratio,
+    study_figures,
+)
+from lmu_spiking.plots.style import png, save_figure
+
+__all__ = [
+    "CAPTIONS",
+    "capacity_figure",
+    "delay_network_figure",
+    "optimal_figure",
+    "plan_figure",
+    "plot_capacity",
+    "plot_capacity_vs_length",
+    "plot_comparisons",
+    "plot_error",
+    "plot_error_vs_delay",
+    "plot_error_vs_neurons",
+    "plot_error_vs_order",
+    "plot_error_vs_spikes",
+    "plot_feedforward",
+    "plot_growth",
+    "plot_ratio",
+    "plot_readout",
+    "plot_tunings",
+    "plot_window",
+    "png",
+    "poisson_figure",
+    "run_figure",
+    "save_figure",
+    "study_figures",
+]

@@ -1,0 +1,140 @@
+"""Figures of a study: error against neurons and spikes, beside the law."""
+
+import numpy as np
+
+from lmu_spiking.plots.style import (
+    BLACK,
+    COLORS,
+    GREY,
+    draw_points,
+    log_axes,
+    new_figure,
+    styled,
+)
+
+CAPTIONS = {
+    "error-vs-neurons": "Error of the state against the number of neurons: trials "
+    "(root mean square, 95 % interval) and what the law predicted for them (lines).",
+    "measured-over-predicted": "Measured over predicted error of the state, with 95 % "
+    "intervals over trials: 1 where the law is exact.",
+    "error-vs-spikes": "Error of the state against what it costs in spikes; lines are "
+    "the law, where there is one.",
+}
+
+
+def plot_error_vs_neurons(ax, summary, levels=None):
+    """Measured points with intervals, predicted lines, a colour for each order.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    summary : DataFrame
+        From `summarise`, of one neuron type, tau and max_rate.
+    levels : list, optional
+        Orders that colours are given to; those in the summary by default.
+    """
+    _curves(ax, summary, "neurons", "order", levels, "d = {}")
+    x = np.array([summary.neurons.min(), summary.neurons.max()], dtype=float)
+    below = 0.7 * (summary.state_rmse * np.sqrt(summary.neurons)).min()
+    ax.plot(x, below / np.sqrt(x), ":", color=GREY, label="slope −1/2")
+    return log_axes(ax, "Neurons", "State RMSE")
+
+
+def plot_ratio(ax, summary, levels=None):
+    """Measured over predicted error against neurons, a colour for each order."""
+    ax.axhline(1, color=GREY, lw=0.8)
+    levels = levels or sorted(summary.order.unique())
+    for order, cell in summary.groupby("order"):
+        k = levels.index(order)
+        draw_points(ax, cell, "neurons", "state_rmse_ratio", k, f"d = {order}")
+    log_axes(ax, "Neurons", "Measured / predicted state RMSE")
+    ax.set_yscale("linear")
+    return ax
+
+
+def plot_error_vs_spikes(ax, summary, levels=None):
+    """Error against spikes per second, a colour for each neuron type.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    summary : DataFrame
+        From `summarise`, of one order, tau and max_rate.
+    levels : list, optional
+        Neuron types that colours are given to; those in the summary by default.
+    """
+    _curves(ax, summary, "spikes_per_s", "neuron_type", levels, "{}")
+    return log_axes(ax, "Spikes per second", "State RMSE")
+
+
+def study_figures(summary) -> dict:
+    """The figures of a study by name; `CAPTIONS` says what each shows.
+
+    Memories without an error, such as those of rate neurons, are left out.
+    """
+    wrong = summary[summary.state_rmse > 1e-9]
+    lawful = wrong[wrong.state_rmse_ratio.notna()]
+    spiking = wrong[wrong.spikes_per_s > 0]
+    by_type = ["neuron_type", "tau", "max_rate"], "order"
+    figures = {}
+    if len(wrong):
+        figures["error-vs-neurons"] = _panels(plot_error_vs_neurons, wrong, *by_type)
+    if len(lawful):
+        figures["measured-over-predicted"] = _panels(plot_ratio, lawful, *by_type)
+    if len(spiking):
+        by_order = ["order", "tau", "max_rate"], "neuron_type"
+        figures["error-vs-spikes"] = _panels(plot_error_vs_spikes, spiking, *by_order)
+    return figures
+
+
+def _curves(ax, summary, x: str, by: str, levels, form: str) -> None:
+    """Measured points and predicted lines of the state's error."""
+    levels = levels or sorted(summary[by].unique())
+    for name, cell in summary.sort_values(x).groupby(by):
+        k = levels.index(name)
+        draw_points(ax, cell, x, "state_rmse", k, form.format(name))
+        law = cell[cell.predicted_state_rmse > 0]
+        color = COLORS[k % len(COLORS)]
+        ax.plot(law[x], law.predicted_state_rmse, "-", color=color, lw=1)
+    if summary.predicted_state_rmse.notna().any():
+        ax.plot([], [], "-", color=BLACK, lw=1, label="law")
+
+
+def _panels(plot, summary, by: list[str], colored: str):
+    """One panel for each value of ``by`` in the summary: shared axes, one legend."""
+    forms = {"tau": "τ = {:g} s", "max_rate": "{:g} Hz", "order": "d = {}"}
+    varied = [name for name in by if summary[name].nunique() > 1]
+    levels = sorted(summary[colored].unique())
+    cells = list(summary.groupby(by))
+    columns = min(3, len(cells))
+    rows = -(-len(cells) // columns)
+    with styled():
+        figure = new_figure(1.4 + max(3.6, 3.0 * columns), 3.4 * rows)
+        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        legend = {}
+        for ax, (key, cell) in zip(axes.flat, cells, strict=False):
+            plot(ax, cell, levels)
+            handles, labels = ax.get_legend_handles_labels()
+            legend |= dict(zip(labels, handles, strict=True))
+            ax.get_legend().remove()
+            part = dict(zip(by, key, strict=True))
+            title = (forms.get(k, "{} neurons").format(part[k]) for k in varied)
+            ax.set_title(", ".join(title))
+        for ax in axes.flat[len(cells) :]:
+            ax.set_visible(False)
+        for ax in axes.flat[: len(cells)]:
+            ax.label_outer()
+        names = sorted(legend, key=_natural)
+        handles = [legend[name] for name in names]
+        figure.legend(handles, names, loc="outside right upper")
+    return figure
+
+
+def _natural(label: str):
+    """Guides last; numbers by their value."""
+    number = label.removeprefix("d = ")
+    return (
+        label in ("law", "slope −1/2"),
+        int(number) if number.isdecimal() else 0,
+        label,
+    )

@@ -1,0 +1,1 @@
+"""Published figures and tables again: their value, ours, and the faults upstream."""

@@ -1,0 +1,1 @@
+"""Models that are trained, with TensorFlow: ``pip install 'lmu_spiking[train]'``."""
