@@ -77,15 +77,17 @@ def until(true, what: str, process: subprocess.Popen | None = None) -> None:
         time.sleep(0.02)
 
 
-def study(trials: int, out: Path, *options: str) -> subprocess.Popen:
-    """Start a study of four combinations."""
+def study(
+    trials: int, out: Path, *options: str, told=subprocess.PIPE
+) -> subprocess.Popen:
+    """Start a study of four combinations; ``told`` takes its standard error."""
     each = f"--trials={trials // 4}"
     command = [sys.executable, "-m", "lmu_spiking", *STUDY, each, f"--out={out}"]
     return subprocess.Popen(
         [*command, *options],
         env=environment(),
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=told,
         text=True,
     )
 
@@ -105,15 +107,17 @@ def files(out: Path) -> dict[str, int]:
 def interrupted(trials: int, out: Path, cluster: Cluster) -> dict:
     """Kill one of two workers, and then the driver; files must be whole."""
     workers = [cluster.worker(), cluster.worker()]
-    driver = study(trials, out, f"--scheduler={cluster.address}")
+    log = cluster.runs / "driver.log"
+    with log.open("w") as told:
+        driver = study(trials, out, f"--scheduler={cluster.address}", told=told)
     until(lambda: len(files(out)) >= trials // 3, "a third of the trials", driver)
     at_worker = len(files(out))
     workers[0].kill()
+    until(lambda: "has gone" in log.read_text(), "a line about the worker", driver)
     until(lambda: len(files(out)) >= trials // 2, "half of the trials", driver)
     driver.kill()
-    error = driver.communicate()[1].splitlines()
+    driver.communicate()
     assert driver.returncode == -signal.SIGKILL
-    assert any("has gone" in line for line in error), error
     for name in files(out):
         record = json.loads((out / "trials" / name).read_text())
         assert record["row"] and f"{record['digest']}.json" == name
