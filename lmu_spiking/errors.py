@@ -41,6 +41,10 @@ class SignalFileError(LMUSpikingError, OSError):
     """A file that should hold a signal or a spec is missing, corrupt or unreadable."""
 
 
+class StudyFileError(LMUSpikingError, OSError):
+    """A file of a study cannot be written."""
+
+
 class MissingPackageError(LMUSpikingError, ImportError):
     """An optional package is missing; the message names the extra that brings it."""
 

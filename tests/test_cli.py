@@ -327,6 +327,10 @@ MISTAKES = {
     "study --duration=0.3 --jobs=1": "use at least",
     "study --theta=-1": "theta",
     "study --out=file": "file",
+    "study --scheduler=host:8786 --jobs=2": "leave it out with --scheduler",
+    "collect": "out/study: no finished trials",
+    "collect nothing": "nothing: no finished trials",
+    "collect file": "file: no finished trials",
     "doctor --all": "No such option",
 }
 
@@ -432,6 +436,84 @@ def test_study_prints_exponents(shell):
     assert "lif" in out
 
 
+def test_failed_combination_is_told_beside_the_report_of_the_others(shell):
+    options = ["--neuron-types=poisson,lif", "--max-rates=600", "--json"]
+    code, out, error = shell(*STUDY, *options)
+    assert code == 2
+    assert error.startswith("lmu-spiking: 20 lif neurons, order 1: max_rate")
+    assert error.endswith(
+        "(and 3 more like it); 8 of 16 trials failed, the others are kept\n"
+    )
+    assert error.count("\n") == 1
+    found = json.loads(out)
+    assert (found["trials"], found["missing"]) == (8, 8)
+    assert "8 more trials are not finished" in Path("out/study/report.html").read_text()
+
+
+def test_full_disk_keeps_finished_trials(shell, record, monkeypatch):
+    real, synced = os.fsync, []
+
+    def full(handle):
+        synced.append(handle)
+        if len(synced) > 4:
+            raise OSError(28, "No space left on device")
+        real(handle)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        code, out, error = shell(*STUDY, "--json")
+    assert (code, out) == (2, "")
+    assert "No space left on device); finished trials are kept: make room" in error
+    assert error.startswith("lmu-spiking: out/study/trials/")
+    assert error.count("\n") == 1
+    assert len(list(Path("out/study/trials").iterdir())) == 3
+    assert record(*STUDY)["trials"] == 8
+
+
+def test_collect_gathers_what_is_finished(shell, record, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["python", *STUDY])
+    whole = record(*STUDY)
+    gathered = record("collect", "out/study")
+    assert gathered["summary"] == whole["summary"]
+    assert (gathered["trials"], gathered["missing"]) == (8, 0)
+    for path in list(Path("out/study/trials").iterdir())[:3]:
+        path.unlink()
+    for path in Path("out/study").glob("*.parquet"):
+        path.unlink()
+    code, out, error = shell("collect", "--json")
+    assert code == 0
+    assert error == "lmu-spiking: 3 of 8 trials are not finished\n"
+    assert (json.loads(out)["trials"], json.loads(out)["missing"]) == (5, 3)
+    assert Path("out/study/summary.parquet").is_file()
+    text = Path("out/study/report.html").read_text()
+    assert "lmu-spiking study --orders=1,2" in text
+    assert "3 more trials are not finished" in text
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"command": 1, "trials": 2}'])
+def test_collect_does_without_the_plan(record, text):
+    record(*STUDY)
+    Path("out/study/study.json").write_text(text)
+    assert record("collect")["trials"] == 8
+    assert "lmu-spiking collect out/study" in Path("out/study/report.html").read_text()
+
+
+@pytest.mark.parametrize("address", ["nowhere", "http://host:1"])
+def test_what_is_no_scheduler_is_told_in_one_line(shell, address):
+    pytest.importorskip("distributed")
+    code, out, error = shell(*STUDY[:-1], f"--scheduler={address}")
+    assert (code, out) == (2, "")
+    assert error.startswith(f"lmu-spiking: scheduler: '{address}' does not answer")
+    assert error.count("\n") == 1
+
+
+def test_missing_dask_is_told_with_its_extra(shell, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    code, _, error = shell(*STUDY[:-1], "--scheduler=host:8786")
+    assert code == 2
+    assert "pip install 'lmu_spiking[dask]'" in error
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 def test_interrupted_study_keeps_what_is_finished(tmp_path):
@@ -471,7 +553,7 @@ def test_doctor_names_a_missing_extra(record, monkeypatch):
     assert extras["nir"]["say"].startswith("pip install 'lmu_spiking[nir]'")
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["study"], ["doctor"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["study"], ["collect"], ["doctor"]])
 def test_help_teaches_with_examples(shell, command):
     code, out, error = shell(*command, *(["--help"] if command else []))
     assert (code, error) == (0, "")

@@ -1,4 +1,4 @@
-"""The shell: ``lmu-spiking run``, ``study``, ``reproduce`` and ``doctor``."""
+"""The shell: ``lmu-spiking run``, ``study``, ``collect`` and the rest."""
 
 from lmu_spiking.cli.shell import app, main
 

@@ -1,8 +1,10 @@
 """What the shell writes: results on standard output, all else on standard error."""
 
+import logging
 import sys
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 from nengo.exceptions import NengoException
@@ -46,6 +48,16 @@ def show_warning() -> None:
     """Tell our own warnings in a line each; all others stay silent."""
     warnings.simplefilter("always", StudyWarning)
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
+
+
+@contextmanager
+def quiet_logs():
+    """Keep the logs of libraries off standard error: our own lines say what matters."""
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def prepare(out: Path) -> None:

@@ -58,7 +58,7 @@ def choose_signal(
             if value is not None:
                 raise ValidationError(option, value, "is for a file as --input only")
         seconds = DURATION if duration is None else duration
-        _check_duration(spec, seconds)
+        check_duration(spec, seconds)
         if source == "ecg":
             return ecg(seconds, spec.dt)
         white = spec.signal
@@ -71,7 +71,7 @@ def choose_signal(
             "--input", source, "is not known", f"use ecg, white or a file ({kinds})"
         )
     signal = load_signal(source, spec.dt, column, rate)
-    _check_duration(spec, signal.duration if duration is None else duration)
+    check_duration(spec, signal.duration if duration is None else duration)
     return signal if duration is None else signal.looped(duration)
 
 
@@ -103,7 +103,7 @@ def _aggregated(spec: MemorySpec) -> MemorySpec:
     return spec.replace(aggregated=True)
 
 
-def _check_duration(spec: MemorySpec, duration: float) -> None:
+def check_duration(spec: MemorySpec, duration: float) -> None:
     """Refuse less than two windows, and more states than fit into memory."""
     if duration < 2 * spec.theta * (1 - 1e-9):
         raise ValidationError(

@@ -15,7 +15,7 @@ from lmu_spiking.cli.plan import plan
 from lmu_spiking.cli.reproduce import reproduce
 from lmu_spiking.cli.run import run
 from lmu_spiking.cli.spikes import spikes
-from lmu_spiking.cli.study import study
+from lmu_spiking.cli.study import collect, study
 
 HELP = """
 Spiking memories of a sliding window, with the error known before the run.
@@ -25,6 +25,7 @@ Spiking memories of a sliding window, with the error known before the run.
   lmu-spiking run --input ecg            an electrocardiogram
   lmu-spiking plan --error 0.05          the smallest memory of that error
   lmu-spiking study --orders 3,6,12      error against neurons, beside the law
+  lmu-spiking collect out/study          tables and report of what is finished
   lmu-spiking reproduce capacity         a published table beside ours
   lmu-spiking spikes                     neuron types: what their spikes are worth
   lmu-spiking doctor                     what is installed, what is missing
@@ -34,7 +35,7 @@ rates in Hz.
 """
 
 app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None)
-for command in (run, plan, study, spikes, reproduce, doctor):
+for command in (run, plan, study, collect, spikes, reproduce, doctor):
     app.command()(command)
 
 

@@ -54,7 +54,9 @@ its rms. Ratios are measured over predicted. In brackets: 95 % intervals.</p>
 """
 
 
-def page(frame, summary, fits, pictures: dict[str, bytes], command: str) -> str:
+def page(
+    frame, summary, fits, pictures: dict[str, bytes], command: str, missing: int = 0
+) -> str:
     """One HTML page that needs nothing beside it.
 
     Parameters
@@ -65,6 +67,8 @@ def page(frame, summary, fits, pictures: dict[str, bytes], command: str) -> str:
         PNG files by name.
     command : str
         What made it.
+    missing : int
+        Trials that are not finished.
     """
     figures = "\n".join(
         _figure(CAPTIONS[name.removesuffix(".png")], data)
@@ -72,7 +76,7 @@ def page(frame, summary, fits, pictures: dict[str, bytes], command: str) -> str:
     )
     return PAGE.format(
         style=STYLE,
-        what=html.escape(_what(frame)),
+        what=html.escape(_what(frame, missing)),
         command=html.escape(command),
         figures=figures,
         exponents=_table(exponent_table(fits)),
@@ -143,7 +147,7 @@ def _table(shown: pd.DataFrame) -> str:
     return shown.to_html(index=False, border=0)
 
 
-def _what(frame: pd.DataFrame) -> str:
+def _what(frame: pd.DataFrame, missing: int) -> str:
     """One sentence on what all trials share, as far as they share it."""
     names = {
         "bandwidth": "white noise of {} Hz",
@@ -162,7 +166,8 @@ def _what(frame: pd.DataFrame) -> str:
     ]
     if frame.aggregated.any():
         shared.append("Poisson neurons simulated as sums")
-    return f"{len(frame)} trials; {'; '.join(shared)}."
+    rest = f" {missing} more trials are not finished." if missing else ""
+    return f"{len(frame)} trials; {'; '.join(shared)}.{rest}"
 
 
 def _versions(frame: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 
+from lmu_spiking.errors import StudyFileError
 from lmu_spiking.spec import write_atomically
 
 
@@ -24,11 +25,22 @@ def write_json(path, record) -> None:
     write_atomically(path, f"{to_json(record)}\n".encode())
 
 
+def write_kept(path, data: bytes) -> None:
+    """Write a file of a study, or say in a line that the others are kept."""
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise StudyFileError(
+            f"{path}: cannot be written ({error.strerror or error}); finished trials "
+            "are kept: make room and run this again to go on"
+        ) from None
+
+
 def write_parquet(path, frame) -> None:
-    """Write a DataFrame."""
+    """Write a DataFrame, as a file of a study."""
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
-    write_atomically(path, buffer.getvalue())
+    write_kept(path, buffer.getvalue())
 
 
 def to_frame(rows):

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from lmu_spiking import plots
-from lmu_spiking.spec import write_atomically
 from lmu_spiking.studies.metrics import confidence, power_law
 from lmu_spiking.studies.page import page
-from lmu_spiking.studies.records import write_parquet
+from lmu_spiking.studies.records import write_kept, write_parquet
 
 CELL = ["neuron_type", "order", "neurons", "tau", "max_rate"]
 MEASURES = ("state_rmse", "noise_nrmse")
@@ -81,7 +80,9 @@ EXPONENT_COLUMNS = [
 ]
 
 
-def write_report(frame: pd.DataFrame, out, command: str) -> dict[str, Path]:
+def write_report(
+    frame: pd.DataFrame, out, command: str, missing: int = 0
+) -> dict[str, Path]:
     """Tables, figures and one self-contained page in the folder ``out``.
 
     Parameters
@@ -91,6 +92,8 @@ def write_report(frame: pd.DataFrame, out, command: str) -> dict[str, Path]:
     out : path-like
     command : str
         What made it, so that it can be made again.
+    missing : int
+        Trials that should be there and are not finished: the page says so.
 
     Returns
     -------
@@ -104,13 +107,13 @@ def write_report(frame: pd.DataFrame, out, command: str) -> dict[str, Path]:
     }
     files = {name: out / name for name in pictures}
     for name, data in pictures.items():
-        write_atomically(files[name], data)
+        write_kept(files[name], data)
     for name, table in (("summary.parquet", summary), ("trials.parquet", frame)):
         files[name] = out / name
         write_parquet(files[name], table)
     files["report.html"] = out / "report.html"
-    text = page(frame, summary, exponents(frame), pictures, command)
-    write_atomically(files["report.html"], text.encode())
+    text = page(frame, summary, exponents(frame), pictures, command, missing)
+    write_kept(files["report.html"], text.encode())
     return files
 
 

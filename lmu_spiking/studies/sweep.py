@@ -1,32 +1,58 @@
 """Many trials, in parallel and resumable: one file a trial, written when it is done.
 
-Whatever stops a sweep (Ctrl-C, a worker that is killed, a full disk), the trials that
-were finished stay, and the same sweep goes on from there.
+Whatever stops a sweep (Ctrl-C, a worker or driver that is killed, a full disk), the
+trials that were finished stay, and the same sweep goes on from there: files are truth.
 """
 
+import functools
 import hashlib
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 from nengo.exceptions import NengoException
 
 from lmu_spiking.errors import LMUSpikingError
-from lmu_spiking.spec import MemorySpec, write_atomically
+from lmu_spiking.spec import MemorySpec
+from lmu_spiking.studies import workers
 from lmu_spiking.studies.records import (
     StudyWarning,
     to_frame,
     to_json,
+    write_kept,
     write_parquet,
 )
 from lmu_spiking.studies.trial import run_trial, versions
+from lmu_spiking.studies.workers import Outcome
 from lmu_spiking.tasks import Signal, white_noise
+
+
+class FailedTrials(LMUSpikingError):
+    """Some trials could not be run; the others are finished and kept.
+
+    Attributes
+    ----------
+    failures : dict of str
+        Why not, by digest.
+    frame : pandas.DataFrame
+        What `sweep` would have returned, of the others.
+    """
+
+    def __init__(self, failures: dict[str, str], frame: pd.DataFrame):
+        first, *more = dict.fromkeys(failures.values())
+        reasons = f"{first} (and {len(more)} more like it)" if more else first
+        total = len(failures) + len(frame)
+        kept = ", the others are kept" if len(frame) else ""
+        super().__init__(f"{reasons}; {len(failures)} of {total} trials failed{kept}")
+        self.failures, self.frame = failures, frame
+        self._parts = failures, frame
+
+    def __reduce__(self):
+        return type(self), self._parts
 
 
 @dataclass(frozen=True)
@@ -137,23 +163,26 @@ def sweep(
     resume: bool = True,
     on_done: Callable[[dict], None] | None = None,
     *,
-    backend: str = "loky",
+    scheduler: str | None = None,
 ) -> pd.DataFrame:
     """Run trials, each into ``out/trials/<digest>.json``, and tabulate them.
+
+    Processes on this machine write the files themselves.  The workers of a Dask cluster
+    may not see ``out``: they return what the files hold, and this process writes it.
 
     Parameters
     ----------
     trials : iterable of Trial
     out : path-like
-        Folder; ``trials.parquet`` is written there when all trials are done.
+        Folder; ``trials.parquet`` is written there when all trials have ended.
     n_jobs : int
         Processes, with one BLAS thread each; -1 for one on each core.
     resume : bool
         Take the trials that this version of the package has finished from their files.
     on_done : callable, optional
         Takes the row of each trial when it is done, those from files first.
-    backend : str
-        Of joblib.  The workers write the files: other machines must share ``out``.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers run the trials, instead of ``n_jobs``.
 
     Returns
     -------
@@ -162,12 +191,16 @@ def sweep(
 
     Raises
     ------
+    FailedTrials
+        When all others have ended, if a trial cannot be run or kills its workers.
+    StudyFileError
+        At once, if a file cannot be written.
     LMUSpikingError
-        If a trial cannot be run, or a worker was killed.
+        At once, if the scheduler does not answer or its workers cannot run trials.
     """
     folder = Path(out) / "trials"
     wanted = {trial.digest: trial for trial in trials}
-    rows = {}
+    rows, failures = {}, {}
     if resume:
         found = (_read(folder / f"{digest}.json", current=True) for digest in wanted)
         rows = {row["digest"]: row for row in found if row}
@@ -175,11 +208,17 @@ def sweep(
     for row in rows.values():
         on_done(row)
     missing = [trial for digest, trial in wanted.items() if digest not in rows]
-    for row in _in_parallel(missing, folder, n_jobs, backend):
-        rows[row["digest"]] = row
-        on_done(row)
-    frame = to_frame(rows[digest] for digest in wanted)
-    write_parquet(Path(out) / "trials.parquet", frame)
+    for outcome in _outcomes(missing, folder, n_jobs, scheduler):
+        if outcome.failure:
+            failures[outcome.digest] = outcome.failure
+            continue
+        rows[outcome.digest] = _flat(json.loads(outcome.line))
+        on_done(rows[outcome.digest])
+    frame = to_frame(rows[digest] for digest in wanted if digest in rows)
+    if len(frame):
+        write_parquet(Path(out) / "trials.parquet", frame)
+    if failures:
+        raise FailedTrials(failures, frame)
     return frame
 
 
@@ -197,32 +236,42 @@ def _seeded(cell: MemorySpec, number: int, duration: float, first_seed: int) -> 
     return Trial(cell.replace(noise_seed=noise_seed), signal_seed, duration)
 
 
-def _in_parallel(trials, folder: Path, n_jobs: int, backend: str) -> Iterator[dict]:
-    """Rows in the order in which the trials end."""
+def _outcomes(trials, folder: Path, n_jobs, scheduler) -> Iterator[Outcome]:
+    """How trials end, in the order in which they do, when their files are written."""
+    if not trials:
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    limits = {"inner_max_num_threads": 1} if backend == "loky" else {}
-    with joblib.parallel_config(backend, n_jobs=n_jobs, **limits):
-        run = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        try:
-            yield from run(joblib.delayed(_run)(trial, folder) for trial in trials)
-        except BrokenProcessPool:
-            raise LMUSpikingError(
-                "a worker was killed, perhaps for want of memory; finished trials are "
-                "kept: use fewer jobs and run this again to go on"
-            ) from None
+    if scheduler is None:
+        run = functools.partial(_run_and_keep, folder=folder)
+        yield from workers.in_processes(run, trials, n_jobs)
+        return
+    for outcome in workers.on_cluster(_run, trials, scheduler):
+        yield _kept(outcome, folder)
 
 
-def _run(trial: Trial, folder: Path) -> dict:
-    """Run one trial and write its file; in a worker."""
+def _run(trial: Trial) -> Outcome:
+    """Run one trial; in a worker."""
+    line = failure = ""
     try:
         row = run_trial(trial.spec, trial.signal).row
+        line = to_json({"digest": trial.digest, "trial": trial.to_dict(), "row": row})
     except (LMUSpikingError, NengoException) as error:
-        # a plain error with the message: the others do not survive pickling
-        raise LMUSpikingError(f"{trial}: {error}") from None
-    record = {"digest": trial.digest, "trial": trial.to_dict(), "row": row}
-    line = to_json(record)
-    write_atomically(folder / f"{trial.digest}.json", f"{line}\n".encode())
-    return _flat(json.loads(line))
+        failure = f"{trial}: {error}"
+    except MemoryError:
+        failure = f"{trial}: not enough memory"
+    return Outcome(trial.digest, line, failure, versions()["lmu_spiking"])
+
+
+def _run_and_keep(trial: Trial, folder: Path) -> Outcome:
+    return _kept(_run(trial), folder)
+
+
+def _kept(outcome: Outcome, folder: Path) -> Outcome:
+    """The outcome, when its file is written."""
+    if not outcome.failure:
+        path = folder / f"{outcome.digest}.json"
+        write_kept(path, f"{outcome.line}\n".encode())
+    return outcome
 
 
 def _read(path: Path, current: bool = False) -> dict | None:

@@ -1,4 +1,5 @@
 import json
+import pickle
 import re
 import warnings
 
@@ -6,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lmu_spiking.errors import LMUSpikingError
 from lmu_spiking.spec import MemorySpec
+from lmu_spiking.studies import records
 from lmu_spiking.studies import sweep as module
 from lmu_spiking.studies.records import StudyWarning
-from lmu_spiking.studies.sweep import Trial, collect, grid, sweep
+from lmu_spiking.studies.sweep import FailedTrials, Trial, collect, grid, sweep
 
 BASE = MemorySpec(theta=0.1, dt=0.002)
 
@@ -163,7 +164,7 @@ def test_collect_finds_all_that_is_finished(tmp_path):
     "accident", [KeyboardInterrupt(), OSError(28, "No space left on device")]
 )
 def test_accident_loses_no_finished_trial(tmp_path, monkeypatch, accident):
-    real, written = module.write_atomically, []
+    real, written = records.write_atomically, []
 
     def write(path, data):
         if len(written) == 2:
@@ -172,27 +173,36 @@ def test_accident_loses_no_finished_trial(tmp_path, monkeypatch, accident):
         real(path, data)
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "write_atomically", write)
+        patched.setattr(records, "write_atomically", write)
         with pytest.raises(type(accident)):
             sweep(small(), tmp_path)
     assert set(collect(tmp_path).digest) == {path.stem for path in written}
     assert len(sweep(small(), tmp_path)) == 6
 
 
-def test_killed_worker_is_told_in_a_line(tmp_path, monkeypatch):
-    def killed(*_, **__):
-        raise module.BrokenProcessPool("a worker has gone")
-
-    monkeypatch.setattr(module.joblib, "Parallel", lambda **_: killed)
-    with pytest.raises(LMUSpikingError, match="finished trials are kept"):
-        sweep(small(), tmp_path)
-
-
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_trial_that_cannot_be_run_names_itself(tmp_path, n_jobs):
     trials = grid([2], [20], ["poisson", "lif"], 1, BASE, 1.0, max_rates=[600.0])
-    with pytest.raises(LMUSpikingError, match="40 lif neurons, order 2: max_rate"):
+    told = "40 lif neurons, order 2: max_rate.*; 1 of 2 trials failed"
+    with pytest.raises(FailedTrials, match=told) as failed:
         sweep(trials, tmp_path, n_jobs=n_jobs)
+    assert list(failed.value.failures) == [trials[1].digest]
+    assert list(failed.value.frame.digest) == [trials[0].digest]
+    assert list(collect(tmp_path).digest) == [trials[0].digest]
+    assert pickle.loads(pickle.dumps(failed.value)).failures == failed.value.failures
+
+
+def test_want_of_memory_costs_no_other_trial(tmp_path, monkeypatch):
+    def run_trial(spec, signal):
+        if spec.order == 2:
+            raise MemoryError
+        return real(spec, signal)
+
+    real = module.run_trial
+    monkeypatch.setattr(module, "run_trial", run_trial)
+    with pytest.raises(FailedTrials, match="order 2: not enough memory; 3 of 6"):
+        sweep(small(), tmp_path)
+    assert len(collect(tmp_path)) == 3
 
 
 def test_missing_predictions_are_numbers(tmp_path):
