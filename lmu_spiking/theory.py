@@ -25,21 +25,16 @@ import numpy as np
 from scipy.special import ndtri
 
 from lmu_spiking.assembly import Assembly, assemble, signal_moments
-from lmu_spiking.covariance import closed_loop, stationary_covariance
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.ldn import LDN
-from lmu_spiking.population import Population
+from lmu_spiking.noise import LEVELS, Table, distortion, fixed_point
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec, SignalSpec
-from lmu_spiking.synapse import Mapped, map_onto
+from lmu_spiking.synapse import map_onto
 from lmu_spiking.tasks import Signal, white_noise
 from lmu_spiking.tuning import statistics
 
-QUANTILES = 400  # of each state dimension over the signal
 LEAD = 2  # windows of signal before what counts: an onset rings for about as long
-POINTS = 300  # values on either side of zero at which curves are tabulated
-_Z = ndtri((np.arange(48) + 0.5) / 48)
-GAUSS = _Z / _Z.std()  # a unit normal distribution in equally likely values
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,23 +204,22 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
     initial = states[lead - 1] if lead else np.zeros(spec.ldn.order)
     states = states[lead:]
     carried = states @ assembly.T.T
-    levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
     tables = [
-        _Table(population, i, np.quantile(x, levels), np.abs(x).max(), spec.dt)
+        Table(population, i, np.quantile(x, LEVELS), np.abs(x).max(), spec.dt)
         for i, x in enumerate(carried.T)
     ]
-    noise, sigma = _fixed_point(loop, tables)
+    noise, sigma = fixed_point(loop, tables)
     rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
-    distortion = np.zeros_like(noise)
+    distorted = np.zeros_like(noise)
     if population.tuning.kind == "drawn":
-        distortion = _distortion(loop, tables, carried, np.diag(noise))
+        distorted = distortion(loop, tables, carried, np.diag(noise))
     kind = statistics(population.neurons)
     settled = states[window:]
     return ErrorBudget(
         spec=spec,
         sigma=sigma,
         noise=None if kind == "regular" else U @ noise @ U.T,
-        distortion=U @ distortion @ U.T,
+        distortion=U @ distorted @ U.T,
         moments=settled.T @ settled / len(settled),
         signal=u[lead:],
         states=states,
@@ -273,12 +267,12 @@ def predict_band(spec: MemorySpec) -> BandLaw:
     population = assembly.population
     moments, _ = signal_moments(spec.ldn, spec.dt, spec.signal)
     spread = np.sqrt(np.diag(assembly.T @ moments @ assembly.T.T))
-    normal = ndtri((np.arange(QUANTILES) + 0.5) / QUANTILES)
+    normal = ndtri(LEVELS)
     normal /= normal.std()
     tables = [
-        _Table(population, i, s * normal, 4 * s, spec.dt) for i, s in enumerate(spread)
+        Table(population, i, s * normal, 4 * s, spec.dt) for i, s in enumerate(spread)
     ]
-    noise, _ = _fixed_point(assembly.loop, tables)
+    noise, _ = fixed_point(assembly.loop, tables)
     rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
     counts = np.bincount(population.dimension, population.per_unit).astype(int)
     return BandLaw(
@@ -345,81 +339,6 @@ def truncation(ldn: LDN, frequency, power, delay, dt: float) -> np.ndarray:
     shifted = np.exp(-2j * np.pi * np.outer(frequency, lag))
     response = ldn.frequency_response(frequency, dt) @ ldn.readout(lag, dt).T
     return np.sqrt(np.asarray(power) @ np.abs(response - shifted) ** 2)
-
-
-# -- the noise of the neurons, and what it leads to ------------------------------------
-
-
-def _fixed_point(mapped: Mapped, tables: list["_Table"]):
-    """State covariance ``P``, and ``Sigma`` of neurons that see that noise too."""
-    K, L, C = closed_loop(mapped)
-    P = np.zeros((len(C), len(C)))
-    for _ in range(200):
-        sigma = np.array(
-            [t.mean("variance", v) for t, v in zip(tables, np.diag(P), strict=True)]
-        )
-        before = np.diag(P)
-        P = C @ stationary_covariance(K, (L * sigma) @ L.T) @ C.T
-        if np.abs(np.diag(P) - before).max() <= 1e-6 * np.diag(P).max():
-            break
-    return P, sigma
-
-
-def _distortion(mapped: Mapped, tables, states: np.ndarray, variance) -> np.ndarray:
-    """Second moment of the mean state's error ``e``, the loop run over the signal.
-
-    Curves see the state they have distorted: ``Z[k+1] = K Z[k] + L eps(m + e)``, where
-    ``eps(x) = E decoded(x + noise) - x`` and ``e = C Z``.
-    """
-    reach = np.array([t.x[-1] for t in tables])
-    grid = np.linspace(-1, 1, 4001)
-    eps = np.stack(
-        [t.smoothed(grid * t.x[-1], v) for t, v in zip(tables, variance, strict=True)]
-    )
-    eps -= np.multiply.outer(reach, grid)
-    rows, to_cell = np.arange(len(tables)), (len(grid) - 1) / 2
-    K, L, C = closed_loop(mapped)
-    Z, e = np.zeros(len(K)), np.zeros(len(tables))
-    total = np.zeros((len(C), len(C)))
-    for m in states:
-        at = ((m + e) / reach + 1) * to_cell
-        cell = np.clip(at.astype(int), 0, len(grid) - 2)
-        left = eps[rows, cell]
-        Z = K @ Z + L @ (left + (at - cell) * (eps[rows, cell + 1] - left))
-        e = C @ Z
-        total += np.outer(e, e)
-    return total / len(states)
-
-
-class _Table:
-    """What the neurons of one dimension do, tabulated over the values it takes."""
-
-    def __init__(self, population: Population, i: int, typical, largest, dt: float):
-        self.typical = typical
-        reach = max(4 * largest, 3 * population.radii[i])
-        side = np.linspace(0, 1, POINTS + 1)[1:] ** 2 * reach
-        self.x = np.concatenate([-side[::-1], [0.0], side])
-        self.columns = population.tables(i, self.x, dt)
-
-    def mean(self, column: str, variance: float) -> float:
-        """Mean over the signal and over Gaussian noise of ``variance``."""
-        x = np.add.outer(self.typical, np.sqrt(variance) * GAUSS)
-        return float(_interpolate(x, self.x, self.columns[column]).mean())
-
-    def smoothed(self, x: np.ndarray, variance: float) -> np.ndarray:
-        """Decoded value at ``x`` in the mean over Gaussian noise of ``variance``."""
-        near = np.add.outer(self.x, np.sqrt(variance) * GAUSS)
-        known = _interpolate(near, self.x, self.columns["decoded"]).mean(axis=1)
-        return np.interp(x, self.x, known)
-
-
-def _interpolate(x: np.ndarray, known: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Linear between the known points and beyond them, as rectified curves go on."""
-    inside = np.interp(x, known, y)
-    below, above = np.minimum(x - known[0], 0), np.maximum(x - known[-1], 0)
-    first = (y[1] - y[0]) / (known[1] - known[0])
-    last = (y[-1] - y[-2]) / (known[-1] - known[-2])
-    return inside + first * below + last * above
 
 
 def _rms(c: np.ndarray, moment: np.ndarray) -> np.ndarray:
