@@ -35,6 +35,9 @@ reproduce: $(INSTALLED) ## published figures, spike noise and the error law agai
 	.venv/bin/pytest -m slow -n 2
 	.venv/bin/python benchmarks/noise.py
 	.venv/bin/python benchmarks/law.py
+	.venv/bin/python benchmarks/optimal.py
+	.venv/bin/python benchmarks/plan.py
+	.venv/bin/python benchmarks/billion.py
 	.venv/bin/python benchmarks/dask_sweep.py
 	for name in $(PUBLISHED); do \
 		.venv/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done

@@ -5,9 +5,10 @@ error predicted before the run::
 
     memory = LegendreMemory(6000, order=6, theta=0.5)     # inside a nengo.Network
     budget = predict(MemorySpec(n_neurons=6000, order=6, theta=0.5))
+    small = plan(error=0.05, theta=0.5, bandwidth=2.0)    # the law inverted
 
-Read on in `LegendreMemory`, `predict`, `MemorySpec` and `LDN`; trials and sweeps are in
-`lmu_spiking.studies`, signals in `lmu_spiking.tasks`.
+Read on in `LegendreMemory`, `predict`, `plan`, `MemorySpec` and `LDN`; trials and
+sweeps are in `lmu_spiking.studies`, signals in `lmu_spiking.tasks`.
 """
 
 from lmu_spiking.errors import (
@@ -19,6 +20,7 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.neurons import PoissonPopulation, StochasticPopulation
 from lmu_spiking.planner import Plan, plan
 from lmu_spiking.population import radii_from
 from lmu_spiking.spec import MemorySpec, SignalSpec
@@ -37,9 +39,11 @@ __all__ = [
     "MemorySpec",
     "MissingPackageError",
     "Plan",
+    "PoissonPopulation",
     "Signal",
     "SignalFileError",
     "SignalSpec",
+    "StochasticPopulation",
     "Tuning",
     "ValidationError",
     "ecg",

@@ -1,3 +1,4 @@
+import nengo
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -107,6 +108,19 @@ def test_the_best_synapse_has_no_better_neighbours(order):
         for k in (1, 0.6, 1.7)
     ]
     assert errors[0] == min(errors)
+
+
+def test_an_alpha_synapse_is_no_better():
+    """Its loop's hidden modes carry noise, which no input excites."""
+    ldn = LDN(6, THETA)
+    moments = band_moments(ldn, DT, 2.0, 0.5)
+
+    def error(synapse):
+        return balanced(ldn, map_onto(ldn, synapse, DT), DT, moments, 6000).error
+
+    lowpass = error(best_tau(ldn, DT, moments, 6000))
+    alphas = [error(nengo.Alpha(tau)) for tau in (0.02, 0.03, 0.04, 0.05, 0.06, 0.08)]
+    assert min(alphas) > 1.1 * lowpass
 
 
 def test_the_fixed_point_counts_its_own_noise():
