@@ -71,6 +71,18 @@ class Request:
                 f"use at most {min(self.theta, 0.5 / self.bandwidth):g} s",
             )
 
+        if self.bandwidth * self.theta > MAX_ORDER / 2:  # two coefficients a cycle
+            raise self.refusal()
+
+    def refusal(self) -> ValidationError:
+        """That no order will do."""
+        return ValidationError(
+            "plan.bandwidth",
+            self.bandwidth,
+            f"times theta is beyond order {MAX_ORDER} for an error of {self.error:g}",
+            "use a shorter window, a lower bandwidth or a shorter dt",
+        )
+
     @property
     def goal(self) -> float:
         """The error that is aimed at."""

@@ -253,15 +253,8 @@ def _no_order(request: Request) -> ValidationError:
             f"leaves an error of {missed:.3g} by truncation alone",
             f"use a higher order, or ask for an error above {missed / MARGIN:.3g}",
         )
-    missed = request.truncation(MAX_ORDER)
-    if missed >= request.goal:
-        return ValidationError(
-            "plan.bandwidth",
-            request.bandwidth,
-            f"times theta is beyond order {MAX_ORDER}, which leaves an error of "
-            f"{missed:.3g}",
-            "use a shorter window, a lower bandwidth or a shorter dt",
-        )
+    if request.truncation(MAX_ORDER) >= request.goal:
+        return request.refusal()
     return ValidationError(
         "plan.tau",
         request.tau,

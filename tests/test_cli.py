@@ -196,6 +196,38 @@ def test_two_million_neurons_are_aggregated_and_told(shell):
     assert error.count("\n") == 1
 
 
+PLAN = ("plan", "--error=0.15", "--theta=0.1", "--bandwidth=5")
+
+
+def test_a_plan_is_run_from_its_file(record):
+    """The run of 200 windows keeps the error, and not by much."""
+    planned = record(*PLAN, "--seed=4", "--out=plan")
+    row = record("run", "--spec=plan/spec.toml", "--duration=20")
+    for key in ("neurons", "order", "tau", "max_rate"):
+        assert row[key] == planned[key]
+    assert row["seed"] == planned["seed"] == 4
+    assert 0.15 / 1.3 < row["nrmse"] < 0.15
+    assert sum(planned["neurons_per_coordinate"]) == planned["neurons"]
+    assert planned["predicted_spikes_per_s"] == planned["predicted_synops_per_s"]
+
+
+def test_a_plan_prints_a_table_that_fits(shell):
+    code, out, error = shell(*PLAN)
+    assert (code, error) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    assert "lmu-spiking run --spec out/plan/spec.toml" in out
+
+
+def test_electrocardiogram_can_have_the_least_noise(record):
+    plain, best = (
+        record("run", "--input=ecg", "--duration=3", "--neurons=4000", *more)
+        for more in ([], ["--tuning=optimal"])
+    )
+    assert best["tuning"] == "optimal"
+    assert best["noise_nrmse"] < 0.75 * plain["noise_nrmse"]
+    assert best["noise_nrmse"] == pytest.approx(best["predicted_noise_nrmse"], rel=0.2)
+
+
 def test_neurons_without_a_law_have_null_predictions(record, shell):
     row = record("run", *TINY, "--neuron-type=lif")
     assert row["predicted_noise_nrmse"] is None
@@ -240,6 +272,18 @@ def spoil():
 
 MISTAKES = {
     "walk": "No such command",
+    "plan --error=nan": "plan.error: nan must be",
+    "plan --error=2": "is no memory at all",
+    "plan --theta=-1": "plan.theta",
+    "plan --bandwidth=0": "plan.bandwidth",
+    "plan --bandwidth=5000": "beyond order 100",
+    "plan --error=0.01 --max-neurons=50": "plan.max_neurons: 50 is too few",
+    "plan --max-spikes=10": "plan.max_spikes_per_s: 10.0 is too few",
+    "plan --order=1 --error=0.01": "by truncation alone",
+    "plan --dt=1": "plan.dt",
+    "plan --minimise=money": "use neurons, spikes",
+    "plan --tuning=drawn": "balanced, optimal",
+    "plan --neuron-type=lif": "poisson, stochastic",
     "run --ordre=6": "No such option",
     "run 6": "unexpected",
     "run --order": "--order",
@@ -553,7 +597,9 @@ def test_doctor_names_a_missing_extra(record, monkeypatch):
     assert extras["nir"]["say"].startswith("pip install 'lmu_spiking[nir]'")
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["study"], ["collect"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["plan"], ["study"], ["collect"], ["doctor"]]
+)
 def test_help_teaches_with_examples(shell, command):
     code, out, error = shell(*command, *(["--help"] if command else []))
     assert (code, error) == (0, "")

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lmu_spiking.errors import LMUSpikingError, ValidationError
-from lmu_spiking.population import radii_from
+from lmu_spiking.population import NOISY, radii_from
+from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.presets import ORDERS, ecg_spec
 from lmu_spiking.tasks import Signal, ecg, load_signal, white_noise
@@ -43,7 +44,10 @@ def choose_spec(
         refit = not {"order", "theta"}.isdisjoint(given)
     else:
         base = MemorySpec()
-    if refit:
+    if given.get("tuning") in REALISED:  # which choose radii and synapse themselves
+        given = {"tau": None} | given | {"radii": 1.0}
+        refit = False
+    elif refit:
         given["radii"] = 1.0
     spec = base.replace(**given, signal=replace(base.signal, **white))
     return _aggregated(_refitted(spec) if refit else spec)
@@ -93,7 +97,7 @@ def _aggregated(spec: MemorySpec) -> MemorySpec:
     """Very many neurons are simulated as their sums, where that is exact."""
     if spec.n_neurons <= LARGE or spec.aggregated:
         return spec
-    if spec.neuron_type != "poisson" or spec.tuning == "drawn":
+    if spec.neuron_type not in NOISY or spec.tuning == "drawn":
         raise ValidationError(
             "--neurons",
             spec.n_neurons,
