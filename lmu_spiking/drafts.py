@@ -50,6 +50,7 @@ class Request:
     """What was asked of `plan`, checked, and what each order would take for it."""
 
     def __init__(self, error, theta, bandwidth, rms, dt, max_rate, tau, order):
+        self._missed: dict[int, float] = {}
         self.error = check_positive("plan.error", error)
         if self.error >= 1:
             raise ValidationError(
@@ -95,6 +96,11 @@ class Request:
 
     def truncation(self, order: int) -> float:
         """What an order cannot hold: error at delay theta over the input's rms."""
+        if order not in self._missed:
+            self._missed[order] = self._truncation(order)
+        return self._missed[order]
+
+    def _truncation(self, order: int) -> float:
         ldn = LDN(order, self.theta)
         nodes, weights = leggauss(32 + 8 * int(np.ceil(self.bandwidth * self.theta)))
         frequency = self.bandwidth * (nodes + 1) / 2

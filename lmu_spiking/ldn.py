@@ -26,7 +26,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss, legvander
-from scipy.linalg import expm
+from scipy.linalg import expm, schur
 
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 
@@ -197,9 +197,15 @@ class LDN:
         G : (F, d) complex ndarray
         """
         Ad, Bd = self.discretize(dt)
-        eye = np.eye(self.order)
+        scale = _balance(self.order)
+        R, Q = schur(Ad * scale / scale[:, None], output="complex")
+        push = Q.conj().T @ (Bd / scale)
         z = np.exp(2j * np.pi * np.atleast_1d(frequency) * dt)
-        return np.array([w * np.linalg.solve(w * eye - Ad, Bd) for w in z])
+        # back substitution in (z I - R) x = push, for all frequencies at once
+        x = np.empty((self.order, len(z)), dtype=complex)
+        for i in reversed(range(self.order)):
+            x[i] = (push[i] + R[i, i + 1 :] @ x[i + 1 :]) / (z - R[i, i])
+        return (z * (Q @ x)).T * scale
 
     # -- reading it -------------------------------------------------------------
 

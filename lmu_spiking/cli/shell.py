@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from threadpoolctl import threadpool_limits
 
 from lmu_spiking import __version__
 from lmu_spiking.cli.console import NAME, explain, show_warning, tell
@@ -55,7 +56,10 @@ def front(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the shell and exit: 0, 2 for a user's mistake, 130 for Ctrl-C."""
-    sys.exit(status(arguments))
+    # matrices are small here: threads of the BLAS would only wait for each other
+    with threadpool_limits(1):
+        code = status(arguments)
+    sys.exit(code)
 
 
 def status(arguments: Sequence[str] | None = None) -> int:
