@@ -1,6 +1,5 @@
 """What each order would take for an error: the first step of `planner.plan`."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -23,6 +22,8 @@ from lmu_spiking.tuning import LEVELS
 
 MARGIN = 0.9  # of the error asked for: runs differ by their signal and their spikes
 MAX_ORDER = 100
+LOWEST = 2  # on a lowpass of tau = theta, order 1 has no recurrence, so no neurons
+MIN_DT = 1e-5  # seconds, that steps are shortened to
 MAX_NEURONS = 10**12
 NEARLY = 0.995  # of the goal: what truncation must leave room for noise in
 
@@ -62,6 +63,10 @@ class Request:
         self.max_rate = check_positive("plan.max_rate", max_rate, "Hz")
         self.tau = None if tau is None else check_positive("plan.tau", tau, "seconds")
         self.order = None if order is None else check_whole("plan.order", order, 1)
+        if self.order is not None and self.order > MAX_ORDER:
+            raise ValidationError(
+                "plan.order", order, f"is above {MAX_ORDER}", "use a lower one"
+            )
         step = _step(self.theta, self.bandwidth) if dt is None else dt
         self.dt = check_positive("plan.dt", step, "seconds")
         if self.dt > min(self.theta, 0.5 / self.bandwidth):
@@ -71,9 +76,12 @@ class Request:
                 f"is too long for a window of {theta:g} s of {bandwidth:g} Hz",
                 f"use at most {min(self.theta, 0.5 / self.bandwidth):g} s",
             )
-
         if self.bandwidth * self.theta > MAX_ORDER / 2:  # two coefficients a cycle
             raise self.refusal()
+        # the edge of a window of steps is out by a share of a step, at any order
+        while dt is None and self.dt > MIN_DT and not self._orders():
+            self.dt = _next_step(self.dt / 2)
+            self._missed.clear()
 
     def refusal(self) -> ValidationError:
         """That no order will do."""
@@ -123,15 +131,14 @@ class Request:
                 return
 
     def _orders(self) -> range:
-        """Those that hold enough; truncation falls with the order."""
+        """From the first that holds enough to two steps of the window a coefficient."""
         if self.order is not None:
             return range(self.order, self.order + 1)
-
-        def held(order: int) -> bool:
-            return self.truncation(order) < NEARLY * self.goal
-
-        lowest = bisect_left(range(1, MAX_ORDER + 1), True, key=held) + 1
-        return range(lowest, MAX_ORDER + 1)
+        last = min(MAX_ORDER, LDN(1, self.theta).steps(self.dt) // 2)
+        for order in range(LOWEST, last + 1):
+            if self.truncation(order) < NEARLY * self.goal:
+                return range(order, last + 1)
+        return range(0)
 
     def _draft(self, order: int, tuning: str, missed: float) -> "Draft | None":
         """The fewest neurons with which an order keeps the error."""
@@ -203,6 +210,10 @@ def least(enough: Callable[[float], bool], start: float, low: float = 0.0) -> fl
 
 def _step(theta: float, bandwidth: float) -> float:
     """1 ms, or the next of 1, 2, 5 below a 50th of the window, a 10th of a cycle."""
-    limit = min(1e-3, theta / 50, 0.1 / bandwidth)
+    return _next_step(min(1e-3, theta / 50, 0.1 / bandwidth))
+
+
+def _next_step(limit: float) -> float:
+    """1, 2 or 5 times a power of ten, at most ``limit``."""
     unit = 10.0 ** np.floor(np.log10(limit) + 1e-9)
     return float(f"{unit * max(k for k in (1, 2, 5) if k * unit <= limit * 1.0001):g}")

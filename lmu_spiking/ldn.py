@@ -198,7 +198,7 @@ class LDN:
         """
         Ad, Bd = self.discretize(dt)
         scale = _balance(self.order)
-        R, Q = schur(Ad * scale / scale[:, None], output="complex")
+        R, Q = schur(Ad * scale / scale[:, None], output="complex")[:2]
         push = Q.conj().T @ (Bd / scale)
         z = np.exp(2j * np.pi * np.atleast_1d(frequency) * dt)
         # back substitution in (z I - R) x = push, for all frequencies at once

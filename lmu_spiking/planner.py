@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lmu_spiking.cost import SynapticOperations, synaptic_operations
-from lmu_spiking.drafts import MARGIN, MAX_ORDER, Draft, Request, least
+from lmu_spiking.drafts import MARGIN, Draft, Request, least
 from lmu_spiking.errors import (
     MappingError,
     ValidationError,
     check_positive,
+    check_seed,
     check_whole,
 )
 from lmu_spiking.realisation import REALISED
@@ -141,7 +142,7 @@ def plan(
     --------
     >>> found = plan(error=0.05, theta=0.5, bandwidth=2.0)
     >>> found.spec.order, found.nrmse < 0.05
-    (6, True)
+    (5, True)
     """
     _check_one_of("minimise", minimise, GOALS)
     _check_one_of("neuron_type", neuron_type, ("poisson", "stochastic"))
@@ -153,6 +154,7 @@ def plan(
         limits["max_spikes_per_s"] = check_positive(
             "plan.max_spikes_per_s", max_spikes_per_s
         )
+    noise_seed = check_seed("plan.noise_seed", noise_seed)
     request = Request(error, theta, bandwidth, rms, dt, max_rate, tau, order)
     kinds = REALISED if tuning is None else (tuning,)
     drafts = [draft for kind in kinds for draft in request.drafts(kind)]
@@ -160,15 +162,18 @@ def plan(
         raise _no_order(request)
     drafts.sort(key=lambda d: d.n_neurons if minimise == "neurons" else d.spikes_per_s)
     # whole neurons and the law itself have the last word on the best few
-    near = [draft for draft in drafts if draft.within(limits, slack=1.2)][:FINALISTS]
-    plans = [_settled(request, draft, neuron_type) for draft in near]
-    allowed = [
-        found
-        for found in plans
-        if found is not None
-        and found.spec.n_neurons <= limits["max_neurons"]
-        and found.spikes_per_s <= limits["max_spikes_per_s"]
-    ]
+    near = [draft for draft in drafts if draft.within(limits, slack=1.2)]
+    allowed: list[Plan] = []
+    for tried, draft in enumerate(near):
+        if tried >= FINALISTS and allowed:
+            break
+        found = _settled(request, draft, neuron_type)
+        if (
+            found is not None
+            and found.spec.n_neurons <= limits["max_neurons"]
+            and found.spikes_per_s <= limits["max_spikes_per_s"]
+        ):
+            allowed.append(found)
     if allowed:
         best = min(allowed, key=lambda p: _cost(p, minimise))
         return replace(best, spec=best.spec.replace(noise_seed=noise_seed))
@@ -251,9 +256,9 @@ def _no_order(request: Request) -> ValidationError:
             "plan.order",
             request.order,
             f"leaves an error of {missed:.3g} by truncation alone",
-            f"use a higher order, or ask for an error above {missed / MARGIN:.3g}",
+            f"use a higher order, or ask for more than {1.02 * missed / MARGIN:.3g}",
         )
-    if request.truncation(MAX_ORDER) >= request.goal:
+    if request.tau is None:
         return request.refusal()
     return ValidationError(
         "plan.tau",
@@ -271,12 +276,23 @@ def _too_dear(request: Request, drafts: list[Draft], limits: dict) -> Validation
         name, needed = "max_neurons", fewest.n_neurons
     elif thriftiest.spikes_per_s > limits["max_spikes_per_s"]:
         name, needed = "max_spikes_per_s", thriftiest.spikes_per_s
-    else:
+    elif np.isfinite(limits["max_spikes_per_s"]):
         name, needed = "max_spikes_per_s", fewest.spikes_per_s
-    reached = request.error * np.sqrt(needed / limits[name])
+    elif np.isfinite(limits["max_neurons"]):
+        name, needed = "max_neurons", 1.2 * fewest.n_neurons
+    else:
+        return ValidationError(
+            "plan.error",
+            request.error,
+            "is kept by no number of neurons, whose noise feeds itself",
+            "use a shorter dt, or leave tau and order out",
+        )
+    # noise alone, and a tenth more, since whole neurons go by jumps
+    reached = 1.1 * request.error * np.sqrt(needed / limits[name])
+    offer = f", or an error of about {reached:.2g}" if reached < 0.5 else ""
     return ValidationError(
         f"plan.{name}",
         limits[name],
         f"is too few for an error of {request.error:g}, which takes {needed:,.0f}",
-        f"allow more, or an error of about {reached:.2g}",
+        f"allow more{offer}",
     )

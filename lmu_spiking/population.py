@@ -40,6 +40,7 @@ from lmu_spiking.tuning import (
 
 POINTS = 400  # evaluation points of one dimension; decoders cost O(POINTS^2 n)
 CHUNK = 4096  # neurons whose curves are held at once
+MOST = 10**15  # neurons, that counts and rates of whole numbers hold
 NOISY = ("poisson", "stochastic")  # spikes that are independent in every step
 
 
@@ -308,6 +309,10 @@ def shares(n_neurons, order: int) -> np.ndarray:
             )
         return np.array(given)
     n_neurons = check_whole("n_neurons", n_neurons)
+    if n_neurons > MOST:
+        raise ValidationError(
+            "n_neurons", n_neurons, f"is more than {MOST:,}", "use fewer"
+        )
     if n_neurons < 2 * order:
         raise ValidationError(
             "n_neurons",

@@ -123,6 +123,8 @@ def balanced(
     P = np.zeros((d, d))
     for _ in range(300):
         U, T, sigma = _balance(moments + P, G)
+        if not sigma.any():  # the synapse alone is the system: neurons do nothing
+            sigma = np.ones(d)
         counts = 2 + (n_neurons - 2 * d) * sigma / sigma.sum()
         noise = (U * (factor / counts)) @ U.T
         found = C @ stationary_covariance(K, L @ noise @ L.T) @ C.T

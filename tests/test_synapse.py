@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nengo.synapses import LinearFilter
 
+from lmu_spiking.covariance import closed_loop
 from lmu_spiking.errors import LMUSpikingError, MappingError, ValidationError
 from lmu_spiking.ldn import LDN
 from lmu_spiking.synapse import as_synapse, discrete, map_onto
-from lmu_spiking.theory import closed_loop
 
 
 def double(tau1, tau2):

@@ -45,7 +45,7 @@ def choose_spec(
     else:
         base = MemorySpec()
     if given.get("tuning") in REALISED:  # which choose radii and synapse themselves
-        given = {"tau": None} | given | {"radii": 1.0}
+        given = ({} if file else {"tau": None}) | given | {"radii": 1.0}
         refit = False
     elif refit:
         given["radii"] = 1.0
@@ -101,8 +101,8 @@ def _aggregated(spec: MemorySpec) -> MemorySpec:
         raise ValidationError(
             "--neurons",
             spec.n_neurons,
-            f"is above {LARGE:,}, where only Poisson rectifier pairs can be aggregated",
-            "use --neuron-type poisson --tuning pairs, or fewer neurons",
+            f"is above {LARGE:,}, where only pairs of noisy neurons can be aggregated",
+            "use --neuron-type poisson or stochastic, not drawn, or fewer neurons",
         )
     return spec.replace(aggregated=True)
 

@@ -49,6 +49,7 @@ def plan(
     """  # noqa: D301 (the \b keeps the lines that follow it apart)
     from lmu_spiking.planner import plan as find
 
+    prepare(out)
     found = find(
         error,
         theta,
@@ -65,7 +66,6 @@ def plan(
         neuron_type=neuron_type,
         noise_seed=seed,
     )
-    prepare(out)
     found.spec.to_toml(out / "spec.toml")
     row = found.to_dict()
     if json:

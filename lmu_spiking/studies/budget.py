@@ -16,7 +16,7 @@ from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.report import CELL, summarise
 from lmu_spiking.studies.sweep import Trial, grid
 from lmu_spiking.tasks import white_noise
-from lmu_spiking.theory import spec_population
+from lmu_spiking.theory import spec_assembly
 from lmu_spiking.tuning import is_rectified_linear, neuron_type
 
 COSTS = ("synops_per_s", "synops_per_s_full")
@@ -41,7 +41,7 @@ def mean_rate(spec: MemorySpec) -> float:
     u = white_noise(20.0 / white.bandwidth, spec.dt, white.bandwidth, white.rms, 0)
     states = spec.ldn.simulate(u.samples * white.rms / u.rms, spec.dt)
     levels = (np.arange(200) + 0.5) / 200
-    population = spec_population(spec)
+    population = spec_assembly(spec).population
     rates = [
         population.tables(i, np.quantile(m, levels), spec.dt)["rate"].mean()
         for i, m in enumerate(states.T)

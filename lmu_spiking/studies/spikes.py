@@ -112,7 +112,7 @@ def write_spikes_report(
         shown += (("Where the error comes from", SOURCES, source_table(sources)),)
     text = PAGE.format(
         style=page.STYLE,
-        what=html.escape(page._what(frame)),
+        what=html.escape(page._what(frame, 0)),
         command=html.escape(command),
         figures="\n".join(page._figure(CAPTIONS[n], d) for n, d in pictures.items()),
         tables="\n".join(
