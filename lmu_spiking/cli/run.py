@@ -64,7 +64,8 @@ def run(
 
     Defaults are in brackets. With --spec they are those of the file, such as spec.toml
     of an earlier run; with --input ecg, a memory of its last 0.1 s that the law has
-    chosen. Files are resampled to --dt, and cut or repeated to --duration.
+    chosen. Files are resampled to --dt, and cut or repeated to --duration. Two windows
+    of signal go before what is measured, so that its beginning does not ring.
     """  # noqa: D301 (the \b keeps the lines that follow it apart)
     from lmu_spiking import plots
     from lmu_spiking.cli.inputs import choose_signal, choose_spec
