@@ -24,6 +24,7 @@ from lmu_spiking.synapse import Mapped
 from lmu_spiking.tuning import (
     LEVELS,
     TUNINGS,
+    Tuning,
     is_rectified_linear,
     neuron_type,
     statistics,
@@ -127,6 +128,8 @@ def assemble(
         seen = np.quantile(np.abs(states @ found.T.T), 0.999, axis=0)
         radii = radii * np.maximum(1, seen / EXTREME)
     counts = np.concatenate([_resized(found.counts, n) for n in of_each])
+    if kind == "recruited":
+        kind = Tuning(kind, max_rate, bounded=True)
     population = build_population(
         counts, np.tile(radii, size_in), neurons=neurons, tuning=kind, **common
     )

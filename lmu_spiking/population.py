@@ -235,12 +235,15 @@ def _side(sign: float, n: int, radius: float, tuning: Tuning, aggregated: bool):
     """The ``n`` neurons of one sign, level by level: columns of encoders ... ceiling.
 
     Level ``l`` rises from 0 at ``y_l`` to ``r_max`` at ``y_{l+1}`` (in radii) and stays
-    there; the last one rises on without end, so that nothing is ever clipped.
+    there; the last one rises on without end, so that nothing is ever clipped, unless
+    the tuning is bounded.
     """
     counts, edges = recruit(n, tuning.levels)
     width, rate = np.diff(edges), tuning.max_rates
     gain = rate / width
-    ceiling = np.append(np.full(len(width) - 1, rate), np.inf)
+    ceiling = np.full(len(width), rate)
+    if not tuning.bounded:
+        ceiling[-1] = np.inf
     decoders = sign * radius * width / (rate * counts)
     repeat, each = (
         (np.ones_like(counts), counts) if aggregated else (counts, np.ones_like(counts))

@@ -29,7 +29,7 @@ _NEURONS = {
     "rate-adaptive": AdaptiveLIFRate,
 }
 TUNINGS = ("pairs", "recruited", "drawn")
-LEVELS = 8  # of recruited pairs; more change nothing in the third digit
+LEVELS = 12  # of recruited pairs; twice as many take 3 % off the variance
 NEURON_TYPES = (
     *_SPIKES,
     *_NEURONS,
@@ -117,11 +117,15 @@ class Tuning:
         Rate at the radius, Hz.  Pairs need one number; recruited ones stay below it.
     intercepts : nengo.dists.Distribution
         Where drawn curves begin, in units of the radius.
+    bounded : bool
+        Whether recruited pairs have a ceiling on the last level, too: then they clip
+        beyond the radius, and no neuron ever fires faster.
     """
 
     kind: str
     max_rates: object = 300.0
     intercepts: object = Uniform(-1.0, 0.9)
+    bounded: bool = False
 
     def __post_init__(self):
         if self.kind not in TUNINGS:

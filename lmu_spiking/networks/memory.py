@@ -57,8 +57,9 @@ class LegendreMemory(nengo.Network):
         lets them carry the coordinates of least noise (see `realisation`), in numbers
         to suit; ``"optimal"`` does both.
     max_rate : float
-        Rate at the radius, Hz.  For ``"balanced"`` and ``"optimal"``, what each neuron
-        exceeds less than .1 % of the time.
+        Rate at the radius, Hz.  For ``"balanced"``, what each neuron exceeds less than
+        .1 % of the time; for ``"optimal"``, the highest rate of all, reached at five
+        standard deviations of what it carries, where pairs clip.
     radii : float or (size_in * order,) array_like, optional
         Range of each state dimension, 1 by default.  Pairs do not saturate beyond it.
         ``"balanced"`` and ``"optimal"`` choose their own.
