@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from lmu_spiking.assembly import assemble, choose_tau, signal_moments
 from lmu_spiking.errors import ValidationError
@@ -191,3 +192,54 @@ def test_refusals(options, message):
 def test_a_spec_leaves_radii_to_the_tuning():
     with pytest.raises(ValidationError, match="are chosen by tuning='optimal'"):
         MemorySpec(tuning="optimal", radii=2.0)
+
+
+# -- populations as one entry ----------------------------------------------------------
+
+
+def stationary(aggregated, tuning, copies=20, steps=5000, every=100):
+    """States (N, 2) and spikes of a step (N,) of copies of one memory, N independent.
+
+    The input is constant; ``every`` steps are two synapses and one window.
+    """
+    with nengo.Network(seed=7) as model:
+        memory = LegendreMemory(
+            80 * copies,
+            2,
+            0.05,
+            synapse=0.05,
+            size_in=copies,
+            tuning=tuning,
+            aggregated=aggregated,
+            noise_seed=3 + aggregated,
+        )
+        stimulus = nengo.Node(np.full(copies, 0.4))
+        nengo.Connection(stimulus, memory.input, synapse=None)
+        state = nengo.Probe(memory.state, synapse=None, sample_every=every * DT)
+        fired = nengo.Probe(memory.ensemble.neurons, sample_every=every * DT)
+    with nengo.Simulator(model, dt=DT, progress_bar=False) as sim:
+        sim.run_steps(steps, progress_bar=False)
+    whose = memory.population.dimension // 2
+    counts = np.round(sim.data[fired][3:] * DT) @ (whose[:, None] == range(copies))
+    return sim.data[state][3:].reshape(-1, 2), counts.ravel()
+
+
+@pytest.mark.parametrize("tuning", ["pairs", "optimal"])
+def test_a_population_as_one_entry_is_its_neurons_one_by_one(tuning):
+    """Means, covariances and the distribution of spike counts."""
+    together, alone = (stationary(flag, tuning) for flag in (True, False))
+    n = len(together[1])
+    for samples in (together, alone):
+        assert samples[0].shape == (n, 2)
+    means = [s.mean(axis=0) for s, _ in (together, alone)]
+    covariances = [np.cov(s.T) for s, _ in (together, alone)]
+    variance = np.diag(sum(covariances))
+    assert np.all(np.abs(means[0] - means[1]) < 4 * np.sqrt(variance / n))
+    # a sample covariance has variance (s_ij^2 + s_ii s_jj) / n
+    pooled = sum(covariances) / 2
+    error = np.sqrt((pooled**2 + np.outer(*[np.diag(pooled)] * 2)) * 2 / n)
+    assert np.all(np.abs(covariances[0] - covariances[1]) < 4 * error)
+    edges = np.quantile(np.concatenate([together[1], alone[1]]), np.linspace(0, 1, 9))
+    edges = np.unique(edges)[1:-1]
+    table = [np.bincount(np.digitize(c, edges)) for _, c in (together, alone)]
+    assert stats.chi2_contingency(table).pvalue > 1e-4
