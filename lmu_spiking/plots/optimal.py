@@ -95,7 +95,7 @@ def optimal_figure(table: list[dict], law: list[dict], measured: list[dict]):
         for ax, signal, title in zip(
             axes[1:],
             ("2 Hz", "what d holds"),
-            ("2 Hz at every order", "bandwidth as the order holds"),
+            ("2 Hz at every order", "as fast as d holds"),
             strict=True,
         ):
             plot_growth(ax, law, measured, signal)
