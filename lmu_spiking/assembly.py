@@ -32,6 +32,7 @@ from lmu_spiking.tuning import (
 
 TAU = 0.1  # seconds, of a plain memory's synapse
 ALL_TUNINGS = (*TUNINGS, *REALISED)
+CLIPPED = 10**6  # neurons, beyond which clipping would outweigh the noise
 EXTREME = 3.29  # standard deviations that a normal |x| exceeds .1 % of the time
 
 
@@ -129,7 +130,7 @@ def assemble(
         radii = radii * np.maximum(1, seen / EXTREME)
     counts = np.concatenate([_resized(found.counts, n) for n in of_each])
     if kind == "recruited":
-        kind = Tuning(kind, max_rate, bounded=True)
+        kind = Tuning(kind, max_rate, bounded=n_neurons <= CLIPPED)
     population = build_population(
         counts, np.tile(radii, size_in), neurons=neurons, tuning=kind, **common
     )

@@ -59,7 +59,7 @@ class LegendreMemory(nengo.Network):
     max_rate : float
         Rate at the radius, Hz.  For ``"balanced"``, what each neuron exceeds less than
         .1 % of the time; for ``"optimal"``, the highest rate of all, reached at five
-        standard deviations of what it carries, where pairs clip.
+        standard deviations of what it carries, where up to a million neurons clip.
     radii : float or (size_in * order,) array_like, optional
         Range of each state dimension, 1 by default.  Pairs do not saturate beyond it.
         ``"balanced"`` and ``"optimal"`` choose their own.
