@@ -29,7 +29,7 @@ _NEURONS = {
     "rate-adaptive": AdaptiveLIFRate,
 }
 TUNINGS = ("pairs", "recruited", "drawn")
-LEVELS = 12  # of recruited pairs; twice as many take 3 % off the variance
+LEVELS = 12  # of recruited pairs; twice as many take 2 % off the variance
 NEURON_TYPES = (
     *_SPIKES,
     *_NEURONS,
