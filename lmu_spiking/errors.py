@@ -45,6 +45,10 @@ class StudyFileError(LMUSpikingError, OSError):
     """A file of a study cannot be written."""
 
 
+class ParamsFileError(LMUSpikingError, OSError):
+    """A file that should hold trained parameters is missing, corrupt or unreadable."""
+
+
 class MissingPackageError(LMUSpikingError, ImportError):
     """An optional package is missing; the message names the extra that brings it."""
 

@@ -1,0 +1,120 @@
+"""Parameters as a file: an ``.npz`` of named arrays with a header in JSON, no pickle.
+
+The header is an array of bytes under ``header``: format, cells, ``dt`` and what the
+training said of itself.  Any program that reads ``.npz`` reads it.
+"""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from lmu_spiking.errors import ParamsFileError, ValidationError
+from lmu_spiking.rates.params import CellParams, LMUParams
+from lmu_spiking.spec import write_atomically
+
+FORMAT = "lmu_spiking parameters 1"
+
+
+def save_params(params: LMUParams, path, extra=None) -> None:
+    """Write parameters, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ends in ``.npz``.
+    extra : dict of str to ndarray, optional
+        Further arrays, kept under ``extra.*`` (optimizer state, for one).
+    """
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise ValidationError(
+            "save_params.path", str(path), "must end in .npz", f"use {path.stem}.npz"
+        )
+    header = {
+        "format": FORMAT,
+        "dt": params.dt,
+        "cells": [
+            {"order": c.order, "theta": c.theta, "activation": c.activation}
+            for c in params.cells
+        ],
+        "about": params.header,
+    }
+    try:
+        text = json.dumps(header, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ValidationError(
+            "LMUParams.header", params.header, f"cannot become JSON ({error})"
+        ) from None
+    arrays = dict(params.arrays())
+    arrays |= {f"extra.{name}": value for name, value in (extra or {}).items()}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, header=np.frombuffer(text, np.uint8), **arrays)
+    try:
+        write_atomically(path, buffer.getvalue())
+    except OSError as error:
+        raise ParamsFileError(
+            f"{path}: cannot be written ({error.strerror or error})"
+        ) from None
+
+
+def load_params(path) -> LMUParams:
+    """Read what `save_params` wrote.
+
+    Raises
+    ------
+    ParamsFileError
+        If the file is missing, corrupt or something else.
+    """
+    return load_with_extra(path)[0]
+
+
+def load_with_extra(path) -> tuple[LMUParams, dict[str, np.ndarray]]:
+    """Parameters and the further arrays."""
+    arrays = _arrays(path)
+    try:
+        header = json.loads(arrays.pop("header").tobytes())
+        if header["format"] != FORMAT:
+            raise ValueError(f"format {header['format']!r}, not {FORMAT!r}")
+        extra = {
+            name.removeprefix("extra."): arrays.pop(name)
+            for name in list(arrays)
+            if name.startswith("extra.")
+        }
+        D, c = arrays.pop("readout.D"), arrays.pop("readout.c")
+        cells = [
+            CellParams(**settings, **_of_cell(arrays, i))
+            for i, settings in enumerate(header["cells"])
+        ]
+        if arrays:
+            raise ValueError(f"unknown arrays {', '.join(sorted(arrays))}")
+        return LMUParams(tuple(cells), D, c, header["dt"], header["about"]), extra
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        if isinstance(error, KeyError):
+            reason = f"it lacks {reason}"
+        raise ParamsFileError(
+            f"{path}: does not hold LMU parameters: {reason}"
+        ) from None
+
+
+def _arrays(path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("one array, not an .npz")
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ParamsFileError(f"{path}: cannot be read: {reason}") from None
+    except Exception as error:  # zlib's and struct's own, from damaged bytes
+        raise ParamsFileError(f"{path}: is damaged: {error}") from None
+
+
+def _of_cell(arrays: dict, i: int) -> dict[str, np.ndarray]:
+    """Take the arrays of one cell."""
+    start = f"cell{i}."
+    mine = [name for name in arrays if name.startswith(start)]
+    return {name.removeprefix(start): arrays.pop(name) for name in mine}
