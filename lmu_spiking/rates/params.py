@@ -207,8 +207,8 @@ class LMUParams:
     cells : tuple of CellParams
     D : (q, n) array_like
         Readout of the last cell.
-    c : (q,) array_like, optional
-        Its bias, 0 by default.
+    c : (q,) array_like
+        Its bias.
     dt : float
         Seconds from one sample to the next, the clock that every ``theta`` is read by.
     header : dict
@@ -217,7 +217,7 @@ class LMUParams:
 
     cells: tuple[CellParams, ...]
     D: np.ndarray
-    c: np.ndarray | None = None
+    c: np.ndarray
     dt: float = 0.001
     header: dict[str, Any] = field(default_factory=dict)
 
@@ -242,8 +242,7 @@ class LMUParams:
                 "LMUParams.D", D.shape, f"must be (q, {self.cells[-1].units})"
             )
         put(self, "D", D)
-        bias = np.zeros(len(D)) if self.c is None else self.c
-        put(self, "c", _checked("LMUParams", "c", bias, (len(D),)))
+        put(self, "c", _checked("LMUParams", "c", self.c, (len(D),)))
 
     @property
     def size_in(self) -> int:
@@ -339,7 +338,8 @@ class LMUParams:
             raise ValidationError("LMUParams.draw.cells", cells, "must not be empty")
         q = check_whole("LMUParams.draw.size_out", size_out, 1)
         D = _initial("D", (q, made[-1].units), rng)
-        return cls(tuple(made), D, dt=dt, header={"seed": seed, **header})
+        about = {"seed": seed, **header}
+        return cls(tuple(made), D, np.zeros(q), dt=dt, header=about)
 
 
 def _initial(name: str, shape: tuple[int, int], rng) -> np.ndarray:
