@@ -196,7 +196,7 @@ def signal_moments(ldn: LDN, dt: float, signal):
         raise ValidationError(
             "signal",
             signal,
-            "must be a SignalSpec, finite samples (T,) of more than a window, or states",
+            "must be a SignalSpec, or finite: samples (T,) of over a window, or states",
             f"use more than {window} steps of {dt:g} s, not all of them 0",
         )
     states = ldn.simulate(u, dt)[window:]

@@ -5,8 +5,7 @@ import numpy as np
 
 
 class Held(nengo.Process):
-    r"""Sample and hold: at step ``k``, the mean of ``averaged`` inputs up to step
-    ``p floor(k / p)``.
+    r"""Sample and hold: the mean of some inputs up to step ``p floor(k / p)``.
 
     Recurrent connections of an LMU go back one *sample*; where a sample is presented
     for ``p`` steps, what they carry is taken at its end and held.

@@ -12,7 +12,7 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
-from lmu_spiking.neurons import POPULATIONS, RampLinear, RampTanh, population_of
+from lmu_spiking.neurons import POPULATIONS, RampTanh, population_of
 from lmu_spiking.tuning import neuron_type, unmerged
 
 INTEGRATING = ("if",)
