@@ -117,6 +117,8 @@ class LMUCell(nengo.Network):
             n_neurons = 2 * params.memory_d * params.order
             options["synapse"] = RATE_SYNAPSE * dt
         options |= memory or {}
+        if np.ndim(options.get("radii", 0)):
+            options["radii"] = np.tile(options["radii"], copies)
         if n_neurons is None:
             raise ValidationError(
                 "LMUCell.n_neurons",

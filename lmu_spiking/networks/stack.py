@@ -113,7 +113,7 @@ class LMUNetwork(nengo.Network):
         )
 
     def read_step(self, t: int) -> int:
-        """Step of the simulator (from 0) at which the output of sample ``t`` is there."""
+        """Simulator's step, from 0, at which the output of sample ``t`` is there."""
         return (t + len(self.cells)) * self.steps
 
 
