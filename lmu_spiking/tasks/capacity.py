@@ -96,8 +96,8 @@ def capacity(length: int = 1000, draws: int = DRAWS, seed: int = 0) -> Sequences
     y, halves = delayed(x, delays(length)), _halves(draws)
     parts = [Part(x[i, :, None], y[i]) for i in halves]
     origin = (
-        "generated: WhiteSignal(2.5, high=10, y0=0) over its peak, the longest delay of "
-        f"{length} steps being 1 s; {_counts(parts)} sequences by seed {seed}"
+        "generated: WhiteSignal(2.5, high=10, y0=0) over its peak, the longest delay "
+        f"of {length} steps being 1 s; {_counts(parts)} sequences by seed {seed}"
     )
     return Sequences("capacity", *parts, DT, None, False, origin)
 

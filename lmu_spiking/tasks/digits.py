@@ -19,7 +19,7 @@ def digits(
 ) -> Sequences:
     """The 1,797 digits of `sklearn.datasets.load_digits`: 8 x 8 pixels, 64 steps.
 
-    They were written by 43 people, whom the data does not tell apart, so the same hands
+    They were written by 13 people, whom the data does not tell apart, so the same hands
     are in all parts: of unknown writers expect less.
 
     Parameters

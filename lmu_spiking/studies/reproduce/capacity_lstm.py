@@ -1,6 +1,5 @@
 """The LSTM of the capacity task: trained for so long, where TensorFlow is installed."""
 
-
 from lmu_spiking.errors import MissingPackageError
 from lmu_spiking.studies.reproduce.result import Comparison, Silent, interval
 from lmu_spiking.tasks.capacity import delayed, delays, whole_sequences
