@@ -46,9 +46,9 @@ def read_mnist(data: str | PathLike):
     """
     if not isinstance(data, (str, PathLike)):
         raise ValidationError("psmnist.data", data, "must be a path")
-    path = Path(data).expanduser()
+    path = Path(data)
     with one_line(path):
-        path = _found(path)
+        path = _found(path.expanduser())
     arrays = _read_folder(path) if path.is_dir() else _read_npz(path)
     with one_line(path):
         train, test = arrays[:2], arrays[2:]

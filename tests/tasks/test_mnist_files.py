@@ -189,3 +189,7 @@ def test_a_damaged_file_is_mnist_or_one_line(tmp_path, name, place, junk, cut):
         assert "\n" not in str(error)
     else:
         assert train[0].shape[1:] == test[0].shape[1:] == (28, 28)
+
+
+def test_a_home_that_nobody_has(tmp_path):
+    assert "\n" not in refusal("~nobody-of-this-name/mnist.npz")
