@@ -23,11 +23,15 @@ def idx(array):
     return b"\0\0\x08" + bytes([array.ndim]) + sizes + array.tobytes()
 
 
+def packed_of(content):
+    return gzip.compress(content, mtime=0)
+
+
 def folder_of(path, dot="-", packed=False, arrays=ARRAYS):
     for (stem, dimensions), key in zip(FILES.items(), KEYS, strict=True):
         file = path / f"{stem}{dot}idx{dimensions}-ubyte{'.gz' if packed else ''}"
         content = idx(arrays[key])
-        file.write_bytes(gzip.compress(content) if packed else content)
+        file.write_bytes(packed_of(content) if packed else content)
     return path
 
 
@@ -137,10 +141,11 @@ IMAGES = idx(ARRAYS["x_train"])
         (IMAGES[:4] + b"\xff" * 12, "is cut short: 16 bytes where its header says"),
         (idx(ARRAYS["x_train"][:, :27]), "training images are (6, 27, 28)"),
         (idx(ARRAYS["x_train"][:0]), "training images are (0, 28, 28)"),
-        (gzip.compress(IMAGES)[:-30], "is corrupt, cut short or too large"),
-        (gzip.compress(IMAGES[:-1]), "is cut short: 4719 bytes where its header says"),
+        (packed_of(IMAGES)[:-30], "is corrupt, cut short or too large"),
+        (packed_of(IMAGES[:-1]), "is cut short: 4719 bytes where its header says"),
         (b"\x1f\x8b" + b"a" * 40, "cannot be read (Unknown compression method)"),
     ],
+    ids=range(12),
 )
 def test_damaged_idx_files(tmp_path, content, message):
     folder_of(tmp_path)
@@ -166,7 +171,7 @@ def _npz():
     return file.getvalue()
 
 
-WHOLE = {"mnist.npz": _npz(), "train-images-idx3-ubyte.gz": gzip.compress(IMAGES)}
+WHOLE = {"mnist.npz": _npz(), "train-images-idx3-ubyte.gz": packed_of(IMAGES)}
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # zipfile's, of names it doubts
