@@ -16,6 +16,9 @@ from lmu_spiking.rates.params import CellParams, LMUParams
 settings.register_profile("law", deadline=None, derandomize=True, database=None)
 settings.load_profile("law")
 
+# One file that all workers would lock; nothing here solves for decoders twice.
+nengo.rc.set("decoder_cache", "enabled", "False")
+
 
 def _white(steps, dt=0.001, high=4.0, rms=0.5, seed=0):
     process = nengo.processes.WhiteSignal(steps * dt, high=high, rms=rms, seed=seed)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 from joblib import Parallel, delayed
+from nengo.builder import Model
+from nengo.cache import NoDecoderCache
 
 from lmu_spiking.conversion.conversion import Conversion, draw_seeds
 from lmu_spiking.errors import check_positive, check_seed, check_whole
@@ -125,7 +127,8 @@ def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets):
         nengo.Connection(nengo.Node(shown), net.input, synapse=None)
         output = nengo.Probe(net.output, synapse=s.readout_synapse)
         counted = [_count(c, n, (end + 2) * s.dt) for c in net.cells]
-    with nengo.Simulator(model, dt=s.dt, progress_bar=False) as sim:
+    fresh = Model(dt=s.dt, decoder_cache=NoDecoderCache())  # which jobs would lock
+    with nengo.Simulator(model, dt=s.dt, model=fresh, progress_bar=False) as sim:
         sim.run_steps(steps)
     y = sim.data[output].reshape(-1, n, q)
     late = y[np.clip(end + offsets, 0, len(y) - 1)]

@@ -114,7 +114,8 @@ class LMUCell(nengo.Network):
         size = copies * params.memory_d * params.order
         options: dict[str, Any] = {"neuron_type": neuron_type, "dt": dt}
         if neuron_type == "rate":
-            n_neurons = 2 * params.memory_d * params.order
+            if n_neurons is None:
+                n_neurons = 2 * params.memory_d * params.order
             options["synapse"] = RATE_SYNAPSE * dt
         options |= memory or {}
         if np.ndim(options.get("radii", 0)):

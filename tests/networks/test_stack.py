@@ -25,7 +25,7 @@ def outputs(params, x, *, steps=1, dt=None, **options):
         stimulus = nengo.Node(nengo.processes.PresentInput(shown, steps * dt))
         nengo.Connection(stimulus, net.input, synapse=None)
         probe = nengo.Probe(net.output)
-    with nengo.Simulator(model, dt=dt, progress_bar=False) as sim:
+    with nengo.Simulator(model, dt=dt, progress_bar=False, optimize=False) as sim:
         sim.run_steps(net.read_step(T - 1) + 1)
         y = sim.data[probe].reshape(-1, n, params.size_out)
     return y[[net.read_step(t) for t in range(T)]].transpose(1, 0, 2)
@@ -43,8 +43,11 @@ def assert_equal(found, exact):
 # -- in rates: the equations -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("steps", [1, 3])
-@pytest.mark.parametrize("connections", SUBSETS, ids="+".join)
+@pytest.mark.parametrize(
+    ("connections", "steps"),
+    [*((s, 3) for s in SUBSETS), ((), 1), (tuple(NAMES), 1)],
+    ids=lambda p: "+".join(p) if isinstance(p, tuple) else str(p),
+)
 def test_rates_are_forward_for_every_subset_of_connections(lmu, connections, steps):
     params = lmu(connections, n_cells=2, memory_d=2, order=2)
     x = sequences(params, 2, 6)
@@ -63,7 +66,7 @@ def test_rates_are_forward_for_every_subset_of_connections(lmu, connections, ste
     dts=st.sampled_from([(1e-3, 1e-3), (1e-3, 3e-4), (0.02, 1e-3), (1e-3, 0.5)]),
     bias=st.booleans(),
 )
-@settings(max_examples=12)
+@settings(max_examples=10)
 def test_rates_are_forward(
     lmu, connections, activation, n_cells, memory_d, sizes, copies, T, steps, dts, bias
 ):
@@ -115,7 +118,7 @@ def test_any_memory_options_give_the_same_rates(lmu):
         {"radii": [0.2, 1.0, 3.0, 0.5]},
         {"tuning": "balanced", "signal": signal, "readouts": np.eye(4)[:2]},
     ):
-        found = outputs(params, x, steps=2, memory=options)
+        found = outputs(params, x, steps=2, n_neurons=800, memory=options)
         np.testing.assert_allclose(found, forward(params, x), rtol=0, atol=1e-8)
 
 
@@ -150,10 +153,10 @@ def test_the_mean_of_a_linear_model_is_the_rate_models(lmu, connections, aggrega
 def test_more_neurons_come_closer(lmu, name, activation):
     """Of any kind; those that are not Poisson have drawn curves, to be out of step."""
     params = lmu("W_x", activation=activation, theta=0.02, units=2, size_out=1)
-    x = sequences(params, 4, 6)
+    x = sequences(params, 1, 8)
     tuning = "pairs" if name == "poisson" else "drawn"
     errors = []
-    for n in (10, 200):
+    for n in (10, 150):
         y = outputs(
             params,
             x,
