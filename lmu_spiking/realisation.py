@@ -87,6 +87,7 @@ def balanced(
     moments: np.ndarray,
     n_neurons: int,
     *,
+    weights: np.ndarray | None = None,
     max_rate: float = 300.0,
     levels: int = 1,
 ) -> Realisation:
@@ -102,6 +103,8 @@ def balanced(
     moments : (d, d) array_like
         Second moment of the exact state under the signal; see `band_moments`.
     n_neurons : int
+    weights : (d, d) ndarray, optional
+        ``W`` of other readouts.
     max_rate : float
         Exceeded by each neuron for less than .1 % of the time, Hz.
     levels : int
@@ -118,7 +121,7 @@ def balanced(
     """
     d, factor = ldn.order, variance_factor(max_rate, levels) / dt
     K, L, C = closed_loop(mapped)
-    W = readout_weights(ldn, dt, moments)
+    W = readout_weights(ldn, dt, moments) if weights is None else weights
     G = L.T @ stationary_covariance(K.T, C.T @ W @ C) @ L
     P = np.zeros((d, d))
     for _ in range(300):
