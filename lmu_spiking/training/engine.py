@@ -2,17 +2,19 @@
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.training.bptt import BPTTEngine
 from lmu_spiking.training.parallel_engine import ParallelEngine
 from lmu_spiking.training.settings import TrainSettings
 
 
-def engine_for(params: LMUParams, settings: TrainSettings, classes, last: bool):
+def engine_for(params: LMUParams, settings: TrainSettings, data):
     """All times at once where cells are feedforward, or step by step.
 
     Returns
     -------
     An object with ``mode``, ``names``, ``thetas``, ``features(x)``,
-    ``gradients(arrays, features, y, weights, rng)`` and ``outputs(arrays, features)``.
+    ``gradients(arrays, features, y, weights, rng)``, ``outputs(arrays, features)``
+    and ``close()``.
     """
     if settings.mode == "parallel" and not params.is_feedforward:
         raise ValidationError(
@@ -22,5 +24,6 @@ def engine_for(params: LMUParams, settings: TrainSettings, classes, last: bool):
             "use mode='bptt'",
         )
     if settings.mode != "bptt" and params.is_feedforward:
-        return ParallelEngine(params, settings, classes, last)
-    raise NotImplementedError
+        return ParallelEngine(params, settings, data.classes, data.last)
+    sequences = len(data.train.x)
+    return BPTTEngine(params, settings, data.classes, data.last, sequences)

@@ -1,5 +1,6 @@
 """Train the parameters of an LMU, and say how it went."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,16 +96,15 @@ def train(
         state = load_state(checkpoint, settings, about)
     if state is None:
         state = State(_weights(params, settings), Optimizer(settings), params)
-    engine = engine_for(params, settings, data.classes, data.last)
-    batches = Batches(engine, settings, data)
-    stopped = _ended(state, settings)
-    while not stopped:
-        record = _epoch(state, engine, batches, params, data)
-        if checkpoint is not None:
-            save_state(checkpoint, state, about)
-        if progress is not None:
-            progress(record["epoch"], settings.epochs, record)
-        stopped = _ended(state, settings)
+    engine = engine_for(params, settings, data)
+    with contextlib.closing(engine):
+        batches = Batches(engine, settings, data)
+        while not (stopped := _ended(state, settings)):
+            record = _epoch(state, engine, batches, params, data)
+            if checkpoint is not None:
+                save_state(checkpoint, state, about)
+            if progress is not None:
+                progress(record["epoch"], settings.epochs, record)
     best = state.best.updated({}, **told(state, settings, engine.mode, data))
     seconds = best.header["training"]["seconds"]
     return Trained(best, state.history, state.best_epoch, seconds, stopped, engine.mode)

@@ -47,6 +47,9 @@ class ParallelEngine:
         self._step = _compiled(params, settings, classes, last, self._noise)
         self._outputs = _compiled_outputs(params, last)
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def keeps_states(self, shape: tuple[int, int, int]) -> bool:
         """Whether the first cell's states of inputs (n, T, c) are kept."""
         cell, (n, T, c) = self.params.cells[0], shape
