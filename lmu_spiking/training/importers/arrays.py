@@ -57,12 +57,14 @@ def of_lmu(name: str, group: dict[str, np.ndarray], *, bare: bool) -> Weights:
     return Weights(cell, hidden)
 
 
-def of_dense(name: str, group: dict[str, np.ndarray]):
-    """``D (q, n)`` and ``c (q,)``."""
+def of_dense(name: str, group: dict[str, np.ndarray], use_bias: bool | None = None):
+    """``D (q, n)`` and ``c (q,)``; ``use_bias`` is what is said of it, if anything."""
     places = {path.rpartition("/")[2].split(":")[0]: a for path, a in group.items()}
     found = _named(name, places, "")
-    if set(found) not in ({"kernel"}, {"kernel", "bias"}) or found["kernel"].ndim != 2:
-        raise ParamsFileError(f"layer {name}: is not a Dense with a kernel (n, q)")
+    known = {"kernel", "bias"} if "bias" in found else {"kernel"}
+    fits = use_bias is None or use_bias == ("bias" in found)
+    if set(found) != known or found["kernel"].ndim != 2 or not fits:
+        raise ParamsFileError(f"layer {name}: has not the weights of a Dense")
     D = found["kernel"].T
     return D, found.get("bias", np.zeros(len(D)))
 
@@ -71,7 +73,7 @@ def expect(name: str, what: str, array: np.ndarray, shape: tuple, because: str):
     """Refuse an array of another shape."""
     if array.shape != shape:
         raise ParamsFileError(
-            f"layer {name}: {what} is {array.shape}, but {because} asks for {shape}"
+            f"layer {name}: {what} is {array.shape}, but {because} would need {shape}"
         )
 
 

@@ -1,7 +1,5 @@
 """A description for weights that come without one."""
 
-from typing import Any
-
 from lmu_spiking.errors import (
     ParamsFileError,
     ValidationError,
@@ -10,9 +8,11 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.rates import ACTIVATIONS
 from lmu_spiking.training.importers.arrays import of_lmu
+from lmu_spiking.training.importers.graph import SNAKE
 from lmu_spiking.training.importers.stored import Stored
 
 OWNER = "load_keras_lmu"
+KINDS = {group: kind for kind, group in SNAKE.items()}
 
 
 def described(stored: Stored, options: dict) -> dict:
@@ -75,7 +75,7 @@ def _made(stored: Stored, options: dict) -> dict:
             f"layer {lmu}: has no kernel (c, memory_d); give config=model.get_config()"
         )
     k, d = cell["kernel"].shape[1], options["order"]
-    settings = {
+    settings: dict = {
         "name": lmu,
         "memory_d": k,
         "order": d,
@@ -95,12 +95,15 @@ def _made(stored: Stored, options: dict) -> dict:
         if c > 0:  # then the inputs are known, and what else enters the memory
             settings["input_to_hidden"] = True
             settings["hidden_to_memory"] = len(cell["kernel"]) > c
-    kind = "RNN" if lmu.startswith("rnn") else "LMU"
+    bias = any(array.ndim == 1 for array in stored.groups[dense].values())
+    last = {"class_name": "Dense", "config": {"name": dense, "use_bias": bias}}
+    if dense.startswith("time_distributed"):
+        last = {
+            "class_name": "TimeDistributed",
+            "config": {"name": dense, "layer": last},
+        }
+    kind = KINDS.get(lmu, "LMU")  # a group by class must keep its class
     if kind == "RNN":
         settings = {"name": lmu, "cell": {"class_name": "LMUCell", "config": settings}}
-    last: dict[str, Any] = {"class_name": "Dense", "config": {"name": dense}}
     layers = [{"class_name": kind, "config": settings}, last]
-    if stored.by_class:  # so that the groups are found
-        first = {"lmu": "LMU", "rnn": "RNN"}.get(lmu)
-        layers[0]["class_name"] = first or "LMUFeedforward"
     return {"class_name": "Sequential", "config": {"layers": layers}}

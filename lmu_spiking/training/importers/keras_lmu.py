@@ -84,7 +84,8 @@ def params_of(stored: Stored, file: str, dt: float, options: dict) -> LMUParams:
     if chain.readout is None:
         D, c = np.eye(cells[-1].units), np.zeros(cells[-1].units)
     else:
-        D, c = of_dense(chain.readout.name, _group(stored, chain.readout))
+        biased = bool(chain.readout.settings.get("use_bias", True))
+        D, c = of_dense(chain.readout.name, _group(stored, chain.readout), biased)
         n = (cells[-1].units,)
         expect(chain.readout.name, "kernel", D[0], n, "the LMU before it")
     source = {

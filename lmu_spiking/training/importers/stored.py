@@ -120,6 +120,7 @@ def _of_zip(path: Path) -> Stored:
         if "metadata.json" in names:
             about = json.loads(archive.read("metadata.json"))
         weights = io.BytesIO(archive.read("model.weights.h5"))
+    _check(config)
     versions = {k: str(about[k]) for k in ("keras_version", "backend") if k in about}
     with _hdf5(weights) as file:
         groups = _groups_by_class(file)
@@ -135,6 +136,7 @@ def _of_hdf5(file) -> Stored:
     config = file.attrs.get("model_config")
     if config is not None:
         config = json.loads(_text(config))
+        _check(config)
     if any(root in file for root in ROOTS):
         groups = _groups_by_class(file)
         return Stored("weights by class (HDF5)", groups, True, config, versions)
@@ -212,6 +214,11 @@ def _names(group, key: str) -> list[str] | None:
         names += [_text(name) for name in group.attrs[f"{key}{i}"]]
         i += 1
     return names
+
+
+def _check(config: Any) -> None:
+    if not isinstance(config, dict) or not config:
+        raise ParamsFileError("describes no model")
 
 
 def _text(value: Any) -> str:
