@@ -45,9 +45,9 @@ class Assembly:
     population : Population
         Of ``x = T m``.
     loop : Mapped
-        The memory's mapping in these coordinates: ``T A' U`` and ``T B'``.
-    U, T : (d, d) ndarray
-        ``m = U x`` and ``x = T m``; ``d`` is ``size_in * order``.
+        The mapping of one input's memory in these coordinates: ``T A' U``, ``T B'``.
+    U, T : (order, order) ndarray
+        ``m = U x`` and ``x = T m``, alike for every input.
     tuning : str
         As asked: one of `ALL_TUNINGS`.
     """
@@ -77,6 +77,7 @@ def assemble(
     aggregated: bool = False,
     rng: np.random.RandomState | None = None,
     signal=None,
+    readouts=None,
     size_in: int = 1,
 ) -> Assembly:
     """Build the neurons of a memory.
@@ -93,12 +94,14 @@ def assemble(
         As in `build_population`.
     tuning : str or Tuning, optional
         One of `ALL_TUNINGS`; what suits the neurons by default.
-    signal : SignalSpec or (T,) array_like
-        What ``balanced`` and ``optimal`` are tuned to.
+    signal : SignalSpec, (T,) or (T, order) array_like
+        What ``balanced`` and ``optimal`` are tuned to: a band, samples, or the exact
+        states themselves.
+    readouts : (p, order) array_like, optional
+        Whose noise they make least; by default delay theta and the window.
     size_in : int
         Inputs, alike.
     """
-    each = np.eye(size_in)
     size = size_in * ldn.order
     common: dict[str, Any] = {"max_rate": max_rate, "averaging": ldn.theta}
     common |= {"aggregated": aggregated, "rng": rng}
@@ -108,9 +111,8 @@ def assemble(
         population = build_population(
             n_neurons, radii, neurons=neurons, tuning=tuning, **common
         )
-        eye = np.eye(size)
-        loop = _within(mapped, each, np.eye(ldn.order), np.eye(ldn.order))
-        return Assembly(population, loop, eye, eye, population.tuning.kind)
+        eye = np.eye(ldn.order)
+        return Assembly(population, mapped, eye, eye, population.tuning.kind)
 
     if radii is not None:
         raise ValidationError(
@@ -122,7 +124,14 @@ def assemble(
     moments, states = signal_moments(ldn, dt, signal)
     levels = LEVELS if kind == "recruited" else 1
     found = balanced(
-        ldn, mapped, dt, moments, of_each[0], max_rate=max_rate, levels=levels
+        ldn,
+        mapped,
+        dt,
+        moments,
+        of_each[0],
+        weights=None if readouts is None else weights_of(readouts, moments),
+        max_rate=max_rate,
+        levels=levels,
     )
     radii = found.radii
     if states is not None:  # which need not be normally distributed
@@ -134,9 +143,9 @@ def assemble(
     population = build_population(
         counts, np.tile(radii, size_in), neurons=neurons, tuning=kind, **common
     )
-    loop = _within(mapped, each, found.U, found.T)
-    U, T = np.kron(each, found.U), np.kron(each, found.T)
-    return Assembly(population, loop, U, T, tuning)
+    A = found.T @ mapped.A @ found.U
+    loop = dataclasses.replace(mapped, A=A, B=found.T @ mapped.B)
+    return Assembly(population, loop, found.U, found.T, tuning)
 
 
 def choose_tau(
@@ -148,6 +157,7 @@ def choose_tau(
     max_rate: float,
     signal,
     size_in: int = 1,
+    readouts=None,
 ) -> float:
     """The lowpass, seconds, where none is given: .1, or what ``tuning`` finds best."""
     if not (isinstance(tuning, str) and tuning in REALISED):
@@ -155,7 +165,9 @@ def choose_tau(
     levels = LEVELS if _kind(tuning, neuron_type(neurons)) == "recruited" else 1
     moments, _ = signal_moments(ldn, dt, signal)
     of_each = int(shares(n_neurons, size_in * ldn.order).sum()) // size_in
-    return best_tau(ldn, dt, moments, of_each, max_rate=max_rate, levels=levels)
+    weights = None if readouts is None else weights_of(readouts, moments)
+    options: dict[str, Any] = {"max_rate": max_rate, "levels": levels}
+    return best_tau(ldn, dt, moments, of_each, weights=weights, **options)
 
 
 def signal_moments(ldn: LDN, dt: float, signal):
@@ -163,8 +175,8 @@ def signal_moments(ldn: LDN, dt: float, signal):
 
     Parameters
     ----------
-    signal : SignalSpec or (T,) array_like
-        A band, or samples of more than a window.
+    signal : SignalSpec, (T,) or (T, order) array_like
+        A band, samples of more than a window, or exact states.
 
     Returns
     -------
@@ -178,15 +190,29 @@ def signal_moments(ldn: LDN, dt: float, signal):
         u = np.asarray(signal, dtype=float)
     except (TypeError, ValueError):
         u = np.empty((0, 0))
+    if u.ndim == 2 and u.shape[1] == ldn.order and len(u) and np.isfinite(u).all():
+        return u.T @ u / len(u), u
     if u.ndim != 1 or len(u) <= window or not np.isfinite(u).all() or not u.any():
         raise ValidationError(
             "signal",
             signal,
-            "must be a SignalSpec, or finite samples (T,) of more than a window",
+            "must be a SignalSpec, or finite: samples (T,) of over a window, or states",
             f"use more than {window} steps of {dt:g} s, not all of them 0",
         )
     states = ldn.simulate(u, dt)[window:]
     return states.T @ states / len(states), states
+
+
+def weights_of(readouts, moments: np.ndarray) -> np.ndarray:
+    """``W`` (d, d) with ``sum(W * P)`` the readouts' error, relative to their power."""
+    c = np.asarray(readouts, dtype=float)
+    d = len(moments)
+    if c.ndim != 2 or c.shape[1] != d or not np.isfinite(c).all() or not c.any():
+        raise ValidationError(
+            "readouts", c.shape, f"must be finite, (readouts, {d}), and not all 0"
+        )
+    power = np.trace(c @ moments @ c.T)
+    return c.T @ c / max(power, np.finfo(float).tiny)
 
 
 def _kind(tuning: str, neurons) -> str:
@@ -202,9 +228,3 @@ def _resized(counts: np.ndarray, total: int) -> np.ndarray:
     counts = counts.copy()
     counts[np.argmax(counts)] += total - counts.sum()
     return counts
-
-
-def _within(mapped: Mapped, each: np.ndarray, U: np.ndarray, T: np.ndarray) -> Mapped:
-    """The mapping in coordinates ``x = T m``, for every input."""
-    A = np.kron(each, T @ mapped.A @ U)
-    return dataclasses.replace(mapped, A=A, B=T @ mapped.B)

@@ -38,7 +38,7 @@ class MappingError(LMUSpikingError, ValueError):
 
 
 class SignalFileError(LMUSpikingError, OSError):
-    """A file that should hold a signal or a spec is missing, corrupt or unreadable."""
+    """A file of a signal, a spec or labelled data is missing, corrupt or unreadable."""
 
 
 class StudyFileError(LMUSpikingError, OSError):

@@ -18,7 +18,7 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError as NengoValidationError
 from nengo.neurons import NeuronType
-from nengo.params import NdarrayParam
+from nengo.params import NdarrayParam, NumberParam
 
 
 class Unmerged:
@@ -50,6 +50,36 @@ class RampLinear(Unmerged, nengo.RectifiedLinear):
     def step(self, dt, J, output):
         """Rates, Hz, at drives ``J``."""
         output[...] = np.clip(J, 0.0, self.ceiling)
+
+
+class RampTanh(Unmerged, nengo.neurons.NeuronType):
+    """Rates ``ceiling max(0, tanh(J))``: one side of a tanh unit.
+
+    Parameters
+    ----------
+    ceiling : float
+        Rate that is approached, Hz.
+    """
+
+    negative = False
+    spiking = False
+    ceiling = NumberParam("ceiling", low=0, low_open=True)
+
+    def __init__(self, ceiling: float = 300.0, initial_state=None):
+        super().__init__(initial_state)
+        self.ceiling = ceiling
+
+    def gain_bias(self, max_rates, intercepts):
+        """Gain and bias such that tanh reaches ``max_rates`` at 1."""
+        raise NotImplementedError("RampTanh: give gain and bias themselves")
+
+    def max_rates_intercepts(self, gain, bias):
+        """Rate at a drive of 1, and where it begins."""
+        return self.ceiling * np.maximum(0, np.tanh(gain + bias)), -bias / gain
+
+    def step(self, dt, J, output):
+        """Rates, Hz, at drives ``J``."""
+        output[...] = self.ceiling * np.maximum(0.0, np.tanh(J))
 
 
 class _Counted(Unmerged):

@@ -59,6 +59,14 @@ def distortion(mapped: Mapped, tables, states: np.ndarray, variance) -> np.ndarr
     return total / len(states)
 
 
+def tabulate(population: Population, carried: np.ndarray, dt: float, first: int = 0):
+    """Tables of the dimensions from ``first`` on, over the values (T, d) they take."""
+    return [
+        Table(population, first + i, np.quantile(x, LEVELS), np.abs(x).max(), dt)
+        for i, x in enumerate(carried.T)
+    ]
+
+
 class Table:
     """What the neurons of one dimension do, tabulated over the values it takes."""
 

@@ -87,8 +87,10 @@ def balanced(
     moments: np.ndarray,
     n_neurons: int,
     *,
+    weights: np.ndarray | None = None,
     max_rate: float = 300.0,
     levels: int = 1,
+    tolerance: float = 1e-7,
 ) -> Realisation:
     r"""The realisation of least noise, for readouts at delay theta and of the window.
 
@@ -102,10 +104,14 @@ def balanced(
     moments : (d, d) array_like
         Second moment of the exact state under the signal; see `band_moments`.
     n_neurons : int
+    weights : (d, d) ndarray, optional
+        ``W`` of other readouts.
     max_rate : float
         Exceeded by each neuron for less than .1 % of the time, Hz.
     levels : int
         In which the neurons of a coordinate are recruited.
+    tolerance : float
+        Relative, at which the covariance has settled.
 
     Returns
     -------
@@ -118,7 +124,7 @@ def balanced(
     """
     d, factor = ldn.order, variance_factor(max_rate, levels) / dt
     K, L, C = closed_loop(mapped)
-    W = readout_weights(ldn, dt, moments)
+    W = readout_weights(ldn, dt, moments) if weights is None else weights
     G = L.T @ stationary_covariance(K.T, C.T @ W @ C) @ L
     P = np.zeros((d, d))
     for _ in range(300):
@@ -135,7 +141,7 @@ def balanced(
                 f"at order {d} and theta {ldn.theta:g} s; use more neurons, a lower "
                 "order or a higher max_rate"
             )
-        if np.abs(found - P).max() <= 1e-7 * np.abs(found).max():
+        if np.abs(found - P).max() <= tolerance * np.abs(found).max():
             break
         P = (P + found) / 2
     counts = allocate(n_neurons, sigma, least=2)
@@ -151,7 +157,10 @@ def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:
     def error(log_tau: float) -> float:
         mapped = map_onto(ldn, float(np.exp(log_tau)), dt)
         try:
-            return balanced(ldn, mapped, dt, moments, n_neurons, **options).error
+            found = balanced(
+                ldn, mapped, dt, moments, n_neurons, tolerance=1e-3, **options
+            )
+            return found.error
         except MappingError:
             return DIVERGED
 

@@ -27,7 +27,7 @@ from scipy.special import ndtri
 from lmu_spiking.assembly import Assembly, assemble, signal_moments
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.ldn import LDN
-from lmu_spiking.noise import LEVELS, Table, distortion, fixed_point
+from lmu_spiking.noise import LEVELS, Table, distortion, fixed_point, tabulate
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import map_onto
@@ -204,10 +204,7 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
     initial = states[lead - 1] if lead else np.zeros(spec.ldn.order)
     states = states[lead:]
     carried = states @ assembly.T.T
-    tables = [
-        Table(population, i, np.quantile(x, LEVELS), np.abs(x).max(), spec.dt)
-        for i, x in enumerate(carried.T)
-    ]
+    tables = tabulate(population, carried, spec.dt)
     noise, sigma = fixed_point(loop, tables)
     rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
     distorted = np.zeros_like(noise)

@@ -15,6 +15,7 @@ from lmu_spiking.errors import (
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks import readout
 from lmu_spiking.networks.function import FunctionReadout, predict_function
+from lmu_spiking.networks.shared import shared
 from lmu_spiking.population import Population
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import as_synapse, map_onto
@@ -63,9 +64,12 @@ class LegendreMemory(nengo.Network):
     radii : float or (size_in * order,) array_like, optional
         Range of each state dimension, 1 by default.  Pairs do not saturate beyond it.
         ``"balanced"`` and ``"optimal"`` choose their own.
-    signal : SignalSpec or (T,) array_like, optional
-        The input that ``"balanced"`` and ``"optimal"`` are for: a band, or samples of
-        more than a window; white noise of 2 Hz and rms .5 by default.
+    signal : SignalSpec, (T,) or (T, order) array_like, optional
+        The input that ``"balanced"`` and ``"optimal"`` are for: a band, samples of more
+        than a window, or exact states; white noise of 2 Hz and rms .5 by default.
+    readouts : (p, order) array_like, optional
+        Those of the state whose noise they make least; by default delay theta and the
+        window.
     delay_steps : int
         Steps of delay in the loop beyond Nengo's own; mapped out exactly.
     aggregated : bool
@@ -127,6 +131,7 @@ class LegendreMemory(nengo.Network):
         max_rate: float = 300.0,
         radii=None,
         signal=None,
+        readouts=None,
         delay_steps: int = 0,
         aggregated: bool = False,
         tuning_seed: int = 0,
@@ -153,7 +158,7 @@ class LegendreMemory(nengo.Network):
         signal = SignalSpec() if signal is None else signal
         if synapse is None:
             synapse = choose_tau(
-                ldn, dt, n_neurons, tuning, neurons, max_rate, signal, size_in
+                ldn, dt, n_neurons, tuning, neurons, max_rate, signal, size_in, readouts
             )
         mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
         assembly = assemble(
@@ -168,6 +173,7 @@ class LegendreMemory(nengo.Network):
             aggregated=aggregated,
             rng=np.random.RandomState(tuning_seed),
             signal=signal,
+            readouts=readouts,
             size_in=size_in,
         )
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
@@ -193,12 +199,11 @@ class LegendreMemory(nengo.Network):
     def _close(self, carried: nengo.Node, decoded: nengo.Node) -> None:
         """Input and decoded spikes, through the synapse, back to the neurons."""
         loop, neurons = self.assembly.loop, self.ensemble.neurons
-        each = np.eye(self.size_in)
         for column, taken in zip(loop.B.T, loop.input_filter, strict=True):
             nengo.Connection(
                 self.input,
                 carried,
-                transform=np.kron(each, column[:, None]),
+                transform=shared(column[:, None], self.size_in),
                 synapse=taken,
             )
         nengo.Connection(
@@ -207,7 +212,8 @@ class LegendreMemory(nengo.Network):
         nengo.Connection(
             neurons, decoded, transform=_decode(self.population), synapse=None
         )
-        nengo.Connection(decoded, carried, transform=loop.A, synapse=loop.synapse)
+        around = shared(loop.A, self.size_in)
+        nengo.Connection(decoded, carried, transform=around, synapse=loop.synapse)
 
     def _legendre(self, carried: nengo.Node, label: str) -> nengo.Node:
         """Legendre coefficients of what the neurons carry."""
@@ -215,7 +221,8 @@ class LegendreMemory(nengo.Network):
             return carried
         carried.label = f"{label} as carried"
         node = nengo.Node(size_in=carried.size_out, label=label)
-        nengo.Connection(carried, node, transform=self.assembly.U, synapse=None)
+        realised = shared(self.assembly.U, self.size_in)
+        nengo.Connection(carried, node, transform=realised, synapse=None)
         return node
 
     @classmethod

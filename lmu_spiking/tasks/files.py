@@ -64,7 +64,7 @@ def load_signal(
     if not isinstance(path, (str, PathLike)):
         raise ValidationError("load_signal.path", path, "must be a path")
     path = Path(path)
-    with _one_line(path):
+    with one_line(path):
         read, file = _reader(path)
         samples, step = read(file, column, timed=rate is None)
         if len(samples) < 2:
@@ -93,7 +93,7 @@ def _reader(path: Path) -> tuple[Callable, Path]:
 
 
 @contextmanager
-def _one_line(path: Path) -> Iterator[None]:
+def one_line(path: Path) -> Iterator[None]:
     """Turn whatever a reader raises into one line that names the file."""
     try:
         yield

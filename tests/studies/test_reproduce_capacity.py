@@ -15,11 +15,8 @@ from lmu_spiking.studies.reproduce.capacity import (
     reproduce,
     untrained,
 )
-from lmu_spiking.studies.reproduce.sequences import (
-    capacity_sequences,
-    delays,
-    whole_sequences,
-)
+from lmu_spiking.studies.reproduce.sequences import capacity_sequences
+from lmu_spiking.tasks.capacity import delays, whole_sequences
 
 
 def errors(rows, name):

@@ -24,12 +24,8 @@ from lmu_spiking.studies.reproduce.result import (
     Silent,
     interval,
 )
-from lmu_spiking.studies.reproduce.sequences import (
-    OUTPUTS,
-    Sequences,
-    capacity_sequences,
-    delays,
-)
+from lmu_spiking.studies.reproduce.sequences import capacity_sequences
+from lmu_spiking.tasks.capacity import OUTPUTS, Periodic, delays
 
 ORDER = 100
 LENGTHS = (100, 1000, 10_000, 100_000)
@@ -56,7 +52,7 @@ def readouts(length: int) -> dict[str, tuple[LDN, np.ndarray]]:
 
 
 def mean_squared_errors(
-    ldn: LDN, weights, sequences: Sequences, length: int, on_chunk=lambda _: None
+    ldn: LDN, weights, sequences: Periodic, length: int, on_chunk=lambda _: None
 ) -> np.ndarray:
     """Error of each delay and sequence (5, c), over the steps from ``length`` on.
 

@@ -1,10 +1,8 @@
 """The LSTM of the capacity task: trained for so long, where TensorFlow is installed."""
 
-import numpy as np
-
 from lmu_spiking.errors import MissingPackageError
 from lmu_spiking.studies.reproduce.result import Comparison, Silent, interval
-from lmu_spiking.studies.reproduce.sequences import delays, whole_sequences
+from lmu_spiking.tasks.capacity import delayed, delays, whole_sequences
 
 LENGTHS = (25, 100, 400, 1600)
 PUBLISHED = {1600: 0.13}  # mean squared error, read off the paper's figure
@@ -35,9 +33,7 @@ def lstm(length: int, seconds: float, seed: int = 0) -> list[dict]:
     from lmu_spiking.training.lstm import fit_lstm
 
     x = whole_sequences(length, seed=seed)
-    y = np.stack(
-        [np.pad(x, ((0, 0), (s, 0)))[:, : x.shape[1]] for s in delays(length)], 2
-    )
+    y = delayed(x, delays(length))
     half = len(x) // 2
     fitted = fit_lstm(x[:half, :, None], y[:half], seconds=seconds, seed=seed)
     error = (fitted.predict(x[half:, :, None]) - y[half:])[:, length:] ** 2

@@ -1,0 +1,193 @@
+"""A trained rate model as a spiking network, without retraining."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import nengo
+import numpy as np
+
+from lmu_spiking.assembly import choose_tau
+from lmu_spiking.conversion.calibration import CellUse, calibrate
+from lmu_spiking.conversion.settings import ConvertSettings
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.networks.hidden import Hidden
+from lmu_spiking.networks.stack import LMUNetwork
+from lmu_spiking.population import radii_from
+from lmu_spiking.rates.forward import checked_sequences
+from lmu_spiking.rates.params import CellParams, LMUParams
+
+CALIBRATED_ON = 200  # sequences at most
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """A rate model, and all that is settled about its spikes.
+
+    Attributes
+    ----------
+    params : LMUParams
+    settings : ConvertSettings
+    uses : list of CellUse
+        What the cells do on the data.
+    memories : list of dict
+        Arguments of each `LegendreMemory`.
+    hidden : list of Hidden
+    counts : list of int
+        Neurons of each memory.
+    """
+
+    params: LMUParams
+    settings: ConvertSettings
+    uses: list[CellUse]
+    memories: list[dict[str, Any]]
+    hidden: list[Hidden]
+    counts: list[int]
+
+    @property
+    def n_neurons(self) -> int:
+        """All neurons, as built."""
+        units = zip(self.hidden, self.params.cells, strict=True)
+        return sum(self.counts) + sum(u.per_unit * c.units for u, c in units)
+
+    def network(self, copies: int = 1, noise_seed: int | None = None) -> LMUNetwork:
+        """The spiking network, in a `nengo.Network` or on its own.
+
+        Parameters
+        ----------
+        copies : int
+            Networks side by side, each with neurons and spikes of its own.
+        noise_seed : int, optional
+            Draws the spikes; that of the settings by default.
+        """
+        s = self.settings
+        seed = s.noise_seed if noise_seed is None else noise_seed
+        memories = [
+            m | {"noise_seed": seed + 2 * i} for i, m in enumerate(self.memories)
+        ]
+        hidden = [
+            replace(h, noise_seed=seed + 2 * i + 1) for i, h in enumerate(self.hidden)
+        ]
+        return LMUNetwork(
+            self.params,
+            self.counts,
+            memory=memories,
+            hidden=hidden,
+            presentation=s.presentation,
+            dt=s.dt,
+            neuron_type=s.neuron_type,
+            copies=copies,
+            averaging=s.presentation / 2,
+        )
+
+    @cached_property
+    def built(self) -> LMUNetwork:
+        """One copy, to look at."""
+        with nengo.Network(add_to_container=False):
+            return self.network()
+
+
+def convert(
+    params: LMUParams, x, *, last: bool | None = None, **settings
+) -> Conversion:
+    """Turn trained rates into a spiking network of the same mean.
+
+    Parameters
+    ----------
+    params : LMUParams
+    x : (n, T, c) array_like
+        Sequences like those to come, from which ranges and rates are taken (up to 200);
+        training data do.
+    last : bool, optional
+        Whether only the output at the last step counts; by default what the training
+        noted down, or every step.
+    **settings
+        Of `ConvertSettings`; see there.
+
+    Returns
+    -------
+    Conversion
+
+    Examples
+    --------
+    >>> cell = dict(units=8, order=4, theta=0.02, connections="", activation="relu")
+    >>> params = LMUParams.draw(1, 2, [cell])
+    >>> x = np.random.default_rng(0).standard_normal((5, 20, 1))
+    >>> convert(params, x, n_neurons=2000, presentation=0.005).n_neurons
+    2000
+    """
+    chosen = ConvertSettings(**settings)
+    x = checked_sequences("convert.x", x, params.size_in)
+    every = max(1, len(x) // CALIBRATED_ON)
+    last = bool(params.header.get("last", False)) if last is None else last
+    uses = calibrate(params, x[::every][:CALIBRATED_ON], last=last)
+    counts, per_unit = _share(params, chosen)
+    memories = [
+        _memory(params, cell, use, chosen, m)
+        for cell, use, m in zip(params.cells, uses, counts, strict=True)
+    ]
+    hidden = [
+        Hidden(
+            chosen.neuron_type,
+            n,
+            chosen.max_rate,
+            use.top,
+            chosen.samples_are_aggregated,
+        )
+        for n, use in zip(per_unit, uses, strict=True)
+    ]
+    return Conversion(params, chosen, uses, memories, hidden, counts)
+
+
+def _share(params: LMUParams, settings: ConvertSettings):
+    """Neurons of each memory, and of a unit of each cell."""
+    sizes = [cell.memory_d * cell.order for cell in params.cells]
+    units = [cell.units for cell in params.cells]
+    of_units = settings.n_neurons * settings.hidden_share / sum(units)
+    sides = [1 if cell.activation == "relu" else 2 for cell in params.cells]
+    per_unit = [max(n, int(of_units) // n * n) for n in sides]
+    left = settings.n_neurons - sum(n * u for n, u in zip(per_unit, units, strict=True))
+    least = [2 * size for size in sizes]
+    if left < sum(least):
+        needed = sum(least) + sum(n * u for n, u in zip(per_unit, units, strict=True))
+        raise ValidationError(
+            "convert.n_neurons",
+            settings.n_neurons,
+            f"is too few for {sum(sizes)} coefficients and {sum(units)} units",
+            f"use at least {needed}, and many more for little noise",
+        )
+    counts = [int(left * size / sum(sizes)) for size in sizes]
+    counts[0] += left - sum(counts)
+    return counts, per_unit
+
+
+def _memory(
+    params: LMUParams, cell: CellParams, use: CellUse, settings: ConvertSettings, m: int
+) -> dict[str, Any]:
+    """Arguments of one cell's `LegendreMemory`."""
+    options: dict[str, Any] = {
+        "max_rate": settings.max_rate,
+        "aggregated": settings.samples_are_aggregated,
+        "tuning": settings.tuning,
+        "synapse": settings.synapse,
+    }
+    if settings.tuning == "pairs":
+        options["radii"] = np.concatenate([radii_from(s, 0.999) for s in use.states])
+        options["synapse"] = settings.synapse or 0.1
+        return options
+    options["signal"] = use.states.reshape(-1, cell.order)
+    options["readouts"] = use.readouts
+    if settings.synapse is None:
+        stretch = settings.presentation / params.dt
+        options["synapse"] = choose_tau(
+            replace(cell, theta=cell.theta * stretch).ldn,
+            settings.dt,
+            m,
+            settings.tuning,
+            settings.neuron_type,
+            settings.max_rate,
+            options["signal"],
+            cell.memory_d,
+            use.readouts,
+        )
+    return options

@@ -1,0 +1,157 @@
+r"""The loss to expect of a conversion, before a neuron runs.
+
+The rate model runs from sample to sample with noise of the law's covariance added to
+its states, and of the units' spikes to their activities:
+
+.. math::
+
+    \hat m_t = m_t + \epsilon_t, \qquad
+    \epsilon_{t+1} = \bar A \epsilon_t + w_t, \quad
+    w_t \sim N(0, P - \bar A P \bar A^T), \qquad
+    \hat h_t = \mathrm{Poisson}(s |f(\hat J_t)|) \,\mathrm{sign} / s ,
+
+with ``P`` the fixed point of the law on the calibration data.  What noise does behind
+nonlinearities, shift and all, is in it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lmu_spiking.conversion.conversion import Conversion
+from lmu_spiking.noise import fixed_point, tabulate
+from lmu_spiking.rates.forward import activations, run_cell
+from lmu_spiking.rates.params import CellParams
+
+
+@dataclass(frozen=True, eq=False)
+class CellNoise:
+    """The noise of one cell.
+
+    Attributes
+    ----------
+    P : (k, d, d) ndarray
+        Covariance of each memory's error, in Legendre coefficients.
+    memory_spikes_per_s : float
+    unit_spikes : (n,) ndarray
+        Spikes that a unit of activity 1 makes in the time it is read for, ``s``.
+    """
+
+    P: np.ndarray
+    memory_spikes_per_s: float
+    unit_spikes: np.ndarray
+
+
+def cell_noise(conversion: Conversion) -> list[CellNoise]:
+    """The law for each cell; Poisson-like neurons only."""
+    s, found = conversion.settings, []
+    last = len(conversion.params.cells) - 1
+    for i, (cell, use) in enumerate(
+        zip(conversion.params.cells, conversion.uses, strict=True)
+    ):
+        made = conversion.built.cells[i].memory.assembly
+        P, rate = np.empty((cell.memory_d, cell.order, cell.order)), 0.0
+        for j, states in enumerate(use.states):
+            first = j * cell.order
+            tables = tabulate(made.population, states @ made.T.T, s.dt, first)
+            noise, _ = fixed_point(made.loop, tables)
+            P[j] = made.U @ noise @ made.U.T
+            each = zip(tables, np.diag(noise), strict=True)
+            rate += sum(table.mean("rate", v) for table, v in each)
+        hidden = conversion.hidden[i]
+        sides = 1 if cell.activation == "relu" else 2
+        top = 1.0 if cell.activation == "tanh" else use.top
+        seconds = s.dt if i == last else _held(conversion)
+        if i == last and s.readout_synapse is not None:
+            seconds = 2 * s.readout_synapse
+        per_second = hidden.per_unit // sides * hidden.max_rate / top
+        spikes = np.broadcast_to(per_second * seconds, (cell.units,))
+        found.append(CellNoise(P, rate, spikes))
+    return found
+
+
+def noisy_forward(
+    conversion: Conversion,
+    x: np.ndarray,
+    noise: list[CellNoise],
+    rng: np.random.Generator,
+    *,
+    last: bool = False,
+) -> np.ndarray:
+    """Outputs (n, T, q), or (n, q) for ``last``, under the law's noise."""
+    params = conversion.params
+    if last and len(params.cells) == 1 and params.is_feedforward:
+        h = _end(params.cells[0], noise[0], x, params.dt, rng)
+        return h @ params.D.T + params.c
+    for i, (cell, law) in enumerate(zip(params.cells, noise, strict=True)):
+        x = _run(cell, law, x, params.dt, rng)
+        if last and i == len(params.cells) - 1:
+            x = x[:, -1]
+    return x @ params.D.T + params.c
+
+
+def _end(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
+    """Noisy activities (n, units) at the last step: the noise is stationary."""
+    m, _ = run_cell(cell, x, dt, last=True)
+    n, k = len(m), cell.memory_d
+    roots = np.stack([_root(P) for P in law.P])
+    drawn = rng.standard_normal((n, k, cell.order))
+    J = (m + np.einsum("kij,nkj->nki", roots, drawn).reshape(n, -1)) @ cell.W_m.T
+    J = J + _constant(cell)["b"]
+    if cell.W_x is not None:
+        J = J + x[:, -1] @ cell.W_x.T
+    return _spiking(activations(cell.activation, J), law, rng)
+
+
+def _spiking(exact: np.ndarray, law: CellNoise, rng) -> np.ndarray:
+    """Activities as Poisson spikes give them."""
+    counts = rng.poisson(np.abs(exact) * law.unit_spikes)
+    return np.sign(exact) * counts / law.unit_spikes
+
+
+def _run(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
+    """Noisy activities (n, T, units) of one cell."""
+    n, T, _ = x.shape
+    k, d = cell.memory_d, cell.order
+    Ad, Bd = cell.ldn.discretize(dt)
+    start = np.stack([_root(P) for P in law.P])
+    push = np.stack([_root(P - Ad @ P @ Ad.T) for P in law.P])
+
+    def draw(root):
+        return np.einsum("kij,nkj->nki", root, rng.standard_normal((n, k, d)))
+
+    m, h, out = draw(start), np.zeros((n, cell.units)), np.empty((n, T, cell.units))
+    constant = _constant(cell)
+    for t in range(T):
+        u = x[:, t] @ cell.e_x.T + constant["b_u"]
+        if cell.e_h is not None:
+            u = u + h @ cell.e_h.T
+        if cell.e_m is not None:
+            u = u + m.reshape(n, -1) @ cell.e_m.T
+        m = m @ Ad.T + u[:, :, None] * Bd + draw(push)
+        J = m.reshape(n, -1) @ cell.W_m.T + constant["b"]
+        if cell.W_x is not None:
+            J = J + x[:, t] @ cell.W_x.T
+        if cell.W_h is not None:
+            J = J + h @ cell.W_h.T
+        h = out[:, t] = _spiking(activations(cell.activation, J), law, rng)
+    return out
+
+
+def _constant(cell: CellParams) -> dict:
+    return {
+        name: 0.0 if getattr(cell, name) is None else getattr(cell, name)
+        for name in ("b", "b_u")
+    }
+
+
+def _held(conversion: Conversion) -> float:
+    """Seconds that activities are averaged over on their way to the next cell."""
+    s = conversion.settings
+    return max(s.dt, round(s.presentation / 2 / s.dt) * s.dt)
+
+
+def _root(P: np.ndarray) -> np.ndarray:
+    """A square root of a covariance that rounding may have made indefinite."""
+    power, V = np.linalg.eigh((P + P.T) / 2)
+    return V * np.sqrt(np.maximum(power, 0.0))

@@ -1,0 +1,210 @@
+"""What a conversion costs and what it loses, predicted and measured."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy import stats
+
+from lmu_spiking.conversion.conversion import Conversion
+from lmu_spiking.conversion.expected import cell_noise, noisy_forward
+from lmu_spiking.conversion.run import Presented, present
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.rates.forward import forward
+
+PREDICTABLE = ("poisson", "stochastic")
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """A conversion on held-out sequences.
+
+    Accuracies are fractions; errors are NRMSE, the root mean square error over the rms
+    of the target.  A loss is what spikes cost: accuracy lost, or NRMSE added.
+
+    Attributes
+    ----------
+    metric : {"accuracy", "nrmse"}
+    rate, spiking : float
+        Of the rate model, and of the spiking network.
+    loss, loss_low, loss_high : float
+        Measured, with its 95 % interval over sequences (paired).
+    predicted_loss : float or None
+        From the law, before the run; None where no law is known.
+    predicted_spread : float or None
+        Standard deviation of the predicted loss from run to run.
+    chance : float
+        Of the most frequent class; 1 for NRMSE.
+    sequences : int
+    neurons, memory_neurons : int
+    spikes_per_inference, memory_spikes_per_inference : float
+    synops_per_inference : float
+        Every spike adds a decoder; every step takes the products of the maps.
+    clocked_per_inference : float
+        Those of the steps, spikes or not.
+    seconds_per_inference : float
+        Simulated.
+    mean_rate : float
+        Spikes per second of a neuron, Hz.
+    latency : list of (float, float)
+        The metric of the output read some seconds before or after its time.
+    """
+
+    metric: str
+    rate: float
+    spiking: float
+    loss: float
+    loss_low: float
+    loss_high: float
+    predicted_loss: float | None
+    predicted_spread: float | None
+    chance: float
+    sequences: int
+    neurons: int
+    memory_neurons: int
+    spikes_per_inference: float
+    memory_spikes_per_inference: float
+    synops_per_inference: float
+    clocked_per_inference: float
+    seconds_per_inference: float
+    mean_rate: float
+    latency: list
+
+    def to_dict(self) -> dict:
+        """Plain numbers, named as on the command line."""
+        record = asdict(self)
+        for kind in ("rate", "spiking"):
+            record[f"{kind}_{self.metric}"] = record.pop(kind)
+        return record
+
+
+def predict_loss(conversion: Conversion, x, y, *, last: bool, runs: int = 8):
+    """Loss to expect, and its spread from run to run; Nones without a law.
+
+    Parameters
+    ----------
+    x : (n, T, c) array_like
+    y : array_like
+        Classes (n,), or values (n, q) or (n, T, q).
+    """
+    if conversion.settings.neuron_type not in PREDICTABLE:
+        return None, None
+    score = metric_of(y)
+    exact = score(forward(conversion.params, x, last=last), y)
+    noise = cell_noise(conversion)
+    rng = np.random.default_rng(conversion.settings.noise_seed)
+    x = np.asarray(x, dtype=float)
+    losses = [
+        _lost(
+            score, exact, score(noisy_forward(conversion, x, noise, rng, last=last), y)
+        )
+        for _ in range(runs)
+    ]
+    return float(np.mean(losses)), float(np.std(losses, ddof=1))
+
+
+def report(conversion: Conversion, x, y, *, last: bool, **options) -> ConversionReport:
+    """Run held-out sequences and account for what the spikes lose.
+
+    Parameters
+    ----------
+    x : (n, T, c) array_like
+    y : array_like
+        Classes (n,), or values (n, q) or (n, T, q).
+    last : bool
+        Whether only the last step is read.
+    **options
+        Of `present`.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if len(x) != len(y):
+        raise ValidationError("report.y", len(y), f"must be as many as x, {len(x)}")
+    score = metric_of(y)
+    exact = forward(conversion.params, x, last=last)
+    predicted, spread = predict_loss(conversion, x, y, last=last)
+    result = present(conversion, x, last=last, **options)
+    rate, spiking = score(exact, y), score(result.y, y)
+    low, high = _interval(score, exact, result.y, y)
+    final = y if last or score is accuracy else y[:, -1]
+    latency = [
+        (round(float(lag), 9), score(late, final))
+        for lag, late in zip(result.lags, result.late, strict=True)
+    ]
+    costs = _costs(conversion, result, x.shape[1])
+    chance = np.bincount(y).max() / len(y) if score is accuracy else 1.0
+    return ConversionReport(
+        metric=score.__name__,
+        rate=rate,
+        spiking=spiking,
+        loss=_lost(score, rate, spiking),
+        loss_low=low,
+        loss_high=high,
+        predicted_loss=predicted,
+        predicted_spread=spread,
+        chance=float(chance),
+        sequences=len(x),
+        latency=latency,
+        **costs,
+    )
+
+
+def accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
+    """Share of sequences (n, q) whose largest output is the class (n,)."""
+    return float((outputs.argmax(axis=-1) == y).mean())
+
+
+def nrmse(outputs: np.ndarray, y: np.ndarray) -> float:
+    """Root mean square error over the rms of the target."""
+    return float(np.sqrt(np.mean((outputs - y) ** 2) / np.mean(np.square(y))))
+
+
+def metric_of(y):
+    """`accuracy` for whole-numbered classes, else `nrmse`."""
+    y = np.asarray(y)
+    return accuracy if y.ndim == 1 and y.dtype.kind in "iu" else nrmse
+
+
+def _lost(score, exact: float, spiking: float) -> float:
+    return exact - spiking if score is accuracy else spiking - exact
+
+
+def _interval(score, exact, spiking, y) -> tuple[float, float]:
+    """95 % interval of the loss over sequences, exact and spiking in pairs."""
+    if score is accuracy:
+        each = (exact.argmax(1) == y) * 1.0 - (spiking.argmax(1) == y)
+    else:  # linearised: the mean square of each sequence
+        axes = tuple(range(1, np.ndim(y)))
+        power, rates = np.mean(np.square(y)), nrmse(exact, y) + nrmse(spiking, y)
+        square = np.square(spiking - y) - np.square(exact - y)
+        each = square.mean(axis=axes) / power / max(rates, 1e-12)
+    if len(each) < 2:
+        return float("nan"), float("nan")
+    half = stats.t.ppf(0.975, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
+    return float(each.mean() - half), float(each.mean() + half)
+
+
+def _costs(conversion: Conversion, result: Presented, T: int) -> dict:
+    """Neurons, spikes, operations and time of an inference."""
+    net, s = conversion.built, conversion.settings
+    steps = net.read_step(T - 1) + 1
+    seconds = steps * s.dt
+    spikes = float(result.spikes.mean())
+    clocked = float(steps * clocked_per_step(conversion))
+    return {
+        "neurons": conversion.n_neurons,
+        "memory_neurons": sum(conversion.counts),
+        "spikes_per_inference": spikes,
+        "memory_spikes_per_inference": float(result.memory_spikes.mean()),
+        "synops_per_inference": spikes + clocked,
+        "clocked_per_inference": clocked,
+        "seconds_per_inference": seconds,
+        "mean_rate": spikes / seconds / conversion.n_neurons,
+    }
+
+
+def clocked_per_step(conversion: Conversion) -> int:
+    """Products of a step: each cell's ``A'``, ``B'`` and weights, and the encoders."""
+    products = conversion.n_neurons + conversion.params.D.size
+    for cell in conversion.params.cells:
+        products += cell.memory_d * (cell.order**2 + cell.order)
+        products += sum(w.size for w in cell.arrays().values() if w.ndim == 2)
+    return products

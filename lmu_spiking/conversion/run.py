@@ -1,0 +1,155 @@
+"""Present sequences to a conversion, many side by side, and count its spikes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import nengo
+import numpy as np
+from joblib import Parallel, delayed
+
+from lmu_spiking.conversion.conversion import Conversion
+from lmu_spiking.rates.forward import checked_sequences
+
+ENTRIES = 40_000  # of Nengo's signals in one network: more leave the cache
+AFTER = 1000  # samples of silence that may follow
+INTEGRAL = nengo.LinearFilter([1], [1, 0])  # of a spike: 1
+PROBED = 20e6  # numbers that a probe may keep
+
+
+@dataclass(frozen=True, eq=False)
+class Presented:
+    """What came out.
+
+    Attributes
+    ----------
+    y : (n, T, q) ndarray, or (n, q)
+        Outputs at the end of each sample, or of the last.
+    late : (L, n, q) ndarray
+        Outputs some steps before and after the end of the last sample.
+    lags : (L,) ndarray
+        Those times, seconds from when the output should be read.
+    memory_spikes, unit_spikes : (n,) ndarray
+        Spikes of each sequence.
+    """
+
+    y: np.ndarray
+    late: np.ndarray
+    lags: np.ndarray
+    memory_spikes: np.ndarray
+    unit_spikes: np.ndarray
+
+    @property
+    def spikes(self) -> np.ndarray:
+        """All spikes of each sequence."""
+        return self.memory_spikes + self.unit_spikes
+
+
+def present(
+    conversion: Conversion,
+    x,
+    *,
+    last: bool = False,
+    noise_seed: int | None = None,
+    around: float = 0.02,
+    jobs: int = 1,
+    progress: Callable | None = None,
+) -> Presented:
+    """Run the spiking network on sequences.
+
+    Parameters
+    ----------
+    x : (n, T, c) array_like
+    last : bool
+        Keep only the output at the last step.
+    noise_seed : int, optional
+        That of the settings by default.
+    around : float
+        Seconds before and after the end that outputs are kept for.
+    jobs : int
+        Processes.
+    progress : callable, optional
+        Called with the sequences done and their number.
+    """
+    x = checked_sequences("present.x", x, conversion.params.size_in)
+    seed = conversion.settings.noise_seed if noise_seed is None else noise_seed
+    size = copies_at_once(conversion, len(x), x.shape[1], jobs)
+    parts = [slice(i, i + size) for i in range(0, len(x), size)]
+    tasks = (
+        delayed(_present)(conversion, x[part], last, seed + 1000 * i, around)
+        for i, part in enumerate(parts)
+    )
+    done, found = 0, []
+    for part, result in zip(
+        parts, Parallel(jobs, return_as="generator")(tasks), strict=True
+    ):
+        found.append(result)
+        done += len(x[part])
+        if progress is not None:
+            progress(done, len(x))
+    y, late, memory, units = (list(column) for column in zip(*found, strict=True))
+    return Presented(
+        np.concatenate(y),
+        np.concatenate(late, axis=1),
+        _around(conversion, around) * conversion.settings.dt,
+        np.concatenate(memory),
+        np.concatenate(units),
+    )
+
+
+def copies_at_once(conversion: Conversion, n: int, T: int, jobs: int = 1) -> int:
+    """Sequences side by side in one network."""
+    net = conversion.built
+    entries = sum(
+        c.memory.ensemble.n_neurons + (c.units.n_neurons if c.units else 0)
+        for c in net.cells
+    )
+    probed = T * net.steps * conversion.params.size_out
+    most = max(1, int(min(ENTRIES / entries, PROBED / probed)))
+    return min(most, -(-n // jobs))
+
+
+def _present(conversion: Conversion, x: np.ndarray, last, seed, around):
+    n, T, _ = x.shape
+    s, q = conversion.settings, conversion.params.size_out
+    with nengo.Network(seed=seed) as model:
+        net = conversion.network(copies=n, noise_seed=seed)
+        silence = np.zeros((AFTER, n * x.shape[2]))
+        shown = np.vstack([x.transpose(1, 0, 2).reshape(T, -1), silence])
+        shown = nengo.processes.PresentInput(shown, s.presentation)
+        nengo.Connection(nengo.Node(shown), net.input, synapse=None)
+        output = nengo.Probe(net.output, synapse=s.readout_synapse)
+        end = net.read_step(T - 1)
+        counted = [_count(c, n, (end + 1) * s.dt) for c in net.cells]
+    offsets = _around(conversion, around)
+    with nengo.Simulator(model, dt=s.dt, progress_bar=False) as sim:
+        sim.run_steps(end + 1 + max(0, offsets.max()))
+    y = sim.data[output].reshape(-1, n, q)
+    late = y[np.clip(end + offsets, 0, len(y) - 1)]
+    ends = [end] if last else [net.read_step(t) for t in range(T)]
+    y = y[ends].transpose(1, 0, 2)
+    counts = np.array([[sim.data[p][0] for p in both] for both in counted])
+    memory, units = counts.sum(axis=0)
+    return (y[:, 0] if last else y), late, memory, units
+
+
+def _count(cell, copies: int, when: float) -> list[nengo.Probe]:
+    """Spikes of memory and units at time ``when``, copy by copy."""
+    probes = []
+    for ensemble in (cell.memory.ensemble, cell.units):
+        count = nengo.Node(size_in=copies)
+        if ensemble is not None:
+            n = ensemble.n_neurons
+            of = np.repeat(np.arange(copies), n // copies)
+            indices = np.column_stack([of, np.arange(n)])
+            summed = nengo.Sparse((copies, n), indices=indices, init=1.0)
+            nengo.Connection(
+                ensemble.neurons, count, transform=summed, synapse=INTEGRAL
+            )
+        probes.append(nengo.Probe(count, sample_every=when))
+    return probes
+
+
+def _around(conversion: Conversion, around: float) -> np.ndarray:
+    """Steps before and after that of the last output."""
+    n = round(around / conversion.settings.dt)
+    return np.arange(-n, n + 1)

@@ -1,0 +1,84 @@
+"""What a conversion is asked for."""
+
+from dataclasses import dataclass
+
+from lmu_spiking.errors import (
+    ValidationError,
+    check_positive,
+    check_seed,
+    check_whole,
+)
+from lmu_spiking.networks.cell import steps_of
+from lmu_spiking.networks.hidden import NEURON_TYPES
+
+TUNINGS = ("balanced", "optimal", "pairs")
+
+
+@dataclass(frozen=True)
+class ConvertSettings:
+    """How a rate model becomes spikes.
+
+    Parameters
+    ----------
+    n_neurons : int
+        In all: memories and hidden units.
+    presentation : float
+        Seconds that each sample is presented for, a whole number of ``dt``.
+    dt : float
+        Step, seconds.
+    neuron_type : {"poisson", "stochastic", "regular", "if"}
+    tuning : {"balanced", "optimal", "pairs"}
+        Of the memories, as in `LegendreMemory`: coordinates and shares of least noise
+        for the trained readouts, or the Legendre coefficients themselves.
+    synapse : float, optional
+        Recurrent lowpass of the memories, seconds; what is best by default.
+    max_rate : float
+        Rate of a neuron that is exceeded for about .1 % of the time, Hz.
+    hidden_share : float
+        Of the neurons, for the hidden units.
+    readout_synapse : float, optional
+        Lowpass that the output is read through, seconds; a step's spikes by default.
+    aggregated : bool
+        Simulate neurons that are alike as one, the same in distribution.
+    noise_seed : int
+        Draws the spikes.
+    """
+
+    n_neurons: int = 100_000
+    presentation: float = 0.01
+    dt: float = 0.001
+    neuron_type: str = "poisson"
+    tuning: str = "balanced"
+    synapse: float | None = None
+    max_rate: float = 300.0
+    hidden_share: float = 0.2
+    readout_synapse: float | None = None
+    aggregated: bool = True
+    noise_seed: int = 0
+
+    def __post_init__(self):
+        check_whole("convert.n_neurons", self.n_neurons, 4)
+        steps_of(self.presentation, self.dt)
+        check_positive("convert.max_rate", self.max_rate, "Hz")
+        check_seed("convert.noise_seed", self.noise_seed)
+        for name in ("synapse", "readout_synapse"):
+            if getattr(self, name) is not None:
+                check_positive(f"convert.{name}", getattr(self, name), "seconds")
+        spiking = tuple(name for name in NEURON_TYPES if name != "rate")
+        for name, known in (("neuron_type", spiking), ("tuning", TUNINGS)):
+            if getattr(self, name) not in known:
+                raise ValidationError(
+                    f"convert.{name}",
+                    getattr(self, name),
+                    "is unknown",
+                    f"use one of {', '.join(known)}",
+                )
+        if not 0 < check_positive("convert.hidden_share", self.hidden_share) < 1:
+            raise ValidationError(
+                "convert.hidden_share", self.hidden_share, "must be between 0 and 1"
+            )
+
+    @property
+    def samples_are_aggregated(self) -> bool:
+        """Whether neurons are simulated as sums, which only Poisson-like ones allow."""
+        return self.aggregated and self.neuron_type in ("poisson", "stochastic")

@@ -1,0 +1,215 @@
+"""The Legendre Memory Unit as a network, in rates or in spikes."""
+
+from dataclasses import replace
+from typing import Any
+
+import nengo
+import numpy as np
+
+from lmu_spiking.errors import ValidationError, check_positive, check_whole
+from lmu_spiking.networks.held import hold
+from lmu_spiking.networks.hidden import Hidden, add_units
+from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.networks.shared import shared
+from lmu_spiking.rates.params import CellParams
+
+RATE_SYNAPSE = 0.1  # of a step; with rates any synapse gives the same states
+
+
+class LMUCell(nengo.Network):
+    r"""A Legendre Memory Unit: input, memory, hidden units and the paper's connections.
+
+    ::
+
+        input --e_x--> encoded --> memory --W_m--> drive --> units --> hidden
+                          ^ ^         |              ^ ^               |
+                          | +---e_m---+              | +------W_h------+
+                          +-----------e_h------------|-----------------+
+        input -------------------W_x-----------------+
+
+    The same network serves three lives: with ``neuron_type="rate"`` it equals the
+    equations of `lmu_spiking.rates` to rounding; with Poisson neurons it has those
+    values as its mean, up to what noise does behind the hidden nonlinearity; with
+    ``"if"`` neurons it is made of what chips have.
+
+    A sample is presented for ``presentation`` seconds.  The window is stretched with
+    it, so the memory computes the same however long that is.
+
+    Parameters
+    ----------
+    params : CellParams
+        Its parameters; `CellParams.draw` makes initial ones.
+    n_neurons : int, optional
+        Of the memory of one copy; two a dimension by default, for rates.
+    sample_dt : float
+        Seconds that a sample stands for in ``params.theta``.
+    presentation : float, optional
+        Seconds that a sample is presented for, a whole number of ``dt``; one step by
+        default.
+    dt : float
+        Step of the simulator, seconds.
+    neuron_type : str
+        Of memory and units: ``"rate"``, ``"poisson"``, ``"stochastic"``, ``"regular"``
+        or ``"if"``.
+    hidden : Hidden, optional
+        How units become neurons.
+    memory : dict, optional
+        More for `LegendreMemory`: ``synapse``, ``tuning``, ``max_rate``, ``signal``...
+    copies : int
+        Independent cells side by side, one for each of as many input sequences.
+    averaging : float
+        Seconds at the end of a presentation that recurrent values are the mean of.
+    late : int
+        Presentations before the first sample arrives; biases begin with it.
+    label, seed, add_to_container
+        As in `nengo.Network`.
+
+    Attributes
+    ----------
+    input : nengo.Node
+        ``copies * size_in``, copy by copy.
+    encoded : nengo.Node
+        What the memories are given, ``u``.
+    memory : LegendreMemory
+    state : nengo.Node
+        ``m``; at probe index ``k`` that after the input at index ``k - 1``.
+    hidden : nengo.Node
+        Activity of the units, ``h``, decoded from the spikes of one step.
+    units : nengo.Ensemble or None
+        Their neurons; None for linear units in rates.
+    parameters : dict of str to nengo.Connection
+        The connection that carries each parameter array.
+
+    Examples
+    --------
+    >>> params = CellParams.draw(1, units=20, order=6, theta=0.1, bias=True)
+    >>> with nengo.Network() as model:
+    ...     cell = LMUCell(params)
+    >>> cell.hidden.size_out
+    20
+    """
+
+    def __init__(
+        self,
+        params: CellParams,
+        n_neurons: int | None = None,
+        *,
+        sample_dt: float = 0.001,
+        presentation: float | None = None,
+        dt: float = 0.001,
+        neuron_type: str = "rate",
+        hidden: Hidden | None = None,
+        memory: dict[str, Any] | None = None,
+        copies: int = 1,
+        averaging: float = 0.0,
+        late: int = 0,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
+    ):
+        copies = check_whole("LMUCell.copies", copies, 1)
+        self.steps = steps_of(presentation, dt)
+        hidden = Hidden() if hidden is None else hidden
+        hidden = replace(hidden, neuron_type=neuron_type)
+        size = copies * params.memory_d * params.order
+        options: dict[str, Any] = {"neuron_type": neuron_type, "dt": dt}
+        if neuron_type == "rate":
+            n_neurons = 2 * params.memory_d * params.order
+            options["synapse"] = RATE_SYNAPSE * dt
+        options |= memory or {}
+        if np.ndim(options.get("radii", 0)):
+            options["radii"] = np.tile(options["radii"], copies)
+        if n_neurons is None:
+            raise ValidationError(
+                "LMUCell.n_neurons",
+                None,
+                f"must be given for {neuron_type} neurons",
+                f"use at least {2 * size // copies}",
+            )
+        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        self.params, self.copies, self.dt = params, copies, float(dt)
+        stretch = self.steps * dt / check_positive("LMUCell.sample_dt", sample_dt)
+        averaged = int(np.clip(round(averaging / dt), 1, self.steps))
+        self.parameters: dict[str, nengo.Connection] = {}
+        with self:
+            self.input = nengo.Node(size_in=copies * params.size_in, label="input")
+            k = copies * params.memory_d
+            self.encoded = nengo.Node(size_in=k, label="encoded")
+            self.memory = LegendreMemory(
+                copies * n_neurons,
+                params.order,
+                params.theta * stretch,
+                size_in=k,
+                label="memory",
+                **options,
+            )
+            nengo.Connection(self.encoded, self.memory.input, synapse=None)
+            self.drive, self.hidden, self.units = add_units(
+                hidden, params.activation, params.units, copies
+            )
+            self._connect(averaged, late * self.steps)
+
+    @property
+    def state(self) -> nengo.Node:
+        """The coefficients of all memories, ``m``."""
+        return self.memory.state
+
+    def _connect(self, averaged: int, first: int) -> None:
+        """The paper's connections.
+
+        The state is one step late, so are ``x`` and ``h`` on their way to the units.
+        ``h`` and ``m`` on their way to the memory are those of the step itself: they
+        are the last sample's.
+        """
+        params, last = self.params, {}
+        for name, source in (("h", self.hidden), ("m", self.state)):
+            if name == "h" and params.e_h is None and params.W_h is None:
+                continue
+            if name == "m" and params.e_m is None:
+                continue
+            last[name] = hold(source, self.steps, averaged)
+        into, drive = self.encoded, self.drive
+        self._from(self.input, into, "e_x", None)
+        self._from(last.get("h"), into, "e_h", None)
+        self._from(last.get("m"), into, "e_m", None)
+        self._from(self.state, drive, "W_m", None)
+        self._from(self.input, drive, "W_x", 0)
+        self._from(last.get("h"), drive, "W_h", 0)
+        if params.b is not None:
+            self._from(one_from(first + 1, self.dt), drive, "b", None)
+        if params.b_u is not None:
+            self._from(one_from(first, self.dt), into, "b_u", None)
+
+    def _from(self, source, target: nengo.Node, name: str, synapse) -> None:
+        """The connection of one parameter array, if it is there."""
+        weights = getattr(self.params, name)
+        if weights is None:
+            return
+        if weights.ndim == 1:
+            transform = np.tile(weights, self.copies)[:, None]
+        else:
+            transform = shared(weights, self.copies)
+        self.parameters[name] = nengo.Connection(
+            source, target, transform=transform, synapse=synapse
+        )
+
+
+def one_from(step: int, dt: float) -> nengo.Node:
+    """0, and 1 from step ``step`` on: a bias that leaves what was before at rest."""
+    return nengo.Node(lambda t: float(round(t / dt) > step), label="one")
+
+
+def steps_of(presentation: float | None, dt: float) -> int:
+    """Steps of a presentation, or a ValidationError if they are not whole."""
+    check_positive("LMUCell.dt", dt, "seconds")
+    if presentation is None:
+        return 1
+    steps = check_positive("LMUCell.presentation", presentation, "seconds") / dt
+    if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
+        raise ValidationError(
+            "LMUCell.presentation",
+            presentation,
+            f"must be a whole number of steps of {dt:g} s",
+            f"use {max(1, round(steps)) * dt:g}",
+        )
+    return round(steps)

@@ -1,0 +1,55 @@
+"""What was there at the end of the last presentation, held through this one."""
+
+import nengo
+import numpy as np
+
+
+class Held(nengo.Process):
+    r"""Sample and hold: the mean of some inputs up to step ``p floor(k / p)``.
+
+    Recurrent connections of an LMU go back one *sample*; where a sample is presented
+    for ``p`` steps, what they carry is taken at its end and held.
+
+    Parameters
+    ----------
+    steps : int
+        Of a presentation, ``p``.
+    averaged : int
+        Steps that the value is the mean of, at most ``p``.
+    """
+
+    def __init__(self, steps: int, averaged: int = 1):
+        super().__init__(default_size_in=1, default_size_out=1)
+        self.steps, self.averaged = int(steps), int(averaged)
+
+    def make_state(self, shape_in, shape_out, dt, dtype=None):
+        """Sum of the inputs since, and the value held."""
+        dtype = dtype or np.float64
+        return {"total": np.zeros(shape_in, dtype), "held": np.zeros(shape_in, dtype)}
+
+    def make_step(self, shape_in, shape_out, dt, rng, state):
+        """A function of time and input."""
+        total, held = state["total"], state["held"]
+        steps, averaged = self.steps, self.averaged
+
+        def step(t, x):
+            k = round(t / dt) - 1  # the first step is at dt
+            to_come = -k % steps
+            if to_come < averaged:
+                total[...] += x
+            if to_come == 0:
+                held[...] = total / min(averaged, k + 1)
+                total[...] = 0
+            return held
+
+        return step
+
+
+def hold(source: nengo.Node, steps: int, averaged: int = 1) -> nengo.Node:
+    """A node that holds ``source``; itself where every step is a sample."""
+    if steps == 1:
+        return source
+    size = source.size_out
+    node = nengo.Node(Held(steps, averaged), size_in=size, size_out=size, label="held")
+    nengo.Connection(source, node, synapse=None)
+    return node

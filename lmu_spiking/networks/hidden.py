@@ -1,0 +1,195 @@
+r"""Hidden units as neurons: rates for training, spikes of the same mean to run.
+
+A unit ``f(J)`` is carried by ``n`` neurons that fire at ``r_max |f(J)| / top``, those
+of one sign on one side: one side for relu, two for tanh and linear.  Their decoded
+spikes, each worth ``top / (n r_max)``, have the mean ``f(J)``, whatever ``n``.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import nengo
+import numpy as np
+
+from lmu_spiking.errors import ValidationError, check_positive, check_whole
+from lmu_spiking.neurons import POPULATIONS, RampTanh, population_of
+from lmu_spiking.tuning import neuron_type, unmerged
+
+INTEGRATING = ("if",)
+NEURON_TYPES = ("poisson", "stochastic", "regular", "rate", *INTEGRATING)
+
+
+@dataclass(frozen=True, eq=False)
+class Hidden:
+    """How hidden units become neurons.
+
+    Parameters
+    ----------
+    neuron_type : {"poisson", "stochastic", "regular", "rate", "if"}
+    per_unit : int
+        Neurons of each unit, at least one a side.
+    max_rate : float
+        Rate of a neuron at the activity ``top``, Hz.
+    top : float or (n,) array_like
+        Activity at which a neuron fires at ``max_rate``; nothing is clipped beyond.
+    aggregated : bool
+        Simulate the neurons of a side as one; the same in distribution.
+    noise_seed : int, optional
+    """
+
+    neuron_type: str = "rate"
+    per_unit: int = 1
+    max_rate: float = 300.0
+    top: Any = 1.0
+    aggregated: bool = True
+    noise_seed: int | None = None
+
+    def __post_init__(self):
+        if self.neuron_type not in NEURON_TYPES:
+            raise ValidationError(
+                "Hidden.neuron_type",
+                self.neuron_type,
+                "cannot be a hidden unit",
+                f"use one of {', '.join(NEURON_TYPES)}",
+            )
+        check_whole("Hidden.per_unit", self.per_unit, 1)
+        check_positive("Hidden.max_rate", self.max_rate, "Hz")
+
+    @property
+    def spikes(self) -> bool:
+        """Whether they do."""
+        return self.neuron_type != "rate"
+
+
+def add_units(hidden: Hidden, activation: str, units: int, copies: int):
+    """Units in the current network.
+
+    Returns
+    -------
+    J : nengo.Node
+        Takes their drive, ``copies * units``.
+    h : nengo.Node
+        Their activity, decoded from the spikes of one step.
+    ensemble : nengo.Ensemble or None
+        Their neurons.
+    """
+    size = copies * units
+    J = nengo.Node(size_in=size, label="drive")
+    if not hidden.spikes:
+        return (J, *_as_rates(J, activation, size))
+    signs = np.array([1.0] if activation == "relu" else [1.0, -1.0])
+    per_side = hidden.per_unit // len(signs)
+    if per_side < 1:
+        raise ValidationError(
+            "Hidden.per_unit",
+            hidden.per_unit,
+            f"is too few for the {len(signs)} sides of {activation}",
+            f"use at least {len(signs)}",
+        )
+    top = _tops(hidden, activation, units)
+    each = 1 if hidden.aggregated else per_side
+    scale = 1.0 if activation == "tanh" else hidden.max_rate / top
+    encode = _column(signs, each, units) * np.repeat(
+        np.broadcast_to(scale, (units,)), len(signs) * each
+    )
+    worth = np.repeat(top / (per_side * hidden.max_rate), len(signs) * each)
+    decode = _column(signs, each, units) * worth
+    of = np.repeat(np.arange(units), len(signs) * each)
+    neurons = _neurons(hidden, activation, per_side if hidden.aggregated else 1)
+    ensemble = _ensemble(copies * len(of), neurons, hidden.noise_seed)
+    h = nengo.Node(size_in=size, label="hidden")
+    rows, columns = _tiled(of, units, copies)
+    into = nengo.Sparse(
+        (len(rows), size),
+        indices=np.column_stack([rows, columns]),
+        init=np.tile(encode, copies),
+    )
+    out = nengo.Sparse(
+        (size, len(rows)),
+        indices=np.column_stack([columns, rows]),
+        init=np.tile(decode, copies),
+    )
+    nengo.Connection(J, ensemble.neurons, transform=into, synapse=None)
+    nengo.Connection(ensemble.neurons, h, transform=out, synapse=None)
+    return J, h, ensemble
+
+
+def _as_rates(J: nengo.Node, activation: str, size: int):
+    """One rate neuron a unit, or none where the unit is linear."""
+    if activation == "linear":
+        return J, None
+    kind = nengo.Tanh(tau_ref=1) if activation == "tanh" else nengo.RectifiedLinear()
+    ensemble = _ensemble(size, kind, None)
+    nengo.Connection(J, ensemble.neurons, synapse=None)
+    h = nengo.Node(size_in=size, label="hidden")
+    nengo.Connection(ensemble.neurons, h, synapse=None)
+    return h, ensemble
+
+
+def _neurons(hidden: Hidden, activation: str, counts: int):
+    kind: Any = neuron_type(hidden.neuron_type)
+    if activation == "tanh":
+        if hidden.neuron_type in INTEGRATING:
+            raise ValidationError(
+                "Hidden.neuron_type",
+                hidden.neuron_type,
+                "has no tanh rates",
+                "train with activation='relu', or use 'poisson' or 'regular'",
+            )
+        kind = type(kind)(RampTanh(hidden.max_rate))
+    if counts == 1:
+        return unmerged(kind)
+    if type(kind) not in POPULATIONS:
+        raise ValidationError(
+            "Hidden.aggregated",
+            True,
+            f"is not known for {hidden.neuron_type} neurons",
+            "use aggregated=False",
+        )
+    return population_of(kind, counts)
+
+
+def _tops(hidden: Hidden, activation: str, units: int) -> np.ndarray:
+    """Activity at the highest rate; tanh cannot pass 1."""
+    if activation == "tanh":
+        return np.ones(units)
+    try:
+        top = np.broadcast_to(np.asarray(hidden.top, dtype=float), (units,))
+    except (TypeError, ValueError):
+        top = np.full(units, np.nan)
+    if not np.all(np.isfinite(top) & (top > 0)):
+        raise ValidationError(
+            "Hidden.top",
+            hidden.top,
+            f"must be positive, one number or {units} of them",
+        )
+    return top
+
+
+def _ensemble(n: int, neurons, seed: int | None) -> nengo.Ensemble:
+    """Neurons that are driven and read through ``.neurons``."""
+    return nengo.Ensemble(
+        n,
+        dimensions=1,
+        neuron_type=neurons,
+        encoders=np.ones((n, 1)),
+        gain=np.ones(n),
+        bias=np.zeros(n),
+        radius=1.0,
+        max_rates=nengo.Ensemble.max_rates.default,
+        intercepts=nengo.Ensemble.intercepts.default,
+        eval_points=np.zeros((1, 1)),
+        seed=seed,
+        label="units",
+    )
+
+
+def _column(signs: np.ndarray, each: int, units: int) -> np.ndarray:
+    """Signs of the entries of all units, unit by unit."""
+    return np.tile(np.repeat(signs, each), units)
+
+
+def _tiled(of: np.ndarray, units: int, copies: int):
+    """Row and unit of each entry, for all copies."""
+    columns = np.add.outer(np.arange(copies) * units, of).ravel()
+    return np.arange(len(columns)), columns

@@ -1,0 +1,34 @@
+"""One matrix for many parts of a vector: inputs, memories, samples side by side."""
+
+import nengo
+import numpy as np
+
+DENSE = 2**16  # entries up to which the block-diagonal matrix itself is as quick
+
+
+def shared(weights, n: int):
+    """A transform that applies ``weights`` to each of ``n`` parts alike.
+
+    Parameters
+    ----------
+    weights : (q, p) array_like
+    n : int
+
+    Returns
+    -------
+    (n q, n p) ndarray or nengo.Convolution
+        Block-diagonal; where that is large, a convolution of kernel 1 over the parts,
+        in O(n q p).
+    """
+    weights = np.asarray(weights, dtype=float)
+    if n == 1 or weights.size * n**2 <= DENSE:
+        return np.kron(np.eye(n), weights)
+    q, p = weights.shape
+    return nengo.Convolution(
+        n_filters=q,
+        input_shape=(n, p),
+        kernel_size=(1,),
+        strides=(1,),
+        padding="valid",
+        init=weights.T[None],
+    )
