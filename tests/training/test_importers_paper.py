@@ -215,3 +215,28 @@ def test_wrong_arrays_are_one_line(one, tmp_path, key, array):
     with pytest.raises(ParamsFileError) as caught:
         load_paper_lmu(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_keras_lmu_of_2020_keeps_matrices_too(tmp_path):
+    """Version 0.3 has A and B, transposed, among the weights of its cell."""
+    rng, (Ad, Bd) = np.random.default_rng(0), zoh(3, 8)
+    weights = {"lmu_cell/kernel": rng.standard_normal((2, 1))}
+    weights |= {"lmu_cell/A": Ad.T, "lmu_cell/B": Bd.T}
+    inner = {"kernel": (3, 4), "recurrent_kernel": (4, 4), "bias": (4,)}
+    for key, shape in inner.items():
+        weights[f"lmu_cell/simple_rnn_cell/{key}"] = rng.standard_normal(shape)
+    dense = {"kernel": rng.standard_normal((4, 2)), "bias": np.zeros(2)}
+    hidden = {"class_name": "SimpleRNNCell", "config": {"activation": "tanh"}}
+    told = {"name": "lmu", "memory_d": 1, "order": 3, "theta": 8}
+    lmu = {"class_name": "keras-lmu>LMU", "config": {**told, "hidden_cell": hidden}}
+    last = {"class_name": "Dense", "config": {"name": "dense"}}
+    config = {"class_name": "Sequential", "config": {"layers": [lmu, last]}}
+    stored = {"lmu": weights, "dense": dense}
+    path = write(tmp_path / "a.h5", stored, whole=True, config=config)
+    params = import_params(path)
+    assert params.cells[0].theta == pytest.approx(0.008)
+    np.testing.assert_allclose(params.cells[0].e_x, weights["lmu_cell/kernel"].T)
+    weights["lmu_cell/B"] = 2 * Bd.T
+    path = write(tmp_path / "b.h5", stored, whole=True, config=config)
+    with pytest.raises(ParamsFileError, match="layer lmu: its A and B"):
+        import_params(path)

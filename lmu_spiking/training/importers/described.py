@@ -8,7 +8,7 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.rates import ACTIVATIONS
 from lmu_spiking.training.importers.arrays import of_lmu
-from lmu_spiking.training.importers.graph import SNAKE
+from lmu_spiking.training.importers.series import SNAKE
 from lmu_spiking.training.importers.stored import Stored
 
 OWNER = "load_keras_lmu"

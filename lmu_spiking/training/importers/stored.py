@@ -3,6 +3,9 @@
 ``.keras`` is a zip with ``config.json`` and ``model.weights.h5``.  An HDF5 file has the
 weights either in groups by layer, each with its ``weight_names``, or in groups by class
 (``layers/lmu/layer/cell/vars/0``), whose numbers are the order of creation.
+
+A ``.keras`` file has checksums.  HDF5 has none, and bytes changed in many places can crash
+its library and with it the process: take such files from people you trust.
 """
 
 import io
@@ -19,14 +22,20 @@ import numpy as np
 
 from lmu_spiking.errors import (
     LMUSpikingError,
-    MissingPackageError,
     ParamsFileError,
     ValidationError,
 )
+from lmu_spiking.training.importers.hdf5 import (
+    ROOTS,
+    array_of,
+    child_of,
+    groups_by_class,
+    names_in,
+    opened,
+    text_of,
+)
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
-LARGEST = 2**28  # numbers in an array
-ROOTS = ("layers", "_layer_checkpoint_dependencies")
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,7 @@ def read(path) -> Stored:
         with path.open("rb") as file:
             start = file.read(len(HDF5))
         if start == HDF5:
-            with _hdf5(path) as file:
+            with opened(path) as file:
                 return _of_hdf5(file)
         if start.startswith(b"PK"):
             return _of_zip(path)
@@ -122,34 +131,34 @@ def _of_zip(path: Path) -> Stored:
         weights = io.BytesIO(archive.read("model.weights.h5"))
     _check(config)
     versions = {k: str(about[k]) for k in ("keras_version", "backend") if k in about}
-    with _hdf5(weights) as file:
-        groups = _groups_by_class(file)
+    with opened(weights) as file:
+        groups = groups_by_class(file)
     return Stored(".keras archive", groups, True, config, versions)
 
 
 def _of_hdf5(file) -> Stored:
     versions = {
-        key: _text(file.attrs[key])
+        key: text_of(file.attrs[key])
         for key in ("keras_version", "backend")
         if key in file.attrs
     }
     config = file.attrs.get("model_config")
     if config is not None:
-        config = json.loads(_text(config))
+        config = json.loads(text_of(config))
         _check(config)
     if any(root in file for root in ROOTS):
-        groups = _groups_by_class(file)
+        groups = groups_by_class(file)
         return Stored("weights by class (HDF5)", groups, True, config, versions)
-    inner = _child(file, "model_weights") if "model_weights" in file else file
-    layers = _names(inner, "layer_names")
+    inner = child_of(file, "model_weights") if "model_weights" in file else file
+    layers = names_in(inner, "layer_names")
     if layers is None:
         raise ParamsFileError("is HDF5, but holds no Keras model or weights")
     groups = {}
     for name in layers:
-        group = _child(inner, name)
+        group = child_of(inner, name)
         arrays = {
-            weight: _array(group, weight)
-            for weight in _names(group, "weight_names") or ()
+            weight: array_of(group, weight)
+            for weight in names_in(group, "weight_names") or ()
         }
         if arrays:
             groups[name] = arrays
@@ -157,82 +166,11 @@ def _of_hdf5(file) -> Stored:
     return Stored(kind, groups, False, config, versions)
 
 
-def _groups_by_class(file) -> dict[str, dict[str, np.ndarray]]:
-    root = next((root for root in ROOTS if root in file), None)
-    if root is None:
-        raise ParamsFileError("holds weights in an order of Keras that is not known")
-    inner, groups = _child(file, root), {}
-    for name in inner:
-        arrays = {}
-        for path in _datasets(_child(inner, name)):
-            arrays[path] = _array(_child(inner, name), path)
-        if arrays:
-            groups[name] = arrays
-    return groups
-
-
-def _datasets(group, prefix: str = "") -> Iterator[str]:
-    """Paths of all arrays below a group, numbers in order."""
-    for name in sorted(group, key=lambda name: (len(name), name)):
-        child = _child(group, name)
-        if hasattr(child, "shape"):
-            yield prefix + name
-        else:
-            yield from _datasets(child, f"{prefix}{name}/")
-
-
-def _child(group, path: str):
-    """An object inside the file, without following links out of it."""
-    import h5py
-
-    for name in path.strip("/").split("/"):
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ParamsFileError(f"{path} is missing or a link")
-        group = group[name]
-    return group
-
-
-def _array(group, path: str) -> np.ndarray:
-    data = _child(group, path)
-    if not hasattr(data, "shape") or data.dtype.kind not in "fiu":
-        raise ParamsFileError(f"{path} is not an array of numbers")
-    if data.external or data.is_virtual:
-        raise ParamsFileError(f"{path} lies in another file")
-    if data.size > LARGEST:
-        raise ParamsFileError(f"{path} claims {data.size} numbers")
-    return np.asarray(data[()], dtype=float)
-
-
-def _names(group, key: str) -> list[str] | None:
-    """Names in an attribute, which Keras splits when it is long."""
-    if key in group.attrs:
-        return [_text(name) for name in group.attrs[key]]
-    if f"{key}0" not in group.attrs:
-        return None
-    names, i = [], 0
-    while f"{key}{i}" in group.attrs:
-        names += [_text(name) for name in group.attrs[f"{key}{i}"]]
-        i += 1
-    return names
-
-
 def _check(config: Any) -> None:
     if not isinstance(config, dict) or not config:
         raise ParamsFileError("describes no model")
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
 def _brief(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 160 else text[:157] + "..."
-
-
-def _hdf5(source):
-    try:
-        import h5py
-    except ImportError:
-        raise MissingPackageError("h5py", "nir") from None
-    return h5py.File(source, "r")
