@@ -4,8 +4,8 @@
 weights either in groups by layer, each with its ``weight_names``, or in groups by class
 (``layers/lmu/layer/cell/vars/0``), whose numbers are the order of creation.
 
-A ``.keras`` file has checksums.  HDF5 has none, and bytes changed in many places can crash
-its library and with it the process: take such files from people you trust.
+A ``.keras`` file has checksums.  HDF5 has none, and bytes changed in many places can
+crash its library and with it the process: take such files from people you trust.
 """
 
 import io
