@@ -65,12 +65,13 @@ def present(
     around : float
         Seconds before and after the end that outputs are kept for.
     jobs : int
-        Processes.
+        Processes; -1 for one a core.
     progress : callable, optional
         Called with the sequences done and their number.
     """
-    from joblib import Parallel, delayed  # slow to import, so only when used
+    from joblib import Parallel, delayed, effective_n_jobs  # slow to import
 
+    jobs = effective_n_jobs(jobs)
     x = checked_sequences("present.x", x, conversion.params.size_in)
     seed = conversion.settings.noise_seed if noise_seed is None else noise_seed
     size = copies_at_once(conversion, len(x), x.shape[1], jobs)
