@@ -28,8 +28,6 @@ class BPTTEngine:
         In a training set: no batch is larger.
     """
 
-    mode = "bptt"
-
     def __init__(self, params, settings: TrainSettings, classes, last, sequences):
         _refuse(settings)
         nengo_dl()

@@ -7,14 +7,12 @@ from lmu_spiking.training.parallel_engine import ParallelEngine
 from lmu_spiking.training.settings import TrainSettings
 
 
-def engine_for(params: LMUParams, settings: TrainSettings, data):
+def mode_of(params: LMUParams, settings: TrainSettings) -> str:
     """All times at once where cells are feedforward, or step by step.
 
     Returns
     -------
-    An object with ``mode``, ``names``, ``thetas``, ``features(x)``,
-    ``gradients(arrays, features, y, weights, rng)``, ``outputs(arrays, features)``
-    and ``close()``.
+    {"parallel", "bptt"}
     """
     if settings.mode == "parallel" and not params.is_feedforward:
         raise ValidationError(
@@ -23,7 +21,20 @@ def engine_for(params: LMUParams, settings: TrainSettings, data):
             "needs cells without e_h, e_m and W_h",
             "use mode='bptt'",
         )
-    if settings.mode != "bptt" and params.is_feedforward:
+    feedforward = settings.mode != "bptt" and params.is_feedforward
+    return "parallel" if feedforward else "bptt"
+
+
+def engine_for(params: LMUParams, settings: TrainSettings, data):
+    """What computes outputs and gradients.
+
+    Returns
+    -------
+    An object with ``names``, ``thetas``, ``features(x)``,
+    ``gradients(arrays, features, y, weights, rng)``, ``outputs(arrays, features)``
+    and ``close()``.
+    """
+    if mode_of(params, settings) == "parallel":
         return ParallelEngine(params, settings, data.classes, data.last)
     sequences = len(data.train.x)
     return BPTTEngine(params, settings, data.classes, data.last, sequences)

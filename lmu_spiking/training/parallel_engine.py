@@ -35,8 +35,6 @@ class ParallelEngine:
         Whether only the last step is read.
     """
 
-    mode = "parallel"
-
     def __init__(self, params: LMUParams, settings: TrainSettings, classes, last: bool):
         self.params, self.settings, self.last = params, settings, last
         self.names = settings.names(params)
@@ -44,6 +42,7 @@ class ParallelEngine:
         self.dtype = np.dtype(settings.precision)
         self._noise = StateNoise(params, settings, last)
         self._tables: dict = {}
+        self._projection: dict = {}
         self._step = _compiled(params, settings, classes, last, self._noise)
         self._outputs = _compiled_outputs(params, last)
 
@@ -68,7 +67,11 @@ class ParallelEngine:
         if not self.keeps_states(x.shape):
             return {"x": x}
         cell, final = self.params.cells[0], self.last and len(self.params.cells) == 1
-        states = project(cell, x, self.params.dt, final)
+        T = x.shape[1]
+        if T not in self._projection:
+            table = window.tables(cell.ldn, self.params.dt, T, last=final)
+            self._projection[T] = table
+        states = project(cell, x, self._projection[T], final)
         return {"x": x[:, -1] if final else x, "states": states}
 
     def gradients(self, arrays: Mapping, features: Mapping, y, weights=None, rng=None):
