@@ -103,16 +103,17 @@ def memory_states(u, table: Mapping, last: bool):
     L = block_of(T)
     blocks = -(-T // L)
     u = tf.pad(tf.transpose(u, (0, 2, 1)), ((0, 0), (0, 0), (0, blocks * L - T)))
-    local = tf.reshape(u, (-1, L)) @ tf.reshape(_toeplitz(H, L), (L, L * d))
-    local = tf.reshape(local, (n * k, blocks, L, d))
-    begin = [tf.zeros_like(local[:, 0, 0])]
-    forget = tf.transpose(table["P"][-1])
+    u = tf.reshape(u, (n * k, blocks, L))
+    P = table["P"]
+    own, begin = u @ H[::-1], [tf.zeros_like(u[:, 0, :1]) * H[:1]]
     for j in range(blocks - 1):
-        begin.append(local[:, j, -1] + begin[-1] @ forget)
-    powers = tf.reshape(tf.transpose(table["P"], (2, 0, 1)), (d, L * d))
-    before = tf.reshape(tf.stack(begin, axis=1), (-1, d)) @ powers
-    m = tf.reshape(local, (n, k, -1, d)) + tf.reshape(before, (n, k, -1, d))
-    return tf.reshape(tf.transpose(m[:, :, :T], (0, 2, 1, 3)), (n, T, k * d))
+        begin.append(own[:, j] + begin[-1] @ tf.transpose(P[-1]))
+    known = tf.reshape(tf.concat([u, tf.stack(begin, axis=1)], axis=2), (-1, L + d))
+    within = tf.reshape(_toeplitz(H, L), (L, L * d))
+    before = tf.reshape(tf.transpose(P, (2, 0, 1)), (d, L * d))
+    m = tf.reshape(known @ tf.concat([within, before], axis=0), (n, k, blocks * L, d))
+    m = m[:, :, :T]
+    return tf.reshape(m if k == 1 else tf.transpose(m, (0, 2, 1, 3)), (n, T, k * d))
 
 
 def _toeplitz(H, L: int):
