@@ -120,6 +120,6 @@ def _refuse(settings: TrainSettings) -> None:
             raise ValidationError(
                 f"TrainSettings.{name}",
                 getattr(settings, name),
-                "needs cells without e_h, e_m and W_h, in parallel mode",
+                "needs cells without e_h and e_m, in parallel mode",
                 "leave it out",
             )

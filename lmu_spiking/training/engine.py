@@ -8,21 +8,21 @@ from lmu_spiking.training.settings import TrainSettings
 
 
 def mode_of(params: LMUParams, settings: TrainSettings) -> str:
-    """All times at once where cells are feedforward, or step by step.
+    """All times at once where memories hear their input alone, or step by step.
 
     Returns
     -------
     {"parallel", "bptt"}
     """
-    if settings.mode == "parallel" and not params.is_feedforward:
+    feedforward = all(cell.memory_is_feedforward for cell in params.cells)
+    if settings.mode == "parallel" and not feedforward:
         raise ValidationError(
             "TrainSettings.mode",
             "parallel",
-            "needs cells without e_h, e_m and W_h",
+            "needs cells without e_h and e_m",
             "use mode='bptt'",
         )
-    feedforward = settings.mode != "bptt" and params.is_feedforward
-    return "parallel" if feedforward else "bptt"
+    return "parallel" if feedforward and settings.mode != "bptt" else "bptt"
 
 
 def engine_for(params: LMUParams, settings: TrainSettings, data):

@@ -23,18 +23,19 @@ def _of(params, x, last, **settings):
     ("precision", "within"), [("float32", 1e-5), ("float64", 1e-12)]
 )
 @pytest.mark.parametrize(
-    ("cells", "memory_d", "last", "steps"),
+    ("cells", "connections", "memory_d", "last", "steps"),
     [
-        (["relu"], 1, True, 150),
-        (["tanh"], 2, False, 150),  # blocks, the last one not full
-        (["relu", "tanh"], 2, True, 150),
-        (["tanh", "linear"], 1, False, 40),  # less than a block
+        (["relu"], "W_x", 1, True, 150),
+        (["tanh"], "W_x", 2, False, 150),  # blocks, the last one not full
+        (["relu", "tanh"], "W_x", 2, True, 150),
+        (["tanh", "linear"], "W_x", 1, False, 40),  # less than a block
+        (["relu", "tanh"], "W_x W_h", 2, True, 70),
     ],
 )
 def test_outputs_are_those_of_the_reference(
-    lmu, precision, within, cells, memory_d, last, steps
+    lmu, precision, within, cells, connections, memory_d, last, steps
 ):
-    params = lmu(cells, "W_x", memory_d)
+    params = lmu(cells, connections, memory_d)
     x = np.random.default_rng(2).normal(size=(5, steps, 2))
     expected = forward(params, x, last=last)
     for theta in (False, True):  # with states that are kept, and without
@@ -63,11 +64,16 @@ def test_kept_states_change_nothing(lmu, monkeypatch, last):
 
 
 @pytest.mark.parametrize(
-    ("cells", "last"), [(["tanh"], True), (["tanh", "linear"], False)]
+    ("cells", "connections", "last"),
+    [
+        (["tanh"], "W_x", True),
+        (["tanh", "linear"], "W_x", False),
+        (["tanh"], "W_h", True),
+    ],
 )
-def test_gradients_are_those_of_differences(lmu, cells, last):
+def test_gradients_are_those_of_differences(lmu, cells, connections, last):
     """Along a random direction in all arrays and windows; of the numpy reference."""
-    params = lmu(cells, "W_x", 2)
+    params = lmu(cells, connections, 2)
     rng = np.random.default_rng(4)
     x = rng.normal(size=(4, 90, 2))
     engine, values, features = _of(
