@@ -1,5 +1,4 @@
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -193,11 +192,3 @@ def test_checkpoints_of_other_trainings_are_refused(lmu, task, tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ParamsFileError, match=str(path)):
         train(params, data, settings, checkpoint=path)
-
-
-def test_evaluate_needs_no_tensorflow(lmu):
-    params = lmu(["tanh"])
-    x = np.random.default_rng(0).normal(size=(250, 10, 2))
-    y = forward(params, x, last=True)
-    assert evaluate(params, SimpleNamespace(x=x, y=y.argmax(1)), 3) == 1.0
-    assert evaluate(params, SimpleNamespace(x=x, y=2 * y)) == pytest.approx(0.5)
