@@ -102,7 +102,8 @@ def load_with_extra(path) -> tuple[LMUParams, dict[str, np.ndarray]]:
 
 def _arrays(path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream:  # which numpy leaves open if it is damaged
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("one array, not an .npz")
             return {name: file[name] for name in file.files}
