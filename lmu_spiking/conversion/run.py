@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
-from joblib import Parallel, delayed
 from nengo.builder import Model
 from nengo.cache import NoDecoderCache
 
 from lmu_spiking.conversion.conversion import Conversion, draw_seeds
-from lmu_spiking.errors import check_positive, check_seed, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    check_positive,
+    check_seed,
+    check_whole,
+)
 from lmu_spiking.rates.forward import checked_sequences
 
 ENTRIES = 40_000  # of Nengo's signals in one network: more leave the cache
@@ -68,14 +72,18 @@ def present(
     around : float
         Seconds before and after the end that outputs are kept for.
     jobs : int
-        Processes.
+        Processes; -1 for one a core.
     progress : callable, optional
         Called with the sequences done and their number.
     """
+    from joblib import Parallel, delayed, effective_n_jobs  # slow to import
+
+    if check_whole("present.jobs", jobs) == 0:
+        raise ValidationError("present.jobs", jobs, "must not be 0", "use -1 for all")
+    jobs = effective_n_jobs(jobs)
     x = checked_sequences("present.x", x, conversion.params.size_in)
     seed = conversion.settings.noise_seed if noise_seed is None else noise_seed
     seed = check_seed("present.noise_seed", seed)
-    jobs = check_whole("present.jobs", jobs, 1)
     offsets = _around(conversion, around)
     size = copies_at_once(conversion, len(x), x.shape[1], jobs)
     parts = [slice(i, i + size) for i in range(0, len(x), size)]

@@ -1,13 +1,12 @@
 """An LSTM in Keras, the baseline that memories without training are compared with."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from lmu_spiking.errors import MissingPackageError
+from lmu_spiking.training._keras import tensorflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,7 @@ def fit_lstm(
     x : (n, T, c) ndarray
     y : (n, T, q) ndarray
     """
-    tf = _tensorflow()
+    tf = tensorflow()
     layers, start = tf.keras.layers, time.perf_counter()
     seeded = tf.keras.initializers
     model = tf.keras.Sequential(
@@ -96,12 +95,3 @@ def fit_lstm(
         return model.predict(inputs, batch_size=batch, verbose=0)
 
     return FittedLSTM(predict, len(losses), gone, losses)
-
-
-def _tensorflow():
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it greets on standard error
-    try:
-        import tensorflow
-    except ImportError:
-        raise MissingPackageError("tensorflow", "train") from None
-    return tensorflow

@@ -1,0 +1,212 @@
+"""Train the parameters of an LMU, and say how it went."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.training.batches import Batches
+from lmu_spiking.training.checkpoint import State, identity, load_state, save_state
+from lmu_spiking.training.engine import engine_for, mode_of
+from lmu_spiking.training.losses import loss_and_metric, metric_name
+from lmu_spiking.training.optimizers import Optimizer, rate_at
+from lmu_spiking.training.provenance import told
+from lmu_spiking.training.settings import TrainSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What came of a training.
+
+    Attributes
+    ----------
+    params : LMUParams
+        The best of all epochs by validation.  Its header tells task, origin, settings,
+        seed, versions and results.
+    history : list of dict
+        Of each epoch: ``epoch``, ``loss`` (mean over its batches), ``valid_loss``,
+        ``valid_accuracy`` or ``valid_nrmse``, ``seconds``, and the windows where they
+        are trained (``cell0.theta``).
+    best_epoch : int
+        Counted from 1.
+    seconds : float
+        Of all epochs, those before an interruption included.
+    stopped : {"epochs", "patience", "seconds"}
+        What ended it.
+    mode : {"parallel", "bptt"}
+    """
+
+    params: LMUParams
+    history: list[dict]
+    best_epoch: int
+    seconds: float
+    stopped: str
+    mode: str
+
+
+def train(
+    params: LMUParams,
+    data,
+    settings: TrainSettings | None = None,
+    *,
+    checkpoint=None,
+    resume: bool = True,
+    progress: Callable | None = None,
+) -> Trained:
+    """Train an LMU on sequences.
+
+    Parameters
+    ----------
+    params : LMUParams
+        To start from.
+    data : Sequences
+        A task of `lmu_spiking.tasks`.
+    settings : TrainSettings, optional
+    checkpoint : str or Path, optional
+        An ``.npz``, written after each epoch.  Interrupted (Ctrl-C is passed on), the
+        same call goes on after the last epoch that was finished, and ends with the same
+        parameters, bit by bit.
+    resume : bool
+        Whether to go on from a checkpoint that is there.
+    progress : callable, optional
+        Is called after each epoch with its number, that of all, and its record.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ValidationError
+        If parameters, data and settings do not fit, the checkpoint is of another
+        training, or the loss is no longer finite.
+    ParamsFileError
+        If the checkpoint cannot be read or written.
+    """
+    settings = TrainSettings() if settings is None else settings
+    _check_fit(params, data)
+    about = identity(params, settings, data)
+    state = None
+    if checkpoint is not None and resume and Path(checkpoint).exists():
+        state = load_state(checkpoint, settings, about)
+    if state is None:
+        state = State(_weights(params, settings), Optimizer(settings), params)
+    mode = mode_of(params, settings)
+    if not _ended(state, settings):
+        with contextlib.closing(engine_for(params, settings, data)) as engine:
+            batches = Batches(engine, settings, data)
+            while not _ended(state, settings):
+                record = _epoch(state, engine, batches, params, data)
+                if checkpoint is not None:
+                    save_state(checkpoint, state, about)
+                if progress is not None:
+                    progress(record["epoch"], settings.epochs, record)
+    best = state.best.updated({}, **told(state, settings, mode, data))
+    seconds, stopped = best.header["training"]["seconds"], _ended(state, settings)
+    return Trained(best, state.history, state.best_epoch, seconds, stopped, mode)
+
+
+def _epoch(state: State, engine, batches, params: LMUParams, data) -> dict:
+    """Train for an epoch, validate, and keep the parameters if they are the best."""
+    start, epoch = time.perf_counter(), len(state.history) + 1
+    losses = [_step(state, engine, batches, batch) for batch in batches.epoch(epoch)]
+    arrays = _constrained(state.weights)
+    outputs = engine.outputs(arrays, batches.valid)
+    loss, metric = loss_and_metric(data.classes, outputs, data.valid.y)
+    _check_finite(batches.settings, loss, epoch)
+    record = {"epoch": epoch, "loss": float(np.mean(losses)), "valid_loss": loss}
+    record[f"valid_{metric_name(data.classes)}"] = metric
+    record |= {name: float(arrays[name]) for name in engine.thetas}
+    record["seconds"] = time.perf_counter() - start
+    state.history.append(record)
+    if min(state.history, key=_badness) is record:
+        state.best, state.best_epoch = params.updated(arrays), epoch
+    return record
+
+
+def _step(state: State, engine, batches, batch: dict) -> float:
+    """Train on a batch: its loss before."""
+    settings, optimizer = batches.settings, state.optimizer
+    arrays = _constrained(state.weights)
+    loss, gradients = engine.gradients(arrays, **batch)
+    epoch = len(state.history) + 1
+    _check_finite(settings, sum(np.sum(g) for g in gradients.values()) + loss, epoch)
+    for name in engine.thetas:  # by its logarithm
+        gradients[name] = gradients[name] * arrays[name]
+    rate = rate_at(settings, optimizer.step, settings.epochs * batches.count)
+    optimizer.update(state.weights, gradients, rate)
+    for name in engine.thetas:  # a window is no shorter than a step
+        state.weights[name] = np.maximum(state.weights[name], np.log(engine.params.dt))
+    return loss
+
+
+def _check_finite(settings: TrainSettings, value: float, epoch: int) -> None:
+    if not np.isfinite(value):
+        raise ValidationError(
+            "TrainSettings.learning_rate",
+            settings.learning_rate,
+            f"let the loss diverge in epoch {epoch}",
+            "use a smaller one",
+        )
+
+
+def _badness(record: dict) -> tuple[float, float]:
+    """Least for the best epoch: by accuracy, where there is one, then by loss."""
+    return -record.get("valid_accuracy", 0.0), record["valid_loss"]
+
+
+def _ended(state: State, settings: TrainSettings) -> str:
+    """What ends the training before another epoch, or nothing."""
+    done = len(state.history)
+    if not done:
+        return ""
+    if done >= settings.epochs:
+        return "epochs"
+    if settings.patience and done - state.best_epoch >= settings.patience:
+        return "patience"
+    took = [record["seconds"] for record in state.history]
+    if settings.seconds and sum(took) + min(took) > settings.seconds:
+        return "seconds"
+    return ""
+
+
+def _weights(params: LMUParams, settings: TrainSettings) -> dict[str, np.ndarray]:
+    """All arrays, and logarithms of the windows that are trained."""
+    windows = {
+        name: np.log(params.cells[int(name.split(".")[0].removeprefix("cell"))].theta)
+        for name in settings.thetas(params)
+    }
+    return {**params.arrays(), **windows}
+
+
+def _constrained(weights: dict) -> dict[str, np.ndarray]:
+    """Windows from their logarithms, in seconds."""
+    return {
+        name: np.exp(w) if name.endswith(".theta") else w for name, w in weights.items()
+    }
+
+
+def _check_fit(params: LMUParams, data) -> None:
+    """The task's inputs, outputs and clock must be those of the parameters."""
+    expected = {
+        "size_in": data.train.x.shape[2],
+        "size_out": data.classes or data.train.y.shape[-1],
+    }
+    for name, value in expected.items():
+        if getattr(params, name) != value:
+            raise ValidationError(
+                f"train.params.{name}",
+                getattr(params, name),
+                f"does not fit the task {data.name}, which has {value}",
+            )
+    if not np.isclose(params.dt, data.dt, rtol=1e-9):
+        raise ValidationError(
+            "train.params.dt",
+            params.dt,
+            f"is not the step of the task {data.name}, {data.dt:g} s",
+        )

@@ -1,0 +1,46 @@
+"""What is minimised, and what is reported."""
+
+import numpy as np
+
+from lmu_spiking.training._keras import tensorflow
+
+
+def loss_of(classes: int | None, outputs, y, weights=None):
+    """Cross-entropy of classes, or mean square error of values, in TensorFlow.
+
+    Parameters
+    ----------
+    outputs : (n, q) or (n, T, q) tensor
+    y : (n,) or (n, T) of classes, or as ``outputs``
+    weights : (n, T) tensor, optional
+        Of the steps.
+    """
+    tf = tensorflow()
+    if classes is None:
+        each = tf.reduce_mean(tf.square(outputs - y), axis=-1)
+    else:
+        each = tf.nn.sparse_softmax_cross_entropy_with_logits(y, outputs)
+    if weights is None:
+        return tf.reduce_mean(each)
+    return tf.reduce_sum(weights * each) / tf.reduce_sum(weights)
+
+
+def metric_name(classes: int | None) -> str:
+    """``accuracy`` of classes, ``nrmse`` of values."""
+    return "nrmse" if classes is None else "accuracy"
+
+
+def loss_and_metric(classes: int | None, outputs, y) -> tuple[float, float]:
+    """The same loss in numpy, and accuracy or normalised root mean square error.
+
+    ``nrmse`` is the root mean square of the error over that of the target.
+    """
+    outputs = np.asarray(outputs, dtype=float)
+    if classes is None:
+        square = np.mean((outputs - y) ** 2)
+        of_target = np.mean(np.square(y, dtype=float))
+        return float(square), float(np.sqrt(square / of_target))
+    shifted = outputs - outputs.max(axis=-1, keepdims=True)
+    log_sum = np.log(np.exp(shifted).sum(axis=-1))
+    of_class = np.take_along_axis(shifted, np.asarray(y)[..., None], axis=-1)[..., 0]
+    return float(np.mean(log_sum - of_class)), float(np.mean(outputs.argmax(-1) == y))

@@ -1,0 +1,132 @@
+"""What to train on each task: a model and settings that were found to do well.
+
+They were chosen on validation parts alone.  All are feedforward, so that they train at
+all times at once, and all train with noise on their states, as spikes will make it.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.rates.forward import run_cell
+from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.tasks.sequences import Sequences
+from lmu_spiking.training.settings import TrainSettings
+
+SEEN = 20  # sequences that the scale of the states is taken from
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model for a task, and how to train it.
+
+    Attributes
+    ----------
+    order, units : int
+    theta : float or None
+        Window in steps; None for the length of a sequence.
+    settings : TrainSettings
+    conversion : dict
+        Of `ConvertSettings`: neurons and presentation that do well.
+    """
+
+    order: int
+    units: int
+    theta: float | None
+    settings: TrainSettings
+    conversion: dict[str, Any] = field(default_factory=dict)
+
+
+RECIPES = {
+    "digits": Recipe(
+        48,
+        400,
+        None,
+        TrainSettings(
+            epochs=80,
+            batch=50,
+            learning_rate=0.003,
+            schedule="cosine",
+            noise=0.3,
+            weight_decay=0.01,
+        ),
+        {"n_neurons": 100_000, "presentation": 0.01},
+    ),
+    "psmnist": Recipe(
+        256,
+        400,
+        None,
+        TrainSettings(
+            epochs=120, batch=100, schedule="cosine", noise=0.15, weight_decay=0.01
+        ),
+        {"n_neurons": 1_000_000, "presentation": 0.01},
+    ),
+    "mackey-glass": Recipe(
+        24,
+        600,
+        40,
+        TrainSettings(
+            epochs=40, batch=2, learning_rate=0.003, schedule="cosine", noise=0.02
+        ),
+        {"n_neurons": 10_000_000, "presentation": 0.001},
+    ),
+    "capacity": Recipe(
+        40,
+        100,
+        None,
+        TrainSettings(epochs=50, batch=10, learning_rate=0.003, schedule="cosine"),
+        {"n_neurons": 1_000_000, "presentation": 0.001},
+    ),
+    "recall": Recipe(
+        40,
+        100,
+        None,
+        TrainSettings(epochs=200, batch=20, learning_rate=0.003, schedule="cosine"),
+        {"n_neurons": 1_000_000, "presentation": 0.001},
+    ),
+    "ecg": Recipe(
+        24,
+        100,
+        72,
+        TrainSettings(
+            epochs=500, batch=1, learning_rate=0.003, schedule="cosine", noise=0.02
+        ),
+        {"n_neurons": 1_000_000, "presentation": 0.002},
+    ),
+}
+
+
+def recipe_for(task: str) -> Recipe:
+    """The recipe of a task, or a ValidationError that names those there are."""
+    if task not in RECIPES:
+        raise ValidationError(
+            "recipe_for.task", task, "has none", f"use one of {', '.join(RECIPES)}"
+        )
+    return RECIPES[task]
+
+
+def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
+    """Initial parameters of a recipe for its data.
+
+    The encoder is scaled so that the states have rms 1 on training data.
+    """
+    theta = (data.steps if recipe.theta is None else recipe.theta) * data.dt
+    cell = {
+        "units": recipe.units,
+        "order": recipe.order,
+        "theta": theta,
+        "activation": "relu",
+        "connections": "",
+        "bias": True,
+    }
+    about = {"task": data.name, "classes": data.classes, "last": data.last}
+    params = LMUParams.draw(
+        data.size_in, data.size_out, [cell], dt=data.dt, seed=seed, **about
+    )
+    plain = replace(params.cells[0], e_x=np.ones((1, data.size_in)))
+    m, _ = run_cell(plain, data.train.x[:SEEN].astype(float), data.dt)
+    rms = np.sqrt(np.mean(m[:, -1] ** 2 if data.last else m**2))
+    encoder = np.full((1, data.size_in), 1 / max(rms, 1e-12))
+    return params.updated({"cell0.e_x": encoder})

@@ -1,0 +1,67 @@
+r"""The memory as a few matrices, and how they change with its window.
+
+With ``h = dt / theta``, ``g(r) = exp(A r) B`` and ``G(r) = int_0^r g``, a memory that
+holds each input for a step answers an impulse by
+
+.. math::
+
+    H_s = \bar A^s \bar B = G((s+1) h) - G(s h), \qquad
+    \frac{dH_s}{d\theta} = -\frac{dt}{\theta^2}
+        \bigl[(s+1)\, g((s+1) h) - s\, g(s h)\bigr] ,
+
+and forgets a state by the powers ``P_j = A^{j+1}`` of its step, ``A`` barred, with
+``dP_j / dtheta = -(j+1) (dt / theta^2) A P_j``.  All of it is exact.
+
+Times are in seconds.  Letters: ``d`` order, ``T`` steps, ``L`` steps of a block.
+"""
+
+import numpy as np
+
+from lmu_spiking.ldn import LDN
+
+BLOCK = 64  # steps, of which a block has more only to keep the blocks few
+BLOCKS = 256
+
+
+def block_of(steps: int) -> int:
+    """Steps in a block, ``L``, of sequences of ``steps``."""
+    return min(steps, max(BLOCK, -(-steps // BLOCKS)))
+
+
+def tables(ldn: LDN, dt: float, steps: int, *, last: bool) -> dict[str, np.ndarray]:
+    """What the states at all times, or at the last, are computed with.
+
+    Returns
+    -------
+    dict
+        For the last, ``H`` (T, d).  For all, ``H`` (L, d) and ``P`` (L, d, d).
+    """
+    return tables_and_slopes(ldn, dt, steps, last=last)[0]
+
+
+def tables_and_slopes(ldn: LDN, dt: float, steps: int, *, last: bool):
+    """`tables`, and their derivatives by theta."""
+    Ad, Bd = ldn.discretize(dt)
+    rows = steps if last else block_of(steps)
+    H, g = np.moveaxis(_powers(Ad, np.stack([Bd, ldn.B], axis=1), rows + 1), 2, 0)
+    s, rate = np.arange(rows + 1.0)[:, None], -dt / ldn.theta**2
+    found, slopes = {"H": H[:-1]}, {"H": rate * np.diff(s * g, axis=0)}
+    if not last:
+        found["P"] = _powers(Ad, Ad, rows)
+        slopes["P"] = rate * s[1:, :, None] * (ldn.A @ found["P"])
+    return found, slopes
+
+
+def step_slopes(ldn: LDN, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives of the step by theta: of ``A`` (d, d) and ``B`` (d,), barred."""
+    rate, Ad = -dt / ldn.theta**2, ldn.discretize(dt)[0]
+    return rate * ldn.A @ Ad, rate * Ad @ ldn.B
+
+
+def _powers(Ad: np.ndarray, V: np.ndarray, rows: int) -> np.ndarray:
+    """(rows, d, v): ``V`` (d, v) and what 1 to ``rows - 1`` steps make of it."""
+    found = V[None]
+    while len(found) < rows:  # twice as many at a time
+        found = np.concatenate([found, Ad @ found])
+        Ad = Ad @ Ad
+    return found[:rows]
