@@ -71,6 +71,8 @@ def _use(cell: CellParams, m, h, D, last: bool, classes) -> CellUse:
     W = _sensitivity(cell, seen[1].reshape(-1, cell.units), D, classes)
     k, d = cell.memory_d, cell.order
     blocks = sum(W[j * d : (j + 1) * d, j * d : (j + 1) * d] for j in range(k))
+    if not np.any(blocks):  # nothing is read: then no coefficient counts more
+        blocks = np.eye(d)
     power, V = np.linalg.eigh(blocks)
     readouts = (V * np.sqrt(np.maximum(power, 1e-12 * power.max()))).T
     states = m.reshape(-1, k, d)

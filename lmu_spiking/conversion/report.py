@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from lmu_spiking.conversion.conversion import Conversion
 from lmu_spiking.conversion.expected import cell_noise, noisy_forward
@@ -178,7 +178,7 @@ def _interval(score, exact, spiking, y) -> tuple[float, float]:
         each = square.mean(axis=axes) / power / max(rates, 1e-12)
     if len(each) < 2:
         return float("nan"), float("nan")
-    half = stats.t.ppf(0.975, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
+    half = stdtrit(len(each) - 1, 0.975) * each.std(ddof=1) / np.sqrt(len(each))
     return float(each.mean() - half), float(each.mean() + half)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
-from joblib import Parallel, delayed
 
 from lmu_spiking.conversion.conversion import Conversion
 from lmu_spiking.rates.forward import checked_sequences
@@ -70,6 +69,8 @@ def present(
     progress : callable, optional
         Called with the sequences done and their number.
     """
+    from joblib import Parallel, delayed  # slow to import, so only when used
+
     x = checked_sequences("present.x", x, conversion.params.size_in)
     seed = conversion.settings.noise_seed if noise_seed is None else noise_seed
     size = copies_at_once(conversion, len(x), x.shape[1], jobs)

@@ -30,13 +30,23 @@ from lmu_spiking.plots.study import (
     study_figures,
 )
 from lmu_spiking.plots.style import png, save_figure
+from lmu_spiking.plots.training import (
+    conversion_figure,
+    plot_against_neurons,
+    plot_history,
+    plot_latency,
+    plot_metric,
+    training_figure,
+)
 
 __all__ = [
     "CAPTIONS",
     "capacity_figure",
+    "conversion_figure",
     "delay_network_figure",
     "optimal_figure",
     "plan_figure",
+    "plot_against_neurons",
     "plot_capacity",
     "plot_capacity_vs_length",
     "plot_comparisons",
@@ -47,6 +57,9 @@ __all__ = [
     "plot_error_vs_spikes",
     "plot_feedforward",
     "plot_growth",
+    "plot_history",
+    "plot_latency",
+    "plot_metric",
     "plot_ratio",
     "plot_readout",
     "plot_tunings",
@@ -56,4 +69,5 @@ __all__ = [
     "run_figure",
     "save_figure",
     "study_figures",
+    "training_figure",
 ]

@@ -42,10 +42,15 @@ class Recipe:
 RECIPES = {
     "digits": Recipe(
         48,
-        200,
+        400,
         None,
         TrainSettings(
-            epochs=80, batch=50, schedule="cosine", noise=0.2, weight_decay=0.01
+            epochs=80,
+            batch=50,
+            learning_rate=0.003,
+            schedule="cosine",
+            noise=0.3,
+            weight_decay=0.01,
         ),
         {"n_neurons": 100_000, "presentation": 0.01},
     ),
