@@ -63,6 +63,15 @@ RECIPES = {
         ),
         {"n_neurons": 1_000_000, "presentation": 0.01},
     ),
+    "psmnist-full": Recipe(  # of the whole of MNIST: order as in Chilkuri 2021
+        468,
+        512,
+        None,
+        TrainSettings(
+            epochs=60, batch=100, schedule="cosine", noise=0.15, weight_decay=0.01
+        ),
+        {"n_neurons": 3_000_000, "presentation": 0.01},
+    ),
     "mackey-glass": Recipe(
         24,
         600,
