@@ -84,7 +84,7 @@ def train(
     recipe = replace(recipe, **{k: v for k, v in shape.items() if v is not None})
     out = Path("out") / task if out is None else out
     prepare(out)
-    sequences = load_sequences(task, options)
+    sequences = recipe.data(load_sequences(task, options))
     tell(sequences.origin)
     if start_from is None:
         params = start(recipe, sequences, seed)
@@ -102,7 +102,7 @@ def train(
         )
     model = out / "model.npz"
     save_params(trained.params, model)
-    record = _record(trained, sequences, seed) | {
+    record = _record(trained, sequences, seed, recipe.merged) | {
         "files": {
             "model": str(model),
             "result": str(out / "training.json"),
@@ -117,12 +117,13 @@ def train(
     metric = record["metric"]
     rows = [
         [f"{metric}, test", f"{record['rate_' + metric]:.4f}"],
-        [f"{metric}, validation", f"{record['valid_' + metric]:.4f}"],
         [f"{metric} by chance", f"{record['chance']:.4f}"],
         ["parameters", f"{record['n_params']:,}"],
         ["epochs, of which kept", f"{record['epochs']}, {record['best_epoch']}"],
         ["seconds", f"{record['train_seconds']:.0f}"],
     ]
+    if not recipe.merged:
+        rows.insert(1, [f"{metric}, validation", f"{record['valid_' + metric]:.4f}"])
     print_table(f"{task}, {record['mode']}", ["", ""], rows)
     print(f"\nlmu-spiking convert {model}")
 
@@ -148,7 +149,7 @@ def load_sequences(task: str, options: dict):
     return load_task(task, **options)
 
 
-def _record(trained, sequences, seed: int) -> dict:
+def _record(trained, sequences, seed: int, merged: bool) -> dict:
     """One line's worth of a training."""
     header = trained.params.header
     metric = "nrmse" if sequences.classes is None else "accuracy"
@@ -157,7 +158,8 @@ def _record(trained, sequences, seed: int) -> dict:
         "origin": sequences.origin,
         "metric": metric,
         f"rate_{metric}": header["results"][f"test_{metric}"],
-        f"valid_{metric}": header["results"][f"valid_{metric}"],
+        # trained on, too, the validation part says nothing
+        f"valid_{metric}": None if merged else header["results"][f"valid_{metric}"],
         "chance": sequences.chance,
         "n_params": trained.params.n_params,
         "epochs": len(trained.history),

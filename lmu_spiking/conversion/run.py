@@ -9,12 +9,7 @@ from nengo.builder import Model
 from nengo.cache import NoDecoderCache
 
 from lmu_spiking.conversion.conversion import Conversion, draw_seeds
-from lmu_spiking.errors import (
-    ValidationError,
-    check_positive,
-    check_seed,
-    check_whole,
-)
+from lmu_spiking.errors import check_positive, check_seed, check_whole
 from lmu_spiking.rates.forward import checked_sequences
 
 ENTRIES = 40_000  # of Nengo's signals in one network: more leave the cache
@@ -78,8 +73,8 @@ def present(
     """
     from joblib import Parallel, delayed, effective_n_jobs  # slow to import
 
-    if check_whole("present.jobs", jobs) == 0:
-        raise ValidationError("present.jobs", jobs, "must not be 0", "use -1 for all")
+    if jobs != -1:
+        check_whole("present.jobs", jobs, 1)
     jobs = effective_n_jobs(jobs)
     x = checked_sequences("present.x", x, conversion.params.size_in)
     seed = conversion.settings.noise_seed if noise_seed is None else noise_seed

@@ -107,8 +107,8 @@ def load_with_extra(path) -> tuple[LMUParams, dict[str, np.ndarray]]:
 
 def _arrays(path) -> dict[str, np.ndarray]:
     try:
-        with open(path, "rb") as raw:  # np.load leaves damaged files open
-            file = np.load(raw, allow_pickle=False)
+        with open(path, "rb") as stream:  # which numpy leaves open if it is damaged
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("one array, not an .npz")
             return {name: file[name] for name in file.files}

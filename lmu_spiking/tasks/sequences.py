@@ -126,6 +126,16 @@ class Sequences:
         most = np.bincount(self.train.y, minlength=self.classes).argmax()
         return float(np.mean(self.test.y == most))
 
+    def merged(self) -> "Sequences":
+        """The same with the validation part in ``train``, too, when all is chosen.
+
+        ``valid`` stays what it was, and no longer says anything: keep the last epoch.
+        """
+        parts = zip(*((p.x, p.y) for p in (self.train, self.valid)), strict=True)
+        both = Part(*(np.concatenate(arrays) for arrays in parts))
+        origin = f"{self.origin}; validation part in training"
+        return replace(self, train=both, origin=origin)
+
     def _check(self, attribute: str, part: Part) -> None:
         if not isinstance(part, Part):
             raise ValidationError(attribute, part, "must be a Part")

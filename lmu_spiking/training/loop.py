@@ -124,7 +124,8 @@ def _epoch(state: State, engine, batches, params: LMUParams, data) -> dict:
     record |= {name: float(arrays[name]) for name in engine.thetas}
     record["seconds"] = time.perf_counter() - start
     state.history.append(record)
-    if min(state.history, key=_badness) is record:
+    last = batches.settings.keep == "last"
+    if last or min(state.history, key=_badness) is record:
         state.best, state.best_epoch = params.updated(arrays), epoch
     return record
 

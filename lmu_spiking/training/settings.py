@@ -18,6 +18,7 @@ CHOICES = {
     "schedule": ("constant", "cosine"),
     "mode": ("auto", "parallel", "bptt"),
     "precision": ("float32", "float64"),
+    "keep": ("best", "last"),
 }
 
 
@@ -63,6 +64,8 @@ class TrainSettings:
         All times at once, or step by step in NengoDL; parallel wherever it can be.
     precision : {"float32", "float64"}
         Of the gradients.  Parameters are kept in float64.
+    keep : {"best", "last"}
+        Parameters of the epoch that validates best, or of the last one.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class TrainSettings:
     seed: int = 0
     mode: str = "auto"
     precision: str = "float32"
+    keep: str = "best"
 
     def __post_init__(self):
         for name in ("epochs", "batch", "patience", "crop"):
