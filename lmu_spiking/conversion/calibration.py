@@ -31,8 +31,8 @@ class CellUse:
     states : (k, S, d) ndarray
         States of each memory at the ends of samples.
     readouts : (p, d) ndarray
-        With ``readouts^T readouts`` the ``W`` of all memories together; all 0 where
-        nothing reaches the output, as from units that are silent here.
+        With ``readouts^T readouts`` the ``W`` of all memories together; the identity
+        where nothing reaches the output, as from units that are silent here.
     top : (n,) ndarray
         Highest activity of each unit, but for .1 % of the time.
     activity : float

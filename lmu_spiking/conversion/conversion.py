@@ -190,7 +190,7 @@ def _memory(
         options["synapse"] = settings.synapse or 0.1
         return options
     options["signal"] = use.states.reshape(-1, cell.order)
-    options["readouts"] = use.readouts if use.readouts.any() else None
+    options["readouts"] = use.readouts
     if settings.synapse is None:
         stretch = settings.presentation / params.dt
         options["synapse"] = choose_tau(

@@ -73,12 +73,12 @@ def test_silent_units_get_the_range_of_the_others(lmu):
     assert use.top[0] == pytest.approx(0.05 * use.top.max())
 
 
-def test_a_silent_cell_has_ranges_and_no_readouts(lmu):
+def test_a_silent_cell_has_ranges_and_all_coefficients_count_alike(lmu):
     params = lmu("", activation="relu").updated({"cell0.b": [-1e3] * 3})
     (use,) = calibrate(params, noise())
     np.testing.assert_array_equal(use.top, 1)
     assert use.activity == 0
-    assert not use.readouts.any()
+    np.testing.assert_array_equal(use.readouts, np.eye(3))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 20), (20, 1)])

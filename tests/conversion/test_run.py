@@ -164,7 +164,7 @@ def test_a_readout_synapse_smooths(lmu):
         ({"noise_seed": 2**31}, "present.noise_seed: 2147483648 must be"),
         ({"noise_seed": 0.5}, "present.noise_seed: 0.5 must be"),
         ({"jobs": 0}, "present.jobs: 0 must be a whole number of at least 1"),
-        ({"jobs": -1}, "present.jobs: -1 must be"),
+        ({"jobs": -2}, "present.jobs: -2 must be"),
         ({"around": -0.1}, "present.around: -0.1 must be a positive number"),
         ({"around": np.nan}, "present.around: nan must be"),
         ({"around": "x"}, "present.around: 'x' must be"),
