@@ -43,25 +43,25 @@ def plot_prediction(ax, example, *, last: int = 300):
 
 
 def plot_model_errors(ax, models, published):
-    """NRMSE of each model as a bar, its settled part darker, published as a cross."""
+    """NRMSE of each model, of its settled part, and as published (cross)."""
     y = np.arange(len(models))
     ends = [models.nrmse - models.low, models.high - models.nrmse]
-    ax.barh(y, models.nrmse, color=GREY, height=0.6, label="here, from the start")
-    ax.barh(
-        y,
-        models.nrmse_settled,
-        color=COLORS[0],
-        height=0.6,
-        label="here, from step 100",
+    points = {"fmt": "o", "color": VERMILION, "ms": 6}
+    ax.hlines(y, models.nrmse_settled, models.nrmse, color=GREY, lw=1)
+    ax.errorbar(models.nrmse, y, xerr=ends, label="here", **points)
+    ax.plot(
+        *(models.nrmse_settled, y, "o"),
+        color=VERMILION,
+        mfc="white",
+        label="here, first 100 steps left out",
     )
-    ax.errorbar(models.nrmse, y, xerr=ends, fmt="none", color=BLACK, lw=1)
     known = published.set_index("model").nrmse
     for at, name in enumerate(models.model):
         if name in known:
             ax.plot(known[name], at, **MARK, label=None if at else "published")
-    ax.set_yticks(y, models.model + models.seconds.map(", {:.0f} s".format))
-    ax.invert_yaxis()
-    ax.set(xlabel="NRMSE")
+    ax.set_yticks(y, models.model + models.seconds.map(",\n{:.0f} s".format))
+    ax.set(xlabel="NRMSE", xscale="log", ylim=(len(models) - 0.5, -0.5))
+    _plain_log(ax.xaxis)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, -0.36), ncols=3, **SMALL)
     return ax
 

@@ -243,8 +243,8 @@ def _notes(models: dict, rows: list[dict], data, scale: Scale) -> list[str]:
         f"{', '.join(map(str, scale.hybrid[1]))}.  LSTM and hybrid train on "
         f"pieces of {scale.piece} steps, for many more updates than the published one "
         "an epoch; compilation is left out of their time",
-        "every series starts from rest, with nothing to predict from: most of the LMU's "
-        f"error is that of its first steps, which from step {SETTLED} on is left out",
+        "every series starts from rest, with nothing to predict from: most of the "
+        f"LMU's error is that of its first steps; from step {SETTLED} on without it",
         *spikes.notes(rows),
         data.origin,
     ]

@@ -54,7 +54,7 @@ def run(
     seconds = (x.shape[1] + 1) * presentation
     per_second = float(shown.spikes.mean() / seconds)
     return {
-        "label": f"{round(presentation / made.settings.dt)} steps, m = {m:.0e}",
+        "label": f"spikes, m = {m:,}, {1e3 * presentation:g} ms a sample",
         "presentation": presentation,
         "steps_a_sample": round(presentation / made.settings.dt),
         "neurons": m,
