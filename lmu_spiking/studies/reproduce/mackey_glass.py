@@ -106,7 +106,7 @@ def reproduce(
     """
     scale = scale or (FAST if fast else Scale())
     data = mackey_glass(seed, scale.series, scale.steps)
-    name = f"{'short' if fast else 'full'}-seed{seed}"
+    name = f"{'short' if fast else 'long'}-seed{seed}"
     about = asdict(scale) | {"seed": seed}
     ours = trained(_recipe(scale, seed), data, seed, out, f"lmu-{name}", bar)
     limit = ours.seconds if lstm_minutes is None else 60 * lstm_minutes
