@@ -51,7 +51,7 @@ class Scale:
     series: int = 128
     steps: int = 5000
     units: int = 690
-    epochs: int = 40
+    epochs: int = 60
     lstm: tuple[int, ...] = (25, 25, 25, 25)
     hybrid: tuple[int, tuple[int, ...]] = (60, (40,))
     piece: int = 250
