@@ -14,6 +14,7 @@ from lmu_spiking.rates.forward import checked_sequences
 
 ENTRIES = 40_000  # of Nengo's signals in one network: more leave the cache
 INTEGRAL = nengo.LinearFilter([1], [1, 0])  # of a spike: 1
+PARTS = 4  # that the sequences are split into at least
 PROBED = 20e6  # numbers that a probe may keep
 
 
@@ -71,16 +72,15 @@ def present(
     progress : callable, optional
         Called with the sequences done and their number.
     """
-    from joblib import Parallel, delayed, effective_n_jobs  # slow to import
+    from joblib import Parallel, delayed  # slow to import
 
     if jobs != -1:
         check_whole("present.jobs", jobs, 1)
-    jobs = effective_n_jobs(jobs)
     x = checked_sequences("present.x", x, conversion.params.size_in)
     seed = conversion.settings.noise_seed if noise_seed is None else noise_seed
     seed = check_seed("present.noise_seed", seed)
     offsets = _around(conversion, around)
-    size = copies_at_once(conversion, len(x), x.shape[1], jobs)
+    size = copies_at_once(conversion, len(x), x.shape[1])
     parts = [slice(i, i + size) for i in range(0, len(x), size)]
     seeds = [seed, *draw_seeds(seed, len(parts) - 1)]
     tasks = (
@@ -105,8 +105,11 @@ def present(
     )
 
 
-def copies_at_once(conversion: Conversion, n: int, T: int, jobs: int = 1) -> int:
-    """Sequences side by side in one network."""
+def copies_at_once(conversion: Conversion, n: int, T: int) -> int:
+    """Sequences side by side in one network, whatever the number of processes.
+
+    At most a quarter of them, so that there is something to share.
+    """
     net = conversion.built
     entries = sum(
         c.memory.ensemble.n_neurons + (c.units.n_neurons if c.units else 0)
@@ -114,7 +117,7 @@ def copies_at_once(conversion: Conversion, n: int, T: int, jobs: int = 1) -> int
     )
     probed = T * net.steps * conversion.params.size_out
     most = max(1, int(min(ENTRIES / entries, PROBED / probed)))
-    return min(most, -(-n // jobs))
+    return min(most, -(-n // PARTS))
 
 
 def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets):

@@ -4,7 +4,7 @@ Letters: ``n`` sequences, ``T`` steps, ``c`` channels, ``q`` values to predict.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 

@@ -92,7 +92,7 @@ RECIPES = {
         600,
         40,
         TrainSettings(
-            epochs=40, batch=2, learning_rate=0.003, schedule="cosine", noise=0.02
+            epochs=60, batch=2, learning_rate=0.003, schedule="cosine", noise=0.05
         ),
         {"n_neurons": 10_000_000, "presentation": 0.001},
     ),

@@ -117,7 +117,7 @@ def reproduce(
     with bar("Splits", splits) as progress:
         for split in range(splits):
             task = psmnist(data, split)
-            name = f"{scale.recipe}-{'short' if fast else 'full'}-seed{seed}-{split}"
+            name = f"{scale.recipe}-{'short' if fast else 'long'}-seed{seed}-{split}"
             about = asdict(scale) | given | {"seed": seed, "split": split}
             found = _train(task, scale, seed, lstm_minutes, out, name, about, bar)
             params = found.pop("params")
