@@ -13,6 +13,12 @@ X = np.random.default_rng(0).standard_normal((5, 12, 1))
 OPTIONS = {"n_neurons": 3000, "presentation": 0.003, "synapse": 0.03}
 
 
+@pytest.fixture(autouse=True)
+def together(monkeypatch):
+    """All sequences in one network, unless a test says otherwise."""
+    monkeypatch.setattr(module, "PARTS", 1)
+
+
 @pytest.fixture(scope="module")
 def made(lmu):
     return convert(lmu("e_h W_x W_h"), X, **OPTIONS)
@@ -108,7 +114,16 @@ def test_long_sequences_are_run_fewer_at_a_time(made, monkeypatch):
     monkeypatch.setattr(module, "PROBED", 4 * 12 * 3 * 2)
     assert copies_at_once(made, 10**9, 12) == 4 < most
     assert copies_at_once(made, 10**9, 10**6) == 1
-    assert copies_at_once(made, 3, 12, jobs=2) == 2
+
+
+@pytest.mark.parametrize("n", [1, 4, 9])
+def test_spikes_do_not_depend_on_the_number_of_processes(made, monkeypatch, n):
+    monkeypatch.setattr(module, "PARTS", 4)
+    assert copies_at_once(made, n, 12) == -(-n // 4)
+    x = np.repeat(X[:1], n, axis=0)
+    one, two = (present(made, x, jobs=jobs) for jobs in (1, 2))
+    np.testing.assert_array_equal(one.y, two.y)
+    np.testing.assert_array_equal(one.spikes, two.spikes)
 
 
 # -- seeds -----------------------------------------------------------------------------
