@@ -3,6 +3,13 @@
 Figures are `matplotlib.figure.Figure` without pyplot: no window, no global state.
 """
 
+from lmu_spiking.plots.learning import (
+    cost_figure,
+    digits_figure,
+    invariance_figure,
+    length_figure,
+    theta_figure,
+)
 from lmu_spiking.plots.optimal import optimal_figure, plot_growth, plot_tunings
 from lmu_spiking.plots.plan import plan_figure
 from lmu_spiking.plots.reproduce import (
@@ -34,7 +41,11 @@ from lmu_spiking.plots.style import png, save_figure
 __all__ = [
     "CAPTIONS",
     "capacity_figure",
+    "cost_figure",
     "delay_network_figure",
+    "digits_figure",
+    "invariance_figure",
+    "length_figure",
     "optimal_figure",
     "plan_figure",
     "plot_capacity",
@@ -56,4 +67,5 @@ __all__ = [
     "run_figure",
     "save_figure",
     "study_figures",
+    "theta_figure",
 ]
