@@ -57,10 +57,11 @@ def main() -> None:
         plots.save_figure(figure, options.figure or name)
     if options.fast:
         return
+    command = f"python benchmarks/learning_cost.py --seconds {options.seconds:g}"
     write_json(
         ROOT / "benchmarks" / "results" / "learning_cost.json",
         {
-            "command": f"python benchmarks/learning_cost.py --seconds {options.seconds:g}",
+            "command": command,
             "seeds": [SEED],
             "settings": {"seconds": options.seconds},
             "results": results,

@@ -39,9 +39,8 @@ def study(seed: int, neurons, presentations, tests) -> tuple[dict, list[dict]]:
 
 def summarise(rates: list[dict], rows: list[dict]) -> dict:
     mean, half = confidence([r["rate_accuracy"] for r in rates])
-    print(
-        f"rates: {100 * mean:.2f} +- {100 * half:.2f} %, chance {rates[0]['chance']:.1%}"
-    )
+    chance = rates[0]["chance"]
+    print(f"rates: {mean:.2%} +- {half:.2%}, chance {chance:.1%}")
     table = []
     for key in dict.fromkeys((r["presentation"], r["n_neurons"]) for r in rows):
         mine = [r for r in rows if (r["presentation"], r["n_neurons"]) == key]
@@ -54,8 +53,8 @@ def summarise(rates: list[dict], rows: list[dict]) -> dict:
         table.append(entry)
         print(
             "{presentation:.3f} s a pixel, m = {n_neurons:9,}: {spiking_accuracy:.2%}, "
-            "lost {loss:+.2%} +- {loss_ci95:.2%} (law {predicted_loss:+.2%}), "
-            "{spikes_per_inference:,.0f} spikes, {synops_per_inference:,.0f} synops".format(
+            "lost {loss:+.2%} +- {loss_ci95:.2%} (law {predicted_loss:+.2%}), spikes "
+            "{spikes_per_inference:,.0f}, synops {synops_per_inference:,.0f}".format(
                 **entry
             )
         )

@@ -3,7 +3,7 @@
     python benchmarks/learning_invariance.py [--jobs 2] [--fast]
 
 Trained with 2 samples a pixel; run with 4 and with 1, window and weights the same, in
-rates and as Poisson neurons (8 ms a pixel, simulated at .5, 1 and 2 ms).  Beside it
+rates and as a million Poisson neurons (8 ms a pixel, simulated at .5, 1 and 2 ms).  Beside it
 pixels averaged or dropped in pairs, which loses information.  Seeds 0 to 4.  About 15
 minutes on 2 cores.  Writes benchmarks/results/learning_invariance.json and
 docs/figures/learning_invariance.png.
@@ -23,7 +23,7 @@ from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
-SEEDS, NEURONS = (0, 1, 2, 3, 4), 300_000
+SEEDS, NEURONS = (0, 1, 2, 3, 4), 1_000_000
 
 
 def study(seed: int, tests) -> tuple[list[dict], list[dict]]:

@@ -98,6 +98,8 @@ def spiking_rows(
 ) -> list[dict]:
     """The same in spikes, the simulator's step going along with the sample's.
 
+    Units are read for one step, so that at half the step they say half as many spikes.
+
     Parameters
     ----------
     pixel : float
@@ -114,8 +116,6 @@ def spiking_rows(
             dt=2e-3 / samples,
             noise_seed=noise_seed,
             tests=tests,
-            # what a unit is read for must not go along with the step
-            readout_synapse=2e-3,
         )
         rows.append({"step": name, "samples": samples, "dt": 2e-3 / samples} | row)
     exact = next(row for row in rows if row["samples"] == trained)
