@@ -3,9 +3,9 @@
     python benchmarks/learning_invariance.py [--jobs 2] [--fast]
 
 Trained with 2 samples a pixel; run with 4 and with 1, window and weights the same, in
-rates and as a million Poisson neurons (8 ms a pixel, simulated at .5, 1 and 2 ms).  Beside it
-pixels averaged or dropped in pairs, which loses information.  Seeds 0 to 4.  About 15
-minutes on 2 cores.  Writes benchmarks/results/learning_invariance.json and
+rates and as a million Poisson neurons (8 ms a pixel, simulated at .5, 1 and 2 ms).
+Beside it pixels averaged or dropped in pairs, which loses information.  Seeds 0 to 4.
+About 30 minutes on 2 cores.  Writes benchmarks/results/learning_invariance.json and
 docs/figures/learning_invariance.png.
 """
 

@@ -171,7 +171,10 @@ def plot_losses(ax, rows: list[dict]):
             label=f"{1e3 * presentation:g} ms a pixel",
             **POINT,
         )
-    ax.axline((0, 0), slope=1, color=GREY, lw=0.9, ls="--")
+    ends = [-1, 100]
+    ax.plot(ends, ends, color=GREY, lw=0.9, ls="--")
+    ax.set_xscale("symlog", linthresh=1)
+    ax.set_yscale("symlog", linthresh=1)
     ax.set(xlabel="Predicted loss (points)", ylabel="Measured loss (points)")
     ax.legend()
     return ax
@@ -227,14 +230,15 @@ def plot_curves(ax, result: dict):
     ax.axhline(result["chance"], color=GREY, ls=":", lw=0.9, label="chance")
     scale = "linear" if result["metric"] == "accuracy" else "log"
     ax.set(xlabel="Seconds of training", xscale="log", yscale=scale)
-    ax.set(ylabel=f"Validation {result['metric']}", title=result["task"])
+    name = "accuracy" if result["metric"] == "accuracy" else "NRMSE"
+    ax.set(ylabel=f"Validation {name}", title=result["task"])
     ax.legend()
     return ax
 
 
 def plot_inference(ax, results: list[dict]):
     """Microseconds a step and sequence, by way and batch."""
-    labels = []
+    labels, lows = [], []
     for result in results:
         for row in result["inference"]:
             key = (result["task"], row["way"], row["batch"])
@@ -243,19 +247,22 @@ def plot_inference(ax, results: list[dict]):
             k = ("LMU", "LSTM").index(row["model"])
             y, value = labels.index(key), 1e6 * row["seconds_per_step"] / row["batch"]
             ax.plot(value, y, MARKERS[k], color=COLORS[k], **POINT)
+            lows.append(value)
     texts = [
         f"{task}, {way.split(',')[0]}, batch {batch}" for task, way, batch in labels
     ]
     ax.set_yticks(range(len(texts)), texts)
     ax.invert_yaxis()
     ax.set(xscale="log", xlabel="µs a step of a sequence", title="inference")
+    ax.set_xlim(0.5 * min(lows), 2 * max(lows))
+    ax.xaxis.set_minor_formatter("")
     return ax
 
 
 def cost_figure(results: list[dict]):
     """Curves of each task, and what inference takes."""
     with styled():
-        figure = new_figure(3.6 * (len(results) + 1) + 1, 3.3)
+        figure = new_figure(3.6 * (len(results) + 1) + 1.4, 3.3)
         axes = figure.subplots(1, len(results) + 1)
         for ax, result in zip(axes, results, strict=False):
             plot_curves(ax, result)

@@ -44,10 +44,10 @@ def test_coarser_pixels_are_lost(trained):
 
 def test_spikes_at_any_step_keep_what_the_law_says(trained):
     params, data, _ = trained
-    rows = invariance.spiking_rows(params, data, 10**8, pixel=0.004, tests=20)
+    rows = invariance.spiking_rows(params, data, 10**9, pixel=0.004, tests=10)
     assert [row["samples"] for row in rows] == list(invariance.STEPS.values())
     for row in rows:
-        # 20 digits and next to no noise: at most one on the edge
-        assert abs(row["loss"]) <= 0.05 + 1e-9
-        assert abs(row["predicted_loss"]) <= 0.05
+        # 10 digits and next to no noise: at most one on the edge
+        assert abs(row["loss"]) <= 0.1 + 1e-9
+        assert abs(row["predicted_loss"]) <= 0.1
         assert row["seconds_per_inference"] == pytest.approx(64 * 0.004, rel=0.02)

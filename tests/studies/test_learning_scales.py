@@ -35,7 +35,9 @@ def test_a_lowpass_leaves_the_delay_where_it_was(data):
     assert scales.lowpassed(data, None) is data
 
 
-def test_only_the_lowpassed_error_leads_home_from_afar(data):
+def test_only_the_lowpassed_error_leads_home_from_afar():
+    data = scales.delayed_noise(3)
+
     def errors(task):
         thetas = scales.DELAY * np.array([2.0, 3.0, 4.0])
         made = (forward(scales.delay_of_theta(t), task.train.x) for t in thetas)
