@@ -118,7 +118,8 @@ def timed_lstm(
             history.append(row | {f"valid_{metric_name(data.classes)}": metric})
             losses, said = [], gone
     names = ("kernel", "recurrent", "bias", "D", "c")
-    weights = dict(zip(names, model.get_weights(), strict=True))
+    found = zip(names, model.get_weights(), strict=True)
+    weights: dict[str, np.ndarray] = {str(name): array for name, array in found}
     weights["D"] = weights["D"].T
     return Timed(
         history,

@@ -61,9 +61,11 @@ def delayed_noise(
         x[i, :, 0] = u[lag + 1 :: 2][:steps]
         y[i, :, 0] = u[2::2][:steps]
     ends = np.cumsum(counts)[:2]
-    parts = zip(np.split(x, ends), np.split(y, ends), strict=True)
+    train, valid, test = (
+        Part(*both) for both in zip(np.split(x, ends), np.split(y, ends), strict=True)
+    )
     origin = f"white noise of {bandwidth:g} Hz and its copy {delay:g} s later"
-    return Sequences("delay", *(Part(*p) for p in parts), dt, None, False, origin)
+    return Sequences("delay", train, valid, test, dt, None, False, origin)
 
 
 def lowpassed(data: Sequences, pole: float | None) -> Sequences:
@@ -73,7 +75,7 @@ def lowpassed(data: Sequences, pole: float | None) -> Sequences:
     a = np.exp(-2 * np.pi * pole * data.dt)
 
     def filtered(values):
-        return lfilter([1 - a], [1, -a], values.astype(float), axis=1)
+        return np.asarray(lfilter([1 - a], [1, -a], values.astype(float), axis=1))
 
     size = np.sqrt(np.mean(filtered(data.train.x) ** 2))
     parts = {
@@ -89,8 +91,9 @@ def lowpassed(data: Sequences, pole: float | None) -> Sequences:
 
 def delay_of_theta(theta: float, order: int = ORDER, dt: float = DT) -> LMUParams:
     """A memory whose readout is its input ``theta`` seconds ago."""
-    cell = CellParams(order, theta, [[1.0]], np.ones((1, order)), activation="linear")
-    return LMUParams((cell,), [[1.0]], [0.0], dt=dt, header={"task": "delay"})
+    one, ones = np.ones((1, 1)), np.ones((1, order))
+    cell = CellParams(order, theta, one, ones, activation="linear")
+    return LMUParams((cell,), one, np.zeros(1), dt=dt, header={"task": "delay"})
 
 
 def learn_theta(
