@@ -3,6 +3,13 @@
 Figures are `matplotlib.figure.Figure` without pyplot: no window, no global state.
 """
 
+from lmu_spiking.plots.learning import (
+    cost_figure,
+    digits_figure,
+    invariance_figure,
+    length_figure,
+    theta_figure,
+)
 from lmu_spiking.plots.optimal import optimal_figure, plot_growth, plot_tunings
 from lmu_spiking.plots.plan import plan_figure
 from lmu_spiking.plots.reproduce import (
@@ -53,7 +60,11 @@ __all__ = [
     "CAPTIONS",
     "capacity_figure",
     "conversion_figure",
+    "cost_figure",
     "delay_network_figure",
+    "digits_figure",
+    "invariance_figure",
+    "length_figure",
     "mackey_glass_figure",
     "optimal_figure",
     "plan_figure",
@@ -87,5 +98,6 @@ __all__ = [
     "run_figure",
     "save_figure",
     "study_figures",
+    "theta_figure",
     "training_figure",
 ]

@@ -150,7 +150,8 @@ def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
         data.size_in, data.size_out, [cell], dt=data.dt, seed=seed, **about
     )
     plain = replace(params.cells[0], e_x=np.ones((1, data.size_in)))
-    m, _ = run_cell(plain, data.train.x[:SEEN].astype(float), data.dt)
-    rms = np.sqrt(np.mean(m[:, -1] ** 2 if data.last else m**2))
+    seen = data.train.x[:SEEN].astype(float)
+    m, _ = run_cell(plain, seen, data.dt, last=data.last)
+    rms = np.sqrt(np.mean(m**2))
     encoder = np.full((1, data.size_in), 1 / max(rms, 1e-12))
     return params.updated({"cell0.e_x": encoder})

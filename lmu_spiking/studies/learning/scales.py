@@ -1,0 +1,183 @@
+r"""A window that is learned: the time scale of a signal, from its delayed copy.
+
+The model is a delay of its own window, ``y = sum_i m_i``, since ``P_i(1) = 1``; all
+that is trained is ``log theta``.  Between noise of bandwidth ``f`` and its copy a lag
+``s`` away the mean square error is ``2 - 2 sinc(2 f s)``: flat, and with side lobes
+that lead away, beyond ``s = 1 / (2 f)``, .1 s at 5 Hz.  Gradient descent from a factor
+of 4 away stalls or ends in a lobe.
+
+The way out is from coarse to fine.  Any filter commutes with a delay, so the same
+lowpass on input and target leaves the answer where it was; one pole at ``f_c`` makes
+the correlation ``exp(-2 pi f_c |s|)``, which falls on all sides.  Each stage raises
+``f_c``, starts where the last one ended, and takes smaller steps; the last one trains
+on the signal as it is.
+
+Samples are taken in the middle of a step, which a memory that holds its input stands
+for, and targets at its end: then the delay of ``theta`` is exact.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.signal import lfilter
+
+from lmu_spiking.rates.params import CellParams, LMUParams
+from lmu_spiking.tasks.sequences import Part, Sequences
+from lmu_spiking.tasks.white import white_noise
+from lmu_spiking.training import TrainSettings, train
+
+DT, BANDWIDTH, DELAY = 2e-3, 5.0, 0.2
+DURATION, SEQUENCES = 3.0, 12  # seconds of each, and how many train
+ORDER = 24
+STAGES = ((0.3, 40, 0.08), (1.0, 25, 0.04), (3.0, 25, 0.02), (None, 30, 0.01))
+"""Of each stage: pole of the lowpass (Hz), epochs, learning rate of ``log theta``."""
+
+
+def delayed_noise(
+    seed: int,
+    delay: float = DELAY,
+    *,
+    sequences: int = SEQUENCES,
+    duration: float = DURATION,
+    bandwidth: float = BANDWIDTH,
+    dt: float = DT,
+) -> Sequences:
+    """White noise, and the same ``delay`` seconds later, 0 before it begins.
+
+    Parameters
+    ----------
+    seed : int
+        Draws all sequences: as many to test as to train, and half as many to choose by.
+    """
+    counts = sequences, max(sequences // 2, 1), sequences
+    steps, lag = round(duration / dt), round(2 * delay / dt)
+    rng = np.random.default_rng(seed)
+    x = np.empty((sum(counts), steps, 1))
+    y = np.empty_like(x)
+    for i, each in enumerate(rng.integers(2**31, size=len(x))):
+        # twice as many samples: middles and ends of steps
+        u = white_noise(duration, dt / 2, bandwidth, 1.0, int(each)).samples
+        u = np.concatenate([np.zeros(lag), u, u[:1]])
+        x[i, :, 0] = u[lag + 1 :: 2][:steps]
+        y[i, :, 0] = u[2::2][:steps]
+    ends = np.cumsum(counts)[:2]
+    train, valid, test = (
+        Part(*both) for both in zip(np.split(x, ends), np.split(y, ends), strict=True)
+    )
+    origin = f"white noise of {bandwidth:g} Hz and its copy {delay:g} s later"
+    return Sequences("delay", train, valid, test, dt, None, False, origin)
+
+
+def lowpassed(data: Sequences, pole: float | None) -> Sequences:
+    """Inputs and targets through the same lowpass of one pole (Hz), to rms 1."""
+    if pole is None:
+        return data
+    a = np.exp(-2 * np.pi * pole * data.dt)
+
+    def filtered(values):
+        return np.asarray(lfilter([1 - a], [1, -a], values.astype(float), axis=1))
+
+    size = np.sqrt(np.mean(filtered(data.train.x) ** 2))
+    parts = {
+        name: Part(filtered(part.x) / size, filtered(part.y) / size)
+        for name, part in (
+            ("train", data.train),
+            ("valid", data.valid),
+            ("test", data.test),
+        )
+    }
+    return replace(data, **parts)
+
+
+def delay_of_theta(theta: float, order: int = ORDER, dt: float = DT) -> LMUParams:
+    """A memory whose readout is its input ``theta`` seconds ago."""
+    one, ones = np.ones((1, 1)), np.ones((1, order))
+    cell = CellParams(order, theta, one, ones, activation="linear")
+    return LMUParams((cell,), one, np.zeros(1), dt=dt, header={"task": "delay"})
+
+
+def learn_theta(
+    data: Sequences,
+    theta: float,
+    *,
+    order: int = ORDER,
+    stages=STAGES,
+    readout: bool = False,
+    seed: int = 0,
+) -> tuple[LMUParams, list[dict]]:
+    """Parameters with the window that was learned, and the way there.
+
+    Parameters
+    ----------
+    theta : float
+        To start from, seconds.
+    stages : sequence of (pole, epochs, learning rate)
+    readout : bool
+        Whether the readout of the window is trained along.
+
+    Returns
+    -------
+    params : LMUParams
+    path : list of dict
+        Of each epoch ``stage``, ``theta``, ``loss``, ``seconds``; the start first.
+    """
+    params = delay_of_theta(theta, order, data.dt)
+    path = [{"stage": 0, "theta": theta, "loss": None, "seconds": 0.0}]
+    for number, (pole, epochs, rate) in enumerate(stages, 1):
+        settings = TrainSettings(
+            epochs=epochs,
+            batch=len(data.train),
+            learning_rate=rate,
+            schedule="cosine",
+            trainable=("cell0.W_m",) if readout else (),
+            trainable_theta=True,
+            seed=seed,
+        )
+        made = train(params, lowpassed(data, pole), settings)
+        params = made.params
+        path += [
+            {
+                "stage": number,
+                "theta": record["cell0.theta"],
+                "loss": record["loss"],
+                "seconds": record["seconds"],
+            }
+            for record in made.history
+        ]
+    return params, path
+
+
+def theta_row(seed: int, factor: float, recipe: str, **options) -> dict:
+    """One training from ``factor`` times the hidden delay.
+
+    Parameters
+    ----------
+    recipe : {"coarse to fine", "plain", "readout too"}
+        *plain* trains on the signal as it is for as many epochs; *readout too* trains
+        the readout along, from coarse to fine.
+    """
+    from lmu_spiking.training import evaluate
+
+    data = delayed_noise(seed, **options)
+    stages = STAGES
+    if recipe == "plain":
+        stages = ((None, sum(epochs for _, epochs, _ in STAGES), STAGES[0][2]),)
+    params, path = learn_theta(
+        data,
+        factor * DELAY,
+        stages=stages,
+        readout=recipe == "readout too",
+        seed=seed,
+    )
+    theta = params.cells[0].theta
+    return {
+        "seed": seed,
+        "recipe": recipe,
+        "start": factor * DELAY,
+        "theta": theta,
+        "error": theta / DELAY - 1,
+        "nrmse": evaluate(params, data.test),
+        "epochs": len(path) - 1,
+        "seconds": sum(row["seconds"] for row in path),
+        "path": [row["theta"] for row in path],
+    }
