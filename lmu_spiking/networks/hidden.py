@@ -12,6 +12,7 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
+from lmu_spiking.networks.driven import driven
 from lmu_spiking.neurons import POPULATIONS, RampTanh, population_of
 from lmu_spiking.tuning import neuron_type, unmerged
 
@@ -98,7 +99,8 @@ def add_units(hidden: Hidden, activation: str, units: int, copies: int):
     decode = _column(signs, each, units) * worth
     of = np.repeat(np.arange(units), len(signs) * each)
     neurons = _neurons(hidden, activation, per_side if hidden.aggregated else 1)
-    ensemble = _ensemble(copies * len(of), neurons, hidden.noise_seed)
+    n = copies * len(of)
+    ensemble = driven(n, neurons, seed=hidden.noise_seed, label="units")
     h = nengo.Node(size_in=size, label="hidden")
     rows, columns = _tiled(of, units, copies)
     into = nengo.Sparse(
@@ -121,7 +123,7 @@ def _as_rates(J: nengo.Node, activation: str, size: int):
     if activation == "linear":
         return J, None
     kind = nengo.Tanh(tau_ref=1) if activation == "tanh" else nengo.RectifiedLinear()
-    ensemble = _ensemble(size, kind, None)
+    ensemble = driven(size, kind, label="units")
     nengo.Connection(J, ensemble.neurons, synapse=None)
     h = nengo.Node(size_in=size, label="hidden")
     nengo.Connection(ensemble.neurons, h, synapse=None)
@@ -166,24 +168,6 @@ def _tops(hidden: Hidden, activation: str, units: int) -> np.ndarray:
             f"must be positive, one number or {units} of them",
         )
     return top
-
-
-def _ensemble(n: int, neurons, seed: int | None) -> nengo.Ensemble:
-    """Neurons that are driven and read through ``.neurons``."""
-    return nengo.Ensemble(
-        n,
-        dimensions=1,
-        neuron_type=neurons,
-        encoders=np.ones((n, 1)),
-        gain=np.ones(n),
-        bias=np.zeros(n),
-        radius=1.0,
-        max_rates=nengo.Ensemble.max_rates.default,
-        intercepts=nengo.Ensemble.intercepts.default,
-        eval_points=np.zeros((1, 1)),
-        seed=seed,
-        label="units",
-    )
 
 
 def _column(signs: np.ndarray, each: int, units: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks import readout
+from lmu_spiking.networks.driven import driven
 from lmu_spiking.networks.function import FunctionReadout, predict_function
 from lmu_spiking.networks.shared import shared
 from lmu_spiking.population import Population
@@ -309,18 +310,13 @@ class LegendreMemory(nengo.Network):
 
 
 def _ensemble(population: Population, noise_seed: int | None) -> nengo.Ensemble:
-    """All neurons in one ensemble, whose own encoder is not used."""
-    return nengo.Ensemble(
+    """All neurons in one ensemble."""
+    return driven(
         len(population.gain),
-        dimensions=1,
-        neuron_type=unmerged(population.model),
-        encoders=population.encoders[:, None],
+        unmerged(population.model),
+        encoders=population.encoders,
         gain=population.gain,
         bias=population.bias,
-        radius=1.0,
-        max_rates=nengo.Ensemble.max_rates.default,
-        intercepts=nengo.Ensemble.intercepts.default,
-        eval_points=np.zeros((1, 1)),
         seed=noise_seed,
         label="neurons",
     )

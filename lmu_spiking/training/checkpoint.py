@@ -114,7 +114,7 @@ def _same(path, was: dict, now: dict) -> None:
         "train.checkpoint",
         str(path),
         f"is of a training with other {', '.join(names) or 'settings'}",
-        f"give another path, or resume=False to overwrite {Path(path).name}",
+        f"give another path, or resume=False (--fresh) to overwrite {Path(path).name}",
     )
 
 
