@@ -4,56 +4,69 @@
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 LOCK ?= locks/base.txt
+VENV ?= .venv
 UV ?= uv
 
 # The stamp is the last thing an installation writes: without it .venv is made anew.
-INSTALLED := .venv/.installed-$(notdir $(LOCK))
-PIP := .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input
+INSTALLED := $(VENV)/.installed-$(notdir $(LOCK))
+PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-input
 COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 	--custom-compile-command "make lock" pyproject.toml --python-version 3.11
 
-.PHONY: help run test reproduce bench lint notebooks lock clean
+.PHONY: help run test test-train reproduce bench lint notebooks lock clean
 .DEFAULT_GOAL := help
 
 # What `lmu-spiking reproduce` knows; the LSTM of capacity needs LOCK=locks/full.txt.
 PUBLISHED := poisson-figure capacity delay-network
 
+# What needs TensorFlow; everything else has run without it.
+TRAINED := tests/training tests/test_cli_train.py \
+	$(wildcard tests/studies/test_learning_*.py) tests/studies/test_reproduce_capacity.py \
+	$(wildcard tests/studies/test_reproduce_mackey_glass.py) \
+	$(wildcard tests/studies/test_reproduce_psmnist.py)
+
 # Many test processes with one thread each, not the other way round.
-test reproduce notebooks: export OMP_NUM_THREADS = 1
-test reproduce notebooks: export OPENBLAS_NUM_THREADS = 1
+test test-train reproduce notebooks: export OMP_NUM_THREADS = 1
+test test-train reproduce notebooks: export OPENBLAS_NUM_THREADS = 1
+test-train: export TF_NUM_INTRAOP_THREADS = 1
+test-train: export TF_NUM_INTEROP_THREADS = 1
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
-	.venv/bin/lmu-spiking run --input ecg --out out/ecg
+	$(VENV)/bin/lmu-spiking run --input ecg --out out/ecg
 
 test: $(INSTALLED) ## the tests
-	.venv/bin/pytest
+	$(VENV)/bin/pytest $(TESTS)
+
+test-train: ## the tests of training, with TensorFlow (Python 3.11) in .venv-full
+	$(MAKE) --no-print-directory test VENV=.venv-full LOCK=locks/full.txt \
+		TESTS="$(TRAINED)"
 
 reproduce: $(INSTALLED) ## published figures, spike noise and the error law again (hours)
-	.venv/bin/pytest -m slow -n 2
-	.venv/bin/python benchmarks/noise.py
-	.venv/bin/python benchmarks/law.py
-	.venv/bin/python benchmarks/optimal.py
-	.venv/bin/python benchmarks/plan.py
-	.venv/bin/python benchmarks/billion.py
-	.venv/bin/python benchmarks/dask_sweep.py
+	$(VENV)/bin/pytest -m slow -n 2
+	$(VENV)/bin/python benchmarks/noise.py
+	$(VENV)/bin/python benchmarks/law.py
+	$(VENV)/bin/python benchmarks/optimal.py
+	$(VENV)/bin/python benchmarks/plan.py
+	$(VENV)/bin/python benchmarks/billion.py
+	$(VENV)/bin/python benchmarks/dask_sweep.py
 	for name in $(PUBLISHED); do \
-		.venv/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done
-	.venv/bin/python benchmarks/spikes.py
+		$(VENV)/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done
+	$(VENV)/bin/python benchmarks/spikes.py
 
 bench: $(INSTALLED) ## speed, as ratios against peers
-	.venv/bin/python benchmarks/scaling.py
+	$(VENV)/bin/python benchmarks/scaling.py
 
 lint: $(INSTALLED) ## style, imports and types
-	.venv/bin/ruff check
-	.venv/bin/ruff format --check
-	.venv/bin/lint-imports --no-logo
-	.venv/bin/pyright
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/pyright
 
 notebooks: $(INSTALLED) ## execute the notebooks in fast mode
-	LMU_SPIKING_FAST=1 .venv/bin/pytest --nbmake notebooks
+	LMU_SPIKING_FAST=1 $(VENV)/bin/pytest --nbmake notebooks
 
 lock: ## resolve the locks again (needs uv; FLAGS=--upgrade renews every pin)
 	$(UV) $(COMPILE) $(FLAGS) --universal -o locks/base.txt \
@@ -61,15 +74,15 @@ lock: ## resolve the locks again (needs uv; FLAGS=--upgrade renews every pin)
 	$(UV) $(COMPILE) $(FLAGS) -o locks/full.txt --extra all --extra docs --extra dev
 
 clean: ## remove .venv and caches, never results
-	rm -rf .venv build dist .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-full build dist .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	find lmu_spiking tests -name __pycache__ -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit( \
 	"lmu_spiking needs Python 3.11 to 3.13, this is %d.%d; use: make PYTHON=..." % v)'
-	@echo "Installing $(LOCK) into .venv with $(PYTHON): a minute or two, once"
-	@test -e $@ || $(PYTHON) -m venv --clear .venv
-	@rm -f .venv/.installed-*
+	@echo "Installing $(LOCK) into $(VENV) with $(PYTHON): a minute or two, once"
+	@test -e $@ || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $(VENV)/.installed-*
 	@$(PIP) -r $(LOCK)
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@

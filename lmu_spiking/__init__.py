@@ -7,52 +7,77 @@ error predicted before the run::
     budget = predict(MemorySpec(n_neurons=6000, order=6, theta=0.5))
     small = plan(error=0.05, theta=0.5, bandwidth=2.0)    # the law inverted
 
-Read on in `LegendreMemory`, `predict`, `plan`, `MemorySpec` and `LDN`; trials and
-sweeps are in `lmu_spiking.studies`, signals in `lmu_spiking.tasks`.
+Whole units with hidden layers, trained in rates and run in spikes::
+
+    trained = train(LMUParams.draw(1, 10, [cell]), load_task("digits"))
+    spikes = convert(trained.params, sequences, n_neurons=100_000)
+    network = spikes.network()                            # inside a nengo.Network
+
+Read on in `LegendreMemory`, `predict`, `plan`, `LMUCell`, `LMUParams`, `convert` and
+`LDN`; trials and sweeps are in `lmu_spiking.studies`, data in `lmu_spiking.tasks`.
 """
 
+from lmu_spiking.conversion import Conversion, convert, report
 from lmu_spiking.errors import (
     LMUSpikingError,
     MappingError,
     MissingPackageError,
+    ParamsFileError,
     SignalFileError,
     ValidationError,
 )
 from lmu_spiking.ldn import LDN
+from lmu_spiking.networks.cell import LMUCell
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.neurons import PoissonPopulation, StochasticPopulation
 from lmu_spiking.planner import Plan, plan
 from lmu_spiking.population import radii_from
+from lmu_spiking.rates import CellParams, LMUParams, load_params, save_params
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import Mapped, map_onto
-from lmu_spiking.tasks import Signal, ecg, load_signal, white_noise
+from lmu_spiking.tasks import Signal, ecg, load_signal, load_task, white_noise
 from lmu_spiking.theory import ErrorBudget, predict
+from lmu_spiking.training import TrainSettings, train
 from lmu_spiking.tuning import Tuning
 
 __all__ = [
     "LDN",
+    "CellParams",
+    "Conversion",
     "ErrorBudget",
+    "LMUCell",
+    "LMUNetwork",
+    "LMUParams",
     "LMUSpikingError",
     "LegendreMemory",
     "Mapped",
     "MappingError",
     "MemorySpec",
     "MissingPackageError",
+    "ParamsFileError",
     "Plan",
     "PoissonPopulation",
     "Signal",
     "SignalFileError",
     "SignalSpec",
     "StochasticPopulation",
+    "TrainSettings",
     "Tuning",
     "ValidationError",
+    "convert",
     "ecg",
+    "load_params",
     "load_signal",
+    "load_task",
     "map_onto",
     "plan",
     "predict",
     "radii_from",
+    "report",
+    "save_params",
+    "train",
     "white_noise",
 ]
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -1,5 +1,7 @@
 """What many tests use: signals with a seed, and Nengo without caches or bars."""
 
+import dataclasses
+
 import nengo
 import numpy as np
 import pytest
@@ -8,10 +10,14 @@ from nengo.builder import Model
 from nengo.cache import NoDecoderCache
 
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.rates.params import CellParams, LMUParams
 
 # The same examples in every run: a failure is a fault, never bad luck.
 settings.register_profile("law", deadline=None, derandomize=True, database=None)
 settings.load_profile("law")
+
+# One file that all workers would lock; nothing here solves for decoders twice.
+nengo.rc.set("decoder_cache", "enabled", "False")
 
 
 def _white(steps, dt=0.001, high=4.0, rms=0.5, seed=0):
@@ -37,6 +43,45 @@ def _stream(u, *, dt=0.001, probe=(), delays=(), optimize=True, **memory):
         sim.run_steps(len(u))
         seen = [sim.data[p].copy() for p in probes]
     return seen if probe or delays else seen[0]
+
+
+def _lmu(
+    connections="",
+    *,
+    size_in=1,
+    size_out=2,
+    units=3,
+    order=3,
+    theta=0.01,
+    n_cells=1,
+    bias=True,
+    dt=0.001,
+    seed=0,
+    header=None,
+    **cell,
+):
+    rng = np.random.default_rng(seed)
+    cells = []
+    for _ in range(n_cells):
+        c = CellParams.draw(
+            size_in, units, order, theta, connections=connections, rng=rng, **cell
+        )
+        changes = {}
+        if c.e_m is not None:
+            changes["e_m"] = 0.2 * rng.standard_normal(c.e_m.shape)
+        if bias:
+            changes["b"] = 0.3 * rng.standard_normal(units)
+            changes["b_u"] = 0.3 * rng.standard_normal(c.memory_d)
+        cells.append(dataclasses.replace(c, **changes))
+        size_in = units
+    D = rng.standard_normal((size_out, units))
+    return LMUParams(cells, D, rng.standard_normal(size_out), dt, header or {})
+
+
+@pytest.fixture(scope="session")
+def lmu():
+    """Small random LMUs with every array in use: ``lmu("e_h W_x", n_cells=2)``."""
+    return _lmu
 
 
 @pytest.fixture(scope="session")

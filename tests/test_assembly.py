@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lmu_spiking.assembly import assemble, choose_tau, signal_moments
+from lmu_spiking.assembly import assemble, choose_tau, signal_moments, weights_of
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.noise import fixed_point, tabulate
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.studies.trial import run_trial
 from lmu_spiking.synapse import map_onto
@@ -172,15 +173,104 @@ def test_the_default_synapse_is_the_best_for_tunings_that_choose():
     assert memory.mapped.synapse == nengo.Lowpass(best)
 
 
+def noise_of(found, readouts, moments):
+    """Mean square error of readouts by the law, on states of these moments."""
+    x = np.random.default_rng(0).multivariate_normal(
+        np.zeros(len(moments)), moments, 5000, method="eigh"
+    )
+    P, _ = fixed_point(found.loop, tabulate(found.population, x @ found.T.T, DT))
+    return np.trace(readouts @ found.U @ P @ found.U.T @ readouts.T)
+
+
+@given(order=st.integers(2, 6), p=st.integers(1, 3), seed=st.integers(0, 99))
+@settings(max_examples=12)
+def test_readouts_asked_for_are_less_noisy_than_by_default(order, p, seed):
+    """Whichever they are; .5 % for counts that are whole and moments from samples."""
+    readouts = np.random.default_rng(seed).standard_normal((p, order))
+    moments, _ = signal_moments(LDN(order, 0.5), DT, BAND)
+    default, asked, plain = (
+        noise_of(found, readouts, moments)
+        for found in (
+            assembly(order, 4000),
+            assembly(order, 4000, readouts=readouts),
+            assembly(order, 4000, tuning="pairs"),
+        )
+    )
+    assert asked <= 1.005 * default
+    assert asked < plain
+
+
+def test_a_single_readout_gains_much():
+    """The last coefficient, of which delay and window say little."""
+    readouts = np.eye(6)[-1:]
+    moments, _ = signal_moments(LDN(6, 0.5), DT, BAND)
+    default, asked = (
+        noise_of(assembly(6, 6000, readouts=r), readouts, moments)
+        for r in (None, readouts)
+    )
+    assert asked < 0.9 * default
+
+
+def test_readouts_count_by_what_they_span():
+    """Scaled or turned they ask for the same; ``W`` is relative to their power."""
+    rng = np.random.default_rng(1)
+    readouts = rng.standard_normal((3, 4))
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    moments, _ = signal_moments(LDN(4, 0.5), DT, BAND)
+    W = weights_of(readouts, moments)
+    np.testing.assert_allclose(weights_of(7 * turn @ readouts, moments), W, atol=1e-12)
+    assert np.sum(W * moments) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("tuning", ["balanced", "optimal"])
+def test_states_serve_as_the_samples_they_are_of(tuning):
+    u = white_noise(4.0, DT, 2.0, 0.5, 1).samples
+    states = LDN(4, 0.5).simulate(u, DT)[500:]
+    one, other = (assembly(4, 300, tuning, signal=s) for s in (u, states))
+    np.testing.assert_array_equal(one.U, other.U)
+    np.testing.assert_array_equal(one.loop.A, other.loop.A)
+    for name in ("gain", "bias", "decoders", "radii", "dimension"):
+        a, b = (getattr(found.population, name) for found in (one, other))
+        np.testing.assert_array_equal(a, b)
+    taus = [
+        choose_tau(LDN(4, 0.5), DT, 300, tuning, "poisson", 300.0, s)
+        for s in (u, states)
+    ]
+    assert taus[0] == taus[1]
+
+
+def test_a_memory_takes_readouts_and_states():
+    u = white_noise(2.0, DT, 2.0, 0.5, 1).samples
+    exact = LDN(4, 0.5).simulate(u, DT)
+    with nengo.Network() as model:
+        memory = LegendreMemory(
+            400,
+            4,
+            0.5,
+            neuron_type="rate",
+            tuning="balanced",
+            signal=exact[500:],
+            readouts=np.eye(4)[:1],
+        )
+    np.testing.assert_allclose(state_of(memory, model, u)[1:], exact[:-1], atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"radii": np.ones(4)}, "radii: .* are chosen by tuning='balanced'"),
         ({"n": 7}, "n_neurons: 7 is less than 2 per dimension"),
-        ({"signal": [1.0, np.nan]}, "signal: .* finite samples"),
+        ({"signal": [1.0, np.nan]}, "signal: .* finite: samples"),
         ({"signal": np.ones(100)}, "use more than 500 steps"),
         ({"signal": np.zeros(1000)}, "not all of them 0"),
         ({"signal": "ecg"}, "must be a SignalSpec"),
+        ({"signal": np.ones((600, 3))}, "signal: .* samples"),
+        ({"signal": np.full((600, 4), np.nan)}, "signal: .* samples"),
+        ({"signal": np.ones((0, 4))}, "signal: .* samples"),
+        ({"readouts": np.ones(4)}, r"readouts: \(4,\) must be finite, \(readouts, 4\)"),
+        ({"readouts": np.ones((2, 3))}, r"readouts: \(2, 3\) must be finite"),
+        ({"readouts": np.zeros((2, 4))}, "and not all 0"),
+        ({"readouts": [[np.inf] * 4]}, "readouts: .* must be finite"),
         ({"max_rate": -1.0}, "max_rate: -1.0 must be a positive number"),
     ],
 )

@@ -17,12 +17,17 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["capacty"], "NAME: 'capacty' is not known; use poisson-figure, capacity or"),
+        (["capacty"], "NAME: 'capacty' is not known; use poisson-figure, capacity,"),
         (["capacity", "--jobs=0"], "--jobs: 0 must be at least 1, or -1"),
         (["capacity", "--seed=-1"], "--seed: -1 must be a whole number from 0"),
         (["delay-network", "--lstm-minutes=1"], "--lstm-minutes: 1.0 is for capacity"),
         (["capacity", "--lstm-minutes=-1"], "--lstm-minutes: -1.0 must be 0 or more"),
         (["capacity", "--lstm-minutes=nan"], "--lstm-minutes: nan must be 0 or more"),
+        (["capacity", "--splits=2"], "--splits: 2 is for psmnist only"),
+        (["psmnist", "--splits=0"], "--splits: 0 must be at least 1"),
+        (["mackey-glass", "--data=x.npz"], "--data: 'x.npz' is for psmnist only"),
+        (["psmnist", "--data=x.npz"], "--data: 'x.npz' no such file or folder"),
+        (["mackey-glass", "--lstm-minutes=-1"], "--lstm-minutes: -1.0 must be 0"),
         ([], "Missing"),
     ],
 )
@@ -84,6 +89,8 @@ def test_widest_table_fits():
         (1.2e-15, "1.2e-15"),
         ((0.055, 0.059), ".055 to .059"),
         ([1.0, 2.0], "1 to 2"),
+        (97.15, "97.15"),
+        ((None, None), "-"),
     ],
 )
 def test_numbers_are_short(value, shown):

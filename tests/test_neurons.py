@@ -3,7 +3,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lmu_spiking.neurons import PoissonPopulation, RampLinear, StochasticPopulation
+from lmu_spiking.neurons import (
+    PoissonPopulation,
+    RampLinear,
+    RampTanh,
+    StochasticPopulation,
+)
 from lmu_spiking.tuning import neuron_type
 
 DT = 1e-3
@@ -59,6 +64,49 @@ def test_rates_rise_to_the_ceiling():
 def test_ceilings_are_positive(ceiling):
     with pytest.raises(nengo.exceptions.ValidationError, match="must be positive"):
         RampLinear(ceiling)
+
+
+def test_tanh_rates_are_one_side_of_tanh():
+    drive, out = np.array([-1e9, -1.0, 0.0, 1e-9, 0.5, 1e9]), np.empty(6)
+    RampTanh(200.0).step(DT, drive, out)
+    np.testing.assert_array_equal(out[:3], 0)
+    np.testing.assert_allclose(out, 200.0 * np.tanh(np.maximum(drive, 0)))
+
+
+def test_two_sides_are_tanh():
+    drive, up, down = np.linspace(-4, 4, 41), np.empty(41), np.empty(41)
+    RampTanh(1.0).step(DT, drive, up)
+    RampTanh(1.0).step(DT, -drive, down)
+    np.testing.assert_allclose(up - down, np.tanh(drive), atol=1e-15)
+    assert not np.any(up * down)
+
+
+@pytest.mark.parametrize("ceiling", [0, -1.0, "high", None])
+def test_ceilings_of_tanh_are_positive(ceiling):
+    with pytest.raises(nengo.exceptions.ValidationError, match="ceiling"):
+        RampTanh(ceiling)
+
+
+def test_tanh_has_no_gain_and_bias_of_its_own():
+    """An ensemble needs them given: rates and intercepts do not say which."""
+    with nengo.Network() as model:
+        nengo.Ensemble(3, 1, neuron_type=RampTanh())
+    with pytest.raises(NotImplementedError, match="give gain and bias themselves"):
+        nengo.Simulator(model, progress_bar=False)
+    rates, starts = RampTanh(100.0).max_rates_intercepts(np.ones(2), np.array([0, 0.5]))
+    np.testing.assert_allclose(rates, 100 * np.tanh([1, 1.5]))
+    np.testing.assert_allclose(starts, [0, -0.5])
+
+
+@pytest.mark.parametrize("n", [1, 40])
+def test_tanh_neurons_count_by_the_poisson_law(n):
+    drive, steps = 0.4, 4000
+    kind = PoissonPopulation(RampTanh(300.0), n)
+    together = spikes(kind, [drive], steps)[:, 0]
+    alone = spikes(nengo.PoissonSpiking(RampTanh(300.0)), [drive] * n, steps, seed=1)
+    law = stats.poisson(n * 300 * np.tanh(drive) * DT)
+    for counts in (together, alone.sum(axis=1)):
+        assert p_value(counts, law.pmf) > 1e-4
 
 
 # -- populations -----------------------------------------------------------------------

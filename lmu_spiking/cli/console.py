@@ -127,6 +127,10 @@ class Bar(ProgressBar):
         """One more is done."""
         self._bar.advance(self._task)
 
+    def advance_to(self, done: int, total: int) -> None:
+        """So many of so many are done."""
+        self._bar.update(self._task, completed=done, total=total)
+
     def update(self, progress) -> None:
         """Where Nengo's simulation stands."""
         self._bar.start()

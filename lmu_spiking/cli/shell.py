@@ -11,12 +11,14 @@ from threadpoolctl import threadpool_limits
 
 from lmu_spiking import __version__
 from lmu_spiking.cli.console import NAME, explain, show_warning, tell
+from lmu_spiking.cli.convert import convert
 from lmu_spiking.cli.doctor import doctor
 from lmu_spiking.cli.plan import plan
 from lmu_spiking.cli.reproduce import reproduce
 from lmu_spiking.cli.run import run
 from lmu_spiking.cli.spikes import spikes
 from lmu_spiking.cli.study import collect, study
+from lmu_spiking.cli.train import train
 
 HELP = """
 Spiking memories of a sliding window, with the error known before the run.
@@ -27,6 +29,8 @@ Spiking memories of a sliding window, with the error known before the run.
   lmu-spiking plan --error 0.05          the smallest memory of that error
   lmu-spiking study --orders 3,6,12      error against neurons, beside the law
   lmu-spiking collect out/study          tables and report of what is finished
+  lmu-spiking train digits               a rate model on a task
+  lmu-spiking convert out/digits/model.npz   the same weights in spikes
   lmu-spiking reproduce capacity         a published table beside ours
   lmu-spiking spikes                     neuron types: what their spikes are worth
   lmu-spiking doctor                     what is installed, what is missing
@@ -36,7 +40,10 @@ rates in Hz.
 """
 
 app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None)
-for command in (run, plan, study, collect, spikes, reproduce, doctor):
+for command in (
+    *(run, plan, study, collect, spikes),
+    *(train, convert, reproduce, doctor),
+):
     app.command()(command)
 
 
@@ -81,5 +88,5 @@ def status(arguments: Sequence[str] | None = None) -> int:
             line, code = explain(error)
             tell(line)
     if code == 130:
-        tell("interrupted; a study goes on where it was when it is started again")
+        tell("interrupted; started again, a study or training goes on where it was")
     return code

@@ -31,7 +31,8 @@ class CellUse:
     states : (k, S, d) ndarray
         States of each memory at the ends of samples.
     readouts : (p, d) ndarray
-        With ``readouts^T readouts`` the ``W`` of all memories together.
+        With ``readouts^T readouts`` the ``W`` of all memories together; the identity
+        where nothing reaches the output, as from units that are silent here.
     top : (n,) ndarray
         Highest activity of each unit, but for .1 % of the time.
     activity : float
@@ -66,11 +67,13 @@ def _use(cell: CellParams, m, h, D, last: bool, classes) -> CellUse:
     size = np.abs(h).reshape(-1, cell.units)
     top = np.quantile(size, HIGHEST, axis=0)
     # a unit that is silent here may speak elsewhere: give it the others' range
-    top = np.maximum(top, 0.05 * max(top.max(), 1e-9))
+    top = np.maximum(top, 0.05 * top.max()) if top.any() else np.ones(cell.units)
     seen = (m[:, -1], h[:, -1]) if last else (m, h)
     W = _sensitivity(cell, seen[1].reshape(-1, cell.units), D, classes)
     k, d = cell.memory_d, cell.order
     blocks = sum(W[j * d : (j + 1) * d, j * d : (j + 1) * d] for j in range(k))
+    if not np.any(blocks):  # nothing is read: then no coefficient counts more
+        blocks = np.eye(d)
     power, V = np.linalg.eigh(blocks)
     readouts = (V * np.sqrt(np.maximum(power, 1e-12 * power.max()))).T
     states = m.reshape(-1, k, d)

@@ -15,7 +15,7 @@ from lmu_spiking.networks.hidden import Hidden
 from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.population import radii_from
 from lmu_spiking.rates.forward import checked_sequences
-from lmu_spiking.rates.params import CellParams, LMUParams
+from lmu_spiking.rates.params import LMUParams
 
 CALIBRATED_ON = 200  # sequences at most
 
@@ -62,12 +62,9 @@ class Conversion:
         """
         s = self.settings
         seed = s.noise_seed if noise_seed is None else noise_seed
-        memories = [
-            m | {"noise_seed": seed + 2 * i} for i, m in enumerate(self.memories)
-        ]
-        hidden = [
-            replace(h, noise_seed=seed + 2 * i + 1) for i, h in enumerate(self.hidden)
-        ]
+        seeds = iter(draw_seeds(seed, 2 * len(self.counts)))
+        memories = [m | {"noise_seed": next(seeds)} for m in self.memories]
+        hidden = [replace(h, noise_seed=next(seeds)) for h in self.hidden]
         return LMUNetwork(
             self.params,
             self.counts,
@@ -122,10 +119,7 @@ def convert(
     last = bool(params.header.get("last", False)) if last is None else last
     uses = calibrate(params, x[::every][:CALIBRATED_ON], last=last)
     counts, per_unit = _share(params, chosen)
-    memories = [
-        _memory(params, cell, use, chosen, m)
-        for cell, use, m in zip(params.cells, uses, counts, strict=True)
-    ]
+    memories = [_memory(params, i, uses[i], chosen, m) for i, m in enumerate(counts)]
     hidden = [
         Hidden(
             chosen.neuron_type,
@@ -139,32 +133,49 @@ def convert(
     return Conversion(params, chosen, uses, memories, hidden, counts)
 
 
+def draw_seeds(seed: int, n: int) -> list[int]:
+    """Seeds of ``n`` sources of noise, far from those of another ``seed``."""
+    drawn = np.random.SeedSequence(seed).generate_state(n) >> 1
+    return [int(value) for value in drawn]
+
+
 def _share(params: LMUParams, settings: ConvertSettings):
     """Neurons of each memory, and of a unit of each cell."""
     sizes = [cell.memory_d * cell.order for cell in params.cells]
     units = [cell.units for cell in params.cells]
-    of_units = settings.n_neurons * settings.hidden_share / sum(units)
     sides = [1 if cell.activation == "relu" else 2 for cell in params.cells]
-    per_unit = [max(n, int(of_units) // n * n) for n in sides]
-    left = settings.n_neurons - sum(n * u for n, u in zip(per_unit, units, strict=True))
-    least = [2 * size for size in sizes]
-    if left < sum(least):
-        needed = sum(least) + sum(n * u for n, u in zip(per_unit, units, strict=True))
+    needed = 2 * sum(sizes) + sum(n * u for n, u in zip(sides, units, strict=True))
+    if settings.n_neurons < needed:
         raise ValidationError(
             "convert.n_neurons",
             settings.n_neurons,
             f"is too few for {sum(sizes)} coefficients and {sum(units)} units",
             f"use at least {needed}, and many more for little noise",
         )
-    counts = [int(left * size / sum(sizes)) for size in sizes]
+    # the memories have two a coefficient, whatever the share
+    of_units = min(
+        settings.n_neurons * settings.hidden_share,
+        settings.n_neurons - 2 * sum(sizes),
+    )
+    per_unit = [max(n, int(of_units / sum(units)) // n * n) for n in sides]
+    left = settings.n_neurons - sum(n * u for n, u in zip(per_unit, units, strict=True))
+    counts = [left * size // sum(sizes) for size in sizes]
     counts[0] += left - sum(counts)
     return counts, per_unit
 
 
 def _memory(
-    params: LMUParams, cell: CellParams, use: CellUse, settings: ConvertSettings, m: int
+    params: LMUParams, i: int, use: CellUse, settings: ConvertSettings, m: int
 ) -> dict[str, Any]:
     """Arguments of one cell's `LegendreMemory`."""
+    cell = params.cells[i]
+    if not use.states.any():
+        raise ValidationError(
+            "convert.x",
+            use.states.shape,
+            f"leaves the memory of cell {i} at 0, so it shows no ranges",
+            "use sequences like those to come",
+        )
     options: dict[str, Any] = {
         "max_rate": settings.max_rate,
         "aggregated": settings.samples_are_aggregated,
@@ -172,7 +183,10 @@ def _memory(
         "synapse": settings.synapse,
     }
     if settings.tuning == "pairs":
-        options["radii"] = np.concatenate([radii_from(s, 0.999) for s in use.states])
+        radii = [
+            radii_from(s, 0.999) if s.any() else np.ones(cell.order) for s in use.states
+        ]
+        options["radii"] = np.concatenate(radii)
         options["synapse"] = settings.synapse or 0.1
         return options
     options["signal"] = use.states.reshape(-1, cell.order)
@@ -188,6 +202,6 @@ def _memory(
             settings.max_rate,
             options["signal"],
             cell.memory_d,
-            use.readouts,
+            options["readouts"],
         )
     return options

@@ -3,13 +3,13 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from lmu_spiking.conversion.conversion import Conversion
 from lmu_spiking.conversion.expected import cell_noise, noisy_forward
 from lmu_spiking.conversion.run import Presented, present
-from lmu_spiking.errors import ValidationError
-from lmu_spiking.rates.forward import forward
+from lmu_spiking.errors import ValidationError, check_whole
+from lmu_spiking.rates.forward import checked_sequences, forward
 
 PREDICTABLE = ("poisson", "stochastic")
 
@@ -88,11 +88,13 @@ def predict_loss(conversion: Conversion, x, y, *, last: bool, runs: int = 8):
     """
     if conversion.settings.neuron_type not in PREDICTABLE:
         return None, None
+    runs = check_whole("predict_loss.runs", runs, 2)
+    x = checked_sequences("predict_loss.x", x, conversion.params.size_in)
+    y = _checked("predict_loss", y, x, conversion.params.size_out, last)
     score = metric_of(y)
     exact = score(forward(conversion.params, x, last=last), y)
     noise = cell_noise(conversion)
     rng = np.random.default_rng(conversion.settings.noise_seed)
-    x = np.asarray(x, dtype=float)
     losses = [
         _lost(
             score, exact, score(noisy_forward(conversion, x, noise, rng, last=last), y)
@@ -115,9 +117,8 @@ def report(conversion: Conversion, x, y, *, last: bool, **options) -> Conversion
     **options
         Of `present`.
     """
-    x, y = np.asarray(x), np.asarray(y)
-    if len(x) != len(y):
-        raise ValidationError("report.y", len(y), f"must be as many as x, {len(x)}")
+    x = checked_sequences("report.x", x, conversion.params.size_in)
+    y = _checked("report", y, x, conversion.params.size_out, last)
     score = metric_of(y)
     exact = forward(conversion.params, x, last=last)
     predicted, spread = predict_loss(conversion, x, y, last=last)
@@ -163,6 +164,41 @@ def metric_of(y):
     return accuracy if y.ndim == 1 and y.dtype.kind in "iu" else nrmse
 
 
+def _checked(caller: str, y, x: np.ndarray, size_out: int, last: bool) -> np.ndarray:
+    """Classes or values for sequences ``x``, or a ValidationError."""
+    attribute, y = f"{caller}.y", np.asarray(y)
+    n, T, _ = x.shape
+    if y.dtype.kind not in "iuf" or not np.isfinite(y).all():
+        raise ValidationError(attribute, y, "must be finite numbers")
+    if metric_of(y) is accuracy:
+        return _checked_classes(caller, y, n, size_out, last)
+    shape = (n, size_out) if last else (n, T, size_out)
+    if y.shape != shape:
+        raise ValidationError(
+            attribute, y.shape, f"must be {shape}, or whole-numbered classes ({n},)"
+        )
+    if not y.any():
+        raise ValidationError(attribute, "y", "is 0 throughout: no error is relative")
+    return y
+
+
+def _checked_classes(caller: str, y: np.ndarray, n: int, size_out: int, last: bool):
+    if len(y) != n:
+        raise ValidationError(f"{caller}.y", len(y), f"must be as many as x, {n}")
+    if y.min() < 0 or y.max() >= size_out:
+        raise ValidationError(
+            f"{caller}.y",
+            int(y.min() if y.min() < 0 else y.max()),
+            f"is not a class of {size_out} outputs",
+            f"use 0 to {size_out - 1}",
+        )
+    if not last:
+        raise ValidationError(
+            f"{caller}.last", last, "does not suit classes", "use last=True"
+        )
+    return y.astype(int)
+
+
 def _lost(score, exact: float, spiking: float) -> float:
     return exact - spiking if score is accuracy else spiking - exact
 
@@ -178,7 +214,7 @@ def _interval(score, exact, spiking, y) -> tuple[float, float]:
         each = square.mean(axis=axes) / power / max(rates, 1e-12)
     if len(each) < 2:
         return float("nan"), float("nan")
-    half = stats.t.ppf(0.975, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
+    half = stdtrit(len(each) - 1, 0.975) * each.std(ddof=1) / np.sqrt(len(each))
     return float(each.mean() - half), float(each.mean() + half)
 
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
-from joblib import Parallel, delayed
+from nengo.builder import Model
+from nengo.cache import NoDecoderCache
 
-from lmu_spiking.conversion.conversion import Conversion
+from lmu_spiking.conversion.conversion import Conversion, draw_seeds
+from lmu_spiking.errors import check_positive, check_seed, check_whole
 from lmu_spiking.rates.forward import checked_sequences
 
 ENTRIES = 40_000  # of Nengo's signals in one network: more leave the cache
-AFTER = 1000  # samples of silence that may follow
 INTEGRAL = nengo.LinearFilter([1], [1, 0])  # of a spike: 1
+PARTS = 4  # that the sequences are split into at least
 PROBED = 20e6  # numbers that a probe may keep
 
 
@@ -66,17 +68,24 @@ def present(
     around : float
         Seconds before and after the end that outputs are kept for.
     jobs : int
-        Processes.
+        Processes; -1 for one a core.
     progress : callable, optional
         Called with the sequences done and their number.
     """
+    from joblib import Parallel, delayed  # slow to import
+
+    if jobs != -1:
+        check_whole("present.jobs", jobs, 1)
     x = checked_sequences("present.x", x, conversion.params.size_in)
     seed = conversion.settings.noise_seed if noise_seed is None else noise_seed
-    size = copies_at_once(conversion, len(x), x.shape[1], jobs)
+    seed = check_seed("present.noise_seed", seed)
+    offsets = _around(conversion, around)
+    size = copies_at_once(conversion, len(x), x.shape[1])
     parts = [slice(i, i + size) for i in range(0, len(x), size)]
+    seeds = [seed, *draw_seeds(seed, len(parts) - 1)]
     tasks = (
-        delayed(_present)(conversion, x[part], last, seed + 1000 * i, around)
-        for i, part in enumerate(parts)
+        delayed(_present)(conversion, x[part], last, own, offsets)
+        for part, own in zip(parts, seeds, strict=True)
     )
     done, found = 0, []
     for part, result in zip(
@@ -90,14 +99,17 @@ def present(
     return Presented(
         np.concatenate(y),
         np.concatenate(late, axis=1),
-        _around(conversion, around) * conversion.settings.dt,
+        offsets * conversion.settings.dt,
         np.concatenate(memory),
         np.concatenate(units),
     )
 
 
-def copies_at_once(conversion: Conversion, n: int, T: int, jobs: int = 1) -> int:
-    """Sequences side by side in one network."""
+def copies_at_once(conversion: Conversion, n: int, T: int) -> int:
+    """Sequences side by side in one network, whatever the number of processes.
+
+    At most a quarter of them, so that there is something to share.
+    """
     net = conversion.built
     entries = sum(
         c.memory.ensemble.n_neurons + (c.units.n_neurons if c.units else 0)
@@ -105,24 +117,25 @@ def copies_at_once(conversion: Conversion, n: int, T: int, jobs: int = 1) -> int
     )
     probed = T * net.steps * conversion.params.size_out
     most = max(1, int(min(ENTRIES / entries, PROBED / probed)))
-    return min(most, -(-n // jobs))
+    return min(most, -(-n // PARTS))
 
 
-def _present(conversion: Conversion, x: np.ndarray, last, seed, around):
+def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets):
     n, T, _ = x.shape
     s, q = conversion.settings, conversion.params.size_out
-    with nengo.Network(seed=seed) as model:
+    with nengo.Network(seed=seed, add_to_container=False) as model:
         net = conversion.network(copies=n, noise_seed=seed)
-        silence = np.zeros((AFTER, n * x.shape[2]))
+        end = net.read_step(T - 1)
+        steps = end + 2 + offsets.max()  # counts come a step late
+        silence = np.zeros((-(-steps // net.steps) - T, n * x.shape[2]))
         shown = np.vstack([x.transpose(1, 0, 2).reshape(T, -1), silence])
         shown = nengo.processes.PresentInput(shown, s.presentation)
         nengo.Connection(nengo.Node(shown), net.input, synapse=None)
         output = nengo.Probe(net.output, synapse=s.readout_synapse)
-        end = net.read_step(T - 1)
-        counted = [_count(c, n, (end + 1) * s.dt) for c in net.cells]
-    offsets = _around(conversion, around)
-    with nengo.Simulator(model, dt=s.dt, progress_bar=False) as sim:
-        sim.run_steps(end + 1 + max(0, offsets.max()))
+        counted = [_count(c, n, (end + 2) * s.dt) for c in net.cells]
+    fresh = Model(dt=s.dt, decoder_cache=NoDecoderCache())  # which jobs would lock
+    with nengo.Simulator(model, dt=s.dt, model=fresh, progress_bar=False) as sim:
+        sim.run_steps(steps)
     y = sim.data[output].reshape(-1, n, q)
     late = y[np.clip(end + offsets, 0, len(y) - 1)]
     ends = [end] if last else [net.read_step(t) for t in range(T)]
@@ -133,7 +146,7 @@ def _present(conversion: Conversion, x: np.ndarray, last, seed, around):
 
 
 def _count(cell, copies: int, when: float) -> list[nengo.Probe]:
-    """Spikes of memory and units at time ``when``, copy by copy."""
+    """Spikes of memory and units before the step that ends at ``when``, by copy."""
     probes = []
     for ensemble in (cell.memory.ensemble, cell.units):
         count = nengo.Node(size_in=copies)
@@ -145,11 +158,14 @@ def _count(cell, copies: int, when: float) -> list[nengo.Probe]:
             nengo.Connection(
                 ensemble.neurons, count, transform=summed, synapse=INTEGRAL
             )
-        probes.append(nengo.Probe(count, sample_every=when))
+        # a little early: a period rounded up would count a step more
+        probes.append(nengo.Probe(count, synapse=None, sample_every=(1 - 1e-9) * when))
     return probes
 
 
 def _around(conversion: Conversion, around: float) -> np.ndarray:
     """Steps before and after that of the last output."""
+    if around != 0:
+        check_positive("present.around", around, "seconds, or 0")
     n = round(around / conversion.settings.dt)
     return np.arange(-n, n + 1)

@@ -58,6 +58,7 @@ class ConvertSettings:
 
     def __post_init__(self):
         check_whole("convert.n_neurons", self.n_neurons, 4)
+        check_positive("convert.presentation", self.presentation, "seconds")
         steps_of(self.presentation, self.dt)
         check_positive("convert.max_rate", self.max_rate, "Hz")
         check_seed("convert.noise_seed", self.noise_seed)

@@ -10,7 +10,7 @@ from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.networks.held import hold
 from lmu_spiking.networks.hidden import Hidden, add_units
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.networks.shared import shared
+from lmu_spiking.networks.shared import place, shared
 from lmu_spiking.rates.params import CellParams
 
 RATE_SYNAPSE = 0.1  # of a step; with rates any synapse gives the same states
@@ -114,7 +114,8 @@ class LMUCell(nengo.Network):
         size = copies * params.memory_d * params.order
         options: dict[str, Any] = {"neuron_type": neuron_type, "dt": dt}
         if neuron_type == "rate":
-            n_neurons = 2 * params.memory_d * params.order
+            if n_neurons is None:
+                n_neurons = 2 * params.memory_d * params.order
             options["synapse"] = RATE_SYNAPSE * dt
         options |= memory or {}
         if np.ndim(options.get("radii", 0)):
@@ -126,10 +127,13 @@ class LMUCell(nengo.Network):
                 f"must be given for {neuron_type} neurons",
                 f"use at least {2 * size // copies}",
             )
-        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        if averaging != 0:
+            check_positive("LMUCell.averaging", averaging, "seconds, or 0")
+        late = check_whole("LMUCell.late", late, 0)
+        super().__init__(label=label, seed=seed, add_to_container=False)
         self.params, self.copies, self.dt = params, copies, float(dt)
         stretch = self.steps * dt / check_positive("LMUCell.sample_dt", sample_dt)
-        averaged = int(np.clip(round(averaging / dt), 1, self.steps))
+        self.averaged = int(np.clip(round(averaging / dt), 1, self.steps))
         self.parameters: dict[str, nengo.Connection] = {}
         with self:
             self.input = nengo.Node(size_in=copies * params.size_in, label="input")
@@ -147,14 +151,15 @@ class LMUCell(nengo.Network):
             self.drive, self.hidden, self.units = add_units(
                 hidden, params.activation, params.units, copies
             )
-            self._connect(averaged, late * self.steps)
+            self._connect(late * self.steps)
+        place(self, add_to_container)  # whole or not at all
 
     @property
     def state(self) -> nengo.Node:
         """The coefficients of all memories, ``m``."""
         return self.memory.state
 
-    def _connect(self, averaged: int, first: int) -> None:
+    def _connect(self, first: int) -> None:
         """The paper's connections.
 
         The state is one step late, so are ``x`` and ``h`` on their way to the units.
@@ -167,7 +172,7 @@ class LMUCell(nengo.Network):
                 continue
             if name == "m" and params.e_m is None:
                 continue
-            last[name] = hold(source, self.steps, averaged)
+            last[name] = hold(source, self.steps, self.averaged)
         into, drive = self.encoded, self.drive
         self._from(self.input, into, "e_x", None)
         self._from(last.get("h"), into, "e_h", None)

@@ -11,7 +11,7 @@ from typing import Any
 import nengo
 import numpy as np
 
-from lmu_spiking.errors import ValidationError, check_positive, check_whole
+from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
 from lmu_spiking.neurons import POPULATIONS, RampTanh, population_of
 from lmu_spiking.tuning import neuron_type, unmerged
 
@@ -27,7 +27,7 @@ class Hidden:
     ----------
     neuron_type : {"poisson", "stochastic", "regular", "rate", "if"}
     per_unit : int
-        Neurons of each unit, at least one a side.
+        Neurons of each unit, as many on each side.
     max_rate : float
         Rate of a neuron at the activity ``top``, Hz.
     top : float or (n,) array_like
@@ -54,6 +54,8 @@ class Hidden:
             )
         check_whole("Hidden.per_unit", self.per_unit, 1)
         check_positive("Hidden.max_rate", self.max_rate, "Hz")
+        if self.noise_seed is not None:
+            check_seed("Hidden.noise_seed", self.noise_seed)
 
     @property
     def spikes(self) -> bool:
@@ -78,13 +80,13 @@ def add_units(hidden: Hidden, activation: str, units: int, copies: int):
     if not hidden.spikes:
         return (J, *_as_rates(J, activation, size))
     signs = np.array([1.0] if activation == "relu" else [1.0, -1.0])
-    per_side = hidden.per_unit // len(signs)
-    if per_side < 1:
+    per_side, odd = divmod(hidden.per_unit, len(signs))
+    if per_side < 1 or odd:
         raise ValidationError(
             "Hidden.per_unit",
             hidden.per_unit,
-            f"is too few for the {len(signs)} sides of {activation}",
-            f"use at least {len(signs)}",
+            f"is not as many for each of the {len(signs)} sides of {activation}",
+            f"use {len(signs) * max(1, per_side)}",
         )
     top = _tops(hidden, activation, units)
     each = 1 if hidden.aggregated else per_side

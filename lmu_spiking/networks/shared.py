@@ -6,6 +6,14 @@ import numpy as np
 DENSE = 2**16  # entries up to which the block-diagonal matrix itself is as quick
 
 
+def place(network: nengo.Network, add_to_container: bool | None) -> None:
+    """Add a network that is complete to its container, as `nengo.Network` would."""
+    if add_to_container is None:
+        add_to_container = len(nengo.Network.context) > 0
+    if add_to_container:
+        nengo.Network.add(network)
+
+
 def shared(weights, n: int):
     """A transform that applies ``weights`` to each of ``n`` parts alike.
 

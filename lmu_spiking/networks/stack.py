@@ -5,10 +5,10 @@ from typing import Any
 import nengo
 import numpy as np
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.networks.cell import LMUCell
 from lmu_spiking.networks.held import hold
-from lmu_spiking.networks.shared import shared
+from lmu_spiking.networks.shared import place, shared
 from lmu_spiking.rates.params import LMUParams
 
 
@@ -59,8 +59,9 @@ class LMUNetwork(nengo.Network):
         seed: int | None = None,
         add_to_container: bool | None = None,
     ):
-        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
-        dt = params.dt if dt is None else dt
+        super().__init__(label=label, seed=seed, add_to_container=False)
+        dt = params.dt if dt is None else check_positive("LMUNetwork.dt", dt, "seconds")
+        copies = check_whole("LMUNetwork.copies", copies, 1)
         common: dict[str, Any] = {"sample_dt": params.dt, "presentation": presentation}
         common |= {"dt": dt, "neuron_type": neuron_type, "copies": copies}
         common |= {"averaging": averaging}
@@ -93,10 +94,10 @@ class LMUNetwork(nengo.Network):
                 for name, connection in made.parameters.items():
                     self.parameters[f"cell{i}.{name}"] = connection
                 if i < n - 1:
-                    averaged = int(np.clip(round(averaging / dt), 1, made.steps))
-                    before = hold(made.hidden, made.steps, averaged)
+                    before = hold(made.hidden, made.steps, made.averaged)
             self.steps = self.cells[0].steps
             self._read_out()
+        place(self, add_to_container)  # whole or not at all
 
     def _read_out(self) -> None:
         size_out = self.params.size_out

@@ -48,6 +48,11 @@ def save_params(params: LMUParams, path, extra=None) -> None:
         raise ValidationError(
             "LMUParams.header", params.header, f"cannot become JSON ({error})"
         ) from None
+    for name, value in (extra or {}).items():
+        if np.asarray(value).dtype.hasobject:
+            raise ValidationError(
+                "save_params.extra", name, "holds objects, which take a pickle"
+            )
     arrays = dict(params.arrays())
     arrays |= {f"extra.{name}": value for name, value in (extra or {}).items()}
     buffer = io.BytesIO()
@@ -102,7 +107,8 @@ def load_with_extra(path) -> tuple[LMUParams, dict[str, np.ndarray]]:
 
 def _arrays(path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream:  # which numpy leaves open if it is damaged
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("one array, not an .npz")
             return {name: file[name] for name in file.files}
@@ -110,7 +116,8 @@ def _arrays(path) -> dict[str, np.ndarray]:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ParamsFileError(f"{path}: cannot be read: {reason}") from None
     except Exception as error:  # zlib's and struct's own, from damaged bytes
-        raise ParamsFileError(f"{path}: is damaged: {error}") from None
+        reason = " ".join(str(error).split())
+        raise ParamsFileError(f"{path}: is damaged: {reason}") from None
 
 
 def _of_cell(arrays: dict, i: int) -> dict[str, np.ndarray]:

@@ -225,8 +225,12 @@ class LMUParams:
         put = object.__setattr__
         put(self, "cells", tuple(self.cells))
         put(self, "dt", check_positive("LMUParams.dt", self.dt, "seconds"))
-        if not self.cells:
-            raise ValidationError("LMUParams.cells", self.cells, "must not be empty")
+        if not self.cells or not all(isinstance(c, CellParams) for c in self.cells):
+            raise ValidationError(
+                "LMUParams.cells", self.cells, "must be one CellParams or more"
+            )
+        if not isinstance(self.header, dict):
+            raise ValidationError("LMUParams.header", self.header, "must be a dict")
         for i, (cell, after) in enumerate(
             zip(self.cells, self.cells[1:], strict=False)
         ):

@@ -10,12 +10,13 @@ from lmu_spiking.tasks.images import as_part, image_task, pixel_order, stratifie
 from lmu_spiking.tasks.sequences import Sequences
 
 SIDE, TOP = 8, 16.0
-SHIFTS = 1
-"""Most pixels that training shifts an image by."""
 
 
 def digits(
-    seed: int = 0, permutation_seed: int = 0, order: str = "permuted"
+    seed: int = 0,
+    permutation_seed: int = 0,
+    order: str = "permuted",
+    shifts: int = 0,
 ) -> Sequences:
     """The 1,797 digits of `sklearn.datasets.load_digits`: 8 x 8 pixels, 64 steps.
 
@@ -31,6 +32,9 @@ def digits(
         Draws the order of the pixels, 0 by default; see `pixel_order`.
     order : str
         "permuted", or "rows" for pixels row by row.
+    shifts : int
+        Pixels that training images may be shifted by; on images so small, a single one
+        did harm.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def digits(
         f"scikit-learn {version('scikit-learn')}, load_digits(): {len(labels):,} real "
         f"digits of 8 x 8 pixels; {counts} stratified by seed {seed}; {how}"
     )
-    return image_task("digits", parts, pixels, SHIFTS, origin)
+    return image_task("digits", parts, pixels, shifts, origin)
 
 
 def _load() -> tuple[np.ndarray, np.ndarray]:

@@ -66,7 +66,7 @@ def image_task(
 ) -> Sequences:
     """Ten classes of images; training may shift them by up to ``shifts`` pixels."""
     shift = Shift(order, shifts)
-    return Sequences(name, *parts, DT, 10, True, origin, shift)
+    return Sequences(name, *parts, DT, 10, True, origin, shift if shifts else None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ Letters: ``n`` sequences, ``T`` steps, ``c`` channels, ``q`` values to predict.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -125,6 +125,16 @@ class Sequences:
             return 1.0
         most = np.bincount(self.train.y, minlength=self.classes).argmax()
         return float(np.mean(self.test.y == most))
+
+    def merged(self) -> "Sequences":
+        """The same with the validation part in ``train``, too, when all is chosen.
+
+        ``valid`` stays what it was, and no longer says anything: keep the last epoch.
+        """
+        parts = zip(*((p.x, p.y) for p in (self.train, self.valid)), strict=True)
+        both = Part(*(np.concatenate(arrays) for arrays in parts))
+        origin = f"{self.origin}; validation part in training"
+        return replace(self, train=both, origin=origin)
 
     def _check(self, attribute: str, part: Part) -> None:
         if not isinstance(part, Part):

@@ -35,16 +35,15 @@ class Batches:
         self.valid = engine.features(data.valid.x)
 
     def _check_crop(self, steps: int) -> None:
-        crop = self.settings.crop
-        if self.data.last or crop > steps:
-            raise ValidationError(
-                "TrainSettings.crop",
-                crop,
-                "serves tasks that are read at every step"
-                if self.data.last
-                else f"is longer than the sequences of {steps} steps",
-                "leave it out",
-            )
+        crop, problem = self.settings.crop, ""
+        if self.data.last:
+            problem = "serves tasks that are read at every step"
+        elif crop > steps:
+            problem = f"is longer than the sequences of {steps} steps"
+        elif any(cell.W_h is not None for cell in self.engine.params.cells):
+            problem = "needs cells without W_h"
+        if problem:
+            raise ValidationError("TrainSettings.crop", crop, problem, "leave it out")
 
     def epoch(self, number: int) -> Iterator[dict]:
         """Arguments of ``engine.gradients`` for each batch."""

@@ -28,8 +28,6 @@ class BPTTEngine:
         In a training set: no batch is larger.
     """
 
-    mode = "bptt"
-
     def __init__(self, params, settings: TrainSettings, classes, last, sequences):
         _refuse(settings)
         nengo_dl()
@@ -122,6 +120,6 @@ def _refuse(settings: TrainSettings) -> None:
             raise ValidationError(
                 f"TrainSettings.{name}",
                 getattr(settings, name),
-                "needs cells without e_h, e_m and W_h, in parallel mode",
+                "needs cells without e_h and e_m, in parallel mode",
                 "leave it out",
             )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ParamsFileError, ValidationError
 from lmu_spiking.rates.files import load_with_extra, save_params
 from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.training.optimizers import Optimizer
@@ -89,15 +89,17 @@ def load_state(path, settings: TrainSettings, about: dict) -> State:
         )
     _same(path, told.get("identity", {}), about)
     groups = {"weights": {}, "first": {}, "second": {}}
-    for name, array in extra.items():
-        group, _, rest = name.partition(".")
-        groups[group][rest] = array
-    optimizer = Optimizer(settings, told["step"], groups["first"], groups["second"])
+    try:
+        for name, array in extra.items():
+            group, _, rest = name.partition(".")
+            groups[group][rest] = array
+        optimizer = Optimizer(settings, told["step"], groups["first"], groups["second"])
+        best_epoch, history = told["best_epoch"], told["history"]
+    except KeyError as error:
+        raise ParamsFileError(f"{path}: is no whole checkpoint: {error}") from None
     header = {k: v for k, v in best.header.items() if k != "checkpoint"}
     best = LMUParams(best.cells, best.D, best.c, best.dt, header)
-    return State(
-        groups["weights"], optimizer, best, told["best_epoch"], told["history"]
-    )
+    return State(groups["weights"], optimizer, best, best_epoch, history)
 
 
 def _same(path, was: dict, now: dict) -> None:

@@ -7,23 +7,34 @@ from lmu_spiking.training.parallel_engine import ParallelEngine
 from lmu_spiking.training.settings import TrainSettings
 
 
-def engine_for(params: LMUParams, settings: TrainSettings, data):
-    """All times at once where cells are feedforward, or step by step.
+def mode_of(params: LMUParams, settings: TrainSettings) -> str:
+    """All times at once where memories hear their input alone, or step by step.
 
     Returns
     -------
-    An object with ``mode``, ``names``, ``thetas``, ``features(x)``,
-    ``gradients(arrays, features, y, weights, rng)``, ``outputs(arrays, features)``
-    and ``close()``.
+    {"parallel", "bptt"}
     """
-    if settings.mode == "parallel" and not params.is_feedforward:
+    feedforward = all(cell.memory_is_feedforward for cell in params.cells)
+    if settings.mode == "parallel" and not feedforward:
         raise ValidationError(
             "TrainSettings.mode",
             "parallel",
-            "needs cells without e_h, e_m and W_h",
+            "needs cells without e_h and e_m",
             "use mode='bptt'",
         )
-    if settings.mode != "bptt" and params.is_feedforward:
+    return "parallel" if feedforward and settings.mode != "bptt" else "bptt"
+
+
+def engine_for(params: LMUParams, settings: TrainSettings, data):
+    """What computes outputs and gradients.
+
+    Returns
+    -------
+    An object with ``names``, ``thetas``, ``features(x)``,
+    ``gradients(arrays, features, y, weights, rng)``, ``outputs(arrays, features)``
+    and ``close()``.
+    """
+    if mode_of(params, settings) == "parallel":
         return ParallelEngine(params, settings, data.classes, data.last)
     sequences = len(data.train.x)
     return BPTTEngine(params, settings, data.classes, data.last, sequences)

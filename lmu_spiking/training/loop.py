@@ -12,7 +12,7 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.training.batches import Batches
 from lmu_spiking.training.checkpoint import State, identity, load_state, save_state
-from lmu_spiking.training.engine import engine_for
+from lmu_spiking.training.engine import engine_for, mode_of
 from lmu_spiking.training.losses import loss_and_metric, metric_name
 from lmu_spiking.training.optimizers import Optimizer, rate_at
 from lmu_spiking.training.provenance import told
@@ -96,51 +96,64 @@ def train(
         state = load_state(checkpoint, settings, about)
     if state is None:
         state = State(_weights(params, settings), Optimizer(settings), params)
-    engine = engine_for(params, settings, data)
-    with contextlib.closing(engine):
-        batches = Batches(engine, settings, data)
-        while not (stopped := _ended(state, settings)):
-            record = _epoch(state, engine, batches, params, data)
-            if checkpoint is not None:
-                save_state(checkpoint, state, about)
-            if progress is not None:
-                progress(record["epoch"], settings.epochs, record)
-    best = state.best.updated({}, **told(state, settings, engine.mode, data))
-    seconds = best.header["training"]["seconds"]
-    return Trained(best, state.history, state.best_epoch, seconds, stopped, engine.mode)
+    mode = mode_of(params, settings)
+    if not _ended(state, settings):
+        with contextlib.closing(engine_for(params, settings, data)) as engine:
+            batches = Batches(engine, settings, data)
+            while not _ended(state, settings):
+                record = _epoch(state, engine, batches, params, data)
+                if checkpoint is not None:
+                    save_state(checkpoint, state, about)
+                if progress is not None:
+                    progress(record["epoch"], settings.epochs, record)
+    best = state.best.updated({}, **told(state, settings, mode, data))
+    seconds, stopped = best.header["training"]["seconds"], _ended(state, settings)
+    return Trained(best, state.history, state.best_epoch, seconds, stopped, mode)
 
 
 def _epoch(state: State, engine, batches, params: LMUParams, data) -> dict:
     """Train for an epoch, validate, and keep the parameters if they are the best."""
     start, epoch = time.perf_counter(), len(state.history) + 1
-    settings, losses = batches.settings, []
-    for batch in batches.epoch(epoch):
-        arrays = _constrained(state.weights)
-        loss, gradients = engine.gradients(arrays, **batch)
-        losses.append(loss)
-        if not all(np.isfinite(g).all() for g in (loss, *gradients.values())):
-            raise ValidationError(
-                "TrainSettings.learning_rate",
-                settings.learning_rate,
-                f"let the loss diverge in epoch {epoch}",
-                "use a smaller one",
-            )
-        for name in engine.thetas:  # by its logarithm
-            gradients[name] = gradients[name] * arrays[name]
-        rate = rate_at(settings, state.optimizer.step, settings.epochs * batches.count)
-        state.optimizer.update(state.weights, gradients, rate)
+    losses = [_step(state, engine, batches, batch) for batch in batches.epoch(epoch)]
     arrays = _constrained(state.weights)
     outputs = engine.outputs(arrays, batches.valid)
     loss, metric = loss_and_metric(data.classes, outputs, data.valid.y)
+    _check_finite(batches.settings, loss, epoch)
     record = {"epoch": epoch, "loss": float(np.mean(losses)), "valid_loss": loss}
     record[f"valid_{metric_name(data.classes)}"] = metric
     record |= {name: float(arrays[name]) for name in engine.thetas}
     record["seconds"] = time.perf_counter() - start
     state.history.append(record)
-    best = min(state.history, key=_badness)
-    if best is record:
+    last = batches.settings.keep == "last"
+    if last or min(state.history, key=_badness) is record:
         state.best, state.best_epoch = params.updated(arrays), epoch
     return record
+
+
+def _step(state: State, engine, batches, batch: dict) -> float:
+    """Train on a batch: its loss before."""
+    settings, optimizer = batches.settings, state.optimizer
+    arrays = _constrained(state.weights)
+    loss, gradients = engine.gradients(arrays, **batch)
+    epoch = len(state.history) + 1
+    _check_finite(settings, sum(np.sum(g) for g in gradients.values()) + loss, epoch)
+    for name in engine.thetas:  # by its logarithm
+        gradients[name] = gradients[name] * arrays[name]
+    rate = rate_at(settings, optimizer.step, settings.epochs * batches.count)
+    optimizer.update(state.weights, gradients, rate)
+    for name in engine.thetas:  # a window is no shorter than a step
+        state.weights[name] = np.maximum(state.weights[name], np.log(engine.params.dt))
+    return loss
+
+
+def _check_finite(settings: TrainSettings, value: float, epoch: int) -> None:
+    if not np.isfinite(value):
+        raise ValidationError(
+            "TrainSettings.learning_rate",
+            settings.learning_rate,
+            f"let the loss diverge in epoch {epoch}",
+            "use a smaller one",
+        )
 
 
 def _badness(record: dict) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import numpy as np
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.training._keras import tensorflow
+from lmu_spiking.training.parallel import only_last
 from lmu_spiking.training.settings import TrainSettings
 
 
@@ -35,8 +36,8 @@ class StateNoise:
         for i, (cell, scale) in enumerate(
             zip(self.params.cells, self.scales, strict=True)
         ):
-            final = self.last and i == len(self.params.cells) - 1
-            shape = (len(x),) if final else (len(x), x.shape[1])
+            alone = only_last(self.params, i, self.last)
+            shape = (len(x),) if alone else (len(x), x.shape[1])
             shape = (*shape, cell.memory_d * cell.order)
             quiet = rng is None or scale is None
             drawn.append(None if quiet else rng.standard_normal(shape, self.dtype))

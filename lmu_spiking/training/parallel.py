@@ -1,4 +1,4 @@
-r"""Cells without recurrence from hidden units, at all times at once, in TensorFlow.
+r"""Cells whose memories hear their input alone, at all times at once, in TensorFlow.
 
 The memory is linear, so that its states are sums over the input's past,
 
@@ -16,8 +16,10 @@ first ``L`` responses, and what came before enters by the state ``z`` at its beg
     z_{j+1} = m_{jL + L - 1} .
 
 Nothing is truncated.  It takes ``(L + d) d`` multiplications for each step of each
-memory, in matrix products, and no more room than the states themselves: faster than a
-Fourier transform of every sequence at all orders that were tried.
+memory, in matrix products, and no more room than the states themselves: less time
+than Fourier transforms of the sequences took at orders 4 to 256, on one core.
+
+Units that hear each other (``W_h``) then run step by step, but they alone.
 
 Letters: ``n`` sequences, ``T`` steps, ``c`` inputs, ``k`` memories, ``d`` order.
 """
@@ -71,15 +73,22 @@ def forward(
     for i, cell in enumerate(params.cells):
         own = {name: arrays.get(f"cell{i}.{name}") for name in cell.arrays()}
         final = last and i == len(params.cells) - 1
+        alone = only_last(params, i, last)
         if i == 0 and states is not None:
             m = mixed(states, own)
         else:
             u = h @ tf.transpose(own["e_x"])
-            m = memory_states(u + own["b_u"] if "b_u" in own else u, tables[i], final)
-            h = h[:, -1] if final else h
+            m = memory_states(u + own["b_u"] if "b_u" in own else u, tables[i], alone)
+            h = h[:, -1] if alone else h
         h = _hidden(cell, own, m if noise is None else noise[i](m), h)
+        h = h[:, -1] if final and not alone else h
         activity = activity + tf.reduce_mean(tf.abs(h))
     return h @ tf.transpose(arrays["readout.D"]) + arrays["readout.c"], activity
+
+
+def only_last(params: LMUParams, i: int, last: bool) -> bool:
+    """Whether of cell ``i`` nothing but the last step is needed."""
+    return last and i == len(params.cells) - 1 and params.cells[i].W_h is None
 
 
 def mixed(states, own):
@@ -103,16 +112,17 @@ def memory_states(u, table: Mapping, last: bool):
     L = block_of(T)
     blocks = -(-T // L)
     u = tf.pad(tf.transpose(u, (0, 2, 1)), ((0, 0), (0, 0), (0, blocks * L - T)))
-    local = tf.reshape(u, (-1, L)) @ tf.reshape(_toeplitz(H, L), (L, L * d))
-    local = tf.reshape(local, (n * k, blocks, L, d))
-    begin = [tf.zeros_like(local[:, 0, 0])]
-    forget = tf.transpose(table["P"][-1])
+    u = tf.reshape(u, (n * k, blocks, L))
+    P = table["P"]
+    own, begin = u @ H[::-1], [tf.zeros_like(u[:, 0, :1]) * H[:1]]
     for j in range(blocks - 1):
-        begin.append(local[:, j, -1] + begin[-1] @ forget)
-    powers = tf.reshape(tf.transpose(table["P"], (2, 0, 1)), (d, L * d))
-    before = tf.reshape(tf.stack(begin, axis=1), (-1, d)) @ powers
-    m = tf.reshape(local, (n, k, -1, d)) + tf.reshape(before, (n, k, -1, d))
-    return tf.reshape(tf.transpose(m[:, :, :T], (0, 2, 1, 3)), (n, T, k * d))
+        begin.append(own[:, j] + begin[-1] @ tf.transpose(P[-1]))
+    known = tf.reshape(tf.concat([u, tf.stack(begin, axis=1)], axis=2), (-1, L + d))
+    within = tf.reshape(_toeplitz(H, L), (L, L * d))
+    before = tf.reshape(tf.transpose(P, (2, 0, 1)), (d, L * d))
+    m = tf.reshape(known @ tf.concat([within, before], axis=0), (n, k, blocks * L, d))
+    m = m[:, :, :T]
+    return tf.reshape(m if k == 1 else tf.transpose(m, (0, 2, 1, 3)), (n, T, k * d))
 
 
 def _toeplitz(H, L: int):
@@ -125,13 +135,17 @@ def _toeplitz(H, L: int):
 
 
 def _hidden(cell: CellParams, own: Mapping, m, x):
-    """Activities of the units: ``f(W_x x + W_m m + b)``."""
+    """Activities of the units: ``f(W_x x + W_h h + W_m m + b)``."""
     tf = tensorflow()
     J = m @ tf.transpose(own["W_m"])
     if "W_x" in own:
         J = J + x @ tf.transpose(own["W_x"])
     if "b" in own:
         J = J + own["b"]
-    return {"tanh": tf.tanh, "relu": tf.nn.relu, "linear": tf.identity}[
-        cell.activation
-    ](J)
+    f = {"tanh": tf.tanh, "relu": tf.nn.relu, "linear": tf.identity}[cell.activation]
+    if "W_h" not in own:
+        return f(J)
+    steps = tf.transpose(J, (1, 0, 2))
+    to_units = tf.transpose(own["W_h"])
+    h = tf.scan(lambda h, J: f(J + h @ to_units), steps, tf.zeros_like(steps[0]))
+    return tf.transpose(h, (1, 0, 2))

@@ -10,7 +10,7 @@ from lmu_spiking.training import window
 from lmu_spiking.training._keras import compiled, tensorflow
 from lmu_spiking.training.losses import loss_of
 from lmu_spiking.training.noise import StateNoise
-from lmu_spiking.training.parallel import forward
+from lmu_spiking.training.parallel import forward, only_last
 from lmu_spiking.training.projection import project
 from lmu_spiking.training.settings import TrainSettings
 
@@ -28,14 +28,12 @@ class ParallelEngine:
     Parameters
     ----------
     params : LMUParams
-        All cells feedforward.
+        No cell with ``e_h`` or ``e_m``.
     settings : TrainSettings
     classes : int or None
     last : bool
         Whether only the last step is read.
     """
-
-    mode = "parallel"
 
     def __init__(self, params: LMUParams, settings: TrainSettings, classes, last: bool):
         self.params, self.settings, self.last = params, settings, last
@@ -44,6 +42,7 @@ class ParallelEngine:
         self.dtype = np.dtype(settings.precision)
         self._noise = StateNoise(params, settings, last)
         self._tables: dict = {}
+        self._projection: dict = {}
         self._step = _compiled(params, settings, classes, last, self._noise)
         self._outputs = _compiled_outputs(params, last)
 
@@ -54,7 +53,7 @@ class ParallelEngine:
         """Whether the first cell's states of inputs (n, T, c) are kept."""
         cell, (n, T, c) = self.params.cells[0], shape
         size = n * (c + (cell.b_u is not None)) * cell.order * self.dtype.itemsize
-        size *= 1 if self.last and len(self.params.cells) == 1 else T
+        size *= 1 if only_last(self.params, 0, self.last) else T
         return "cell0.theta" not in self.thetas and size <= ROOM
 
     def wash(self, shape: tuple[int, int, int]) -> int:
@@ -67,9 +66,13 @@ class ParallelEngine:
         x = np.asarray(x, dtype=self.dtype)
         if not self.keeps_states(x.shape):
             return {"x": x}
-        cell, final = self.params.cells[0], self.last and len(self.params.cells) == 1
-        states = project(cell, x, self.params.dt, final)
-        return {"x": x[:, -1] if final else x, "states": states}
+        cell, alone = self.params.cells[0], only_last(self.params, 0, self.last)
+        T = x.shape[1]
+        if T not in self._projection:
+            table = window.tables(cell.ldn, self.params.dt, T, last=alone)
+            self._projection[T] = table
+        states = project(cell, x, self._projection[T], alone)
+        return {"x": x[:, -1] if alone else x, "states": states}
 
     def gradients(self, arrays: Mapping, features: Mapping, y, weights=None, rng=None):
         """Loss, and its derivative by every trained array and window.
@@ -103,7 +106,7 @@ class ParallelEngine:
             found[name] = np.array(sum(parts))
         return float(loss), {name: found[name] for name in self.names}
 
-    def outputs(self, arrays: Mapping, features: Mapping, batch: int = 500):
+    def outputs(self, arrays: Mapping, features: Mapping, batch: int = 100):
         """Outputs (n, T, q), or (n, q) for the last step."""
         tensors = self._tensors({name: arrays[name] for name in self.params.arrays()})
         tables, _ = self._tables_for(arrays, _steps(features))
@@ -123,15 +126,12 @@ class ParallelEngine:
         """Of every cell, those of fixed windows kept; and slopes of the others."""
         found, slopes = [], {}
         for i, cell in enumerate(self.params.cells):
-            name, final = (
-                f"cell{i}.theta",
-                self.last and i == len(self.params.cells) - 1,
-            )
+            name, alone = f"cell{i}.theta", only_last(self.params, i, self.last)
             moving = name in self.thetas
             if moving or (i, steps) not in self._tables:
                 ldn = LDN(cell.order, float(arrays[name]) if moving else cell.theta)
                 table, slopes[name] = window.tables_and_slopes(
-                    ldn, self.params.dt, steps, last=final
+                    ldn, self.params.dt, steps, last=alone
                 )
                 self._tables[i, steps] = self._tensors(table)
             found.append(self._tables[i, steps])

@@ -13,18 +13,23 @@ so that ``X``, and the same of a constant 1, are computed once and mixed ever af
 import numpy as np
 
 from lmu_spiking.rates.params import CellParams
-from lmu_spiking.training import window
 from lmu_spiking.training._keras import tensorflow
 from lmu_spiking.training.parallel import memory_states
 
 
-def project(cell: CellParams, x: np.ndarray, dt: float, final: bool) -> np.ndarray:
-    """States (n, T, c', d), or (n, c', d), of each input and, with ``b_u``, of 1."""
+def project(cell: CellParams, x: np.ndarray, table: dict, final: bool) -> np.ndarray:
+    """States (n, T, c', d), or (n, c', d), of each input and, with ``b_u``, of 1.
+
+    Parameters
+    ----------
+    x : (n, T, c) ndarray
+    table : dict
+        `window.tables` of the cell.
+    final : bool
+        Whether only the last states are wanted.
+    """
     if cell.b_u is not None:
         x = np.concatenate([x, np.ones_like(x[..., :1])], axis=2)
-    T, c = x.shape[1:]
-    table = window.tables(cell.ldn, dt, T, last=final)
-    shape = (-1, c, cell.order) if final else (-1, T, c, cell.order)
     if final:
         reverse = table["H"][::-1]
         projected = [np.tensordot(some, reverse, (1, 0)) for some in _chunks(x)]
@@ -32,7 +37,7 @@ def project(cell: CellParams, x: np.ndarray, dt: float, final: bool) -> np.ndarr
     tf = tensorflow()
     table = {name: tf.constant(a, dtype=x.dtype) for name, a in table.items()}
     states = [memory_states(tf.constant(s), table, False).numpy() for s in _chunks(x)]
-    return np.concatenate(states).reshape(shape)
+    return np.concatenate(states).reshape(*x.shape, cell.order)
 
 
 def _chunks(x: np.ndarray, size: int = 100):

@@ -30,6 +30,8 @@ class Recipe:
     settings : TrainSettings
     conversion : dict
         Of `ConvertSettings`: neurons and presentation that do well.
+    merged : bool
+        Whether the validation part, by which all this was chosen, is trained on, too.
     """
 
     order: int
@@ -37,33 +39,60 @@ class Recipe:
     theta: float | None
     settings: TrainSettings
     conversion: dict[str, Any] = field(default_factory=dict)
+    merged: bool = False
+
+    def data(self, data: Sequences) -> Sequences:
+        """What of a task it trains on."""
+        return data.merged() if self.merged else data
 
 
 RECIPES = {
     "digits": Recipe(
         48,
-        200,
+        400,
         None,
         TrainSettings(
-            epochs=80, batch=50, schedule="cosine", noise=0.2, weight_decay=0.01
+            epochs=120,
+            batch=50,
+            learning_rate=0.003,
+            schedule="cosine",
+            noise=0.4,
+            weight_decay=0.01,
+            keep="last",
         ),
-        {"n_neurons": 100_000, "presentation": 0.01},
+        {"n_neurons": 300_000, "presentation": 0.01},
+        merged=True,
     ),
     "psmnist": Recipe(
         256,
         400,
         None,
         TrainSettings(
-            epochs=120, batch=100, schedule="cosine", noise=0.15, weight_decay=0.01
+            epochs=120,
+            batch=100,
+            schedule="cosine",
+            noise=0.15,
+            weight_decay=0.01,
+            keep="last",
         ),
-        {"n_neurons": 1_000_000, "presentation": 0.01},
+        {"n_neurons": 300_000, "presentation": 0.01},
+        merged=True,
+    ),
+    "psmnist-full": Recipe(  # of the whole of MNIST: order as in Chilkuri 2021
+        468,
+        512,
+        None,
+        TrainSettings(
+            epochs=60, batch=100, schedule="cosine", noise=0.15, weight_decay=0.01
+        ),
+        {"n_neurons": 3_000_000, "presentation": 0.01},
     ),
     "mackey-glass": Recipe(
         24,
         600,
         40,
         TrainSettings(
-            epochs=40, batch=2, learning_rate=0.003, schedule="cosine", noise=0.02
+            epochs=60, batch=2, learning_rate=0.003, schedule="cosine", noise=0.05
         ),
         {"n_neurons": 10_000_000, "presentation": 0.001},
     ),

@@ -18,6 +18,7 @@ CHOICES = {
     "schedule": ("constant", "cosine"),
     "mode": ("auto", "parallel", "bptt"),
     "precision": ("float32", "float64"),
+    "keep": ("best", "last"),
 }
 
 
@@ -55,7 +56,7 @@ class TrainSettings:
     crop : int, optional
         Train on so many consecutive steps of each sequence, drawn for each batch.
         Exact for the first cell, whose memory knows what came before; further cells
-        hear two windows before, and start from rest.
+        hear two windows before, and start from rest.  Not for cells with ``W_h``.
     seed : int
         Of batches, augmentation and noise, which depend on nothing but the seed, the
         epoch and the step.
@@ -63,6 +64,8 @@ class TrainSettings:
         All times at once, or step by step in NengoDL; parallel wherever it can be.
     precision : {"float32", "float64"}
         Of the gradients.  Parameters are kept in float64.
+    keep : {"best", "last"}
+        Parameters of the epoch that validates best, or of the last one.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class TrainSettings:
     seed: int = 0
     mode: str = "auto"
     precision: str = "float32"
+    keep: str = "best"
 
     def __post_init__(self):
         for name in ("epochs", "batch", "patience", "crop"):

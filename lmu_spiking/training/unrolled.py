@@ -10,13 +10,11 @@ from collections.abc import Mapping
 import nengo
 import numpy as np
 
-from lmu_spiking.networks.cell import RATE_SYNAPSE
 from lmu_spiking.networks.stack import LMUNetwork
-from lmu_spiking.rates.params import CellParams, LMUParams
-from lmu_spiking.synapse import map_onto
+from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.training._keras import nengo_dl, tensorflow
 from lmu_spiking.training.builders import PairRectified, register
-from lmu_spiking.training.window import step_slopes
+from lmu_spiking.training.loops import loop_of, loops_of
 
 
 class Unrolled:
@@ -59,7 +57,7 @@ class Unrolled:
             if activities:
                 for cell in made.cells:
                     nengo.Probe(cell.hidden)
-            connections = made.parameters | _loops(made, moving)
+            connections = made.parameters | loops_of(made, moving)
             for connection in connections.values():
                 model.config[connection].trainable = True
         self.simulator = dl.Simulator(
@@ -72,7 +70,8 @@ class Unrolled:
         )
         graph = self.simulator.tensor_graph
         signals = {
-            n: graph.signals[c] for n, c in _weights(self.simulator, connections)
+            name: graph.signals[self.simulator.model.sig[connection]["weights"]]
+            for name, connection in connections.items()
         }
         self.rows = {n: (s.key, slice(*s.slices[0])) for n, s in signals.items()}
         self.shapes = {n: s.shape for n, s in signals.items()}
@@ -139,42 +138,8 @@ class Unrolled:
         return loop_of(params, theta, self.params.dt, slope)[which]
 
 
-def loop_of(cell: CellParams, theta: float, dt: float, slope: bool = False) -> dict:
-    r"""Loop and input weights that realise the memories, or their slopes by theta.
-
-    ``A' = (A - a I) / (1 - a)`` and ``B' = B / (1 - a)``, ``A`` and ``B`` barred: exact
-    at every theta.
-    """
-    ldn = type(cell.ldn)(cell.order, theta)
-    mapped = map_onto(ldn, nengo.Lowpass(RATE_SYNAPSE * dt), dt)
-    A, B = mapped.A, mapped.B
-    if slope:
-        gain = mapped.loop.G[0] * mapped.loop.C[0]
-        A, B = (found / gain for found in step_slopes(ldn, dt))
-    each = np.eye(cell.memory_d)
-    return {"A": np.kron(each, A), "B": np.kron(each, np.reshape(B, (-1, 1)))}
-
-
-def _loops(network: LMUNetwork, moving) -> dict[str, nengo.Connection]:
-    """The connections that carry ``A'`` and ``B'`` of cells."""
-    found = {}
-    for i in moving:
-        memory = network.cells[i].memory
-        for connection in memory.connections:
-            if connection.post_obj is memory.state:
-                of_input = connection.pre_obj is memory.input
-                found[f"cell{i}.{'B' if of_input else 'A'}"] = connection
-    return found
-
-
 def _is_loop(name: str) -> bool:
     return name.endswith((".A", ".B"))
-
-
-def _weights(simulator, connections: Mapping):
-    """Names and signals of the connections' weights."""
-    for name, connection in connections.items():
-        yield name, simulator.model.sig[connection]["weights"]
 
 
 def _output_of(node: nengo.Node, steps: int, dt: float) -> np.ndarray:

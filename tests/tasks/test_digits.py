@@ -56,7 +56,9 @@ def test_seeds_draw_one_thing_each(task):
     np.testing.assert_array_equal(task.test.x, digits().test.x)
 
 
-def test_training_shifts_by_a_pixel(task):
+def test_training_shifts_by_a_pixel_if_asked(task):
+    assert task.augment is None
+    task = digits(shifts=1)
     shifted = task.augment(np.random.default_rng(0), task.train.x)
     assert (shifted.shape, task.augment.shifts) == (task.train.x.shape, 1)
     assert np.all(shifted.sum(axis=1) <= task.train.x.sum(axis=1) + 1e-4)
@@ -68,3 +70,12 @@ def test_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(MissingPackageError, match=r"scikit-learn .*\[data\]"):
         digits()
+
+
+def test_merged_trains_on_all_but_the_test_part(task):
+    merged = task.merged()
+    assert len(merged.train) == len(task.train) + len(task.valid)
+    np.testing.assert_array_equal(merged.train.x[-len(task.valid) :], task.valid.x)
+    assert merged.test is task.test
+    assert merged.valid is task.valid
+    assert "validation part in training" in merged.origin

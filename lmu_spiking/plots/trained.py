@@ -1,0 +1,216 @@
+"""Figures of trained models: published, ours in rates, and the same in spikes."""
+
+import numpy as np
+
+from lmu_spiking.plots.style import (
+    BLACK,
+    COLORS,
+    GREY,
+    MARKERS,
+    VERMILION,
+    new_figure,
+    styled,
+)
+
+MARK = {"color": BLACK, "marker": "x", "ls": "", "ms": 6, "mew": 1.5, "zorder": 4}
+SMALL = {"fontsize": 7.5}
+
+
+# -- mackey-glass ------------------------------------------------------------------
+
+
+def plot_prediction(ax, example, *, last: int = 300):
+    """The series to come, and what rates and spikes made of it.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    example : DataFrame
+        ``t, target, rate`` and a column for each spiking network.
+    last : int
+        Samples that are drawn.
+    """
+    shown = example.iloc[-last:]
+    t = np.arange(len(shown))
+    ax.plot(t, shown.target, color=GREY, lw=3.5, label="series")
+    ax.plot(t, shown.rate, color=BLACK, lw=1, label="rates")
+    spiking = [name for name in shown if name not in ("t", "target", "rate")]
+    if spiking:
+        ax.plot(t, shown[spiking[0]], color=VERMILION, lw=0.7, label=spiking[0])
+    ax.set(xlabel="Sample", ylabel="tanh(x - 1), mean removed")
+    ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, -0.36), **SMALL)
+    return ax
+
+
+def plot_model_errors(ax, models, published):
+    """NRMSE of each model, of its settled part, and as published (cross)."""
+    y = np.arange(len(models))
+    ends = [models.nrmse - models.low, models.high - models.nrmse]
+    points = {"fmt": "o", "color": VERMILION, "ms": 6}
+    ax.hlines(y, models.nrmse_settled, models.nrmse, color=GREY, lw=1)
+    ax.errorbar(models.nrmse, y, xerr=ends, label="here", **points)
+    ax.plot(
+        *(models.nrmse_settled, y, "o"),
+        color=VERMILION,
+        mfc="white",
+        label="here, first 100 steps left out",
+    )
+    known = published.set_index("model").nrmse
+    for at, name in enumerate(models.model):
+        if name in known:
+            ax.plot(known[name], at, **MARK, label=None if at else "published")
+    ax.set_yticks(y, models.model + models.seconds.map(",\n{:.0f} s".format))
+    ax.set(xlabel="NRMSE", xscale="log", ylim=(len(models) - 0.5, -0.5))
+    _plain_log(ax.xaxis)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, -0.36), ncols=3, **SMALL)
+    return ax
+
+
+def plot_spiking_errors(ax, spiking, published: float | None = None):
+    """NRMSE against neurons: measured, expected by the law, and of rates.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    spiking : DataFrame
+        ``steps_a_sample, neurons, spiking_nrmse, low, high, predicted_nrmse,
+        rate_nrmse``.
+    published : float, optional
+        Of the published rate model: a line.
+    """
+    for k, (steps, cell) in enumerate(spiking.groupby("steps_a_sample")):
+        cell, color = cell.sort_values("neurons"), COLORS[k]
+        ends = [cell.spiking_nrmse - cell.low, cell.high - cell.spiking_nrmse]
+        label = f"{steps} step{'s' * (steps > 1)} a sample"
+        ax.errorbar(
+            cell.neurons,
+            cell.spiking_nrmse,
+            yerr=ends,
+            fmt=MARKERS[k],
+            color=color,
+            ms=5,
+            label=label,
+        )
+        ax.plot(cell.neurons, cell.predicted_nrmse, color=color, label="law")
+    rate = spiking.rate_nrmse.iloc[0]
+    ax.axhline(rate, ls="--", color=BLACK, lw=1, label="rates")
+    if published is not None:
+        ax.axhline(published, ls=":", color=BLACK, lw=1, label="LMU, published, rates")
+    ax.set(xscale="log", yscale="log", xlabel="Neurons m", ylabel="NRMSE")
+    _plain_log(ax.yaxis)
+    ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, -0.36), **SMALL)
+    return ax
+
+
+def mackey_glass_figure(result):
+    """A prediction, the three models, and the spiking network against neurons."""
+    published = result.data["published"]
+    with styled():
+        figure = new_figure(12, 3.9)
+        left, middle, right = figure.subplots(1, 3)
+        plot_prediction(left, result.data["example"])
+        left.set_title("Chaos, 15 samples ahead: the end of a test series")
+        plot_model_errors(middle, result.data["models"], published)
+        middle.set_title("Trained for so many seconds")
+        known = published.set_index("model").nrmse
+        plot_spiking_errors(right, result.data["spiking"], known["LMU"])
+        right.set_title("The LMU in Poisson spikes, not retrained")
+    return figure
+
+
+# -- psmnist -----------------------------------------------------------------------
+
+
+def plot_accuracy_vs_neurons(ax, spiking):
+    """Accuracy against neurons: points measured, line the law, dashed the rates.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    spiking : DataFrame
+        ``presentation, neurons, rate_accuracy, loss, loss_low, loss_high,
+        predicted_loss``, a row for each split.
+    """
+    for k, (seconds, cell) in enumerate(spiking.groupby("presentation")):
+        mean = cell.groupby("neurons").mean(numeric_only=True)
+        rate, color = mean.rate_accuracy, COLORS[k]
+        ends = [mean.loss_high - mean.loss, mean.loss - mean.loss_low]
+        ax.errorbar(
+            mean.index,
+            100 * (rate - mean.loss),
+            yerr=100 * np.maximum(np.nan_to_num(ends), 0),
+            fmt=MARKERS[k],
+            color=color,
+            ms=5,
+            label=f"{seconds * 1e3:g} ms a pixel",
+        )
+        law = 100 * (rate - mean.predicted_loss)
+        ax.plot(mean.index, law, color=color, label="law")
+    rates = 100 * spiking.groupby("split").rate_accuracy.first().mean()
+    ax.axhline(rates, ls="--", color=BLACK, lw=1, label="rates")
+    ax.set(xscale="log", xlabel="Neurons m", ylabel="Accuracy, %")
+    ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, -0.36), **SMALL)
+    return ax
+
+
+def plot_accuracy_vs_lag(ax, latency):
+    """Accuracy of the output read before and after the last pixel's end."""
+    first = latency[latency.split == latency.split.min()]
+    for k, (seconds, cell) in enumerate(first.groupby("presentation")):
+        cell = cell[cell.neurons == cell.neurons.max()].sort_values("lag")
+        label = f"{seconds * 1e3:g} ms a pixel, m = {cell.neurons.iloc[0]:,}"
+        ax.plot(1e3 * cell.lag, 100 * cell.accuracy, color=COLORS[k], label=label)
+    ax.axvline(0, ls=":", color=GREY, lw=1)
+    ax.set(xlabel="Read so many ms after the last pixel", ylabel="Accuracy, %")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, -0.36), **SMALL)
+    return ax
+
+
+def plot_learning(ax, history, models=None):
+    """Validation accuracy against seconds of training, of each split.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    history : DataFrame
+        ``split, model, seconds, valid_accuracy``.
+    models : DataFrame, optional
+        Those of ``model, test`` that have no history become lines.
+    """
+    for k, (name, cell) in enumerate(history.groupby("model", sort=False)):
+        for i, (_, one) in enumerate(cell.groupby("split")):
+            label = None if i else name
+            color = COLORS[k]
+            ax.plot(one.seconds, 100 * one.valid_accuracy, color=color, label=label)
+    if models is not None:
+        others = models[models.model.str.contains("pixels")].groupby("model").test
+        for k, (name, test) in enumerate(others.mean().items()):
+            style = ("--", ":")[k % 2]
+            ax.axhline(100 * test, ls=style, color=GREY, lw=1, label=f"{name}, test")
+    ax.set(xscale="log", xlabel="Seconds of training", ylim=(0, 100))
+    ax.set_ylabel("Validation accuracy, %")
+    ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, -0.4), **SMALL)
+    return ax
+
+
+def psmnist_figure(result):
+    """Learning by the clock, spikes against neurons, and when they may be read."""
+    with styled():
+        figure = new_figure(12, 3.9)
+        left, middle, right = figure.subplots(1, 3)
+        plot_learning(left, result.data["history"], result.data["models"])
+        left.set_title("Learning by the clock, models of equal size")
+        plot_accuracy_vs_neurons(middle, result.data["spiking"])
+        middle.set_title("The LMU in Poisson spikes, not retrained")
+        plot_accuracy_vs_lag(right, result.data["latency"])
+        right.set_title("When the spiking output is read")
+    return figure
+
+
+def _plain_log(axis) -> None:
+    """Ticks at 1, 2 and 5, as plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,176 @@
+"""What a Keras file holds, whichever of its formats: a description and named arrays.
+
+``.keras`` is a zip with ``config.json`` and ``model.weights.h5``.  An HDF5 file has the
+weights either in groups by layer, each with its ``weight_names``, or in groups by class
+(``layers/lmu/layer/cell/vars/0``), whose numbers are the order of creation.
+
+A ``.keras`` file has checksums.  HDF5 has none, and bytes changed in many places can
+crash its library and with it the process: take such files from people you trust.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lmu_spiking.errors import (
+    LMUSpikingError,
+    ParamsFileError,
+    ValidationError,
+)
+from lmu_spiking.training.importers.hdf5 import (
+    ROOTS,
+    array_of,
+    child_of,
+    groups_by_class,
+    names_in,
+    opened,
+    text_of,
+)
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A model as it lies in a file.
+
+    Attributes
+    ----------
+    format : str
+    groups : dict of str to dict of str to ndarray
+        Arrays by path, of each layer that has any, in the order of the file.
+    by_class : bool
+        Whether groups go by class (``lmu_1``) rather than by the name of the layer.
+    config : dict or None
+        Description of the model; None where there are only weights.
+    versions : dict of str to str
+    """
+
+    format: str
+    groups: dict[str, dict[str, np.ndarray]]
+    by_class: bool
+    config: dict | None
+    versions: dict[str, str]
+
+
+@contextmanager
+def one_line(path) -> Iterator[None]:
+    """Whatever is wrong with a file, as one line that begins with its path."""
+    try:
+        yield
+    except ParamsFileError as error:
+        told = str(error).startswith(str(path))
+        raise error if told else ParamsFileError(f"{path}: {error}") from None
+    except ValidationError as error:
+        if not error.attribute.startswith(("CellParams", "LMUParams")):
+            raise
+        raise ParamsFileError(f"{path}: {error}") from None
+    except LMUSpikingError:
+        raise
+    except KeyError as error:
+        raise ParamsFileError(f"{path}: it lacks {_brief(error)}") from None
+    except OSError as error:
+        reason = error.strerror or _brief(error)
+        raise ParamsFileError(f"{path}: cannot be read: {reason}") from None
+    except Exception as error:  # zlib's, struct's and h5py's own, from damaged bytes
+        raise ParamsFileError(f"{path}: is damaged: {_brief(error)}") from None
+
+
+def read(path) -> Stored:
+    """Read a ``.keras`` or HDF5 file.
+
+    Raises
+    ------
+    ParamsFileError
+        If it is missing, damaged or of another kind.
+    MissingPackageError
+        If h5py is not installed.
+    """
+    path = checked_path("read.path", path)
+    with one_line(path):
+        if path.is_dir():
+            raise ParamsFileError(
+                "is a folder (a SavedModel?); save the model with model.save('x.keras')"
+            )
+        with path.open("rb") as file:
+            start = file.read(len(HDF5))
+        if start == HDF5:
+            with opened(path) as file:
+                return _of_hdf5(file)
+        if start.startswith(b"PK"):
+            return _of_zip(path)
+        raise ParamsFileError("is neither a .keras file (zip) nor HDF5 (.h5, .hdf5)")
+
+
+def checked_path(attribute: str, path) -> Path:
+    """A path, or a ValidationError."""
+    if not isinstance(path, (str, PathLike)):
+        raise ValidationError(attribute, path, "must be a path")
+    return Path(path)
+
+
+def _of_zip(path: Path) -> Stored:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if "config.json" not in names or "model.weights.h5" not in names:
+            raise ParamsFileError(
+                "is a zip, but not of Keras: it lacks config.json or model.weights.h5"
+            )
+        config = json.loads(archive.read("config.json"))
+        about = {}
+        if "metadata.json" in names:
+            about = json.loads(archive.read("metadata.json"))
+        weights = io.BytesIO(archive.read("model.weights.h5"))
+    _check(config)
+    versions = {k: str(about[k]) for k in ("keras_version", "backend") if k in about}
+    with opened(weights) as file:
+        groups = groups_by_class(file)
+    return Stored(".keras archive", groups, True, config, versions)
+
+
+def _of_hdf5(file) -> Stored:
+    versions = {
+        key: text_of(file.attrs[key])
+        for key in ("keras_version", "backend")
+        if key in file.attrs
+    }
+    config = file.attrs.get("model_config")
+    if config is not None:
+        config = json.loads(text_of(config))
+        _check(config)
+    if any(root in file for root in ROOTS):
+        groups = groups_by_class(file)
+        return Stored("weights by class (HDF5)", groups, True, config, versions)
+    inner = child_of(file, "model_weights") if "model_weights" in file else file
+    layers = names_in(inner, "layer_names")
+    if layers is None:
+        raise ParamsFileError("is HDF5, but holds no Keras model or weights")
+    groups = {}
+    for name in layers:
+        group = child_of(inner, name)
+        arrays = {
+            weight: array_of(group, weight)
+            for weight in names_in(group, "weight_names") or ()
+        }
+        if arrays:
+            groups[name] = arrays
+    kind = "weights by layer (HDF5)" if config is None else "whole model (HDF5)"
+    return Stored(kind, groups, False, config, versions)
+
+
+def _check(config: Any) -> None:
+    if not isinstance(config, dict) or not config:
+        raise ParamsFileError("describes no model")
+
+
+def _brief(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."

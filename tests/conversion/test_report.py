@@ -1,0 +1,192 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from lmu_spiking.conversion.conversion import convert
+from lmu_spiking.conversion.report import (
+    _interval,
+    accuracy,
+    clocked_per_step,
+    metric_of,
+    nrmse,
+    predict_loss,
+    report,
+)
+from lmu_spiking.conversion.run import present
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.rates.forward import forward
+
+X = np.random.default_rng(0).standard_normal((40, 15, 1))
+OPTIONS = {"n_neurons": 900, "presentation": 0.003, "synapse": 0.03}
+
+
+@pytest.fixture(scope="module")
+def params(lmu):
+    return lmu("W_x", size_out=3, header={"classes": 3})
+
+
+@pytest.fixture(scope="module")
+def made(params):
+    return convert(params, X, last=True, **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def labels(params):
+    """What the rate model says, wrong for every fifth."""
+    y = forward(params, X, last=True).argmax(axis=1)
+    y[::5] = (y[::5] + 1) % 3
+    return y
+
+
+def test_classes(made, params, labels):
+    found = report(made, X, labels, last=True)
+    shown = present(made, X, last=True)
+    assert (found.metric, found.rate, found.sequences) == ("accuracy", 0.8, 40)
+    assert found.spiking == np.mean(shown.y.argmax(axis=1) == labels)
+    assert found.loss == pytest.approx(found.rate - found.spiking)
+    assert found.loss_low <= found.loss <= found.loss_high
+    assert found.chance == max(np.mean(labels == k) for k in range(3))
+    assert (found.neurons, found.memory_neurons) == (900, sum(made.counts))
+    assert found.spikes_per_inference == pytest.approx(shown.spikes.mean())
+    assert found.memory_spikes_per_inference == shown.memory_spikes.mean()
+    steps = 15 * 3 + 1
+    assert found.seconds_per_inference == pytest.approx(steps * 1e-3)
+    assert found.clocked_per_inference == steps * clocked_per_step(made)
+    assert (
+        found.synops_per_inference
+        == found.spikes_per_inference + found.clocked_per_inference
+    )
+    rate = found.spikes_per_inference / (steps * 1e-3) / 900
+    assert found.mean_rate == pytest.approx(rate)
+    lags = [lag for lag, _ in found.latency]
+    np.testing.assert_allclose(lags, np.arange(-20, 21) * 1e-3, atol=1e-12)
+    assert dict(found.latency)[0.0] == found.spiking
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_values(lmu, last):
+    params = lmu("W_x", size_out=2)
+    made = convert(params, X, last=last, **OPTIONS)
+    exact = forward(params, X, last=last)
+    y = exact + 0.1 * np.random.default_rng(1).standard_normal(exact.shape)
+    found = report(made, X, y, last=last, around=0.002)
+    assert (found.metric, found.chance) == ("nrmse", 1.0)
+    assert found.rate == pytest.approx(np.sqrt(np.sum((exact - y) ** 2) / np.sum(y**2)))
+    assert found.loss == pytest.approx(found.spiking - found.rate)
+    assert found.loss_low < found.loss < found.loss_high
+    assert found.predicted_loss == pytest.approx(found.loss, rel=0.5)
+    assert len(found.latency) == 5
+    if last:
+        assert dict(found.latency)[0.0] == pytest.approx(found.spiking)
+
+
+def test_products_of_a_step_are_counted_one_by_one(lmu):
+    params = lmu("e_h W_x", memory_d=2, size_out=4)
+    made = convert(params, X, **OPTIONS)
+    loops = 2 * (3 * 3 + 3)  # A' and B' of two memories
+    weights = 2 * 1 + 3 * 6 + 2 * 3 + 3 * 1  # e_x, W_m, e_h, W_x
+    assert clocked_per_step(made) == 900 + loops + weights + 4 * 3
+
+
+def test_plain_numbers(made, labels):
+    found = report(made, X[:4], labels[:4], last=True).to_dict()
+    assert {"rate_accuracy", "spiking_accuracy", "predicted_loss"} <= set(found)
+    assert not {"rate", "spiking"} & set(found)
+
+
+def test_predicted_loss_is_that_of_many_runs(made, labels):
+    """Of 12 runs, against 24 draws of the law: within 4 standard errors and 3 %."""
+    law, spread = predict_loss(made, X, labels, last=True, runs=24)
+    runs = [
+        0.8 - accuracy(present(made, X, last=True, noise_seed=s, around=0.0).y, labels)
+        for s in range(12)
+    ]
+    assert spread > 0
+    error = np.hypot(np.std(runs) / np.sqrt(12), spread / np.sqrt(24))
+    assert abs(np.mean(runs) - law) < 4 * error + 0.03
+    assert predict_loss(made, X, labels, last=True, runs=24) == (law, spread)
+
+
+@pytest.mark.parametrize("name", ["regular", "if"])
+def test_without_a_law_no_loss_is_predicted(lmu, name):
+    params = lmu("", activation="relu")
+    made = convert(params, X, neuron_type=name, **(OPTIONS | {"n_neurons": 90}))
+    found = report(made, X, forward(params, X) + 1, last=False)
+    assert found.predicted_loss is None and found.predicted_spread is None
+    assert found.spikes_per_inference > 0
+
+
+# -- metrics ---------------------------------------------------------------------------
+
+
+def test_metrics():
+    outputs = np.array([[0.1, 0.9], [2.0, 1.0], [0.0, 1.0]])
+    assert accuracy(outputs, np.array([1, 0, 0])) == 2 / 3
+    assert nrmse(np.array([1.0, 2.0]), np.array([1.0, 1.0])) == np.sqrt(0.5)
+    assert metric_of([0, 1]) is metric_of(np.array([3], np.uint8)) is accuracy
+    assert metric_of([0.0, 1.0]) is metric_of([[0], [1]]) is nrmse
+
+
+def test_the_interval_of_accuracies_is_students():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 50)
+    exact, spiking = rng.standard_normal((2, 50, 2))
+    right = [(e.argmax(1) == y).astype(float) for e in (exact, spiking)]
+    expected = stats.ttest_rel(*right).confidence_interval(0.95)
+    np.testing.assert_allclose(_interval(accuracy, exact, spiking, y), expected)
+
+
+def test_the_interval_of_errors_covers_their_difference():
+    """95 % of 200 data sets, within 4 standard errors of a proportion (6 %)."""
+    rng = np.random.default_rng(0)
+    n, inside = 400, 0
+    truth = np.sqrt(1.25) - 1.0  # y, exact and spiking errors of variance 1, 1, 1.25
+    for _ in range(200):
+        y, e, more = rng.standard_normal((3, n, 1))
+        low, high = _interval(nrmse, y + e, y + e + 0.5 * more, y)
+        inside += low < truth < high
+    assert abs(inside / 200 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 200)
+
+
+# -- what a hostile user brings --------------------------------------------------------
+
+
+def test_one_sequence_has_no_interval(made, labels):
+    found = report(made, X[1:2], labels[1:2], last=True)
+    assert np.isnan([found.loss_low, found.loss_high]).all()
+
+
+def test_one_kind_of_class(made):
+    found = report(made, X, np.zeros(40, np.uint64), last=True)
+    assert found.chance == 1.0
+
+
+@pytest.mark.parametrize(
+    ("y", "last", "message"),
+    [
+        (np.zeros(39, int), True, "y: 39 must be as many as x, 40"),
+        (np.zeros(40, int), False, "last: False does not suit classes; use last=True"),
+        (np.full(40, -1), True, "y: -1 is not a class of 3 outputs; use 0 to 2"),
+        (np.full(40, 3), True, "y: 3 is not a class of 3 outputs"),
+        (np.zeros(40), True, r"y: \(40,\) must be \(40, 3\), or whole-numbered"),
+        (np.ones((40, 15, 3)), True, r"y: \(40, 15, 3\) must be \(40, 3\)"),
+        (np.ones((40, 3)), False, r"y: \(40, 3\) must be \(40, 15, 3\)"),
+        (np.zeros((40, 3)), True, "y: 'y' is 0 throughout"),
+        (np.full((40, 3), np.nan), True, "y: .* must be finite numbers"),
+        (["a"] * 40, True, "y: .* must be finite numbers"),
+        (iter([0] * 40), True, "y: .* must be finite numbers"),
+        (None, True, "y: .* must be finite numbers"),
+    ],
+)
+def test_targets_that_do_not_fit(made, y, last, message):
+    for function in (report, predict_loss):
+        with pytest.raises(ValidationError, match=f"{function.__name__}.{message}"):
+            function(made, X, y, last=last)
+
+
+def test_data_that_do_not_fit(made, labels):
+    for function in (report, predict_loss):
+        with pytest.raises(ValidationError, match=f"{function.__name__}.x: "):
+            function(made, iter(X), labels, last=True)
+    with pytest.raises(ValidationError, match=r"predict_loss.runs: 1 must be a whole"):
+        predict_loss(made, X, labels, last=True, runs=1)

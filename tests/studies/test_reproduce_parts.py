@@ -1,0 +1,37 @@
+import json
+
+import pytest
+
+from lmu_spiking.studies.reproduce.parts import kept
+
+
+@pytest.fixture
+def counted():
+    calls = []
+
+    def make():
+        calls.append(1)
+        return {"value": (1, float("nan")), "calls": len(calls)}
+
+    return make
+
+
+def test_what_is_finished_is_not_done_again(counted, tmp_path):
+    about = {"m": 3, "sizes": (1, 2)}
+    first = kept(tmp_path, "part", about, counted)
+    assert first == {"value": [1, None], "calls": 1}
+    assert kept(tmp_path, "part", about, counted) == first
+    assert kept(tmp_path, "part", about | {"m": 4}, counted)["calls"] == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"about": 1}'])
+def test_a_damaged_part_is_done_again(counted, tmp_path, text):
+    path = tmp_path / "parts" / "part.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    assert kept(tmp_path, "part", {}, counted)["calls"] == 1
+    assert json.loads(path.read_text())["value"]["calls"] == 1
+
+
+def test_without_a_folder_nothing_is_kept(counted):
+    assert [kept(None, "part", {}, counted)["calls"] for _ in range(2)] == [1, 2]

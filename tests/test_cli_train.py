@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from lmu_spiking.cli.shell import status
+from lmu_spiking.rates import load_params
+
+QUICK = ["--order=4", "--units=6", "--epochs=2"]
+KEYS = {
+    *("rate_accuracy", "valid_accuracy", "chance", "n_params", "epochs", "best_epoch"),
+    *("stopped", "mode", "train_seconds", "seed", "settings", "versions", "files"),
+    *("task", "origin", "metric"),
+}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lmu_spiking.plots.style.png", lambda figure: b"\x89PNG")
+    monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
+    monkeypatch.setenv("PYTHONWARNINGS", "")
+
+
+@pytest.fixture
+def shell(capsys):
+    def run(*arguments):
+        code = status([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (["jazz"], "jazz"),
+        (["digits", "--data=mnist.npz"], "--data"),
+        (["digits", "--epochs=0"], "epochs"),
+        (["digits", "--learning-rate=-1"], "learning_rate"),
+        (["digits", "--noise=-1"], "noise"),
+        (["digits", "--mode=magic"], "mode"),
+        (["digits", "--seed=-1"], "--seed"),
+        (["digits", "--split=-1"], "--split"),
+        (["ecg", "--split=1"], "--split"),
+        (["digits", "--order=0"], "order"),
+        (["digits", "--start-from=missing.npz"], "missing.npz"),
+        (["psmnist", "--data=missing.npz"], "missing.npz"),
+    ],
+)
+def test_mistake_is_told_in_one_line(shell, line, told):
+    pytest.importorskip("sklearn")
+    code, out, err = shell("train", *line, "--json")
+    assert code == 2
+    assert out == ""
+    assert told in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_missing_tensorflow_names_the_extra(shell, monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)
+    code, _, err = shell("train", "digits", *QUICK)
+    assert code == 2
+    assert "lmu_spiking[train]" in err.splitlines()[-1]
+
+
+def test_train_prints_and_keeps_the_contract(shell):
+    pytest.importorskip("tensorflow")
+    code, out, told = shell("train", "digits", *QUICK, "--split=2", "--json")
+    assert code == 0
+    assert out.count("\n") == 1
+    record = json.loads(out)
+    assert record.keys() >= KEYS
+    assert "seed 2" in told
+    params = load_params(record["files"]["model"])
+    assert params.header["task_options"] == {"seed": 2}
+    assert params.cells[0].order == 4
+    assert len(json.loads(Path("out/digits/training.json").read_text())["history"]) == 2
+
+
+def test_the_same_command_goes_on_where_it_was(shell):
+    pytest.importorskip("tensorflow")
+    code, first, _ = shell("train", "digits", *QUICK, "--json")
+    assert code == 0
+    model = Path("out/digits/model.npz").read_bytes()
+    code, again, _ = shell("train", "digits", *QUICK, "--json")
+    assert code == 0
+    assert json.loads(again)["rate_accuracy"] == json.loads(first)["rate_accuracy"]
+    assert Path("out/digits/model.npz").read_bytes() == model
+
+
+def test_trained_model_is_converted(shell):
+    pytest.importorskip("tensorflow")
+    assert shell("train", "digits", *QUICK)[0] == 0
+    line = ["--neurons=2000", "--presentation=0.001", "--sequences=4", "--jobs=1"]
+    code, out, _ = shell("convert", "out/digits/model.npz", *line, "--json")
+    assert code == 0
+    assert json.loads(out)["task"] == "digits"
+
+
+def test_a_window_is_learned_on_request(shell):
+    pytest.importorskip("tensorflow")
+    assert shell("train", "digits", *QUICK, "--train-theta")[0] == 0
+    trained = load_params("out/digits/model.npz")
+    assert trained.cells[0].theta != 0.064

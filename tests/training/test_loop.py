@@ -1,0 +1,194 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lmu_spiking.errors import ParamsFileError, ValidationError
+from lmu_spiking.rates import forward, load_params, save_params
+from lmu_spiking.training import TrainSettings, evaluate, train
+
+tf = pytest.importorskip("tensorflow")
+
+QUICK = {"epochs": 4, "batch": 8, "learning_rate": 0.01}
+
+
+def _jitter(rng, x):
+    return x + 0.1 * rng.standard_normal(x.shape).astype(np.float32)
+
+
+def _same(one, other):
+    values = one.arrays().items()
+    same = all(np.array_equal(v, other.arrays()[name]) for name, v in values)
+    return same and [c.theta for c in one.cells] == [c.theta for c in other.cells]
+
+
+def test_classes_are_learnt(lmu, task):
+    params, data = lmu(["tanh"]), task(classes=3)
+    settings = TrainSettings(epochs=40, batch=8, learning_rate=0.02, schedule="cosine")
+    before = evaluate(params, data.valid, 3)
+    trained = train(params, data, settings)
+    assert evaluate(trained.params, data.valid, 3) > max(before, 0.6)
+    assert trained.stopped == "epochs" and len(trained.history) == 40
+    assert trained.history[-1]["loss"] < 0.5 * trained.history[0]["loss"]
+    best = max(r["valid_accuracy"] for r in trained.history)
+    assert trained.history[trained.best_epoch - 1]["valid_accuracy"] == best
+    header = trained.params.header
+    assert header["results"]["valid_accuracy"] == best
+    assert header["task"] == "walks" and header["versions"]["tensorflow"]
+    assert header["training"]["settings"]["seed"] == 0
+
+
+def test_values_at_every_step_are_learnt_from_crops(lmu, task):
+    """Of one cell and of two, whose memory hears what was before the crop."""
+    data = task(last=False, steps=200)
+    for cells in (["tanh"], ["tanh", "linear"]):
+        params = lmu(cells)
+        settings = TrainSettings(epochs=40, batch=8, learning_rate=0.02, crop=20)
+        trained = train(params, data, settings)
+        nrmse = evaluate(trained.params, data.valid)
+        assert nrmse < 0.7 * evaluate(params, data.valid)
+        y = forward(trained.params, data.valid.x)
+        error = np.sqrt(np.mean((y - data.valid.y) ** 2) / np.mean(data.valid.y**2))
+        assert nrmse == pytest.approx(error, rel=1e-6)
+
+
+def test_crops_of_one_cell_are_exact(lmu, task):
+    """Their outputs are those of the whole sequence."""
+    from lmu_spiking.training.batches import Batches
+    from lmu_spiking.training.parallel_engine import ParallelEngine
+
+    params, data = lmu(["tanh"], "W_x"), task(last=False, steps=90)
+    settings = TrainSettings(crop=10, batch=8, precision="float64")
+    engine = ParallelEngine(params, settings, None, False)
+    batch = next(Batches(engine, settings, data).epoch(1))
+    assert batch["y"].shape == (8, 10, 3) and batch["weights"].all()
+    found = engine.outputs(params.arrays(), batch["features"])
+    whole = forward(params, data.train.x)
+    at = [np.argwhere((data.train.y[:, :81] == y[0]).all(-1))[0] for y in batch["y"]]
+    expected = [whole[i, t : t + 10] for i, t in at]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["parallel", "bptt"])
+def test_interrupted_and_resumed_it_ends_alike(lmu, task, tmp_path, mode):
+    """Bit for bit; with what draws numbers: augmentation, and noise if parallel."""
+    params, data = lmu(["tanh"]), task(classes=3, augment=_jitter, steps=8)
+    settings = TrainSettings(
+        **QUICK,
+        mode=mode,
+        schedule="cosine",
+        trainable_theta=True,
+        weight_decay=0.01,
+        noise=0.1 if mode == "parallel" else 0.0,
+    )
+    whole = train(params, data, settings)
+    path = tmp_path / "going.npz"
+
+    def interrupt(epoch, epochs, record):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(params, data, settings, checkpoint=path, progress=interrupt)
+    assert load_params(path).header["checkpoint"]["history"][-1]["epoch"] == 2
+    resumed = train(params, data, settings, checkpoint=path)
+    assert _same(resumed.params, whole.params)
+    assert resumed.best_epoch == whole.best_epoch
+    losses = [[r["loss"] for r in t.history] for t in (resumed, whole)]
+    assert losses[0] == losses[1]
+    again = train(params, data, settings, checkpoint=path)  # nothing is left to do
+    assert _same(again.params, whole.params) and again.seconds == resumed.seconds
+    assert not _same(whole.params, params)
+
+
+def test_noise_and_augmentation_follow_the_seed(lmu, task):
+    params, plain = lmu(["tanh"]), task(classes=3)
+    jittered = dataclasses.replace(plain, augment=_jitter)
+    settings = {**QUICK, "epochs": 1}
+
+    def loss(data, **more):
+        trained = train(params, data, TrainSettings(**settings, **more))
+        return trained.history[0]["loss"]
+
+    assert loss(plain, noise=0.1) == loss(plain, noise=0.1)
+    assert loss(jittered) == loss(jittered)
+    different = [loss(plain), loss(plain, noise=0.1), loss(jittered)]
+    different += [loss(plain, seed=1), loss(plain, noise=0.1, seed=1)]
+    assert len(set(different)) == 5
+
+
+def test_it_stops_when_validation_does_not_improve(lmu, task):
+    params, data = lmu(["tanh"]), task()
+    settings = TrainSettings(epochs=50, batch=8, learning_rate=1e-9, patience=2)
+    data = dataclasses.replace(
+        data, valid=dataclasses.replace(data.valid, y=-data.valid.y)
+    )
+    trained = train(params, data, dataclasses.replace(settings, learning_rate=0.05))
+    assert trained.stopped == "patience"
+    assert len(trained.history) == trained.best_epoch + 2
+    best = min(r["valid_loss"] for r in trained.history)
+    outputs = forward(trained.params, data.valid.x, last=True)
+    assert np.mean((outputs - data.valid.y) ** 2) == pytest.approx(best, rel=1e-5)
+
+
+def test_it_stops_in_time(lmu, task):
+    settings = TrainSettings(epochs=1000, batch=8, seconds=1e-6)
+    trained = train(lmu(["tanh"]), task(), settings)
+    assert trained.stopped == "seconds" and len(trained.history) == 1
+
+
+def test_only_what_is_trainable_moves(lmu, task):
+    params = lmu(["tanh"])
+    settings = TrainSettings(**QUICK, trainable="readout.D", trainable_theta=(0,))
+    trained = train(params, task(), settings).params
+    moved = [n for n, a in trained.arrays().items() if (a != params.arrays()[n]).any()]
+    assert moved == ["readout.D"]
+    assert trained.cells[0].theta != params.cells[0].theta
+
+
+def test_a_loss_that_diverges_is_one_line(lmu, task):
+    settings = TrainSettings(epochs=20, batch=8, optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(
+        ValidationError, match=r"^TrainSettings\.learning_rate: [^\n]*$"
+    ):
+        train(lmu(["linear"]), task(), settings)
+
+
+def test_recurrent_cells_need_bptt(lmu, task):
+    settings = TrainSettings(mode="parallel")
+    with pytest.raises(ValidationError, match="mode='bptt'"):
+        train(lmu(["tanh"], "e_h"), task(), settings)
+
+
+def test_a_task_must_fit(lmu, task):
+    data = task()
+    with pytest.raises(ValidationError, match=r"train\.params\.size_in"):
+        train(lmu(["tanh"], size_in=3), data)
+    with pytest.raises(ValidationError, match=r"train\.params\.size_out"):
+        train(lmu(["tanh"]), task(classes=4))
+    with pytest.raises(ValidationError, match=r"train\.params\.dt"):
+        train(lmu(["tanh"]), dataclasses.replace(data, dt=0.002))
+    with pytest.raises(ValidationError, match=r"TrainSettings\.crop"):
+        train(lmu(["tanh"]), data, TrainSettings(crop=5))
+
+
+def test_checkpoints_of_other_trainings_are_refused(lmu, task, tmp_path):
+    params, data, path = lmu(["tanh"]), task(), tmp_path / "going.npz"
+    settings = TrainSettings(**QUICK)
+    train(params, data, settings, checkpoint=path)
+    other = dataclasses.replace(settings, seed=5)
+    with pytest.raises(ValidationError, match=r"^train\.checkpoint: [^\n]*other seed;"):
+        train(params, data, other, checkpoint=path)
+    with pytest.raises(ValidationError, match="other start"):
+        train(lmu(["tanh"], seed=2), data, settings, checkpoint=path)
+    with pytest.raises(ValidationError, match="other data"):
+        train(params, task(seed=1), settings, checkpoint=path)
+    longer = dataclasses.replace(settings, epochs=5)
+    assert len(train(params, data, longer, checkpoint=path).history) == 5
+    assert len(train(params, data, other, checkpoint=path, resume=False).history) == 4
+    save_params(params, path)
+    with pytest.raises(ValidationError, match="no training"):
+        train(params, data, settings, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ParamsFileError, match=str(path)):
+        train(params, data, settings, checkpoint=path)
