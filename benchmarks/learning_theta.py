@@ -23,7 +23,7 @@ from lmu_spiking.studies.records import write_json
 ROOT = Path(__file__).resolve().parent.parent
 SEED, SEEDS, FACTORS = 5600, 10, (0.25, 4.0)
 BAR = 0.05
-RECIPES = {"coarse to fine": SEEDS, "plain": SEEDS, "readout too": 3}  # seeds of each
+RECIPES = {"coarse to fine": SEEDS, "plain": 3, "readout too": 3}  # seeds of each
 
 
 def summarise(rows: list[dict]) -> list[dict]:

@@ -46,7 +46,7 @@ def trained_digits(
     from lmu_spiking.training.recipes import recipe_for, start
 
     recipe = recipe_for("digits")
-    data = recipe.data(_repeated(load_task("digits", seed=seed), repeats))
+    data = _repeated(load_task("digits", seed=seed), repeats)
     settings = replace(recipe.settings, seed=seed)
     if epochs is not None:
         settings = replace(settings, epochs=epochs)
