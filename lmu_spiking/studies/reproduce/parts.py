@@ -42,7 +42,6 @@ def trained(recipe: Recipe, data, seed: int, out, name: str, bar) -> Trained:
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint = folder / f"{name}.npz"
     with bar(f"Epochs of {name}", recipe.settings.epochs) as progress:
-        data = recipe.data(data)
         return train(
             start(recipe, data, seed),
             data,
