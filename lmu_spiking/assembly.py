@@ -58,6 +58,10 @@ class Assembly:
     T: np.ndarray
     tuning: str
 
+    def tiled(self, n: int) -> "Assembly":
+        """The same for ``n`` times the inputs, each with neurons of its own."""
+        return dataclasses.replace(self, population=self.population.tiled(n))
+
     @property
     def plain(self) -> bool:
         """Whether the neurons carry the Legendre coefficients themselves."""

@@ -17,7 +17,7 @@ Nengo) have decoders solved by least squares, which know how noisy the spikes ar
 Letters: ``d`` order, ``m`` neurons, ``n`` neurons of one dimension, ``P`` points.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import nengo
@@ -98,6 +98,16 @@ class Population:
         if np.any(self.per_unit > 1):
             neurons = population_of(neurons, self.per_unit)
         return neurons
+
+    def tiled(self, n: int) -> "Population":
+        """``n`` such populations side by side."""
+        per_entry = {
+            name: np.tile(getattr(self, name), n)
+            for name in ("encoders", "gain", "bias", "decoders", "per_unit", "ceiling")
+        }
+        of = np.add.outer(self.order * np.arange(n), self.dimension).ravel()
+        radii = np.tile(self.radii, n)
+        return replace(self, dimension=of, radii=radii, **per_entry)
 
     def rates(self, i: int, x) -> np.ndarray:
         """Spikes per second of dimension ``i``'s entries at ``x`` (P,): (P, n), Hz."""

@@ -7,7 +7,7 @@ from typing import Any
 import nengo
 import numpy as np
 
-from lmu_spiking.assembly import choose_tau
+from lmu_spiking.assembly import Assembly, choose_tau
 from lmu_spiking.conversion.calibration import CellUse, calibrate
 from lmu_spiking.conversion.settings import ConvertSettings
 from lmu_spiking.errors import ValidationError
@@ -60,10 +60,16 @@ class Conversion:
         noise_seed : int, optional
             Draws the spikes; that of the settings by default.
         """
+        return self._network(copies, noise_seed, self.assemblies)
+
+    def _network(self, copies: int, noise_seed: int | None, assemblies) -> LMUNetwork:
         s = self.settings
         seed = s.noise_seed if noise_seed is None else noise_seed
         seeds = iter(draw_seeds(seed, 2 * len(self.counts)))
-        memories = [m | {"noise_seed": next(seeds)} for m in self.memories]
+        memories = [
+            options | {"noise_seed": next(seeds), "assembly": assembly}
+            for options, assembly in zip(self.memories, assemblies, strict=True)
+        ]
         hidden = [replace(h, noise_seed=next(seeds)) for h in self.hidden]
         return LMUNetwork(
             self.params,
@@ -81,7 +87,12 @@ class Conversion:
     def built(self) -> LMUNetwork:
         """One copy, to look at."""
         with nengo.Network(add_to_container=False):
-            return self.network()
+            return self._network(1, None, [None] * len(self.counts))
+
+    @property
+    def assemblies(self) -> list[Assembly]:
+        """Neurons and coordinates of each memory, found once."""
+        return [cell.memory.assembly for cell in self.built.cells]
 
 
 def convert(

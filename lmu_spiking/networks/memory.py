@@ -5,7 +5,7 @@ from collections.abc import Callable
 import nengo
 import numpy as np
 
-from lmu_spiking.assembly import assemble, choose_tau
+from lmu_spiking.assembly import Assembly, assemble, choose_tau
 from lmu_spiking.errors import (
     ValidationError,
     check_positive,
@@ -76,6 +76,9 @@ class LegendreMemory(nengo.Network):
     aggregated : bool
         Simulate the sum of all neurons of a side as one Poisson variable: the same in
         distribution, at a cost that does not grow with ``n_neurons``.
+    assembly : Assembly, optional
+        Neurons and coordinates of another such memory, in place of new ones; repeated
+        where this one has more inputs.
     tuning_seed : int
         Draws the curves.
     noise_seed : int, optional
@@ -135,6 +138,7 @@ class LegendreMemory(nengo.Network):
         readouts=None,
         delay_steps: int = 0,
         aggregated: bool = False,
+        assembly: Assembly | None = None,
         tuning_seed: int = 0,
         noise_seed: int | None = None,
         label: str | None = None,
@@ -162,21 +166,24 @@ class LegendreMemory(nengo.Network):
                 ldn, dt, n_neurons, tuning, neurons, max_rate, signal, size_in, readouts
             )
         mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
-        assembly = assemble(
-            ldn,
-            mapped,
-            dt,
-            n_neurons,
-            radii=None if radii is None else _spread(radii, size),
-            neurons=neurons,
-            tuning=tuning,
-            max_rate=max_rate,
-            aggregated=aggregated,
-            rng=np.random.RandomState(tuning_seed),
-            signal=signal,
-            readouts=readouts,
-            size_in=size_in,
-        )
+        if assembly is None:
+            assembly = assemble(
+                ldn,
+                mapped,
+                dt,
+                n_neurons,
+                radii=None if radii is None else _spread(radii, size),
+                neurons=neurons,
+                tuning=tuning,
+                max_rate=max_rate,
+                aggregated=aggregated,
+                rng=np.random.RandomState(tuning_seed),
+                signal=signal,
+                readouts=readouts,
+                size_in=size_in,
+            )
+        else:
+            assembly = assembly.tiled(_times(size, assembly.population.order))
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         self.ldn, self.mapped, self.assembly = ldn, mapped, assembly
         self.dt, self.size_in = float(dt), size_in
@@ -344,6 +351,17 @@ def _configured(neuron_type):
         return neuron_type
     chosen = nengo.Config.default(nengo.Ensemble, "neuron_type")
     return "poisson" if chosen is nengo.Ensemble.neuron_type.default else chosen
+
+
+def _times(size: int, order: int) -> int:
+    """How often an assembly of ``order`` coefficients fits into ``size``."""
+    if size % order:
+        raise ValidationError(
+            "LegendreMemory.assembly",
+            order,
+            f"coefficients do not go into the {size} of this memory",
+        )
+    return size // order
 
 
 def _spread(radii, size: int) -> np.ndarray:
