@@ -21,7 +21,7 @@ from lmu_spiking.studies.learning.records import made_with
 from lmu_spiking.studies.records import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
-SEED, EPOCHS, BAR = 5700, 100, 0.1
+SEED, EPOCHS, BAR = 5700, 60, 0.1
 LSTM_UP_TO = 3_162
 
 
