@@ -81,7 +81,11 @@ def load_state(path, settings: TrainSettings, about: dict) -> State:
     ValidationError
         If it is not of this training.
     """
-    best, extra = load_with_extra(path)
+    try:
+        best, extra = load_with_extra(path)
+    except ParamsFileError as error:
+        way_out = "remove it, or resume=False (--fresh) to overwrite it"
+        raise ParamsFileError(f"{error}; {way_out}") from None
     told = best.header.get("checkpoint")
     if not isinstance(told, dict):
         raise ValidationError(
