@@ -13,11 +13,13 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-in
 COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 	--custom-compile-command "make lock" pyproject.toml --python-version 3.11
 
-.PHONY: help run test test-train reproduce bench lint notebooks lock clean
+.PHONY: help run test test-train reproduce reproduce-train learned bench lint \
+	notebooks lock clean
 .DEFAULT_GOAL := help
 
 # What `lmu-spiking reproduce` knows; the LSTM of capacity needs LOCK=locks/full.txt.
 PUBLISHED := poisson-figure capacity delay-network
+LEARNED := mackey-glass psmnist
 
 # What needs TensorFlow; everything else has run without it.
 TRAINED := tests/training tests/test_cli_train.py \
@@ -32,7 +34,7 @@ test-train: export TF_NUM_INTRAOP_THREADS = 1
 test-train: export TF_NUM_INTEROP_THREADS = 1
 
 help: ## list these
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
 	$(VENV)/bin/lmu-spiking run --input ecg --out out/ecg
@@ -55,6 +57,19 @@ reproduce: $(INSTALLED) ## published figures, spike noise and the error law agai
 	for name in $(PUBLISHED); do \
 		$(VENV)/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done
 	$(VENV)/bin/python benchmarks/spikes.py
+
+reproduce-train: ## what is trained again, with TensorFlow in .venv-full (two hours)
+	$(MAKE) --no-print-directory learned VENV=.venv-full LOCK=locks/full.txt
+
+learned: export OMP_NUM_THREADS = 1
+learned: export TF_NUM_INTRAOP_THREADS = 1
+learned: export TF_NUM_INTEROP_THREADS = 1
+learned: $(INSTALLED)
+	for script in training learning_digits learning_length learning_theta \
+		learning_invariance learning_cost; do \
+		$(VENV)/bin/python benchmarks/$$script.py || exit; done
+	for name in $(LEARNED); do \
+		$(VENV)/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done
 
 bench: $(INSTALLED) ## speed, as ratios against peers
 	$(VENV)/bin/python benchmarks/scaling.py
