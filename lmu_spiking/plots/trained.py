@@ -188,7 +188,7 @@ def plot_learning(ax, history, models=None):
             style = ("--", ":")[k % 2]
             ax.axhline(100 * test, ls=style, color=GREY, lw=1, label=f"{name}, test")
     ax.set(xscale="log", xlabel="Seconds of training", ylim=(0, 100))
-    ax.set_ylabel("Validation accuracy, %")
+    ax.set_ylabel("Accuracy on 400 digits trained on, %")
     ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, -0.4), **SMALL)
     return ax
 

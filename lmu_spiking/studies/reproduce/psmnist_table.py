@@ -64,7 +64,7 @@ def notes(
         "the published are of the same test set"
         if whole
         else (
-            "the published are of the whole of MNIST, with 14 times as many digits to "
+            "the published are of the whole of MNIST, with 12 times as many digits to "
             "train on: beside them, not against them"
         )
     )
