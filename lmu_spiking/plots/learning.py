@@ -230,6 +230,7 @@ def plot_curves(ax, result: dict):
     ax.axhline(result["chance"], color=GREY, ls=":", lw=0.9, label="chance")
     scale = "linear" if result["metric"] == "accuracy" else "log"
     ax.set(xlabel="Seconds of training", xscale="log", yscale=scale)
+    ax.xaxis.set_minor_formatter("")  # less than a decade has room for its ends
     name = "accuracy" if result["metric"] == "accuracy" else "NRMSE"
     ax.set(ylabel=f"Validation {name}", title=result["task"])
     ax.legend()
