@@ -104,3 +104,15 @@ def stream():
     ``add_output``) a list, the state first.
     """
     return _stream
+
+
+@pytest.fixture
+def shell(capsys):
+    """Run a command line in this process: status, standard output and error."""
+    from lmu_spiking.cli.shell import status
+
+    def run(*arguments):
+        code = status([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import lmu_spiking
-from lmu_spiking.cli.shell import status
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.studies.records import to_json
 
@@ -36,17 +35,6 @@ def elsewhere(tmp_path, monkeypatch):
         monkeypatch.setattr(f"lmu_spiking.{place}.png", lambda figure: b"\x89PNG")
     monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
     monkeypatch.setenv("PYTHONWARNINGS", "")  # which study sets
-
-
-@pytest.fixture
-def shell(capsys):
-    """Run a command line in this process: status, standard output and error."""
-
-    def run(*arguments):
-        code = status([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

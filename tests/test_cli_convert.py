@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmu_spiking.cli.shell import status
 from lmu_spiking.rates import LMUParams, save_params
 
 pytest.importorskip("sklearn")
@@ -23,15 +22,6 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr("lmu_spiking.plots.style.png", lambda figure: b"\x89PNG")
     monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
     monkeypatch.setenv("PYTHONWARNINGS", "")  # which convert sets
-
-
-@pytest.fixture
-def shell(capsys):
-    def run(*arguments):
-        code = status([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def save(path="model.npz", size_in=1, size_out=10, **header):

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from lmu_spiking.cli.shell import status
 from lmu_spiking.rates import load_params
 
 QUICK = ["--order=4", "--units=6", "--epochs=2"]
@@ -20,15 +19,6 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr("lmu_spiking.plots.style.png", lambda figure: b"\x89PNG")
     monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
     monkeypatch.setenv("PYTHONWARNINGS", "")
-
-
-@pytest.fixture
-def shell(capsys):
-    def run(*arguments):
-        code = status([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def convert(
             n,
             chosen.max_rate,
             use.top,
-            chosen.samples_are_aggregated,
+            chosen.simulates_sums,
         )
         for n, use in zip(per_unit, uses, strict=True)
     ]
@@ -189,7 +189,7 @@ def _memory(
         )
     options: dict[str, Any] = {
         "max_rate": settings.max_rate,
-        "aggregated": settings.samples_are_aggregated,
+        "aggregated": settings.simulates_sums,
         "tuning": settings.tuning,
         "synapse": settings.synapse,
     }

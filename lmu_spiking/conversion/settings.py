@@ -80,6 +80,6 @@ class ConvertSettings:
             )
 
     @property
-    def samples_are_aggregated(self) -> bool:
+    def simulates_sums(self) -> bool:
         """Whether neurons are simulated as sums, which only Poisson-like ones allow."""
         return self.aggregated and self.neuron_type in ("poisson", "stochastic")

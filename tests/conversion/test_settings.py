@@ -59,7 +59,5 @@ def test_values():
     [("poisson", True), ("stochastic", True), ("regular", False), ("if", False)],
 )
 def test_only_neurons_whose_sums_are_known_are_aggregated(name, sums):
-    assert ConvertSettings(neuron_type=name).samples_are_aggregated == sums
-    assert not ConvertSettings(
-        neuron_type=name, aggregated=False
-    ).samples_are_aggregated
+    assert ConvertSettings(neuron_type=name).simulates_sums == sums
+    assert not ConvertSettings(neuron_type=name, aggregated=False).simulates_sums
