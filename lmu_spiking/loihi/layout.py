@@ -1,0 +1,267 @@
+r"""The chip pass: a memory as neurons, whole-number weights and cores.
+
+::
+
+    input -> pulses (host) ==> neurons (cores) -> decoded on the host
+                                 ^      |
+                                 +- W --+
+
+Everything is one synapse away from the neurons: their own spikes with the weights
+``W = E A' D`` and the input's with ``E B'``, ``E`` encoding and ``D`` decoding
+(`tuning`, `decoding`), ``A', B'`` mapped onto the synapse as the target has it
+(`arithmetic`).  On the chip the weights of each core are then put on its grid
+(`scaling`) so that their errors cancel (`rounding`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lmu_spiking.assembly import signal_moments, weights_of
+from lmu_spiking.errors import check_positive
+from lmu_spiking.ldn import LDN
+from lmu_spiking.loihi.arithmetic import effective_tau, rounded, synaptic_decay
+from lmu_spiking.loihi.decoding import Decoding, measure_decoders
+from lmu_spiking.loihi.rounding import round_weights
+from lmu_spiking.loihi.scaling import Grid, grid_of
+from lmu_spiking.loihi.tuning import MAX_RATE, Curves, choose_curves
+from lmu_spiking.spec import SignalSpec
+from lmu_spiking.synapse import Mapped, map_onto
+from lmu_spiking.tasks import white_noise
+
+PAIRS = 16  # of pulses for one input: 32 axons
+SUDDENLY = 1.5  # times the rms: a step that the memory must survive
+SEED = 20220125  # of the noise that decoders are measured on
+SECONDS = 30.0  # of it; as many windows, where those are longer than a second
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """A memory laid out for one target.
+
+    Attributes
+    ----------
+    target : str
+    ldn : LDN
+    mapped : Mapped
+        It, on the target's synapse.
+    dt, tau : float
+        Step and synapse as asked for, seconds.
+    input_range : float
+        Inputs beyond it are clipped.
+    curves : Curves
+    decoding : Decoding
+    weights : (m, m) ndarray
+        From ``neurons`` to ``neurons``, Nengo's transform: the gain not included.
+    inputs : (m, 2 K) ndarray
+        From the pulses; (m, 1), from the input itself, on ``core``.
+    block : int
+        Neurons on a core.
+    grids : tuple of Grid
+        Of each core; none without rounding.
+    rounding : (P, d) ndarray
+        What rounding adds to the drive of the carried coordinates, at the steps of
+        ``decoding.activities``.
+    """
+
+    target: str
+    ldn: LDN
+    mapped: Mapped
+    dt: float
+    tau: float
+    input_range: float
+    curves: Curves
+    decoding: Decoding
+    weights: np.ndarray
+    inputs: np.ndarray
+    block: int
+    grids: tuple[Grid, ...]
+    rounding: np.ndarray
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons, ``m``."""
+        return len(self.curves.gain)
+
+
+def lay_out(
+    ldn: LDN,
+    n_neurons: int,
+    neurons,
+    *,
+    target: str,
+    tau: float,
+    dt: float,
+    signal=None,
+    readouts=None,
+    max_rate: float = MAX_RATE,
+    input_range: float | None = None,
+    block: int | None = None,
+    seed: int = 0,
+) -> Layout:
+    """Lay a memory of one input out for ``target``.
+
+    Parameters
+    ----------
+    ldn : LDN
+    n_neurons : int
+    neurons : nengo.neurons.NeuronType
+        Integrate-and-fire, leaky or not.
+    target : {"core", "simreal", "emulator", "board"}
+    tau, dt : float
+        Synapse and step, seconds.
+    signal : SignalSpec or (T,) array_like
+        What the memory is to hold; white noise of 2 Hz and rms .5 by default.
+    readouts : (p, order) array_like, optional
+        Whose noise to make least; by default delay theta and the window.
+    max_rate : float
+        Rate at the radius, Hz.
+    input_range : float, optional
+        Largest input; by default four times the rms of a band, or the largest sample.
+    block : int, optional
+        Neurons on a core; by default what fits, evenly.
+    seed : int
+        Draws the curves and the order of rounding.
+    """
+    max_rate = check_positive("max_rate", max_rate, "Hz")
+    signal = SignalSpec() if signal is None else signal
+    rng = np.random.RandomState(seed)
+    a = synaptic_decay(tau, dt, target)
+    mapped = map_onto(ldn, effective_tau(tau, dt, target), dt)
+    u, input_range = _expected(ldn, dt, signal, input_range)
+    states = ldn.simulate(u, dt)
+    window = ldn.steps(dt)
+    moments = states[window:].T @ states[window:] / (len(u) - window)
+    weigh = None if readouts is None else weights_of(readouts, moments)
+    block = _block(n_neurons, ldn.order) if block is None else block
+    curves = choose_curves(
+        ldn,
+        mapped,
+        dt,
+        moments,
+        n_neurons,
+        neurons,
+        rng,
+        max_rate=max_rate,
+        weights=weigh,
+        onset=ldn.simulate(np.full(2 * window, SUDDENLY * np.sqrt(np.mean(u**2))), dt),
+        block=block,
+    )
+    decoding = measure_decoders(
+        curves, states @ curves.T.T, a, dt, target, rng, 2 * window
+    )
+    recurrent = curves.encoding @ (curves.T @ mapped.A @ curves.U) @ decoding.decoders
+    column = curves.encoding @ (curves.T @ mapped.B)
+    grids: tuple[Grid, ...] = ()
+    added = np.zeros((len(decoding.activities), ldn.order))
+    if target == "core":
+        inputs = column
+    else:
+        inputs, grids = _inputs(
+            recurrent, column * input_range, curves, tau, dt, block, rng
+        )
+    if rounded(target):
+        exact = recurrent
+        recurrent = _rounded(
+            exact, inputs, grids, curves, decoding.parts, block, dt, rng
+        )
+        drive = decoding.activities @ ((recurrent - exact) * curves.gain[:, None]).T
+        added = drive @ (decoding.decoders * decoding.slopes).T
+    else:
+        grids = ()
+    return Layout(
+        target,
+        ldn,
+        mapped,
+        dt,
+        tau,
+        input_range,
+        curves,
+        decoding,
+        recurrent,
+        inputs,
+        block,
+        grids,
+        added,
+    )
+
+
+def _expected(ldn: LDN, dt: float, signal, input_range) -> tuple[np.ndarray, float]:
+    """Samples to measure on, and the largest input."""
+    if hasattr(signal, "bandwidth"):
+        seconds = 3 * ldn.theta + SECONDS * max(1.0, ldn.theta)
+        u = white_noise(seconds, dt, signal.bandwidth, signal.rms, SEED).samples
+        reach = 4.0 * signal.rms
+    else:
+        signal_moments(ldn, dt, signal)  # refuses what is no signal
+        u = np.asarray(signal, dtype=float)
+        window = ldn.steps(dt)
+        if len(u) < 6 * window:
+            u = np.tile(u, -(-6 * window // len(u)))
+        reach = float(np.abs(u).max())
+    if input_range is None:
+        return u, reach
+    return u, check_positive("input_range", input_range)
+
+
+def _block(m: int, order: int) -> int:
+    """Neurons of a core: an even number, as even as can be."""
+    bits, most = 64, 1024
+    while (m + 2 * PAIRS) * bits * -(-(most * 8 + 10 * -(-most // 64)) // bits) > 2**20:
+        most -= 2
+    cores = max(2 * order, -(-m // most))
+    return max(2, m // cores // 2 * 2)
+
+
+def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):
+    """Weights of the pulses (m, 2 K), and the grid of each core.
+
+    A core listens to as many of the pairs as keep its input weights within the
+    exponents that lose no bits; if one pair is still too faint, only some neurons hear
+    it, and louder.
+    """
+    m = len(column)
+    inputs, grids = np.zeros((m, 2 * PAIRS)), []
+    for start in range(0, m, block):
+        rows = slice(start, start + block)
+        heard, gain = column[rows].copy(), curves.gain[rows, None]
+        strongest = np.abs(heard * gain).max()
+        weights = recurrent[rows] * gain / dt
+        bias = curves.bias[rows]
+        grid = grid_of(weights, strongest / PAIRS, bias, curves.neurons, tau, dt)
+        pairs = PAIRS
+        while pairs > 1 and strongest / pairs < 1.01 * grid.faintest:
+            pairs //= 2
+        if strongest < 1.01 * grid.faintest:
+            share = strongest / (1.01 * grid.faintest)
+            heard *= _some(len(heard), share, rng)[:, None]
+        signs = np.tile([1.0, -1.0], pairs)
+        inputs[rows, : 2 * pairs] = heard * signs * dt / pairs
+        grids.append(grid)
+    return inputs, tuple(grids)
+
+
+def _some(n: int, share: float, rng) -> np.ndarray:
+    """``n / k`` for ``k ~ share n`` neurons, at least one of them, 0 for the others."""
+    k = max(1, round(share * n))
+    chosen = np.zeros(n)
+    chosen[rng.permutation(n)[:k]] = n / k
+    return chosen
+
+
+def _rounded(recurrent, inputs, grids, curves: Curves, parts, block, dt, rng):
+    """The recurrent weights on each core's grid.
+
+    The largest sets the scale: it is given as the anchor and held as the top.
+    """
+    out = np.empty_like(recurrent)
+    for k, grid in enumerate(grids):
+        rows = slice(k * block, (k + 1) * block)
+        scale = curves.gain[rows, None] / dt / grid.unit
+        anchored = np.abs(inputs[rows] * scale).max() * grid.unit < grid.anchor * 0.999
+        whole = round_weights(recurrent[rows] * scale, parts, grid.top, rng, anchored)
+        if anchored:
+            at = np.unravel_index(np.argmax(np.abs(whole)), whole.shape)
+            whole[at] = np.copysign(grid.anchor / grid.unit, whole[at])
+        out[rows] = whole / scale
+    return out

@@ -1,0 +1,76 @@
+r"""A number as spikes, on the host: what the chip receives for its input.
+
+``K`` pairs of an on and an off neuron each keep what they have not sent yet,
+
+.. math:: \rho \leftarrow \rho + x, \qquad
+   s = [\rho \ge 1/2] - [\rho < -1/2], \qquad \rho \leftarrow \rho - s ,
+
+a first-order sigma-delta modulator.  No charge is lost at 0, as it is between two
+rectified neurons, and pairs that begin a ``K``-th apart stay apart: the sum of the
+spikes follows the sum of the input to half a spike of ``K``.
+"""
+
+from typing import ClassVar
+
+import nengo
+import numpy as np
+from nengo.dists import Choice, Samples
+
+
+class Pulses(nengo.neurons.NeuronType):
+    """Pairs of on and off neurons, side by side, driven alike by ``-1 <= x <= 1``.
+
+    At most one spike a step; beyond 1 the remainder waits, up to one spike.
+    """
+
+    negative = False
+    spiking = True
+    state: ClassVar = {"residual": Choice([0])}
+
+    def __init__(self, pairs: int = 1):
+        starts = np.repeat((_reversed(pairs) + 0.5) / pairs - 0.5, 2)
+        super().__init__(initial_state={"residual": Samples(starts[:, None])})
+        self.pairs = pairs
+
+    def gain_bias(self, max_rates, intercepts):
+        """One to one: the input is the number itself."""
+        return np.ones_like(max_rates), np.zeros_like(max_rates)
+
+    def max_rates_intercepts(self, gain, bias):
+        """A spike in every step at 1, none at 0."""
+        return np.full_like(gain, np.nan), np.zeros_like(gain)
+
+    def step(self, dt, J, output, residual):
+        """Spikes of a step, ``1 / dt`` each."""
+        residual += np.clip(J, -1.0, 1.0)
+        on, off = residual[::2], residual[1::2]
+        up, down = on >= 0.5, off < -0.5
+        output[::2], output[1::2] = up / dt, down / dt
+        residual -= np.repeat(up.astype(float) - down, 2)
+
+    def rates(self, x, gain, bias):
+        """Mean rates, with steps of 1 ms."""
+        J = self.current(x, gain, bias)
+        signs = np.tile([1.0, -1.0], J.shape[-1] // 2)
+        return 1000.0 * np.clip(signs * J, 0.0, 1.0)
+
+
+def encode(x: np.ndarray, pairs: int) -> np.ndarray:
+    """Spikes of the pairs, step by step: (..., T) to (..., T, 2 pairs), 0 or 1."""
+    neurons = Pulses(pairs)
+    flat = np.reshape(x, (-1, np.shape(x)[-1]))
+    starts = neurons.initial_state["residual"].samples[:, 0]
+    residual, output = np.tile(starts, len(flat)), np.zeros(len(flat) * 2 * pairs)
+    spikes = np.empty((flat.shape[1], len(output)), np.float32)
+    for k, values in enumerate(flat.T):
+        neurons.step(1.0, np.repeat(values, 2 * pairs), output, residual)
+        spikes[k] = output
+    spikes = spikes.reshape(-1, len(flat), 2 * pairs).transpose(1, 0, 2)
+    return spikes.reshape(*np.shape(x), 2 * pairs)
+
+
+def _reversed(n: int) -> np.ndarray:
+    """0 to ``n - 1``, so ordered that the first 1, 2, 4, ... lie evenly."""
+    bits = int(np.ceil(np.log2(n)))
+    order = np.array([int(f"{k:0{bits + 1}b}"[:0:-1], 2) for k in range(2**bits)])
+    return order[order < n]
