@@ -1,0 +1,1 @@
+"""Spiking memories on Loihi: what the chip takes, and what it makes of them."""
