@@ -10,6 +10,7 @@ from lmu_spiking.plots.learning import (
     length_figure,
     theta_figure,
 )
+from lmu_spiking.plots.loihi_layout import layout, layout_figure
 from lmu_spiking.plots.optimal import optimal_figure, plot_growth, plot_tunings
 from lmu_spiking.plots.plan import plan_figure
 from lmu_spiking.plots.reproduce import (
@@ -64,6 +65,8 @@ __all__ = [
     "delay_network_figure",
     "digits_figure",
     "invariance_figure",
+    "layout",
+    "layout_figure",
     "length_figure",
     "mackey_glass_figure",
     "optimal_figure",

@@ -1,0 +1,312 @@
+r"""What a Loihi chip has, of the first generation, and what blocks take of it.
+
+An axon with ``n`` weights is stored in entries of at most 64 weights, with 10 bits
+ahead, in words of 64 bits [2]:
+
+.. math:: \sum_{entries} 64 \lceil (8 n_{entry} + 10) / 64 \rceil .
+
+Sources
+-------
+[1] M. Davies et al., "Loihi: a neuromorphic manycore processor with on-chip learning",
+    IEEE Micro 38(1), 82-99, 2018: cores, compartments, synapse memory, weights.
+[2] NengoLoihi 1.1.0, ``block.py``: what it fills a core with.
+[3] NengoLoihi 1.1.0, ``builder/discretize.py``: the integers it writes.
+[4] M. Davies et al., "Advancing neuromorphic computing with Loihi: a survey of results
+    and outlook", Proceedings of the IEEE 109(5), 911-934, 2021: boards.
+"""
+
+from dataclasses import asdict, astuple, dataclass
+
+from lmu_spiking.errors import ValidationError, check_whole
+
+
+@dataclass(frozen=True)
+class CoreLimits:
+    """What one core holds at most [1, 2].
+
+    Attributes
+    ----------
+    compartments : int
+        Neurons.
+    in_axons : int
+        Sources of spikes that arrive.
+    out_axons : int
+        Pairs of a neuron and a core that its spikes go to.
+    synapse_bits : int
+        128 KB, in 16,384 words.
+    """
+
+    compartments: int = 1024
+    in_axons: int = 4096
+    out_axons: int = 4096
+    synapse_bits: int = 16_384 * 64
+
+
+@dataclass(frozen=True)
+class SynapseFormat:
+    """How NengoLoihi stores the weights of an axon [2].
+
+    Attributes
+    ----------
+    weight_bits : int
+        Of a weight as stored.  With both signs in one synapse its last bit is lost:
+        even values from -254 to 254.
+    entry_weights : int
+        Weights of one entry at most.
+    entry_header_bits : int
+        Of an entry: 4 for its format, 6 for its length.
+    word_bits : int
+        That an entry is rounded up to.
+    """
+
+    weight_bits: int = 8
+    entry_weights: int = 64
+    entry_header_bits: int = 4 + 6
+    word_bits: int = 64
+
+
+@dataclass(frozen=True)
+class IntegerLimits:
+    """Ranges of the integers of a neuron [3]: mantissas, exponents, accumulators.
+
+    Attributes
+    ----------
+    threshold_mantissa_bits, threshold_exponent : int
+        ``v_th = mantissa 2^6``.
+    bias_mantissa_bits, bias_exponent_max : int
+        ``bias = mantissa 2^0 ... mantissa 2^7``, and a sign.
+    weight_exponent_min, weight_exponent_max : int
+        A weight counts ``mantissa 2^(6 + exponent)``.
+    decay_bits : int
+        Of the leaks of current and voltage.
+    accumulator_bits : int
+        Of the input of a step, besides the sign; beyond, it wraps round.
+    current_bits : int
+        Of the filtered input, besides the sign; beyond, it wraps round.
+    """
+
+    threshold_mantissa_bits: int = 17
+    threshold_exponent: int = 6
+    bias_mantissa_bits: int = 12
+    bias_exponent_max: int = 7
+    weight_exponent_min: int = -6
+    weight_exponent_max: int = 0
+    decay_bits: int = 12
+    accumulator_bits: int = 21
+    current_bits: int = 23
+
+    @property
+    def threshold_max(self) -> int:
+        """8,388,544."""
+        return (2**self.threshold_mantissa_bits - 1) << self.threshold_exponent
+
+    @property
+    def bias_max(self) -> int:
+        """524,160."""
+        return (2**self.bias_mantissa_bits - 1) << self.bias_exponent_max
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board, and its chips [4]."""
+
+    name: str
+    chips: int
+
+
+CORE = CoreLimits()
+LIMITS = asdict(CORE)
+SYNAPSE = SynapseFormat()
+INTEGERS = IntegerLimits()
+CORES_PER_CHIP = 128  # [1]
+KAPOHO_BAY = Board("Kapoho Bay", 2)
+NAHUKU_8 = Board("Nahuku", 8)
+NAHUKU_32 = Board("Nahuku", 32)
+BOARDS = (KAPOHO_BAY, NAHUKU_8, NAHUKU_32)
+
+
+def axon_bits(weights: int) -> int:
+    """Synapse memory of one axon with so many weights, bits."""
+    entries, rest = divmod(weights, SYNAPSE.entry_weights)
+    return entries * _entry_bits(SYNAPSE.entry_weights) + (rest and _entry_bits(rest))
+
+
+def split(m: int, inputs: int = 0) -> int:
+    """Neurons on a core when ``m``, all to all, are split evenly over the fewest.
+
+    Compartments, axons and synapse bits all fit; a last, smaller block takes what is
+    left.  Nothing is taken off for equal weights, which a core stores once.
+
+    Parameters
+    ----------
+    m : int
+        Neurons, each with a weight to all of them.
+    inputs : int
+        Other neurons, and axons of the host, that project to all of them: two for each
+        number that a `nengo.Node` sends.
+
+    Raises
+    ------
+    ValidationError
+        If no split fits.
+    """
+    m, inputs = check_whole("split.m", m, 1), check_whole("split.inputs", inputs, 0)
+    rows = m + inputs
+    for cores in range(1, m + 1):
+        size = -(-m // cores)
+        use = CoreLimits(size, rows, size * -(-m // size), rows * axon_bits(size))
+        if fits(use):
+            return size
+    room = CORE.in_axons - inputs
+    fewer = f"at most {room} neurons, or " if room > 0 else ""
+    raise ValidationError(
+        "split.m",
+        m,
+        f"neurons and {inputs} inputs exceed the {CORE.in_axons} in-axons of a core",
+        f"use {fewer}structure='decode'",
+    )
+
+
+def weights_cores(m: int, inputs: int = 0) -> int:
+    """Cores of ``m`` neurons, all to all, in blocks of `split`, which see."""
+    return -(-m // split(m, inputs))
+
+
+def fits(use: CoreLimits) -> bool:
+    """So much use is within a core."""
+    return all(u <= most for u, most in zip(astuple(use), astuple(CORE), strict=True))
+
+
+def _entry_bits(weights: int) -> int:
+    bits = SYNAPSE.weight_bits * weights + SYNAPSE.entry_header_bits
+    return SYNAPSE.word_bits * -(-bits // SYNAPSE.word_bits)
+
+
+@dataclass(frozen=True)
+class BlockBudget:
+    """What one block takes of its core.
+
+    Attributes
+    ----------
+    name : str
+        ``"memory[0:112]"``.
+    source : str
+        The ensemble, connection or probe that it is of: ``"memory"``.
+    kind : {"neurons", "decode", "readout"}
+    compartments, in_axons, out_axons, synapse_bits : int
+        See `CoreLimits`.
+    """
+
+    name: str
+    source: str
+    kind: str
+    compartments: int
+    in_axons: int
+    out_axons: int
+    synapse_bits: int
+
+    @property
+    def use(self) -> dict[str, float]:
+        """Each of the four, over its limit."""
+        return {name: getattr(self, name) / limit for name, limit in LIMITS.items()}
+
+    @property
+    def fullest(self) -> str:
+        """The one that is nearest to its limit."""
+        return max(self.use, key=self.use.__getitem__)
+
+    @property
+    def problems(self) -> tuple[ValidationError, ...]:
+        """What exceeds its limit: quantity, value, limit and way out."""
+        return tuple(
+            ValidationError(
+                f"{self.name}.{name}",
+                getattr(self, name),
+                f"exceeds the {limit} {name.replace('_', '-')} of a core",
+                self._remedy(name),
+            )
+            for name, limit in LIMITS.items()
+            if getattr(self, name) > limit
+        )
+
+    def _remedy(self, name: str) -> str:
+        decode = "use structure='decode'"
+        if self.kind != "neurons":
+            return "decode fewer dimensions, or from fewer neurons, at a time"
+        if name == "in_axons":
+            return f"let at most {CORE.in_axons} neurons project to it, or {decode}"
+        if name == "out_axons":
+            return f"let its neurons project to fewer cores, one axon each, or {decode}"
+        if name == "compartments":
+            return f"put at most {CORE.compartments} neurons on a core (block_shape)"
+        rows = -(-self.synapse_bits // axon_bits(self.compartments))
+        sizes = range(1, self.compartments)
+        fitting = [n for n in sizes if rows * axon_bits(n) <= CORE.synapse_bits]
+        if not fitting:
+            return decode
+        return f"put at most {fitting[-1]} neurons on a core (block_shape), or {decode}"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a network takes of so many chips, a core for each block.
+
+    Attributes
+    ----------
+    blocks : tuple of BlockBudget
+        In the order in which NengoLoihi makes them.
+    chips : int
+        That there are.
+    """
+
+    blocks: tuple[BlockBudget, ...]
+    chips: int = 1
+
+    @property
+    def cores(self) -> int:
+        """One for each block."""
+        return len(self.blocks)
+
+    @property
+    def chips_needed(self) -> int:
+        """With 128 cores each."""
+        return -(-self.cores // CORES_PER_CHIP)
+
+    @property
+    def problems(self) -> tuple[ValidationError, ...]:
+        """All that does not fit: where, what, the value, the limit and the way out."""
+        found = [problem for block in self.blocks for problem in block.problems]
+        if self.chips_needed > self.chips:
+            limit = f"{self.chips * CORES_PER_CHIP} cores of {self.chips} chip"
+            problem = f"exceeds the {limit}{'s' * (self.chips > 1)}"
+            remedy = _more_chips(self.chips_needed)
+            found.append(ValidationError("budget.cores", self.cores, problem, remedy))
+        return tuple(found)
+
+    @property
+    def fits(self) -> bool:
+        """Every block its core, and all cores the chips."""
+        return not self.problems
+
+    def check(self) -> "Budget":
+        """Itself if it fits; else a ValidationError, the first of `problems`."""
+        for problem in self.problems:
+            raise problem
+        return self
+
+    def table(self) -> list[dict]:
+        """Plain rows, one a block: chip and core in order, counts, the fullest use."""
+        return [
+            {"chip": k // CORES_PER_CHIP, "core": k % CORES_PER_CHIP}
+            | asdict(block)
+            | {"fullest": block.fullest, "use": block.use[block.fullest]}
+            for k, block in enumerate(self.blocks)
+        ]
+
+
+def _more_chips(needed: int) -> str:
+    for board in BOARDS:
+        if board.chips >= needed:
+            chips = f"chips={needed} (a {board.name} board has {board.chips})"
+            return f"use {chips}, fewer neurons or structure='decode'"
+    return f"no board has {needed} chips: use fewer neurons or structure='decode'"
