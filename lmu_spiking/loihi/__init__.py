@@ -1,0 +1,1 @@
+"""Loihi, through NengoLoihi: targets, what a run did there, and what it would cost."""
