@@ -64,6 +64,8 @@ class ErrorBudget:
         The state before it.
     spikes_per_s : float
         Of all neurons.
+    quantisation : (d, d) ndarray or None
+        Second moment of the state's error from weights in whole numbers, on a chip.
     """
 
     spec: MemorySpec
@@ -75,11 +77,15 @@ class ErrorBudget:
     states: np.ndarray
     initial: np.ndarray
     spikes_per_s: float
+    quantisation: np.ndarray | None = None
 
     @property
     def error(self) -> np.ndarray | None:
         """(d, d): second moment of the state's error against the exact LDN."""
-        return None if self.noise is None else self.noise + self.distortion
+        if self.noise is None:
+            return None
+        whole = 0.0 if self.quantisation is None else self.quantisation
+        return self.noise + self.distortion + whole
 
     @property
     def state_rmse(self) -> float | None:
@@ -172,8 +178,9 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
 
     Parameters
     ----------
-    spec : MemorySpec or LegendreMemory
-        A memory of one input.
+    spec : MemorySpec, LegendreMemory or loihi.layout.Layout
+        A memory of one input; one that is laid out for a chip brings the errors that
+        its neurons and its whole-number weights were measured to make.
     signal : (T,) array_like, optional
         Samples of the input at the memory's ``dt``; by default ``duration`` seconds of
         the white noise that the spec names (seed 0).
@@ -198,11 +205,21 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
         signal = _white(spec, duration).led_in(lead)
     lead = check_whole("predict.lead", lead, 0)
     u = _checked_signal(spec, signal, lead)
-    assembly = spec_assembly(spec) if isinstance(spec, MemorySpec) else spec.assembly
-    population, loop, U = assembly.population, assembly.loop, assembly.U
     states = spec.ldn.simulate(u, spec.dt)
     initial = states[lead - 1] if lead else np.zeros(spec.ldn.order)
     states = states[lead:]
+    settled = states[window:]
+    common = {
+        "spec": spec,
+        "moments": settled.T @ settled / len(settled),
+        "signal": u[lead:],
+        "states": states,
+        "initial": initial,
+    }
+    if hasattr(spec, "measured_errors"):
+        return ErrorBudget(**common, **spec.measured_errors())
+    assembly = spec_assembly(spec) if isinstance(spec, MemorySpec) else spec.assembly
+    population, loop, U = assembly.population, assembly.loop, assembly.U
     carried = states @ assembly.T.T
     tables = tabulate(population, carried, spec.dt)
     noise, sigma = fixed_point(loop, tables)
@@ -211,16 +228,11 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
     if population.tuning.kind == "drawn":
         distorted = distortion(loop, tables, carried, np.diag(noise))
     kind = statistics(population.neurons)
-    settled = states[window:]
     return ErrorBudget(
-        spec=spec,
+        **common,
         sigma=sigma,
         noise=None if kind == "regular" else U @ noise @ U.T,
         distortion=U @ distorted @ U.T,
-        moments=settled.T @ settled / len(settled),
-        signal=u[lead:],
-        states=states,
-        initial=initial,
         spikes_per_s=0.0 if kind == "rate" else float(rates),
     )
 

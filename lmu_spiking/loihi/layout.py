@@ -16,21 +16,24 @@ Everything is one synapse away from the neurons: their own spikes with the weigh
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import lfilter
 
 from lmu_spiking.assembly import signal_moments, weights_of
 from lmu_spiking.errors import check_positive
 from lmu_spiking.ldn import LDN
 from lmu_spiking.loihi.arithmetic import effective_tau, rounded, synaptic_decay
 from lmu_spiking.loihi.decoding import Decoding, measure_decoders
+from lmu_spiking.loihi.expected import measured_errors
 from lmu_spiking.loihi.rounding import round_weights
 from lmu_spiking.loihi.scaling import Grid, grid_of
-from lmu_spiking.loihi.tuning import MAX_RATE, Curves, choose_curves
+from lmu_spiking.loihi.tuning import MAX_RATE, REACH, Curves, choose_curves
 from lmu_spiking.spec import SignalSpec
 from lmu_spiking.synapse import Mapped, map_onto
 from lmu_spiking.tasks import white_noise
 
 PAIRS = 16  # of pulses for one input: 32 axons
 SUDDENLY = 1.5  # times the rms: a step that the memory must survive
+LOOSE = 0.05  # of a coordinate's power, at least, that is not the signal's
 SEED = 20220125  # of the noise that decoders are measured on
 SECONDS = 30.0  # of it; as many windows, where those are longer than a second
 
@@ -51,6 +54,10 @@ class Layout:
         Inputs beyond it are clipped.
     curves : Curves
     decoding : Decoding
+    spikes_per_s : float
+        Of all neurons, on the signal to be expected.
+    signal : SignalSpec or None
+        It, where it is a band.
     weights : (m, m) ndarray
         From ``neurons`` to ``neurons``, Nengo's transform: the gain not included.
     inputs : (m, 2 K) ndarray
@@ -72,6 +79,8 @@ class Layout:
     input_range: float
     curves: Curves
     decoding: Decoding
+    spikes_per_s: float
+    signal: SignalSpec | None
     weights: np.ndarray
     inputs: np.ndarray
     block: int
@@ -82,6 +91,10 @@ class Layout:
     def n_neurons(self) -> int:
         """Neurons, ``m``."""
         return len(self.curves.gain)
+
+    def measured_errors(self) -> dict:
+        """What `theory.predict` needs to know of the neurons and the weights."""
+        return measured_errors(self)
 
 
 def lay_out(
@@ -147,9 +160,8 @@ def lay_out(
         onset=ldn.simulate(np.full(2 * window, SUDDENLY * np.sqrt(np.mean(u**2))), dt),
         block=block,
     )
-    decoding = measure_decoders(
-        curves, states @ curves.T.T, a, dt, target, rng, 2 * window
-    )
+    x = _exercised(states @ curves.T.T, curves, a, rng)
+    decoding = measure_decoders(curves, x, a, dt, target, rng, 2 * window)
     recurrent = curves.encoding @ (curves.T @ mapped.A @ curves.U) @ decoding.decoders
     column = curves.encoding @ (curves.T @ mapped.B)
     grids: tuple[Grid, ...] = ()
@@ -178,6 +190,8 @@ def lay_out(
         input_range,
         curves,
         decoding,
+        float(decoding.activities.mean() * n_neurons),
+        signal if isinstance(signal, SignalSpec) else None,
         recurrent,
         inputs,
         block,
@@ -202,6 +216,18 @@ def _expected(ldn: LDN, dt: float, signal, input_range) -> tuple[np.ndarray, flo
     if input_range is None:
         return u, reach
     return u, check_positive("input_range", input_range)
+
+
+def _exercised(x, curves: Curves, a: float, rng) -> np.ndarray:
+    """The states with what noise adds to them: every coordinate moves by itself.
+
+    Decoders of a coordinate that the signal hardly moves would not be determined.
+    """
+    room = (curves.radii / REACH) ** 2
+    missing = np.sqrt(np.maximum(room - x.var(axis=0), LOOSE * room))
+    b = a**2
+    noise = lfilter([1.0], [1.0, -b], rng.standard_normal(x.shape), axis=0)
+    return x + missing * np.sqrt(1 - b**2) * noise
 
 
 def _block(m: int, order: int) -> int:
@@ -233,7 +259,9 @@ def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):
         while pairs > 1 and strongest / pairs < 1.01 * grid.faintest:
             pairs //= 2
         if strongest < 1.01 * grid.faintest:
-            share = strongest / (1.01 * grid.faintest)
+            share = strongest / (
+                2 * grid.faintest
+            )  # the faintest neurons may be chosen
             heard *= _some(len(heard), share, rng)[:, None]
         signs = np.tile([1.0, -1.0], pairs)
         inputs[rows, : 2 * pairs] = heard * signs * dt / pairs

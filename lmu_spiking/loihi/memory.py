@@ -2,7 +2,9 @@
 
 import nengo
 import numpy as np
+from scipy.signal import lfilter
 
+from lmu_spiking.loihi.arithmetic import synaptic_decay
 from lmu_spiking.loihi.layout import PAIRS, Layout
 from lmu_spiking.loihi.pulses import Pulses
 from lmu_spiking.networks.driven import driven
@@ -84,31 +86,26 @@ def read_state(layout: Layout, spikes: np.ndarray, u: np.ndarray) -> np.ndarray:
 
     .. math:: x_k = a x_{k-1} + (1 - a)(A' D s_{k-1} + B' u_{k - 1}), \qquad m = U x
 
-    The chip hears of the input a step later than Nengo's core does, where it is
-    ``u_k``.
+    As `LegendreMemory.state`, it is the state after input ``k - 1`` at index ``k``.
 
     Parameters
     ----------
     spikes : (T, m) ndarray
         Of the probe, ``1 / dt`` each.
     u : (T,) ndarray
-        What was put in, within the input's range.
+        What was put in.
 
     Returns
     -------
     (T, d) ndarray
-        The state after input ``k - 1`` at index ``k``; on core after input ``k``.
+        At index ``k``, the state after input ``k - 1``.
     """
-    from scipy.signal import lfilter
-
-    from lmu_spiking.loihi.arithmetic import synaptic_decay
-
     a = synaptic_decay(layout.tau, layout.dt, layout.target)
     curves, mapped = layout.curves, layout.mapped
-    r = layout.input_range
-    u = u if layout.target == "core" else np.clip(np.append(0.0, u[:-1]), -r, r)
-    decoded = np.roll(spikes @ layout.decoding.decoders.T, 1, axis=0)
-    decoded[0] = 0.0
+    decoded, heard = spikes @ layout.decoding.decoders.T, np.asarray(u, dtype=float)
+    if layout.target != "core":
+        heard = np.clip(heard, -layout.input_range, layout.input_range)
     drive = decoded @ (curves.T @ mapped.A @ curves.U).T
-    drive += np.outer(u, curves.T @ mapped.B[:, 0])
-    return lfilter([1 - a], [1, -a], drive, axis=0) @ curves.U.T
+    drive += np.outer(heard, curves.T @ mapped.B[:, 0])
+    after = lfilter([1 - a], [1, -a], drive, axis=0) @ curves.U.T
+    return np.vstack([np.zeros_like(after[:1]), after[:-1]])

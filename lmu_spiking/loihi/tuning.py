@@ -110,11 +110,13 @@ def choose_curves(
             f"is less than {LEAST} per dimension for order {d}",
             f"use at least {LEAST * d}",
         )
+    onset = np.zeros((1, d)) if onset is None else onset
+    expected = moments + SUDDEN * onset.T @ onset / len(onset)
     found = balanced(
         ldn,
         mapped,
         dt,
-        moments,
+        expected,
         n_neurons,
         weights=weights,
         max_rate=QUIET**2 * max_rate,
@@ -140,13 +142,14 @@ def choose_curves(
     )
 
 
-def chip_neurons(kind) -> NeuronType:
-    """``"if"``, ``"lif"`` or a Nengo type, as the chip has them."""
+def chip_neurons(kind, target: str = "core") -> NeuronType:
+    """``"if"``, ``"lif"`` or a Nengo type; on the chip, all voltages begin at 0."""
     if isinstance(kind, NeuronType):
         return kind
     known = {"if": nengo.SpikingRectifiedLinear, "lif": nengo.LIF}
     if kind in known:
-        return known[kind]()
+        still = None if target == "core" else {"voltage": nengo.dists.Choice([0])}
+        return known[kind](initial_state=still)
     raise ValidationError(
         "neuron_type",
         kind,

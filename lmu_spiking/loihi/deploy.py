@@ -1,0 +1,318 @@
+"""A memory, on Nengo, the chip's arithmetic, the emulator or a board: one call.
+
+``deploy`` lays a memory out for the target (`layout`), checks that it fits the chips
+(`budget`), runs it (`target`), reads its state from its spikes, and says what was lost
+and what it cost.
+"""
+
+import json
+from dataclasses import dataclass
+
+import nengo
+import numpy as np
+
+from lmu_spiking.errors import ValidationError, check_positive, check_seed
+from lmu_spiking.loihi.advice import advice_table
+from lmu_spiking.loihi.budget import Budget, budget
+from lmu_spiking.loihi.energy import Energy, estimate
+from lmu_spiking.loihi.layout import Layout, lay_out
+from lmu_spiking.loihi.memory import ChipMemory, read_state
+from lmu_spiking.loihi.target import Run, Target, run_on
+from lmu_spiking.loihi.tuning import MAX_RATE, chip_neurons
+from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.spec import MemorySpec, SignalSpec
+from lmu_spiking.tasks import Signal, white_noise
+from lmu_spiking.theory import LEAD, ErrorBudget, predict, window_delays
+
+DURATION = 6.0  # seconds
+NEURONS = 600
+CHIP_TYPE = "if"
+POISSON = ("poisson", "stochastic")
+
+
+@dataclass(frozen=True, eq=False)
+class Deployment:
+    """What came of a memory on a target.
+
+    Attributes
+    ----------
+    target : Target
+    layout : Layout
+    budget : Budget or None
+        Cores and what they hold; None on core.
+    run : Run
+    energy : Energy or None
+        Estimated, never measured; None where operations were not counted.
+    predicted : ErrorBudget
+        From the layout, before the run.
+    time, signal : (T,) ndarray
+        Seconds; the input.
+    state, exact : (T, d) ndarray
+        The state read from the spikes, and the exact LDN's.
+    spikes_per_s : float
+        While the signal was played, all neurons.
+    """
+
+    target: Target
+    layout: Layout
+    budget: Budget | None
+    run: Run
+    energy: Energy | None
+    predicted: ErrorBudget
+    time: np.ndarray
+    signal: np.ndarray
+    state: np.ndarray
+    exact: np.ndarray
+    spikes_per_s: float
+
+    @property
+    def row(self) -> dict:
+        """The numbers: errors as in the JSON of ``lmu-spiking run``, costs, advice."""
+        layout, counts = self.layout, self.run.counts
+        steps, dt = layout.ldn.steps(layout.dt), layout.dt
+        delays = window_delays(layout)
+        window = layout.ldn.readout(delays - dt, dt)
+        settled = slice(steps + 1, None)
+        read, ideal = self.state[settled] @ window.T, self.exact[settled] @ window.T
+        lags = np.round(delays / dt).astype(int)
+        at = np.arange(steps + 1, len(self.signal))
+        past = np.stack([self.signal[at - s] for s in lags], axis=1)
+        predicted = self.predicted
+        seconds = dt * len(self.run.trange)
+        return {
+            "target": str(self.target),
+            "nrmse": _nrmse(read[:, -1], past[:, -1]),
+            "noise_nrmse": _nrmse(read[:, -1], ideal[:, -1]),
+            "window_nrmse": _nrmse(read, past),
+            "window_noise_nrmse": _nrmse(read, ideal),
+            "predicted_nrmse": predicted.nrmse(),
+            "predicted_noise_nrmse": predicted.noise_nrmse(),
+            "predicted_window_nrmse": predicted.nrmse(delays),
+            "predicted_window_noise_nrmse": predicted.window_noise_nrmse(),
+            "state_rmse": float(np.sqrt(np.mean((self.state - self.exact) ** 2))),
+            "predicted_state_rmse": predicted.state_rmse,
+            "neurons": layout.n_neurons,
+            "order": layout.ldn.order,
+            "theta": layout.ldn.theta,
+            "tau": layout.tau,
+            "dt": dt,
+            "neuron_type": type(layout.curves.neurons).__name__,
+            "spikes_per_s": self.spikes_per_s,
+            "mean_rate": self.spikes_per_s / layout.n_neurons,
+            "cores": None if self.budget is None else self.budget.cores,
+            "synops_per_s": _each(counts, "synops", seconds),
+            "synops_nonzero_per_s": _each(counts, "synops_nonzero", seconds),
+            "estimated_dynamic_watts": self.energy and self.energy.dynamic_watts,
+            "advice": advice_table(self.run.advice),
+            "seconds_build": self.run.seconds_build,
+            "seconds_run": self.run.seconds_run,
+            "versions": dict(self.run.versions),
+        }
+
+    def to_json(self) -> str:
+        """`row` as one line."""
+        return json.dumps(self.row)
+
+
+def deploy(
+    memory,
+    target: Target | str = Target.EMULATOR,
+    *,
+    signal=None,
+    duration: float = DURATION,
+    neuron_type=None,
+    max_rate: float = MAX_RATE,
+    input_range: float | None = None,
+    chips: int = 1,
+    options=None,
+    seed: int | None = None,
+    progress=None,
+) -> Deployment:
+    """Run a memory on a target and compare it with the exact delay network.
+
+    Parameters
+    ----------
+    memory : MemorySpec, LegendreMemory or Layout
+        Its order, theta, synapse, step, number of neurons and signal are kept; its
+        curves and weights are made anew for the target, alike on every target.
+    target : {"core", "simreal", "emulator", "board"}
+    signal : Signal or (T,) array_like, optional
+        At the memory's ``dt`` and longer than its window; by default ``duration``
+        seconds of the white noise that the spec names.
+    duration : float
+        Seconds, where no signal is given.
+    neuron_type : {"if", "lif"} or nengo.neurons.NeuronType, optional
+        By default the memory's own where it is "if" or "lif", and "if" for a spec that
+        has the default type; Poisson neurons cannot be on the chip.
+    max_rate : float
+        Rate at the radius, Hz.
+    input_range : float, optional
+        Largest input.
+    chips : int
+        Chips that there are.
+    options : mapping, optional
+        For the board; see `target.run_on`.
+    seed : int, optional
+        Of the curves and the run; the spec's ``tuning_seed`` by default.
+
+    Raises
+    ------
+    ValidationError
+        If the memory does not fit the chips, or the target cannot run it.
+    MissingPackageError
+        If the target needs NengoLoihi and it is not installed.
+    """
+    target = Target(target)
+    wanted = _wanted(memory)
+    dt, ldn = wanted["dt"], wanted["ldn"]
+    played = _played(signal, duration, wanted)
+    lead = LEAD * ldn.steps(dt)
+    heard = played.led_in(lead)
+    seed = wanted["seed"] if seed is None else check_seed("deploy.seed", seed)
+    if isinstance(memory, Layout):
+        layout = _of_target(memory, target)
+    else:
+        band = wanted["signal"] if signal is None else played.samples
+        layout = lay_out(
+            ldn,
+            wanted["n_neurons"],
+            chip_neurons(_type(neuron_type, wanted["neuron_type"]), target),
+            target=str(target),
+            tau=wanted["tau"],
+            dt=dt,
+            signal=band,
+            max_rate=max_rate,
+            input_range=input_range,
+            seed=seed,
+        )
+    predicted = predict(layout, heard, lead=lead)
+    with nengo.Network(label="deployed", seed=seed) as model:
+        stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], dt))
+        network = ChipMemory(layout, label="memory")
+        nengo.Connection(stimulus, network.input, synapse=None)
+    held = None
+    if target is not Target.CORE:
+        held = budget(model, chips=chips, dt=dt).check()
+    run = run_on(
+        model,
+        target,
+        len(heard) * dt,
+        dt=dt,
+        seed=seed,
+        options=options,
+        progress=progress,
+    )
+    spikes = run.data[network.spikes]
+    counted = run.counts is not None and run.counts.synops is not None
+    return Deployment(
+        target,
+        layout,
+        held,
+        run,
+        estimate(run.counts, len(heard) * dt) if counted else None,
+        predicted,
+        dt * np.arange(1, len(played.samples) + 1),
+        np.asarray(played.samples),
+        read_state(layout, spikes, heard)[lead:],
+        np.vstack([predicted.initial, predicted.states[:-1]]),
+        float(spikes[lead:].mean() * layout.n_neurons),
+    )
+
+
+def _wanted(memory) -> dict:
+    """What is kept of a memory."""
+    if isinstance(memory, MemorySpec):
+        keep = {"n_neurons": memory.n_neurons, "signal": memory.signal}
+        tau, kind, seed = memory.tau, memory.neuron_type, memory.tuning_seed
+    elif isinstance(memory, LegendreMemory):
+        if memory.size_in != 1:
+            raise ValidationError(
+                "deploy.memory.size_in",
+                memory.size_in,
+                "must be 1",
+                "deploy a memory for each input",
+            )
+        keep = {"n_neurons": memory.population.n_neurons, "signal": SignalSpec()}
+        tau = getattr(memory.mapped.synapse, "tau", None)
+        kind, seed = memory.population.neurons, memory.tuning_seed
+    elif isinstance(memory, Layout):
+        keep = {"n_neurons": memory.n_neurons, "signal": memory.signal or SignalSpec()}
+        tau, kind, seed = memory.tau, memory.curves.neurons, 0
+    else:
+        raise ValidationError(
+            "deploy.memory", memory, "must be a MemorySpec, LegendreMemory or Layout"
+        )
+    if tau is None:
+        raise ValidationError(
+            "deploy.memory.synapse",
+            memory.mapped.synapse,
+            "is none that the chip has",
+            "use a lowpass without extra delay: synapse=0.1",
+        )
+    ldn = memory.ldn
+    return keep | {
+        "ldn": ldn,
+        "tau": float(tau),
+        "dt": memory.dt,
+        "neuron_type": kind,
+        "seed": seed,
+    }
+
+
+def _played(signal, duration, wanted) -> Signal:
+    dt = wanted["dt"]
+    if signal is None:
+        seconds = check_positive("deploy.duration", duration, "seconds")
+        band = wanted["signal"]
+        signal = white_noise(seconds, dt, band.bandwidth, band.rms, 0)
+    elif not isinstance(signal, Signal):
+        signal = Signal(signal, dt, "given", "given")
+    if not np.isclose(signal.dt, dt):
+        raise ValidationError(
+            "deploy.signal.dt", signal.dt, f"is not the memory's {dt:g} s", "resample"
+        )
+    if len(signal.samples) <= wanted["ldn"].steps(dt) + 1:
+        raise ValidationError(
+            "deploy.duration",
+            signal.duration,
+            f"is not longer than the window of {wanted['ldn'].theta:g} s",
+            "use a longer signal",
+        )
+    return signal
+
+
+def _type(asked, own):
+    """The neurons to use: those asked for, the memory's own, or the chip's default."""
+    if asked is not None:
+        return asked
+    if isinstance(own, str):
+        return CHIP_TYPE if own == "poisson" else own
+    if isinstance(own, nengo.PoissonSpiking):
+        raise ValidationError(
+            "deploy.memory.neuron_type",
+            own,
+            "cannot be simulated on Loihi",
+            f"give neuron_type='{CHIP_TYPE}' to deploy: the same memory of neurons "
+            "that the chip has",
+        )
+    return own
+
+
+def _of_target(layout: Layout, target: Target) -> Layout:
+    if layout.target != target:
+        raise ValidationError(
+            "deploy.target",
+            str(target),
+            f"is not what the layout is for ({layout.target})",
+            "lay it out again",
+        )
+    return layout
+
+
+def _nrmse(actual, ideal) -> float:
+    return float(np.sqrt(np.mean((actual - ideal) ** 2) / np.mean(ideal**2)))
+
+
+def _each(counts, name: str, seconds: float) -> float | None:
+    total = None if counts is None else getattr(counts, name)
+    return None if total is None else total / seconds
