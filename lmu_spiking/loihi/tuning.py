@@ -25,7 +25,7 @@ from lmu_spiking.synapse import Mapped
 
 MAX_RATE = 120.0  # Hz: slower neurons ripple, faster ones lose more beyond threshold
 SPREAD = 0.2  # of the rates, either way
-REACH = 4.0  # standard deviations of a coordinate at its radius
+REACH = 5.0  # standard deviations of a coordinate at its radius: its ends are slow
 SUDDEN = 0.1  # of the time, the input has just been switched on
 QUIET = 1.0  # times less noise than of Poisson neurons, for the coordinates
 LEAST = 8  # neurons of a dimension
@@ -98,7 +98,7 @@ def choose_curves(
     weights : (d, d) ndarray, optional
         What the readouts weigh of the state's error; see `realisation.balanced`.
     onset : (T, d) ndarray, optional
-        States as the input is switched on, which the radii cover, too.
+        States as the input is switched on and in its extremes; the radii cover them.
     block : int
         Neurons of a core, which carry one coordinate and so have weights of one size.
     """
