@@ -25,7 +25,7 @@ from lmu_spiking.synapse import Mapped
 
 MAX_RATE = 120.0  # Hz: slower neurons ripple, faster ones lose more beyond threshold
 SPREAD = 0.2  # of the rates, either way
-REACH = 5.0  # standard deviations of a coordinate at its radius: its ends are slow
+REACH = 4.5  # standard deviations of a coordinate at its radius
 SUDDEN = 0.1  # of the time, the input has just been switched on
 QUIET = 1.0  # times less noise than of Poisson neurons, for the coordinates
 LEAST = 8  # neurons of a dimension
