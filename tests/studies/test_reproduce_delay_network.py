@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.interpolate import pade
 from scipy.linalg import solve_continuous_lyapunov
@@ -69,6 +70,7 @@ def test_states_a_step_late_add_to_the_error():
 
 def test_tiny_reproduction(monkeypatch):
     monkeypatch.setattr(module, "CASES", 2)
+    monkeypatch.setattr(module.delay_loihi, "installed", lambda: False)
     columns = module._columns()
     monkeypatch.setattr(
         module, "_columns", lambda: {k: columns[k] for k in ("published", "if")}
@@ -79,8 +81,43 @@ def test_tiny_reproduction(monkeypatch):
     assert {one.published for one in found.comparisons[3:]} == set(
         list(PUBLISHED.values())[1:]
     )
-    assert {one.say for one in found.comparisons[3:]} == {"not run here"}
+    says = [one.say for one in found.comparisons[3:]]
+    assert says == [module.delay_loihi.MISSING, "not run here", "not run here"]
     assert len(found.data["runs"]) == 2 * 4
+
+
+def test_the_emulator_has_two_rows(monkeypatch):
+    """As published and ours, each from its own runs; late and aligned kept apart."""
+    columns = module._columns()
+    monkeypatch.setattr(module, "_columns", lambda: {"published": columns["published"]})
+    monkeypatch.setattr(module, "CASES", 2)
+    monkeypatch.setattr(module.delay_loihi, "installed", lambda: True)
+
+    def run(cases, advance):
+        rows = [
+            {"column": column, "case": case, "late": 0.2 + k, "aligned": 0.1 + k}
+            for k, column in enumerate(module.delay_loihi.COLUMNS)
+            for case in cases
+        ]
+        return advance(rows[0]) or pd.DataFrame(rows)
+
+    monkeypatch.setattr(module.delay_loihi, "run_emulator", run)
+    found = {one.what: one for one in reproduce(fast=True).comparisons}
+    assert found["Loihi emulator, as published"].ours == pytest.approx(0.2)
+    assert found["Loihi emulator, as published"].published == PUBLISHED["emulator"]
+    assert found["Loihi emulator, ours"].ours == pytest.approx(1.1)
+
+
+@pytest.mark.slow
+def test_the_emulator_as_published_is_in_its_interval():
+    pytest.importorskip("nengo_loihi")
+    runs = module.delay_loihi.run_emulator(range(1, 11), lambda row: None)
+    late = runs[runs.column == module.delay_loihi.COLUMNS[0]].late
+    low, high = PUBLISHED["emulator"]
+    margin = 2 * late.std() / np.sqrt(len(late))
+    assert low - margin < late.mean() < high + margin
+    ours = runs[runs.column == module.delay_loihi.COLUMNS[1]].aligned
+    assert ours.mean() < 0.10
 
 
 @pytest.mark.slow
