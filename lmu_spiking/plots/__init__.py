@@ -10,6 +10,7 @@ from lmu_spiking.plots.learning import (
     length_figure,
     theta_figure,
 )
+from lmu_spiking.plots.loihi_benchmark import loihi_figure
 from lmu_spiking.plots.loihi_layout import layout, layout_figure
 from lmu_spiking.plots.optimal import optimal_figure, plot_growth, plot_tunings
 from lmu_spiking.plots.plan import plan_figure
@@ -68,6 +69,7 @@ __all__ = [
     "layout",
     "layout_figure",
     "length_figure",
+    "loihi_figure",
     "mackey_glass_figure",
     "optimal_figure",
     "plan_figure",

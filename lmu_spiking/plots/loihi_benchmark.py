@@ -1,0 +1,106 @@
+"""Figures of the chip benchmarks: against peers, against Nengo, against the law."""
+
+import numpy as np
+
+from lmu_spiking.plots.style import (
+    BLACK,
+    BLUE,
+    COLORS,
+    GREY,
+    MARKERS,
+    VERMILION,
+    new_figure,
+    styled,
+)
+
+SMALL = {"fontsize": 7.5}
+
+
+def plot_window(ax, summary, asked):
+    """Window NRMSE against neurons a dimension, on the emulator.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    summary : DataFrame
+        ``peer, n_per_dimension, nrmse, low, high``.
+    asked : dict of int to float
+        Bounds, drawn as dashes.
+    """
+    ours = [peer for peer in summary.peer.unique() if "memory" in peer]
+    others = [peer for peer in summary.peer.unique() if peer not in ours]
+    for k, peer in enumerate([*ours, *others]):
+        rows = summary[(summary.peer == peer) & summary.nrmse.notna()]
+        ends = [rows.nrmse - rows.low, rows.high - rows.nrmse]
+        color = VERMILION if peer in ours else COLORS[(0, 2, 3, 4, 5)[k % 5]]
+        ax.errorbar(
+            rows.n_per_dimension * 1.02**k,
+            rows.nrmse,
+            yerr=np.nan_to_num(ends),
+            color=color,
+            marker=MARKERS[k % len(MARKERS)],
+            ms=4.5,
+            lw=1.6 if peer in ours else 0.9,
+            label=peer,
+        )
+    for n, bound in asked.items():
+        ax.hlines(bound, n / 1.15, n * 1.15, color=BLACK, ls=":", lw=1)
+    ax.set(xscale="log", yscale="log", xlabel="Neurons a dimension")
+    ax.set(ylabel="Window NRMSE, emulator", title="theta 1 s, 1 Hz, tau .1 s")
+    ticks = sorted(summary.n_per_dimension.unique())
+    ax.set_xticks(ticks, [str(n) for n in ticks])
+    ax.minorticks_off()
+    ax.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], [".02", ".05", ".1", ".2", ".5"])
+    ax.legend(**SMALL)
+    return ax
+
+
+def plot_table(ax, table):
+    """Emulator beside core Nengo: ours and the best known, row by row.
+
+    ``table`` has ``label, core, emulator, peer_core, peer_emulator``.
+    """
+    y = np.arange(len(table))[::-1]
+    for a, b, color, name, shift in (
+        ("peer_core", "peer_emulator", BLUE, "weights and relay", 0.15),
+        ("core", "emulator", VERMILION, "this memory", -0.15),
+    ):
+        ax.hlines(y + shift, table[a], table[b], color=GREY, lw=1)
+        ax.plot(table[a], y + shift, "o", color=color, mfc="white", ms=5)
+        ax.plot(table[b], y + shift, "o", color=color, ms=5, label=name)
+    ax.plot([], [], "o", color=BLACK, mfc="white", ms=5, label="in core Nengo")
+    ax.set_yticks(y, table.label, **SMALL)
+    ax.set(xscale="log", xlabel="NRMSE at delay theta", title="100 neurons a dimension")
+    ax.set_xticks([0.05, 0.1, 0.2, 0.4], [".05", ".1", ".2", ".4"])
+    ax.minorticks_off()
+    ax.legend(**SMALL)
+    return ax
+
+
+def plot_predicted(ax, frame):
+    """Measured against predicted spike and rounding error, one point a memory."""
+    ends = np.array([0.6, 1.6]) * [
+        frame.predicted_window_noise_nrmse.min(),
+        frame.predicted_window_noise_nrmse.max(),
+    ]
+    ax.fill_between(ends, 0.75 * ends, 1.25 * ends, color=GREY, alpha=0.25, lw=0)
+    ax.plot(ends, ends, color=GREY, lw=0.8)
+    for kind, marker, color in (("if", "o", VERMILION), ("lif", "s", BLUE)):
+        rows = frame[frame.neuron_type == kind]
+        x, y = rows.predicted_window_noise_nrmse, rows.window_noise_nrmse
+        ax.plot(x, y, marker, color=color, ms=4.5, label=kind.upper())
+    ax.set(xscale="log", yscale="log", xlabel="Predicted", ylabel="Measured")
+    ax.set_title(f"{len(frame)} random memories, ±25 %")
+    ax.legend(**SMALL)
+    return ax
+
+
+def loihi_figure(summary, asked, table, predictions):
+    """All three, side by side."""
+    with styled():
+        figure = new_figure(11.5, 3.9)
+        axes = figure.subplots(1, 3, width_ratios=[1, 1.15, 1])
+        plot_window(axes[0], summary, asked)
+        plot_table(axes[1], table)
+        plot_predicted(axes[2], predictions)
+    return figure
