@@ -243,8 +243,8 @@ def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):
     """Weights of the pulses (m, 2 K), and the grid of each core.
 
     A core listens to as many of the pairs as keep its input weights within the
-    exponents that lose no bits; if one pair is still too faint, only some neurons hear
-    it, and louder.
+    exponents that lose no bits; where these are still too faint, only some neurons hear
+    them, and louder.
     """
     m = len(column)
     inputs, grids = np.zeros((m, 2 * PAIRS)), []
@@ -255,25 +255,35 @@ def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):
         weights = recurrent[rows] * gain / dt
         bias = curves.bias[rows]
         grid = grid_of(weights, strongest / PAIRS, bias, curves.neurons, tau, dt)
-        pairs = PAIRS
-        while pairs > 1 and strongest / pairs < 1.01 * grid.faintest:
+        pairs, faint = PAIRS, 1.01 * grid.faintest
+        while strongest < pairs * faint and 2 * strongest < 0.97 * pairs * grid.anchor:
+            if pairs == 1:
+                break
             pairs //= 2
-        if strongest < 1.01 * grid.faintest:
-            share = strongest / (
-                2 * grid.faintest
-            )  # the faintest neurons may be chosen
-            heard *= _some(len(heard), share, rng)[:, None]
+        if strongest < pairs * faint:
+            heard *= _some(np.abs(heard * gain)[:, 0] / pairs, grid, rng)[:, None]
         signs = np.tile([1.0, -1.0], pairs)
         inputs[rows, : 2 * pairs] = heard * signs * dt / pairs
         grids.append(grid)
     return inputs, tuple(grids)
 
 
-def _some(n: int, share: float, rng) -> np.ndarray:
-    """``n / k`` for ``k ~ share n`` neurons, at least one of them, 0 for the others."""
-    k = max(1, round(share * n))
-    chosen = np.zeros(n)
-    chosen[rng.permutation(n)[:k]] = n / k
+def _some(strength: np.ndarray, grid: Grid, rng) -> np.ndarray:
+    """``n / k`` for ``k`` neurons, 0 for the others: louder, and the same in all.
+
+    So many that the loudest is between what loses bits and what sets the scale.
+    """
+    n = len(strength)
+    low, high = 1.01 * grid.faintest, 0.97 * grid.anchor
+    middle = np.sqrt(low * high)
+    chosen, best = np.zeros(n), np.inf
+    for k in range(1, n + 1):
+        for _ in range(4):
+            some = rng.permutation(n)[:k]
+            off = abs(np.log(n / k * strength[some].max() / middle))
+            if off < best:
+                best, chosen = off, np.zeros(n)
+                chosen[some] = n / k
     return chosen
 
 
