@@ -19,14 +19,24 @@ import numpy as np
 from scipy.signal import lfilter
 
 from lmu_spiking.assembly import signal_moments, weights_of
-from lmu_spiking.errors import check_positive
+from lmu_spiking.errors import (
+    ValidationError,
+    check_positive,
+    check_seed,
+    check_whole,
+)
 from lmu_spiking.ldn import LDN
-from lmu_spiking.loihi.arithmetic import effective_tau, rounded, synaptic_decay
+from lmu_spiking.loihi.arithmetic import (
+    TARGETS,
+    effective_tau,
+    rounded,
+    synaptic_decay,
+)
 from lmu_spiking.loihi.decoding import Decoding, measure_decoders
 from lmu_spiking.loihi.expected import measured_errors
 from lmu_spiking.loihi.rounding import round_weights
 from lmu_spiking.loihi.scaling import Grid, grid_of
-from lmu_spiking.loihi.tuning import MAX_RATE, REACH, Curves, choose_curves
+from lmu_spiking.loihi.tuning import LEAST, MAX_RATE, REACH, Curves, choose_curves
 from lmu_spiking.spec import SignalSpec
 from lmu_spiking.synapse import Mapped, map_onto
 from lmu_spiking.tasks import white_noise
@@ -137,8 +147,11 @@ def lay_out(
         Draws the curves and the order of rounding.
     """
     max_rate = check_positive("max_rate", max_rate, "Hz")
+    dt = check_positive("dt", dt, "seconds")
+    n_neurons = check_whole("n_neurons", n_neurons, LEAST * ldn.order)
+    block = _checked(ldn, dt, n_neurons, target, block)
     signal = SignalSpec() if signal is None else signal
-    rng = np.random.RandomState(seed)
+    rng = np.random.RandomState(check_seed("seed", seed))
     a = synaptic_decay(tau, dt, target)
     mapped = map_onto(ldn, effective_tau(tau, dt, target), dt)
     u, input_range = _expected(ldn, dt, signal, input_range)
@@ -146,7 +159,6 @@ def lay_out(
     window = ldn.steps(dt)
     moments = states[window:].T @ states[window:] / (len(u) - window)
     weigh = None if readouts is None else weights_of(readouts, moments)
-    block = _block(n_neurons, ldn.order) if block is None else block
     curves = choose_curves(
         ldn,
         mapped,
@@ -209,6 +221,10 @@ def _expected(ldn: LDN, dt: float, signal, input_range) -> tuple[np.ndarray, flo
     else:
         signal_moments(ldn, dt, signal)  # refuses what is no signal
         u = np.asarray(signal, dtype=float)
+        if u.ndim != 1:
+            raise ValidationError(
+                "signal", u.shape, "are states", "give the samples (T,) of the input"
+            )
         window = ldn.steps(dt)
         if len(u) < 6 * window:
             u = np.tile(u, -(-6 * window // len(u)))
@@ -228,6 +244,31 @@ def _exercised(x, curves: Curves, a: float, rng) -> np.ndarray:
     b = a**2
     noise = lfilter([1.0], [1.0, -b], rng.standard_normal(x.shape), axis=0)
     return x + missing * np.sqrt(1 - b**2) * noise
+
+
+def _checked(ldn: LDN, dt: float, m: int, target: str, block) -> int:
+    """Neurons of a core, where all is in its range."""
+    if target not in TARGETS:
+        known = ", ".join(map(repr, TARGETS))
+        raise ValidationError("target", target, "is not a target", f"use one of {known}")
+    if ldn.steps(dt) < 1:
+        raise ValidationError(
+            "dt",
+            dt,
+            f"is longer than the window theta of {ldn.theta:g} s",
+            "use a shorter step",
+        )
+    if block is None:
+        return _block(m, ldn.order)
+    block = check_whole("block", block, 1)
+    if block > m // ldn.order:
+        raise ValidationError(
+            "block",
+            block,
+            f"is more than {m} neurons have for each of {ldn.order} dimensions",
+            f"use at most {m // ldn.order}",
+        )
+    return block
 
 
 def _block(m: int, order: int) -> int:
