@@ -297,22 +297,27 @@ def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):
         bias = curves.bias[rows]
         grid = grid_of(weights, strongest / PAIRS, bias, curves.neurons, tau, dt)
         pairs = PAIRS
-        while pairs > 1 and strongest / pairs < 1.01 * grid.faintest:
+        while (
+            strongest / pairs < 1.01 * grid.faintest
+            and 2 * strongest / pairs <= grid.anchor  # which stays the largest
+            and pairs > 1
+        ):
             pairs //= 2
         if strongest < 1.01 * grid.faintest:
             share = strongest / (
                 2 * grid.faintest
             )  # the faintest neurons may be chosen
-            heard *= _some(len(heard), share, rng)[:, None]
+            least = int(np.ceil(len(heard) * strongest / grid.anchor))
+            heard *= _some(len(heard), share, least, rng)[:, None]
         signs = np.tile([1.0, -1.0], pairs)
         inputs[rows, : 2 * pairs] = heard * signs * dt / pairs
         grids.append(grid)
     return inputs, tuple(grids)
 
 
-def _some(n: int, share: float, rng) -> np.ndarray:
-    """``n / k`` for ``k ~ share n`` neurons, at least one of them, 0 for the others."""
-    k = max(1, round(share * n))
+def _some(n: int, share: float, least: int, rng) -> np.ndarray:
+    """``n / k`` for ``k ~ share n`` neurons, at least ``least``, 0 for the others."""
+    k = min(n, max(1, round(share * n), least))
     chosen = np.zeros(n)
     chosen[rng.permutation(n)[:k]] = n / k
     return chosen
