@@ -110,6 +110,15 @@ def choose_curves(
             f"is less than {LEAST} per dimension for order {d}",
             f"use at least {LEAST * d}",
         )
+    rest = getattr(getattr(neurons, "base_type", neurons), "tau_ref", 0.0)
+    highest = 1 / ((1 + SPREAD) * (rest + dt))
+    if not max_rate <= highest:
+        raise ValidationError(
+            "max_rate",
+            max_rate,
+            "is more than a spike in every step",
+            f"use at most {highest:.3g} Hz",
+        )
     onset = np.zeros((1, d)) if onset is None else onset
     expected = moments + SUDDEN * onset.T @ onset / len(onset)
     found = balanced(
