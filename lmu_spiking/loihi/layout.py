@@ -36,7 +36,7 @@ from lmu_spiking.loihi.decoding import Decoding, measure_decoders
 from lmu_spiking.loihi.expected import measured_errors
 from lmu_spiking.loihi.rounding import round_weights
 from lmu_spiking.loihi.scaling import Grid, grid_of
-from lmu_spiking.loihi.tuning import LEAST, MAX_RATE, REACH, Curves, choose_curves
+from lmu_spiking.loihi.tuning import MAX_RATE, REACH, Curves, choose_curves
 from lmu_spiking.spec import SignalSpec
 from lmu_spiking.synapse import Mapped, map_onto
 from lmu_spiking.tasks import white_noise
@@ -148,7 +148,7 @@ def lay_out(
     """
     max_rate = check_positive("max_rate", max_rate, "Hz")
     dt = check_positive("dt", dt, "seconds")
-    n_neurons = check_whole("n_neurons", n_neurons, LEAST * ldn.order)
+    n_neurons = check_whole("n_neurons", n_neurons, 1)
     block = _checked(ldn, dt, n_neurons, target, block)
     signal = SignalSpec() if signal is None else signal
     rng = np.random.RandomState(check_seed("seed", seed))
@@ -250,7 +250,9 @@ def _checked(ldn: LDN, dt: float, m: int, target: str, block) -> int:
     """Neurons of a core, where all is in its range."""
     if target not in TARGETS:
         known = ", ".join(map(repr, TARGETS))
-        raise ValidationError("target", target, "is not a target", f"use one of {known}")
+        raise ValidationError(
+            "target", target, "is not a target", f"use one of {known}"
+        )
     if ldn.steps(dt) < 1:
         raise ValidationError(
             "dt",
