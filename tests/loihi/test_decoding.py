@@ -65,7 +65,7 @@ def test_what_is_kept_of_the_activities(kind):
 
 def test_the_decoded_value_is_unbiased_on_what_made_the_decoders():
     # E[D p x^T] = E[x x^T]: an identity, by the second step
-    curves, x, found, a = measured("if", "simreal")
+    _, x, found, a = measured("if", "simreal")
     stride = max(1, round(-0.1 / np.log(a)))
     keep = np.arange(LEAD, LEAD + (len(x) - LEAD) // 2, stride)
     wanted = lfilter([1 - a], [1, -a], x, axis=0)[keep]

@@ -9,7 +9,7 @@ from lmu_spiking.loihi import target as module
 from lmu_spiking.loihi.deploy import deploy
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.spec import MemorySpec, SignalSpec
-from lmu_spiking.tasks import Signal
+from lmu_spiking.tasks import Signal, white_noise
 
 SPEC = MemorySpec(n_neurons=32, order=2, theta=0.2, tau=0.05)
 U = 0.5 * np.sin(0.006 * np.arange(900)) + 0.3 * np.sin(0.011 * np.arange(900))
@@ -93,7 +93,9 @@ def test_the_specs_signal_is_played():
     )
     found = deploy(spec, "core", duration=1.0)
     assert len(found.signal) == 1000
-    assert np.sqrt(np.mean(found.signal**2)) == pytest.approx(0.2, rel=0.05)
+    np.testing.assert_array_equal(
+        found.signal, white_noise(1.0, 0.001, 3.0, 0.2, 0).samples
+    )
     assert found.layout.signal == spec.signal
 
 
@@ -133,7 +135,6 @@ def test_other_steps():
         (lambda: SPEC, {"signal": []}, "Signal.samples"),
         (lambda: SPEC, {"signal": np.full(900, np.nan)}, "Signal.samples"),
         (lambda: SPEC, {"signal": np.zeros(900)}, "signal: .*not all of them 0"),
-        (lambda: SPEC, {"duration": 0.1}, "not longer than the window"),
         (lambda: SPEC, {"duration": -1}, "deploy.duration: -1 must be a positive"),
         (lambda: SPEC, {"seed": -1}, "deploy.seed: -1"),
         (lambda: SPEC, {"input_range": -1.0}, "input_range: -1.0 must be a positive"),
@@ -168,7 +169,7 @@ def test_what_is_refused(build, options, message):
 
 def test_a_layout_is_for_its_target():
     laid_out = deploy(SPEC, "core", signal=U).layout
-    with pytest.raises(ValidationError, match="deploy.target: .*; lay it out again"):
+    with pytest.raises(ValidationError, match=r"deploy.target: .*; lay it out again"):
         deploy(laid_out, "emulator", signal=U)
 
 

@@ -94,12 +94,14 @@ def test_a_seed_tells_the_curves():
 
 
 def test_refusals_name_the_way_out():
-    with pytest.raises(ValidationError, match="n_neurons: 23 .*; use at least 24"):
+    with pytest.raises(ValidationError, match=r"n_neurons: 23 .*; use at least 24"):
         curves(n_neurons=23)
     for kind, top in (("if", "833"), ("lif", "278")):
         with pytest.raises(ValidationError, match=f"max_rate: 900.*at most {top} Hz"):
             curves(kind, max_rate=900.0)
-    with pytest.raises(ValidationError, match="'poisson' cannot be .* use 'if', 'lif'"):
+    with pytest.raises(
+        ValidationError, match=r"'poisson' cannot be .* use 'if', 'lif'"
+    ):
         chip_neurons("poisson", "emulator")
 
 
