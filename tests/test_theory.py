@@ -1,3 +1,4 @@
+import dataclasses
 from functools import cache
 
 import nengo
@@ -436,3 +437,42 @@ def test_delays_outside_the_window():
         for ask in (budget.readout_rmse, budget.noise_nrmse, budget.truncation_rmse):
             with pytest.raises(ValidationError, match="outside the window"):
                 ask(delay)
+
+
+# -- what a layout for the chip brings -------------------------------------------------
+
+
+@cache
+def laid_out(target):
+    from lmu_spiking.loihi.layout import lay_out
+    from lmu_spiking.loihi.tuning import chip_neurons
+
+    keywords = {"target": target, "tau": 0.05, "dt": DT, "signal": noise()[:3000]}
+    return lay_out(LDN(2, 0.2), 32, chip_neurons("if", target), **keywords)
+
+
+@pytest.mark.parametrize("target", ["core", "simreal", "emulator"])
+def test_a_layout_brings_its_own_terms(target):
+    layout = laid_out(target)
+    budget, terms = predict(layout, noise()[:3000]), layout.measured_errors()
+    for name, value in terms.items():
+        np.testing.assert_array_equal(getattr(budget, name), value)
+    assert budget.spec is layout
+    exact = layout.ldn.simulate(noise()[:3000], DT)
+    np.testing.assert_allclose(budget.states, exact)
+
+
+def test_the_error_includes_whole_number_weights():
+    budget = predict(laid_out("emulator"), noise()[:3000])
+    np.testing.assert_allclose(
+        budget.error, budget.noise + budget.distortion + budget.quantisation
+    )
+    without = dataclasses.replace(budget, quantisation=None)
+    np.testing.assert_allclose(without.error, budget.noise + budget.distortion)
+    assert budget.state_rmse > without.state_rmse
+    c = LDN(2, 0.2).readout(0.2 - DT, DT).ravel()
+    added = c @ budget.quantisation @ c
+    assert budget.readout_rmse(0.2)[0] ** 2 == pytest.approx(
+        without.readout_rmse(0.2)[0] ** 2 + added
+    )
+    assert dataclasses.replace(budget, noise=None).error is None

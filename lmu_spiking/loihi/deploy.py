@@ -233,7 +233,8 @@ def _wanted(memory) -> dict:
                 "deploy a memory for each input",
             )
         keep = {"n_neurons": memory.population.n_neurons, "signal": SignalSpec()}
-        tau = getattr(memory.mapped.synapse, "tau", None)
+        synapse = memory.mapped.synapse
+        tau = synapse.tau if type(synapse) is nengo.Lowpass else None
         kind, seed = memory.population.neurons, memory.tuning_seed
     elif isinstance(memory, Layout):
         keep = {"n_neurons": memory.n_neurons, "signal": memory.signal or SignalSpec()}

@@ -19,11 +19,22 @@ import numpy as np
 from scipy.signal import lfilter
 
 from lmu_spiking.assembly import signal_moments, weights_of
-from lmu_spiking.errors import check_positive
+from lmu_spiking.errors import (
+    ValidationError,
+    check_positive,
+    check_seed,
+    check_whole,
+)
 from lmu_spiking.ldn import LDN
-from lmu_spiking.loihi.arithmetic import effective_tau, rounded, synaptic_decay
+from lmu_spiking.loihi.arithmetic import (
+    TARGETS,
+    effective_tau,
+    rounded,
+    synaptic_decay,
+)
 from lmu_spiking.loihi.decoding import Decoding, measure_decoders
 from lmu_spiking.loihi.expected import measured_errors
+from lmu_spiking.loihi.limits import split
 from lmu_spiking.loihi.rounding import round_weights
 from lmu_spiking.loihi.scaling import Grid, grid_of
 from lmu_spiking.loihi.tuning import MAX_RATE, REACH, Curves, choose_curves
@@ -35,6 +46,7 @@ PAIRS = 16  # of pulses for one input: 32 axons
 SUDDENLY = 1.5  # times the rms: a step that the memory must survive
 LOOSE = 0.05  # of a coordinate's power, at least, that is not the signal's
 SEED = 20220125  # of the noise that decoders are measured on
+SMALL = 24  # neurons; smaller cores are made only for a coordinate of their own
 SECONDS = 30.0  # of it; as many windows, where those are longer than a second
 
 
@@ -137,8 +149,11 @@ def lay_out(
         Draws the curves and the order of rounding.
     """
     max_rate = check_positive("max_rate", max_rate, "Hz")
+    dt = check_positive("dt", dt, "seconds")
+    n_neurons = check_whole("n_neurons", n_neurons, 1)
+    block = _checked(ldn, dt, n_neurons, target, block)
     signal = SignalSpec() if signal is None else signal
-    rng = np.random.RandomState(seed)
+    rng = np.random.RandomState(check_seed("seed", seed))
     a = synaptic_decay(tau, dt, target)
     mapped = map_onto(ldn, effective_tau(tau, dt, target), dt)
     u, input_range = _expected(ldn, dt, signal, input_range)
@@ -146,7 +161,6 @@ def lay_out(
     window = ldn.steps(dt)
     moments = states[window:].T @ states[window:] / (len(u) - window)
     weigh = None if readouts is None else weights_of(readouts, moments)
-    block = _block(n_neurons, ldn.order) if block is None else block
     curves = choose_curves(
         ldn,
         mapped,
@@ -209,9 +223,13 @@ def _expected(ldn: LDN, dt: float, signal, input_range) -> tuple[np.ndarray, flo
     else:
         signal_moments(ldn, dt, signal)  # refuses what is no signal
         u = np.asarray(signal, dtype=float)
+        if u.ndim != 1:
+            raise ValidationError(
+                "signal", u.shape, "are states", "give the samples (T,) of the input"
+            )
         window = ldn.steps(dt)
-        if len(u) < 6 * window:
-            u = np.tile(u, -(-6 * window // len(u)))
+        least = max(6 * window, round(SECONDS / dt))
+        u = np.tile(u, -(-least // len(u)))
         reach = float(np.abs(u).max())
     if input_range is None:
         return u, reach
@@ -230,13 +248,37 @@ def _exercised(x, curves: Curves, a: float, rng) -> np.ndarray:
     return x + missing * np.sqrt(1 - b**2) * noise
 
 
+def _checked(ldn: LDN, dt: float, m: int, target: str, block) -> int:
+    """Neurons of a core, where all is in its range."""
+    if target not in TARGETS:
+        known = ", ".join(map(repr, TARGETS))
+        raise ValidationError(
+            "target", target, "is not a target", f"use one of {known}"
+        )
+    if ldn.steps(dt) < 1:
+        raise ValidationError(
+            "dt",
+            dt,
+            f"is longer than the window theta of {ldn.theta:g} s",
+            "use a shorter step",
+        )
+    if block is None:
+        return _block(m, ldn.order)
+    block = check_whole("block", block, 1)
+    if block > m // ldn.order:
+        raise ValidationError(
+            "block",
+            block,
+            f"is more than {m} neurons have for each of {ldn.order} dimensions",
+            f"use at most {m // ldn.order}",
+        )
+    return block
+
+
 def _block(m: int, order: int) -> int:
-    """Neurons of a core: an even number, as even as can be."""
-    bits, most = 64, 1024
-    while (m + 2 * PAIRS) * bits * -(-(most * 8 + 10 * -(-most // 64)) // bits) > 2**20:
-        most -= 2
-    cores = max(2 * order, -(-m // most))
-    return max(2, m // cores // 2 * 2)
+    """Neurons of a core, an even number: two cores for each coordinate, or more."""
+    few = min(2 * order, max(order, m // SMALL))
+    return max(2, min(split(m, 2 * PAIRS), m // few) // 2 * 2)
 
 
 def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):

@@ -4,6 +4,7 @@ import nengo
 import numpy as np
 from scipy.signal import lfilter
 
+from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.arithmetic import synaptic_decay
 from lmu_spiking.loihi.layout import PAIRS, Layout
 from lmu_spiking.loihi.pulses import Pulses
@@ -100,6 +101,12 @@ def read_state(layout: Layout, spikes: np.ndarray, u: np.ndarray) -> np.ndarray:
     (T, d) ndarray
         At index ``k``, the state after input ``k - 1``.
     """
+    if np.shape(spikes) != (len(u), layout.n_neurons):
+        raise ValidationError(
+            "read_state.spikes",
+            np.shape(spikes),
+            f"must be {layout.n_neurons} neurons at the {len(u)} steps of u",
+        )
     a = synaptic_decay(layout.tau, layout.dt, layout.target)
     curves, mapped = layout.curves, layout.mapped
     decoded, heard = spikes @ layout.decoding.decoders.T, np.asarray(u, dtype=float)

@@ -16,6 +16,8 @@ import nengo
 import numpy as np
 from nengo.dists import Choice, Samples
 
+from lmu_spiking.errors import check_whole
+
 
 class Pulses(nengo.neurons.NeuronType):
     """Pairs of on and off neurons, side by side, driven alike by ``-1 <= x <= 1``.
@@ -28,6 +30,7 @@ class Pulses(nengo.neurons.NeuronType):
     state: ClassVar = {"residual": Choice([0])}
 
     def __init__(self, pairs: int = 1):
+        pairs = check_whole("Pulses.pairs", pairs, 1)
         starts = np.repeat((_reversed(pairs) + 0.5) / pairs - 0.5, 2)
         super().__init__(initial_state={"residual": Samples(starts[:, None])})
         self.pairs = pairs
@@ -72,5 +75,6 @@ def encode(x: np.ndarray, pairs: int) -> np.ndarray:
 def _reversed(n: int) -> np.ndarray:
     """0 to ``n - 1``, so ordered that the first 1, 2, 4, ... lie evenly."""
     bits = int(np.ceil(np.log2(n)))
-    order = np.array([int(f"{k:0{bits + 1}b}"[:0:-1], 2) for k in range(2**bits)])
+    digits = [f"{k:0{bits + 1}b}"[:0:-1] for k in range(2**bits)]
+    order = np.array([int("0" + reverse, 2) for reverse in digits])
     return order[order < n]

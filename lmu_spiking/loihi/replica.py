@@ -33,6 +33,10 @@ def replay(layout: Layout, u: np.ndarray) -> np.ndarray:
             "layout.target", layout.target, "has no whole numbers", "use 'emulator'"
         )
     u = np.asarray(u, dtype=float)
+    if u.ndim not in (1, 2) or not u.size or not np.isfinite(u).all():
+        raise ValidationError(
+            "replay.u", u, "must be finite samples (T,), or (B, T) for many inputs"
+        )
     batch = np.atleast_2d(u)
     weights, inputs, threshold, bias = integers(layout)
     neurons = layout.curves.neurons

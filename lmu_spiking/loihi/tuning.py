@@ -110,6 +110,15 @@ def choose_curves(
             f"is less than {LEAST} per dimension for order {d}",
             f"use at least {LEAST * d}",
         )
+    rest = getattr(getattr(neurons, "base_type", neurons), "tau_ref", 0.0)
+    highest = 1 / ((1 + SPREAD) * (rest + dt))
+    if not max_rate <= highest:
+        raise ValidationError(
+            "max_rate",
+            max_rate,
+            "is more than a spike in every step",
+            f"use at most {highest:.3g} Hz",
+        )
     onset = np.zeros((1, d)) if onset is None else onset
     expected = moments + SUDDEN * onset.T @ onset / len(onset)
     found = balanced(
@@ -144,10 +153,10 @@ def choose_curves(
 
 def chip_neurons(kind, target: str = "core") -> NeuronType:
     """``"if"``, ``"lif"`` or a Nengo type; on the chip, all voltages begin at 0."""
-    if isinstance(kind, NeuronType):
+    if isinstance(kind, NeuronType) and (target == "core" or _on_chip(kind)):
         return kind
     known = {"if": nengo.SpikingRectifiedLinear, "lif": nengo.LIF}
-    if kind in known:
+    if isinstance(kind, str) and kind in known:
         still = None if target == "core" else {"voltage": nengo.dists.Choice([0])}
         return known[kind](initial_state=still)
     raise ValidationError(
@@ -156,3 +165,9 @@ def chip_neurons(kind, target: str = "core") -> NeuronType:
         "cannot be simulated on Loihi",
         "use 'if', 'lif', or target='core'",
     )
+
+
+def _on_chip(neurons: NeuronType) -> bool:
+    """Whether the chip has exactly these neurons, not only ones like them."""
+    plain = nengo.SpikingRectifiedLinear, nengo.LIF
+    return type(neurons) in plain or hasattr(neurons, "chip_spikes")

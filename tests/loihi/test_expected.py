@@ -1,0 +1,96 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.linalg import solve_discrete_lyapunov
+
+from lmu_spiking.ldn import LDN
+from lmu_spiking.loihi.expected import measured_errors
+from lmu_spiking.loihi.layout import lay_out
+from lmu_spiking.loihi.memory import read_state
+from lmu_spiking.loihi.replica import replay
+from lmu_spiking.loihi.tuning import chip_neurons
+from lmu_spiking.spec import SignalSpec
+from lmu_spiking.tasks import white_noise
+from lmu_spiking.theory import LEAD, predict
+
+DT = 0.001
+
+
+def layout(order=2, n=64, theta=0.2, kind="if", tau=0.05, target="emulator", seed=0):
+    return lay_out(
+        LDN(order, theta),
+        n,
+        chip_neurons(kind, target),
+        target=target,
+        tau=tau,
+        dt=DT,
+        signal=SignalSpec(2.0, 0.5),
+        seed=seed,
+    )
+
+
+def test_white_errors_go_round_the_loop_as_lyapunov_says():
+    laid_out = layout(n=24)
+    rng = np.random.RandomState(0)
+    white = rng.randn(200_000, 2) * [0.1, 0.3]
+    decoding = dataclasses.replace(laid_out.decoding, residual=white)
+    found = measured_errors(dataclasses.replace(laid_out, decoding=decoding))
+    curves, mapped = laid_out.curves, laid_out.mapped
+    a = np.exp(-DT / mapped.synapse.tau)
+    Ad, _ = laid_out.ldn.discretize(DT)
+    G = (1 - a) * mapped.A @ curves.U
+    P = solve_discrete_lyapunov(Ad, G @ np.diag([0.01, 0.09]) @ G.T)
+    scale = np.sqrt(np.diag(P))
+    gap = (found["noise"] - P) / np.outer(scale, scale)
+    assert np.abs(gap).max() < 0.06  # 1,000 windows: a standard error of .02 to .03
+    np.testing.assert_allclose(found["sigma"], [0.01, 0.09], rtol=0.02)
+
+
+def test_a_constant_error_is_carried_with_the_gain_of_the_loop():
+    laid_out = layout(n=24)
+    constant = np.tile([0.1, -0.2], (4000, 1))
+    decoding = dataclasses.replace(laid_out.decoding, residual=constant)
+    found = measured_errors(dataclasses.replace(laid_out, decoding=decoding))
+    a = np.exp(-DT / laid_out.mapped.synapse.tau)
+    Ad, _ = laid_out.ldn.discretize(DT)
+    forced = (1 - a) * laid_out.mapped.A @ laid_out.curves.U @ [0.1, -0.2]
+    m = np.linalg.solve(np.eye(2) - Ad, forced)
+    np.testing.assert_allclose(found["noise"], np.outer(m, m), rtol=0.02, atol=1e-6)
+
+
+@pytest.mark.parametrize("target", ["core", "simreal", "emulator"])
+def test_the_terms_of_a_budget(target):
+    found = layout(n=24, target=target).measured_errors()
+    assert found["sigma"].shape == (2,) and (found["sigma"] > 0).all()
+    assert np.linalg.eigvalsh(found["noise"]).min() > 0
+    assert not found["distortion"].any() and found["spikes_per_s"] > 0
+    if target == "emulator":
+        assert np.linalg.eigvalsh(found["quantisation"]).min() >= -1e-12
+        assert np.trace(found["quantisation"]) > 0
+    else:
+        assert found["quantisation"] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"order": 2, "n": 100, "theta": 0.2, "tau": 0.05},
+        {"order": 3, "n": 150, "theta": 0.3, "tau": 0.1, "kind": "lif"},
+    ],
+    ids=str,
+)
+def test_predicted_errors_are_those_of_the_chip(case):
+    seen, said = [], []
+    for seed in (101, 102, 103):
+        laid_out = layout(**case, seed=seed)
+        window = laid_out.ldn.steps(DT)
+        signal = white_noise(8.0, DT, 2.0, 0.5, seed)
+        u, lead = signal.led_in(LEAD * window), LEAD * window
+        budget = predict(laid_out, u, lead=lead)
+        state = read_state(laid_out, replay(laid_out, u) / DT, u)[lead:]
+        exact = np.vstack([budget.initial, budget.states[:-1]])
+        seen.append(np.sqrt(np.mean((state - exact) ** 2)))
+        said.append(budget.state_rmse)
+    assert np.mean(said) == pytest.approx(np.mean(seen), rel=0.25), (said, seen)

@@ -1,0 +1,90 @@
+from functools import cache
+
+import nengo
+import numpy as np
+import pytest
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.ldn import LDN
+from lmu_spiking.loihi import target as module
+from lmu_spiking.loihi.layout import lay_out
+from lmu_spiking.loihi.memory import ChipMemory
+from lmu_spiking.loihi.replica import replay
+from lmu_spiking.loihi.tuning import chip_neurons
+
+DT = 0.001
+U = 0.5 * np.sin(6 * DT * np.arange(6000)) + 0.3 * np.sin(11 * DT * np.arange(6000))
+
+
+@pytest.fixture
+def loihi():
+    pytest.importorskip("nengo_loihi")
+    return module.nengo_loihi()
+
+
+@cache
+def layout(order=2, n=40, kind="if", tau=0.05, target="emulator", dt=DT, **options):
+    neurons = chip_neurons(kind, target)
+    keywords = {"target": target, "tau": tau, "dt": dt, "signal": U}
+    return lay_out(LDN(order, 0.2), n, neurons, **keywords, **options)
+
+
+def emulated(laid_out, u):
+    with nengo.Network() as net:
+        stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], laid_out.dt))
+        memory = ChipMemory(laid_out)
+        nengo.Connection(stimulus, memory.input, synapse=None)
+    run = module.run_on(net, "emulator", len(u) * laid_out.dt, dt=laid_out.dt)
+    return run.data[memory.spikes] * laid_out.dt
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"kind": "lif"},
+        {"tau": 0.2},
+        {"tau": 0.2, "kind": "lif"},
+        {"order": 1, "block": 40},  # one core
+        {"order": 1, "block": 17},
+        {"order": 3, "n": 61, "kind": "lif", "seed": 3},
+        {"dt": 0.002},
+        {"dt": 0.0005, "kind": "lif"},
+        {"input_range": 0.4},  # clipped
+        {"order": 2, "tau": 0.2, "kind": "lif", "seed": 82, "input_range": 3.0},
+    ],
+)
+def test_every_spike_is_the_emulators(loihi, options):
+    laid_out = layout(**options)
+    u = U[:500]
+    spikes = replay(laid_out, u)
+    assert spikes.any(axis=0).all()
+    np.testing.assert_allclose(emulated(laid_out, u), spikes, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["if", "lif"])
+def test_a_batch_is_its_inputs_alone(kind):
+    laid_out = layout(kind=kind)
+    batch = np.stack([U[:300], -U[:300], U[300:600]])
+    together = replay(laid_out, batch)
+    assert together.shape == (3, 300, 40) and together.dtype == bool
+    for one, spikes in zip(batch, together, strict=True):
+        np.testing.assert_array_equal(spikes, replay(laid_out, one))
+
+
+def test_the_past_does_not_know_the_future():
+    laid_out = layout()
+    later = U[:300].copy()
+    later[200:] = 0.0
+    whole, changed = replay(laid_out, U[:300]), replay(laid_out, later)
+    np.testing.assert_array_equal(whole[:201], changed[:201])
+    assert (whole[201:] != changed[201:]).any()
+
+
+def test_what_is_refused():
+    for target in ("core", "simreal"):
+        with pytest.raises(ValidationError, match="no whole numbers; use 'emulator'"):
+            replay(layout(target=target), U)
+    for u in ([], [np.nan], np.zeros((2, 0)), np.zeros((2, 3, 4)), 1.0):
+        with pytest.raises(ValidationError, match=r"replay\.u: .* must be finite"):
+            replay(layout(), u)
