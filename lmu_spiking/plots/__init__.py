@@ -95,7 +95,6 @@ __all__ = [
     "plot_feedforward",
     "plot_growth",
     "plot_history",
-    "plot_latency",
     "plot_ladder",
     "plot_latency",
     "plot_learning",

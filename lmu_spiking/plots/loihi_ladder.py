@@ -100,13 +100,8 @@ def ladder_figure(ladder):
             plot_ladder(ax, ladder, measure)
         row, n = ladder.rows[-1], len(ladder.seeds)
         seeds = f", {n} seeds, 95 % intervals" if n > 1 else ""
-        figure.suptitle(f"{_memory(row)}{seeds}", x=0.01, ha="left", fontsize=11)
-        figure.axes[0].text(
-            *(0, 0.98, "white bars: predicted before the run"),
-            transform=figure.axes[0].transAxes,
-            va="top",
-            color="#555555",
-        )
+        title = f"{_memory(row)}{seeds}; white marks: predicted before the run"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -148,7 +143,9 @@ def _label(ax, x: float, base: float, top: float, step: dict, measure: str) -> N
 
 def _memory(row: dict) -> str:
     kind = {"SpikingRectifiedLinear": "IF"}.get(row["neuron_type"], row["neuron_type"])
-    return f"{row['theta']:g} s in {row['neurons']:,} {kind} neurons, order {row['order']}"
+    return (
+        f"{row['theta']:g} s in {row['neurons']:,} {kind} neurons, order {row['order']}"
+    )
 
 
 def _place(row: dict) -> str:
