@@ -159,7 +159,8 @@ def ladder(
     if wanted != (Target.CORE,):
         nengo_loihi()  # refuses before anything runs
     runs = len(seeds) * len(wanted)
-    rows, last = [], None
+    rows: list[dict] = []
+    first: list[Deployment] = []
     for seed in seeds:
         found = []
         for target in reversed(wanted):  # what can be refused comes first
@@ -168,10 +169,10 @@ def ladder(
             done = deploy(
                 memory, target, signal=signal, seed=seed, progress=shown, **options
             )
-            last = done if last is None else last
+            first = first or [done]
             found.append(done.row | {"seed": seed} | _mean_squares(done))
         rows += reversed(found)
-    return Ladder(tuple(rows), wanted, seeds, last)
+    return Ladder(tuple(rows), wanted, seeds, first[0])
 
 
 def _targets(targets) -> tuple[Target, ...]:
