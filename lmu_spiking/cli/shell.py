@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from lmu_spiking import __version__
 from lmu_spiking.cli.console import NAME, explain, show_warning, tell
 from lmu_spiking.cli.convert import convert
+from lmu_spiking.cli.deploy import deploy
 from lmu_spiking.cli.doctor import doctor
 from lmu_spiking.cli.plan import plan
 from lmu_spiking.cli.reproduce import reproduce
@@ -31,6 +32,7 @@ Spiking memories of a sliding window, with the error known before the run.
   lmu-spiking collect out/study          tables and report of what is finished
   lmu-spiking train digits               a rate model on a task
   lmu-spiking convert out/digits/model.npz   the same weights in spikes
+  lmu-spiking deploy                     on Loihi's emulator: loss, cores, energy
   lmu-spiking reproduce capacity         a published table beside ours
   lmu-spiking spikes                     neuron types: what their spikes are worth
   lmu-spiking doctor                     what is installed, what is missing
@@ -42,7 +44,7 @@ rates in Hz.
 app = typer.Typer(help=HELP, add_completion=False, rich_markup_mode=None)
 for command in (
     *(run, plan, study, collect, spikes),
-    *(train, convert, reproduce, doctor),
+    *(train, convert, deploy, reproduce, doctor),
 ):
     app.command()(command)
 

@@ -11,6 +11,13 @@ from lmu_spiking.plots.learning import (
     theta_figure,
 )
 from lmu_spiking.plots.loihi_benchmark import loihi_figure
+from lmu_spiking.plots.loihi_ladder import (
+    deployed,
+    ladder_figure,
+    plot_delayed,
+    plot_ladder,
+    plot_loss,
+)
 from lmu_spiking.plots.loihi_layout import layout, layout_figure
 from lmu_spiking.plots.optimal import optimal_figure, plot_growth, plot_tunings
 from lmu_spiking.plots.plan import plan_figure
@@ -64,8 +71,10 @@ __all__ = [
     "conversion_figure",
     "cost_figure",
     "delay_network_figure",
+    "deployed",
     "digits_figure",
     "invariance_figure",
+    "ladder_figure",
     "layout",
     "layout_figure",
     "length_figure",
@@ -79,6 +88,7 @@ __all__ = [
     "plot_capacity",
     "plot_capacity_vs_length",
     "plot_comparisons",
+    "plot_delayed",
     "plot_error",
     "plot_error_vs_delay",
     "plot_error_vs_neurons",
@@ -87,8 +97,10 @@ __all__ = [
     "plot_feedforward",
     "plot_growth",
     "plot_history",
+    "plot_ladder",
     "plot_latency",
     "plot_learning",
+    "plot_loss",
     "plot_metric",
     "plot_model_errors",
     "plot_prediction",

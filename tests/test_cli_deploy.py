@@ -1,0 +1,151 @@
+import json
+
+import pytest
+
+from lmu_spiking.loihi import target
+from lmu_spiking.spec import MemorySpec
+
+TINY = ["--order=2", "--neurons=48", "--theta=0.1", "--tau=0.05", "--duration=0.5"]
+CORE = ["deploy", "--target=core"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """In an empty folder, and pictures are not drawn."""
+    monkeypatch.chdir(tmp_path)
+    for place in ("plots", "plots.style"):
+        monkeypatch.setattr(f"lmu_spiking.{place}.png", lambda figure: b"\x89PNG")
+    monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
+
+
+def refused(shell, *arguments):
+    """The one line of a command that must fail for its user."""
+    code, out, error = shell("deploy", *arguments)
+    assert (code, out) == (2, "")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_core_needs_no_nengo_loihi(shell, tmp_path, monkeypatch):
+    monkeypatch.setattr(target, "nengo_loihi", lambda: pytest.fail("asked for"))
+    code, out, error = shell(*CORE, *TINY)
+    assert (code, error) == (0, "")
+    row = json.loads((tmp_path / "out" / "deploy" / "result.json").read_text())
+    for key in ("nrmse", "predicted_nrmse", "window_nrmse", "state_rmse"):
+        assert f"{row[key]:.4f}" in out
+    assert f"{row['spikes_per_s']:,.0f} spikes/s" in out
+    assert max(map(len, out.splitlines())) <= 80
+    names = {path.name for path in (tmp_path / "out" / "deploy").iterdir()}
+    assert names == {"result.json", "deployed.png"}
+
+
+def test_json_is_one_line(shell, tmp_path):
+    code, out, _ = shell(*CORE, *TINY, "--seed=3", "--rms=0.3", "--json", "--out=a/b")
+    assert code == 0 and out.count("\n") == 1
+    row = json.loads(out)
+    assert row == json.loads((tmp_path / "a" / "b" / "result.json").read_text())
+    assert (row["target"], row["seed"], row["neurons"]) == ("core", 3, 48)
+    assert row["duration"] == pytest.approx(0.5)
+    assert row["files"] == {
+        "result": "a/b/result.json",
+        "readout": "a/b/deployed.png",
+    }
+
+
+def test_ladder_tells_the_steps(shell, tmp_path):
+    code, out, _ = shell(*CORE, *TINY, "--ladder", "--trials=2", "--json")
+    row = json.loads(out)
+    assert code == 0
+    assert [step["step"] for step in row["steps"]] == ["truncation", "spikes"]
+    assert sum(s["window"] for s in row["steps"]) == pytest.approx(
+        row["total"]["window"], rel=1e-12
+    )
+    assert [each["seed"] for each in row["rows"]] == [0, 1]
+    assert (tmp_path / "out" / "deploy" / "ladder.png").exists()
+    code, out, _ = shell(*CORE, *TINY, "--ladder", "--trials=2")
+    assert code == 0 and "truncation" in out and "over 2 seeds" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_options_reach_the_memory(shell, tmp_path):
+    spec = MemorySpec(n_neurons=40, order=2, theta=0.2, tau=0.05, dt=0.002)
+    spec.to_toml(tmp_path / "memory.toml")
+    arguments = ["--spec=memory.toml", "--neuron-type=lif", "--duration=0.8", "--json"]
+    row = json.loads(shell(*CORE, *arguments)[1])
+    assert (row["neurons"], row["theta"], row["dt"]) == (40, 0.2, 0.002)
+    assert row["neuron_type"] == "LIF"
+    rates = [
+        json.loads(shell(*CORE, *TINY, f"--max-rate={r}", "--json")[1])["mean_rate"]
+        for r in (60, 240)
+    ]
+    assert 3 < rates[1] / rates[0] < 5
+
+
+def test_files_are_played(shell, tmp_path):
+    lines = [f"{k % 37 / 37 - 0.5}" for k in range(500)]
+    (tmp_path / "u.csv").write_text("\n".join(["u", *lines]))
+    file = ["--input=u.csv", "--rate=1000", *TINY[:-1], "--json"]
+    assert json.loads(shell(*CORE, *file)[1])["duration"] == pytest.approx(0.5)
+
+
+@pytest.mark.slow
+def test_ecg_is_played(shell):
+    ecg = ["--input=ecg", "--neurons=200", "--duration=0.5", "--json"]
+    row = json.loads(shell(*CORE, *ecg)[1])
+    assert (row["input"], row["neurons"], row["theta"]) == ("ecg", 200, 0.1)
+
+
+@pytest.mark.parametrize("kind", ["poisson", "stochastic", "relu"])
+def test_poisson_neurons_are_refused(shell, kind):
+    error = refused(shell, f"--neuron-type={kind}")
+    assert f"'{kind}' cannot be on Loihi; use --neuron-type if or lif" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--target=chip"], "'chip' is not a target"),
+        (["--chips=0"], "--chips"),
+        (["--seed=-1"], "--seed"),
+        (["--trials=2"], "is for --ladder only"),
+        (["--neurons=60000"], "use at most"),
+        (["--neurons=12"], "use at least 48"),
+        (["--duration=0.1"], "too short"),
+        (["--input=nothing"], "is not known"),
+        (["--rate=5"], "is for a file"),
+        (["--input=ecg", "--rms=1"], "is for --input white only"),
+        (["--ordre=3"], "--help"),
+    ],
+)
+def test_mistakes_are_one_line(shell, arguments, says):
+    if not any(argument.startswith("--target") for argument in arguments):
+        arguments = ["--target=core", *arguments]
+    assert says in refused(shell, *arguments)
+
+
+def test_without_nengo_loihi_it_says_what_to_install(shell, monkeypatch):
+    real = target.importlib.util.find_spec
+    monkeypatch.setattr(
+        target.importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "nengo_loihi" else real(name, *rest),
+    )
+    for rung in ("simreal", "emulator", "board"):
+        error = refused(shell, f"--target={rung}")
+        assert "nengo-loihi is not installed; run: pip install" in error
+
+
+def test_emulator_tells_cores_and_energy(shell, tmp_path):
+    pytest.importorskip("nengo_loihi")
+    code, out, _ = shell("deploy", *TINY)
+    assert code == 0
+    assert "cores of 1 chip" in out and "(estimated)" in out
+    assert max(map(len, out.splitlines())) <= 80
+    row = json.loads((tmp_path / "out" / "deploy" / "result.json").read_text())
+    assert row["cores"] > 1 and row["synops_per_s"] > 0
+    assert (tmp_path / "out" / "deploy" / "layout.png").exists()
+
+
+def test_board_names_the_way_out(shell):
+    pytest.importorskip("nengo_loihi")
+    assert "needs NxSDK" in refused(shell, "--target=board", *TINY)
