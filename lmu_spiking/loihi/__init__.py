@@ -1,0 +1,1 @@
+"""The same networks on Loihi: emulator and board."""
