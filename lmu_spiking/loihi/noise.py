@@ -19,23 +19,15 @@ spike likelier.  It also fills the gaps between the 255 numbers, as digits to th
 Times are in seconds, drives and rates in Hz, ``dt`` is the step.
 """
 
-import nengo
 import numpy as np
 from nengo.dists import Choice
 from nengo.exceptions import ValidationError as NengoValidationError
 from nengo.neurons import NeuronType
 from nengo.params import NumberParam
 
-from lmu_spiking.errors import MissingPackageError, ValidationError
 from lmu_spiking.neurons import Unmerged
 
-# What nengo-loihi's chip does with compartment noise (emulator/interface.py NoiseState,
-# builder/discretize.py discretize_compartment and discretize_synapse, version 1.1.0).
-LEVELS = 255  # values the noise can take, 2^(exponent - 7) apart
-EXPONENT = 21  # noise of +-2^21 leaves as much again of the 23 bits of u for the drive
-MANTISSA = 255 * 2**6  # the largest weight of a block becomes this whole number
 KEPT = 0.125  # puts CV and Fano factor in the middle of what Poisson spikes are allowed
-REFRACTORY = 1  # steps from a spike to the next that is allowed: none is lost
 
 
 class NoisyRectifiedLinear(Unmerged, NeuronType):
@@ -62,7 +54,7 @@ class NoisyRectifiedLinear(Unmerged, NeuronType):
 
     See Also
     --------
-    anchor : what a block of these neurons needs on the chip.
+    noise_chip.anchor : what a block of these neurons needs on the chip.
     """
 
     state = {"voltage": Choice([0])}  # noqa: RUF012 (Nengo's interface)
@@ -152,165 +144,3 @@ def drive_at(rate, kept: float = KEPT, dt: float = 0.001) -> np.ndarray:
     knee = np.linspace(0, lam, 4097)
     j = np.where(j < lam, np.interp(p, _knee(knee, lam), knee), j) if lam else j
     return (j - lam / 2) / ((1 - lam) * dt)
-
-
-# -- on the chip -----------------------------------------------------------------------
-
-
-def register() -> None:
-    """Teach nengo-loihi to build `NoisyRectifiedLinear`; needed once before it does.
-
-    The table of builders is how nengo-loihi is extended; nothing in it is replaced.
-    """
-    Builder = _nengo_loihi().builder.builder.Builder
-    if NoisyRectifiedLinear not in Builder.builders:
-        Builder.register(NoisyRectifiedLinear)(_build)
-
-
-def _build(model, neuron_type, neurons, block) -> None:
-    compartment, dt = block.compartment, model.dt
-    span = neuron_type.span(dt)
-    compartment.decay_v[:] = 1 - neuron_type.kept
-    compartment.scale_v = False
-    compartment.refract_delay[:] = REFRACTORY
-    compartment.vmin, compartment.vmax = -2 * span, np.inf
-    # a threshold of zero is not allowed: raised by a thousandth, and the bias with it
-    compartment.vth[:] = span / 1000
-    # Whole numbers of noise stand for their surroundings, half a level to either side,
-    # and end one level below zero.
-    half = 0.5 / LEVELS
-    compartment.bias[:] += neuron_type.offset(dt) + span * (1 / 1000 + half)
-    compartment.enable_noise[:] = 1
-    compartment.noise_at_membrane = 1
-    compartment.noise_exp = np.log10(span / 2)
-    compartment.noise_offset = -1 - 2 * half
-
-
-def anchor_weight(tau: float, dt: float = 0.001, kept: float = KEPT) -> float:
-    r"""Weight of a ``neurons -> neurons`` transform that makes the noise exact.
-
-    nengo-loihi scales every block such that its largest weight is 255 and then rounds
-    the noise to a power of two: a block whose largest weight is any other number has a
-    noise, and so rates, wrong by up to ``sqrt(2)``.  With the largest weight
-
-    .. math::
-
-        w = \frac{255 \cdot 2^6}{(1 - \lambda)\, 255 \cdot 2^{14}}
-            \sum_k \Bigl(\frac{c}{2^{12}}\Bigr)^k
-
-    it is exact, where the sum is that of the decaying current of one spike.
-
-    Parameters
-    ----------
-    tau : float
-        Time constant of the lowpass synapse of the block, seconds; 0 for none.
-    dt : float
-        Step, seconds.
-    kept : float
-        Of the neurons.
-    """
-    from_chip = _nengo_loihi().builder.discretize.decay_magnitude
-    decay = 1.0 if tau == 0 else -np.expm1(-dt / tau)
-    whole = np.clip(np.round(np.float32(decay) * 4095 - 1), 0, 4095)
-    area = float(from_chip(np.array([whole]), x0=2097152, offset=1)[0])
-    return area * MANTISSA / (LEVELS * 2.0 ** (EXPONENT - 7) * (1 - kept))
-
-
-def anchor(ensemble: nengo.Ensemble, tau: float, dt: float = 0.001):
-    """Give noisy neurons their exact noise by one silent input of the right weight.
-
-    Call it in a `nengo.Network`.  A neuron on the host that never fires is connected
-    to all of the ensemble, and costs each of its cores one input axon.  No other weight
-    may be larger; `check_noise` says whether one is.
-
-    Parameters
-    ----------
-    ensemble : nengo.Ensemble
-        Of `NoisyRectifiedLinear` neurons.
-    tau : float
-        Time constant of its synapses, seconds: on Loihi one for all of a block.
-    dt : float
-        Step, seconds.
-
-    Returns
-    -------
-    silent : nengo.Ensemble
-    """
-    weight = anchor_weight(tau, dt, ensemble.neuron_type.kept)
-    silent = nengo.Ensemble(
-        1,
-        1,
-        neuron_type=nengo.SpikingRectifiedLinear(
-            initial_state={"voltage": Choice([0])}
-        ),
-        encoders=[[1.0]],
-        gain=[1.0],
-        bias=[-1e9],
-        label="anchor",
-    )
-    on_host(silent)
-    nengo.Connection(
-        silent.neurons,
-        ensemble.neurons,
-        transform=np.full((ensemble.n_neurons, 1), weight),
-        synapse=tau or None,
-        label="anchor",
-    )
-    return silent
-
-
-def on_host(ensemble: nengo.Ensemble) -> None:
-    """Keep an ensemble of the network that is being made off the chip."""
-    for network in nengo.Network.context:
-        _nengo_loihi().add_params(network)
-        network.config[ensemble].on_chip = False
-
-
-def noise_ratios(sim) -> list[tuple[str, float]]:
-    """Width of the noise over the intended one, for each noisy block of a simulator.
-
-    Parameters
-    ----------
-    sim : nengo_loihi.Simulator
-        Of integers: ``target="sim"`` or ``"loihi"``.
-
-    Returns
-    -------
-    ratios : list of (str, float)
-        The block's label and the ratio: 1 where rates are right.
-    """
-    ratios = []
-    for block in sim.model.blocks:
-        compartment = block.compartment
-        if np.any(compartment.enable_noise) and compartment.noise_at_membrane:
-            kept = (4096 - int(compartment.decay_v[0])) / 4096
-            intended = compartment.discretize_info["v_scale"] / ((1 - kept) * sim.dt)
-            made = LEVELS * 2.0 ** (compartment.noise_exp - 7)
-            ratios.append((str(block), float(made / intended)))
-    return ratios
-
-
-def check_noise(sim, tolerance: float = 0.01) -> None:
-    """Refuse a built network in which nengo-loihi's rounding has changed the noise.
-
-    Raises
-    ------
-    ValidationError
-        If a block's noise is further from the intended one than ``tolerance``.
-    """
-    for label, ratio in noise_ratios(sim):
-        if abs(ratio - 1) > tolerance:
-            raise ValidationError(
-                label,
-                round(ratio, 3),
-                "times the noise it should have, so rates are as much too low",
-                "call anchor(ensemble, tau) and keep every weight below anchor_weight",
-            )
-
-
-def _nengo_loihi():
-    try:
-        import nengo_loihi
-    except ImportError:
-        raise MissingPackageError("nengo-loihi", "loihi") from None
-    return nengo_loihi

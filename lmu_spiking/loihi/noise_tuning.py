@@ -12,7 +12,8 @@ import numpy as np
 from scipy import stats
 
 from lmu_spiking.errors import ValidationError, check_whole
-from lmu_spiking.loihi.noise import NoisyRectifiedLinear, anchor, check_noise, register
+from lmu_spiking.loihi.noise import NoisyRectifiedLinear
+from lmu_spiking.loihi.noise_chip import anchor, check_noise, register
 
 TARGETS = {"core": None, "simreal": "simreal", "emulator": "sim"}
 GROUPS = 10  # of neurons: statistics of each give the confidence interval
@@ -74,6 +75,7 @@ def measure_tuning(
         The step, and the window that spikes are counted in.
     seed : int
     """
+    check_target(target)
     neuron_type = neuron_type or NoisyRectifiedLinear()
     drives = np.atleast_1d(np.asarray(drives, dtype=float))
     check_whole("measure_tuning.n_neurons", n_neurons, 2 * GROUPS)
@@ -90,20 +92,19 @@ def measure_tuning(
         if target != "core":
             anchor(ensemble, tau, dt)
         probe = nengo.Probe(ensemble.neurons)
-    spikes = run_spikes(network, probe, round(duration / dt), target, dt, seed)
+    (spikes,) = run_spikes(network, [probe], round(duration / dt), target, dt, seed)
     parts = np.split(spikes, len(drives), axis=1)
     found = [spike_statistics(part, dt, window) for part in parts]
     return SpikeStatistics(drives, *np.array(found).T)
 
 
-def run_spikes(network, probe, steps: int, target: str, dt: float, seed: int):
-    """Spikes (T, n) as booleans of a network on a target of `TARGETS`."""
-    if target not in TARGETS:
-        raise ValidationError("target", target, f"is not one of {', '.join(TARGETS)}")
+def run_spikes(network, probes, steps: int, target: str, dt: float, seed: int):
+    """Spikes (T, n) as booleans that probes see of a network on one of `TARGETS`."""
+    check_target(target)
     if target == "core":
         with nengo.Simulator(network, dt=dt, seed=seed, progress_bar=False) as sim:
             sim.run_steps(steps, progress_bar=False)
-            return sim.data[probe] > 0
+            return [sim.data[probe] > 0 for probe in probes]
     register()
     import nengo_loihi
 
@@ -114,7 +115,13 @@ def run_spikes(network, probe, steps: int, target: str, dt: float, seed: int):
         if target == "emulator":
             check_noise(sim)
         sim.run_steps(steps)
-        return sim.data[probe] > 0
+        return [sim.data[probe] > 0 for probe in probes]
+
+
+def check_target(target: str) -> None:
+    """Refuse what is not in `TARGETS`."""
+    if target not in TARGETS:
+        raise ValidationError("target", target, f"is not one of {', '.join(TARGETS)}")
 
 
 def spike_statistics(spikes: np.ndarray, dt: float, window: float = 0.1) -> list[float]:
