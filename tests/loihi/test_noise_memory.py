@@ -95,9 +95,9 @@ def test_all_weights_survive_on_the_chip():
     with nengo_loihi.Simulator(memory.network, target="sim") as sim:
         noise_chip.check_noise(sim)
         (block,) = sim.model.blocks
-        found = {s.label: np.array([w[0] for w in s.weights]) for s in block.synapses}
+        found = [np.array([w[0] for w in s.weights]) for s in block.synapses]
         exponents = {s.synapse_cfg.weight_exp for s in block.synapses}
-    steps = next(w / 64 for w in found.values() if w.shape == (61, 61))
+    steps = next(w / 64 for w in found if w.shape == (61, 61))
     np.testing.assert_array_equal(steps, np.round(steps))
     assert np.abs(steps).max() == LARGEST
     first = np.array([0, 1, 2])  # the neurons of sign +1 of each dimension
