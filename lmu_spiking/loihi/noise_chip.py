@@ -16,6 +16,7 @@ from lmu_spiking.loihi.noise import KEPT, NoisyRectifiedLinear
 # builder/discretize.py discretize_compartment and discretize_synapse, version 1.1.0).
 LEVELS = 255  # values the noise can take, 2^(exponent - 7) apart
 EXPONENT = 21  # noise of +-2^21 leaves as much again of the 23 bits of u for the drive
+LEAST_EXPONENT = 14  # so that the threshold and biases keep seven bits and more
 MANTISSA = 255 * 2**6  # the largest weight of a block becomes this whole number
 REFRACTORY = 1  # steps from a spike to the next that is allowed: none is lost
 
@@ -49,7 +50,9 @@ def _build(model, neuron_type, neurons, block) -> None:
     compartment.noise_offset = -1 - 2 * half
 
 
-def anchor_weight(tau: float, dt: float = 0.001, kept: float = KEPT) -> float:
+def anchor_weight(
+    tau: float, dt: float = 0.001, kept: float = KEPT, largest: float = 0.0
+) -> float:
     r"""Weight of a ``neurons -> neurons`` transform that makes the noise exact.
 
     nengo-loihi scales every block such that its largest weight is 255 and then rounds
@@ -61,7 +64,9 @@ def anchor_weight(tau: float, dt: float = 0.001, kept: float = KEPT) -> float:
         w = \frac{255 \cdot 2^6}{(1 - \lambda)\, 255 \cdot 2^{14}}
             \sum_k \Bigl(\frac{c}{2^{12}}\Bigr)^k
 
-    it is exact, where the sum is that of the decaying current of one spike.
+    it is exact, where the sum is that of the decaying current of one spike.  So it is
+    with this weight times a power of two, which halves the noise, in whole numbers, as
+    often: for a block with larger weights.
 
     Parameters
     ----------
@@ -71,9 +76,21 @@ def anchor_weight(tau: float, dt: float = 0.001, kept: float = KEPT) -> float:
         Step, seconds.
     kept : float
         Of the neurons.
+    largest : float
+        Of the other weights of the block, which this one must not be below.
     """
     _, area = chip_lowpass(tau, dt)
-    return area * MANTISSA / (LEVELS * 2.0 ** (EXPONENT - 7) * (1 - kept))
+    weight = area * MANTISSA / (LEVELS * 2.0 ** (EXPONENT - 7) * (1 - kept))
+    halvings = max(0, int(np.ceil(np.log2(max(largest, weight) / weight) - 1e-9)))
+    if halvings > EXPONENT - LEAST_EXPONENT:
+        raise ValidationError(
+            "anchor_weight.largest",
+            largest,
+            f"leaves the noise fewer than {LEAST_EXPONENT} bits at tau = {tau:g} s",
+            f"use weights of at most {weight * 2 ** (EXPONENT - LEAST_EXPONENT):.3g}, "
+            "from more neurons, or a longer tau",
+        )
+    return weight * 2.0**halvings
 
 
 def chip_lowpass(tau: float, dt: float = 0.001) -> tuple[float, float]:
@@ -94,12 +111,14 @@ def chip_lowpass(tau: float, dt: float = 0.001) -> tuple[float, float]:
     return float(4095 - whole) / 4096, area
 
 
-def anchor(ensemble: nengo.Ensemble, tau: float, dt: float = 0.001):
+def anchor(
+    ensemble: nengo.Ensemble, tau: float, dt: float = 0.001, largest: float = 0.0
+) -> nengo.Ensemble:
     """Give noisy neurons their exact noise by one silent input of the right weight.
 
     Call it in a `nengo.Network`.  A neuron on the host that never fires is connected
-    to all of the ensemble, and costs each of its cores one input axon.  No other weight
-    may be larger; `check_noise` says whether one is.
+    to all of the ensemble, and costs each of its cores one input axon.  `check_noise`
+    says whether another weight is larger after all.
 
     Parameters
     ----------
@@ -109,6 +128,9 @@ def anchor(ensemble: nengo.Ensemble, tau: float, dt: float = 0.001):
         Time constant of its synapses, seconds: on Loihi one for all of a block.
     dt : float
         Step, seconds.
+    largest : float
+        Of the weights into its neurons, as a transform: what one spike over ``dt`` adds
+        to the drive.  A value that comes from the host has the gain times ``dt``.
 
     Returns
     -------
@@ -122,7 +144,7 @@ def anchor(ensemble: nengo.Ensemble, tau: float, dt: float = 0.001):
             "is not known yet, and weights into neurons are scaled by it",
             "give the ensemble its gain and bias, as from neuron_type.gain_bias",
         )
-    weight = anchor_weight(tau, dt, ensemble.neuron_type.kept)
+    weight = anchor_weight(tau, dt, ensemble.neuron_type.kept, largest)
     weights = weight / np.broadcast_to(gain, ensemble.n_neurons)
     silent = nengo.Ensemble(
         1,
@@ -191,7 +213,7 @@ def check_noise(sim, tolerance: float = 0.01) -> None:
                 label,
                 round(ratio, 3),
                 "times the noise it should have, so rates are as much too low",
-                "call anchor(ensemble, tau) and keep every weight below anchor_weight",
+                "call anchor(ensemble, tau, largest=...) with the largest weight",
             )
 
 

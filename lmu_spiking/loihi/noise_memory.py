@@ -215,7 +215,8 @@ def noise_covariance(
         drives = np.arange(-100.0, 1 / dt)
         curve = drives, rate_of(drives, kept, dt)
     else:
-        curve = tuning.drives, tuning.fano * tuning.rates
+        # few spikes have no Fano factor, and are Poisson spikes
+        curve = tuning.drives, np.nan_to_num(tuning.fano, nan=1.0) * tuning.rates
 
     def variance(i, x):
         J = memory.tops[i] * x

@@ -128,22 +128,21 @@ def spike_statistics(spikes: np.ndarray, dt: float, window: float = 0.1) -> list
     """Rate, CV and Fano factor of equal neurons (T, n), each with its 95 % half-width.
 
     Neurons are taken together in ten groups; the interval is Student's over the groups.
+    What needs more spikes than there were is NaN.
     """
-    steps = round(window / dt)
-    values = []
-    for group in np.array_split(np.arange(spikes.shape[1]), GROUPS):
-        part = spikes[:, group]
-        intervals = [np.diff(np.flatnonzero(train)) for train in part.T]
-        intervals = np.concatenate(intervals)
-        whole = part[: len(part) // steps * steps].reshape(-1, steps, len(group))
-        counts = whole.sum(axis=1)
-        values.append(
-            (
-                part.mean() / dt,
-                intervals.std() / intervals.mean(),
-                counts.var() / counts.mean(),
-            )
-        )
+    groups = np.array_split(np.arange(spikes.shape[1]), GROUPS)
+    values = [_statistics(spikes[:, group], dt, window) for group in groups]
     mean, spread = np.mean(values, axis=0), np.std(values, axis=0, ddof=1)
     half = stats.t.ppf(0.975, GROUPS - 1) * spread / np.sqrt(GROUPS)
     return list(np.stack([mean, half], axis=1).ravel())
+
+
+def _statistics(spikes: np.ndarray, dt: float, window: float):
+    steps, n = round(window / dt), spikes.shape[1]
+    intervals = [np.diff(np.flatnonzero(train)) for train in spikes.T]
+    intervals = np.concatenate(intervals)
+    if intervals.size < 2:
+        return spikes.mean() / dt, np.nan, np.nan
+    counts = spikes[: len(spikes) // steps * steps].reshape(-1, steps, n).sum(axis=1)
+    cv, fano = intervals.std() / intervals.mean(), counts.var() / counts.mean()
+    return spikes.mean() / dt, cv, fano

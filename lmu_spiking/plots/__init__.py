@@ -10,6 +10,12 @@ from lmu_spiking.plots.learning import (
     length_figure,
     theta_figure,
 )
+from lmu_spiking.plots.loihi_noise import (
+    loihi_noise_figure,
+    plot_noisy_memory,
+    plot_noisy_tuning,
+    plot_spike_statistics,
+)
 from lmu_spiking.plots.optimal import optimal_figure, plot_growth, plot_tunings
 from lmu_spiking.plots.plan import plan_figure
 from lmu_spiking.plots.reproduce import (
@@ -65,6 +71,7 @@ __all__ = [
     "digits_figure",
     "invariance_figure",
     "length_figure",
+    "loihi_noise_figure",
     "mackey_glass_figure",
     "optimal_figure",
     "plan_figure",
@@ -86,9 +93,12 @@ __all__ = [
     "plot_learning",
     "plot_metric",
     "plot_model_errors",
+    "plot_noisy_memory",
+    "plot_noisy_tuning",
     "plot_prediction",
     "plot_ratio",
     "plot_readout",
+    "plot_spike_statistics",
     "plot_spiking_errors",
     "plot_tunings",
     "plot_window",

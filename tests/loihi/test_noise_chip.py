@@ -11,6 +11,7 @@ from lmu_spiking.loihi import noise_chip
 from lmu_spiking.loihi.noise import NoisyRectifiedLinear, drive_at, rate_of
 from lmu_spiking.loihi.noise_tuning import measure_tuning
 
+DT = 1e-3
 RATES = np.array([20.0, 60, 150])
 
 
@@ -21,7 +22,7 @@ def within_the_issue(found):
     assert np.all((found.fano > 0.9) & (found.fano < 1.15))
 
 
-def built(drives, tau=0.1, largest=None, seed=0):
+def built(drives, tau=0.1, own=None, largest=0.0, seed=0):
     """A built network of neurons at constant drives, and its probe."""
     nengo_loihi = pytest.importorskip("nengo_loihi")
     noise_chip.register()
@@ -35,13 +36,13 @@ def built(drives, tau=0.1, largest=None, seed=0):
             gain=np.ones(n),
             bias=np.asarray(drives, dtype=float),
         )
-        if largest is None:
-            noise_chip.anchor(ensemble, tau)
+        if own is None:
+            noise_chip.anchor(ensemble, tau, largest=largest)
         else:
             nengo.Connection(
                 ensemble.neurons,
                 ensemble.neurons,
-                transform=np.full((n, n), largest),
+                transform=np.full((n, n), own),
                 synapse=tau,
             )
         probe = nengo.Probe(ensemble.neurons)
@@ -118,9 +119,12 @@ def test_what_is_kept_fills_the_gaps_between_the_levels_of_noise():
     assert np.abs(line).max() < 4 * error
 
 
+@pytest.mark.parametrize("largest", [0.0, 1.0])
 @pytest.mark.parametrize("tau", [0.0, 0.005, 0.05, 0.1])
-def test_the_anchor_makes_the_noise_exact(tau):
-    sim, _ = built([100.0] * 4, tau)
+def test_the_anchor_makes_the_noise_exact(tau, largest):
+    if tau == 0 and largest:
+        pytest.skip("so large a weight is refused without a synapse")
+    sim, _ = built([100.0] * 4, tau, largest=largest)
     with sim:
         ((_, ratio),) = noise_chip.noise_ratios(sim)
         noise_chip.check_noise(sim)
@@ -130,12 +134,54 @@ def test_the_anchor_makes_the_noise_exact(tau):
 def test_another_largest_weight_is_refused():
     pytest.importorskip("nengo_loihi")
     weight = noise_chip.anchor_weight(0.1)
-    sim, _ = built([100.0] * 4, largest=1.3 * weight)
+    sim, _ = built([100.0] * 4, own=1.3 * weight)
     with sim:
         ((_, ratio),) = noise_chip.noise_ratios(sim)
-        with pytest.raises(ValidationError, match=r"call anchor\(ensemble, tau\)"):
+        with pytest.raises(ValidationError, match=r"call anchor\(ensemble, tau"):
             noise_chip.check_noise(sim)
     assert abs(np.log2(ratio)) <= 0.5
+
+
+def test_weights_beyond_the_chip_are_refused():
+    pytest.importorskip("nengo_loihi")
+    with pytest.raises(ValidationError, match=r"fewer than 14 bits at tau = 0\.005 s"):
+        noise_chip.anchor_weight(0.005, largest=100.0)
+
+
+def test_gains_that_are_not_known_are_refused():
+    with nengo.Network():
+        ensemble = nengo.Ensemble(4, 1, neuron_type=NoisyRectifiedLinear())
+        with pytest.raises(ValidationError, match="give the ensemble its gain"):
+            noise_chip.anchor(ensemble, 0.1)
+
+
+def test_decoders_are_those_of_the_noisy_curve():
+    """An ensemble drawn as usual, fed from the host and decoded there."""
+    nengo_loihi = pytest.importorskip("nengo_loihi")
+    noise_chip.register()
+    rng, n = np.random.default_rng(0), 200
+    neurons, x = NoisyRectifiedLinear(), 0.4
+    rates, begin = rng.uniform(80, 150, n), rng.uniform(-0.9, 0.5, n)
+    gain, bias = neurons.gain_bias(rates, begin)
+    with nengo.Network(seed=0) as outer:
+        with nengo.Network():
+            stimulus = nengo.Node(x)
+            ensemble = nengo.Ensemble(n, 1, neuron_type=neurons, gain=gain, bias=bias)
+            nengo.Connection(stimulus, ensemble, synapse=None)
+            noise_chip.anchor(ensemble, 0.005, largest=gain.max() * DT)
+            read = nengo.Node(size_in=1)
+            nengo.Connection(ensemble, read, synapse=None)
+        probe = nengo.Probe(read)
+        spikes = nengo.Probe(ensemble.neurons)
+    with nengo_loihi.Simulator(outer, target="sim") as sim:
+        noise_chip.check_noise(sim)
+        sim.run_steps(4000)
+        decoded = sim.data[probe][500:].mean()
+        measured = (sim.data[spikes][500:] > 0).mean(0) / DT
+    encoders = sim.data[ensemble].encoders
+    lawful = neurons.rates(x * encoders[:, 0], gain, bias).diagonal()
+    assert measured.sum() == pytest.approx(lawful.sum(), rel=0.02)
+    assert decoded == pytest.approx(x, rel=0.05)
 
 
 def test_the_builder_is_registered_once_and_replaces_none():
