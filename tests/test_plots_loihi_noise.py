@@ -14,17 +14,20 @@ def tuning():
     return rows
 
 
+MEMORIES = [(d, 1 / 8, m) for d in (3, 6) for m in (150, 300)] + [(6, 1 / 64, 300)]
+
+
 def memories():
     return [
         {
             "order": order,
+            "kept": kept,
             "neurons": m,
             "state_rmse": order / np.sqrt(m),
             "state_rmse_ci95": 0.01,
             "law_state_rmse": 0.97 * order / np.sqrt(m),
         }
-        for order in (3, 6)
-        for m in (150, 300, 600)
+        for order, kept, m in MEMORIES
     ]
 
 
@@ -49,7 +52,7 @@ def test_rates_too_low_for_statistics_are_left_out(ax):
 def test_memories_stand_beside_their_law(ax):
     plots.plot_noisy_memory(ax, memories())
     lines = [line for line in ax.lines if line.get_linestyle() == "-"]
-    assert len(ax.containers) == 2
+    assert len(ax.containers) == 3
     heights = {tuple(line.get_ydata()) for line in lines}
     law = [row["law_state_rmse"] for row in memories() if row["order"] == 3]
     assert tuple(law) in heights

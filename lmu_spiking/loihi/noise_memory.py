@@ -29,7 +29,7 @@ from scipy.signal import lfilter
 
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.ldn import LDN
-from lmu_spiking.loihi.noise import NoisyRectifiedLinear, drive_at, rate_of
+from lmu_spiking.loihi.noise import KEPT, NoisyRectifiedLinear, drive_at, rate_of
 from lmu_spiking.loihi.noise_chip import anchor, anchor_weight, chip_lowpass, on_host
 from lmu_spiking.loihi.noise_tuning import SpikeStatistics, run_spikes
 from lmu_spiking.noise import GAUSS, LEVELS, fixed_point
@@ -37,7 +37,6 @@ from lmu_spiking.synapse import Mapped, map_onto
 
 RELAYS = 8  # neurons on the host that carry the input, on either side
 LARGEST = 127  # of a weight with sign, in steps of anchor_weight / 255
-SILENT = -150.0  # Hz, a drive that no noise brings to the threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +92,7 @@ def build_noisy_memory(
     tau: float = 0.1,
     max_rate: float = 150.0,
     radii=1.0,
+    kept: float = KEPT,
     dt: float = 0.001,
     target: str = "emulator",
     seed: int = 0,
@@ -111,6 +111,9 @@ def build_noisy_memory(
         Rate of a neuron where its dimension is at its radius, Hz.
     radii : float or (d,) array_like
         Of the dimensions, or of all alike.
+    kept : float
+        Of `NoisyRectifiedLinear`.  With less, neurons are quieter at zero and more
+        regular than Poisson neurons at high rates, and the error is smaller.
     target : {"core", "simreal", "emulator"}
         What it is built for: the chip's synapse is rounded.
     seed : int
@@ -121,7 +124,7 @@ def build_noisy_memory(
     radii = np.broadcast_to(np.asarray(radii, dtype=float), order)
     if not np.all(radii > 0):
         raise ValidationError("build_noisy_memory.radii", radii, "must be positive")
-    neuron_type = NoisyRectifiedLinear()
+    neuron_type = NoisyRectifiedLinear(kept)
     a, area = chip_lowpass(tau, dt)
     rounded = target == "emulator"
     mapped = map_onto(LDN(order, theta), -dt / np.log(a) if rounded else tau, dt)
@@ -129,8 +132,8 @@ def build_noisy_memory(
     step = anchor_weight(tau, dt, neuron_type.kept) / 255
     worth = step / (1 - a) / area if rounded else step
 
-    top = drive_at(max_rate, neuron_type.kept, dt).item()
-    decoders = _decoder(top, neuron_type.kept, dt) * radii / side
+    top = drive_at(max_rate, kept, dt).item()
+    decoders = _decoder(top, kept, dt) * radii / side
     signs = np.tile(np.repeat([1.0, -1.0], order), side)  # dimensions take turns
     dimensions = np.tile(np.arange(order), 2 * side)
     tops = top / radii
@@ -148,6 +151,8 @@ def build_noisy_memory(
     onto[-1] = 0.0
     recurrent = onto @ np.hstack([K, np.zeros((order, 1))])
     recurrent[:-1, -1] = LARGEST  # never used: it keeps the other weights' exponent
+    # below the knee; much below, its bias would cost its block a bit of the weights
+    silent = -1.1 * neuron_type.offset(dt) - 10
     with nengo.Network(seed=seed) as network:
         ensemble = nengo.Ensemble(
             n_neurons + 1,
@@ -155,7 +160,7 @@ def build_noisy_memory(
             neuron_type=neuron_type,
             encoders=encoders,
             gain=np.ones(n_neurons + 1),  # Nengo scales what comes into neurons by it
-            bias=np.append(np.zeros(n_neurons), SILENT),
+            bias=np.append(np.zeros(n_neurons), silent),
             label="memory",
         )
         relay = _relays(u, gain, dt)

@@ -1,5 +1,7 @@
 """Pictures of noisy neurons on Loihi: their spikes, and a memory of them on its law."""
 
+import numpy as np
+
 from lmu_spiking.plots.style import (
     BLACK,
     BLUE,
@@ -74,14 +76,22 @@ def plot_noisy_memory(ax, memories: list[dict]):
     ----------
     ax : matplotlib.axes.Axes
     memories : list of dict
-        ``order``, ``neurons``, ``state_rmse``, ``state_rmse_ci95``,
+        ``order``, ``kept``, ``neurons``, ``state_rmse``, ``state_rmse_ci95``,
         ``law_state_rmse``.
     """
-    for k, (order, rows) in enumerate(_by(memories, "order").items()):
-        _points(ax, rows, "neurons", "state_rmse", k, f"d = {order}, emulator")
-        law = [row["law_state_rmse"] for row in rows]
-        last = "the law" if k == len(_by(memories, "order")) - 1 else None
-        ax.plot([r["neurons"] for r in rows], law, color=BLACK, lw=1, label=last)
+    named = [
+        row | {"name": f"d = {row['order']}, λ = 1/{1 / row['kept']:.0f}"}
+        for row in memories
+    ]
+    for k, (name, rows) in enumerate(_by(named, "name").items()):
+        neurons = np.array([row["neurons"] for row in rows])
+        _points(ax, rows, "neurons", "state_rmse", k, name)
+        law = np.array([row["law_state_rmse"] for row in rows])
+        label = None if k else "the law"
+        if len(rows) > 1:
+            ax.plot(neurons, law, color=BLACK, lw=1, label=label)
+        else:
+            ax.hlines(law, 0.92 * neurons, 1.08 * neurons, color=BLACK, lw=1)
     log_axes(ax, "Neurons", "State RMSE")
     neurons = sorted({row["neurons"] for row in memories})
     ax.set_xticks(neurons, [str(n) for n in neurons])

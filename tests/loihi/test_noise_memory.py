@@ -83,14 +83,15 @@ def test_the_error_is_on_the_law_on_the_emulator():
     assert measured == pytest.approx(law, rel=0.25)
 
 
-def test_all_weights_survive_on_the_chip():
+@pytest.mark.parametrize("kept", [1 / 64, 1 / 8])
+def test_all_weights_survive_on_the_chip(kept):
     """Whole steps come through nengo-loihi's rounding as they are."""
     import nengo_loihi
 
     from lmu_spiking.loihi import noise_chip
 
     u = white_noise(1.0, DT, 2.0, 0.5, 0).samples
-    memory = build_noisy_memory(u, order=3, theta=THETA, n_neurons=60)
+    memory = build_noisy_memory(u, order=3, theta=THETA, n_neurons=60, kept=kept)
     noise_chip.register()
     with nengo_loihi.Simulator(memory.network, target="sim") as sim:
         noise_chip.check_noise(sim)
