@@ -19,6 +19,12 @@ from lmu_spiking.plots.loihi_ladder import (
     plot_loss,
 )
 from lmu_spiking.plots.loihi_layout import layout, layout_figure
+from lmu_spiking.plots.loihi_noise import (
+    loihi_noise_figure,
+    plot_noisy_memory,
+    plot_noisy_tuning,
+    plot_spike_statistics,
+)
 from lmu_spiking.plots.optimal import optimal_figure, plot_growth, plot_tunings
 from lmu_spiking.plots.plan import plan_figure
 from lmu_spiking.plots.reproduce import (
@@ -79,6 +85,7 @@ __all__ = [
     "layout_figure",
     "length_figure",
     "loihi_figure",
+    "loihi_noise_figure",
     "mackey_glass_figure",
     "optimal_figure",
     "plan_figure",
@@ -103,9 +110,12 @@ __all__ = [
     "plot_loss",
     "plot_metric",
     "plot_model_errors",
+    "plot_noisy_memory",
+    "plot_noisy_tuning",
     "plot_prediction",
     "plot_ratio",
     "plot_readout",
+    "plot_spike_statistics",
     "plot_spiking_errors",
     "plot_tunings",
     "plot_window",

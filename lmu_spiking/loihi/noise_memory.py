@@ -1,0 +1,294 @@
+r"""A memory of noisy neurons for Loihi, in plain Nengo, and the law of its error.
+
+Neurons come in pairs of encoders +1 and -1 without bias, and all drive all through
+whole-numbered weights.  With ``K`` the weights of ``m`` neurons onto ``d`` dimensions
+and ``s`` the spikes over ``dt``,
+
+.. math::
+
+    x[k+1] = a\,x[k] + (1 - a) (K s[k] + K_u s_u[k]), \qquad K s \approx A' x,
+
+which is Principle 3: ``A' = (Ad - a I) / (1 - a)``.  Poisson spikes of rates ``r`` then
+scatter the state about the exact one with the covariance
+
+.. math::
+
+    P = \bar A P \bar A^T + (\bar A - a I) \Sigma (\bar A - a I)^T, \qquad
+    \Sigma_{ii} = \sum_k d_k^2\, r_k / dt,
+
+where ``d_k`` are the decoders and ``r_k`` the rates of noisy neurons, which at zero
+are not zero.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import nengo
+import numpy as np
+from scipy.signal import lfilter
+
+from lmu_spiking.errors import ValidationError, check_whole
+from lmu_spiking.ldn import LDN
+from lmu_spiking.loihi.noise import KEPT, NoisyRectifiedLinear, drive_at, rate_of
+from lmu_spiking.loihi.noise_chip import anchor, anchor_weight, chip_lowpass, on_host
+from lmu_spiking.loihi.noise_tuning import SpikeStatistics, run_spikes
+from lmu_spiking.noise import GAUSS, LEVELS, fixed_point
+from lmu_spiking.synapse import Mapped, map_onto
+
+RELAYS = 8  # neurons on the host that carry the input, on either side
+LARGEST = 127  # of a weight with sign, in steps of anchor_weight / 255
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyMemory:
+    """A network, and what reads its state from its spikes.
+
+    Attributes
+    ----------
+    network : nengo.Network
+    spikes, relayed : nengo.Probe
+        Of the memory's neurons, ``m`` and a silent one, and of those that relay the
+        input.
+    recurrent : (d, m + 1) ndarray
+        ``K``, per spike over ``dt``.
+    feed : (d, 2 RELAYS) ndarray
+        ``K_u``.
+    mapped : Mapped
+        What ``K`` and ``K_u`` stand for.
+    decoders : (d,) ndarray
+        ``d_k`` of the neurons of each dimension, without sign.
+    tops : (d,) ndarray
+        Drive of a neuron, Hz, where its dimension is 1.
+    target : str
+        See `noise_tuning.TARGETS`.
+    dt : float
+        Step, seconds.
+    """
+
+    network: nengo.Network
+    spikes: nengo.Probe
+    relayed: nengo.Probe
+    recurrent: np.ndarray
+    feed: np.ndarray
+    mapped: Mapped
+    decoders: np.ndarray
+    tops: np.ndarray
+    target: str
+    dt: float
+
+    def state(self, spikes: np.ndarray, relayed: np.ndarray) -> np.ndarray:
+        """The state (T, d) that drives the neurons, from spikes (T, n) as booleans."""
+        pushed = spikes @ self.recurrent.T + relayed @ self.feed.T
+        a = self.mapped.loop.F.item()
+        return lfilter([0, (1 - a) / self.dt], [1, -a], pushed, axis=0)
+
+
+def build_noisy_memory(
+    u,
+    *,
+    order: int,
+    theta: float,
+    n_neurons: int,
+    tau: float = 0.1,
+    max_rate: float = 150.0,
+    radii=1.0,
+    kept: float = KEPT,
+    dt: float = 0.001,
+    target: str = "emulator",
+    seed: int = 0,
+) -> NoisyMemory:
+    """A memory that is fed the samples ``u`` (T,).
+
+    Parameters
+    ----------
+    order, theta
+        Of the `LDN`.
+    n_neurons : int
+        A multiple of twice the order.
+    tau : float
+        Lowpass synapse of the memory and of its input, seconds.
+    max_rate : float
+        Rate of a neuron where its dimension is at its radius, Hz.
+    radii : float or (d,) array_like
+        Of the dimensions, or of all alike.
+    kept : float
+        Of `NoisyRectifiedLinear`.  With less, neurons are quieter at zero and more
+        regular than Poisson neurons at high rates, and the error is smaller.
+    target : {"core", "simreal", "emulator"}
+        What it is built for: the chip's synapse is rounded.
+    seed : int
+        Of the relays' phases, and of the noise.
+    """
+    u = np.asarray(u, dtype=float)
+    side = _per_side(n_neurons, order)
+    radii = np.broadcast_to(np.asarray(radii, dtype=float), order)
+    if not np.all(radii > 0):
+        raise ValidationError("build_noisy_memory.radii", radii, "must be positive")
+    neuron_type = NoisyRectifiedLinear(kept)
+    a, area = chip_lowpass(tau, dt)
+    rounded = target == "emulator"
+    mapped = map_onto(LDN(order, theta), -dt / np.log(a) if rounded else tau, dt)
+    # what one step of a weight adds to the drive, in Hz per spike over dt
+    step = anchor_weight(tau, dt, neuron_type.kept) / 255
+    worth = step / (1 - a) / area if rounded else step
+
+    top = drive_at(max_rate, kept, dt).item()
+    decoders = _decoder(top, kept, dt) * radii / side
+    signs = np.tile(np.repeat([1.0, -1.0], order), side)  # dimensions take turns
+    dimensions = np.tile(np.arange(order), 2 * side)
+    tops = top / radii
+    to_steps = tops[:, None] / worth
+    K = spread(mapped.A * decoders * to_steps, side)
+    # so many spikes that the largest weight of a relay is near the largest there is
+    gain = np.abs(mapped.B * to_steps).max() / (RELAYS * 0.8 * LARGEST)
+    K_u = spread(mapped.B * to_steps / (RELAYS * gain), RELAYS)
+    _check_steps(K, n_neurons)
+
+    encoders = np.zeros((n_neurons + 1, order))
+    encoders[np.arange(n_neurons), dimensions] = signs
+    encoders[-1, 0] = 1.0  # silent
+    onto = encoders.copy()
+    onto[-1] = 0.0
+    recurrent = onto @ np.hstack([K, np.zeros((order, 1))])
+    recurrent[:-1, -1] = LARGEST  # never used: it keeps the other weights' exponent
+    # below the knee; much below, its bias would cost its block a bit of the weights
+    silent = -1.1 * neuron_type.offset(dt) - 10
+    with nengo.Network(seed=seed) as network:
+        ensemble = nengo.Ensemble(
+            n_neurons + 1,
+            order,
+            neuron_type=neuron_type,
+            encoders=encoders,
+            gain=np.ones(n_neurons + 1),  # Nengo scales what comes into neurons by it
+            bias=np.append(np.zeros(n_neurons), silent),
+            label="memory",
+        )
+        relay = _relays(u, gain, dt)
+        for pre, weights in ((ensemble, recurrent), (relay, onto @ K_u)):
+            nengo.Connection(
+                pre.neurons, ensemble.neurons, transform=weights * step, synapse=tau
+            )
+        if target != "core":
+            anchor(ensemble, tau, dt)
+            on_host(relay)
+        probes = [nengo.Probe(e.neurons, synapse=None) for e in (ensemble, relay)]
+    K = np.hstack([K, np.zeros((order, 1))]) / to_steps
+    return NoisyMemory(
+        network, *probes, K, K_u / to_steps, mapped, decoders, tops, target, dt
+    )
+
+
+def spread(weights: np.ndarray, side: int) -> np.ndarray:
+    """Whole numbers (d, 2 side c) whose sums over either side are as wanted.
+
+    ``weights`` (d, c) are the mean weights of the neurons of sign +1 of each of ``c``
+    numbers; those of sign -1 have their negatives.  Neurons take turns, numbers first,
+    then signs, and what rounding takes from one the next is given.
+    """
+    ends = np.round(np.arange(side + 1)[:, None, None] * weights)
+    parts = np.diff(ends, axis=0)  # (side, d, c)
+    both = np.stack([parts, -parts], axis=1)  # (side, sign, d, c)
+    return both.transpose(2, 0, 1, 3).reshape(len(weights), -1)
+
+
+def run_noisy_memory(memory: NoisyMemory, steps: int, seed: int = 0):
+    """The state (T, d) of a memory that has run, and its spikes per second."""
+    probes = [memory.spikes, memory.relayed]
+    spikes, relayed = run_spikes(
+        memory.network, probes, steps, memory.target, memory.dt, seed
+    )
+    return memory.state(spikes, relayed), spikes.sum() / (steps * memory.dt)
+
+
+def noise_covariance(
+    memory: NoisyMemory, states: np.ndarray, tuning: SpikeStatistics | None = None
+) -> np.ndarray:
+    """``P`` (d, d) of the law, over the exact states (T, d) of a signal.
+
+    Neurons see the noise of the state as well as the state: a fixed point.
+
+    Parameters
+    ----------
+    tuning : SpikeStatistics, optional
+        What was measured: its rates, and counts as variable as its Fano factors say.
+        Without, the neurons' own curve and Poisson spikes.
+    """
+    kept = memory.network.ensembles[0].neuron_type.kept
+    d, dt = len(memory.tops), memory.dt
+    side = (memory.recurrent.shape[1] - 1) // (2 * d)
+    if tuning is None:
+        drives = np.arange(-100.0, 1 / dt)
+        curve = drives, rate_of(drives, kept, dt)
+    else:
+        # few spikes have no Fano factor, and are Poisson spikes
+        curve = tuning.drives, np.nan_to_num(tuning.fano, nan=1.0) * tuning.rates
+
+    def variance(i, x):
+        J = memory.tops[i] * x
+        both = np.interp(J, *curve, left=0.0) + np.interp(-J, *curve, left=0.0)
+        return memory.decoders[i] ** 2 * side * both / dt
+
+    values = np.quantile(states, LEVELS, axis=0).T
+    tables = [_Typical(values[i], partial(variance, i)) for i in range(d)]
+    return fixed_point(memory.mapped, tables)[0]
+
+
+class _Typical:
+    """Values a dimension takes, for means over them and over Gaussian noise."""
+
+    def __init__(self, values, variance):
+        self.values, self.variance = values, variance
+
+    def mean(self, column: str, noise: float) -> float:
+        """Mean of ``column``, which is the variance in a step."""
+        return getattr(self, column)(
+            np.add.outer(self.values, np.sqrt(noise) * GAUSS)
+        ).mean()
+
+
+def _decoder(top, kept, dt) -> float:
+    """Value over rate that makes a pair of unit radius a line, by least squares."""
+    x = np.linspace(0, 1, 1001)
+    both = rate_of(top * x, kept, dt) - rate_of(-top * x, kept, dt)
+    return float(both @ x / (both @ both))
+
+
+def _relays(u, gain: float, dt: float) -> nengo.Ensemble:
+    """Integrating neurons on the host, of the rate ``gain``, Hz, at ``|u| = 1``."""
+    stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], dt))
+    ensemble = nengo.Ensemble(
+        2 * RELAYS,
+        1,
+        neuron_type=nengo.SpikingRectifiedLinear(),
+        encoders=np.tile([[1.0], [-1.0]], (RELAYS, 1)),
+        gain=np.full(2 * RELAYS, gain),
+        bias=np.zeros(2 * RELAYS),
+        label="relay",
+    )
+    nengo.Connection(stimulus, ensemble, synapse=None)
+    return ensemble
+
+
+def _per_side(n_neurons: int, order: int) -> int:
+    check_whole("build_noisy_memory.n_neurons", n_neurons, 2 * order)
+    side, odd = divmod(n_neurons, 2 * order)
+    if odd:
+        near = 2 * order * max(1, round(n_neurons / (2 * order)))
+        raise ValidationError(
+            "build_noisy_memory.n_neurons",
+            n_neurons,
+            f"is not a multiple of {2 * order}, twice the order",
+            f"use {near}",
+        )
+    return side
+
+
+def _check_steps(K: np.ndarray, n_neurons: int) -> None:
+    largest = int(np.abs(K).max())
+    if largest > LARGEST:
+        raise ValidationError(
+            "build_noisy_memory.n_neurons",
+            n_neurons,
+            f"needs weights of {largest} steps, above the chip's {LARGEST}",
+            f"use at least {int(np.ceil(n_neurons * largest / LARGEST))} neurons",
+        )
