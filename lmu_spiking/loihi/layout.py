@@ -200,6 +200,32 @@ def lay_out(
     )
 
 
+def on_grids(recurrent, column, neurons, parts, tau, dt, block, rng, target: str):
+    """Weights of further neurons that hear the memory and its input.
+
+    Parameters
+    ----------
+    recurrent : (n, m) ndarray
+        From the memory's neurons, real.
+    column : (n, 1) ndarray
+        From the input, for the largest of it.
+    neurons
+        Has their type as ``neurons``, ``gain`` and ``bias``.
+    parts : iterable
+        `Decoding.parts` of the memory.
+
+    Returns
+    -------
+    weights (n, m), inputs (n, 2 K), grids
+        As in `Layout`.
+    """
+    inputs, grids = _inputs(recurrent, column, neurons, tau, dt, block, rng)
+    if not rounded(target):
+        return recurrent, inputs, ()
+    whole = _rounded(recurrent, inputs, grids, neurons, parts, block, dt, rng)
+    return whole, inputs, grids
+
+
 def _expected(ldn: LDN, dt: float, signal, input_range) -> tuple[np.ndarray, float]:
     """Samples to measure on, and the largest input."""
     if hasattr(signal, "bandwidth"):
