@@ -39,7 +39,7 @@ from lmu_spiking.rates.params import CellParams, LMUParams
 
 
 APART = 0.3  # of the gains of copies, either way
-SEQUENCES = 20  # that the memory's neurons are measured on, each after a blank window
+SEQUENCES = 8  # that the memory's neurons are measured on, each after a blank window
 
 
 @dataclass(frozen=True, eq=False)
