@@ -337,7 +337,9 @@ class ChipCell(nengo.Network):
         Of the units; `CellLayout.outputs` reads them.
     """
 
-    def __init__(self, layout: CellLayout, label=None, seed=None, add_to_container=None):
+    def __init__(
+        self, layout: CellLayout, label=None, seed=None, add_to_container=None
+    ):
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         self.layout = layout
         units, synapse = layout.units, nengo.Lowpass(layout.memory.tau)

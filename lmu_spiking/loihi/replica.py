@@ -72,7 +72,10 @@ class Compartments:
         self.stays = DECAY - round(leak * DECAY)
         self.hold = round(base.tau_ref / dt) if self.leaky else 0
         shape = batch, len(threshold)
-        self.current, self.voltage = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        self.current, self.voltage = (
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+        )
         self.held = np.zeros(shape, int)
 
     def step(self, arriving: np.ndarray) -> np.ndarray:

@@ -15,7 +15,9 @@ from lmu_spiking.rates import LMUParams, run_cell
 SAMPLES = 8
 
 
-def small(activation="loihi-relu", connections="", order=2, memory_d=1, units=5, seed=3):
+def small(
+    activation="loihi-relu", connections="", order=2, memory_d=1, units=5, seed=3
+):
     """A cell that nobody trained, its states about 1."""
     cell = {
         "units": units,
