@@ -37,7 +37,6 @@ from lmu_spiking.networks.driven import driven
 from lmu_spiking.rates.chip import CHIP_ACTIVATIONS, LOIHI_RELU, ChipUnits
 from lmu_spiking.rates.params import CellParams, LMUParams
 
-
 APART = 0.3  # of the gains of copies, either way
 SEQUENCES = 8  # that the memory's neurons are measured on, each after a blank window
 

@@ -5,7 +5,7 @@ rest; some of them on NengoLoihi's emulator itself, where spikes must be equal, 
 synaptic operations are counted.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import nengo
 import numpy as np

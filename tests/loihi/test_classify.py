@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.loihi.classify import answer, classify
 from lmu_spiking.loihi.cell import lay_out_cell
+from lmu_spiking.loihi.classify import answer, classify
 from lmu_spiking.rates import LMUParams, forward
 from lmu_spiking.tasks.sequences import Part, Sequences
 
