@@ -291,6 +291,9 @@ def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):
             heard *= _some(len(heard), share, rng)[:, None]
         signs = np.tile([1.0, -1.0], pairs)
         inputs[rows, : 2 * pairs] = heard * signs * dt / pairs
+        loudest = np.abs(heard * gain).max() / pairs
+        if loudest > grid.anchor:  # so the chip will scale the core by it
+            grid = grid_of(weights, loudest, bias, curves.neurons, tau, dt)
         grids.append(grid)
     return inputs, tuple(grids)
 
