@@ -25,6 +25,7 @@ def elsewhere(tmp_path, monkeypatch):
     ("line", "told"),
     [
         (["jazz"], "jazz"),
+        (["ecg", "--chip"], "ecg-chip"),
         (["digits", "--data=mnist.npz"], "--data"),
         (["digits", "--epochs=0"], "epochs"),
         (["digits", "--learning-rate=-1"], "learning_rate"),
@@ -94,3 +95,13 @@ def test_a_window_is_learned_on_request(shell):
     assert shell("train", "digits", *QUICK, "--train-theta")[0] == 0
     trained = load_params("out/digits/model.npz")
     assert trained.cells[0].theta != 0.064
+
+
+def test_a_model_for_the_chip_is_told_apart(shell):
+    pytest.importorskip("tensorflow")
+    assert shell("train", "digits", "--chip", *QUICK)[0] == 0
+    trained = load_params("out/digits-chip/model.npz")
+    assert trained.cells[0].activation == "loihi-relu"
+    assert trained.cells[0].chip.max_rate == 200
+    line = ["--neurons=2000", "--presentation=0.001", "--sequences=4", "--jobs=1"]
+    assert shell("convert", "out/digits-chip/model.npz", *line)[0] == 0

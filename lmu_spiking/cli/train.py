@@ -24,6 +24,9 @@ def train(
     ],
     data: _maybe(str, "psmnist: an mnist.npz (Keras) or a folder of IDX files.") = None,
     split: _maybe(int, "Which split, or draw, of the data [0].") = None,
+    chip: Annotated[
+        bool, typer.Option("--chip", help="digits: for a Loihi chip, and its rates.")
+    ] = False,
     start_from: _maybe(Path, "A model (.npz) to start from, in place of a new one.") = (
         None
     ),
@@ -60,6 +63,7 @@ def train(
     lmu-spiking train psmnist --split 1
     lmu-spiking train psmnist --data mnist.npz --out out/full
     lmu-spiking train mackey-glass --units 690 --epochs 60
+    lmu-spiking train digits --chip
     lmu-spiking convert out/digits/model.npz
 
     Interrupted, the same command goes on after the last epoch that was finished. The
@@ -74,7 +78,7 @@ def train(
 
     check_seed("--seed", seed)
     whole = task == "psmnist" and data is not None  # of MNIST: a larger model
-    recipe = recipe_for("psmnist-full" if whole else task)
+    recipe = recipe_for("psmnist-full" if whole else task, chip=chip)
     options = task_options(task, data, split)
     changed = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
     changed |= {"noise": noise, "rate_penalty": rate_penalty, "patience": patience}
@@ -84,7 +88,7 @@ def train(
     settings = replace(recipe.settings, **given)
     shape = {"order": order, "units": units}
     recipe = replace(recipe, **{k: v for k, v in shape.items() if v is not None})
-    out = Path("out") / task if out is None else out
+    out = Path("out") / (f"{task}-chip" if chip else task) if out is None else out
     prepare(out)
     sequences = recipe.data(load_sequences(task, options))
     tell(sequences.origin)

@@ -1,5 +1,6 @@
 """Trained rate models become spiking networks, with the loss accounted for."""
 
+from lmu_spiking.conversion.chip import SpikesRead, read_spikes
 from lmu_spiking.conversion.conversion import Conversion, convert
 from lmu_spiking.conversion.report import ConversionReport, predict_loss, report
 from lmu_spiking.conversion.run import Presented, present
@@ -10,8 +11,10 @@ __all__ = [
     "ConversionReport",
     "ConvertSettings",
     "Presented",
+    "SpikesRead",
     "convert",
     "predict_loss",
     "present",
+    "read_spikes",
     "report",
 ]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.rates.chip import smooth_slopes
 from lmu_spiking.rates.forward import run_cell
 from lmu_spiking.rates.params import CellParams, LMUParams
 
@@ -34,7 +35,8 @@ class CellUse:
         With ``readouts^T readouts`` the ``W`` of all memories together; the identity
         where nothing reaches the output, as from units that are silent here.
     top : (n,) ndarray
-        Highest activity of each unit, but for .1 % of the time.
+        Highest activity of each unit, but for .1 % of the time; 1 where it is known at
+        which rate a chip's neurons have that activity.
     activity : float
         Mean of ``|h| / top`` over units and time.
     """
@@ -68,6 +70,7 @@ def _use(cell: CellParams, m, h, D, last: bool, classes) -> CellUse:
     top = np.quantile(size, HIGHEST, axis=0)
     # a unit that is silent here may speak elsewhere: give it the others' range
     top = np.maximum(top, 0.05 * top.max()) if top.any() else np.ones(cell.units)
+    top = top if cell.chip is None else np.ones(cell.units)
     seen = (m[:, -1], h[:, -1]) if last else (m, h)
     W = _sensitivity(cell, seen[1].reshape(-1, cell.units), D, classes)
     k, d = cell.memory_d, cell.order
@@ -89,6 +92,8 @@ def _sensitivity(cell: CellParams, h: np.ndarray, D, classes) -> np.ndarray:
         slope = 1 - h**2
     elif cell.activation == "relu":
         slope = (h > 0).astype(float)
+    elif cell.chip is not None:
+        slope = smooth_slopes(cell.activation, cell.chip, h)
     slopes = slope.T @ slope / len(h)
     if D is None:  # of a cell before the last: all its units alike
         outer = np.eye(cell.units)

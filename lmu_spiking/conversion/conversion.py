@@ -11,7 +11,7 @@ from lmu_spiking.assembly import Assembly, choose_tau
 from lmu_spiking.conversion.calibration import CellUse, calibrate
 from lmu_spiking.conversion.settings import ConvertSettings
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.networks.hidden import Hidden
+from lmu_spiking.networks.hidden import INTEGRATING, Hidden
 from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.population import radii_from
 from lmu_spiking.rates.forward import checked_sequences
@@ -129,17 +129,18 @@ def convert(
     every = max(1, len(x) // CALIBRATED_ON)
     last = bool(params.header.get("last", False)) if last is None else last
     uses = calibrate(params, x[::every][:CALIBRATED_ON], last=last)
+    _check_step(params, chosen)
     counts, per_unit = _share(params, chosen)
     memories = [_memory(params, i, uses[i], chosen, m) for i, m in enumerate(counts)]
     hidden = [
         Hidden(
             chosen.neuron_type,
             n,
-            chosen.max_rate,
+            chosen.max_rate if cell.chip is None else cell.chip.max_rate,
             use.top,
             chosen.simulates_sums,
         )
-        for n, use in zip(per_unit, uses, strict=True)
+        for n, use, cell in zip(per_unit, uses, params.cells, strict=True)
     ]
     return Conversion(params, chosen, uses, memories, hidden, counts)
 
@@ -150,11 +151,25 @@ def draw_seeds(seed: int, n: int) -> list[int]:
     return [int(value) for value in drawn]
 
 
+def _check_step(params: LMUParams, settings: ConvertSettings) -> None:
+    """Neurons that count steps must have those of their rates."""
+    for cell in params.cells:
+        if cell.chip is None or settings.neuron_type not in INTEGRATING:
+            continue
+        if not np.isclose(settings.dt, cell.chip.dt, rtol=1e-9):
+            raise ValidationError(
+                "convert.dt",
+                settings.dt,
+                f"is not the step of the chip that it was trained for, {cell.chip.dt}",
+                "use that one, or neuron_type='poisson'",
+            )
+
+
 def _share(params: LMUParams, settings: ConvertSettings):
     """Neurons of each memory, and of a unit of each cell."""
     sizes = [cell.memory_d * cell.order for cell in params.cells]
     units = [cell.units for cell in params.cells]
-    sides = [1 if cell.activation == "relu" else 2 for cell in params.cells]
+    sides = [cell.sides for cell in params.cells]
     needed = 2 * sum(sizes) + sum(n * u for n, u in zip(sides, units, strict=True))
     if settings.n_neurons < needed:
         raise ValidationError(

@@ -59,12 +59,11 @@ def cell_noise(conversion: Conversion) -> list[CellNoise]:
             each = zip(tables, np.diag(noise), strict=True)
             rate += sum(table.mean("rate", v) for table, v in each)
         hidden = conversion.hidden[i]
-        sides = 1 if cell.activation == "relu" else 2
         top = 1.0 if cell.activation == "tanh" else use.top
         seconds = s.dt if i == last else _held(conversion)
         if i == last and s.readout_synapse is not None:
             seconds = 2 * s.readout_synapse
-        per_second = hidden.per_unit // sides * hidden.max_rate / top
+        per_second = hidden.per_unit // cell.sides * hidden.max_rate / top
         spikes = np.broadcast_to(per_second * seconds, (cell.units,))
         found.append(CellNoise(P, rate, spikes))
     return found
@@ -100,7 +99,7 @@ def _end(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
     J = J + _constant(cell)["b"]
     if cell.W_x is not None:
         J = J + x[:, -1] @ cell.W_x.T
-    return _spiking(activations(cell.activation, J), law, rng)
+    return _spiking(activations(cell.activation, J, cell.chip), law, rng)
 
 
 def _spiking(exact: np.ndarray, law: CellNoise, rng) -> np.ndarray:
@@ -134,7 +133,7 @@ def _run(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
             J = J + x[:, t] @ cell.W_x.T
         if cell.W_h is not None:
             J = J + h @ cell.W_h.T
-        h = out[:, t] = _spiking(activations(cell.activation, J), law, rng)
+        h = out[:, t] = _spiking(activations(cell.activation, J, cell.chip), law, rng)
     return out
 
 

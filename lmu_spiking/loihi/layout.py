@@ -214,6 +214,32 @@ def lay_out(
     )
 
 
+def on_grids(recurrent, column, neurons, parts, tau, dt, block, rng, target: str):
+    """Weights of further neurons that hear the memory and its input.
+
+    Parameters
+    ----------
+    recurrent : (n, m) ndarray
+        From the memory's neurons, real.
+    column : (n, 1) ndarray
+        From the input, for the largest of it.
+    neurons
+        Has their type as ``neurons``, ``gain`` and ``bias``.
+    parts : iterable
+        `Decoding.parts` of the memory.
+
+    Returns
+    -------
+    weights (n, m), inputs (n, 2 K), grids
+        As in `Layout`.
+    """
+    inputs, grids = _inputs(recurrent, column, neurons, tau, dt, block, rng)
+    if not rounded(target):
+        return recurrent, inputs, ()
+    whole = _rounded(recurrent, inputs, grids, neurons, parts, block, dt, rng)
+    return whole, inputs, grids
+
+
 def _expected(ldn: LDN, dt: float, signal, input_range) -> tuple[np.ndarray, float]:
     """Samples to measure on, and the largest input."""
     if hasattr(signal, "bandwidth"):
@@ -306,6 +332,9 @@ def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):
             heard *= _some(np.abs(heard * gain)[:, 0] / pairs, grid, rng)[:, None]
         signs = np.tile([1.0, -1.0], pairs)
         inputs[rows, : 2 * pairs] = heard * signs * dt / pairs
+        loudest = np.abs(heard * gain).max() / pairs
+        if loudest > grid.anchor:  # so the chip will scale the core by it
+            grid = grid_of(weights, loudest, bias, curves.neurons, tau, dt)
         grids.append(grid)
     return inputs, tuple(grids)
 

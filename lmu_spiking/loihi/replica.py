@@ -39,51 +39,102 @@ def replay(layout: Layout, u: np.ndarray) -> np.ndarray:
         )
     batch = np.atleast_2d(u)
     weights, inputs, threshold, bias = integers(layout)
-    neurons = layout.curves.neurons
-    kept = round(synaptic_decay(layout.tau, layout.dt, "emulator") * DECAY)
-    leaky = is_leaky(neurons)
-    base = getattr(neurons, "base_type", neurons)
-    leak = membrane_decay(base.tau_rc, layout.dt, "emulator") if leaky else 0.0
-    stays = DECAY - round(leak * DECAY)
-    hold = round(base.tau_ref / layout.dt) if leaky else 0
     pulses = encode(batch / layout.input_range, inputs.shape[1] // 2)
-    shape = len(batch), layout.n_neurons
-    current, voltage = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    held, spiked = np.zeros(shape, int), np.zeros(shape, np.float32)
-    spikes = np.zeros((batch.shape[1], *shape), bool)
+    compartments = Compartments(
+        layout.curves.neurons, layout.tau, layout.dt, len(batch), threshold, bias
+    )
+    spikes = np.zeros((batch.shape[1], len(batch), layout.n_neurons), bool)
     for k in range(batch.shape[1]):
-        arriving = spiked @ weights.T
+        arriving = np.zeros(spikes.shape[1:], np.float32)
         if k > 0:
+            arriving = spikes[k - 1].astype(np.float32) @ weights.T
             arriving += pulses[:, k - 1] @ inputs.T
-        current = np.sign(current) * ((np.abs(current) * kept) >> 12)
-        current += arriving.astype(np.int64)
-        if leaky:
-            voltage = np.sign(voltage) * ((np.abs(voltage) * stays) >> 12)
-        voltage = np.clip(voltage + current + bias, 0, 2**23 - 1)
-        voltage[held > 0] = 0
-        spikes[k] = voltage > threshold
-        voltage[spikes[k]] = 0
-        held = np.maximum(held - 1, 0)
-        held[spikes[k]] = hold
-        spiked = spikes[k].astype(np.float32)
+        spikes[k] = compartments.step(arriving)
     spikes = spikes.transpose(1, 0, 2)
     return spikes if u.ndim == 2 else spikes[0]
 
 
+class Compartments:
+    """Currents and voltages of alike neurons on the chip, from rest.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    tau, dt : float
+        Synapse and step, seconds.
+    batch : int
+        Copies of all of them.
+    threshold, bias : (n,) ndarray of int
+    """
+
+    def __init__(self, neurons, tau, dt, batch, threshold, bias):
+        self.threshold, self.bias = threshold, bias
+        self.kept = round(synaptic_decay(tau, dt, "emulator") * DECAY)
+        self.leaky = is_leaky(neurons)
+        base = getattr(neurons, "base_type", neurons)
+        leak = membrane_decay(base.tau_rc, dt, "emulator") if self.leaky else 0.0
+        self.stays = DECAY - round(leak * DECAY)
+        self.hold = round(base.tau_ref / dt) if self.leaky else 0
+        shape = batch, len(threshold)
+        self.current, self.voltage = (
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+        )
+        self.held = np.zeros(shape, int)
+
+    def step(self, arriving: np.ndarray) -> np.ndarray:
+        """Which spike, (B, n) bool, after ``arriving`` (B, n) from synapses."""
+        current, voltage = self.current, self.voltage
+        current = np.sign(current) * ((np.abs(current) * self.kept) >> 12)
+        current += arriving.astype(np.int64)
+        if self.leaky:
+            voltage = np.sign(voltage) * ((np.abs(voltage) * self.stays) >> 12)
+        voltage = np.clip(voltage + current + self.bias, 0, 2**23 - 1)
+        if self.hold:
+            voltage[self.held > 0] = 0
+        spiked = voltage > self.threshold
+        voltage[spiked] = 0
+        if self.hold:
+            self.held = np.maximum(self.held - 1, 0)
+            self.held[spiked] = self.hold
+        self.current, self.voltage = current, voltage
+        return spiked
+
+
 def integers(layout: Layout):
     """Weights (m, m), inputs (m, 2 K), thresholds (m,) and biases (m,) of the chip."""
-    curves, m = layout.curves, layout.n_neurons
-    weights, inputs = np.zeros((m, m), np.float32), np.zeros_like(layout.inputs)
-    threshold, bias = np.zeros(m, np.int64), np.zeros(m, np.int64)
-    scale, limit, membrane = factors(curves.neurons, layout.tau, layout.dt)
-    for k, grid in enumerate(layout.grids):
-        rows = slice(k * layout.block, (k + 1) * layout.block)
-        gain = curves.gain[rows, None] / layout.dt
-        weights[rows] = _group(layout.weights[rows] * gain, grid)
-        inputs[rows] = _group(layout.inputs[rows] * gain, grid)
+    return rows_in_integers(
+        layout.curves,
+        layout.weights,
+        layout.inputs,
+        layout.grids,
+        layout.block,
+        layout.tau,
+        layout.dt,
+    )
+
+
+def rows_in_integers(neurons, real, heard, grids, block: int, tau: float, dt: float):
+    """The same of any neurons: ``neurons`` has their type, ``gain`` and ``bias``.
+
+    Parameters
+    ----------
+    real, heard : (n, m), (n, 2 K) ndarray
+        Weights from the memory and from the pulses.
+    grids : tuple of Grid
+        Of each ``block`` neurons.
+    """
+    weights, inputs = np.zeros(real.shape, np.float32), np.zeros_like(heard)
+    threshold, bias = (np.zeros(len(real), np.int64) for _ in range(2))
+    scale, limit, membrane = factors(neurons.neurons, tau, dt)
+    for k, grid in enumerate(grids):
+        rows = slice(k * block, (k + 1) * block)
+        gain = neurons.gain[rows, None] / dt
+        weights[rows] = _group(real[rows] * gain, grid)
+        inputs[rows] = _group(heard[rows] * gain, grid)
         v = scale * MANTISSA / grid.anchor * 2.0 ** (6 + grid.exponent)
         threshold[rows] = 64 * np.round(np.round(limit * v) / 64)
-        bias[rows] = _bias(np.round(curves.bias[rows] * v * membrane))
+        bias[rows] = _bias(np.round(neurons.bias[rows] * v * membrane))
     return weights, inputs.astype(np.float32), threshold, bias
 
 
@@ -107,3 +158,44 @@ def _bias(bias: np.ndarray) -> np.ndarray:
     """Twelve bits and an exponent."""
     exponent = np.ceil(np.log2(np.maximum(np.abs(bias) / (2**12 - 1), 1)))
     return np.round(bias / 2**exponent) * 2**exponent
+
+
+def replay_cell(layout, u: np.ndarray):
+    """Spikes of a cell on the emulator.
+
+    Parameters
+    ----------
+    layout : CellLayout
+        Made for the emulator or the board.
+    u : (B, T) ndarray
+        What the memory is given: `CellLayout.drive`.
+
+    Returns
+    -------
+    memory : (B, T, m) bool ndarray
+    units : (B, T, n) bool ndarray
+        The hidden units' copies.
+    """
+    memory, units = layout.memory, layout.units
+    spikes = replay(memory, u)
+    weights, inputs, threshold, bias = rows_in_integers(
+        units,
+        units.weights,
+        units.inputs,
+        units.grids,
+        units.block,
+        memory.tau,
+        memory.dt,
+    )
+    pulses = encode(u / memory.input_range, inputs.shape[1] // 2)
+    compartments = Compartments(
+        units.neurons, memory.tau, memory.dt, len(u), threshold, bias
+    )
+    heard = np.zeros((*u.shape, len(threshold)), bool)
+    arriving = np.zeros((len(u), len(threshold)), np.float32)
+    for k in range(u.shape[1]):
+        if k > 0:
+            arriving = spikes[:, k - 1].astype(np.float32) @ weights.T
+            arriving += pulses[:, k - 1] @ inputs.T
+        heard[:, k] = compartments.step(arriving)
+    return spikes, heard

@@ -149,7 +149,7 @@ class LMUCell(nengo.Network):
             )
             nengo.Connection(self.encoded, self.memory.input, synapse=None)
             self.drive, self.hidden, self.units = add_units(
-                hidden, params.activation, params.units, copies
+                hidden, params.activation, params.units, copies, params.chip
             )
             self._connect(late * self.steps)
         place(self, add_to_container)  # whole or not at all

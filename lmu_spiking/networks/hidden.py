@@ -3,17 +3,23 @@ r"""Hidden units as neurons: rates for training, spikes of the same mean to run.
 A unit ``f(J)`` is carried by ``n`` neurons that fire at ``r_max |f(J)| / top``, those
 of one sign on one side: one side for relu, two for tanh and linear.  Their decoded
 spikes, each worth ``top / (n r_max)``, have the mean ``f(J)``, whatever ``n``.
+
+Units with the rates of a chip (`lmu_spiking.rates.chip`) fire at them on one side, with
+``top`` 1 at the rate that they were trained with; their ``if`` neurons are the chip's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
+from lmu_spiking.networks.chip import ChipRate, integrating
 from lmu_spiking.networks.driven import driven
 from lmu_spiking.neurons import POPULATIONS, RampTanh, population_of
+from lmu_spiking.rates.chip import ChipUnits, chip_of
+from lmu_spiking.rates.params import sides_of
 from lmu_spiking.tuning import neuron_type, unmerged
 
 INTEGRATING = ("if",)
@@ -64,7 +70,13 @@ class Hidden:
         return self.neuron_type != "rate"
 
 
-def add_units(hidden: Hidden, activation: str, units: int, copies: int):
+def add_units(
+    hidden: Hidden,
+    activation: str,
+    units: int,
+    copies: int,
+    chip: ChipUnits | None = None,
+):
     """Units in the current network.
 
     Returns
@@ -76,11 +88,13 @@ def add_units(hidden: Hidden, activation: str, units: int, copies: int):
     ensemble : nengo.Ensemble or None
         Their neurons.
     """
-    size = copies * units
+    size, chip = copies * units, chip_of(activation, chip)
     J = nengo.Node(size_in=size, label="drive")
     if not hidden.spikes:
-        return (J, *_as_rates(J, activation, size))
-    signs = np.array([1.0] if activation == "relu" else [1.0, -1.0])
+        return (J, *_as_rates(J, activation, size, chip))
+    if chip is not None:
+        hidden = replace(hidden, max_rate=chip.max_rate, top=1.0)
+    signs = np.array([1.0, -1.0])[: sides_of(activation)]
     per_side, odd = divmod(hidden.per_unit, len(signs))
     if per_side < 1 or odd:
         raise ValidationError(
@@ -91,16 +105,16 @@ def add_units(hidden: Hidden, activation: str, units: int, copies: int):
         )
     top = _tops(hidden, activation, units)
     each = 1 if hidden.aggregated else per_side
-    scale = 1.0 if activation == "tanh" else hidden.max_rate / top
+    scale, bias = _gain_bias(hidden, activation, top, chip)
     encode = _column(signs, each, units) * np.repeat(
         np.broadcast_to(scale, (units,)), len(signs) * each
     )
     worth = np.repeat(top / (per_side * hidden.max_rate), len(signs) * each)
     decode = _column(signs, each, units) * worth
     of = np.repeat(np.arange(units), len(signs) * each)
-    neurons = _neurons(hidden, activation, per_side if hidden.aggregated else 1)
+    neurons = _neurons(hidden, activation, per_side if hidden.aggregated else 1, chip)
     n = copies * len(of)
-    ensemble = driven(n, neurons, seed=hidden.noise_seed, label="units")
+    ensemble = driven(n, neurons, bias=bias, seed=hidden.noise_seed, label="units")
     h = nengo.Node(size_in=size, label="hidden")
     rows, columns = _tiled(of, units, copies)
     into = nengo.Sparse(
@@ -118,20 +132,35 @@ def add_units(hidden: Hidden, activation: str, units: int, copies: int):
     return J, h, ensemble
 
 
-def _as_rates(J: nengo.Node, activation: str, size: int):
+def _as_rates(J: nengo.Node, activation: str, size: int, chip: ChipUnits | None):
     """One rate neuron a unit, or none where the unit is linear."""
     if activation == "linear":
         return J, None
     kind = nengo.Tanh(tau_ref=1) if activation == "tanh" else nengo.RectifiedLinear()
+    worth = None
+    if chip is not None:
+        kind, worth = ChipRate(activation, chip), 1 / chip.max_rate
     ensemble = driven(size, kind, label="units")
     nengo.Connection(J, ensemble.neurons, synapse=None)
     h = nengo.Node(size_in=size, label="hidden")
-    nengo.Connection(ensemble.neurons, h, synapse=None)
+    nengo.Connection(ensemble.neurons, h, transform=worth, synapse=None)
     return h, ensemble
 
 
-def _neurons(hidden: Hidden, activation: str, counts: int):
+def _gain_bias(hidden: Hidden, activation: str, top, chip: ChipUnits | None):
+    """What makes a unit's drive that of its neurons."""
+    if chip is not None and hidden.neuron_type in INTEGRATING:
+        return chip.gain_bias(activation)
+    own = activation == "tanh" or chip is not None  # the curve is that of the unit
+    return (1.0 if own else hidden.max_rate / top), 0.0
+
+
+def _neurons(hidden: Hidden, activation: str, counts: int, chip: ChipUnits | None):
     kind: Any = neuron_type(hidden.neuron_type)
+    if chip is not None:
+        by_rate = hidden.neuron_type not in INTEGRATING
+        rates = ChipRate(activation, chip)
+        kind = type(kind)(rates) if by_rate else integrating(activation, chip)
     if activation == "tanh":
         if hidden.neuron_type in INTEGRATING:
             raise ValidationError(

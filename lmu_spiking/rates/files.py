@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lmu_spiking.errors import ParamsFileError, ValidationError
+from lmu_spiking.rates.chip import ChipUnits
 from lmu_spiking.rates.params import CellParams, LMUParams
 from lmu_spiking.spec import write_atomically
 
@@ -36,10 +37,7 @@ def save_params(params: LMUParams, path, extra=None) -> None:
     header = {
         "format": FORMAT,
         "dt": params.dt,
-        "cells": [
-            {"order": c.order, "theta": c.theta, "activation": c.activation}
-            for c in params.cells
-        ],
+        "cells": [_settings(cell) for cell in params.cells],
         "about": params.header,
     }
     try:
@@ -90,7 +88,7 @@ def load_with_extra(path) -> tuple[LMUParams, dict[str, np.ndarray]]:
         }
         D, c = arrays.pop("readout.D"), arrays.pop("readout.c")
         cells = [
-            CellParams(**settings, **_of_cell(arrays, i))
+            CellParams(**_from_settings(settings), **_of_cell(arrays, i))
             for i, settings in enumerate(header["cells"])
         ]
         if arrays:
@@ -118,6 +116,16 @@ def _arrays(path) -> dict[str, np.ndarray]:
     except Exception as error:  # zlib's and struct's own, from damaged bytes
         reason = " ".join(str(error).split())
         raise ParamsFileError(f"{path}: is damaged: {reason}") from None
+
+
+def _settings(cell: CellParams) -> dict:
+    """What a cell is beside its arrays."""
+    told = {"order": cell.order, "theta": cell.theta, "activation": cell.activation}
+    return told if cell.chip is None else told | {"chip": cell.chip.to_dict()}
+
+
+def _from_settings(told: dict) -> dict:
+    return told | {"chip": ChipUnits(**told["chip"])} if "chip" in told else told
 
 
 def _of_cell(arrays: dict, i: int) -> dict[str, np.ndarray]:

@@ -7,11 +7,14 @@ step by step; the equations are in `params`.
 import numpy as np
 
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.rates.chip import CHIP_ACTIVATIONS, ChipUnits, chip_activities, chip_of
 from lmu_spiking.rates.params import CellParams, LMUParams
 
 
-def activations(name: str, J: np.ndarray) -> np.ndarray:
-    """``f(J)``: tanh, relu or linear."""
+def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.ndarray:
+    """``f(J)``: tanh, relu, linear, or rates of a chip (with defaults for None)."""
+    if name in CHIP_ACTIVATIONS:
+        return chip_activities(name, chip_of(name, chip), J)
     if name == "tanh":
         return np.tanh(J)
     return np.maximum(J, 0.0) if name == "relu" else J
@@ -63,7 +66,7 @@ def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
         J = J + cell.b
     if cell.W_x is not None:
         J = J + (x[:, -1] if last else x) @ cell.W_x.T
-    return m, activations(cell.activation, J)
+    return m, activations(cell.activation, J, cell.chip)
 
 
 def impulse_response(cell: CellParams, steps: int, dt: float) -> np.ndarray:
@@ -118,7 +121,7 @@ def _stepwise(cell: CellParams, x: np.ndarray, dt: float):
             J = J + x[:, t] @ cell.W_x.T
         if cell.W_h is not None:
             J = J + h @ cell.W_h.T
-        h = activations(cell.activation, J)
+        h = activations(cell.activation, J, cell.chip)
         m_all[:, t], h_all[:, t] = m, h
     return m_all, h_all
 

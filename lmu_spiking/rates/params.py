@@ -31,8 +31,10 @@ from lmu_spiking.errors import (
     check_whole,
 )
 from lmu_spiking.ldn import LDN
+from lmu_spiking.rates.chip import CHIP_ACTIVATIONS, ChipUnits, chip_of
 
-ACTIVATIONS = ("tanh", "relu", "linear")
+ACTIVATIONS = ("tanh", "relu", "linear", *CHIP_ACTIVATIONS)
+RECTIFIED = ("relu", *CHIP_ACTIVATIONS)
 ARRAYS = ("e_x", "e_h", "e_m", "W_x", "W_h", "W_m", "b", "b_u")
 
 
@@ -59,7 +61,10 @@ class CellParams:
         Bias of the units.
     b_u : (k,) array_like, optional
         Bias of the memories' inputs.
-    activation : {"tanh", "relu", "linear"}
+    activation : {"tanh", "relu", "linear", "loihi-relu", "loihi-lif"}
+        The last two are rates of a Loihi chip's neurons.
+    chip : ChipUnits, optional
+        What those depend on; of other activations None.
 
     Raises
     ------
@@ -78,6 +83,7 @@ class CellParams:
     b: np.ndarray | None = None
     b_u: np.ndarray | None = None
     activation: str = "tanh"
+    chip: ChipUnits | None = None
 
     def __post_init__(self):
         put = object.__setattr__
@@ -90,6 +96,7 @@ class CellParams:
                 "is unknown",
                 f"use one of {', '.join(ACTIVATIONS)}",
             )
+        put(self, "chip", chip_of(self.activation, self.chip))
         for name in ("e_x", "W_m"):
             array = _checked("CellParams", name, getattr(self, name))
             if array.ndim != 2 or 0 in array.shape:
@@ -114,6 +121,7 @@ class CellParams:
         *,
         memory_d: int = 1,
         activation: str = "tanh",
+        chip: ChipUnits | None = None,
         connections="e_x e_h e_m W_x W_h W_m",
         bias: bool = False,
         rng: np.random.Generator | int = 0,
@@ -158,7 +166,7 @@ class CellParams:
             if name in wanted:
                 drawn[name] = value
         b = np.zeros(n) if bias else None
-        return cls(d, theta, activation=activation, b=b, **drawn)
+        return cls(d, theta, activation=activation, chip=chip, b=b, **drawn)
 
     # -- what it is made of ------------------------------------------------------
 
@@ -181,6 +189,11 @@ class CellParams:
     def ldn(self) -> LDN:
         """The delay network of each memory."""
         return LDN(self.order, self.theta)
+
+    @property
+    def sides(self) -> int:
+        """Signs that activities have, 1 or 2."""
+        return sides_of(self.activation)
 
     @property
     def memory_is_feedforward(self) -> bool:
@@ -344,6 +357,11 @@ class LMUParams:
         D = _initial("D", (q, made[-1].units), rng)
         about = {"seed": seed, **header}
         return cls(tuple(made), D, np.zeros(q), dt=dt, header=about)
+
+
+def sides_of(activation: str) -> int:
+    """Signs that activities have: 1 where they are never negative, else 2."""
+    return 1 if activation in RECTIFIED else 2
 
 
 def _initial(name: str, shape: tuple[int, int], rng) -> np.ndarray:

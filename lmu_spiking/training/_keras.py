@@ -1,4 +1,4 @@
-"""The one file that imports TensorFlow and NengoDL.
+"""The one file that imports TensorFlow, NengoDL and NengoExtras.
 
 NengoDL 3.6 looks for ``keras.engine`` and two layers where Keras 2.12 had them; Keras
 2.15 has them elsewhere.  They are shown to it while it is imported, and taken away.
@@ -60,6 +60,26 @@ def nengo_dl():
                 raise
             raise MissingPackageError("nengo_dl", "train") from None
     return nengo_dl
+
+
+def loihi_training():
+    """NengoExtras' builders of a Loihi chip's neurons for NengoDL.
+
+    Raises
+    ------
+    MissingPackageError
+        If it, or what it stands on, is not installed.
+    """
+    nengo_dl()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of all that it looks for
+        try:
+            from nengo_extras import loihi_training
+        except ImportError as error:
+            if error.name != "nengo_extras":
+                raise
+            raise MissingPackageError("nengo_extras", "train") from None
+    return loihi_training
 
 
 def compiled(function):

@@ -20,7 +20,7 @@ class BPTTEngine:
     ----------
     params : LMUParams
     settings : TrainSettings
-        Without ``crop`` and ``noise``, which need all times at once.
+        Without ``crop`` and any noise, which need all times at once.
     classes : int or None
     last : bool
         Whether only the last step is read.
@@ -115,8 +115,10 @@ class BPTTEngine:
 def _refuse(settings: TrainSettings) -> None:
     """What needs all times at once."""
     noisy = settings.noise or settings.noise_covariance is not None
-    for name, given in (("noise", noisy), ("crop", settings.crop)):
-        if given:
+    given = {"noise": noisy, "crop": settings.crop}
+    given |= {"late": settings.late, "stretch": settings.stretch}
+    for name, value in given.items():
+        if value:
             raise ValidationError(
                 f"TrainSettings.{name}",
                 getattr(settings, name),

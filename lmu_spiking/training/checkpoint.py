@@ -52,6 +52,8 @@ def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
     if settings.schedule == "constant":
         del told["epochs"]
     start = [np.array([c.theta for c in params.cells]), *params.arrays().values()]
+    chips = [c.chip.to_dict() for c in params.cells if c.chip is not None]
+    start += [np.array([*chip.values()]) for chip in chips]
     parts = [data.train.x, data.train.y, data.valid.x, data.valid.y]
     return {"settings": told, "start": _digest(start), "data": _digest(parts)}
 

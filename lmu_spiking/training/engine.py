@@ -5,6 +5,7 @@ from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.training.bptt import BPTTEngine
 from lmu_spiking.training.parallel_engine import ParallelEngine
 from lmu_spiking.training.settings import TrainSettings
+from lmu_spiking.training.tolerance import settled
 
 
 def mode_of(params: LMUParams, settings: TrainSettings) -> str:
@@ -35,6 +36,7 @@ def engine_for(params: LMUParams, settings: TrainSettings, data):
     and ``close()``.
     """
     if mode_of(params, settings) == "parallel":
+        settings = settled(params, settings, data)
         return ParallelEngine(params, settings, data.classes, data.last)
     sequences = len(data.train.x)
     return BPTTEngine(params, settings, data.classes, data.last, sequences)

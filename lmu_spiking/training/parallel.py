@@ -30,6 +30,7 @@ import numpy as np
 
 from lmu_spiking.rates.params import CellParams, LMUParams
 from lmu_spiking.training._keras import tensorflow
+from lmu_spiking.training.chip import curve_of
 from lmu_spiking.training.window import block_of
 
 
@@ -142,7 +143,7 @@ def _hidden(cell: CellParams, own: Mapping, m, x):
         J = J + x @ tf.transpose(own["W_x"])
     if "b" in own:
         J = J + own["b"]
-    f = {"tanh": tf.tanh, "relu": tf.nn.relu, "linear": tf.identity}[cell.activation]
+    f = curve_of(cell.activation, cell.chip)
     if "W_h" not in own:
         return f(J)
     steps = tf.transpose(J, (1, 0, 2))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.rates.chip import LOIHI_RELU, ChipUnits
 from lmu_spiking.rates.forward import run_cell
 from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.tasks.sequences import Sequences
@@ -32,6 +33,8 @@ class Recipe:
         Of `ConvertSettings`: neurons and presentation that do well.
     merged : bool
         Whether the validation part, by which all this was chosen, is trained on, too.
+    chip : ChipUnits, optional
+        Units with the rates that a chip's integrating neurons have; relu without.
     """
 
     order: int
@@ -40,6 +43,12 @@ class Recipe:
     settings: TrainSettings
     conversion: dict[str, Any] = field(default_factory=dict)
     merged: bool = False
+    chip: ChipUnits | None = None
+
+    @property
+    def activation(self) -> str:
+        """Of the units."""
+        return "relu" if self.chip is None else LOIHI_RELU
 
     def data(self, data: Sequences) -> Sequences:
         """What of a task it trains on."""
@@ -62,6 +71,26 @@ RECIPES = {
         ),
         {"n_neurons": 300_000, "presentation": 0.01},
         merged=True,
+    ),
+    "digits-chip": Recipe(  # small enough for one chip, whose memory is noisy
+        40,
+        128,
+        None,
+        TrainSettings(
+            epochs=200,
+            batch=50,
+            learning_rate=0.003,
+            schedule="cosine",
+            noise=0.3,
+            late=0.1,
+            stretch=0.01,
+            weight_decay=0.01,
+            trainable=("cell0.W_m", "cell0.b", "readout.D", "readout.c"),
+            keep="last",
+        ),
+        {"n_neurons": 100_000, "presentation": 0.02},
+        merged=True,
+        chip=ChipUnits(max_rate=200.0),
     ),
     "psmnist": Recipe(
         256,
@@ -122,8 +151,15 @@ RECIPES = {
 }
 
 
-def recipe_for(task: str) -> Recipe:
-    """The recipe of a task, or a ValidationError that names those there are."""
+def recipe_for(task: str, *, chip: bool = False) -> Recipe:
+    """The recipe of a task, or a ValidationError that names those there are.
+
+    Parameters
+    ----------
+    chip : bool
+        The one for a Loihi chip: ``f"{task}-chip"``.
+    """
+    task = f"{task}-chip" if chip else task
     if task not in RECIPES:
         raise ValidationError(
             "recipe_for.task", task, "has none", f"use one of {', '.join(RECIPES)}"
@@ -141,7 +177,8 @@ def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
         "units": recipe.units,
         "order": recipe.order,
         "theta": theta,
-        "activation": "relu",
+        "activation": recipe.activation,
+        "chip": recipe.chip,
         "connections": "",
         "bias": True,
     }

@@ -45,6 +45,10 @@ class TrainSettings:
     noise_covariance : (k d, k d) array_like, optional
         Of the states of the first cell, in place of ``noise``: what the error law
         predicts for spikes.  Independent from step to step.
+    late, stretch : float
+        Errors of a chip to train with, root mean squares: samples that a state is read
+        too late or too early, and relative errors of the first cell's window.  Beside
+        ``noise``, which then is of the first cell alone; see `training.tolerance`.
     rate_penalty : float
         Is multiplied by the mean of ``|h|`` and added to the loss, for fewer spikes.
     weight_decay : float
@@ -82,6 +86,8 @@ class TrainSettings:
     seconds: float | None = None
     noise: float = 0.0
     noise_covariance: np.ndarray | None = None
+    late: float = 0.0
+    stretch: float = 0.0
     rate_penalty: float = 0.0
     weight_decay: float = 0.0
     trainable: tuple[str, ...] | None = None
@@ -101,7 +107,7 @@ class TrainSettings:
             value = getattr(self, name)
             if value is not None or name == "learning_rate":
                 self._put(name, check_positive(f"TrainSettings.{name}", value))
-        for name in ("noise", "rate_penalty", "weight_decay"):
+        for name in ("noise", "late", "stretch", "rate_penalty", "weight_decay"):
             self._put(name, _not_negative(name, getattr(self, name)))
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
@@ -114,11 +120,15 @@ class TrainSettings:
         self._put("seed", check_seed("TrainSettings.seed", self.seed))
         self._check_names()
         if self.noise_covariance is not None:
-            self._put("noise_covariance", _covariance(self.noise_covariance))
-            if self.noise:
+            self._check_covariance()
+
+    def _check_covariance(self) -> None:
+        self._put("noise_covariance", _covariance(self.noise_covariance))
+        for name in ("noise", "late", "stretch"):
+            if getattr(self, name):
                 raise ValidationError(
-                    "TrainSettings.noise",
-                    self.noise,
+                    f"TrainSettings.{name}",
+                    getattr(self, name),
                     "cannot be given beside noise_covariance",
                     "give one of them",
                 )

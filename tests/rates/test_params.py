@@ -175,4 +175,4 @@ def test_what_cannot_be_drawn_or_updated_is_refused(lmu):
     for name in ("cell1.e_x", "cell0.e_h", "cell0.order", "D"):
         with pytest.raises(ValidationError, match="is not one of the parameters"):
             lmu("").updated({name: 1.0})
-    assert ACTIVATIONS == ("tanh", "relu", "linear")
+    assert ACTIVATIONS == ("tanh", "relu", "linear", "loihi-relu", "loihi-lif")

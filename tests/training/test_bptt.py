@@ -130,7 +130,7 @@ def test_both_ways_descend_alike(lmu, bptt):
     np.testing.assert_allclose(curves[1], curves[0], rtol=1e-3)
 
 
-@pytest.mark.parametrize("settings", [{"noise": 0.1}, {"crop": 5}])
+@pytest.mark.parametrize("settings", [{"noise": 0.1}, {"late": 0.1}, {"crop": 5}])
 def test_what_needs_all_times_at_once_is_refused(lmu, bptt, settings):
     with pytest.raises(ValidationError, match="parallel mode"):
         bptt(lmu(["relu"]), True, **settings)

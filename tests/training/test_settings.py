@@ -19,6 +19,8 @@ from lmu_spiking.training import TrainSettings
         ("seconds", -1),
         ("noise", -0.1),
         ("noise", "much"),
+        ("late", -1.0),
+        ("stretch", float("inf")),
         ("rate_penalty", float("nan")),
         ("crop", 0),
         ("trainable_theta", 3.5),
@@ -37,9 +39,10 @@ def test_bad_settings_are_named(name, value):
         TrainSettings(**{name: value})
 
 
-def test_noise_is_given_once():
-    with pytest.raises(ValidationError, match="noise_covariance"):
-        TrainSettings(noise=0.1, noise_covariance=np.eye(2))
+@pytest.mark.parametrize("name", ["noise", "late", "stretch"])
+def test_noise_is_given_once(name):
+    with pytest.raises(ValidationError, match=f"{name}: .* noise_covariance"):
+        TrainSettings(**{name: 0.1}, noise_covariance=np.eye(2))
 
 
 def test_what_is_trained(lmu):

@@ -1,0 +1,172 @@
+r"""Units of a chip, read by their spikes, before anything is built for one.
+
+The memory is the exact one, in steps of the chip, with noise that it remembers as it
+does its input: ``e_{t+1} = \bar A e_t + w_t``, ``w_t`` in proportion to the rms of each
+coefficient.  The units are the chip's neurons to the step (`networks.chip`), from rest;
+the readout takes their spikes in a window about the end of the last sample,
+
+.. math::
+
+    y = D\, \frac{N}{W r_{max}} + c,
+
+``N`` spikes in ``W`` seconds: a mean of the outputs over the window.
+
+Letters: ``n`` sequences, ``T`` samples, ``k`` memories, ``d`` order, ``q`` outputs.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import solve_discrete_lyapunov
+
+from lmu_spiking.errors import ValidationError, check_positive, check_seed
+from lmu_spiking.networks.cell import steps_of
+from lmu_spiking.networks.chip import integrating
+from lmu_spiking.rates.forward import checked_sequences, run_cell
+from lmu_spiking.rates.params import CellParams, LMUParams
+
+
+@dataclass(frozen=True, eq=False)
+class SpikesRead:
+    """What the spikes of one window say.
+
+    Attributes
+    ----------
+    y : (n, q) ndarray
+    counts : (n, units) ndarray
+        Spikes in the window.
+    unit_spikes : (n,) ndarray
+        Of all units from the first sample to the end of the window.
+    seconds : float
+        From the first sample to the end of the window.
+    """
+
+    y: np.ndarray
+    counts: np.ndarray
+    unit_spikes: np.ndarray
+    seconds: float
+
+
+def read_spikes(
+    params: LMUParams,
+    x,
+    *,
+    presentation: float = 0.02,
+    window: float = 0.01,
+    late: float = 0.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> SpikesRead:
+    """Outputs at the last sample from the spikes of a chip's units.
+
+    Parameters
+    ----------
+    params : LMUParams
+        One cell, ``e_x`` and ``W_m`` alone, with a chip's activation.
+    x : (n, T, c) array_like
+    presentation : float
+        Seconds of each sample, a whole number of the chip's steps.
+    window : float
+        Seconds of reading, half of them after the last sample.
+    late : float
+        Seconds by which the window is late.
+    noise : float
+        On the state: root mean square over coefficients, each relative to its own rms.
+    seed : int
+        Draws the noise.
+    """
+    cell = _checked(params)
+    x = checked_sequences("read_spikes.x", x, params.size_in)
+    dt = cell.chip.dt
+    p = steps_of(presentation, dt)
+    steps = max(1, round(check_positive("read_spikes.window", window, "seconds") / dt))
+    first = x.shape[1] * p - steps // 2 + round(late / dt)
+    if first < 0:
+        raise ValidationError(
+            "read_spikes.late", late, "puts the window before the first sample"
+        )
+    stretched = replace(cell, theta=cell.theta * p * dt / params.dt)
+    rng = np.random.default_rng(check_seed("read_spikes.seed", seed))
+    errors = _errors(stretched, _rms(params, x), noise, len(x), rng)
+    states = _states(stretched, x @ cell.e_x.T, p, first + steps)
+    counts, total = _fire(cell, len(x), states, errors, first)
+    y = counts / (steps * dt * cell.chip.max_rate) @ params.D.T + params.c
+    return SpikesRead(y, counts, total, (first + steps) * dt)
+
+
+def _fire(cell: CellParams, n: int, states, errors, first: int):
+    """Spikes of each unit from step ``first`` on, and of all together from the start.
+
+    Parameters
+    ----------
+    states, errors : iterable of (n, k d) ndarray
+        Of each step.
+    """
+    chip = cell.chip
+    neurons = integrating(cell.activation, chip)
+    gain, bias = chip.gain_bias(cell.activation)
+    own = 0.0 if cell.b is None else cell.b
+    held = {name: np.zeros((n, cell.units)) for name in neurons.state}
+    spikes, counts, total = np.zeros((3, n, cell.units))
+    for step, (m, e) in enumerate(zip(states, errors, strict=False)):
+        J = gain * ((m + e) @ cell.W_m.T + own) + bias
+        neurons.step(chip.dt, J, spikes, **held)
+        total += spikes * chip.dt
+        if step >= first:
+            counts += spikes * chip.dt
+    return np.round(counts), np.round(total.sum(axis=1))
+
+
+def _states(cell: CellParams, u: np.ndarray, p: int, steps: int):
+    """States (n, k d) after each step, samples ``u`` (n, T, k) held for ``p``."""
+    n, T, _ = u.shape
+    impulse = np.zeros(steps)
+    impulse[0] = 1
+    response = cell.ldn.simulate(impulse, cell.chip.dt).cumsum(axis=0)
+    response = np.concatenate([np.zeros((1, cell.order)), response])
+    begin = p * np.arange(T)
+    for step in range(1, steps + 1):
+        of_sample = response[np.maximum(step - begin, 0)]
+        of_sample = of_sample - response[np.maximum(step - begin - p, 0)]
+        yield np.tensordot(u, of_sample, (1, 0)).reshape(n, -1)
+
+
+def _errors(cell: CellParams, rms: np.ndarray, noise: float, n: int, rng):
+    """Errors (n, k d) of the states of each step, stationary."""
+    if noise == 0:
+        while True:
+            yield 0.0
+    check_positive("read_spikes.noise", noise, "relative, or 0")
+    Ad, _ = cell.ldn.discretize(cell.chip.dt)
+    k = cell.memory_d
+    rms = rms.reshape(k, cell.order)
+    P = np.stack([solve_discrete_lyapunov(Ad, np.diag(r**2)) for r in rms])
+    power = np.diagonal(P, axis1=1, axis2=2) / rms**2
+    size = noise / np.sqrt(power.mean())
+    start = np.linalg.cholesky(P)
+    e = size * np.einsum("kij,nkj->nki", start, rng.standard_normal((n, *rms.shape)))
+    while True:
+        yield e.reshape(n, -1)
+        e = e @ Ad.T + size * rms * rng.standard_normal(e.shape)
+
+
+def _rms(params: LMUParams, x: np.ndarray) -> np.ndarray:
+    """Of each coefficient at the last sample."""
+    m, _ = run_cell(params.cells[0], x, params.dt, last=True)
+    return np.sqrt(np.mean(m**2, axis=0))
+
+
+def _checked(params: LMUParams) -> CellParams:
+    """The one cell, if a chip's units read its memory and nothing else."""
+    cell = params.cells[0]
+    more = sorted(set(cell.arrays()) - {"e_x", "W_m", "b"})
+    problem = ""
+    if len(params.cells) > 1:
+        problem = f"has {len(params.cells)} cells, not one"
+    elif cell.chip is None:
+        problem = f"has {cell.activation} units, not a chip's"
+    elif more:
+        problem = f"has {', '.join(more)}, not e_x and W_m alone"
+    if problem:
+        raise ValidationError("read_spikes.params", "LMUParams", problem)
+    return cell
