@@ -29,8 +29,8 @@ SEEDS = (0, 1, 2, 3, 4)
 LAYOUT = {
     "n_neurons": 2000,
     "copies": 12,
-    "presentation": 0.02,
-    "tau": 0.1,
+    "presentation": 0.01,
+    "tau": 0.05,
     "max_rate": 240.0,
 }
 MEANS = (

@@ -156,7 +156,7 @@ def lay_out_cell(
     neuron_type="if",
     max_rate: float | None = None,
     block: int | None = None,
-    start: float = 0.0,
+    start: float | None = None,
     width: float | None = None,
     seed: int = 0,
 ) -> CellLayout:
@@ -184,8 +184,8 @@ def lay_out_cell(
     block : int, optional
         Neurons of the memory on a core.
     start, width : float
-        Spikes are read from ``start`` seconds after the end, for ``width`` seconds (two
-        samples by default).
+        Spikes are read from ``start`` seconds after the end, for ``width`` seconds; by
+        default for one sample, half of it before the end.
     seed : int
         Draws curves, gains and the order of rounding.
 
@@ -219,7 +219,8 @@ def lay_out_cell(
         **optional,
     )
     units = lay_out_units(cell, memory, copies, np.random.RandomState(seed + 1))
-    width = 2 * presentation if width is None else width
+    width = presentation if width is None else width
+    start = -width / 2 if start is None else start
     return CellLayout(params, presentation, memory, units, start, width)
 
 

@@ -91,7 +91,14 @@ def test_rates_are_the_models():
 def test_drive_is_held_and_ends_blank():
     x = sequences(3)
     layout = lay_out_cell(
-        small(), x, n_neurons=32, copies=1, presentation=0.005, tau=0.02, width=0.01
+        small(),
+        x,
+        n_neurons=32,
+        copies=1,
+        presentation=0.005,
+        tau=0.02,
+        start=0.0,
+        width=0.01,
     )
     u = layout.drive(x)
     assert u.shape == (3, SAMPLES * 5 + 10)

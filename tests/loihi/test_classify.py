@@ -43,7 +43,7 @@ def test_row():
     assert row["rate_accuracy"] == 1.0 and row["items"] == 6
     assert row["lost"] == pytest.approx(1 - row["spiking_accuracy"])
     assert row["emulated"] == 1 and row["equal"]
-    assert row["seconds_per_inference"] == pytest.approx(SAMPLES * 0.02 + 0.04)
+    assert row["seconds_per_inference"] == pytest.approx(SAMPLES * 0.02 + 0.01)
     assert row["synops_per_inference"] > row["spikes_per_inference"]
     # an update of every compartment in every step is the least that it can cost
     least = 52e-12 * row["neurons"] * row["seconds_per_inference"] / 0.001
