@@ -71,7 +71,8 @@ def grid_of(weights, others: float, bias, neurons, tau: float, dt: float) -> Gri
     weights : (r, n) array_like
         Input current that a spike brings, before the synapse spreads it.
     others : float
-        The largest weight of other groups.
+        The largest weight of other groups; it stays below the anchor, which one of
+        ``weights`` is made, so that these keep the core's exponent.
     bias : (r,) array_like
         Currents.
     neurons : nengo.neurons.NeuronType
@@ -85,7 +86,7 @@ def grid_of(weights, others: float, bias, neurons, tau: float, dt: float) -> Gri
         held = min(held, BIAS / (strongest * membrane))
     held *= 1 - 1e-6
     size = np.abs(weights)
-    largest = max(float(min(size.max(), OUTLYING * size.mean())), others, 1e-12)
+    largest = max(float(min(size.max(), OUTLYING * size.mean())), 1.02 * others, 1e-12)
     for exponent in range(0, LEAST - 1, -1):
         needed = unit_scale * MANTISSA * 2.0 ** (6 + exponent) / held
         if largest >= needed or exponent == LEAST:
