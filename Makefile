@@ -21,8 +21,10 @@ COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 PUBLISHED := poisson-figure capacity delay-network
 LEARNED := mackey-glass psmnist
 
-# What needs TensorFlow; everything else has run without it.
-TRAINED := tests/training tests/test_cli_train.py \
+# What needs TensorFlow or NengoLoihi; everything else has run without them.
+TRAINED := tests/training tests/loihi tests/test_cli_train.py tests/test_cli_deploy.py \
+	tests/rates/test_chip.py tests/networks/test_chip.py tests/conversion/test_chip.py \
+	tests/studies/test_loihi_peers.py \
 	$(wildcard tests/studies/test_learning_*.py) tests/studies/test_reproduce_capacity.py \
 	$(wildcard tests/studies/test_reproduce_mackey_glass.py) \
 	$(wildcard tests/studies/test_reproduce_psmnist.py)
@@ -42,7 +44,7 @@ run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
 test: $(INSTALLED) ## the tests
 	$(VENV)/bin/pytest $(TESTS)
 
-test-train: ## the tests of training, with TensorFlow (Python 3.11) in .venv-full
+test-train: ## the tests with TensorFlow and NengoLoihi (Python 3.11) in .venv-full
 	$(MAKE) --no-print-directory test VENV=.venv-full LOCK=locks/full.txt \
 		TESTS="$(TRAINED)"
 
