@@ -10,12 +10,13 @@ minutes on one core.  Writes benchmarks/results/chip_reading.json.
 """
 
 import argparse
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking.conversion.chip import _states, read_spikes
+from lmu_spiking.conversion.chip import held_states, read_spikes
 from lmu_spiking.rates import LMUParams, activations
 from lmu_spiking.studies.learning.records import made_with
 from lmu_spiking.studies.metrics import confidence
@@ -48,10 +49,9 @@ def trained_for_chip(seed: int, epochs: int | None) -> tuple[LMUParams, object]:
 def states(params: LMUParams, x, late: float = 0.0, stretch: float = 0.0) -> np.ndarray:
     """At the end of a sample, or some samples late, of a window that is off: (n, d)."""
     cell = params.cells[0]
-    fine = replace(cell.chip, dt=params.dt / FINE, tau_rc=params.dt)
-    cell = replace(cell, theta=cell.theta * (1 + stretch), chip=fine)
-    steps = round((x.shape[1] + late) * FINE)
-    return list(_states(cell, x.astype(float) @ cell.e_x.T, FINE, steps))[-1]
+    cell = replace(cell, theta=cell.theta * (1 + stretch))
+    u, steps = x.astype(float) @ cell.e_x.T, round((x.shape[1] + late) * FINE)
+    return deque(held_states(cell, u, FINE, steps, params.dt / FINE), maxlen=1)[0]
 
 
 def accuracy(params: LMUParams, m: np.ndarray, labels) -> float:

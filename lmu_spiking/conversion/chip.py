@@ -88,7 +88,7 @@ def read_spikes(
     stretched = replace(cell, theta=cell.theta * p * dt / params.dt)
     rng = np.random.default_rng(check_seed("read_spikes.seed", seed))
     errors = _errors(stretched, _rms(params, x), noise, len(x), rng)
-    states = _states(stretched, x @ cell.e_x.T, p, first + steps)
+    states = held_states(stretched, x @ cell.e_x.T, p, first + steps, dt)
     counts, total = _fire(cell, len(x), states, errors, first)
     y = counts / (steps * dt * cell.chip.max_rate) @ params.D.T + params.c
     return SpikesRead(y, counts, total, (first + steps) * dt)
@@ -117,12 +117,15 @@ def _fire(cell: CellParams, n: int, states, errors, first: int):
     return np.round(counts), np.round(total.sum(axis=1))
 
 
-def _states(cell: CellParams, u: np.ndarray, p: int, steps: int):
-    """States (n, k d) after each step, samples ``u`` (n, T, k) held for ``p``."""
+def held_states(cell: CellParams, u: np.ndarray, p: int, steps: int, dt: float):
+    """States (n, k d) after each step; samples ``u`` (n, T, k) are held for ``p``.
+
+    After the last sample the input is 0.
+    """
     n, T, _ = u.shape
     impulse = np.zeros(steps)
     impulse[0] = 1
-    response = cell.ldn.simulate(impulse, cell.chip.dt).cumsum(axis=0)
+    response = cell.ldn.simulate(impulse, dt).cumsum(axis=0)
     response = np.concatenate([np.zeros((1, cell.order)), response])
     begin = p * np.arange(T)
     for step in range(1, steps + 1):

@@ -6,7 +6,7 @@ import pytest
 
 from lmu_spiking.conversion import convert, predict_loss, read_spikes
 from lmu_spiking.conversion.calibration import calibrate
-from lmu_spiking.conversion.chip import _errors, _rms, _states
+from lmu_spiking.conversion.chip import _errors, _rms, held_states
 from lmu_spiking.conversion.run import present
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.networks.stack import LMUNetwork
@@ -50,7 +50,7 @@ def test_spikes_are_those_of_the_network(simulator, lmu, activation):
     params, p = chip_lmu(lmu, activation), 5
     found = read_spikes(params, X, presentation=p * 1e-3, window=0.04, late=-0.02)
     cell = dataclasses.replace(params.cells[0], theta=params.cells[0].theta * p)
-    states = np.stack(list(_states(cell, X @ cell.e_x.T, p, 20 * p)), axis=1)
+    states = np.stack(list(held_states(cell, X @ cell.e_x.T, p, 20 * p, 1e-3)), axis=1)
     shown = states @ cell.W_m.T + cell.b
     with nengo.Network() as model:
         J, h, _ = add_units(
@@ -76,7 +76,7 @@ def test_states_of_samples_are_those_of_the_rates(lmu):
     expected, _ = run_cell(cell, X, params.dt)
     for p in (1, 3):
         slow = dataclasses.replace(cell, theta=cell.theta * p)
-        found = list(_states(slow, X @ cell.e_x.T, p, 20 * p))[p - 1 :: p]
+        found = list(held_states(slow, X @ cell.e_x.T, p, 20 * p, 1e-3))[p - 1 :: p]
         np.testing.assert_allclose(np.stack(found, axis=1), expected, atol=1e-10)
 
 
