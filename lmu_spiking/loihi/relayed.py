@@ -266,7 +266,7 @@ def lay_out_relayed(
         block=block,
     )
     x = _exercised(states @ curves.T.T, curves, a, rng)
-    decoding = measure_decoders(curves, x, a, dt, target, rng, 2 * window)
+    decoding = measure_decoders(curves, x, a, dt, target, rng, 2 * window, apart=True)
     # relays carry z = F x and what their synapse lets through of the memory's spikes
     ripple = lfilter([1 - b], [1, -b], decoding.residual, axis=0)
     z = states @ (curves.T @ loop.F).T + np.resize(ripple, states.shape)

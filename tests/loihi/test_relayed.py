@@ -4,6 +4,7 @@ import pytest
 
 from lmu_spiking.errors import MappingError, ValidationError
 from lmu_spiking.ldn import LDN
+from lmu_spiking.loihi.deploy import deploy, structure_of
 from lmu_spiking.loihi.layout import lay_out
 from lmu_spiking.loihi.limits import CORE, CoreLimits, axon_bits, fits, weights_cores
 from lmu_spiking.loihi.memory import (
@@ -19,6 +20,7 @@ from lmu_spiking.loihi.relayed import (
     memory_block,
 )
 from lmu_spiking.loihi.tuning import chip_neurons
+from lmu_spiking.spec import MemorySpec
 from lmu_spiking.tasks import white_noise
 from lmu_spiking.theory import predict
 
@@ -162,3 +164,34 @@ def test_relays_need_axons_and_neurons():
             )
     with pytest.raises(ValidationError, match="on one coordinate"):
         block_of_relays(600, [5000, 100], 5100)
+
+
+def test_deploy_takes_weights_where_they_fit_and_else_relays():
+    assert structure_of("auto", 600, "emulator") == "weights"
+    assert structure_of("auto", 6000, "emulator", chips=2) == "decode"
+    assert structure_of("auto", 6000, "core") == "weights"
+    assert structure_of("decode", 600, "core") == "decode"
+    with pytest.raises(ValidationError, match="structure='decode'"):
+        structure_of("weights", 6000, "emulator")
+    with pytest.raises(ValidationError, match=r"cores, .*structure='decode'"):
+        structure_of("weights", CORE.in_axons - 32, "emulator")
+    with pytest.raises(ValidationError, match="'auto', 'weights', 'decode'"):
+        structure_of("relays", 600, "core")
+
+
+@pytest.mark.slow
+def test_on_the_emulator_it_fits_and_loses_no_bits():
+    pytest.importorskip("nengo_loihi")
+    spec = MemorySpec(n_neurons=96, order=2, theta=0.2, tau=0.05)
+    found = deploy(
+        spec,
+        "emulator",
+        signal=white_noise(1.0, DT, 2.0, 0.3, 7),
+        structure="decode",
+        n_relays=32,
+    )
+    assert found.budget.cores == 8
+    assert not [one for one in found.run.advice if one.kind == "overflow"]
+    lost = [one for one in found.run.advice if one.kind == "lost bits"]
+    assert all(one.worst < 2 for one in lost)
+    assert found.row["window_noise_nrmse"] < 0.3
