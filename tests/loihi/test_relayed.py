@@ -109,7 +109,7 @@ def test_on_core_its_error_is_the_predicted_one_and_about_that_of_as_many_neuron
     error = window_error(
         relayed, read_relayed(relayed, data[memory.relayed], NOISE), NOISE
     )
-    assert error == pytest.approx(predict(relayed).window_noise_nrmse(), rel=0.5)
+    assert error == pytest.approx(predict(relayed, NOISE).window_noise_nrmse(), rel=0.4)
     few = lay_out(
         SHORT, 60, chip_neurons("if"), target="core", tau=0.05, dt=DT, signal=BAND
     )
@@ -190,8 +190,9 @@ def test_on_the_emulator_it_fits_and_loses_no_bits():
         structure="decode",
         n_relays=32,
     )
-    assert found.budget.cores == 8
+    assert found.budget.cores == 4 + 2
     assert not [one for one in found.run.advice if one.kind == "overflow"]
     lost = [one for one in found.run.advice if one.kind == "lost bits"]
     assert all(one.worst < 2 for one in lost)
-    assert found.row["window_noise_nrmse"] < 0.3
+    predicted = found.row["predicted_window_noise_nrmse"]
+    assert found.row["window_noise_nrmse"] == pytest.approx(predicted, rel=0.5)
