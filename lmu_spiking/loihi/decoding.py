@@ -52,7 +52,15 @@ class Decoding:
 
 
 def measure_decoders(
-    curves: Curves, x: np.ndarray, a: float, dt: float, target: str, rng, lead: int
+    curves: Curves,
+    x: np.ndarray,
+    a: float,
+    dt: float,
+    target: str,
+    rng,
+    lead: int,
+    *,
+    apart: bool = False,
 ) -> Decoding:
     """Drive the neurons with ``x`` (T, d) and decode it from their spikes.
 
@@ -62,6 +70,8 @@ def measure_decoders(
         Decay of the synapse in a step.
     lead : int
         Steps at the beginning that do not count.
+    apart : bool
+        Decode each coordinate from its own neurons alone: unbiased each for itself.
     """
     currents = curves.currents(x)
     spikes = spikes_of(curves.neurons, currents, dt, target, rng)
@@ -85,7 +95,10 @@ def measure_decoders(
         )
         parts.append((of, gram + (2 * ROUNDED * rate) ** 2 * eye))
     decoded = activities @ decoders.T
-    decoders = (wanted.T @ wanted) @ np.linalg.inv(decoded.T @ wanted) @ decoders
+    power, found = wanted.T @ wanted, decoded.T @ wanted
+    if apart:
+        power, found = np.diag(np.diag(power)), np.diag(np.diag(found))
+    decoders = power @ np.linalg.inv(found) @ decoders
     rest = slice(half, None)
     return Decoding(
         decoders,

@@ -7,6 +7,7 @@ and what it cost.
 
 import json
 from dataclasses import dataclass
+from functools import partial
 
 import nengo
 import numpy as np
@@ -15,8 +16,15 @@ from lmu_spiking.errors import ValidationError, check_positive, check_seed
 from lmu_spiking.loihi.advice import advice_table
 from lmu_spiking.loihi.budget import Budget, budget
 from lmu_spiking.loihi.energy import Energy, estimate
-from lmu_spiking.loihi.layout import Layout, lay_out
-from lmu_spiking.loihi.memory import ChipMemory, read_state
+from lmu_spiking.loihi.layout import PAIRS, Layout, lay_out
+from lmu_spiking.loihi.limits import CORES_PER_CHIP, weights_cores
+from lmu_spiking.loihi.memory import (
+    ChipMemory,
+    RelayedMemory,
+    read_relayed,
+    read_state,
+)
+from lmu_spiking.loihi.relayed import RelayedLayout, lay_out_relayed
 from lmu_spiking.loihi.target import Run, Target, run_on
 from lmu_spiking.loihi.tuning import MAX_RATE, chip_neurons
 from lmu_spiking.networks.memory import LegendreMemory
@@ -28,6 +36,7 @@ DURATION = 6.0  # seconds
 NEURONS = 600
 CHIP_TYPE = "if"
 POISSON = ("poisson", "stochastic")
+STRUCTURES = ("auto", "weights", "decode")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +46,7 @@ class Deployment:
     Attributes
     ----------
     target : Target
-    layout : Layout
+    layout : Layout or RelayedLayout
     budget : Budget or None
         Cores and what they hold; None on core.
     run : Run
@@ -124,6 +133,8 @@ def deploy(
     max_rate: float = MAX_RATE,
     input_range: float | None = None,
     chips: int = 1,
+    structure: str = "auto",
+    n_relays: int | None = None,
     options=None,
     seed: int | None = None,
     progress=None,
@@ -132,7 +143,7 @@ def deploy(
 
     Parameters
     ----------
-    memory : MemorySpec, LegendreMemory or Layout
+    memory : MemorySpec, LegendreMemory, Layout or RelayedLayout
         Its order, theta, synapse, step, number of neurons and signal are kept; its
         curves and weights are made anew for the target, alike on every target.
     target : {"core", "simreal", "emulator", "board"}
@@ -150,6 +161,11 @@ def deploy(
         Largest input.
     chips : int
         Chips that there are.
+    structure : {"auto", "weights", "decode"}
+        All neurons to all by ``weights``, or through few relays that ``decode`` the
+        memory (`relayed`), with the noise of so few; by default weights if they fit.
+    n_relays : int, optional
+        With relays, how many; see `relayed.lay_out_relayed`.
     options : mapping, optional
         For the board; see `target.run_on`.
     seed : int, optional
@@ -169,11 +185,14 @@ def deploy(
     lead = LEAD * ldn.steps(dt)
     heard = played.led_in(lead)
     seed = wanted["seed"] if seed is None else check_seed("deploy.seed", seed)
-    if isinstance(memory, Layout):
+    if isinstance(memory, Layout | RelayedLayout):
         layout = _of_target(memory, target)
     else:
         band = wanted["signal"] if signal is None else played.samples
-        layout = lay_out(
+        make = lay_out
+        if structure_of(structure, wanted["n_neurons"], target, chips) == "decode":
+            make = partial(lay_out_relayed, n_relays=n_relays)
+        layout = make(
             ldn,
             wanted["n_neurons"],
             chip_neurons(_type(neuron_type, wanted["neuron_type"]), target),
@@ -188,7 +207,8 @@ def deploy(
     predicted = predict(layout, heard, lead=lead)
     with nengo.Network(label="deployed", seed=seed) as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], dt))
-        network = ChipMemory(layout, label="memory")
+        relayed = isinstance(layout, RelayedLayout)
+        network = (RelayedMemory if relayed else ChipMemory)(layout, label="memory")
         nengo.Connection(stimulus, network.input, synapse=None)
     held = None
     if target is not Target.CORE:
@@ -203,6 +223,11 @@ def deploy(
         progress=progress,
     )
     spikes = run.data[network.spikes]
+    rate = spikes[lead:].mean() * spikes.shape[1]
+    if relayed:
+        spikes = run.data[network.relayed]
+        rate += spikes[lead:].mean() * spikes.shape[1]
+    read = read_relayed if relayed else read_state
     counted = run.counts is not None and run.counts.synops is not None
     return Deployment(
         target,
@@ -213,10 +238,44 @@ def deploy(
         predicted,
         dt * np.arange(1, len(played.samples) + 1),
         np.asarray(played.samples),
-        read_state(layout, spikes, heard)[lead:],
+        read(layout, spikes, heard)[lead:],
         np.vstack([predicted.initial, predicted.states[:-1]]),
-        float(spikes[lead:].mean() * layout.n_neurons),
+        float(rate),
     )
+
+
+def structure_of(structure: str, n_neurons: int, target: str, chips: int = 1) -> str:
+    """``"weights"`` or ``"decode"``, as `deploy` takes it.
+
+    Raises
+    ------
+    ValidationError
+        If weights are asked for and exceed the chips.
+    """
+    if structure not in STRUCTURES:
+        raise ValidationError(
+            "deploy.structure",
+            structure,
+            "is not a structure",
+            f"use one of {', '.join(map(repr, STRUCTURES))}",
+        )
+    if structure == "decode" or target == Target.CORE:
+        return "decode" if structure == "decode" else "weights"
+    try:
+        cores = weights_cores(n_neurons, 2 * PAIRS)
+        if cores > chips * CORES_PER_CHIP:
+            raise ValidationError(
+                "deploy.memory.n_neurons",
+                n_neurons,
+                f"takes {cores} cores, of the {chips * CORES_PER_CHIP} on {chips} "
+                f"chip{'s' * (chips > 1)}, all to all",
+                "use more chips, fewer neurons or structure='decode'",
+            )
+    except ValidationError:
+        if structure == "weights":
+            raise
+        return "decode"
+    return "weights"
 
 
 def _wanted(memory) -> dict:
@@ -236,12 +295,12 @@ def _wanted(memory) -> dict:
         synapse = memory.mapped.synapse
         tau = synapse.tau if type(synapse) is nengo.Lowpass else None
         kind, seed = memory.population.neurons, memory.tuning_seed
-    elif isinstance(memory, Layout):
+    elif isinstance(memory, Layout | RelayedLayout):
         keep = {"n_neurons": memory.n_neurons, "signal": memory.signal or SignalSpec()}
         tau, kind, seed = memory.tau, memory.curves.neurons, 0
     else:
         raise ValidationError(
-            "deploy.memory", memory, "must be a MemorySpec, LegendreMemory or Layout"
+            "deploy.memory", memory, "must be a MemorySpec, LegendreMemory or layout"
         )
     if tau is None:
         raise ValidationError(
@@ -299,7 +358,7 @@ def _type(asked, own):
     return own
 
 
-def _of_target(layout: Layout, target: Target) -> Layout:
+def _of_target(layout, target: Target):
     if layout.target != target:
         raise ValidationError(
             "deploy.target",

@@ -50,3 +50,46 @@ def _around(layout, error: np.ndarray) -> np.ndarray:
         states[k] = state
     settled = states[min(ldn.steps(layout.dt), len(states) // 4) :] @ curves.U.T
     return settled.T @ settled / len(settled)
+
+
+def relayed_errors(layout) -> dict:
+    r"""The same of a `RelayedLayout`, whose errors go round through the relays.
+
+    .. math::
+
+        \varepsilon_{k+1} = a \varepsilon_k + (1 - a) A_1 (\zeta_k + e'_k + q'_k), \\
+        \zeta_{k+1} = b \zeta_k + (1 - b)(\varepsilon_k + e_k + q_k) .
+    """
+    memory, relays = layout.memory, layout.relays
+    residual, relaying = memory.decoding.residual, relays.decoding.residual
+    noise = _around_both(layout, residual, relaying)
+    whole = None
+    if memory.grids:
+        held = [
+            np.repeat(s.rounding, max(1, len(residual) // len(s.rounding)), axis=0)
+            for s in (memory, relays)
+        ]
+        whole = _around_both(layout, *held)
+    return {
+        "sigma": residual.var(axis=0),
+        "noise": noise,
+        "distortion": np.zeros_like(noise),
+        "quantisation": whole,
+        "spikes_per_s": layout.spikes_per_s,
+    }
+
+
+def _around_both(layout, error, relaying) -> np.ndarray:
+    """Second moment (d, d) of the state's error that these (T, d) make in the two."""
+    curves, loop, d = layout.curves, layout.relayed, layout.ldn.order
+    around, a, b = curves.T @ loop.A1 @ curves.U, loop.a, loop.b
+    state, relay, states = np.zeros(d), np.zeros(d), []
+    for e, r in zip(error, relaying, strict=False):
+        state, relay = (
+            a * state + (1 - a) * around @ (relay + r),
+            b * relay + (1 - b) * (state + e),
+        )
+        states.append(state)
+    settled = min(layout.ldn.steps(layout.dt), len(states) // 4)
+    states = np.array(states)[settled:] @ curves.U.T
+    return states.T @ states / len(states)

@@ -191,8 +191,7 @@ def lay_out(
         recurrent = _rounded(
             exact, inputs, grids, curves, decoding.parts, block, dt, rng
         )
-        drive = decoding.activities @ ((recurrent - exact) * curves.gain[:, None]).T
-        added = drive @ (decoding.decoders * decoding.slopes).T
+        added = _rounding(decoding, recurrent - exact, curves, decoding)
     else:
         grids = ()
     return Layout(
@@ -321,6 +320,7 @@ def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):
         heard, gain = column[rows].copy(), curves.gain[rows, None]
         strongest = np.abs(heard * gain).max()
         weights = recurrent[rows] * gain / dt
+        weights = weights[weights != 0]  # of what the core does not hear, no weights
         bias = curves.bias[rows]
         grid = grid_of(weights, strongest / PAIRS, bias, curves.neurons, tau, dt)
         pairs, faint = PAIRS, 1.01 * grid.faintest
@@ -368,9 +368,16 @@ def _rounded(recurrent, inputs, grids, curves: Curves, parts, block, dt, rng):
         rows = slice(k * block, (k + 1) * block)
         scale = curves.gain[rows, None] / dt / grid.unit
         anchored = np.abs(inputs[rows] * scale).max() * grid.unit < grid.anchor * 0.999
-        whole = round_weights(recurrent[rows] * scale, parts, grid.top, rng, anchored)
+        heard = [part for part in parts if recurrent[rows][:, part[0]].any()]
+        whole = round_weights(recurrent[rows] * scale, heard, grid.top, rng, anchored)
         if anchored:
             at = np.unravel_index(np.argmax(np.abs(whole)), whole.shape)
             whole[at] = np.copysign(grid.anchor / grid.unit, whole[at])
         out[rows] = whole / scale
     return out
+
+
+def _rounding(pre: Decoding, change, curves: Curves, post: Decoding) -> np.ndarray:
+    """What a change of weights (n, n_pre) adds to the drive of ``post``: (P, d)."""
+    drive = pre.activities @ (change * curves.gain[:, None]).T
+    return drive @ (post.decoders * post.slopes).T

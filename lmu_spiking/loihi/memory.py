@@ -8,6 +8,7 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.arithmetic import synaptic_decay
 from lmu_spiking.loihi.layout import PAIRS, Layout
 from lmu_spiking.loihi.pulses import Pulses
+from lmu_spiking.loihi.relayed import RelayedLayout, Stage
 from lmu_spiking.networks.driven import driven
 
 
@@ -50,15 +51,9 @@ class ChipMemory(nengo.Network):
             self.pulses = None
             source = self.input
             if chip:
-                self.pulses = driven(2 * PAIRS, Pulses(PAIRS), label="pulses")
-                nengo.Connection(
-                    self.input,
-                    self.pulses.neurons,
-                    transform=np.full((2 * PAIRS, 1), 1 / layout.input_range),
-                    synapse=None,
-                )
+                self.pulses = _pulses(self.input, layout.input_range)
                 source = self.pulses.neurons
-                self._place()
+                _place(self.pulses, {self.neurons: layout.block})
             nengo.Connection(
                 source, self.neurons.neurons, transform=layout.inputs, synapse=synapse
             )
@@ -70,16 +65,107 @@ class ChipMemory(nengo.Network):
             )
             self.spikes = nengo.Probe(self.neurons.neurons, label="spikes")
 
-    def _place(self) -> None:
-        """Which neurons stand on which core; the pulses on the host."""
-        import nengo_loihi
 
-        shape = (self.layout.block,), (self.layout.n_neurons,)
-        # NengoLoihi asks the outermost network for one, the innermost for the other
-        for network in nengo.Network.context:
-            nengo_loihi.add_params(network)
-            network.config[self.pulses].on_chip = False
-            network.config[self.neurons].block_shape = nengo_loihi.BlockShape(*shape)
+class RelayedMemory(nengo.Network):
+    """The network of a `RelayedLayout`.
+
+    Parameters
+    ----------
+    layout : RelayedLayout
+    label, seed, add_to_container
+        As in `nengo.Network`.
+
+    Attributes
+    ----------
+    input : nengo.Node
+        One input.
+    neurons, relays : nengo.Ensemble
+        On the chip, driven and read through ``.neurons`` alone.
+    pulses : nengo.Ensemble or None
+        The input as spikes, on the host; None on ``core``.
+    spikes : nengo.Probe
+        Of the memory's neurons.
+    relayed : nengo.Probe
+        Spikes of the relays; `read_relayed` decodes them.
+    """
+
+    def __init__(
+        self, layout: RelayedLayout, label=None, seed=None, add_to_container=None
+    ):
+        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        self.layout = layout
+        memory, relays = layout.memory, layout.relays
+        with self:
+            self.input = nengo.Node(size_in=1, label="input")
+            self.neurons = _stage(memory, "memory")
+            self.relays = _stage(relays, "relays")
+            self.pulses, source = None, self.input
+            if layout.target != "core":
+                self.pulses = _pulses(self.input, layout.input_range)
+                source = self.pulses.neurons
+                _place(
+                    self.pulses,
+                    {self.neurons: memory.block, self.relays: relays.block},
+                )
+            there = self.neurons.neurons, nengo.Lowpass(layout.tau)
+            back = self.relays.neurons, nengo.Lowpass(layout.tau_relay)
+            for stage, (post, synapse) in ((memory, there), (relays, back)):
+                nengo.Connection(source, post, transform=stage.inputs, synapse=synapse)
+            nengo.Connection(
+                back[0], there[0], transform=memory.weights, synapse=there[1]
+            )
+            nengo.Connection(
+                there[0],
+                back[0],
+                transform=_within(relays, memory),
+                synapse=back[1],
+            )
+            self.spikes = nengo.Probe(self.neurons.neurons, label="spikes")
+            self.relayed = nengo.Probe(self.relays.neurons, label="relayed")
+
+
+def _stage(stage: Stage, label: str) -> nengo.Ensemble:
+    curves = stage.curves
+    return driven(
+        len(curves.gain),
+        curves.neurons,
+        encoders=curves.encoders,
+        gain=curves.gain,
+        bias=curves.bias,
+        label=label,
+    )
+
+
+def _within(post: Stage, pre: Stage) -> nengo.transforms.Sparse:
+    """Weights between neurons of the same coordinate; no axons between others."""
+    same = post.curves.dimension[:, None] == pre.curves.dimension
+    return nengo.transforms.Sparse(
+        post.weights.shape, indices=np.argwhere(same), init=post.weights[same]
+    )
+
+
+def _pulses(source: nengo.Node, input_range: float) -> nengo.Ensemble:
+    pulses = driven(2 * PAIRS, Pulses(PAIRS), label="pulses")
+    nengo.Connection(
+        source,
+        pulses.neurons,
+        transform=np.full((2 * PAIRS, 1), 1 / input_range),
+        synapse=None,
+    )
+    return pulses
+
+
+def _place(pulses: nengo.Ensemble, blocks: dict) -> None:
+    """So many neurons of each ensemble on a core; the pulses on the host."""
+    import nengo_loihi
+
+    # NengoLoihi asks the outermost network for one, the innermost for the other
+    for network in nengo.Network.context:
+        nengo_loihi.add_params(network)
+        network.config[pulses].on_chip = False
+        for ens, block in blocks.items():
+            shape = nengo_loihi.BlockShape((block,), (ens.n_neurons,))
+            network.config[ens].block_shape = shape
 
 
 def read_state(layout: Layout, spikes: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -107,12 +193,45 @@ def read_state(layout: Layout, spikes: np.ndarray, u: np.ndarray) -> np.ndarray:
             np.shape(spikes),
             f"must be {layout.n_neurons} neurons at the {len(u)} steps of u",
         )
-    a = synaptic_decay(layout.tau, layout.dt, layout.target)
     curves, mapped = layout.curves, layout.mapped
-    decoded, heard = spikes @ layout.decoding.decoders.T, np.asarray(u, dtype=float)
+    decoded = spikes @ layout.decoding.decoders.T
+    return _read(
+        layout, decoded @ (curves.T @ mapped.A @ curves.U).T, u, mapped.B[:, 0]
+    )
+
+
+def read_relayed(layout: RelayedLayout, relayed: np.ndarray, u) -> np.ndarray:
+    r"""The memory's state, from the spikes of its relays.
+
+    .. math:: x_k = a x_{k-1} + (1 - a)(A_1 D' s'_{k-1} + B_1 u_{k-1}), \qquad m = U x
+
+    That is all that the memory's neurons hear.
+
+    Parameters
+    ----------
+    relayed : (T, n_r) ndarray
+        Of the probe of the relays, ``1 / dt`` each.
+    u : (T,) ndarray
+        What was put in.
+
+    Returns
+    -------
+    (T, d) ndarray
+        At index ``k``, the state after input ``k - 1``.
+    """
+    curves, loop = layout.curves, layout.relayed
+    decoded = relayed @ layout.relays.decoding.decoders.T
+    return _read(layout, decoded @ (curves.T @ loop.A1 @ curves.U).T, u, loop.B1)
+
+
+def _read(layout, drive: np.ndarray, u, entry: np.ndarray) -> np.ndarray:
+    """State (T, d) of a memory that receives ``drive``, and ``u`` by ``entry`` (d,)."""
+    a, heard = (
+        synaptic_decay(layout.tau, layout.dt, layout.target),
+        np.asarray(u, float),
+    )
     if layout.target != "core":
         heard = np.clip(heard, -layout.input_range, layout.input_range)
-    drive = decoded @ (curves.T @ mapped.A @ curves.U).T
-    drive += np.outer(heard, curves.T @ mapped.B[:, 0])
-    after = lfilter([1 - a], [1, -a], drive, axis=0) @ curves.U.T
+    drive = drive + np.outer(heard, layout.curves.T @ entry)
+    after = lfilter([1 - a], [1, -a], drive, axis=0) @ layout.curves.U.T
     return np.vstack([np.zeros_like(after[:1]), after[:-1]])

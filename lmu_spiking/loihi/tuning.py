@@ -134,8 +134,7 @@ def choose_curves(
     counts = block * allocate(n_neurons // block, (need + 1 / d) / 2, least=1)
     counts[-1] += n_neurons % block
     dimension, m = np.repeat(np.arange(d), counts), n_neurons
-    spread = np.full(m, max_rate) * rng.uniform(1 - SPREAD, 1 + SPREAD, m)
-    gain, bias = neurons.gain_bias(spread, np.full(m, -1.0))
+    gain, bias = _always_active(neurons, m, max_rate, rng)
     # noise is carried, too
     spread_of_x = np.sqrt(np.diag(found.T @ (moments + found.noise) @ found.T.T))
     sudden = np.abs(onset @ found.T.T).max(axis=0)
@@ -149,6 +148,48 @@ def choose_curves(
         gain,
         bias,
     )
+
+
+def curves_like(
+    curves: Curves,
+    n_neurons: int,
+    deviation: np.ndarray,
+    sudden: np.ndarray,
+    max_rate: float,
+    block: int,
+    rng: np.random.RandomState,
+) -> Curves:
+    """Fewer neurons of the same coordinates, in about the same proportions.
+
+    Parameters
+    ----------
+    deviation, sudden : (d,) ndarray
+        Standard deviation and largest value of what each coordinate carries.
+    max_rate : float
+        Rate at the radius, Hz.
+    block : int
+        Neurons of a core.
+    """
+    share = np.bincount(curves.dimension)
+    counts = block * allocate(n_neurons // block, share, least=1)
+    counts[-1] += n_neurons % block
+    gain, bias = _always_active(curves.neurons, n_neurons, max_rate, rng)
+    return Curves(
+        curves.neurons,
+        curves.U,
+        curves.T,
+        np.maximum(REACH * deviation, sudden),
+        np.repeat(np.arange(len(share)), counts),
+        np.resize([1.0, -1.0], n_neurons),
+        gain,
+        bias,
+    )
+
+
+def _always_active(neurons, m: int, max_rate: float, rng):
+    """Gains and biases (m,) of neurons that all wake at -1."""
+    rates = np.full(m, max_rate) * rng.uniform(1 - SPREAD, 1 + SPREAD, m)
+    return neurons.gain_bias(rates, np.full(m, -1.0))
 
 
 def chip_neurons(kind, target: str = "core") -> NeuronType:
