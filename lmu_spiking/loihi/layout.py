@@ -303,7 +303,10 @@ def _checked(ldn: LDN, dt: float, m: int, target: str, block) -> int:
 def _block(m: int, order: int) -> int:
     """Neurons of a core, an even number: two cores for each coordinate, or more."""
     few = min(2 * order, max(order, m // SMALL))
-    return max(2, min(split(m, 2 * PAIRS), m // few) // 2 * 2)
+    size = 2 * -(-m // (2 * few))  # rounded up, so that no core is left a few neurons
+    if m // size < order:
+        size = m // few
+    return max(2, min(split(m, 2 * PAIRS), size) // 2 * 2)
 
 
 def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):

@@ -135,7 +135,7 @@ def test_what_other_groups_bring_counts_and_outliers_do_not():
     weights = np.full((4, 50), 10.0)
     plain = grid_of(weights, 0.0, [0.0], neurons, 0.1, 0.001)
     louder = grid_of(weights, 4 * plain.anchor, [0.0], neurons, 0.1, 0.001)
-    assert louder.anchor == pytest.approx(4 * plain.anchor)
+    assert 4 * plain.anchor < louder.anchor < 4.1 * plain.anchor
     weights[0, 0] = 1e6
     outlier = grid_of(weights, 0.0, [0.0], neurons, 0.1, 0.001)
     assert outlier.anchor <= 10 * weights.mean() * (1 + 1e-9)
