@@ -8,7 +8,7 @@ synapses of .1 s.  Memories: theta .5 s, tau .1 s, dt 1 ms, white noise of 2 Hz 
 .5, 6 s a seed, 150 Hz at radius 1; the state from the spikes against the exact delay
 network, from t = theta on.  The law is that of Poisson spikes at the neurons' rates;
 `law_measured` has the measured rates and Fano factors.  Intervals are Student's over
-seeds.  About five minutes on one idle core.  Writes
+seeds.  About seven minutes on one idle core.  Writes
 benchmarks/results/loihi_noise.json and docs/figures/loihi_noise.png.
 """
 
@@ -147,7 +147,6 @@ def main() -> None:
         for which in MEMORIES:
             jobs = (joblib.delayed(memory)(*which, seed, measured) for seed in seeds)
             memories.append(memory_row(*which, run(jobs)))
-    drives = np.linspace(DRIVES[0], 160, 221)
     record = {
         "command": "python benchmarks/loihi_noise.py",
         "seeds": [seeds[0], seeds[-1]],
@@ -156,10 +155,15 @@ def main() -> None:
         "versions": versions(),
     }
     write_json(ROOT / "benchmarks" / "results" / "loihi_noise.json", record)
+    draw(record)
+
+
+def draw(record: dict) -> None:
+    drives = np.linspace(DRIVES[0], 160, 221)
     curve = [
         {"drive": x, "rate": y} for x, y in zip(drives, rate_of(drives), strict=True)
     ]
-    shown = [row for row in rows if row["drive"] <= 160]
+    shown = [row for row in record["tuning"] if row["drive"] <= 160]
     figure = loihi_noise_figure(record | {"curve": curve, "tuning": shown})
     save_figure(figure, ROOT / "docs" / "figures" / "loihi_noise.png")
 

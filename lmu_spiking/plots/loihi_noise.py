@@ -38,7 +38,7 @@ def plot_noisy_tuning(ax, curve: list[dict], measured: list[dict]):
         label="the curve",
     )
     for k, (target, rows) in enumerate(_by(measured, "target").items()):
-        _points(ax, rows, "drive", "rate", k, target)
+        _points(ax, rows, "drive", "rate", k, target, 4 if k else 8)
     ax.set(xlabel="Drive (Hz)", ylabel="Rate (Hz)")
     ax.legend()
     return ax
@@ -96,6 +96,9 @@ def plot_noisy_memory(ax, memories: list[dict]):
     neurons = sorted({row["neurons"] for row in memories})
     ax.set_xticks(neurons, [str(n) for n in neurons])
     ax.xaxis.set_minor_formatter("")
+    for formatter in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+        formatter("{x:.2g}")
+    ax.set_ylim(top=2.5 * max(row["state_rmse"] for row in memories))  # for the legend
     return ax
 
 
@@ -130,14 +133,14 @@ def _of(rows: list[dict], key: str) -> list:
     return list(dict.fromkeys(row[key] for row in rows))
 
 
-def _points(ax, rows, x: str, y: str, k: int, label: str) -> None:
+def _points(ax, rows, x: str, y: str, k: int, label: str, size=4.5) -> None:
     ax.errorbar(
         [row[x] for row in rows],
         [row[y] for row in rows],
         yerr=[row[f"{y}_ci95"] for row in rows],
         fmt=MARKERS[k % len(MARKERS)],
         color=COLORS[k % len(COLORS)],
-        ms=4.5,
+        ms=size,
         mec="white",
         mew=0.5,
         lw=1,
