@@ -7,14 +7,14 @@ step by step; the equations are in `params`.
 import numpy as np
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.rates.chip import CHIP_ACTIVATIONS, ChipUnits, chip_activities, chip_of
+from lmu_spiking.rates.chip import CHIP_ACTIVATIONS, ChipUnits, chip_activities
 from lmu_spiking.rates.params import CellParams, LMUParams
 
 
 def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.ndarray:
     """``f(J)``: tanh, relu, linear, or rates of a chip (with defaults for None)."""
     if name in CHIP_ACTIVATIONS:
-        return chip_activities(name, chip_of(name, chip), J)
+        return chip_activities(name, chip or ChipUnits(), J)
     if name == "tanh":
         return np.tanh(J)
     return np.maximum(J, 0.0) if name == "relu" else J
