@@ -7,9 +7,9 @@ PARAMS names trained parameters with {} for the seed of the split, as made by
     lmu-spiking train digits --chip --split 0 --out out/digits0
 
 All items run on the emulator's arithmetic, `--emulated` of each seed on NengoLoihi
-itself, where spikes must be equal and operations are counted.  The layout was chosen by
-predicted errors of readouts, of seed 0's parameters too; no test label was used.  Writes
-benchmarks/results/loihi_digits.json, after every seed.
+itself, where spikes must be equal and operations are counted.  The layout was chosen
+by predicted errors of readouts, of seed 0's parameters too; no test label was used.
+Writes benchmarks/results/loihi_digits.json, after every seed.
 """
 
 import argparse
