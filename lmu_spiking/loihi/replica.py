@@ -86,10 +86,11 @@ class Compartments:
         """Which spike, (B, n) bool, after ``arriving`` (B, n) from synapses."""
         current, voltage = self.current, self.voltage
         current = np.sign(current) * ((np.abs(current) * self.kept) >> 12)
-        current += arriving.astype(np.int64)
+        current = _wrapped(current + _wrapped(arriving.astype(np.int64), 21), 23)
         if self.leaky:
             voltage = np.sign(voltage) * ((np.abs(voltage) * self.stays) >> 12)
-        voltage = np.clip(voltage + current + self.bias, 0, 2**23 - 1)
+        driven = _wrapped(current + self.bias, 23)
+        voltage = np.clip(voltage + driven, 0, 2**23 - 1)
         if self.hold:
             voltage[self.held > 0] = 0
         spiked = voltage > self.threshold
@@ -99,6 +100,11 @@ class Compartments:
             self.held[spiked] = self.hold
         self.current, self.voltage = current, voltage
         return spiked
+
+
+def _wrapped(x: np.ndarray, bits: int) -> np.ndarray:
+    """What a register of so many bits and a sign keeps: the rest is lost, silently."""
+    return ((x + (1 << bits)) & ((2 << bits) - 1)) - (1 << bits)
 
 
 def integers(layout: Layout):

@@ -9,7 +9,7 @@ from lmu_spiking.ldn import LDN
 from lmu_spiking.loihi import target as module
 from lmu_spiking.loihi.layout import lay_out
 from lmu_spiking.loihi.memory import ChipMemory
-from lmu_spiking.loihi.replica import replay
+from lmu_spiking.loihi.replica import _wrapped, replay
 from lmu_spiking.loihi.tuning import chip_neurons
 
 DT = 0.001
@@ -88,3 +88,11 @@ def test_what_is_refused():
     for u in ([], [np.nan], np.zeros((2, 0)), np.zeros((2, 3, 4)), 1.0):
         with pytest.raises(ValidationError, match=r"replay\.u: .* must be finite"):
             replay(layout(), u)
+
+
+def test_overflow_wraps_as_in_the_emulator():
+    discretize = pytest.importorskip("nengo_loihi.builder.discretize")
+    x = np.array([0, 5, -5, 2**21 - 1, 2**21, -(2**21), -(2**21) - 1, 3 * 2**21 + 7])
+    for bits in (21, 23):
+        expected, _ = discretize.overflow_signed(x, bits=bits)
+        np.testing.assert_array_equal(_wrapped(x, bits), expected)
