@@ -30,6 +30,7 @@ from lmu_spiking.conversion.calibration import calibrate
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.ldn import LDN
 from lmu_spiking.loihi.layout import PAIRS, Layout, lay_out, on_grids
+from lmu_spiking.loihi.limits import most_on_core
 from lmu_spiking.loihi.memory import ChipMemory
 from lmu_spiking.loihi.tuning import chip_neurons
 from lmu_spiking.networks.cell import steps_of
@@ -239,7 +240,7 @@ def lay_out_units(cell: CellParams, memory: Layout, copies: int, rng) -> Units:
     rows = (cell.W_m @ curves.U)[unit]
     recurrent = rows @ (curves.T @ mapped.A @ curves.U) @ memory.decoding.decoders
     column = rows @ (curves.T @ mapped.B)
-    block = _most(memory.n_neurons)
+    block = most_on_core(memory.n_neurons + 2 * PAIRS)
     block = -(-n // -(-n // block))
     units = Units(
         _neurons(cell.activation, cell.chip, memory.target),
@@ -395,11 +396,3 @@ def _neurons(activation: str, chip: ChipUnits, target: str):
     if activation == LOIHI_RELU:
         return nengo.SpikingRectifiedLinear(initial_state=still)
     return nengo.LIF(tau_rc=chip.tau_rc, tau_ref=chip.tau_ref, initial_state=still)
-
-
-def _most(m: int) -> int:
-    """Neurons of a core that hear ``m`` neurons and the pulses."""
-    bits, most = 64, 1024
-    while (m + 2 * PAIRS) * bits * -(-(most * 8 + 10 * -(-most // 64)) // bits) > 2**20:
-        most -= 1
-    return most

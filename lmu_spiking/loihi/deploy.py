@@ -35,7 +35,6 @@ from lmu_spiking.theory import LEAD, ErrorBudget, predict, window_delays
 DURATION = 6.0  # seconds
 NEURONS = 600
 CHIP_TYPE = "if"
-POISSON = ("poisson", "stochastic")
 STRUCTURES = ("auto", "weights", "decode")
 
 

@@ -131,6 +131,14 @@ def axon_bits(weights: int) -> int:
     return entries * _entry_bits(SYNAPSE.entry_weights) + (rest and _entry_bits(rest))
 
 
+def most_on_core(axons: int) -> int:
+    """Neurons whose weights from ``axons``, all to all, one core holds."""
+    most = CORE.compartments
+    while most > 1 and axons * axon_bits(most) > CORE.synapse_bits:
+        most -= 1
+    return most
+
+
 def split(m: int, inputs: int = 0) -> int:
     """Neurons on a core when ``m``, all to all, are split evenly over the fewest.
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.loihi import limits
 from lmu_spiking.loihi.budget import Budget, budget, split, weights_cores
 from lmu_spiking.loihi.limits import (
     BOARDS,
@@ -495,3 +496,11 @@ def test_arguments():
         split(1, 4096)
     with pytest.raises(ValidationError, match="use at most 96 neurons, or structure="):
         split(97, 4000)
+
+
+def test_most_on_core_fills_it_and_no_more():
+    for axons in (1, 330, 2032, 4000):
+        most = limits.most_on_core(axons)
+        assert axons * limits.axon_bits(most) <= limits.CORE.synapse_bits
+        full = axons * limits.axon_bits(most + 1) > limits.CORE.synapse_bits
+        assert full or most == limits.CORE.compartments
