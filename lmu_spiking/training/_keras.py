@@ -74,12 +74,28 @@ def loihi_training():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of all that it looks for
         try:
-            from nengo_extras import loihi_training
+            from nengo_extras import loihi_training, reqs
         except ImportError as error:
             if error.name != "nengo_extras":
                 raise
             raise MissingPackageError("nengo_extras", "train") from None
+        if not reqs.HAS_NENGO_DL:  # NengoLoihi came first, and NengoDL failed to import
+            importlib.reload(reqs)
+            importlib.reload(loihi_training)
+            _register(loihi_training)
     return loihi_training
+
+
+def _register(builders) -> None:
+    """Do for NengoLoihi what it does where it finds NengoDL."""
+    loihi = sys.modules.get("nengo_loihi")
+    if loihi is None:
+        return
+    known = nengo_dl().neuron_builders.SimNeuronsBuilder.TF_NEURON_IMPL
+    known[loihi.neurons.LoihiLIF] = builders.LoihiLIFBuilder
+    known[loihi.neurons.LoihiSpikingRectifiedLinear] = (
+        builders.LoihiSpikingRectifiedLinearBuilder
+    )
 
 
 def compiled(function):

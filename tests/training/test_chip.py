@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import nengo
 import numpy as np
@@ -69,8 +71,9 @@ def test_single_precision_steps_at_the_same_drives(activation):
 def test_it_is_what_nengo_dl_trains_the_chips_own_neurons_with(activation):
     """A network of NengoLoihi's neurons, outputs and gradients, in NengoDL."""
     loihi = pytest.importorskip("nengo_loihi")
-    from lmu_spiking.training._keras import nengo_dl
+    from lmu_spiking.training._keras import loihi_training, nengo_dl
 
+    loihi_training()
     dl, chip = nengo_dl(), ChipUnits(180.0, tau_rc=0.03, tau_ref=0.003)
     kind = loihi.neurons.LoihiSpikingRectifiedLinear()
     if activation == "loihi-lif":
@@ -155,10 +158,26 @@ def test_a_staircase_trains(task, activation):
     assert metric[activation] > metric["relu"] - 0.1
 
 
+def test_nengo_loihi_may_come_first():
+    """NengoLoihi, alone, fails to import NengoDL and keeps that from NengoExtras."""
+    pytest.importorskip("nengo_loihi")
+    code = """if True:
+        import nengo_loihi, tensorflow as tf
+        from lmu_spiking.rates import ChipUnits
+        from lmu_spiking.training import chip, _keras
+        print(chip.curve_of("loihi-lif", ChipUnits(150.0))(tf.constant([2.0]))[0])
+        known = _keras.nengo_dl().neuron_builders.SimNeuronsBuilder.TF_NEURON_IMPL
+        print(known[nengo_loihi.neurons.LoihiLIF].__name__)
+    """
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.endswith("LoihiLIFBuilder\n")
+
+
 def test_missing_nengo_extras_names_the_extra(monkeypatch):
     from lmu_spiking.training._keras import loihi_training
 
-    monkeypatch.setitem(__import__("sys").modules, "nengo_extras", None)
+    monkeypatch.setitem(sys.modules, "nengo_extras", None)
     with pytest.raises(MissingPackageError, match=r"lmu_spiking\[train\]"):
         loihi_training()
 
