@@ -29,9 +29,10 @@ import numpy as np
 from lmu_spiking.conversion.calibration import calibrate
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.ldn import LDN
-from lmu_spiking.loihi.layout import PAIRS, Layout, lay_out, on_grids
+from lmu_spiking.loihi.entry import PAIRS
+from lmu_spiking.loihi.layout import Layout, lay_out, on_grids
 from lmu_spiking.loihi.limits import most_on_core
-from lmu_spiking.loihi.memory import ChipMemory
+from lmu_spiking.loihi.memory import ChipMemory, widened
 from lmu_spiking.loihi.tuning import chip_neurons
 from lmu_spiking.networks.cell import steps_of
 from lmu_spiking.networks.driven import driven
@@ -345,7 +346,8 @@ class ChipCell(nengo.Network):
         self.layout = layout
         units, synapse = layout.units, nengo.Lowpass(layout.memory.tau)
         with self:
-            self.memory = ChipMemory(layout.memory, label="memory")
+            width = units.inputs.shape[1]
+            self.memory = ChipMemory(layout.memory, label="memory", pulses=width)
             self.input = self.memory.input
             self.units = driven(
                 len(units.unit),
@@ -358,8 +360,9 @@ class ChipCell(nengo.Network):
             if pulses is not None:
                 self._place()
             source = self.input if pulses is None else pulses.neurons
+            heard = widened(units.inputs, source.size_out)
             nengo.Connection(
-                source, self.units.neurons, transform=units.inputs, synapse=synapse
+                source, self.units.neurons, transform=heard, synapse=synapse
             )
             nengo.Connection(
                 self.memory.neurons.neurons,

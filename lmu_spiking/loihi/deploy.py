@@ -16,7 +16,8 @@ from lmu_spiking.errors import ValidationError, check_positive, check_seed
 from lmu_spiking.loihi.advice import advice_table
 from lmu_spiking.loihi.budget import Budget, budget
 from lmu_spiking.loihi.energy import Energy, estimate
-from lmu_spiking.loihi.layout import PAIRS, Layout, lay_out
+from lmu_spiking.loihi.entry import PAIRS
+from lmu_spiking.loihi.layout import Layout, lay_out
 from lmu_spiking.loihi.limits import CORES_PER_CHIP, weights_cores
 from lmu_spiking.loihi.memory import (
     ChipMemory,

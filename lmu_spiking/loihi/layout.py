@@ -33,16 +33,16 @@ from lmu_spiking.loihi.arithmetic import (
     synaptic_decay,
 )
 from lmu_spiking.loihi.decoding import Decoding, measure_decoders
+from lmu_spiking.loihi.entry import PAIRS, enter
 from lmu_spiking.loihi.expected import measured_errors
 from lmu_spiking.loihi.limits import split
 from lmu_spiking.loihi.rounding import round_weights
-from lmu_spiking.loihi.scaling import Grid, grid_of
+from lmu_spiking.loihi.scaling import Grid
 from lmu_spiking.loihi.tuning import MAX_RATE, REACH, Curves, choose_curves
 from lmu_spiking.spec import SignalSpec
 from lmu_spiking.synapse import Mapped, map_onto
 from lmu_spiking.tasks import white_noise
 
-PAIRS = 16  # of pulses for one input: 32 axons
 SUDDENLY = 1.5  # times the rms: a step that the memory must survive
 LOOSE = 0.05  # of a coordinate's power, at least, that is not the signal's
 SEED = 20220125  # of the noise that decoders are measured on
@@ -73,7 +73,7 @@ class Layout:
     weights : (m, m) ndarray
         From ``neurons`` to ``neurons``, Nengo's transform: the gain not included.
     inputs : (m, 2 K) ndarray
-        From the pulses; (m, 1), from the input itself, on ``core``.
+        From the pulses (`entry`); (m, 1), from the input itself, on ``core``.
     block : int
         Neurons on a core.
     grids : tuple of Grid
@@ -183,9 +183,7 @@ def lay_out(
     if target == "core":
         inputs = column
     else:
-        inputs, grids = _inputs(
-            recurrent, column * input_range, curves, tau, dt, block, rng
-        )
+        inputs, grids = enter(recurrent, column * input_range, curves, tau, dt, block)
     if rounded(target):
         exact = recurrent
         recurrent = _rounded(
@@ -232,7 +230,7 @@ def on_grids(recurrent, column, neurons, parts, tau, dt, block, rng, target: str
     weights (n, m), inputs (n, 2 K), grids
         As in `Layout`.
     """
-    inputs, grids = _inputs(recurrent, column, neurons, tau, dt, block, rng)
+    inputs, grids = enter(recurrent, column, neurons, tau, dt, block)
     if not rounded(target):
         return recurrent, inputs, ()
     whole = _rounded(recurrent, inputs, grids, neurons, parts, block, dt, rng)
@@ -307,58 +305,6 @@ def _block(m: int, order: int) -> int:
     if m // size < order:
         size = m // few
     return max(2, min(split(m, 2 * PAIRS), size) // 2 * 2)
-
-
-def _inputs(recurrent, column, curves: Curves, tau, dt, block, rng):
-    """Weights of the pulses (m, 2 K), and the grid of each core.
-
-    A core listens to as many of the pairs as keep its input weights within the
-    exponents that lose no bits; where these are still too faint, only some neurons hear
-    them, and louder.
-    """
-    m = len(column)
-    inputs, grids = np.zeros((m, 2 * PAIRS)), []
-    for start in range(0, m, block):
-        rows = slice(start, start + block)
-        heard, gain = column[rows].copy(), curves.gain[rows, None]
-        strongest = np.abs(heard * gain).max()
-        weights = recurrent[rows] * gain / dt
-        weights = weights[weights != 0]  # of what the core does not hear, no weights
-        bias = curves.bias[rows]
-        grid = grid_of(weights, strongest / PAIRS, bias, curves.neurons, tau, dt)
-        pairs, faint = PAIRS, 1.01 * grid.faintest
-        while strongest < pairs * faint and 2 * strongest < 0.97 * pairs * grid.anchor:
-            if pairs == 1:
-                break
-            pairs //= 2
-        if strongest < pairs * faint:
-            heard *= _some(np.abs(heard * gain)[:, 0] / pairs, grid, rng)[:, None]
-        signs = np.tile([1.0, -1.0], pairs)
-        inputs[rows, : 2 * pairs] = heard * signs * dt / pairs
-        loudest = np.abs(heard * gain).max() / pairs
-        if loudest > grid.anchor:  # so the chip will scale the core by it
-            grid = grid_of(weights, loudest, bias, curves.neurons, tau, dt)
-        grids.append(grid)
-    return inputs, tuple(grids)
-
-
-def _some(strength: np.ndarray, grid: Grid, rng) -> np.ndarray:
-    """``n / k`` for ``k`` neurons, 0 for the others: louder, and the same in all.
-
-    So many that the loudest is between what loses bits and what sets the scale.
-    """
-    n = len(strength)
-    low, high = 1.01 * grid.faintest, 0.97 * grid.anchor
-    middle = np.sqrt(low * high)
-    chosen, best = np.zeros(n), np.inf
-    for k in range(1, n + 1):
-        for _ in range(4):
-            some = rng.permutation(n)[:k]
-            off = abs(np.log(n / k * strength[some].max() / middle))
-            if off < best:
-                best, chosen = off, np.zeros(n)
-                chosen[some] = n / k
-    return chosen
 
 
 def _rounded(recurrent, inputs, grids, curves: Curves, parts, block, dt, rng):

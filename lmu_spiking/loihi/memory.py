@@ -6,7 +6,8 @@ from scipy.signal import lfilter
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.arithmetic import synaptic_decay
-from lmu_spiking.loihi.layout import PAIRS, Layout
+from lmu_spiking.loihi.entry import sizes
+from lmu_spiking.loihi.layout import Layout
 from lmu_spiking.loihi.pulses import Pulses
 from lmu_spiking.loihi.relayed import RelayedLayout, Stage
 from lmu_spiking.networks.driven import driven
@@ -20,6 +21,8 @@ class ChipMemory(nengo.Network):
     layout : Layout
     label, seed, add_to_container
         As in `nengo.Network`.
+    pulses : int
+        Neurons of the pulses, at least; those of the layout by default.
 
     Attributes
     ----------
@@ -33,9 +36,11 @@ class ChipMemory(nengo.Network):
         Of all neurons; `read_state` decodes them.
     """
 
-    def __init__(self, layout: Layout, label=None, seed=None, add_to_container=None):
+    def __init__(
+        self, layout: Layout, label=None, seed=None, add_to_container=None, pulses=0
+    ):
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
-        self.layout = layout
+        self.layout, inputs = layout, layout.inputs
         curves, chip = layout.curves, layout.target != "core"
         synapse = nengo.Lowpass(layout.tau)
         with self:
@@ -51,11 +56,12 @@ class ChipMemory(nengo.Network):
             self.pulses = None
             source = self.input
             if chip:
-                self.pulses = _pulses(self.input, layout.input_range)
+                inputs = widened(inputs, pulses)
+                self.pulses = _pulses(self.input, layout.input_range, inputs.shape[1])
                 source = self.pulses.neurons
                 _place(self.pulses, {self.neurons: layout.block})
             nengo.Connection(
-                source, self.neurons.neurons, transform=layout.inputs, synapse=synapse
+                source, self.neurons.neurons, transform=inputs, synapse=synapse
             )
             nengo.Connection(
                 self.neurons.neurons,
@@ -101,7 +107,8 @@ class RelayedMemory(nengo.Network):
             self.relays = _stage(relays, "relays")
             self.pulses, source = None, self.input
             if layout.target != "core":
-                self.pulses = _pulses(self.input, layout.input_range)
+                width = max(stage.inputs.shape[1] for stage in (memory, relays))
+                self.pulses = _pulses(self.input, layout.input_range, width)
                 source = self.pulses.neurons
                 _place(
                     self.pulses,
@@ -110,7 +117,8 @@ class RelayedMemory(nengo.Network):
             there = self.neurons.neurons, nengo.Lowpass(layout.tau)
             back = self.relays.neurons, nengo.Lowpass(layout.tau_relay)
             for stage, (post, synapse) in ((memory, there), (relays, back)):
-                nengo.Connection(source, post, transform=stage.inputs, synapse=synapse)
+                heard = widened(stage.inputs, source.size_out)
+                nengo.Connection(source, post, transform=heard, synapse=synapse)
             nengo.Connection(
                 back[0], there[0], transform=memory.weights, synapse=there[1]
             )
@@ -144,15 +152,16 @@ def _within(post: Stage, pre: Stage) -> nengo.transforms.Sparse:
     )
 
 
-def _pulses(source: nengo.Node, input_range: float) -> nengo.Ensemble:
-    pulses = driven(2 * PAIRS, Pulses(PAIRS), label="pulses")
-    nengo.Connection(
-        source,
-        pulses.neurons,
-        transform=np.full((2 * PAIRS, 1), 1 / input_range),
-        synapse=None,
-    )
+def _pulses(source: nengo.Node, input_range: float, width: int) -> nengo.Ensemble:
+    pulses = driven(width, Pulses(sizes(width // 2)), label="pulses")
+    scale = np.full((width, 1), 1 / input_range)
+    nengo.Connection(source, pulses.neurons, transform=scale, synapse=None)
     return pulses
+
+
+def widened(inputs: np.ndarray, width: int) -> np.ndarray:
+    """Weights of the pulses (n, width): none of the coarse ones that are not heard."""
+    return np.pad(inputs, ((0, 0), (0, max(0, width - inputs.shape[1]))))
 
 
 def _place(pulses: nengo.Ensemble, blocks: dict) -> None:

@@ -41,13 +41,12 @@ from lmu_spiking.errors import MappingError, ValidationError, check_positive
 from lmu_spiking.ldn import LDN
 from lmu_spiking.loihi.arithmetic import effective_tau, rounded, synaptic_decay
 from lmu_spiking.loihi.decoding import Decoding, measure_decoders
+from lmu_spiking.loihi.entry import PAIRS, enter
 from lmu_spiking.loihi.expected import relayed_errors
 from lmu_spiking.loihi.layout import (
-    PAIRS,
     SUDDENLY,
     _exercised,
     _expected,
-    _inputs,
     _rounded,
     _rounding,
 )
@@ -284,9 +283,7 @@ def lay_out_relayed(
         added, grids = np.zeros((len(pre.activities), d)), ()
         if target == "core":
             return Stage(own, made, exact, column, size, grids, added)
-        inputs, grids = _inputs(
-            exact, column * input_range, own, synapse, dt, size, rng
-        )
+        inputs, grids = enter(exact, column * input_range, own, synapse, dt, size)
         if not rounded(target):
             return Stage(own, made, exact, inputs, size, (), added)
         whole = _rounded(exact, inputs, grids, own, pre.parts, size, dt, rng)

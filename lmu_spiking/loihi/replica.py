@@ -9,6 +9,7 @@ import numpy as np
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.arithmetic import DECAY, is_leaky, membrane_decay, synaptic_decay
+from lmu_spiking.loihi.entry import sizes
 from lmu_spiking.loihi.layout import Layout
 from lmu_spiking.loihi.pulses import encode
 from lmu_spiking.loihi.scaling import MANTISSA, Grid, factors
@@ -39,7 +40,7 @@ def replay(layout: Layout, u: np.ndarray) -> np.ndarray:
         )
     batch = np.atleast_2d(u)
     weights, inputs, threshold, bias = integers(layout)
-    pulses = encode(batch / layout.input_range, inputs.shape[1] // 2)
+    pulses = encode(batch / layout.input_range, sizes(inputs.shape[1] // 2))
     compartments = Compartments(
         layout.curves.neurons, layout.tau, layout.dt, len(batch), threshold, bias
     )
@@ -193,7 +194,7 @@ def replay_cell(layout, u: np.ndarray):
         memory.tau,
         memory.dt,
     )
-    pulses = encode(u / memory.input_range, inputs.shape[1] // 2)
+    pulses = encode(u / memory.input_range, sizes(inputs.shape[1] // 2))
     compartments = Compartments(
         units.neurons, memory.tau, memory.dt, len(u), threshold, bias
     )

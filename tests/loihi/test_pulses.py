@@ -87,7 +87,29 @@ def test_rates_are_the_input():
     np.testing.assert_allclose(sent, rates / 1000, atol=1e-3)
 
 
-@pytest.mark.parametrize("pairs", [0, -1, 1.5, True, None, "2"])
-def test_pairs_are_a_whole_number(pairs):
-    with pytest.raises(ValidationError, match=r"Pulses\.pairs: .* must be a whole"):
-        Pulses(pairs)
+@given(numbers, st.integers(1, 6))
+def test_a_coarse_pair_follows_the_sum_to_half_its_size(x, k):
+    size = 2.0**k
+    sent = np.cumsum(encode(np.array(x), [1, 1, size]), axis=0)
+    of_pair = size * (sent[:, 4] - sent[:, 5])
+    assert np.abs(of_pair - np.cumsum(x)).max() <= size / 2 + 1e-9
+    np.testing.assert_array_equal(sent[:, :4], np.cumsum(encode(np.array(x), 2), 0))
+
+
+def test_a_coarse_pair_spikes_as_much_less_often():
+    neurons, x = Pulses([1, 4]), np.array([0.3, -0.7])
+    sent = encode(np.repeat(x[:, None], 4000, axis=1), [1, 4]).mean(axis=1)
+    rates = neurons.rates(np.tile(x[:, None], 4), np.ones(4), np.zeros(4))
+    np.testing.assert_allclose(sent, rates / 1000, atol=1e-3)
+
+
+@pytest.mark.parametrize("sizes", [0, -1, 1.5, True, None, "2"])
+def test_pairs_are_a_whole_number(sizes):
+    with pytest.raises(ValidationError, match=r"Pulses\.sizes: .* must be a whole"):
+        Pulses(sizes)
+
+
+@pytest.mark.parametrize("sizes", [[], [[1, 2]], [1, 0.5], [1, np.nan]])
+def test_sizes_are_one_or_more(sizes):
+    with pytest.raises(ValidationError, match=r"Pulses\.sizes: .* at least 1"):
+        Pulses(sizes)

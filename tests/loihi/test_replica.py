@@ -51,6 +51,8 @@ def emulated(laid_out, u):
         {"dt": 0.002},
         {"dt": 0.0005, "kind": "lif"},
         {"input_range": 0.4},  # clipped
+        {"tau": 0.2, "input_range": 0.05},  # coarse pulses
+        {"tau": 0.15, "kind": "lif", "n": 24},
         {"order": 2, "tau": 0.2, "kind": "lif", "seed": 82, "input_range": 3.0},
     ],
 )

@@ -14,7 +14,8 @@ import pandas as pd
 from lmu_spiking.errors import check_seed
 from lmu_spiking.ldn import LDN
 from lmu_spiking.loihi.budget import split
-from lmu_spiking.loihi.layout import PAIRS, lay_out
+from lmu_spiking.loihi.entry import PAIRS
+from lmu_spiking.loihi.layout import lay_out
 from lmu_spiking.loihi.memory import read_state
 from lmu_spiking.loihi.replica import replay
 from lmu_spiking.loihi.tuning import chip_neurons
