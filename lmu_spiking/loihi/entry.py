@@ -13,7 +13,7 @@ A coarse pulse is as large as the weights of the memory's own spikes, and no lar
 
 import numpy as np
 
-from lmu_spiking.loihi.scaling import Grid, grid_of
+from lmu_spiking.loihi.scaling import Grid, grid_of, largest_of
 
 PAIRS = 16  # fine pairs for one input: 32 axons
 COARSEST = 12  # of sizes 2, 4, ..: what is fainter still is not heard
@@ -25,7 +25,7 @@ def sizes(pairs: int) -> np.ndarray:
     return np.append(np.ones(min(pairs, PAIRS)), 2.0**coarse)
 
 
-def enter(recurrent, column, neurons, tau: float, dt: float, block: int):
+def enter(recurrent, column, neurons, parts, tau: float, dt: float, block: int):
     """Weights of the pulses, and the grid of each core.
 
     Parameters
@@ -36,6 +36,8 @@ def enter(recurrent, column, neurons, tau: float, dt: float, block: int):
         From the input, for the largest of it.
     neurons
         Has their type as ``neurons``, ``gain`` and ``bias``.
+    parts : iterable of (columns, gram)
+        The memory's neurons of each coordinate.
     block : int
         Neurons on a core.
 
@@ -45,21 +47,21 @@ def enter(recurrent, column, neurons, tau: float, dt: float, block: int):
         ``K`` is ``PAIRS`` and as many coarse pairs as are heard.
     grids : tuple of Grid
     """
-    n = len(column)
+    n, groups = len(column), [columns for columns, _ in parts]
     inputs, grids = np.zeros((n, 2 * (PAIRS + COARSEST))), []
     for start in range(0, n, block):
         rows = slice(start, start + block)
-        weights = recurrent[rows] * neurons.gain[rows, None] / dt
-        weights = weights[weights != 0]  # of what the core does not hear, no weights
-        strongest = np.abs(column[rows] * neurons.gain[rows, None]).max()
+        gain = neurons.gain[rows, None]
+        largest = largest_of(recurrent[rows] * gain / dt, groups)
+        strongest = np.abs(column[rows] * gain).max()
         rest = neurons.bias[rows], neurons.neurons, tau, dt
-        grid = grid_of(weights, strongest / PAIRS, *rest)
+        grid = grid_of(largest, strongest / PAIRS, *rest)
         heard, size = finest(strongest, grid)
         if len(heard):
             each = column[rows] * size * dt
             inputs[rows, 2 * heard], inputs[rows, 2 * heard + 1] = each, -each
             if strongest * size > grid.anchor:  # so the chip will scale the core by it
-                grid = grid_of(weights, strongest * size, *rest)
+                grid = grid_of(largest, strongest * size, *rest)
         grids.append(grid)
     last = np.flatnonzero(inputs.any(axis=0))
     return inputs[:, : max(2 * PAIRS, *last + 1)], tuple(grids)

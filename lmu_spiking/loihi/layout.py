@@ -183,7 +183,10 @@ def lay_out(
     if target == "core":
         inputs = column
     else:
-        inputs, grids = enter(recurrent, column * input_range, curves, tau, dt, block)
+        loudest = column * input_range
+        inputs, grids = enter(
+            recurrent, loudest, curves, decoding.parts, tau, dt, block
+        )
     if rounded(target):
         exact = recurrent
         recurrent = _rounded(
@@ -230,7 +233,7 @@ def on_grids(recurrent, column, neurons, parts, tau, dt, block, rng, target: str
     weights (n, m), inputs (n, 2 K), grids
         As in `Layout`.
     """
-    inputs, grids = enter(recurrent, column, neurons, tau, dt, block)
+    inputs, grids = enter(recurrent, column, neurons, parts, tau, dt, block)
     if not rounded(target):
         return recurrent, inputs, ()
     whole = _rounded(recurrent, inputs, grids, neurons, parts, block, dt, rng)

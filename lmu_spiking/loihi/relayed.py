@@ -283,7 +283,8 @@ def lay_out_relayed(
         added, grids = np.zeros((len(pre.activities), d)), ()
         if target == "core":
             return Stage(own, made, exact, column, size, grids, added)
-        inputs, grids = enter(exact, column * input_range, own, synapse, dt, size)
+        loudest = column * input_range
+        inputs, grids = enter(exact, loudest, own, pre.parts, synapse, dt, size)
         if not rounded(target):
             return Stage(own, made, exact, inputs, size, (), added)
         whole = _rounded(exact, inputs, grids, own, pre.parts, size, dt, rng)

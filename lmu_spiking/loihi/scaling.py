@@ -29,7 +29,7 @@ THRESHOLD = (2**17 - 1) * 2**6  # the largest
 BIAS = (2**12 - 1) * 2**7  # the largest
 MANTISSA = 255  # of the largest weight, before the last bit goes to the sign
 LEAST = -2  # exponent: one bit lost
-OUTLYING = 10.0  # times the mean weight; what is larger is clipped, and made good
+OUTLYING = 4.0  # times the mean of its group; what is larger is clipped, and made good
 REST = 0.494  # lost to rounding in each step of a decay, in units
 
 
@@ -63,16 +63,30 @@ class Grid:
         return self.anchor * 2.0 ** (LEAST - self.exponent - 1)
 
 
-def grid_of(weights, others: float, bias, neurons, tau: float, dt: float) -> Grid:
+def largest_of(weights: np.ndarray, groups) -> float:
+    """The largest of ``weights`` (r, n) that is held as it is.
+
+    What stands out of its group, the neurons of one coordinate, may be clipped: the
+    others carry the same.  A whole group may not.
+    """
+    size = np.abs(weights)
+    means = [size[:, columns].mean() for columns in groups]
+    return float(min(size.max(), OUTLYING * max(means)))
+
+
+def grid_of(
+    largest: float, others: float, bias, neurons, tau: float, dt: float
+) -> Grid:
     """The finest grid that a block's weights, thresholds and biases allow.
 
     Parameters
     ----------
-    weights : (r, n) array_like
-        Input current that a spike brings, before the synapse spreads it.
+    largest : float
+        Of the weights from the memory (`largest_of`): input current that a spike
+        brings, before the synapse spreads it.
     others : float
         The largest weight of other groups; it stays below the anchor, which one of
-        ``weights`` is made, so that these keep the core's exponent.
+        the memory's is made, so that these keep the core's exponent.
     bias : (r,) array_like
         Currents.
     neurons : nengo.neurons.NeuronType
@@ -85,8 +99,7 @@ def grid_of(weights, others: float, bias, neurons, tau: float, dt: float) -> Gri
     if strongest > 0:
         held = min(held, BIAS / (strongest * membrane))
     held *= 1 - 1e-6
-    size = np.abs(weights)
-    largest = max(float(min(size.max(), OUTLYING * size.mean())), 1.02 * others, 1e-12)
+    largest = max(largest, 1.02 * others, 1e-12)
     for exponent in range(0, LEAST - 1, -1):
         needed = unit_scale * MANTISSA * 2.0 ** (6 + exponent) / held
         if largest >= needed or exponent == LEAST:

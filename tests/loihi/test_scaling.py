@@ -10,7 +10,7 @@ from lmu_spiking.loihi import target as module
 from lmu_spiking.loihi.layout import lay_out
 from lmu_spiking.loihi.memory import ChipMemory
 from lmu_spiking.loihi.replica import integers
-from lmu_spiking.loihi.scaling import BIAS, THRESHOLD, factors, grid_of
+from lmu_spiking.loihi.scaling import BIAS, THRESHOLD, factors, grid_of, largest_of
 from lmu_spiking.loihi.tuning import chip_neurons
 
 CASES = [  # order, theta, tau, neurons, type, dt
@@ -117,8 +117,7 @@ def test_a_grid_is_as_fine_as_threshold_and_bias_allow():
     scale, threshold, membrane = factors(neurons, tau, dt)
     for size in 10.0 ** np.arange(-3, 4):
         for strongest in (0.0, 1.0, 100.0, 1000.0):
-            weights = size * np.linspace(-1, 1, 20).reshape(4, 5)
-            grid = grid_of(weights, 0.0, [strongest], neurons, tau, dt)
+            grid = grid_of(size, 0.0, [strongest], neurons, tau, dt)
             v = scale * 255 / grid.anchor * 2.0 ** (6 + grid.exponent)
             assert threshold * v <= THRESHOLD and strongest * v * membrane <= BIAS
             assert grid.anchor >= size * (1 - 1e-9)
@@ -130,12 +129,19 @@ def test_a_grid_is_as_fine_as_threshold_and_bias_allow():
             assert grid.unit * grid.top <= grid.anchor * (1 + 1e-9)
 
 
-def test_what_other_groups_bring_counts_and_outliers_do_not():
+def test_what_other_groups_bring_counts():
     neurons = chip_neurons("if", "emulator")
-    weights = np.full((4, 50), 10.0)
-    plain = grid_of(weights, 0.0, [0.0], neurons, 0.1, 0.001)
-    louder = grid_of(weights, 4 * plain.anchor, [0.0], neurons, 0.1, 0.001)
+    plain = grid_of(10.0, 0.0, [0.0], neurons, 0.1, 0.001)
+    louder = grid_of(10.0, 4 * plain.anchor, [0.0], neurons, 0.1, 0.001)
     assert 4 * plain.anchor < louder.anchor < 4.1 * plain.anchor
+
+
+def test_an_outlier_is_clipped_and_a_whole_group_is_not():
+    weights, groups = np.full((4, 50), 10.0), np.split(np.arange(50), 5)
+    assert largest_of(weights, groups) == 10.0
     weights[0, 0] = 1e6
-    outlier = grid_of(weights, 0.0, [0.0], neurons, 0.1, 0.001)
-    assert outlier.anchor <= 10 * weights.mean() * (1 + 1e-9)
+    assert largest_of(weights, groups[1:]) == 40.0
+    assert largest_of(weights, groups) < 2e5
+    weights[:, :10] = 1e3
+    assert largest_of(weights, groups) == 1e3
+    assert largest_of(0 * weights, groups) == 0.0
