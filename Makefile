@@ -68,7 +68,8 @@ learned: export TF_NUM_INTRAOP_THREADS = 1
 learned: export TF_NUM_INTEROP_THREADS = 1
 learned: $(INSTALLED)
 	for script in training learning_digits learning_length learning_theta \
-		learning_invariance learning_cost chip_reading loihi_noise; do \
+		learning_invariance learning_cost chip_reading loihi loihi_noise \
+		loihi_digits; do \
 		$(VENV)/bin/python benchmarks/$$script.py || exit; done
 	for name in $(LEARNED); do \
 		$(VENV)/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done

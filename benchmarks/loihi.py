@@ -3,11 +3,11 @@
     python benchmarks/loihi.py [--parts DIR] [--emulator]
 
 Window (theta 1 s, order 6, 1 Hz, tau .1 s; seeds 0 to 9), the thesis's delay network
-(cases 1 to 10), the eleven rows of theta, band and synapse (seeds 0 to 2), and 30
-memories drawn at random.  Ours runs on the emulator's replica, which gives the same
-spikes as NengoLoihi's emulator (tests/loihi/test_replica.py); --emulator runs ours on
-the emulator itself, an hour more.  Needs NengoLoihi; about two hours on one idle core,
-most of it the peers.  What DIR holds is not run again.  Writes
+(cases 1 to 10), the eleven rows of theta, band and synapse (seeds 0 to 9; peers, 0 to
+2), and 30 memories drawn at random.  Ours runs on the emulator's replica, which gives
+the same spikes as NengoLoihi's emulator (tests/loihi/test_replica.py); --emulator runs
+ours on the emulator itself, hours more.  Needs NengoLoihi; about two hours on one idle
+core, most of it the peers.  What DIR holds is not run again.  Writes
 benchmarks/results/loihi.json and docs/figures/loihi.png.
 """
 
@@ -53,7 +53,7 @@ def ours(parts, emulator: bool) -> pd.DataFrame:
             for case in range(1, 11)
         ]
         cases += [
-            Ours(row, 100, seed, target, **some) for seed in range(3) for row in TABLE
+            Ours(row, 100, seed, target, **some) for seed in range(10) for row in TABLE
         ]
     return run_ours(cases, parts)
 
@@ -62,7 +62,7 @@ def theirs(parts) -> pd.DataFrame:
     recipes = (peers.best_known(), peers.official(), peers.best_known("lif"))
     cases = [*thesis_cases(10), *window_cases(10, (50, 100), recipes)]
     cases += [*table_cases(3), *window_cases(10, (200,), [peers.official()])]
-    cases += [Case(peers.best_known(), WINDOW, 200, seed) for seed in range(3)]
+    cases += [Case(peers.best_known(), WINDOW, 200, seed) for seed in range(10)]
     return run_cases(cases, parts)
 
 

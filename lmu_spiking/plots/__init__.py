@@ -11,6 +11,7 @@ from lmu_spiking.plots.learning import (
     theta_figure,
 )
 from lmu_spiking.plots.loihi_benchmark import loihi_figure
+from lmu_spiking.plots.loihi_digits import loihi_digits_figure
 from lmu_spiking.plots.loihi_ladder import (
     deployed,
     ladder_figure,
@@ -84,6 +85,7 @@ __all__ = [
     "layout",
     "layout_figure",
     "length_figure",
+    "loihi_digits_figure",
     "loihi_figure",
     "loihi_noise_figure",
     "mackey_glass_figure",
