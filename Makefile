@@ -60,7 +60,7 @@ reproduce: $(INSTALLED) ## published figures, spike noise and the error law agai
 		$(VENV)/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done
 	$(VENV)/bin/python benchmarks/spikes.py
 
-reproduce-train: ## what is trained again, with TensorFlow in .venv-full (two hours)
+reproduce-train: ## what is trained or runs on the emulator again, in .venv-full (half a day)
 	$(MAKE) --no-print-directory learned VENV=.venv-full LOCK=locks/full.txt
 
 learned: export OMP_NUM_THREADS = 1
