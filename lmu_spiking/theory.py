@@ -174,13 +174,13 @@ class BandLaw:
 
 
 def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> ErrorBudget:
-    """The error budget of a memory on a signal, without running a neuron.
+    """The error budget of a memory on a signal, without running the memory.
 
     Parameters
     ----------
     spec : MemorySpec, LegendreMemory or loihi.layout.Layout
         A memory of one input; one that is laid out for a chip brings the errors that
-        its neurons and its whole-number weights were measured to make.
+        its neurons make of this signal, one by one, and its whole-number weights.
     signal : (T,) array_like, optional
         Samples of the input at the memory's ``dt``; by default ``duration`` seconds of
         the white noise that the spec names (seed 0).
@@ -205,9 +205,9 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
         signal = _white(spec, duration).led_in(lead)
     lead = check_whole("predict.lead", lead, 0)
     u = _checked_signal(spec, signal, lead)
-    states = spec.ldn.simulate(u, spec.dt)
-    initial = states[lead - 1] if lead else np.zeros(spec.ldn.order)
-    states = states[lead:]
+    entire = spec.ldn.simulate(u, spec.dt)
+    initial = entire[lead - 1] if lead else np.zeros(spec.ldn.order)
+    states = entire[lead:]
     settled = states[window:]
     common = {
         "spec": spec,
@@ -217,7 +217,7 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
         "initial": initial,
     }
     if hasattr(spec, "measured_errors"):
-        return ErrorBudget(**common, **spec.measured_errors())
+        return ErrorBudget(**common, **spec.measured_errors(entire, lead + window))
     assembly = spec_assembly(spec) if isinstance(spec, MemorySpec) else spec.assembly
     population, loop, U = assembly.population, assembly.loop, assembly.U
     carried = states @ assembly.T.T

@@ -104,9 +104,9 @@ class Layout:
         """Neurons, ``m``."""
         return len(self.curves.gain)
 
-    def measured_errors(self) -> dict:
+    def measured_errors(self, states=None, start: int = 0) -> dict:
         """What `theory.predict` needs to know of the neurons and the weights."""
-        return measured_errors(self)
+        return measured_errors(self, states, start)
 
 
 def lay_out(

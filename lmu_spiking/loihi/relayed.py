@@ -158,9 +158,9 @@ class RelayedLayout:
         """Of the memory; the relays carry the same coordinates."""
         return self.memory.curves
 
-    def measured_errors(self) -> dict:
+    def measured_errors(self, states=None, start: int = 0) -> dict:
         """What `theory.predict` needs to know of the neurons and the weights."""
-        return relayed_errors(self)
+        return relayed_errors(self, states, start)
 
 
 def map_onto_two(ldn: LDN, a: float, b: float, dt: float) -> Relayed:
