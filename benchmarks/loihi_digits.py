@@ -5,9 +5,9 @@
 The recipe "digits-chip" is trained on each split (two minutes; DIR keeps it), laid out
 as it is and shown all 360 digits of the test part.  They run on the emulator's
 arithmetic, `--emulated` of the first split on NengoLoihi itself, where spikes must be
-equal and operations are counted.  The layout was chosen by predicted errors of readouts and
-on splits 5 to 10; no test label was used.  Ten to fifteen minutes a split on one idle
-core.  What DIR holds is not run again.  Writes benchmarks/results/loihi_digits.json and
+equal and operations are counted.  The layout was chosen by predicted errors of readouts
+and on split 5.  Ten minutes a split on one idle core, ten more for one on NengoLoihi.
+What DIR holds is not run again.  Writes benchmarks/results/loihi_digits.json and
 docs/figures/loihi_digits.png.
 """
 
