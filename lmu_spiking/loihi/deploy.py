@@ -25,6 +25,8 @@ from lmu_spiking.loihi.memory import (
     read_relayed,
     read_state,
 )
+from lmu_spiking.loihi.noise import NoisyRectifiedLinear
+from lmu_spiking.loihi.noisy import NoisyLayout, lay_out_noisy
 from lmu_spiking.loihi.relayed import RelayedLayout, lay_out_relayed
 from lmu_spiking.loihi.target import Run, Target, run_on
 from lmu_spiking.loihi.tuning import MAX_RATE, chip_neurons
@@ -35,8 +37,9 @@ from lmu_spiking.theory import LEAD, ErrorBudget, predict, window_delays
 
 DURATION = 6.0  # seconds
 NEURONS = 600
-CHIP_TYPE = "if"
+CHIP_TYPE, NOISY = "if", "noisy"
 STRUCTURES = ("auto", "weights", "decode")
+LAYOUTS = Layout | RelayedLayout | NoisyLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,7 @@ class Deployment:
     Attributes
     ----------
     target : Target
-    layout : Layout or RelayedLayout
+    layout : Layout, RelayedLayout or NoisyLayout
     budget : Budget or None
         Cores and what they hold; None on core.
     run : Run
@@ -63,7 +66,7 @@ class Deployment:
     """
 
     target: Target
-    layout: Layout
+    layout: LAYOUTS
     budget: Budget | None
     run: Run
     energy: Energy | None
@@ -143,7 +146,7 @@ def deploy(
 
     Parameters
     ----------
-    memory : MemorySpec, LegendreMemory, Layout or RelayedLayout
+    memory : MemorySpec, LegendreMemory, Layout, RelayedLayout or NoisyLayout
         Its order, theta, synapse, step, number of neurons and signal are kept; its
         curves and weights are made anew for the target, alike on every target.
     target : {"core", "simreal", "emulator", "board"}
@@ -152,9 +155,10 @@ def deploy(
         seconds of the white noise that the spec names.
     duration : float
         Seconds, where no signal is given.
-    neuron_type : {"if", "lif"} or nengo.neurons.NeuronType, optional
+    neuron_type : {"if", "lif", "noisy"} or nengo.neurons.NeuronType, optional
         By default the memory's own where it is "if" or "lif", and "if" for a spec that
-        has the default type; Poisson neurons cannot be on the chip.
+        has the default type; Poisson neurons cannot be on the chip.  "noisy" are
+        `NoisyRectifiedLinear`: nearly Poisson, so in more error, and not for a board.
     max_rate : float
         Rate at the radius, Hz.
     input_range : float, optional
@@ -185,17 +189,22 @@ def deploy(
     lead = LEAD * ldn.steps(dt)
     heard = played.led_in(lead)
     seed = wanted["seed"] if seed is None else check_seed("deploy.seed", seed)
-    if isinstance(memory, Layout | RelayedLayout):
+    if isinstance(memory, LAYOUTS):
         layout = _of_target(memory, target)
     else:
         band = wanted["signal"] if signal is None else played.samples
+        kind = _type(neuron_type, wanted["neuron_type"])
+        form = structure_of(structure, wanted["n_neurons"], target, chips)
         make = lay_out
-        if structure_of(structure, wanted["n_neurons"], target, chips) == "decode":
+        if isinstance(kind, NoisyRectifiedLinear):
+            make = lay_out_noisy
+            _check_all_to_all(form, wanted["n_neurons"], kind)
+        elif form == "decode":
             make = partial(lay_out_relayed, n_relays=n_relays)
         layout = make(
             ldn,
             wanted["n_neurons"],
-            chip_neurons(_type(neuron_type, wanted["neuron_type"]), target),
+            kind if make is lay_out_noisy else chip_neurons(kind, target),
             target=str(target),
             tau=wanted["tau"],
             dt=dt,
@@ -206,10 +215,7 @@ def deploy(
         )
     predicted = predict(layout, heard, lead=lead)
     with nengo.Network(label="deployed", seed=seed) as model:
-        stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], dt))
-        relayed = isinstance(layout, RelayedLayout)
-        network = (RelayedMemory if relayed else ChipMemory)(layout, label="memory")
-        nengo.Connection(stimulus, network.input, synapse=None)
+        network = _put(layout, heard)
     held = None
     if target is not Target.CORE:
         held = budget(model, chips=chips, dt=dt).check()
@@ -222,12 +228,7 @@ def deploy(
         options=options,
         progress=progress,
     )
-    spikes = run.data[network.spikes]
-    rate = spikes[lead:].mean() * spikes.shape[1]
-    if relayed:
-        spikes = run.data[network.relayed]
-        rate += spikes[lead:].mean() * spikes.shape[1]
-    read = read_relayed if relayed else read_state
+    state, rate = _read(layout, network, run.data, heard, lead)
     counted = run.counts is not None and run.counts.synops is not None
     return Deployment(
         target,
@@ -238,9 +239,9 @@ def deploy(
         predicted,
         dt * np.arange(1, len(played.samples) + 1),
         np.asarray(played.samples),
-        read(layout, spikes, heard)[lead:],
+        state[lead:],
         np.vstack([predicted.initial, predicted.states[:-1]]),
-        float(rate),
+        rate,
     )
 
 
@@ -278,6 +279,30 @@ def structure_of(structure: str, n_neurons: int, target: str, chips: int = 1) ->
     return "weights"
 
 
+def _put(layout, heard):
+    """The memory, as a part of the network that is being made, and its input."""
+    if isinstance(layout, NoisyLayout):
+        return layout.build(heard)
+    stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], layout.dt))
+    kind = RelayedMemory if isinstance(layout, RelayedLayout) else ChipMemory
+    network = kind(layout, label="memory")
+    nengo.Connection(stimulus, network.input, synapse=None)
+    return network
+
+
+def _read(layout, network, data, heard, lead: int) -> tuple[np.ndarray, float]:
+    """The state (T, d), and spikes per second after the lead."""
+    spikes = data[network.spikes]
+    rate = spikes[lead:].mean() * spikes.shape[1]
+    if isinstance(layout, NoisyLayout):
+        return network.state(spikes > 0, data[network.relayed] > 0), float(rate)
+    if isinstance(layout, RelayedLayout):
+        spikes = data[network.relayed]
+        rate += spikes[lead:].mean() * spikes.shape[1]
+        return read_relayed(layout, spikes, heard), float(rate)
+    return read_state(layout, spikes, heard), float(rate)
+
+
 def _wanted(memory) -> dict:
     """What is kept of a memory."""
     if isinstance(memory, MemorySpec):
@@ -295,7 +320,7 @@ def _wanted(memory) -> dict:
         synapse = memory.mapped.synapse
         tau = synapse.tau if type(synapse) is nengo.Lowpass else None
         kind, seed = memory.population.neurons, memory.tuning_seed
-    elif isinstance(memory, Layout | RelayedLayout):
+    elif isinstance(memory, LAYOUTS):
         keep = {"n_neurons": memory.n_neurons, "signal": memory.signal or SignalSpec()}
         tau, kind, seed = memory.tau, memory.curves.neurons, 0
     else:
@@ -344,7 +369,8 @@ def _played(signal, duration, wanted) -> Signal:
 def _type(asked, own):
     """The neurons to use: those asked for, the memory's own, or the chip's default."""
     if asked is not None:
-        return asked
+        named = isinstance(asked, str) and asked == NOISY
+        return NoisyRectifiedLinear() if named else asked
     if isinstance(own, str):
         return CHIP_TYPE if own == "poisson" else own
     if isinstance(own, nengo.PoissonSpiking):
@@ -356,6 +382,16 @@ def _type(asked, own):
             "that the chip has",
         )
     return own
+
+
+def _check_all_to_all(form: str, n_neurons: int, kind) -> None:
+    if form == "decode":
+        raise ValidationError(
+            "deploy.neuron_type",
+            kind,
+            f"has no relays, and {n_neurons} neurons are to go through them",
+            "use structure='weights' with fewer neurons or more chips, or 'if' neurons",
+        )
 
 
 def _of_target(layout, target: Target):
