@@ -218,7 +218,10 @@ def _report(row: dict) -> None:
         print()
         _tell_steps(row)
     for advice in row["advice"]:
-        lines = wrap(f"NengoLoihi: {advice['text']} ({advice['count']} times)", 78)
+        said = f"NengoLoihi: {advice['text']} ({advice['count']} times)"
+        if advice["kind"] == "structure":
+            said = f"Structure: {advice['text']}"
+        lines = wrap(said, 78)
         print("\n" + "\n  ".join(lines))
     print()
     for file in row["files"].values():

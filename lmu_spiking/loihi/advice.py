@@ -32,14 +32,15 @@ SERIOUS_BITS = 2  # lost, of the 7 of a weight
 
 @dataclass(frozen=True)
 class Advice:
-    """What NengoLoihi warned of.
+    """What NengoLoihi warned of, or what `deploy` chose.
 
     Attributes
     ----------
     kind : str
         ``"overflow"``, ``"lost bits"``, ``"time constant"``, ``"initial state"``,
         ``"intercepts"``, ``"noise"``, ``"learning"``, ``"host spikes"``,
-        ``"passthrough"``, ``"precompute"`` or ``"other"``.
+        ``"passthrough"``, ``"precompute"`` or ``"other"``; ``"structure"`` is of
+        `deploy`.
     count : int
         How often: steps of an overflow, input axons whose weights lost bits.
     worst : float or None

@@ -13,12 +13,10 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_seed
-from lmu_spiking.loihi.advice import advice_table
+from lmu_spiking.loihi.advice import Advice, advice_table
 from lmu_spiking.loihi.budget import Budget, budget
 from lmu_spiking.loihi.energy import Energy, estimate
-from lmu_spiking.loihi.entry import PAIRS
 from lmu_spiking.loihi.layout import Layout, lay_out
-from lmu_spiking.loihi.limits import CORES_PER_CHIP, weights_cores
 from lmu_spiking.loihi.memory import (
     ChipMemory,
     RelayedMemory,
@@ -28,6 +26,7 @@ from lmu_spiking.loihi.memory import (
 from lmu_spiking.loihi.noise import NoisyRectifiedLinear
 from lmu_spiking.loihi.noisy import NoisyLayout, lay_out_noisy
 from lmu_spiking.loihi.relayed import RelayedLayout, lay_out_relayed
+from lmu_spiking.loihi.structure import relays_advice, structure_of
 from lmu_spiking.loihi.target import Run, Target, run_on
 from lmu_spiking.loihi.tuning import MAX_RATE, chip_neurons
 from lmu_spiking.networks.memory import LegendreMemory
@@ -38,7 +37,6 @@ from lmu_spiking.theory import LEAD, ErrorBudget, predict, window_delays
 DURATION = 6.0  # seconds
 NEURONS = 600
 CHIP_TYPE, NOISY = "if", "noisy"
-STRUCTURES = ("auto", "weights", "decode")
 LAYOUTS = Layout | RelayedLayout | NoisyLayout
 
 
@@ -63,6 +61,8 @@ class Deployment:
         The state read from the spikes, and the exact LDN's.
     spikes_per_s : float
         While the signal was played, all neurons.
+    chosen : tuple of Advice
+        What `deploy` chose by itself to make the memory fit.
     """
 
     target: Target
@@ -76,6 +76,17 @@ class Deployment:
     state: np.ndarray
     exact: np.ndarray
     spikes_per_s: float
+    chosen: tuple[Advice, ...] = ()
+
+    @property
+    def structure(self) -> str:
+        """``"weights"``, all to all, or ``"decode"``, through relays."""
+        return "decode" if isinstance(self.layout, RelayedLayout) else "weights"
+
+    @property
+    def advice(self) -> tuple[Advice, ...]:
+        """What was chosen, and what NengoLoihi warned of."""
+        return (*self.chosen, *self.run.advice)
 
     @property
     def row(self) -> dict:
@@ -93,6 +104,7 @@ class Deployment:
         seconds = dt * len(self.run.trange)
         return {
             "target": str(self.target),
+            "structure": self.structure,
             "nrmse": _nrmse(read[:, -1], past[:, -1]),
             "noise_nrmse": _nrmse(read[:, -1], ideal[:, -1]),
             "window_nrmse": _nrmse(read, past),
@@ -115,7 +127,7 @@ class Deployment:
             "synops_per_s": _each(counts, "synops", seconds),
             "synops_nonzero_per_s": _each(counts, "synops_nonzero", seconds),
             "estimated_dynamic_watts": self.energy and self.energy.dynamic_watts,
-            "advice": advice_table(self.run.advice),
+            "advice": advice_table(self.advice),
             "seconds_build": self.run.seconds_build,
             "seconds_run": self.run.seconds_run,
             "versions": dict(self.run.versions),
@@ -167,7 +179,8 @@ def deploy(
         Chips that there are.
     structure : {"auto", "weights", "decode"}
         All neurons to all by ``weights``, or through few relays that ``decode`` the
-        memory (`relayed`), with the noise of so few; by default weights if they fit.
+        memory (`relayed`), with the noise of so few; by default weights if they fit,
+        else relays, which `Deployment.advice` tells.
     n_relays : int, optional
         With relays, how many; see `relayed.lay_out_relayed`.
     options : mapping, optional
@@ -189,6 +202,7 @@ def deploy(
     lead = LEAD * ldn.steps(dt)
     heard = played.led_in(lead)
     seed = wanted["seed"] if seed is None else check_seed("deploy.seed", seed)
+    chosen: tuple[Advice, ...] = ()
     if isinstance(memory, LAYOUTS):
         layout = _of_target(memory, target)
     else:
@@ -213,6 +227,9 @@ def deploy(
             input_range=input_range,
             seed=seed,
         )
+        if structure == "auto" and form == "decode":
+            asked = wanted["n_neurons"]
+            chosen = (relays_advice(asked, layout.n_relays, chips),)
     predicted = predict(layout, heard, lead=lead)
     with nengo.Network(label="deployed", seed=seed) as model:
         network = _put(layout, heard)
@@ -242,41 +259,8 @@ def deploy(
         state[lead:],
         np.vstack([predicted.initial, predicted.states[:-1]]),
         rate,
+        chosen,
     )
-
-
-def structure_of(structure: str, n_neurons: int, target: str, chips: int = 1) -> str:
-    """``"weights"`` or ``"decode"``, as `deploy` takes it.
-
-    Raises
-    ------
-    ValidationError
-        If weights are asked for and exceed the chips.
-    """
-    if structure not in STRUCTURES:
-        raise ValidationError(
-            "deploy.structure",
-            structure,
-            "is not a structure",
-            f"use one of {', '.join(map(repr, STRUCTURES))}",
-        )
-    if structure == "decode" or target == Target.CORE:
-        return "decode" if structure == "decode" else "weights"
-    try:
-        cores = weights_cores(n_neurons, 2 * PAIRS)
-        if cores > chips * CORES_PER_CHIP:
-            raise ValidationError(
-                "deploy.memory.n_neurons",
-                n_neurons,
-                f"takes {cores} cores, of the {chips * CORES_PER_CHIP} on {chips} "
-                f"chip{'s' * (chips > 1)}, all to all",
-                "use more chips, fewer neurons or structure='decode'",
-            )
-    except ValidationError:
-        if structure == "weights":
-            raise
-        return "decode"
-    return "weights"
 
 
 def _put(layout, heard):

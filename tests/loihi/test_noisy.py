@@ -39,10 +39,10 @@ def test_what_is_measured_is_what_the_law_predicts(target):
 
 
 def test_a_legendre_memory_and_a_layout_may_be_given():
-    with nengo.Network():
-        memory = LegendreMemory(60, 2, 0.2, synapse=0.05)
     kind = NoisyRectifiedLinear(kept=0.0625)
-    found = deploy(memory, "core", signal=U, neuron_type=kind)
+    with nengo.Network():
+        memory = LegendreMemory(60, 2, 0.2, synapse=0.05, neuron_type=kind)
+    found = deploy(memory, "core", signal=U)
     assert found.layout.curves.neurons is kind
     assert isinstance(found.layout, NoisyLayout)
     again = deploy(found.layout, "core", signal=U)
