@@ -126,24 +126,17 @@ def build_noisy_memory(
     u = np.asarray(u, dtype=float)
     loudest = np.abs(u).max() if input_range is None else input_range
     u = np.clip(u, -loudest, loudest)
-    side = _per_side(n_neurons, order)
     radii = np.broadcast_to(np.asarray(radii, dtype=float), order)
     if not np.all(radii > 0):
         raise ValidationError("build_noisy_memory.radii", radii, "must be positive")
-    neuron_type = NoisyRectifiedLinear(kept)
-    a, area = chip_lowpass(tau, dt)
-    rounded = target == "emulator"
-    mapped = map_onto(LDN(order, theta), -dt / np.log(a) if rounded else tau, dt)
-    # what one step of a weight adds to the drive, in Hz per spike over dt
-    step = anchor_weight(tau, dt, neuron_type.kept) / 255
-    worth = step / (1 - a) / area if rounded else step
-
-    top = drive_at(max_rate, kept, dt).item()
-    decoders = _decoder(top, kept, dt) * radii / side
+    ldn, neuron_type = LDN(order, theta), NoisyRectifiedLinear(kept)
+    scale = scale_of(ldn, n_neurons, tau, max_rate, kept, dt, target)
+    mapped, side = scale.mapped, n_neurons // (2 * order)
+    decoders = scale.decoder * radii
     signs = np.tile(np.repeat([1.0, -1.0], order), side)  # dimensions take turns
     dimensions = np.tile(np.arange(order), 2 * side)
-    tops = top / radii
-    to_steps = tops[:, None] / worth
+    tops = scale.top / radii
+    to_steps = tops[:, None] / scale.worth
     K = spread(mapped.A * decoders * to_steps, side)
     # so many spikes that the largest weight of a relay is near the largest there is
     gain = np.abs(mapped.B * to_steps).max() / (FULL * LARGEST)  # of a side
@@ -173,7 +166,10 @@ def build_noisy_memory(
         relay = _relays(u, gain / relays, relays, dt)
         for pre, weights in ((ensemble, recurrent), (relay, onto @ K_u)):
             nengo.Connection(
-                pre.neurons, ensemble.neurons, transform=weights * step, synapse=tau
+                pre.neurons,
+                ensemble.neurons,
+                transform=weights * scale.step,
+                synapse=tau,
             )
         if target != "core":
             anchor(ensemble, tau, dt)
@@ -183,6 +179,49 @@ def build_noisy_memory(
     return NoisyMemory(
         network, *probes, K, K_u / to_steps, mapped, decoders, tops, target, dt
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """What weights are in whole steps, for radii of 1.
+
+    Attributes
+    ----------
+    mapped : Mapped
+        The memory on the target's synapse.
+    decoder : float
+        Of a neuron.
+    top : float
+        Drive of a neuron where its dimension is 1, Hz.
+    step, worth : float
+        A step of a weight, as a transform and in Hz per spike over ``dt``.
+    """
+
+    mapped: Mapped
+    decoder: float
+    top: float
+    step: float
+    worth: float
+
+    @property
+    def steps(self) -> np.ndarray:
+        """(d, d): sizes of the weights; of other radii, times ``rho_j / rho_i``."""
+        return np.abs(self.mapped.A) * self.decoder * self.top / self.worth
+
+
+def scale_of(
+    ldn: LDN, n_neurons: int, tau, max_rate, kept, dt: float, target: str
+) -> Scale:
+    """The scale of `build_noisy_memory`."""
+    side = _per_side(n_neurons, ldn.order)
+    a, area = chip_lowpass(tau, dt)
+    rounded = target == "emulator"
+    mapped = map_onto(ldn, -dt / np.log(a) if rounded else tau, dt)
+    # what one step of a weight adds to the drive, in Hz per spike over dt
+    step = anchor_weight(tau, dt, kept) / 255
+    worth = step / (1 - a) / area if rounded else step
+    top = drive_at(max_rate, kept, dt).item()
+    return Scale(mapped, _decoder(top, kept, dt) / side, top, step, worth)
 
 
 def spread(weights: np.ndarray, side: int) -> np.ndarray:

@@ -5,7 +5,9 @@ so nothing is measured before the run.  Neurons may fire faster than ``max_rate`
 nearly in proportion: radii cover what each dimension mostly takes, the signal's part
 and the noise's,
 
-.. math:: \rho_i = 3 \sqrt{E x_i^2 + P_{ii}} .
+.. math:: \rho_i = 3 \sqrt{E x_i^2 + P_{ii}} ,
+
+and more of it where weights ``A'_ij rho_j / rho_i`` would be above the largest.
 """
 
 from dataclasses import dataclass
@@ -25,9 +27,11 @@ from lmu_spiking.loihi.layout import _expected
 from lmu_spiking.loihi.limits import split
 from lmu_spiking.loihi.noise import NoisyRectifiedLinear, rate_of
 from lmu_spiking.loihi.noise_memory import (
+    LARGEST,
     NoisyMemory,
     build_noisy_memory,
     noise_law,
+    scale_of,
 )
 from lmu_spiking.loihi.tuning import MAX_RATE, Curves
 from lmu_spiking.noise import GAUSS, LEVELS
@@ -159,9 +163,10 @@ def lay_out_noisy(
     power = np.mean(states**2, axis=0)
     options = {"target": target, "tau": tau, "dt": dt, "max_rate": max_rate}
     options |= {"seed": check_seed("seed", seed), "input_range": input_range}
+    scale = scale_of(ldn, n_neurons, tau, max_rate, neurons.kept, dt, target)
     noise = np.zeros((ldn.order, ldn.order))
     for _ in range(2):  # for the signal alone, then with the noise
-        radii = REACH * np.sqrt(power + np.diag(noise))
+        radii = fitting(REACH * np.sqrt(power + np.diag(noise)), scale.steps)
         memory = _built(ldn, n_neurons, neurons, u[:1], radii=radii, **options)
         noise, sigma = noise_law(memory, states)
     side, odd = n_neurons // (2 * ldn.order), np.eye(ldn.order)
@@ -190,6 +195,17 @@ def lay_out_noisy(
         side * _spikes(memory, states, noise, neurons.kept),
         seed,
     )
+
+
+def fitting(radii: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Radii (d,), the least raised, with which no weight is above the largest.
+
+    ``steps`` (d, d) are the weights at radii of 1.  If there are none, weights are
+    refused as they are built.
+    """
+    for _ in radii:
+        radii = np.maximum(radii, (steps * radii).max(axis=1) / (LARGEST - 1))
+    return radii
 
 
 def _built(ldn, n_neurons, neurons, u, **options) -> NoisyMemory:

@@ -15,7 +15,8 @@ from lmu_spiking.spec import MemorySpec
 pytest.importorskip("nengo_loihi")
 
 from lmu_spiking.loihi.budget import budget
-from lmu_spiking.loihi.noisy import NoisyLayout, lay_out_noisy
+from lmu_spiking.loihi.noise_memory import LARGEST
+from lmu_spiking.loihi.noisy import NoisyLayout, fitting, lay_out_noisy
 
 SPEC = MemorySpec(n_neurons=60, order=2, theta=0.2, tau=0.05)
 U = 0.5 * np.sin(0.006 * np.arange(900)) + 0.3 * np.sin(0.011 * np.arange(900))
@@ -65,9 +66,17 @@ def test_radii_cover_the_signal_and_the_noise():
     np.testing.assert_array_equal(more.curves.currents(np.zeros((1, 2))), 0.0)
 
 
+def test_radii_are_raised_no_more_than_weights_need():
+    steps = np.array([[60.0, 20.0], [63.0, 50.0]])
+    np.testing.assert_array_equal(fitting(np.array([1.0, 0.6]), steps), [1.0, 0.6])
+    raised = fitting(np.array([1.0, 0.1]), steps)
+    np.testing.assert_allclose(raised, [1.0, 0.5])
+    assert (steps * raised / raised[:, None]).max() <= LARGEST - 1 + 1e-9
+
+
 def test_many_neurons_are_shared_out_over_cores():
     laid_out = lay_out_noisy(
-        LDN(3, 0.5), 600, NoisyRectifiedLinear(), target="emulator", tau=0.1, dt=0.001
+        LDN(6, 0.5), 600, NoisyRectifiedLinear(), target="emulator", tau=0.1, dt=0.001
     )
     with nengo.Network() as model:
         laid_out.build(U)
