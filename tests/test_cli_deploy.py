@@ -81,6 +81,13 @@ def test_options_reach_the_memory(shell, tmp_path):
     assert 3 < rates[1] / rates[0] < 5
 
 
+def test_noisy_neurons_have_no_name_in_a_spec(shell):
+    pytest.importorskip("nengo_loihi")
+    arguments = ["--neuron-type=noisy", "--order=2", "--neurons=60", "--theta=0.2"]
+    code, out, _ = shell(*CORE, *arguments, "--tau=0.05", "--duration=0.6")
+    assert code == 0 and out.lstrip().startswith("60 noisy neurons, order 2")
+
+
 def test_files_are_played(shell, tmp_path):
     lines = [f"{k % 37 / 37 - 0.5}" for k in range(500)]
     (tmp_path / "u.csv").write_text("\n".join(["u", *lines]))
@@ -98,7 +105,7 @@ def test_ecg_is_played(shell):
 @pytest.mark.parametrize("kind", ["poisson", "stochastic", "relu"])
 def test_poisson_neurons_are_refused(shell, kind):
     error = refused(shell, f"--neuron-type={kind}")
-    assert f"'{kind}' cannot be on Loihi; use --neuron-type if or lif" in error
+    assert f"'{kind}' cannot be on Loihi; use --neuron-type if, lif or noisy" in error
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from lmu_spiking.errors import ValidationError, check_seed, check_whole
 
 DURATION = 6.0
 NEURONS = 600
-KINDS = ("if", "lif")
+KINDS = ("if", "lif", "noisy")
 ROWS = {
     "nrmse": "NRMSE at theta, against the input",
     "noise_nrmse": "NRMSE at theta, against the exact LDN",
@@ -43,7 +43,7 @@ def deploy(
     neurons: _maybe(int, "In all [600].") = None,
     tau: _maybe(float, "Recurrent synapse, seconds [0.1].") = None,
     dt: _maybe(float, "Step, seconds [0.001].") = None,
-    neuron_type: _maybe(str, f"{' or '.join(KINDS)} [if].") = None,
+    neuron_type: _maybe(str, f"{', '.join(KINDS)} [if].") = None,
     max_rate: _maybe(float, "At the radius, Hz [120].") = None,
     chips: Annotated[int, typer.Option(help="Chips that there are.")] = 1,
     ladder: Annotated[
@@ -66,6 +66,7 @@ def deploy(
     lmu-spiking deploy --ladder --trials 3 --out out/ladder
     lmu-spiking deploy --input ecg --neurons 1000 --duration 3
     lmu-spiking deploy --neuron-type lif --max-rate 200 --json
+    lmu-spiking deploy --neuron-type noisy --neurons 1200
     lmu-spiking deploy --target board --chips 2
 
     core is Nengo itself, simreal the chip's structure in floating point, emulator the
@@ -92,7 +93,7 @@ def deploy(
             "--neuron-type",
             neuron_type,
             "cannot be on Loihi",
-            "use --neuron-type if or lif here, or lmu-spiking run for other neurons",
+            "use --neuron-type if, lif or noisy here, or lmu-spiking run for others",
         )
     if place is not Target.CORE:
         nengo_loihi()
@@ -105,7 +106,8 @@ def deploy(
             "n_neurons": NEURONS if neurons is None and spec is None else neurons,
             "tau": tau,
             "dt": dt,
-            "neuron_type": neuron_type,
+            # noisy neurons are the chip's alone: a spec has no name for them
+            "neuron_type": None if neuron_type == "noisy" else neuron_type,
         },
         {"bandwidth": bandwidth, "rms": rms},
     )
@@ -200,6 +202,7 @@ def _check_size(spec, chips: int) -> None:
 def _report(row: dict) -> None:
     """What was measured beside what was predicted, in 80 columns."""
     kind = {"SpikingRectifiedLinear": "if", "LIF": "lif"}
+    kind |= {"NoisyRectifiedLinear": "noisy"}
     kind = kind.get(row["neuron_type"], row["neuron_type"])
     print_table(
         f"{row['neurons']:,} {kind} neurons, order {row['order']}, "
@@ -215,7 +218,10 @@ def _report(row: dict) -> None:
         print()
         _tell_steps(row)
     for advice in row["advice"]:
-        lines = wrap(f"NengoLoihi: {advice['text']} ({advice['count']} times)", 78)
+        said = f"NengoLoihi: {advice['text']} ({advice['count']} times)"
+        if advice["kind"] == "structure":
+            said = f"Structure: {advice['text']}"
+        lines = wrap(said, 78)
         print("\n" + "\n  ".join(lines))
     print()
     for file in row["files"].values():

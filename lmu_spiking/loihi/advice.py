@@ -24,22 +24,23 @@ from nengo.ensemble import Neurons
 from nengo.transforms import NoTransform
 
 from lmu_spiking.errors import LMUSpikingError, ValidationError
+from lmu_spiking.loihi.supported import OFF_CHIP, check_neuron_type
 
-OFF_CHIP = "network.config[ensemble].on_chip = False"
 GENTLE = "max_rates of 200 to 250 Hz and intercepts within ±0.5"
 SERIOUS_BITS = 2  # lost, of the 7 of a weight
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What NengoLoihi warned of.
+    """What NengoLoihi warned of, or what `deploy` chose.
 
     Attributes
     ----------
     kind : str
         ``"overflow"``, ``"lost bits"``, ``"time constant"``, ``"initial state"``,
         ``"intercepts"``, ``"noise"``, ``"learning"``, ``"host spikes"``,
-        ``"passthrough"``, ``"precompute"`` or ``"other"``.
+        ``"passthrough"``, ``"precompute"`` or ``"other"``; ``"structure"`` is of
+        `deploy`.
     count : int
         How often: steps of an overflow, input axons whose weights lost bits.
     worst : float or None
@@ -308,21 +309,7 @@ def check_places(network) -> None:
 
 def check_ensemble(ensemble) -> None:
     """Refuse neurons that a core does not have."""
-    from nengo_loihi.builder.builder import Builder
-    from nengo_loihi.neurons import LoihiLIF, LoihiSpikingRectifiedLinear
-
-    kind = ensemble.neuron_type
-    known = {*Builder.builders, LoihiLIF, LoihiSpikingRectifiedLinear}
-    base = getattr(kind, "base_type", None)
-    if type(kind) not in known or (
-        type(kind) is nengo.RegularSpiking
-        and type(base) not in (nengo.LIFRate, nengo.RectifiedLinear)
-    ):
-        remedy = "use nengo.LIF() or nengo.SpikingRectifiedLinear(), or " + OFF_CHIP
-        problem = "is no neuron of the chip"
-        if isinstance(kind, (nengo.LIF, nengo.SpikingRectifiedLinear)):
-            problem = "would run as its base class, without what it adds"
-        raise refused("Ensemble", ensemble, "neuron_type", problem, remedy)
+    check_neuron_type(ensemble.neuron_type, f"Ensemble({named(ensemble)})")
     if ensemble.noise is not None:
         problem = "is not for the chip, whose neurons have noise of their own"
         remedy = f"leave it None, or {OFF_CHIP}"

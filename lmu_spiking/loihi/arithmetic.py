@@ -10,6 +10,8 @@ Loihi keeps a synaptic current and a voltage for every compartment.  In step ``k
 and a spike sets ``V`` to 0: what exceeded the threshold is lost, so that intervals are
 whole steps and rates ``1 / (T + dt/2)`` on average where Nengo has ``1 / T``.  The chip
 and its emulator hold ``a`` and ``b`` in 12 bits: a lowpass of 100 ms is one of 99.4 ms.
+Below 0, a voltage goes down to a neuron's ``min_voltage``, on the chip to a power of
+two near it, in whole numbers of a core's scale (`replica.lowest_voltages`).
 NengoLoihi's "simreal" target has the same structure without that rounding.
 """
 

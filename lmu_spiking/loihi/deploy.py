@@ -13,19 +13,20 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_seed
-from lmu_spiking.loihi.advice import advice_table
+from lmu_spiking.loihi.advice import Advice, advice_table
 from lmu_spiking.loihi.budget import Budget, budget
 from lmu_spiking.loihi.energy import Energy, estimate
-from lmu_spiking.loihi.entry import PAIRS
 from lmu_spiking.loihi.layout import Layout, lay_out
-from lmu_spiking.loihi.limits import CORES_PER_CHIP, weights_cores
 from lmu_spiking.loihi.memory import (
     ChipMemory,
     RelayedMemory,
     read_relayed,
     read_state,
 )
+from lmu_spiking.loihi.noise import NoisyRectifiedLinear
+from lmu_spiking.loihi.noisy import NoisyLayout, lay_out_noisy
 from lmu_spiking.loihi.relayed import RelayedLayout, lay_out_relayed
+from lmu_spiking.loihi.structure import relays_advice, structure_of
 from lmu_spiking.loihi.target import Run, Target, run_on
 from lmu_spiking.loihi.tuning import MAX_RATE, chip_neurons
 from lmu_spiking.networks.memory import LegendreMemory
@@ -35,8 +36,8 @@ from lmu_spiking.theory import LEAD, ErrorBudget, predict, window_delays
 
 DURATION = 6.0  # seconds
 NEURONS = 600
-CHIP_TYPE = "if"
-STRUCTURES = ("auto", "weights", "decode")
+CHIP_TYPE, NOISY = "if", "noisy"
+LAYOUTS = Layout | RelayedLayout | NoisyLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Deployment:
     Attributes
     ----------
     target : Target
-    layout : Layout or RelayedLayout
+    layout : Layout, RelayedLayout or NoisyLayout
     budget : Budget or None
         Cores and what they hold; None on core.
     run : Run
@@ -60,10 +61,12 @@ class Deployment:
         The state read from the spikes, and the exact LDN's.
     spikes_per_s : float
         While the signal was played, all neurons.
+    chosen : tuple of Advice
+        What `deploy` chose by itself to make the memory fit.
     """
 
     target: Target
-    layout: Layout
+    layout: LAYOUTS
     budget: Budget | None
     run: Run
     energy: Energy | None
@@ -73,6 +76,17 @@ class Deployment:
     state: np.ndarray
     exact: np.ndarray
     spikes_per_s: float
+    chosen: tuple[Advice, ...] = ()
+
+    @property
+    def structure(self) -> str:
+        """``"weights"``, all to all, or ``"decode"``, through relays."""
+        return "decode" if isinstance(self.layout, RelayedLayout) else "weights"
+
+    @property
+    def advice(self) -> tuple[Advice, ...]:
+        """What was chosen, and what NengoLoihi warned of."""
+        return (*self.chosen, *self.run.advice)
 
     @property
     def row(self) -> dict:
@@ -90,6 +104,7 @@ class Deployment:
         seconds = dt * len(self.run.trange)
         return {
             "target": str(self.target),
+            "structure": self.structure,
             "nrmse": _nrmse(read[:, -1], past[:, -1]),
             "noise_nrmse": _nrmse(read[:, -1], ideal[:, -1]),
             "window_nrmse": _nrmse(read, past),
@@ -112,7 +127,7 @@ class Deployment:
             "synops_per_s": _each(counts, "synops", seconds),
             "synops_nonzero_per_s": _each(counts, "synops_nonzero", seconds),
             "estimated_dynamic_watts": self.energy and self.energy.dynamic_watts,
-            "advice": advice_table(self.run.advice),
+            "advice": advice_table(self.advice),
             "seconds_build": self.run.seconds_build,
             "seconds_run": self.run.seconds_run,
             "versions": dict(self.run.versions),
@@ -143,7 +158,7 @@ def deploy(
 
     Parameters
     ----------
-    memory : MemorySpec, LegendreMemory, Layout or RelayedLayout
+    memory : MemorySpec, LegendreMemory, Layout, RelayedLayout or NoisyLayout
         Its order, theta, synapse, step, number of neurons and signal are kept; its
         curves and weights are made anew for the target, alike on every target.
     target : {"core", "simreal", "emulator", "board"}
@@ -152,9 +167,10 @@ def deploy(
         seconds of the white noise that the spec names.
     duration : float
         Seconds, where no signal is given.
-    neuron_type : {"if", "lif"} or nengo.neurons.NeuronType, optional
+    neuron_type : {"if", "lif", "noisy"} or nengo.neurons.NeuronType, optional
         By default the memory's own where it is "if" or "lif", and "if" for a spec that
-        has the default type; Poisson neurons cannot be on the chip.
+        has the default type; Poisson neurons cannot be on the chip.  "noisy" are
+        `NoisyRectifiedLinear`: nearly Poisson, so in more error, and not for a board.
     max_rate : float
         Rate at the radius, Hz.
     input_range : float, optional
@@ -163,7 +179,8 @@ def deploy(
         Chips that there are.
     structure : {"auto", "weights", "decode"}
         All neurons to all by ``weights``, or through few relays that ``decode`` the
-        memory (`relayed`), with the noise of so few; by default weights if they fit.
+        memory (`relayed`), with the noise of so few; by default weights if they fit,
+        else relays, which `Deployment.advice` tells.
     n_relays : int, optional
         With relays, how many; see `relayed.lay_out_relayed`.
     options : mapping, optional
@@ -185,17 +202,23 @@ def deploy(
     lead = LEAD * ldn.steps(dt)
     heard = played.led_in(lead)
     seed = wanted["seed"] if seed is None else check_seed("deploy.seed", seed)
-    if isinstance(memory, Layout | RelayedLayout):
+    chosen: tuple[Advice, ...] = ()
+    if isinstance(memory, LAYOUTS):
         layout = _of_target(memory, target)
     else:
         band = wanted["signal"] if signal is None else played.samples
+        kind = _type(neuron_type, wanted["neuron_type"])
+        form = structure_of(structure, wanted["n_neurons"], target, chips)
         make = lay_out
-        if structure_of(structure, wanted["n_neurons"], target, chips) == "decode":
+        if isinstance(kind, NoisyRectifiedLinear):
+            make = lay_out_noisy
+            _check_all_to_all(form, wanted["n_neurons"], kind)
+        elif form == "decode":
             make = partial(lay_out_relayed, n_relays=n_relays)
         layout = make(
             ldn,
             wanted["n_neurons"],
-            chip_neurons(_type(neuron_type, wanted["neuron_type"]), target),
+            kind if make is lay_out_noisy else chip_neurons(kind, target),
             target=str(target),
             tau=wanted["tau"],
             dt=dt,
@@ -204,12 +227,12 @@ def deploy(
             input_range=input_range,
             seed=seed,
         )
+        if structure == "auto" and form == "decode":
+            asked = wanted["n_neurons"]
+            chosen = (relays_advice(asked, layout.n_relays, chips),)
     predicted = predict(layout, heard, lead=lead)
     with nengo.Network(label="deployed", seed=seed) as model:
-        stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], dt))
-        relayed = isinstance(layout, RelayedLayout)
-        network = (RelayedMemory if relayed else ChipMemory)(layout, label="memory")
-        nengo.Connection(stimulus, network.input, synapse=None)
+        network = _put(layout, heard)
     held = None
     if target is not Target.CORE:
         held = budget(model, chips=chips, dt=dt).check()
@@ -222,12 +245,7 @@ def deploy(
         options=options,
         progress=progress,
     )
-    spikes = run.data[network.spikes]
-    rate = spikes[lead:].mean() * spikes.shape[1]
-    if relayed:
-        spikes = run.data[network.relayed]
-        rate += spikes[lead:].mean() * spikes.shape[1]
-    read = read_relayed if relayed else read_state
+    state, rate = _read(layout, network, run.data, heard, lead)
     counted = run.counts is not None and run.counts.synops is not None
     return Deployment(
         target,
@@ -238,44 +256,35 @@ def deploy(
         predicted,
         dt * np.arange(1, len(played.samples) + 1),
         np.asarray(played.samples),
-        read(layout, spikes, heard)[lead:],
+        state[lead:],
         np.vstack([predicted.initial, predicted.states[:-1]]),
-        float(rate),
+        rate,
+        chosen,
     )
 
 
-def structure_of(structure: str, n_neurons: int, target: str, chips: int = 1) -> str:
-    """``"weights"`` or ``"decode"``, as `deploy` takes it.
+def _put(layout, heard):
+    """The memory, as a part of the network that is being made, and its input."""
+    if isinstance(layout, NoisyLayout):
+        return layout.build(heard)
+    stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], layout.dt))
+    kind = RelayedMemory if isinstance(layout, RelayedLayout) else ChipMemory
+    network = kind(layout, label="memory")
+    nengo.Connection(stimulus, network.input, synapse=None)
+    return network
 
-    Raises
-    ------
-    ValidationError
-        If weights are asked for and exceed the chips.
-    """
-    if structure not in STRUCTURES:
-        raise ValidationError(
-            "deploy.structure",
-            structure,
-            "is not a structure",
-            f"use one of {', '.join(map(repr, STRUCTURES))}",
-        )
-    if structure == "decode" or target == Target.CORE:
-        return "decode" if structure == "decode" else "weights"
-    try:
-        cores = weights_cores(n_neurons, 2 * PAIRS)
-        if cores > chips * CORES_PER_CHIP:
-            raise ValidationError(
-                "deploy.memory.n_neurons",
-                n_neurons,
-                f"takes {cores} cores, of the {chips * CORES_PER_CHIP} on {chips} "
-                f"chip{'s' * (chips > 1)}, all to all",
-                "use more chips, fewer neurons or structure='decode'",
-            )
-    except ValidationError:
-        if structure == "weights":
-            raise
-        return "decode"
-    return "weights"
+
+def _read(layout, network, data, heard, lead: int) -> tuple[np.ndarray, float]:
+    """The state (T, d), and spikes per second after the lead."""
+    spikes = data[network.spikes]
+    rate = spikes[lead:].mean() * spikes.shape[1]
+    if isinstance(layout, NoisyLayout):
+        return network.state(spikes > 0, data[network.relayed] > 0), float(rate)
+    if isinstance(layout, RelayedLayout):
+        spikes = data[network.relayed]
+        rate += spikes[lead:].mean() * spikes.shape[1]
+        return read_relayed(layout, spikes, heard), float(rate)
+    return read_state(layout, spikes, heard), float(rate)
 
 
 def _wanted(memory) -> dict:
@@ -295,7 +304,7 @@ def _wanted(memory) -> dict:
         synapse = memory.mapped.synapse
         tau = synapse.tau if type(synapse) is nengo.Lowpass else None
         kind, seed = memory.population.neurons, memory.tuning_seed
-    elif isinstance(memory, Layout | RelayedLayout):
+    elif isinstance(memory, LAYOUTS):
         keep = {"n_neurons": memory.n_neurons, "signal": memory.signal or SignalSpec()}
         tau, kind, seed = memory.tau, memory.curves.neurons, 0
     else:
@@ -344,7 +353,8 @@ def _played(signal, duration, wanted) -> Signal:
 def _type(asked, own):
     """The neurons to use: those asked for, the memory's own, or the chip's default."""
     if asked is not None:
-        return asked
+        named = isinstance(asked, str) and asked == NOISY
+        return NoisyRectifiedLinear() if named else asked
     if isinstance(own, str):
         return CHIP_TYPE if own == "poisson" else own
     if isinstance(own, nengo.PoissonSpiking):
@@ -356,6 +366,16 @@ def _type(asked, own):
             "that the chip has",
         )
     return own
+
+
+def _check_all_to_all(form: str, n_neurons: int, kind) -> None:
+    if form == "decode":
+        raise ValidationError(
+            "deploy.neuron_type",
+            kind,
+            f"has no relays, and {n_neurons} neurons are to go through them",
+            "use structure='weights' with fewer neurons or more chips, or 'if' neurons",
+        )
 
 
 def _of_target(layout, target: Target):

@@ -18,8 +18,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from lmu_spiking.errors import ValidationError, check_seed
-from lmu_spiking.loihi.deploy import Deployment, deploy
-from lmu_spiking.loihi.layout import Layout
+from lmu_spiking.loihi.deploy import LAYOUTS, Deployment, deploy
 from lmu_spiking.loihi.target import Target, nengo_loihi
 from lmu_spiking.theory import window_delays
 
@@ -149,7 +148,7 @@ def ladder(
     seeds = tuple(check_seed("ladder.seeds", seed) for seed in seeds)
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValidationError("ladder.seeds", seeds, "must be different seeds, or one")
-    if isinstance(memory, Layout):
+    if isinstance(memory, LAYOUTS):
         raise ValidationError(
             "ladder.memory",
             memory,

@@ -192,7 +192,8 @@ def lay_out(
         recurrent = _rounded(
             exact, inputs, grids, curves, decoding.parts, block, dt, rng
         )
-        added = _rounding(decoding, recurrent - exact, curves, decoding)
+        change = held(recurrent, grids, curves, block, dt) - exact
+        added = _rounding(decoding, change, curves, decoding)
     else:
         grids = ()
     return Layout(
@@ -313,7 +314,8 @@ def _block(m: int, order: int) -> int:
 def _rounded(recurrent, inputs, grids, curves: Curves, parts, block, dt, rng):
     """The recurrent weights on each core's grid.
 
-    The largest sets the scale: it is given as the anchor and held as the top.
+    The largest sets the scale: it is given as the anchor, and the others make good
+    what it is held as.
     """
     out = np.empty_like(recurrent)
     for k, grid in enumerate(grids):
@@ -321,11 +323,25 @@ def _rounded(recurrent, inputs, grids, curves: Curves, parts, block, dt, rng):
         scale = curves.gain[rows, None] / dt / grid.unit
         anchored = np.abs(inputs[rows] * scale).max() * grid.unit < grid.anchor * 0.999
         heard = [part for part in parts if recurrent[rows][:, part[0]].any()]
-        whole = round_weights(recurrent[rows] * scale, heard, grid.top, rng, anchored)
+        real = recurrent[rows] * scale
+        whole = round_weights(real, heard, grid.top, rng, anchored, grid.bottom)
         if anchored:
-            at = np.unravel_index(np.argmax(np.abs(whole)), whole.shape)
-            whole[at] = np.copysign(grid.anchor / grid.unit, whole[at])
+            at = np.unravel_index(np.argmax(np.abs(real)), real.shape)
+            whole[at] = np.copysign(grid.anchor / grid.unit, real[at])
         out[rows] = whole / scale
+    return out
+
+
+def held(weights, grids, curves, block: int, dt: float) -> np.ndarray:
+    """Weights as the chip has them: an anchor is a fraction of a unit off."""
+    out = weights.copy()
+    for k, grid in enumerate(grids):
+        rows = slice(k * block, (k + 1) * block)
+        scale = curves.gain[rows, None] / dt / grid.unit
+        whole = weights[rows] * scale
+        end = np.where(whole < 0, grid.bottom, grid.top)
+        beyond = np.abs(whole) > grid.top + 0.1
+        out[rows] = np.where(beyond, end / scale, weights[rows])
     return out
 
 

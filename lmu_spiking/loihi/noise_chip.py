@@ -175,6 +175,12 @@ def on_host(ensemble: nengo.Ensemble) -> None:
         network.config[ensemble].on_chip = False
 
 
+def has_noisy(network: nengo.Network) -> bool:
+    """Whether an ensemble of a network has noisy neurons."""
+    kinds = (ensemble.neuron_type for ensemble in network.all_ensembles)
+    return any(isinstance(kind, NoisyRectifiedLinear) for kind in kinds)
+
+
 def noise_ratios(sim) -> list[tuple[str, float]]:
     """Width of the noise over the intended one, for each noisy block of a simulator.
 

@@ -35,8 +35,9 @@ from lmu_spiking.loihi.noise_tuning import SpikeStatistics, run_spikes
 from lmu_spiking.noise import GAUSS, LEVELS, fixed_point
 from lmu_spiking.synapse import Mapped, map_onto
 
-RELAYS = 8  # neurons on the host that carry the input, on either side
+RELAYS = 8  # neurons on the host that carry the input, on either side, at least
 LARGEST = 127  # of a weight with sign, in steps of anchor_weight / 255
+FULL = 0.8  # of it, and of a spike in every step, that relays go up to
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +52,8 @@ class NoisyMemory:
         input.
     recurrent : (d, m + 1) ndarray
         ``K``, per spike over ``dt``.
-    feed : (d, 2 RELAYS) ndarray
-        ``K_u``.
+    feed : (d, 2 R) ndarray
+        ``K_u``, of ``R`` relays on either side.
     mapped : Mapped
         What ``K`` and ``K_u`` stand for.
     decoders : (d,) ndarray
@@ -96,6 +97,7 @@ def build_noisy_memory(
     dt: float = 0.001,
     target: str = "emulator",
     seed: int = 0,
+    input_range: float | None = None,
 ) -> NoisyMemory:
     """A memory that is fed the samples ``u`` (T,).
 
@@ -118,30 +120,28 @@ def build_noisy_memory(
         What it is built for: the chip's synapse is rounded.
     seed : int
         Of the relays' phases, and of the noise.
+    input_range : float, optional
+        Largest input, beyond which it is clipped; by default that of ``u``.
     """
     u = np.asarray(u, dtype=float)
-    side = _per_side(n_neurons, order)
+    loudest = np.abs(u).max() if input_range is None else input_range
+    u = np.clip(u, -loudest, loudest)
     radii = np.broadcast_to(np.asarray(radii, dtype=float), order)
     if not np.all(radii > 0):
         raise ValidationError("build_noisy_memory.radii", radii, "must be positive")
-    neuron_type = NoisyRectifiedLinear(kept)
-    a, area = chip_lowpass(tau, dt)
-    rounded = target == "emulator"
-    mapped = map_onto(LDN(order, theta), -dt / np.log(a) if rounded else tau, dt)
-    # what one step of a weight adds to the drive, in Hz per spike over dt
-    step = anchor_weight(tau, dt, neuron_type.kept) / 255
-    worth = step / (1 - a) / area if rounded else step
-
-    top = drive_at(max_rate, kept, dt).item()
-    decoders = _decoder(top, kept, dt) * radii / side
+    ldn, neuron_type = LDN(order, theta), NoisyRectifiedLinear(kept)
+    scale = scale_of(ldn, n_neurons, tau, max_rate, kept, dt, target)
+    mapped, side = scale.mapped, n_neurons // (2 * order)
+    decoders = scale.decoder * radii
     signs = np.tile(np.repeat([1.0, -1.0], order), side)  # dimensions take turns
     dimensions = np.tile(np.arange(order), 2 * side)
-    tops = top / radii
-    to_steps = tops[:, None] / worth
+    tops = scale.top / radii
+    to_steps = tops[:, None] / scale.worth
     K = spread(mapped.A * decoders * to_steps, side)
     # so many spikes that the largest weight of a relay is near the largest there is
-    gain = np.abs(mapped.B * to_steps).max() / (RELAYS * 0.8 * LARGEST)
-    K_u = spread(mapped.B * to_steps / (RELAYS * gain), RELAYS)
+    gain = np.abs(mapped.B * to_steps).max() / (FULL * LARGEST)  # of a side
+    relays = max(RELAYS, int(np.ceil(gain * loudest * dt / FULL)))
+    K_u = spread(mapped.B * to_steps / gain, relays)
     _check_steps(K, n_neurons)
 
     encoders = np.zeros((n_neurons + 1, order))
@@ -163,10 +163,13 @@ def build_noisy_memory(
             bias=np.append(np.zeros(n_neurons), silent),
             label="memory",
         )
-        relay = _relays(u, gain, dt)
+        relay = _relays(u, gain / relays, relays, dt)
         for pre, weights in ((ensemble, recurrent), (relay, onto @ K_u)):
             nengo.Connection(
-                pre.neurons, ensemble.neurons, transform=weights * step, synapse=tau
+                pre.neurons,
+                ensemble.neurons,
+                transform=weights * scale.step,
+                synapse=tau,
             )
         if target != "core":
             anchor(ensemble, tau, dt)
@@ -176,6 +179,49 @@ def build_noisy_memory(
     return NoisyMemory(
         network, *probes, K, K_u / to_steps, mapped, decoders, tops, target, dt
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """What weights are in whole steps, for radii of 1.
+
+    Attributes
+    ----------
+    mapped : Mapped
+        The memory on the target's synapse.
+    decoder : float
+        Of a neuron.
+    top : float
+        Drive of a neuron where its dimension is 1, Hz.
+    step, worth : float
+        A step of a weight, as a transform and in Hz per spike over ``dt``.
+    """
+
+    mapped: Mapped
+    decoder: float
+    top: float
+    step: float
+    worth: float
+
+    @property
+    def steps(self) -> np.ndarray:
+        """(d, d): sizes of the weights; of other radii, times ``rho_j / rho_i``."""
+        return np.abs(self.mapped.A) * self.decoder * self.top / self.worth
+
+
+def scale_of(
+    ldn: LDN, n_neurons: int, tau, max_rate, kept, dt: float, target: str
+) -> Scale:
+    """The scale of `build_noisy_memory`."""
+    side = _per_side(n_neurons, ldn.order)
+    a, area = chip_lowpass(tau, dt)
+    rounded = target == "emulator"
+    mapped = map_onto(ldn, -dt / np.log(a) if rounded else tau, dt)
+    # what one step of a weight adds to the drive, in Hz per spike over dt
+    step = anchor_weight(tau, dt, kept) / 255
+    worth = step / (1 - a) / area if rounded else step
+    top = drive_at(max_rate, kept, dt).item()
+    return Scale(mapped, _decoder(top, kept, dt) / side, top, step, worth)
 
 
 def spread(weights: np.ndarray, side: int) -> np.ndarray:
@@ -200,10 +246,15 @@ def run_noisy_memory(memory: NoisyMemory, steps: int, seed: int = 0):
     return memory.state(spikes, relayed), spikes.sum() / (steps * memory.dt)
 
 
-def noise_covariance(
+def noise_covariance(memory: NoisyMemory, states, tuning=None) -> np.ndarray:
+    """``P`` (d, d) of `noise_law`."""
+    return noise_law(memory, states, tuning)[0]
+
+
+def noise_law(
     memory: NoisyMemory, states: np.ndarray, tuning: SpikeStatistics | None = None
-) -> np.ndarray:
-    """``P`` (d, d) of the law, over the exact states (T, d) of a signal.
+) -> tuple[np.ndarray, np.ndarray]:
+    """``P`` (d, d) of the law, and ``Sigma`` (d,), over the exact states (T, d).
 
     Neurons see the noise of the state as well as the state: a fixed point.
 
@@ -230,7 +281,7 @@ def noise_covariance(
 
     values = np.quantile(states, LEVELS, axis=0).T
     tables = [_Typical(values[i], partial(variance, i)) for i in range(d)]
-    return fixed_point(memory.mapped, tables)[0]
+    return fixed_point(memory.mapped, tables)
 
 
 class _Typical:
@@ -253,16 +304,16 @@ def _decoder(top, kept, dt) -> float:
     return float(both @ x / (both @ both))
 
 
-def _relays(u, gain: float, dt: float) -> nengo.Ensemble:
+def _relays(u, gain: float, side: int, dt: float) -> nengo.Ensemble:
     """Integrating neurons on the host, of the rate ``gain``, Hz, at ``|u| = 1``."""
     stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], dt))
     ensemble = nengo.Ensemble(
-        2 * RELAYS,
+        2 * side,
         1,
         neuron_type=nengo.SpikingRectifiedLinear(),
-        encoders=np.tile([[1.0], [-1.0]], (RELAYS, 1)),
-        gain=np.full(2 * RELAYS, gain),
-        bias=np.zeros(2 * RELAYS),
+        encoders=np.tile([[1.0], [-1.0]], (side, 1)),
+        gain=np.full(2 * side, gain),
+        bias=np.zeros(2 * side),
         label="relay",
     )
     nengo.Connection(stimulus, ensemble, synapse=None)

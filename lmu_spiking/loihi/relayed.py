@@ -49,6 +49,7 @@ from lmu_spiking.loihi.layout import (
     _expected,
     _rounded,
     _rounding,
+    held,
 )
 from lmu_spiking.loihi.limits import CORE, CoreLimits, axon_bits, fits
 from lmu_spiking.loihi.scaling import Grid
@@ -288,7 +289,8 @@ def lay_out_relayed(
         if not rounded(target):
             return Stage(own, made, exact, inputs, size, (), added)
         whole = _rounded(exact, inputs, grids, own, pre.parts, size, dt, rng)
-        added = _rounding(pre, whole - exact, own, made)
+        change = held(whole, grids, own, size, dt) - exact
+        added = _rounding(pre, change, own, made)
         return Stage(own, made, whole, inputs, size, grids, added)
 
     around = curves.T @ loop.A1 @ curves.U

@@ -42,7 +42,15 @@ def replay(layout: Layout, u: np.ndarray) -> np.ndarray:
     weights, inputs, threshold, bias = integers(layout)
     pulses = encode(batch / layout.input_range, sizes(inputs.shape[1] // 2))
     compartments = Compartments(
-        layout.curves.neurons, layout.tau, layout.dt, len(batch), threshold, bias
+        layout.curves.neurons,
+        layout.tau,
+        layout.dt,
+        len(batch),
+        threshold,
+        bias,
+        lowest_voltages(
+            layout.curves, layout.grids, layout.block, layout.tau, layout.dt
+        ),
     )
     spikes = np.zeros((batch.shape[1], len(batch), layout.n_neurons), bool)
     for k in range(batch.shape[1]):
@@ -65,11 +73,12 @@ class Compartments:
         Synapse and step, seconds.
     batch : int
         Copies of all of them.
-    threshold, bias : (n,) ndarray of int
+    threshold, bias, lowest : (n,) ndarray of int
+        ``lowest`` voltages, never above 0.
     """
 
-    def __init__(self, neurons, tau, dt, batch, threshold, bias):
-        self.threshold, self.bias = threshold, bias
+    def __init__(self, neurons, tau, dt, batch, threshold, bias, lowest=0):
+        self.threshold, self.bias, self.lowest = threshold, bias, lowest
         self.kept = round(synaptic_decay(tau, dt, "emulator") * DECAY)
         self.leaky = is_leaky(neurons)
         base = getattr(neurons, "base_type", neurons)
@@ -91,7 +100,7 @@ class Compartments:
         if self.leaky:
             voltage = np.sign(voltage) * ((np.abs(voltage) * self.stays) >> 12)
         driven = _wrapped(current + self.bias, 23)
-        voltage = np.clip(voltage + driven, 0, 2**23 - 1)
+        voltage = np.clip(voltage + driven, self.lowest, 2**23 - 1)
         if self.hold:
             voltage[self.held > 0] = 0
         spiked = voltage > self.threshold
@@ -139,10 +148,30 @@ def rows_in_integers(neurons, real, heard, grids, block: int, tau: float, dt: fl
         gain = neurons.gain[rows, None] / dt
         weights[rows] = _group(real[rows] * gain, grid)
         inputs[rows] = _group(heard[rows] * gain, grid)
-        v = scale * MANTISSA / grid.anchor * 2.0 ** (6 + grid.exponent)
+        v = scale * _whole(grid)
         threshold[rows] = 64 * np.round(np.round(limit * v) / 64)
         bias[rows] = _bias(np.round(neurons.bias[rows] * v * membrane))
     return weights, inputs.astype(np.float32), threshold, bias
+
+
+def lowest_voltages(neurons, grids, block: int, tau: float, dt: float) -> np.ndarray:
+    """Lowest voltages (n,), which the chip has as powers of two.
+
+    They are up to ``sqrt(2)`` times more or less than ``min_voltage``.
+    """
+    lowest = np.zeros(len(neurons.gain), np.int64)
+    base = getattr(neurons.neurons, "base_type", neurons.neurons)
+    least = getattr(base, "min_voltage", 0.0)
+    scale, _, _ = factors(neurons.neurons, tau, dt)
+    for k, grid in enumerate(grids):
+        bits = np.round(np.log2(1 - least * scale * _whole(grid)))
+        lowest[k * block : (k + 1) * block] = 1 - 2 ** int(np.clip(bits, 0, 31))
+    return lowest
+
+
+def _whole(grid: Grid) -> float:
+    """Whole numbers of current for one unit of it."""
+    return MANTISSA / grid.anchor * 2.0 ** (6 + grid.exponent)
 
 
 def _group(weights: np.ndarray, grid: Grid) -> np.ndarray:
@@ -196,7 +225,13 @@ def replay_cell(layout, u: np.ndarray):
     )
     pulses = encode(u / memory.input_range, sizes(inputs.shape[1] // 2))
     compartments = Compartments(
-        units.neurons, memory.tau, memory.dt, len(u), threshold, bias
+        units.neurons,
+        memory.tau,
+        memory.dt,
+        len(u),
+        threshold,
+        bias,
+        lowest_voltages(units, units.grids, units.block, memory.tau, memory.dt),
     )
     heard = np.zeros((*u.shape, len(threshold)), bool)
     arriving = np.zeros((len(u), len(threshold)), np.float32)

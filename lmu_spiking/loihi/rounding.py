@@ -33,6 +33,7 @@ def round_weights(
     top: int,
     rng: np.random.RandomState,
     anchored: bool = False,
+    bottom: int | None = None,
 ) -> np.ndarray:
     """Round ``weights`` to whole numbers of at most ``top``.
 
@@ -50,11 +51,14 @@ def round_weights(
         different rows are independent and every neuron is used.
     anchored : bool
         Make the largest weight ``top``, whatever it was, and the others make it good.
+    bottom : int, optional
+        What it is made if it is below 0; ``-top`` by default.
 
     Returns
     -------
     (r, n) ndarray of whole floats
     """
+    ends = -top if bottom is None else bottom, top
     rounded = np.zeros_like(weights)
     row, column = np.unravel_index(np.argmax(np.abs(weights)), weights.shape)
     for columns, gram in parts:
@@ -68,7 +72,7 @@ def round_weights(
             )
             at = np.ix_([row], columns[order])
             rounded[at] = _compensated(
-                weights[at], gram[np.ix_(order, order)], top, True
+                weights[at], gram[np.ix_(order, order)], top, ends
             )
         for group in groups:
             order = rng.permutation(len(columns))
@@ -78,11 +82,11 @@ def round_weights(
 
 
 def _compensated(
-    weights: np.ndarray, gram: np.ndarray, top: int, full: bool = False
+    weights: np.ndarray, gram: np.ndarray, top: int, ends=None
 ) -> np.ndarray:
     """Column by column, each error carried by the columns that follow.
 
-    ``full`` makes the first of them ``top``.
+    ``ends``, if any, are what the first of them becomes, below 0 and above.
     """
     # the upper factor of G^-1 is the inverse of the lower factor of G, read backwards
     inverse = np.linalg.inv(gram)
@@ -90,8 +94,8 @@ def _compensated(
     w, whole = weights.copy(), np.empty_like(weights)
     for c in range(w.shape[1]):
         whole[:, c] = np.clip(np.round(w[:, c]), -top, top)
-        if full and c == 0:
-            whole[:, c] = np.copysign(top, w[:, c])
+        if ends and c == 0:
+            whole[:, c] = np.where(w[:, c] < 0, *ends)
         error = (w[:, c] - whole[:, c]) / upper[c, c]
         w[:, c + 1 :] -= np.outer(error, upper[c, c + 1 :])
     return whole

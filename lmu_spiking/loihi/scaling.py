@@ -44,7 +44,8 @@ class Grid:
     top : int
         Largest whole number.
     anchor : float
-        The real weight, largest of all, that sets the scale; it is held as ``top``.
+        The real weight, largest of all, that sets the scale; it is held as ``top``
+        or, below 0, as `bottom`.
     exponent : int
         ``e`` of the core.
     """
@@ -53,6 +54,14 @@ class Grid:
     top: int
     anchor: float
     exponent: int
+
+    @property
+    def bottom(self) -> int:
+        """What an anchor below 0 is held as; one above it is held as ``top``.
+
+        With a bit lost its 63.5 levels are rounded down, which is -64.
+        """
+        return -self.top - (self.exponent < -1)
 
     @property
     def faintest(self) -> float:

@@ -9,42 +9,30 @@ somebody has given a builder of its own.
 import nengo
 from nengo import neurons as known
 
-from lmu_spiking.errors import MissingPackageError, ValidationError
+from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.noise import NoisyRectifiedLinear
 
-OFF_CHIP = "take its ensemble off the chip: network.config[ensemble].on_chip = False"
+OFF_CHIP = "network.config[ensemble].on_chip = False"
+HOST = f"take its ensemble off the chip: {OFF_CHIP}"
 BASES = (known.LIFRate, known.RectifiedLinear)  # that RegularSpiking may have
 
 
-def check_neurons(network: nengo.Network) -> None:
+def check_neuron_type(neuron_type, owner: str = "Ensemble") -> None:
     """Refuse neurons that Loihi lacks, or that nengo-loihi would build as others.
 
-    Ensembles that stay on the host may have any neurons.
+    Parameters
+    ----------
+    neuron_type : nengo.neurons.NeuronType
+    owner : str
+        What has it, for the error.
 
     Raises
     ------
     ValidationError
-        For the first ensemble on the chip whose neurons are not supported.
-    MissingPackageError
-        Without nengo-loihi.
     """
-    try:
-        from nengo_loihi.splitter import HostChipSplit
-    except ImportError:
-        raise MissingPackageError("nengo-loihi", "loihi") from None
-    on_chip = HostChipSplit(network).chip_objs
-    for ensemble in network.all_ensembles:
-        if ensemble in on_chip:
-            check_neuron_type(ensemble.neuron_type, str(ensemble))
-
-
-def check_neuron_type(neuron_type, owner: str = "Ensemble") -> None:
-    """Refuse a neuron type that Loihi lacks; ``owner`` is named in the error."""
     found = _fault(neuron_type)
     if found:
-        problem, remedy = found
-        where, value = f"{owner}.neuron_type", type(neuron_type).__name__
-        raise ValidationError(where, neuron_type, f"({value}) {problem}", remedy)
+        raise ValidationError(f"{owner}.neuron_type", neuron_type, *found)
 
 
 def _fault(neuron_type) -> tuple[str, str] | None:
@@ -65,23 +53,23 @@ def _fault(neuron_type) -> tuple[str, str] | None:
     if isinstance(neuron_type, known.AdaptiveLIF):
         return (
             "would be built as LIF, without adaptation",
-            f"use nengo.LIF, or {OFF_CHIP}",
+            f"use nengo.LIF, or {HOST}",
         )
     for base in (*_faithful(), nengo.RegularSpiking):
         if isinstance(neuron_type, base):
             return (
                 f"would be built as its base {base.__name__}",
-                f"use {base.__name__} itself, or {OFF_CHIP}",
+                f"use {base.__name__} itself, or {HOST}",
             )
     if not neuron_type.spiking:
         return (
             "has rates, and Loihi only spikes",
             "use its spiking counterpart, nengo.LIF or nengo.SpikingRectifiedLinear, "
-            f"or {OFF_CHIP}",
+            f"or {HOST}",
         )
     return (
         "does not exist on Loihi",
-        f"use nengo.LIF or nengo.SpikingRectifiedLinear, or {OFF_CHIP}",
+        f"use nengo.LIF or nengo.SpikingRectifiedLinear, or {HOST}",
     )
 
 
@@ -90,7 +78,7 @@ def _regular_fault(neuron_type) -> tuple[str, str] | None:
     if type(base) not in BASES:
         return (
             f"has the base type {type(base).__name__}, of which Loihi has no neurons",
-            f"use nengo.LIFRate() or nengo.RectifiedLinear(), or {OFF_CHIP}",
+            f"use nengo.LIFRate() or nengo.RectifiedLinear(), or {HOST}",
         )
     if base.amplitude != 1:
         return (

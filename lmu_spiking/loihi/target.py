@@ -47,6 +47,7 @@ from lmu_spiking.loihi.advice import (
     refusing,
 )
 from lmu_spiking.loihi.counts import Counts, count_chip, count_core, listen_to_host
+from lmu_spiking.loihi.noise_chip import check_noise, has_noisy, register
 
 CHUNK = 100  # steps between two looks at the user
 OPTIONS = ("n_chips", "snip_max_spikes_per_step", "allocator")  # of a board
@@ -184,9 +185,12 @@ def run_on(
     with refusing(str(target)), listening() as heard:
         start = time.perf_counter()
         check_network(network, precompute)
+        register()
         sim = _build(package, network, target, dt, seed, options, precompute, model)
         built = time.perf_counter()
         with sim:
+            if target is not Target.SIMREAL and has_noisy(network):
+                check_noise(sim)
             host = None if target is Target.BOARD else listen_to_host(sim)
             size = steps if target is Target.BOARD else CHUNK
             for done in range(0, steps, size):

@@ -245,11 +245,14 @@ REFUSED = {  # what is said, and of what
     ),
     r"Ensemble\(a\).gain: .* comes alone; give gain and bias": with_a(gain=np.ones(20)),
     r"Ensemble\(a\).bias: .* comes alone": with_a(bias=np.ones(20)),
-    r"Ensemble\(a\).neuron_type: PoissonSpiking.* is no neuron of the chip; use "
-    r"nengo.LIF\(\) .*on_chip = False$": with_a(neuron_type=POISSON),
-    r"neuron_type: LIFRate\(\) is no": with_a(neuron_type=nengo.LIFRate()),
+    r"Ensemble\(a\).neuron_type: PoissonSpiking.* at random, .*; use ": with_a(
+        neuron_type=POISSON
+    ),
+    r"neuron_type: LIFRate\(\) has rates.* or .*on_chip = False$": with_a(
+        neuron_type=nengo.LIFRate()
+    ),
     r"base_type=Tanh": with_a(neuron_type=nengo.RegularSpiking(nengo.Tanh())),
-    "Amplitude is not supported": with_a(
+    "has the amplitude 2 on its base type.* amplitude=2$": with_a(
         neuron_type=nengo.RegularSpiking(nengo.LIFRate(amplitude=2))
     ),
     "run_on.network: .* has no ensemble that is for the chip": nobody,
@@ -297,7 +300,7 @@ REFUSED = {  # what is said, and of what
     ),
 }
 SILENT = {  # what nengo-loihi runs as something else, without a word
-    r"Ensemble\(a\).neuron_type: AdaptiveLIF\(\) would run as its base class": with_a(
+    r"Ensemble\(a\).neuron_type: AdaptiveLIF\(\) would be built as LIF": with_a(
         neuron_type=nengo.AdaptiveLIF()
     ),
     r"Ensemble\(a\).neuron_type: Direct\(\) has no neurons": direct,

@@ -13,11 +13,11 @@ from lmu_spiking.tasks import Signal, white_noise
 
 SPEC = MemorySpec(n_neurons=32, order=2, theta=0.2, tau=0.05)
 U = 0.5 * np.sin(0.006 * np.arange(900)) + 0.3 * np.sin(0.011 * np.arange(900))
-KEYS = """target nrmse noise_nrmse window_nrmse window_noise_nrmse predicted_nrmse
-predicted_noise_nrmse predicted_window_nrmse predicted_window_noise_nrmse state_rmse
-predicted_state_rmse neurons order theta tau dt neuron_type spikes_per_s mean_rate cores
-synops_per_s synops_nonzero_per_s estimated_dynamic_watts advice seconds_build
-seconds_run versions""".split()
+KEYS = """target structure nrmse noise_nrmse window_nrmse window_noise_nrmse
+predicted_nrmse predicted_noise_nrmse predicted_window_nrmse
+predicted_window_noise_nrmse state_rmse predicted_state_rmse neurons order theta tau dt
+neuron_type spikes_per_s mean_rate cores synops_per_s synops_nonzero_per_s
+estimated_dynamic_watts advice seconds_build seconds_run versions""".split()
 
 
 @pytest.fixture

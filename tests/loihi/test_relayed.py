@@ -4,7 +4,7 @@ import pytest
 
 from lmu_spiking.errors import MappingError, ValidationError
 from lmu_spiking.ldn import LDN
-from lmu_spiking.loihi.deploy import deploy, structure_of
+from lmu_spiking.loihi.deploy import deploy
 from lmu_spiking.loihi.layout import lay_out
 from lmu_spiking.loihi.limits import CORE, CoreLimits, axon_bits, fits, weights_cores
 from lmu_spiking.loihi.memory import (
@@ -164,19 +164,6 @@ def test_relays_need_axons_and_neurons():
             )
     with pytest.raises(ValidationError, match="on one coordinate"):
         block_of_relays(600, [5000, 100], 5100)
-
-
-def test_deploy_takes_weights_where_they_fit_and_else_relays():
-    assert structure_of("auto", 600, "emulator") == "weights"
-    assert structure_of("auto", 6000, "emulator", chips=2) == "decode"
-    assert structure_of("auto", 6000, "core") == "weights"
-    assert structure_of("decode", 600, "core") == "decode"
-    with pytest.raises(ValidationError, match="structure='decode'"):
-        structure_of("weights", 6000, "emulator")
-    with pytest.raises(ValidationError, match=r"cores, .*structure='decode'"):
-        structure_of("weights", CORE.in_axons - 32, "emulator")
-    with pytest.raises(ValidationError, match="'auto', 'weights', 'decode'"):
-        structure_of("relays", 600, "core")
 
 
 @pytest.mark.slow

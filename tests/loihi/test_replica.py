@@ -64,6 +64,21 @@ def test_every_spike_is_the_emulators(loihi, options):
     np.testing.assert_allclose(emulated(laid_out, u), spikes, atol=1e-9)
 
 
+@pytest.mark.parametrize("least", [-0.3, -1.0, -np.inf])
+def test_voltages_below_zero_are_the_emulators(loihi, least):
+    """Far from the drives that the neurons are for, some are pushed below 0."""
+    still = {"voltage": nengo.dists.Choice([0])}
+    u = np.sign(U[:500]) * 0.9
+    options = {"tau": 0.05, "dt": DT, "signal": 0.3 * U, "input_range": 0.9}
+    found = []
+    for kind in (nengo.LIF(min_voltage=least, initial_state=still), "lif"):
+        neurons = chip_neurons(kind, "emulator")
+        laid_out = lay_out(LDN(2, 0.2), 40, neurons, target="emulator", **options)
+        found.append(replay(laid_out, u))
+        np.testing.assert_allclose(emulated(laid_out, u), found[-1], atol=1e-9)
+    assert (found[0] != found[1]).any()
+
+
 @pytest.mark.parametrize("kind", ["if", "lif"])
 def test_a_batch_is_its_inputs_alone(kind):
     laid_out = layout(kind=kind)

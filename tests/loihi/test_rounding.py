@@ -70,6 +70,8 @@ def test_the_anchored_entry_is_the_top_and_the_others_make_it_good(seed):
     parts = [(np.arange(12), gram)]
     q = round_weights(w, parts, TOP, np.random.RandomState(0), anchored=True)
     assert q[at] == np.copysign(TOP, w[at])
+    lower = round_weights(w, parts, TOP, np.random.RandomState(0), True, -TOP - 1)
+    assert lower[at] == (TOP if w[at] > 0 else -TOP - 1)
     held = np.zeros_like(w[at[0]])
     held[at[1]] = w[at] - q[at]  # the others as they were
     assert loss((w - q)[[at[0]]], gram)[0] < loss(held[None], gram)[0]

@@ -7,9 +7,9 @@ import pytest
 
 from lmu_spiking.ldn import LDN
 from lmu_spiking.loihi import target as module
-from lmu_spiking.loihi.layout import lay_out
+from lmu_spiking.loihi.layout import _rounded, held, lay_out
 from lmu_spiking.loihi.memory import ChipMemory
-from lmu_spiking.loihi.replica import integers
+from lmu_spiking.loihi.replica import integers, rows_in_integers
 from lmu_spiking.loihi.scaling import BIAS, THRESHOLD, factors, grid_of, largest_of
 from lmu_spiking.loihi.tuning import chip_neurons
 
@@ -90,12 +90,38 @@ def test_the_layout_holds_what_the_chip_will_hold(case):
         assert np.abs(np.round(whole[~top])).max(initial=0) <= grid.top
         assert np.count_nonzero(top) <= 1
         assert -2 <= grid.exponent <= 0
-        held = np.sign(whole) * np.minimum(np.abs(np.round(whole)), grid.top)
+        end = np.where(whole < 0, grid.bottom, grid.top)
         unit = 2 ** (6 + max(1 + grid.exponent, 0))
-        gap = weights[rows] - unit * held
-        np.testing.assert_array_equal(gap[~top], 0)
-        # two shifts turn a largest weight that is negative into one more
-        assert np.abs(gap).max() <= (unit if grid.exponent == -2 else 0)
+        wanted = unit * np.where(top, end, whole.round())
+        np.testing.assert_array_equal(weights[rows], wanted)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_is_held_of_weights_of_either_sign(case, sign):
+    """A negative anchor that loses a bit is one unit more, and that is known."""
+    tau, dt = case[2], case[5]
+    laid_out = layout(*case)
+    curves, decoding = laid_out.curves, laid_out.decoding
+    exact = sign * (
+        curves.encoding @ (curves.T @ laid_out.mapped.A @ curves.U) @ decoding.decoders
+    )
+    rest = laid_out.grids, curves, decoding.parts, laid_out.block, dt
+    real = _rounded(exact, laid_out.inputs, *rest, np.random.RandomState(0))
+    given = curves, real, laid_out.inputs, laid_out.grids, laid_out.block, tau, dt
+    whole, _, _, _ = rows_in_integers(*given)
+    kept = held(real, laid_out.grids, curves, laid_out.block, dt)
+    for k, grid in enumerate(laid_out.grids):
+        rows = slice(k * laid_out.block, (k + 1) * laid_out.block)
+        units = curves.gain[rows, None] / dt / grid.unit
+        on_chip = whole[rows] / 2 ** (6 + max(1 + grid.exponent, 0))
+        np.testing.assert_allclose(kept[rows] * units, on_chip, atol=1e-6)
+        changed = np.abs(real[rows] * units - on_chip) > 1e-6
+        at = np.argmax(np.abs(exact[rows] * units))
+        assert not np.delete(changed.ravel(), at).any()  # the anchor alone
+        if changed.any():
+            sunk = exact[rows].flat[at] < 0
+            assert on_chip.flat[at] == (grid.bottom if sunk else grid.top)
 
 
 @pytest.mark.parametrize("case", [*CASES[1:3], *CASES[4:6]])

@@ -9,7 +9,7 @@ from nengo_loihi import LoihiLIF, LoihiSpikingRectifiedLinear, add_params
 from lmu_spiking.adaptation import AdaptiveLIF
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.noise import NoisyRectifiedLinear
-from lmu_spiking.loihi.supported import check_neurons
+from lmu_spiking.loihi.target import check_network
 from lmu_spiking.neurons import PoissonPopulation
 
 
@@ -46,7 +46,7 @@ def network_of(neuron_type, on_chip=None):
     ],
 )
 def test_what_the_chip_has_passes(neuron_type):
-    check_neurons(network_of(neuron_type))
+    check_network(network_of(neuron_type))
 
 
 REFUSED = [
@@ -72,7 +72,7 @@ REFUSED = [
 @pytest.mark.parametrize(("neuron_type", "message"), REFUSED)
 def test_what_it_lacks_is_refused_with_a_way_out(neuron_type, message):
     with pytest.raises(ValidationError, match=message) as refusal:
-        check_neurons(network_of(neuron_type))
+        check_network(network_of(neuron_type))
     assert "\n" not in str(refusal.value)
     assert "tested" in str(refusal.value)
     assert type(neuron_type).__name__ in str(refusal.value)
@@ -80,7 +80,7 @@ def test_what_it_lacks_is_refused_with_a_way_out(neuron_type, message):
 
 @pytest.mark.parametrize(("neuron_type", "message"), REFUSED)
 def test_on_the_host_all_neurons_may_stay(neuron_type, message):
-    check_neurons(network_of(neuron_type, on_chip=False))
+    check_network(network_of(neuron_type, on_chip=False))
 
 
 def test_the_refused_subclass_would_have_been_another_neuron():
