@@ -90,8 +90,8 @@ class NoisyLayout:
         """Neurons, ``m``, without the silent one."""
         return len(self.curves.gain)
 
-    def measured_errors(self) -> dict:
-        """What `theory.predict` needs to know: the law's noise.
+    def measured_errors(self, states=None, start: int = 0) -> dict:
+        """What `theory.predict` needs to know: the law's noise, on any signal.
 
         What whole-number weights add is not told: they are spread so that it is small.
         """
