@@ -13,7 +13,8 @@ from scipy import stats
 
 from lmu_spiking.errors import ValidationError, check_seed, check_whole
 from lmu_spiking.loihi.budget import Budget, budget
-from lmu_spiking.loihi.cell import CellLayout, ChipCell, lay_out_cell
+from lmu_spiking.loihi.cell import CellLayout, lay_out_cell
+from lmu_spiking.loihi.cell_network import ChipCell
 from lmu_spiking.loihi.energy import estimate
 from lmu_spiking.loihi.replica import replay_cell
 from lmu_spiking.loihi.target import Run, run_on
