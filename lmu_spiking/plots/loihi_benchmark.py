@@ -51,7 +51,8 @@ def plot_window(ax, summary, asked):
     ax.set_xticks(ticks, [str(n) for n in ticks])
     ax.minorticks_off()
     ax.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], [".02", ".05", ".1", ".2", ".5"])
-    ax.legend(**SMALL)
+    ax.set_ylim(bottom=0.009)  # room for the legend
+    ax.legend(loc="lower left", **SMALL)
     return ax
 
 

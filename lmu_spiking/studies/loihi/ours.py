@@ -136,10 +136,10 @@ def measure_ours(case: Ours) -> dict:
 
 def _run(case: Ours, layout: Layout, u):
     """Spikes (T, m), and what the run took."""
-    nothing = {"lost_bits": 0, "overflows": 0, "warnings": 0, "cores": float("nan")}
-    nothing |= {"seconds_build": float("nan"), "seconds_run": float("nan")}
     if case.replica:
-        return replay(layout, u) / DT, nothing
+        unknown = ("lost_bits", "overflows", "warnings", "cores")
+        unknown += ("seconds_build", "seconds_run")
+        return replay(layout, u) / DT, dict.fromkeys(unknown, float("nan"))
     with nengo.Network(seed=case.seed) as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], DT))
         memory = ChipMemory(layout)

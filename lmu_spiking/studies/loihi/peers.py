@@ -210,8 +210,8 @@ def _summary(key: dict, group: pd.DataFrame) -> dict:
         row |= _interval(ran.nrmse_late, ("late", "late_low", "late_high"))
     why = sorted({re.sub(r"\(.*\)", "", text) for text in group.refused if text})
     return row | {
-        "lost_bits": int(group.lost_bits.max()),
-        "overflows": int(group.overflows.max()),
+        "lost_bits": float(group.lost_bits.max()),
+        "overflows": float(group.overflows.max()),
         "cores": float(ran.cores.mean()),
         "spikes_per_s": float(ran.spikes_per_s.mean()),
         "chip_spikes_per_s": float(ran.chip_spikes_per_s.mean()),
