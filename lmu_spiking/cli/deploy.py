@@ -219,8 +219,8 @@ def _report(row: dict) -> None:
         _tell_steps(row)
     for advice in row["advice"]:
         said = f"NengoLoihi: {advice['text']} ({advice['count']} times)"
-        if advice["kind"] == "structure":
-            said = f"Structure: {advice['text']}"
+        if advice["kind"] in ("structure", "input"):
+            said = f"{advice['kind'].capitalize()}: {advice['text']}"
         lines = wrap(said, 78)
         print("\n" + "\n  ".join(lines))
     print()
@@ -234,7 +234,8 @@ def _costs(row: dict) -> str:
     if row["cores"] is None:
         return f"{spikes} ({row['mean_rate']:.0f} Hz a neuron)"
     chips = f"{row['chips']} chip{'s' * (row['chips'] > 1)}"
-    costs = [f"{row['cores']} cores of {chips}", spikes]
+    cores = f"{row['cores']} core{'s' * (row['cores'] > 1)}"
+    costs = [f"{cores} of {chips}", spikes]
     if row["synops_per_s"] is not None:
         costs.append(f"{row['synops_per_s']:.3g} synops/s")
     if row["estimated_dynamic_watts"] is not None:

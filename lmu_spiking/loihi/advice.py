@@ -39,13 +39,13 @@ class Advice:
     kind : str
         ``"overflow"``, ``"lost bits"``, ``"time constant"``, ``"initial state"``,
         ``"intercepts"``, ``"noise"``, ``"learning"``, ``"host spikes"``,
-        ``"passthrough"``, ``"precompute"`` or ``"other"``; ``"structure"`` is of
-        `deploy`.
+        ``"passthrough"``, ``"precompute"`` or ``"other"``; ``"structure"`` and
+        ``"input"`` are of `deploy`.
     count : int
-        How often: steps of an overflow, input axons whose weights lost bits.
+        How often: steps of an overflow, axons whose weights lost bits, samples clipped.
     worst : float or None
-        Bits lost, or the largest time constant in seconds; None where nothing is
-        measured.
+        Bits lost, the largest time constant in seconds, or the largest input; None
+        where nothing is measured.
     text : str
         What it means and the remedy.
     """

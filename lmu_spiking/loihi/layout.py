@@ -16,6 +16,7 @@ Everything is one synapse away from the neurons: their own spikes with the weigh
 from dataclasses import dataclass
 
 import numpy as np
+from nengo.neurons import NeuronType
 from scipy.signal import lfilter
 
 from lmu_spiking.assembly import signal_moments, weights_of
@@ -36,6 +37,7 @@ from lmu_spiking.loihi.decoding import Decoding, measure_decoders
 from lmu_spiking.loihi.entry import PAIRS, enter
 from lmu_spiking.loihi.expected import measured_errors
 from lmu_spiking.loihi.limits import split
+from lmu_spiking.loihi.noise import NoisyRectifiedLinear
 from lmu_spiking.loihi.rounding import round_weights
 from lmu_spiking.loihi.scaling import Grid
 from lmu_spiking.loihi.tuning import MAX_RATE, REACH, Curves, choose_curves
@@ -151,6 +153,7 @@ def lay_out(
     max_rate = check_positive("max_rate", max_rate, "Hz")
     dt = check_positive("dt", dt, "seconds")
     n_neurons = check_whole("n_neurons", n_neurons, 1)
+    _check_neurons(neurons)
     block = _checked(ldn, dt, n_neurons, target, block)
     signal = SignalSpec() if signal is None else signal
     rng = np.random.RandomState(check_seed("seed", seed))
@@ -300,6 +303,21 @@ def _checked(ldn: LDN, dt: float, m: int, target: str, block) -> int:
             f"use at most {m // ldn.order}",
         )
     return block
+
+
+def _check_neurons(neurons) -> None:
+    """Refuse names, and neurons whose layout is another."""
+    if not isinstance(neurons, NeuronType):
+        raise ValidationError(
+            "neurons",
+            neurons,
+            "is no type of neuron",
+            "use nengo.SpikingRectifiedLinear() or nengo.LIF(), or tuning.chip_neurons",
+        )
+    if isinstance(neurons, NoisyRectifiedLinear):
+        raise ValidationError(
+            "neurons", neurons, "has a layout of its own", "use noisy.lay_out_noisy"
+        )
 
 
 def _block(m: int, order: int) -> int:

@@ -119,7 +119,7 @@ def build_noisy_memory(
     target : {"core", "simreal", "emulator"}
         What it is built for: the chip's synapse is rounded.
     seed : int
-        Of the relays' phases, and of the noise.
+        Of the noise.
     input_range : float, optional
         Largest input, beyond which it is clipped; by default that of ``u``.
     """
@@ -142,7 +142,7 @@ def build_noisy_memory(
     gain = np.abs(mapped.B * to_steps).max() / (FULL * LARGEST)  # of a side
     relays = max(RELAYS, int(np.ceil(gain * loudest * dt / FULL)))
     K_u = spread(mapped.B * to_steps / gain, relays)
-    _check_steps(K, n_neurons)
+    _check_steps(K, n_neurons, order)
 
     encoders = np.zeros((n_neurons + 1, order))
     encoders[np.arange(n_neurons), dimensions] = signs
@@ -307,10 +307,14 @@ def _decoder(top, kept, dt) -> float:
 def _relays(u, gain: float, side: int, dt: float) -> nengo.Ensemble:
     """Integrating neurons on the host, of the rate ``gain``, Hz, at ``|u| = 1``."""
     stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], dt))
+    phases = (np.arange(side) + 0.5) / side
     ensemble = nengo.Ensemble(
         2 * side,
         1,
-        neuron_type=nengo.SpikingRectifiedLinear(),
+        # in turn: then all count like one that is so many times as fast
+        neuron_type=nengo.SpikingRectifiedLinear(
+            initial_state={"voltage": nengo.dists.Samples(np.repeat(phases, 2))}
+        ),
         encoders=np.tile([[1.0], [-1.0]], (side, 1)),
         gain=np.full(2 * side, gain),
         bias=np.zeros(2 * side),
@@ -334,12 +338,13 @@ def _per_side(n_neurons: int, order: int) -> int:
     return side
 
 
-def _check_steps(K: np.ndarray, n_neurons: int) -> None:
+def _check_steps(K: np.ndarray, n_neurons: int, order: int) -> None:
     largest = int(np.abs(K).max())
     if largest > LARGEST:
+        pairs = -(-n_neurons * largest // (LARGEST * 2 * order))
         raise ValidationError(
             "build_noisy_memory.n_neurons",
             n_neurons,
             f"needs weights of {largest} steps, above the chip's {LARGEST}",
-            f"use at least {int(np.ceil(n_neurons * largest / LARGEST))} neurons",
+            f"use at least {2 * order * pairs} neurons, or a lower max_rate",
         )

@@ -37,7 +37,12 @@ import numpy as np
 from scipy.signal import lfilter
 
 from lmu_spiking.assembly import weights_of
-from lmu_spiking.errors import MappingError, ValidationError, check_positive
+from lmu_spiking.errors import (
+    MappingError,
+    ValidationError,
+    check_positive,
+    check_whole,
+)
 from lmu_spiking.ldn import LDN
 from lmu_spiking.loihi.arithmetic import effective_tau, rounded, synaptic_decay
 from lmu_spiking.loihi.decoding import Decoding, measure_decoders
@@ -238,6 +243,7 @@ def lay_out_relayed(
     a, b = (synaptic_decay(t, dt, target) for t in (tau, tau_relay))
     loop = map_onto_two(ldn, a, b, dt)
     n_relays = max(LEAST * d, n_neurons // RELAYS) if n_relays is None else n_relays
+    check_whole("n_relays", n_relays)
     if not LEAST * d <= n_relays <= CORE.in_axons - 2 * PAIRS:
         raise ValidationError(
             "n_relays",

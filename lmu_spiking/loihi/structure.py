@@ -4,10 +4,13 @@ Relays take fewer cores, and have the noise of so few neurons (`relayed`); fewer
 neurons, all to all, do better.  So a change of structure is never made in silence.
 """
 
-from lmu_spiking.errors import ValidationError
+import numpy as np
+
+from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.loihi.advice import Advice
 from lmu_spiking.loihi.entry import PAIRS
 from lmu_spiking.loihi.limits import CORES_PER_CHIP, weights_cores
+from lmu_spiking.loihi.noisy import NoisyLayout
 from lmu_spiking.loihi.target import Target
 
 STRUCTURES = ("auto", "weights", "decode")
@@ -28,6 +31,7 @@ def structure_of(structure: str, n_neurons: int, target: str, chips: int = 1) ->
             "is not a structure",
             f"use one of {', '.join(map(repr, STRUCTURES))}",
         )
+    check_whole("deploy.chips", chips, 1)
     if structure == "decode" or target == Target.CORE:
         return "decode" if structure == "decode" else "weights"
     try:
@@ -67,6 +71,24 @@ def relays_advice(n_neurons: int, n_relays: int, chips: int = 1) -> Advice:
         f"{most_all_to_all(chips)} neurons, all to all, fit and do better"
     )
     return Advice("structure", 1, None, text)
+
+
+def clipped_advice(layout, u: np.ndarray) -> tuple[Advice, ...]:
+    """What it means that inputs ``u`` (T,) are beyond the range of a layout.
+
+    On core nothing is clipped, but for noisy neurons, whose relays are made for it.
+    """
+    beyond = np.count_nonzero(np.abs(u) > layout.input_range * (1 + 1e-9))
+    if not beyond or (
+        layout.target == Target.CORE and not isinstance(layout, NoisyLayout)
+    ):
+        return ()
+    text = (
+        f"{beyond / len(u):.2g} of the samples are beyond input_range "
+        f"({layout.input_range:.3g}) and clipped, which no prediction knows of; "
+        f"use input_range={np.abs(u).max():.3g}"
+    )
+    return (Advice("input", int(beyond), float(np.abs(u).max()), text),)
 
 
 def most_all_to_all(chips: int = 1) -> int:

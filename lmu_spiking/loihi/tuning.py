@@ -116,7 +116,7 @@ def choose_curves(
         raise ValidationError(
             "max_rate",
             max_rate,
-            "is more than a spike in every step",
+            "is more than the fastest of these neurons can spike",
             f"use at most {highest:.3g} Hz",
         )
     onset = np.zeros((1, d)) if onset is None else onset
@@ -200,15 +200,23 @@ def chip_neurons(kind, target: str = "core") -> NeuronType:
     if isinstance(kind, str) and kind in known:
         still = None if target == "core" else {"voltage": nengo.dists.Choice([0])}
         return known[kind](initial_state=still)
+    if getattr(kind, "amplitude", 1) != 1:
+        raise ValidationError(
+            "neuron_type.amplitude",
+            kind.amplitude,
+            "must be 1: decoders are measured on whole spikes",
+            "leave it out, for decoders scale",
+        )
     raise ValidationError(
         "neuron_type",
         kind,
         "cannot be simulated on Loihi",
-        "use 'if', 'lif', or target='core'",
+        "use 'if', 'lif', or target='core' with a nengo.neurons.NeuronType",
     )
 
 
 def _on_chip(neurons: NeuronType) -> bool:
     """Whether the chip has exactly these neurons, not only ones like them."""
     plain = nengo.SpikingRectifiedLinear, nengo.LIF
-    return type(neurons) in plain or hasattr(neurons, "chip_spikes")
+    exact = type(neurons) in plain or hasattr(neurons, "chip_spikes")
+    return exact and getattr(neurons, "amplitude", 1) == 1

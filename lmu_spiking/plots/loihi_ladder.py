@@ -142,7 +142,8 @@ def _label(ax, x: float, base: float, top: float, step: dict, measure: str) -> N
 
 
 def _memory(row: dict) -> str:
-    kind = {"SpikingRectifiedLinear": "IF"}.get(row["neuron_type"], row["neuron_type"])
+    kind = {"SpikingRectifiedLinear": "IF", "NoisyRectifiedLinear": "noisy"}
+    kind = kind.get(row["neuron_type"], row["neuron_type"])
     return (
         f"{row['theta']:g} s in {row['neurons']:,} {kind} neurons, order {row['order']}"
     )
@@ -157,7 +158,7 @@ def _place(row: dict) -> str:
 def _costs(row: dict) -> str:
     costs = [f"NRMSE {row['nrmse']:.4f} (predicted {row['predicted_nrmse']:.4f})"]
     if row["cores"] is not None:
-        costs.append(f"{row['cores']} cores")
+        costs.append(f"{row['cores']} core{'s' * (row['cores'] > 1)}")
     costs.append(f"{row['spikes_per_s']:,.0f} spikes/s")
     watts = row["estimated_dynamic_watts"]
     if watts is not None:

@@ -139,6 +139,11 @@ def test_other_steps():
         (lambda: SPEC, {"seed": -1}, "deploy.seed: -1"),
         (lambda: SPEC, {"input_range": -1.0}, "input_range: -1.0 must be a positive"),
         (lambda: SPEC, {"max_rate": 1e4}, "max_rate: .* use at most"),
+        (
+            lambda: SPEC,
+            {"chips": "2"},
+            "deploy.chips: '2' must be a whole number of at least 1",
+        ),
         (lambda: "x", {}, "deploy.memory: 'x' must be a MemorySpec, LegendreMemory"),
         (
             lambda: memory(size_in=2),
@@ -165,6 +170,17 @@ def test_other_steps():
 def test_what_is_refused(build, options, message):
     with pytest.raises(ValidationError, match=message):
         deploy(build(), **({"target": "core"} | options))
+
+
+@pytest.mark.parametrize("structure", ["weights", "decode"])
+def test_what_is_clipped_is_told(loihi, structure):
+    laid = {"structure": structure, "signal": U, "n_relays": 16}
+    found = deploy(SPEC, "simreal", input_range=0.2, **laid)
+    (told,) = (a for a in found.advice if a.kind == "input")
+    assert told.worst == np.abs(U).max()
+    assert told.count >= np.count_nonzero(np.abs(U) > 0.2)
+    assert "input_range (0.2) and clipped" in told.text
+    assert not deploy(SPEC, "core", input_range=0.2, **laid).advice
 
 
 def test_a_layout_is_for_its_target():

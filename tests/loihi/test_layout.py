@@ -7,6 +7,7 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.ldn import LDN
 from lmu_spiking.loihi.entry import PAIRS, sizes
 from lmu_spiking.loihi.layout import lay_out
+from lmu_spiking.loihi.noise import NoisyRectifiedLinear
 from lmu_spiking.loihi.tuning import chip_neurons
 from lmu_spiking.spec import SignalSpec
 
@@ -154,3 +155,9 @@ def test_what_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         lay(**changes)
     assert issubclass(ValidationError, ValueError)
+
+
+def test_neurons_are_types_that_this_layout_is_for():
+    for kind, way_out in (("if", "chip_neurons"), (NoisyRectifiedLinear(), "noisy")):
+        with pytest.raises(ValidationError, match=f"neurons: .*{way_out}"):
+            lay_out(LDN(2, 0.1), 48, kind, target="core", tau=0.1, dt=0.001)

@@ -150,7 +150,7 @@ def test_six_thousand_neurons_need_fewer_cores_than_all_to_all():
 
 def test_relays_need_axons_and_neurons():
     neurons = chip_neurons("if")
-    for n_relays in (12, CORE.in_axons):
+    for n_relays in (12, 60.5, CORE.in_axons):
         with pytest.raises(ValidationError, match="n_relays"):
             lay_out_relayed(
                 SHORT,

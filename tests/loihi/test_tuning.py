@@ -103,6 +103,10 @@ def test_refusals_name_the_way_out():
         ValidationError, match=r"'poisson' cannot be .* use 'if', 'lif'"
     ):
         chip_neurons("poisson", "emulator")
+    with pytest.raises(ValidationError, match=r"target='core' with a nengo.neurons"):
+        chip_neurons("poisson", "core")
+    with pytest.raises(ValidationError, match=r"amplitude: 0.5 must be 1.*; leave it"):
+        chip_neurons(nengo.LIF(amplitude=0.5), "emulator")
 
 
 def test_voltages_begin_at_nothing_on_the_chip():
