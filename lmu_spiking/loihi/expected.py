@@ -146,11 +146,14 @@ def _decoded(layout, curves, decoding, x: np.ndarray) -> np.ndarray:
 
 
 def _around(layout, error: np.ndarray) -> np.ndarray:
+    return around(layout.ldn, layout.mapped, layout.dt, layout.curves, error)
+
+
+def around(ldn, mapped, dt: float, curves, error: np.ndarray) -> np.ndarray:
     """What ``error`` (T, d) of the decoded values adds to those carried, (T, d)."""
-    curves, mapped, ldn = layout.curves, layout.mapped, layout.ldn
-    Ad, _ = ldn.discretize(layout.dt)
+    Ad, _ = ldn.discretize(dt)
     again = curves.T @ Ad @ curves.U
-    a = np.exp(-layout.dt / mapped.synapse.tau)
+    a = np.exp(-dt / mapped.synapse.tau)
     driven = (1 - a) * error @ (curves.T @ mapped.A @ curves.U).T
     state, states = np.zeros(ldn.order), np.zeros_like(driven)
     for k in range(1, len(driven)):

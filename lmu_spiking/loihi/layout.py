@@ -38,6 +38,7 @@ from lmu_spiking.loihi.entry import PAIRS, enter
 from lmu_spiking.loihi.expected import measured_errors
 from lmu_spiking.loihi.limits import split
 from lmu_spiking.loihi.noise import NoisyRectifiedLinear
+from lmu_spiking.loihi.reach import LOUD, NEARER, carried_noise, nearer, noise_gain
 from lmu_spiking.loihi.rounding import round_weights
 from lmu_spiking.loihi.scaling import Grid
 from lmu_spiking.loihi.tuning import MAX_RATE, REACH, Curves, choose_curves
@@ -164,6 +165,7 @@ def lay_out(
     window = ldn.steps(dt)
     moments = states[window:].T @ states[window:] / (len(u) - window)
     weigh = None if readouts is None else weights_of(readouts, moments)
+    onset = ldn.simulate(np.full(2 * window, SUDDENLY * np.sqrt(np.mean(u**2))), dt)
     curves = choose_curves(
         ldn,
         mapped,
@@ -174,11 +176,24 @@ def lay_out(
         rng,
         max_rate=max_rate,
         weights=weigh,
-        onset=ldn.simulate(np.full(2 * window, SUDDENLY * np.sqrt(np.mean(u**2))), dt),
+        onset=onset,
         block=block,
     )
-    x = _exercised(states @ curves.T.T, curves, a, rng)
-    decoding = measure_decoders(curves, x, a, dt, target, rng, 2 * window)
+
+    def decoded(curves, reach):
+        x = _exercised(states @ curves.T.T, curves, a, rng, reach)
+        return measure_decoders(curves, x, a, dt, target, rng, 2 * window)
+
+    decoding, loop = decoded(curves, REACH), (ldn, mapped, dt)
+    if noise_gain(*loop, curves, decoding.residual) > LOUD:
+        sudden = np.abs(onset @ curves.T.T).max(axis=0)
+        tried = [(curves, decoding)]
+        for reach in NEARER:
+            near = nearer(curves, reach, sudden)
+            tried.append((near, decoded(near, reach)))
+        curves, decoding = min(
+            tried, key=lambda each: carried_noise(*loop, each[0], each[1].residual)
+        )
     recurrent = curves.encoding @ (curves.T @ mapped.A @ curves.U) @ decoding.decoders
     column = curves.encoding @ (curves.T @ mapped.B)
     grids: tuple[Grid, ...] = ()
@@ -266,12 +281,12 @@ def _expected(ldn: LDN, dt: float, signal, input_range) -> tuple[np.ndarray, flo
     return u, check_positive("input_range", input_range)
 
 
-def _exercised(x, curves: Curves, a: float, rng) -> np.ndarray:
+def _exercised(x, curves: Curves, a: float, rng, reach: float = REACH) -> np.ndarray:
     """The states with what noise adds to them: every coordinate moves by itself.
 
     Decoders of a coordinate that the signal hardly moves would not be determined.
     """
-    room = (curves.radii / REACH) ** 2
+    room = (curves.radii / reach) ** 2
     missing = np.sqrt(np.maximum(room - x.var(axis=0), LOOSE * room))
     b = a**2
     noise = lfilter([1.0], [1.0, -b], rng.standard_normal(x.shape), axis=0)
