@@ -219,7 +219,7 @@ def _report(row: dict) -> None:
         _tell_steps(row)
     for advice in row["advice"]:
         said = f"NengoLoihi: {advice['text']} ({advice['count']} times)"
-        if advice["kind"] in ("structure", "input"):
+        if advice["kind"] in ("structure", "input", "error"):
             said = f"{advice['kind'].capitalize()}: {advice['text']}"
         lines = wrap(said, 78)
         print("\n" + "\n  ".join(lines))

@@ -39,8 +39,8 @@ class Advice:
     kind : str
         ``"overflow"``, ``"lost bits"``, ``"time constant"``, ``"initial state"``,
         ``"intercepts"``, ``"noise"``, ``"learning"``, ``"host spikes"``,
-        ``"passthrough"``, ``"precompute"`` or ``"other"``; ``"structure"`` and
-        ``"input"`` are of `deploy`.
+        ``"passthrough"``, ``"precompute"`` or ``"other"``; ``"structure"``,
+        ``"input"`` and ``"error"`` are of `deploy`.
     count : int
         How often: steps of an overflow, axons whose weights lost bits, samples clipped.
     worst : float or None

@@ -26,7 +26,7 @@ from lmu_spiking.loihi.memory import (
 from lmu_spiking.loihi.noise import NoisyRectifiedLinear
 from lmu_spiking.loihi.noisy import NoisyLayout, lay_out_noisy
 from lmu_spiking.loihi.relayed import RelayedLayout, lay_out_relayed
-from lmu_spiking.loihi.structure import clipped_advice, relays_advice, structure_of
+from lmu_spiking.loihi.structure import foreseen, relays_advice, structure_of
 from lmu_spiking.loihi.target import Run, Target, run_on
 from lmu_spiking.loihi.tuning import MAX_RATE, chip_neurons
 from lmu_spiking.networks.memory import LegendreMemory
@@ -230,8 +230,8 @@ def deploy(
         if structure == "auto" and form == "decode":
             asked = wanted["n_neurons"]
             chosen = (relays_advice(asked, layout.n_relays, chips),)
-    chosen += clipped_advice(layout, heard)
     predicted = predict(layout, heard, lead=lead)
+    chosen += foreseen(layout, heard, predicted)
     with nengo.Network(label="deployed", seed=seed) as model:
         network = _put(layout, heard)
     held = None

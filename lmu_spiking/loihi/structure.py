@@ -12,8 +12,10 @@ from lmu_spiking.loihi.entry import PAIRS
 from lmu_spiking.loihi.limits import CORES_PER_CHIP, weights_cores
 from lmu_spiking.loihi.noisy import NoisyLayout
 from lmu_spiking.loihi.target import Target
+from lmu_spiking.theory import window_delays
 
 STRUCTURES = ("auto", "weights", "decode")
+HOPELESS = 0.5  # of the signal, an error that is told before the run
 
 
 def structure_of(structure: str, n_neurons: int, target: str, chips: int = 1) -> str:
@@ -89,6 +91,24 @@ def clipped_advice(layout, u: np.ndarray) -> tuple[Advice, ...]:
         f"use input_range={np.abs(u).max():.3g}"
     )
     return (Advice("input", int(beyond), float(np.abs(u).max()), text),)
+
+
+def foreseen(layout, u: np.ndarray, predicted) -> tuple[Advice, ...]:
+    """What is known to go wrong before inputs ``u`` (T,) are run."""
+    return clipped_advice(layout, u) + hopeless_advice(layout, predicted)
+
+
+def hopeless_advice(layout, predicted) -> tuple[Advice, ...]:
+    """That a memory will not hold its window, by its prediction."""
+    error = predicted.nrmse(window_delays(layout))
+    if error < HOPELESS:
+        return ()
+    text = (
+        f"the window is predicted to be wrong by {error:.2g} of the signal: this "
+        "memory does not hold it; use more neurons, a lower order, a longer theta or a "
+        "higher max_rate"
+    )
+    return (Advice("error", 1, float(error), text),)
 
 
 def most_all_to_all(chips: int = 1) -> int:

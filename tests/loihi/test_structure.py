@@ -57,3 +57,13 @@ def test_relays_that_were_not_asked_for_are_told(monkeypatch):
     assert "32 relays" in said
     asked = deploy(spec, "core", structure="decode", **keywords)
     assert asked.row["structure"] == "decode" and asked.advice == ()
+
+
+@pytest.mark.parametrize("n, hopeless", [(48, True), (600, False)])
+def test_a_memory_that_cannot_hold_its_window_is_told(n, hopeless):
+    spec = MemorySpec(n_neurons=n, order=6, theta=0.1, tau=0.05)
+    done = deploy(spec, "core", neuron_type="if", duration=1.0)
+    told = [each.text for each in done.advice if each.kind == "error"]
+    assert bool(told) == hopeless
+    if hopeless:
+        assert "does not hold it; use more neurons" in told[0]
