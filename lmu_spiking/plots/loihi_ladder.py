@@ -44,11 +44,12 @@ def plot_ladder(ax, ladder, measure: str = "delay"):
         color = SHADES[step["step"].split(" + ")[-1]]
         ax.bar(k, step[measure], WIDTH, bases[k], color=color, zorder=2)
         ax.plot([k - WIDTH / 2, k + 1 + WIDTH / 2], [tops[k]] * 2, color=GREY, lw=0.7)
-        _label(ax, k, bases[k], tops[k], step, measure)
+        _label(ax, k, max(bases[k], guesses[k]), tops[k], step, measure)
     n = len(steps)
     ax.bar(n, total[measure], WIDTH, color=BLACK, zorder=2)
-    _label(ax, n, 0.0, total[measure], total, measure)
-    at, marks = np.arange(n + 1), [*guesses, total[f"predicted_{measure}"]]
+    mark = total[f"predicted_{measure}"]
+    _label(ax, n, mark, total[measure], total, measure)
+    at, marks = np.arange(n + 1), [*guesses, mark]
     ax.hlines(marks, at - 0.42, at + 0.42, color=BLACK, lw=2.6, zorder=3)
     ax.hlines(marks, at - 0.42, at + 0.42, color="white", lw=1, zorder=4)
     words = ["\n+ ".join(NAMES[p] for p in s["step"].split(" + ")) for s in steps]
@@ -122,7 +123,7 @@ def deployed(deployment):
 
 
 def _label(ax, x: float, base: float, top: float, step: dict, measure: str) -> None:
-    """Interval and number over a bar."""
+    """Interval and number over a bar, and over what it stands or is marked at."""
     low, high = step[f"{measure}_low"], step[f"{measure}_high"]
     offset = top - step[measure]
     highest = max(base, top)
