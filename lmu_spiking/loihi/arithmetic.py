@@ -20,9 +20,10 @@ import numpy as np
 from nengo.neurons import LIF, NeuronType
 
 from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.loihi.limits import INTEGERS
 
 TARGETS = ("core", "simreal", "emulator", "board")
-DECAY = 2**12  # levels of a decay
+DECAY = 2**INTEGERS.decay_bits  # levels of a decay
 
 
 def rounded(target: str) -> bool:

@@ -41,21 +41,13 @@ class ChipMemory(nengo.Network):
     ):
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         self.layout, inputs = layout, layout.inputs
-        curves, chip = layout.curves, layout.target != "core"
         synapse = nengo.Lowpass(layout.tau)
         with self:
             self.input = nengo.Node(size_in=1, label="input")
-            self.neurons = driven(
-                layout.n_neurons,
-                curves.neurons,
-                encoders=curves.encoders,
-                gain=curves.gain,
-                bias=curves.bias,
-                label="memory",
-            )
+            self.neurons = _stage(layout, "memory")
             self.pulses = None
             source = self.input
-            if chip:
+            if layout.target != "core":
                 inputs = widened(inputs, pulses)
                 self.pulses = _pulses(self.input, layout.input_range, inputs.shape[1])
                 source = self.pulses.neurons
@@ -132,7 +124,7 @@ class RelayedMemory(nengo.Network):
             self.relayed = nengo.Probe(self.relays.neurons, label="relayed")
 
 
-def _stage(stage: Stage, label: str) -> nengo.Ensemble:
+def _stage(stage: Layout | Stage, label: str) -> nengo.Ensemble:
     curves = stage.curves
     return driven(
         len(curves.gain),

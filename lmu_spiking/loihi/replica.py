@@ -11,8 +11,11 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.arithmetic import DECAY, is_leaky, membrane_decay, synaptic_decay
 from lmu_spiking.loihi.entry import sizes
 from lmu_spiking.loihi.layout import Layout
+from lmu_spiking.loihi.limits import INTEGERS
 from lmu_spiking.loihi.pulses import encode
 from lmu_spiking.loihi.scaling import MANTISSA, Grid, factors
+
+INPUT, CURRENT = INTEGERS.accumulator_bits, INTEGERS.current_bits
 
 
 def replay(layout: Layout, u: np.ndarray) -> np.ndarray:
@@ -96,11 +99,13 @@ class Compartments:
         """Which spike, (B, n) bool, after ``arriving`` (B, n) from synapses."""
         current, voltage = self.current, self.voltage
         current = np.sign(current) * ((np.abs(current) * self.kept) >> 12)
-        current = _wrapped(current + _wrapped(arriving.astype(np.int64), 21), 23)
+        current = _wrapped(
+            current + _wrapped(arriving.astype(np.int64), INPUT), CURRENT
+        )
         if self.leaky:
             voltage = np.sign(voltage) * ((np.abs(voltage) * self.stays) >> 12)
-        driven = _wrapped(current + self.bias, 23)
-        voltage = np.clip(voltage + driven, self.lowest, 2**23 - 1)
+        driven = _wrapped(current + self.bias, CURRENT)
+        voltage = np.clip(voltage + driven, self.lowest, 2**CURRENT - 1)
         if self.hold:
             voltage[self.held > 0] = 0
         spiked = voltage > self.threshold

@@ -24,9 +24,9 @@ from lmu_spiking.loihi.arithmetic import (
     membrane_decay,
     synaptic_decay,
 )
+from lmu_spiking.loihi.limits import INTEGERS
 
-THRESHOLD = (2**17 - 1) * 2**6  # the largest
-BIAS = (2**12 - 1) * 2**7  # the largest
+THRESHOLD, BIAS = INTEGERS.threshold_max, INTEGERS.bias_max
 MANTISSA = 255  # of the largest weight, before the last bit goes to the sign
 LEAST = -2  # exponent: one bit lost
 OUTLYING = 4.0  # times the mean of its group; what is larger is clipped, and made good
