@@ -49,6 +49,10 @@ class ParamsFileError(LMUSpikingError, OSError):
     """A file that should hold trained parameters is missing, corrupt or unreadable."""
 
 
+class NotANumberError(LMUSpikingError, FloatingPointError):
+    """A signal became NaN while a simulator ran."""
+
+
 class MissingPackageError(LMUSpikingError, ImportError):
     """An optional package is missing; the message names the extra that brings it."""
 

@@ -1,0 +1,5 @@
+"""A compiled simulator for Nengo networks."""
+
+from lmu_spiking.simulator.simulator import Simulator
+
+__all__ = ["Simulator"]

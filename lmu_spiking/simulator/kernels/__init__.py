@@ -1,0 +1,1 @@
+"""Compiled kernels, and the loop that runs them."""

@@ -1,0 +1,224 @@
+r"""Random spikes, each a function of its seed, trial, step and neuron alone.
+
+Numbers come from a counter, not from a state: neuron :math:`i` of a population in step
+:math:`k` hashes :math:`i` under two keys of that step, so that nothing depends on the
+order in which neurons or trials are simulated.  The hash is the three-round integer
+finaliser with the multipliers that Ettinger's search found least biased
+(https://github.com/skeeto/hash-prospector), with the second key added between rounds;
+keys are SplitMix64 (Steele, Lea, Flood 2014) of the seed and the step.
+
+Counts are drawn by inversion.  With :math:`u` uniform, the count is the number of
+:math:`k \ge 1` with :math:`u < S_k`,
+
+.. math:: S_k = P(N \ge k), \qquad S_1 = 1 - e^{-\lambda}, \qquad
+          S_{k+1} = S_k - e^{-\lambda} \lambda^k / k!.
+
+The uniforms are the midpoints of :math:`2^{32}` cells, fine where :math:`u` is small.
+"""
+
+import math
+
+import numpy as np
+from numba import uint32, uint64
+
+from lmu_spiking.simulator.kernels.algebra import kernel
+
+SMALL = 0.5  # mean counts up to which the series and three terms are vectorised
+LARGE = 12.0  # beyond which inversion takes longer than rejection
+CELL = 2.0**-32
+
+
+@kernel
+def mix64(x):
+    """SplitMix64's finaliser."""
+    x = uint64(x ^ (x >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+    x = uint64(x ^ (x >> uint64(27))) * uint64(0x94D049BB133111EB)
+    return uint64(x ^ (x >> uint64(31)))
+
+
+@kernel
+def step_key(seed, step):
+    """64 bits for a step."""
+    return mix64(uint64(seed + uint64(step) * uint64(0x9E3779B97F4A7C15)))
+
+
+@kernel
+def hash32(i, key0, key1):
+    """32 bits for neuron ``i``; the casts keep numba from widening to 64 bits."""
+    x = uint32(i + key0)
+    x = uint32(x ^ uint32(x >> uint32(17)))
+    x = uint32(x * uint32(0xED5AD4BB))
+    x = uint32(x ^ uint32(x >> uint32(11)))
+    x = uint32(x * uint32(0xAC4C1B51))
+    x = uint32(x + key1)
+    x = uint32(x ^ uint32(x >> uint32(15)))
+    x = uint32(x * uint32(0x31848BAB))
+    return uint32(x ^ uint32(x >> uint32(14)))
+
+
+@kernel
+def by_inversion(u, mean):
+    """The count with survival ``u``, for moderate means."""
+    p = math.exp(-mean)
+    survival, k = -math.expm1(-mean), 0
+    while u < survival and k < 1000:
+        k += 1
+        p *= mean / k
+        survival -= p
+        if p < 1e-18 and k > mean:
+            break
+    return float(k)
+
+
+@kernel
+def by_rejection(mean, seed):
+    """Transformed rejection with squeeze (PTRS, Hörmann 1993), for large means."""
+    root = math.sqrt(mean)
+    b = 0.931 + 2.53 * root
+    a = -0.059 + 0.02483 * b
+    inverse = 1.1239 + 1.1328 / (b - 3.4)
+    sure = 0.9277 - 3.6224 / (b - 2)
+    while True:
+        seed = uint64(seed + uint64(0x9E3779B97F4A7C15))
+        bits = mix64(seed)
+        # 2^-53 keeps both uniforms inside (0, 1)
+        u = (float(bits >> uint64(11)) + 0.5) * 2.0**-53 - 0.5
+        seed = uint64(seed + uint64(0x9E3779B97F4A7C15))
+        v = (float(mix64(seed) >> uint64(11)) + 0.5) * 2.0**-53
+        us = 0.5 - abs(u)
+        k = math.floor((2 * a / us + b) * u + mean + 0.43)
+        if us >= 0.07 and v <= sure:
+            return float(k)
+        if k < 0 or (us < 0.013 and v > us):
+            continue
+        left = math.log(v * inverse / (a / (us * us) + b))
+        if left <= k * math.log(mean) - mean - math.lgamma(k + 1.0):
+            return float(k)
+
+
+@kernel
+def draw(mean, i, key):
+    """One Poisson count of any mean: of neuron ``i`` under the key of a step."""
+    if mean <= 0.0:
+        return 0.0
+    if mean < LARGE:
+        bits = hash32(uint32(i), uint32(key), uint32(key >> uint64(32)))
+        return by_inversion((float(bits) + 0.5) * CELL, mean)
+    if not mean < np.inf:
+        return np.nan
+    return by_rejection(mean, mix64(uint64(key + uint64(i))))
+
+
+@kernel
+def poisson_each(y, rates, counts, dt, height, first, key):
+    """Counts of any mean one by one; a rate below zero makes spikes below zero.
+
+    ``counts``: neurons that an entry stands for, one number or one for each.
+    """
+    for i in range(len(y)):
+        rate = float(rates[i])
+        if math.isnan(rate):
+            y[i] = np.nan
+            continue
+        mean = abs(rate) * float(counts[i if len(counts) > 1 else 0]) * dt
+        n = draw(mean, first + i, key)
+        y[i] = height * (n if rate >= 0 else -n)
+
+
+@kernel
+def poisson(y, rates, dt, height, first, key):
+    """Counts of many neurons, vectorised where means are small; ``y`` = counts height.
+
+    Five or more spikes of a neuron in a step are rare there and drawn one by one.
+    """
+    T = y.dtype.type
+    zero, one, half = T(0), T(1), T(0.5)
+    step, tall, cell = T(dt), T(height), T(CELL)
+    most, unusual = T(SMALL / dt), uint32(0)
+    for i in range(len(rates)):
+        unusual = uint32(unusual | uint32(not (zero <= rates[i] <= most)))
+    if unusual:
+        poisson_each(y, rates, np.ones(1, y.dtype), dt, height, first, key)
+        return
+    key0, key1 = uint32(key), uint32(key >> uint64(32))
+    key0 = uint32(key0 + uint32(first))
+    rare = uint32(0)  # whether a neuron has five spikes or more
+    for i in range(len(y)):
+        u = T(hash32(uint32(i), key0, key1)) * cell + half * cell
+        x = rates[i] * step
+        # 1 - exp(-x) = x (1 - x/2 (1 - x/3 (1 - ...)))
+        tail = one - x * T(1 / 6) * (one - x * T(1 / 7) * (one - x * T(1 / 8)))
+        tail = one - x * T(1 / 4) * (one - x * T(1 / 5) * tail)
+        s = x * (one - x * half * (one - x * T(1 / 3) * tail))
+        p = (one - s) * x
+        n = tall if u < s else zero
+        s -= p
+        n += tall if u < s else zero
+        p *= x * half
+        s -= p
+        n += tall if u < s else zero
+        p *= x * T(1 / 3)
+        s -= p
+        n += tall if u < s else zero
+        y[i] = n
+        rare = uint32(rare | uint32(u < s - p * x * T(1 / 4)))
+    if rare:
+        for i in range(len(y)):
+            if y[i] > T(3.5) * tall:
+                y[i] = height * draw(float(rates[i]) * dt, first + i, key)
+
+
+@kernel
+def poisson_runs(y, rates, runs, dt, height, first, key):
+    """Counts where neighbours have the same rate: its thresholds are found once.
+
+    ``runs`` (k, 2): start and stop, counted as ``first`` is.
+    """
+    T = y.dtype.type
+    tall, zero = T(height), T(0)
+    key0, key1 = uint32(key), uint32(key >> uint64(32))
+    for k in range(len(runs)):
+        a, b = runs[k, 0] - first, runs[k, 1] - first
+        part = y[a:b]
+        mean = float(rates[a]) * dt
+        if mean == 0.0:
+            for i in range(len(part)):
+                part[i] = zero
+            continue
+        if not (0.0 < mean <= SMALL):
+            poisson_each(
+                part, rates[a:b], np.ones(1, y.dtype), dt, height, first + a, key
+            )
+            continue
+        p, s = math.exp(-mean), -math.expm1(-mean)
+        t1 = uint32(s / CELL)
+        t2 = uint32((s - p * mean) / CELL)
+        t3 = uint32((s - p * mean * (1 + mean / 2)) / CELL)
+        t4 = uint32((s - p * mean * (1 + mean / 2 * (1 + mean / 3))) / CELL)
+        rare, key2 = uint32(0), uint32(key0 + uint32(first + a))
+        for i in range(len(part)):
+            bits = hash32(uint32(i), key2, key1)
+            n = tall if bits < t1 else zero
+            n += tall if bits < t2 else zero
+            n += tall if bits < t3 else zero
+            part[i] = n
+            rare = uint32(rare | uint32(bits < t4))
+        if rare:
+            for i in range(len(part)):
+                if part[i] > T(2.5) * tall:
+                    part[i] = height * draw(mean, first + a + i, key)
+
+
+@kernel
+def stochastic(y, rates, dt, height, first, key):
+    """``r dt`` rounded up or down at random; a rate below zero gives them below zero."""
+    T = y.dtype.type
+    step, tall, cell, zero = T(dt), T(height), T(CELL), T(0)
+    key0, key1 = uint32(key), uint32(key >> uint64(32))
+    key0 = uint32(key0 + uint32(first))
+    for i in range(len(y)):
+        u = T(hash32(uint32(i), key0, key1)) * cell
+        mean = abs(rates[i]) * step
+        whole = np.floor(mean)
+        n = whole + (T(1) if u < mean - whole else zero)
+        y[i] = tall * (n if rates[i] >= zero else -n)

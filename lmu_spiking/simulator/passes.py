@@ -1,0 +1,215 @@
+"""What makes a program shorter before it is written down; each takes and gives nodes.
+
+Order among nodes does not matter here, `schedule` restores it.
+"""
+
+import numpy as np
+
+from lmu_spiking.simulator.matrices import changes, heard
+from lmu_spiking.simulator.opcodes import Code
+from lmu_spiking.simulator.regions import Region
+from lmu_spiking.simulator.steps import Along, Listed, Node, Runs, Step, Whole
+
+PRODUCTS = (Code.ENCODE_RUNS, Code.GATHER, Code.DOT_COLUMNS)
+
+
+class Uses:
+    """Who touches what: steps by the base of their regions."""
+
+    def __init__(self, nodes: list[Node], watched: list[Region]):
+        self.by_base: dict[int, list[tuple[Region, Step, bool]]] = {}
+        for node in nodes:
+            for step in node.steps:
+                for region in step.written:
+                    self._note(region, step, True)
+                for region in step.reads:
+                    self._note(region, step, False)
+        for region in watched:  # by a probe
+            self._note(region, None, False)
+
+    def _note(self, region, step, writes):
+        entry = (region, step, writes)
+        self.by_base.setdefault(id(region.base), []).append(entry)
+
+    def of(self, region: Region):
+        """``(region, step, writes)`` of all that overlap a region."""
+        found = self.by_base.get(id(region.base), ())
+        return [entry for entry in found if entry[0].overlaps(region)]
+
+
+def is_zero_fill(step: Step) -> bool:
+    """Whether a step only resets to 0."""
+    return step.code == Code.FILL and not np.any(step.operands[1].what)
+
+
+def drop_zeros(nodes: list[Node], watched: list[Region]) -> list[Node]:
+    """Leave out sums of what is always 0: unused inputs of ensembles, above all."""
+    uses = Uses(nodes, watched)
+
+    def always_zero(region: Region) -> bool:
+        written = [s for _, s, writes in uses.of(region) if writes]
+        if any(s is None or not is_zero_fill(s) for s in written):
+            return False
+        flat = region.base.initial_value.reshape(-1)
+        return not np.any(flat[region.start : region.end])
+
+    sums = (*PRODUCTS, Code.DOT_ROWS, Code.AXPY, Code.ADD, Code.MULTIPLY_ADD)
+    for node in nodes:
+        node.steps = [
+            step
+            for step in node.steps
+            if not (step.code in sums and any(map(always_zero, step.reads)))
+        ]
+    return nodes
+
+
+def fold_gains(nodes: list[Node], watched: list[Region], constant) -> list[Node]:
+    """``J += gain (W x)`` as ``J += (gain W) x``, where ``W x`` serves nothing else."""
+    uses = Uses(nodes, watched)
+    home = {id(step): node for node in nodes for step in node.steps}
+    for node in list(nodes):
+        for step in list(node.steps):
+            if step.code not in (Code.MULTIPLY_ADD, Code.AXPY):
+                continue
+            gain, source = constant(step.operands[1].what), step.operands[2].what
+            if gain is None:
+                continue
+            others = [s for _, s, _ in uses.of(source) if s is not step]
+            makers = [s for s in others if s is None or not is_zero_fill(s)]
+            if len(makers) != 1 or makers[0] is None or len(makers) == len(others):
+                continue
+            product = makers[0]
+            if product.code not in PRODUCTS or product.incs[0].key != source.key:
+                continue
+            former = home[id(product)]
+            if len(former.steps) != 1 or former is node:
+                continue
+            y = step.operands[0].what
+            node.steps[node.steps.index(step)] = _scaled(product, gain, y)
+            node.ops += former.ops
+            former.steps, former.ops = [], []
+    return [node for node in nodes if node.ops]
+
+
+def _scaled(product: Step, gain: np.ndarray, y: Region) -> Step:
+    """A product into ``y`` instead, its rows times ``gain``."""
+    operands = list(product.operands)
+    operands[0] = Along(y)
+    gain = np.broadcast_to(gain, (product.n,))
+    if product.code == Code.ENCODE_RUNS:
+        runs = operands[1]
+        of = np.repeat(runs.rows[:, 2], runs.rows[:, 1] - runs.rows[:, 0])
+        return heard(y, of, gain * runs.weights, operands[2].what)
+    if product.code == Code.GATHER:
+        operands[1] = Along(gain * operands[1].what)
+    else:
+        columns = operands[3].a
+        weights = operands[1].what.reshape(columns, -1) * gain
+        operands[1] = Along(weights.ravel())
+    return product.but(operands=operands, incs=[y])
+
+
+def trim_fills(nodes: list[Node], watched: list[Region]) -> list[Node]:
+    """Reset only what something reads or adds to."""
+    used: dict[int, np.ndarray] = {}
+
+    def mark(region: Region):
+        size = region.base.size
+        mask = used.setdefault(id(region.base), np.zeros(size, bool))
+        if region.whole:
+            mask[region.start : region.end] = True
+        else:
+            mask[region.entries] = True
+
+    for node in nodes:
+        for step in node.steps:
+            if step.code != Code.FILL:
+                for region in step.touched:
+                    mark(region)
+    for region in watched:
+        mark(region)
+    found = []
+    for node in nodes:
+        found.append(node)
+        for step in [s for s in node.steps if s.code == Code.FILL]:
+            node.steps.remove(step)
+            y = step.sets[0]
+            mask = used.get(id(y.base))
+            if mask is not None:
+                pieces = _pieces(step, y, mask[y.start : y.end])
+                found += [Node(list(node.ops), [piece]) for piece in pieces]
+    return found
+
+
+def _pieces(step: Step, y: Region, mask: np.ndarray) -> list[Step]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.view(np.int8), [0]])))
+    found = []
+    for a, b in edges.reshape(-1, 2):
+        piece = Region(y.base, y.start + int(a), int(b - a))
+        operands = [Along(piece), step.operands[1]]
+        found.append(step.but(n=piece.size, operands=operands, sets=[piece]))
+    return found
+
+
+def find_equal_rates(nodes: list[Node], constant) -> list[Node]:
+    """Poisson neurons whose neighbours always have the same rate, run by run.
+
+    Nodes in order.  ``known`` has, for what lies along an axis, where it may differ
+    between neighbours.
+    """
+    known: dict[tuple, np.ndarray] = {}
+    for node in nodes:
+        for step in node.steps:
+            differs = _differs(step, known, constant)
+            if step.code == Code.POISSON:
+                _take_runs(step, known)
+            for region in step.written:
+                stale = [k for k in known if k[0] == id(region.base)]
+                for key in stale:
+                    if key[1] < region.end and region.start < key[1] + key[2]:
+                        if key != region.key or differs is None:
+                            del known[key]
+            if differs is not None:
+                key = step.written[0].key
+                if step.incs and key in known:
+                    known[key] = known[key] | differs
+                elif not step.incs:
+                    known[key] = differs
+    return nodes
+
+
+def _take_runs(step: Step, known: dict) -> None:
+    differs = known.get(step.reads[0].key)
+    if differs is None or 8 * (1 + np.count_nonzero(differs)) > len(differs):
+        return
+    edges = np.flatnonzero(np.concatenate([[True], differs[1:], [True]]))
+    rows = np.column_stack([edges[:-1], edges[1:]])
+    step.code = Code.POISSON_RUNS
+    step.operands.append(Runs(rows, step.n))
+
+
+def _differs(step: Step, known: dict, constant) -> np.ndarray | None:
+    """Where what a step writes (or adds) may differ between neighbours."""
+    if not step.along or len(step.written) != 1 or step.written[0].size != step.n:
+        return None
+    differs = np.zeros(step.n, bool)
+    for operand in step.operands[1:]:
+        if isinstance(operand, Along):
+            value = constant(operand.what)
+            if value is not None:
+                if step.code == Code.DOT_COLUMNS:
+                    value = value.reshape(-1, step.n).T
+                differs |= changes(value)
+            elif isinstance(operand.what, Region) and operand.what.key in known:
+                differs |= known[operand.what.key]
+            else:
+                return None
+        elif isinstance(operand, Runs) and operand.weights is not None:
+            rows = operand.rows
+            of = np.repeat(rows[:, 2], rows[:, 1] - rows[:, 0])
+            differs |= changes(of) | changes(operand.weights)
+        elif isinstance(operand, Listed):
+            differs |= changes(operand.values)
+        elif not isinstance(operand, Whole) and step.code != Code.DOT_COLUMNS:
+            return None
+    return differs

@@ -1,0 +1,275 @@
+"""Lowering: a network's operators become a table of integers over arenas of numbers.
+
+Nengo builds and optimizes the operators.  Each is lowered to steps (`lowering`), which
+`passes` make fewer and `schedule` puts in order, populations tile by tile.  Here they
+get their addresses: what changes lies in the state, of which each trial has its own;
+constants and indices are shared.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from nengo.builder.node import SimPyFunc
+from nengo.builder.processes import SimProcess
+
+from lmu_spiking.simulator import passes, schedule
+from lmu_spiking.simulator.lowering import Context, lower
+from lmu_spiking.simulator.lowering.processes import Input, made_ahead
+from lmu_spiking.simulator.opcodes import FIRST, TILE, WIDTH, Code
+from lmu_spiking.simulator.regions import Region, region_of
+from lmu_spiking.simulator.steps import (
+    Along,
+    Arenas,
+    Listed,
+    Node,
+    Pair,
+    Runs,
+    Step,
+    Stream,
+    Whole,
+    Work,
+    cut_into_tiles,
+    tile_starts,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What `machine.advance` runs, and what Python does in between.
+
+    Attributes
+    ----------
+    table : (R, WIDTH) int64 ndarray
+    segments : list of (2,) ndarray, or operator
+        Rows to run, and operators that Nengo steps, in their order.
+    state : (S,) ndarray
+        Initial values of all that changes.
+    const : (C,) ndarray
+    index : (I,) int64 ndarray
+    places : dict of signal to (bool, int)
+        Whether a base signal is constant, and its address there.
+    kept : dict of int
+        Ids of the base signals that have no place of their own, and why.
+    streams : list of operators
+        With random numbers, in the order of their seeds.
+    inputs : list of Input
+    probes : list of nengo.Probe
+    sizes : (P,) int ndarray
+        Numbers in a sample of each.
+    """
+
+    table: np.ndarray
+    segments: list
+    state: np.ndarray
+    const: np.ndarray
+    index: np.ndarray
+    places: dict
+    streams: list
+    inputs: list[Input]
+    probes: list
+    sizes: np.ndarray
+    nodes: list[Node] = field(repr=False, default_factory=list)
+
+    @property
+    def columns(self) -> int:
+        """Numbers that come from outside in a step."""
+        return sum(i.size for i in self.inputs)
+
+
+def compile_program(model, step_order, dependents, dtype) -> Program:
+    """Lower a built model.
+
+    Parameters
+    ----------
+    model : nengo.builder.Model
+    step_order : list of operators
+    dependents : dict of operator to set of operators
+    dtype : float32 or float64
+    """
+    dtype = np.dtype(dtype)
+    written = {
+        id(s.base) for op in step_order for s in (*op.sets, *op.incs, *op.updates)
+    }
+    context = Context(model.dt, dtype.itemsize == 4, written)
+    nodes = [lower(op, context) for op in step_order]
+    _make_ahead(nodes, context, model)
+    probed = [model.sig[probe]["in"] for probe in model.probes]
+    watched = [region_of(signal) for signal in probed]
+
+    def constant(what):
+        """Values of constants, and of regions that never change."""
+        if not isinstance(what, Region):
+            return np.asarray(what)
+        if id(what.base) in written or not what.whole:
+            return None
+        return what.base.initial_value.reshape(-1)[what.start : what.end]
+
+    nodes = passes.drop_zeros(nodes, watched)
+    nodes = passes.fold_gains(nodes, watched, constant)
+    nodes = passes.trim_fills(nodes, watched)
+    nodes = schedule.ordered(nodes, dependents)
+    nodes = passes.find_equal_rates(nodes, constant)
+    nodes = schedule.tile(nodes, dependents, watched)
+    buffers = schedule.scratch(nodes, watched)
+    return _Writer(dtype, written, context).write(nodes, buffers, model, watched)
+
+
+def _make_ahead(nodes: list[Node], context: Context, model) -> None:
+    """Functions of time alone run ahead, where no other Python could notice."""
+    python = [n for n in nodes if any(s.code is None for s in n.steps)]
+    ops = [n.ops[0] for n in python]
+    if any(not isinstance(op, SimPyFunc) or op.x_passed for op in ops):
+        return
+    for node, op in zip(python, ops, strict=True):
+        if op.output is None:
+            continue
+        steps = made_ahead(op, context, region_of(op.output))
+        if steps is not None:
+            node.steps = steps
+
+
+class _Writer:
+    """Gives addresses to regions and constants, and writes rows."""
+
+    def __init__(self, dtype, written: set[int], context: Context):
+        self.dtype, self.written, self.context = dtype, written, context
+        self.state: list[np.ndarray] = []
+        self.const: list[np.ndarray] = []
+        self.index: list[np.ndarray] = []
+        self.lengths = {"state": 0, "const": 0, "index": 0}
+        self.places: dict = {}
+        self.known: dict[int, tuple[np.ndarray, int]] = {}
+
+    def write(self, nodes, buffers, model, watched) -> Program:
+        self.work = self._put("state", np.zeros(self.context.work))
+        most = max(buffers.values(), default=-1) + 1
+        self.buffers = [self._put("state", np.zeros(TILE)) for _ in range(most)]
+        self.scratch = buffers
+        rows, segments, first = [], [], 0
+        for node in nodes:
+            if node.tiled:
+                head = np.zeros(WIDTH, np.int64)
+                head[:3] = Code.TILED, node.steps[0].n, len(node.steps)
+                rows.append(head)
+            for step in node.steps:
+                if step.code is None:
+                    if len(rows) > first:
+                        segments.append(np.array([first, len(rows)]))
+                    segments.append(step.op)
+                    first = len(rows)
+                else:
+                    rows.append(self.row(step))
+        for k, region in enumerate(watched):
+            rows.append(self._probe(region, k))
+        if len(rows) > first:
+            segments.append(np.array([first, len(rows)]))
+        for op in model.operators:  # what nothing uses has a place as well
+            for signal in op.all_signals:
+                if not signal.sparse and not self._elided(signal.base):
+                    self.place(signal.base)
+        table = np.array(rows, np.int64).reshape(-1, WIDTH)
+        return Program(
+            table=table,
+            segments=segments,
+            state=self._arena(self.state, self.dtype),
+            const=self._arena(self.const, self.dtype),
+            index=self._arena(self.index, np.int64),
+            places=self.places,
+            streams=self.context.streams,
+            inputs=self.context.inputs,
+            probes=list(model.probes),
+            sizes=np.array([r.size for r in watched], np.int64),
+            nodes=nodes,
+        )
+
+    def _arena(self, parts, dtype):
+        return np.concatenate([np.zeros(0, dtype), *parts]).astype(dtype, copy=False)
+
+    def _put(self, arena: str, values) -> int:
+        """Address of new numbers at the end of an arena."""
+        values = np.ravel(values)
+        at = self.lengths[arena]
+        kind = np.int64 if arena == "index" else self.dtype
+        getattr(self, arena).append(values.astype(kind))
+        self.lengths[arena] += values.size
+        return at
+
+    def _elided(self, base) -> bool:
+        return (id(base), 0, base.size) in self.scratch
+
+    def place(self, base) -> tuple[bool, int]:
+        """Whether a base signal is constant, and its address."""
+        if base not in self.places:
+            constant = id(base) not in self.written
+            arena = "const" if constant else "state"
+            self.places[base] = constant, self._put(arena, base.initial_value)
+        return self.places[base]
+
+    def constants(self, values: np.ndarray) -> int:
+        """Address of constants; the same array is kept once."""
+        if id(values) not in self.known:
+            self.known[id(values)] = values, self._put("const", values)
+        return self.known[id(values)][1]
+
+    def address(self, what) -> tuple[int, int]:
+        """Address of a region or of constants, and how it moves along the axis."""
+        if not isinstance(what, Region):
+            return -1 - self.constants(what), 1
+        if what.key in self.scratch:
+            return self.buffers[self.scratch[what.key]], 0
+        constant, at = self.place(what.base)
+        at += what.start
+        return (-1 - at if constant else at), 1
+
+    def row(self, step: Step) -> np.ndarray:
+        """One row of the table."""
+        row = np.zeros(WIDTH, np.int64)
+        row[:FIRST] = step.code, step.n
+        for k, operand in enumerate(step.operands):
+            at = FIRST + 2 * k
+            row[at : at + 2] = self.operand(operand)
+        return row
+
+    def operand(self, operand) -> tuple[int, int]:
+        """The two numbers of an operand."""
+        match operand:
+            case Along(what):
+                return self.address(what)
+            case Whole(what, tail):
+                return self.address(what)[0], tail
+            case Pair(a, b):
+                return a, b
+            case Stream(seed):
+                return seed, 0
+            case Work(tail):
+                return self.work, tail
+            case Listed(values, tail, of):
+                values = np.asarray(values, dtype=np.int64)
+                if of is not None:
+                    values = values + self._base(of)[1]
+                return self._put("index", values), tail
+            case Runs(rows, n, weights):
+                rows = cut_into_tiles(np.asarray(rows, np.int64))
+                if weights is not None:
+                    rows[:, 3] += self.constants(weights)
+                starts = self._put("index", tile_starts(rows, n))
+                return starts, self._put("index", rows)
+            case Arenas(bases=bases):
+                kinds = [int(self._base(b)[0]) for b in bases]
+                return kinds[0], kinds[-1]
+        raise TypeError(f"{operand!r} is no operand")
+
+    def _base(self, of) -> tuple[bool, int]:
+        """Arena and address of a base, or of constants."""
+        if isinstance(of, np.ndarray):
+            return True, self.constants(of)
+        return self.place(of)
+
+    def _probe(self, region: Region, k: int) -> np.ndarray:
+        """A row that records a region."""
+        if not region.whole:
+            raise NotImplementedError("a probe of scattered entries")
+        row = np.zeros(WIDTH, np.int64)
+        row[:FIRST] = Code.PROBE, region.size
+        row[FIRST], row[FIRST + 2] = self.address(region)[0], k
+        return row

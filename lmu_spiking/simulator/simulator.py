@@ -1,0 +1,428 @@
+"""`Simulator`: Nengo networks in machine code."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import nengo
+import numpy as np
+from nengo.builder.processes import SimProcess
+from nengo.exceptions import SimulatorClosed
+from nengo.utils.progress import Progress, ProgressTracker
+
+from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
+from lmu_spiking.simulator import trials as drawn
+from lmu_spiking.simulator.compiled import advance, first_nan
+from lmu_spiking.simulator.program import compile_program
+from lmu_spiking.simulator.records import Data, Record
+from lmu_spiking.simulator.signals import Signals
+from lmu_spiking.simulator.sources import Sources
+
+BLOCK = 0.1  # seconds between two looks at the keyboard
+MOST = 16384  # steps in a block
+BYTES = 2**28  # that a block's inputs and samples may take
+SNAPSHOT = 2**27  # bytes of state up to which a block can be run again
+
+
+class Simulator(nengo.Simulator):
+    """A drop-in for `nengo.Simulator` that runs whole stretches in machine code.
+
+    Parameters
+    ----------
+    network, dt, seed, model, progress_bar, optimize
+        As in `nengo.Simulator`.
+    dtype : {"float32", "float64"}
+        Of all signals.
+    trials : int, optional
+        Independent realisations to run side by side: random spikes, noise that is
+        injected into ensembles, and initial states of neurons differ.  Probe data gain
+        a leading axis.
+    noise_seed : int, optional
+        Draws the noise (all of the above) anew, whatever the network's seeds.
+    inputs : dict of nengo.Node to array_like, optional
+        Replaces the output of nodes without input: (T, size) for all trials, or
+        (trials, T, size); repeated where the run is longer.
+    threads : int, optional
+        That trials are shared among; all cores by default.
+
+    Attributes
+    ----------
+    program : Program
+        What the network was lowered to.
+
+    Notes
+    -----
+    Deterministic networks equal `nengo.Simulator`'s to rounding, random ones in
+    distribution: spikes are functions of seed, trial, step and neuron, the same for any
+    number of threads and after each `reset`.  Nodes with Python functions of an input,
+    and operators without a kernel, run as Nengo runs them between compiled stretches.
+
+    Examples
+    --------
+    >>> with nengo.Network(seed=1) as model:
+    ...     ensemble = nengo.Ensemble(100, 1, neuron_type=nengo.LIF())
+    ...     probe = nengo.Probe(ensemble, synapse=0.01)
+    >>> with Simulator(model, trials=4, progress_bar=False) as sim:
+    ...     sim.run(0.1)
+    >>> sim.data[probe].shape
+    (4, 100, 1)
+    """
+
+    def __init__(
+        self,
+        network,
+        dt=0.001,
+        seed=None,
+        model=None,
+        progress_bar=True,
+        optimize=True,
+        *,
+        dtype="float32",
+        trials=None,
+        noise_seed=None,
+        inputs=None,
+        threads=None,
+    ):
+        self.closed = True  # until Nengo's constructor is done
+        self.dtype = _checked_dtype(dtype)
+        self.trials = None if trials is None else check_whole("trials", trials, 1)
+        self.noise_seed = (
+            None if noise_seed is None else check_whole("noise_seed", noise_seed, 0)
+        )
+        self.threads = (
+            os.cpu_count() or 1 if threads is None else check_whole("threads", threads, 1)
+        )
+        self.program = None
+        self._given = inputs or {}
+        super().__init__(network, dt, seed, model, progress_bar, optimize)
+
+    def reset(self, seed=None):
+        """Back to the beginning; ``seed`` for processes, as in `nengo.Simulator`."""
+        if self.closed:
+            raise SimulatorClosed("Cannot reset closed Simulator.")
+        if seed is not None:
+            self.seed = seed
+        if self.program is None:
+            self._lower()
+        program, n = self.program, self.trials or 1
+        self._state[...] = drawn.states(program, self._step_order, n, self.noise_seed)
+        self._keys = drawn.seeds(program, n, self.noise_seed)
+        self.rng = np.random.RandomState(self.seed)
+        self._start()
+        self.clear_probes()
+        self._clock(0)
+        self._per_step = None
+
+    def _lower(self) -> None:
+        """The program, and arrays for it."""
+        self.program = program = compile_program(
+            self.model, self._step_order, self.dg, self.dtype
+        )
+        n = self.trials or 1
+        self._state = np.empty((n, len(program.state)), self.dtype)
+        sparse = {s: a for s, a in self.signals.items() if s.sparse}
+        self._signals = [
+            Signals(program, self.model, state, program.const, sparse)
+            for state in self._state
+        ]
+        self.signals = self._signals[0]
+        self._sources = [
+            Sources(program, self.model, given)
+            for given in _columns_given(self._given, program, self.model, self.trials)
+        ]
+        for probe in program.probes:
+            shape = self.model.sig[probe]["in"].shape
+            period = 1 if probe.sample_every is None else probe.sample_every / self.dt
+            record = Record(shape, self.trials, period, self.dtype)
+            self._sim_data[probe] = record
+        self._periods = np.array([r.period for r in self._records], float)
+        self.data = Data(self._sim_data)
+
+    @property
+    def _records(self) -> list[Record]:
+        return [self._sim_data[probe] for probe in self.program.probes]
+
+    def _start(self) -> None:
+        """Random numbers to processes, in the order in which Nengo hands them out."""
+        made = {id(i.op): k for k, i in enumerate(self.program.inputs)}
+        python = {id(s) for s in self.program.segments if not isinstance(s, np.ndarray)}
+        self._python: dict[int, list] = {}
+        for sources in self._sources:
+            sources.reset()
+        for op in self._step_order:
+            if id(op) in python:
+                self._python[id(op)] = self._steps_of(op)
+            elif id(op) in made:
+                self._start_input(op, made[id(op)])
+            elif isinstance(op, SimProcess):
+                op.process.get_rng(self.rng)
+
+    def _steps_of(self, op) -> list:
+        """Nengo's own step functions, one for each trial."""
+        first = self.rng.get_state()
+        made = []
+        for signals in self._signals:
+            self.rng.set_state(first)
+            made.append(op.make_step(signals, self.dt, self.rng))
+        return made
+
+    def _start_input(self, op, k: int) -> None:
+        """The same input for all trials, but noise of their own for ensembles."""
+        process = isinstance(op, SimProcess)
+        first = self.rng.get_state()
+        for trial, sources in enumerate(self._sources):
+            if process:
+                self.rng.set_state(first)
+                rng = op.process.get_rng(self.rng)
+                if op.mode == "inc" and (trial or self.noise_seed is not None):
+                    entropy = [int(rng.randint(2**31)), trial, self.noise_seed or 0]
+                    sequence = np.random.SeedSequence(entropy)
+                    rng = np.random.RandomState(np.random.MT19937(sequence))
+            sources.start(k, rng if process else None)
+
+    def _clock(self, n: int) -> None:
+        self._n_steps, self._time = n, n * self.dt
+        for signals in self._signals:
+            signals.at_step(n, self.dt)
+
+    def clear_probes(self):
+        """Forget what was probed."""
+        for record in self._records:
+            record.clear()
+        self.data.reset()
+
+    def step(self):
+        """One step of ``dt`` seconds."""
+        self._run(1, lambda n: None)
+
+    def run_steps(self, steps, progress_bar=None):
+        """``steps`` steps of ``dt`` seconds.
+
+        Ctrl-C ends them within a fraction of a second by a `KeyboardInterrupt`; what
+        was simulated until then stays in ``data``, and the run can go on.
+        """
+        bar = self.progress_bar if progress_bar is None else progress_bar
+        progress = Progress("Simulating", "Simulation", steps)
+        with ProgressTracker(bar, progress) as tracker:
+            self._run(steps, lambda n: tracker.total_progress.step(n))
+
+    def _run(self, steps: int, report) -> None:
+        """Blocks of steps, each short enough to be interrupted."""
+        if self.closed:
+            raise SimulatorClosed("Simulator cannot run because it is closed.")
+        compiled = not self._python
+        with _Patience(compiled) as patience, self._workers() as pool:
+            while steps > 0:
+                n = min(steps, self._block())
+                start = time.perf_counter()
+                done, error = self._advance(n, pool)
+                steps -= done
+                self._per_step = (time.perf_counter() - start) / max(done, 1)
+                report(done)
+                if error is not None:
+                    raise error
+                if patience.over:
+                    raise KeyboardInterrupt
+
+    def _workers(self):
+        """Threads for trials, where there are several."""
+        n = min(self.threads, self.trials or 1)
+        return ThreadPoolExecutor(n) if n > 1 and not self._python else _Alone()
+
+    def _block(self) -> int:
+        """Steps in the next block."""
+        if self._per_step is None:
+            return 8
+        per_step = self.program.columns * len(self._sources)
+        per_step += int(self.program.sizes.sum()) * (self.trials or 1)
+        room = BYTES // max(1, per_step * self.dtype.itemsize)
+        return int(max(1, min(MOST, room, BLOCK / self._per_step)))
+
+    def _advance(self, n: int, pool) -> tuple[int, Exception | None]:
+        """Run up to ``n`` steps; how many, and what stopped them."""
+        inputs = np.zeros((len(self._sources), n, self.program.columns), self.dtype)
+        error = None
+        for sources, values in zip(self._sources, inputs, strict=True):
+            made, failed = sources.fill(values, self._n_steps)
+            if made < n:
+                n, error = made, failed
+        snapshot = None
+        if not self._python and self._state.nbytes <= SNAPSHOT:
+            snapshot = self._state.copy()
+        done, failed = self._stretch(n, inputs, pool)
+        error = failed or error
+        bad = self._where_nan()
+        if bad is not None:
+            if snapshot is not None:
+                done = self._until_nan(snapshot, done, inputs)
+            error = self._nan_error(done + 1)
+        self._commit(done)
+        return done, error
+
+    def _stretch(self, n: int, inputs, pool):
+        """``n`` steps of all trials; probes fill ``self._out``."""
+        sizes = self.program.sizes
+        samples = [r.samples_in(self._n_steps, n) for r in self._records]
+        ends = np.cumsum(np.concatenate([[0], sizes * np.array(samples, np.int64)]))
+        self._offsets = ends[:-1].astype(np.int64)
+        trials = len(self._state)
+        self._out = np.empty((trials, int(ends[-1])), self.dtype)
+        self._counts = np.zeros((trials, len(sizes)), np.int64)
+        if self._python:
+            return self._step_by_step(n, inputs)
+        whole = np.array([0, len(self.program.table)])
+        list(pool.map(lambda t: self._call(t, whole, inputs, n), range(trials)))
+        return n, None
+
+    def _call(self, trial: int, rows, inputs, n: int, first: int = 0) -> None:
+        program = self.program
+        advance(
+            program.table,
+            rows,
+            self._state[trial],
+            program.const,
+            program.index,
+            self._keys[trial],
+            inputs[trial % len(inputs)][first : first + n],
+            self._out[trial],
+            self._offsets,
+            self._periods,
+            self._counts[trial],
+            self._n_steps + first,
+            n,
+        )
+
+    def _step_by_step(self, n: int, inputs) -> tuple[int, Exception | None]:
+        """The same with Nengo's own steps in between."""
+        segments = [
+            s if isinstance(s, np.ndarray) else self._python[id(s)]
+            for s in self.program.segments
+        ]
+        old = np.seterr(invalid="raise", divide="ignore")
+        done, start = 0, self._n_steps
+        try:
+            for k in range(n):
+                for trial, signals in enumerate(self._signals):
+                    signals.at_step(start + k + 1, self.dt)
+                    for segment in segments:
+                        if isinstance(segment, np.ndarray):
+                            self._call(trial, segment, inputs, 1, k)
+                        else:
+                            segment[trial]()
+                done += 1
+        except BaseException as error:  # raised again once the steps are kept
+            return done, error
+        finally:
+            np.seterr(**old)
+        return done, None
+
+    def _commit(self, done: int) -> None:
+        """Keep ``done`` steps."""
+        n_steps = self._n_steps
+        for k, record in enumerate(self._records):
+            m, size = record.samples_in(n_steps, done), int(self.program.sizes[k])
+            first = self._offsets[k]
+            block = self._out[:, first : first + m * size]
+            record.append(block.reshape(len(block), m, size))
+        self._clock(n_steps + done)
+
+    def _where_nan(self):
+        """Trial and place of a NaN, or None."""
+        for trial, state in enumerate(self._state):
+            at = first_nan(state)
+            if at >= 0:
+                return trial, at
+        return None
+
+    def _until_nan(self, snapshot, done: int, inputs) -> int:
+        """Run the block again up to the step before the first NaN."""
+        self._state[...] = snapshot
+        self._counts[...] = 0
+        whole = np.array([0, len(self.program.table)])
+        for k in range(done):
+            for trial in range(len(self._state)):
+                self._call(trial, whole, inputs, 1, k)
+            if self._where_nan() is not None:
+                return k
+        return done
+
+    def _nan_error(self, step: int) -> NotANumberError:
+        """Which signal it was: the first in the order of the program."""
+        trial, _ = self._where_nan()
+        signals = self._signals[trial]
+        for node in self.program.nodes:
+            for region in (r for s in node.steps for r in s.written):
+                base = region.base
+                if base in self.program.places and region.whole:
+                    values = np.ravel(signals[base])[region.start : region.end]
+                    if np.isnan(values).any():
+                        return NotANumberError(
+                            f"signal {base.name!r}: became NaN in step "
+                            f"{self._n_steps + step} ({(self._n_steps + step) * self.dt:g}"
+                            " s); look for a division by zero or an unstable loop there"
+                        )
+        return NotANumberError(f"a signal became NaN in step {self._n_steps + step}")
+
+    def close(self):
+        """Closes the simulator; its data stay."""
+        super().close()
+        self._signals = self._sources = self._state = None
+
+
+class _Alone:
+    """Stands for a pool of one thread."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    map = staticmethod(map)
+
+
+class _Patience:
+    """Keeps Ctrl-C until a block of compiled steps is done."""
+
+    def __init__(self, wanted: bool):
+        main = threading.current_thread() is threading.main_thread()
+        self.over, self._wanted = False, wanted and main
+
+    def __enter__(self):
+        if self._wanted:
+            self._before = signal.getsignal(signal.SIGINT)
+            self._wanted = self._before is signal.default_int_handler
+        if self._wanted:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_):
+        if self._wanted:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, *_):
+        self.over = True
+
+
+def _checked_dtype(dtype) -> np.dtype:
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.dtype("float32"), np.dtype("float64")):
+        raise ValidationError(
+            "Simulator.dtype", dtype, "is no precision here", "use float32 or float64"
+        )
+    return found
+
+
+def _columns_given(given: dict, program, model, trials) -> list[dict]:
+    """Inputs that replace those of nodes, for all trials alike or for each."""
+    by_signal = {id(model.sig[node]["out"]): node for node in given}
+    found: list[dict] = [{}]
+    each = any(np.ndim(v) == 3 for v in given.values())
+    if each or trials:
+        found = [{} for _ in range(trials or 1)]
+    return found

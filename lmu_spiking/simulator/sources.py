@@ -1,0 +1,141 @@
+"""Inputs from outside the program, made some steps ahead.
+
+Nengo's own processes are made for all steps at once, with the random numbers that they
+would draw one by one; functions of time and other processes are called step by step.
+"""
+
+import numpy as np
+from nengo.builder.processes import SimProcess
+from nengo.dists import Gaussian, Uniform
+from nengo.processes import PresentInput, WhiteNoise, WhiteSignal
+
+
+class Sources:
+    """The columns of a program's input.
+
+    Parameters
+    ----------
+    program : Program
+    model : nengo.builder.Model
+    given : dict of int to (T, size) ndarray
+        Columns that are given, by the number of the input.
+    """
+
+    def __init__(self, program, model, given=None):
+        self.inputs, self.columns = program.inputs, program.columns
+        self.model, self.dt = model, model.dt
+        self.given = given or {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget how far the inputs have come; `start` each of them again."""
+        self.makers: dict = {}
+        self.callers: dict = {}
+
+    def start(self, k: int, rng) -> None:
+        """Set up input ``k`` with its random numbers."""
+        op, shape = self.inputs[k].op, self.inputs[k].shape
+        if k in self.given:
+            self.makers[k] = _given(self.given[k])
+        elif not isinstance(op, SimProcess):
+            self.callers[k] = _function(op, shape, self.model)
+        else:
+            process = op.process
+            state = process.make_state((0,), shape, self.dt, dtype=np.float64)
+            make = VECTORISED.get(type(process).make_step)
+            made = make and make(process, shape, self.dt, rng, state)
+            if made:
+                self.makers[k] = made
+            else:
+                self.callers[k] = process.make_step((0,), shape, self.dt, rng, state)
+
+    def fill(self, out: np.ndarray, step: int) -> tuple[int, Exception | None]:
+        """Values of the steps after ``step`` into ``out`` (n_steps, columns).
+
+        Functions are called in the order in which Nengo would call them.
+
+        Returns
+        -------
+        n : int
+            Steps that there are values for.
+        error : Exception or None
+            What ended them early.
+        """
+        for k, make in self.makers.items():
+            out[:, self._columns(k)] = make(step, len(out))
+        calls = [(self._columns(k), call) for k, call in self.callers.items()]
+        if not calls:
+            return len(out), None
+        for i in range(len(out)):
+            t = (step + i + 1) * self.dt
+            try:
+                for columns, call in calls:
+                    out[i, columns] = np.ravel(call(t))
+            except Exception as error:  # raised again after the steps before it
+                return i, error
+        return len(out), None
+
+    def _columns(self, k: int) -> slice:
+        given = self.inputs[k]
+        return slice(given.first, given.first + given.size)
+
+
+def _given(values: np.ndarray):
+    def make(step, n):
+        return values[(step + np.arange(n)) % len(values)]
+
+    return make
+
+
+def _function(op, shape, model):
+    """A Node's function of time, called and checked as Nengo does."""
+    value, now = np.zeros(shape), np.array(0.0)
+    call = op.make_step({op.output: value, model.time: now}, model.dt, None)
+
+    def at(t):
+        now[...] = t
+        call()
+        return value
+
+    return at
+
+
+def _present_input(process: PresentInput, shape, dt, rng, state):
+    inputs = process.inputs.reshape(len(process.inputs), -1)
+
+    def make(step, n):
+        t = np.arange(step + 1, step + n + 1) * dt
+        i = ((t - dt) / process.presentation_time + 1e-7).astype(np.int64)
+        return inputs[i % len(inputs)]
+
+    return make
+
+
+def _white_signal(process: WhiteSignal, shape, dt, rng, state):
+    step_at = process.make_step((0,), shape, dt, rng, state)
+    period = 2 * int(np.ceil(process.period / dt / 2))
+    signal = np.array([step_at(i * dt) for i in range(period)])
+
+    def make(step, n):
+        t = np.arange(step + 1, step + n + 1) * dt
+        return signal[np.round(t / dt).astype(np.int64) % period]
+
+    return make
+
+
+def _white_noise(process: WhiteNoise, shape, dt, rng, state):
+    if type(process.dist) not in (Gaussian, Uniform) or len(shape) != 1:
+        return None
+    alpha = 1 / np.sqrt(dt) if process.scale else 1.0
+
+    def make(step, n):
+        return alpha * process.dist.sample(n=n, d=shape[0], rng=rng)
+
+    return make
+
+
+VECTORISED = {
+    PresentInput.make_step: _present_input,
+    WhiteSignal.make_step: _white_signal,
+    WhiteNoise.make_step: _white_noise,
+}
