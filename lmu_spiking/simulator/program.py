@@ -107,6 +107,8 @@ def compile_program(model, step_order, dependents, dtype) -> Program:
     nodes = passes.drop_zeros(nodes, watched)
     nodes = passes.fold_gains(nodes, watched, constant)
     nodes = passes.trim_fills(nodes, watched)
+    dependents = schedule.without(dependents, nodes)
+    nodes = [node for node in nodes if node.steps]
     nodes = schedule.ordered(nodes, dependents)
     nodes = passes.find_equal_rates(nodes, constant)
     nodes = schedule.tile(nodes, dependents, watched)

@@ -44,6 +44,25 @@ def ordered(nodes: list[Node], dependents: dict) -> list[Node]:
     return [nodes[i] for i in found]
 
 
+def without(dependents: dict, nodes: list[Node]) -> dict:
+    """The graph without the operators of which nothing is left to do."""
+    left = {id(op) for node in nodes if node.steps for op in node.ops}
+    found: dict = {}
+
+    def following(op, seen):
+        for other in dependents.get(op, ()):
+            if id(other) in left:
+                yield other
+            elif id(other) not in seen:
+                seen.add(id(other))
+                yield from following(other, seen)
+
+    for op in dependents:
+        if id(op) in left:
+            found[op] = set(following(op, set()))
+    return found
+
+
 def tile(nodes: list[Node], dependents: dict, watched: list[Region]) -> list[Node]:
     """Join what large populations hear, do and say, so that it runs tile by tile.
 

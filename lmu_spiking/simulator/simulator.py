@@ -92,7 +92,9 @@ class Simulator(nengo.Simulator):
             None if noise_seed is None else check_whole("noise_seed", noise_seed, 0)
         )
         self.threads = (
-            os.cpu_count() or 1 if threads is None else check_whole("threads", threads, 1)
+            os.cpu_count() or 1
+            if threads is None
+            else check_whole("threads", threads, 1)
         )
         self.program = None
         self._given = inputs or {}
@@ -279,13 +281,14 @@ class Simulator(nengo.Simulator):
     def _call(self, trial: int, rows, inputs, n: int, first: int = 0) -> None:
         program = self.program
         advance(
-            program.table,
+            program.table.ravel(),
             rows,
             self._state[trial],
             program.const,
             program.index,
             self._keys[trial],
-            inputs[trial % len(inputs)][first : first + n],
+            inputs[trial % len(inputs)][first : first + n].ravel(),
+            program.columns,
             self._out[trial],
             self._offsets,
             self._periods,

@@ -39,7 +39,9 @@ def states(program, step_order, trials: int, noise_seed: int | None) -> np.ndarr
             continue
         for k, op in enumerate(neurons):
             entropy = [trial, k] + ([] if noise_seed is None else [noise_seed])
-            rng = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(entropy)))
+            rng = np.random.RandomState(
+                np.random.MT19937(np.random.SeedSequence(entropy))
+            )
             drawn = op.neurons.make_state(op.J.size, rng=rng, dtype=np.float64)
             for name, signal in op.state.items():
                 constant, at = program.places[signal.base]

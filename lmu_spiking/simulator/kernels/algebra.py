@@ -8,18 +8,14 @@ holds addresses, see `opcodes`; ``y``, ``x`` and the like are slices of an arena
 import numpy as np
 from numba import njit
 
+from lmu_spiking.simulator.kernels.views import view
+
 # Sums may be taken in any order; NaN and infinity keep their meaning.
 FAST = {"reassoc", "contract", "nsz", "arcp"}
-OPTIONS = {"fastmath": FAST, "error_model": "numpy", "boundscheck": False}
+# Nothing is allocated here, so nothing has references to count.
+OPTIONS = {"fastmath": FAST, "error_model": "numpy", "_nrt": False}
 kernel = njit(**OPTIONS)
-
-
-@kernel
-def at(state, const, address, n):
-    """``n`` entries from an address: of the state, or, negative, of the constants."""
-    if address >= 0:
-        return state[address : address + n]
-    return const[-address - 1 : -address - 1 + n]
+inlined = njit(forceinline=True, **OPTIONS)
 
 
 @kernel
@@ -99,7 +95,7 @@ def dot_rows(y, A, stride, x):
     """``y += A x`` with ``A`` stored row by row, ``stride`` entries apart."""
     n = len(x)
     for i in range(len(y)):
-        y[i] += dot(A[i * stride : i * stride + n], x)
+        y[i] += dot(view(A, i * stride, n), x)
 
 
 @kernel
@@ -107,13 +103,13 @@ def dot_columns(y, A, stride, x):
     """``y += A x`` with ``A`` stored column by column, ``stride`` entries apart."""
     n, four = len(y), len(x) // 4 * 4
     for j in range(0, four, 4):
-        a, b = A[j * stride :], A[(j + 1) * stride :]
-        c, d = A[(j + 2) * stride :], A[(j + 3) * stride :]
+        a, b = view(A, j * stride, n), view(A, (j + 1) * stride, n)
+        c, d = view(A, (j + 2) * stride, n), view(A, (j + 3) * stride, n)
         p, q, r, s = x[j], x[j + 1], x[j + 2], x[j + 3]
         for i in range(n):
             y[i] += a[i] * p + b[i] * q + c[i] * r + d[i] * s
     for j in range(four, len(x)):
-        axpy(y, x[j], A[j * stride : j * stride + n])
+        axpy(y, x[j], view(A, j * stride, n))
 
 
 @kernel
@@ -153,38 +149,38 @@ def total(x):
 def encode_runs(y, lo, runs, weights, x):
     """``y[start:stop] += w x[of]`` for runs of neighbours with one dimension.
 
-    ``runs`` (k, 5): start, stop, dimension, address of the weights, 1 if they are one.
+    ``runs`` (5 k,): start, stop, dimension, address of the weights, 1 if they are one.
     """
-    for k in range(len(runs)):
-        a, b = runs[k, 0] - lo, runs[k, 1] - lo
-        value, w = x[runs[k, 2]], runs[k, 3]
-        part = y[a:b]
-        if runs[k, 4]:
+    for k in range(0, len(runs), 5):
+        n, w = runs[k + 1] - runs[k], runs[k + 3]
+        value, part = x[runs[k + 2]], view(y, runs[k] - lo, n)
+        if runs[k + 4]:
             value *= weights[w]
-            for i in range(len(part)):
+            for i in range(n):
                 part[i] += value
         else:
-            axpy(part, value, weights[w : w + b - a])
+            axpy(part, value, view(weights, w, n))
 
 
 @kernel
 def decode_runs(y, lo, runs, weights, x):
     """``y[to] += sum(w x[start:stop])`` for such runs."""
-    for k in range(len(runs)):
-        a, b, w = runs[k, 0] - lo, runs[k, 1] - lo, runs[k, 3]
-        if runs[k, 4]:
-            y[runs[k, 2]] += weights[w] * total(x[a:b])
+    for k in range(0, len(runs), 5):
+        n, w = runs[k + 1] - runs[k], runs[k + 3]
+        part = view(x, runs[k] - lo, n)
+        if runs[k + 4]:
+            y[runs[k + 2]] += weights[w] * total(part)
         else:
-            y[runs[k, 2]] += dot(weights[w : w + b - a], x[a:b])
+            y[runs[k + 2]] += dot(view(weights, w, n), part)
 
 
 @kernel
 def multiply_parts(y, W, x, n, p, q):
     """``y[a] += x[a] W`` for each of ``n`` parts, ``W`` (p, q)."""
     for a in range(n):
-        part = y[a * q : (a + 1) * q]
+        part = view(y, a * q, q)
         for j in range(p):
-            axpy(part, x[a * p + j], W[j * q : (j + 1) * q])
+            axpy(part, x[a * p + j], view(W, j * q, q))
 
 
 @kernel
@@ -193,7 +189,7 @@ def outer(y, scale, a, b):
     n = len(b)
     for i in range(len(a)):
         factor = scale * a[i]
-        row = y[i * n : (i + 1) * n]
+        row = view(y, i * n, n)
         for j in range(n):
             row[j] = factor * b[j]
 

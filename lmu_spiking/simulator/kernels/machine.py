@@ -3,11 +3,15 @@
 Families of kernels are told apart by the tens of their codes.
 """
 
+import hashlib
+from pathlib import Path
+
 from numba import njit
 
 from lmu_spiking.simulator.kernels import algebra, filters, noise, rates, spiking
-from lmu_spiking.simulator.kernels.algebra import OPTIONS, at, kernel
-from lmu_spiking.simulator.opcodes import FIRST, TILE, Code
+from lmu_spiking.simulator.kernels.algebra import OPTIONS, inlined
+from lmu_spiking.simulator.kernels.views import at, operand, view
+from lmu_spiking.simulator.opcodes import FIRST, TILE, WIDTH, Code
 
 C = {code.name: int(code) for code in Code}
 TILED, FILL, COPY, ADD = C["TILED"], C["FILL"], C["COPY"], C["ADD"]
@@ -29,44 +33,27 @@ POISSON, POISSON_EACH = C["POISSON"], C["POISSON_EACH"]
 POISSON_RUNS, STOCHASTIC = C["POISSON_RUNS"], C["STOCHASTIC"]
 
 
-@kernel
-def operand(state, const, row, k, lo, n):
-    """``n`` entries of operand ``k`` in the tile that begins at ``lo``."""
-    address, move = row[FIRST + 2 * k], row[FIRST + 2 * k + 1]
-    if address >= 0:
-        return at(state, const, address + lo * move, n)
-    return at(state, const, address - lo * move, n)
-
-
-@kernel
+@inlined
 def number(state, const, row, k):
     """Operand ``k``, one number."""
     return at(state, const, row[FIRST + 2 * k], 1)[0]
 
 
-@kernel
+@inlined
 def pair(row, k):
     """Operand ``k``, two plain integers."""
     return row[FIRST + 2 * k], row[FIRST + 2 * k + 1]
 
 
-@kernel
-def integers(index, row, k, n):
-    """Operand ``k``, a list of ``n`` in the index arena."""
-    return index[row[FIRST + 2 * k] : row[FIRST + 2 * k] + n]
-
-
-@kernel
-def runs_of(index, row, k, lo, hi, width):
-    """Operand ``k``, the runs of tiles ``lo`` to ``hi``: ``(tile starts, rows)``."""
+@inlined
+def runs_of(index, row, k, lo, hi):
+    """Operand ``k``, runs by tiles, ``(tile starts, rows)``: rows, first and how many."""
     starts, rows = pair(row, k)
     first = index[starts + lo // TILE]
-    last = index[starts + (hi + TILE - 1) // TILE]
-    found = index[rows + first * width : rows + last * width]
-    return found.reshape((last - first, width))
+    return rows, first, index[starts + (hi + TILE - 1) // TILE] - first
 
 
-@kernel
+@inlined
 def calculate(state, const, index, row, lo, hi):  # noqa: C901 - a table of kernels
     """Codes 1 to 6, and products with matrices: target first, then what enters it."""
     code, n = row[0], hi - lo
@@ -95,14 +82,16 @@ def calculate(state, const, index, row, lo, hi):  # noqa: C901 - a table of kern
         of, length = pair(row, 2)
         x = operand(state, const, row, 3, 0, length)
         weights = operand(state, const, row, 1, lo, n)
-        algebra.gather(y, weights, index[of + lo : of + hi], x)
+        algebra.gather(y, weights, view(index, of + lo, n), x)
     elif code == ENCODE_RUNS:  # y, runs, (x, length)
         of, length = pair(row, 2)
         x = at(state, const, of, length)
-        algebra.encode_runs(y, lo, runs_of(index, row, 1, lo, hi, 5), const, x)
+        rows, first, count = runs_of(index, row, 1, lo, hi)
+        runs = view(index, rows + 5 * first, 5 * count)
+        algebra.encode_runs(y, lo, runs, const, x)
 
 
-@kernel
+@inlined
 def reduce(state, const, index, row, lo, hi):  # noqa: C901 - a table of kernels
     """Products that sum over the axis, and those that are never tiled."""
     code, n = row[0], hi - lo
@@ -114,19 +103,21 @@ def reduce(state, const, index, row, lo, hi):  # noqa: C901 - a table of kernels
     elif code == DECODE_RUNS:  # (y, length), runs, x
         to, length = pair(row, 0)
         x, y = operand(state, const, row, 2, lo, n), at(state, const, to, length)
-        algebra.decode_runs(y, lo, runs_of(index, row, 1, lo, hi, 5), const, x)
+        rows, first, count = runs_of(index, row, 1, lo, hi)
+        runs = view(index, rows + 5 * first, 5 * count)
+        algebra.decode_runs(y, lo, runs, const, x)
     elif code == SCATTER:  # y, weights, (to, length of y), x
         to, length = pair(row, 2)
         y = operand(state, const, row, 0, 0, length)
         weights = operand(state, const, row, 1, lo, n)
         x = operand(state, const, row, 3, lo, n)
-        algebra.scatter(y, weights, index[to + lo : to + hi], x)
+        algebra.scatter(y, weights, view(index, to + lo, n), x)
     elif code == DOT_SPARSE:  # y, data, (columns, entries), (starts, -), (x, length)
         (columns, entries), (x, length) = pair(row, 2), pair(row, 4)
         y = operand(state, const, row, 0, 0, n)
         data = operand(state, const, row, 1, 0, entries)
-        starts = integers(index, row, 3, n + 1)
-        columns = index[columns : columns + entries]
+        starts = view(index, pair(row, 3)[0], n + 1)
+        columns = view(index, columns, entries)
         algebra.dot_sparse(y, data, columns, starts, at(state, const, x, length))
     elif code == MULTIPLY_PARTS:  # y, W, x, (p, q)
         p, q = pair(row, 3)
@@ -136,25 +127,30 @@ def reduce(state, const, index, row, lo, hi):  # noqa: C901 - a table of kernels
         algebra.multiply_parts(y, W, x, n, p, q)
     elif code == OUTER:  # y, scale, a, b, (length of a, of b)
         p, q = pair(row, 4)
-        y, b = operand(state, const, row, 0, 0, p * q), operand(state, const, row, 3, 0, q)
+        y, b = (
+            operand(state, const, row, 0, 0, p * q),
+            operand(state, const, row, 3, 0, q),
+        )
         a = operand(state, const, row, 2, 0, p)
         algebra.outer(y, number(state, const, row, 1), a, b)
     else:  # lists of addresses: to, of, (arena, -); or to, by, of, (arena, arena)
-        to = integers(index, row, 0, n)
+        to = view(index, pair(row, 0)[0], n)
         if code == MULTIPLY_ADD_AT:
-            (one, other), by = pair(row, 3), integers(index, row, 1, n)
+            (one, other), by = pair(row, 3), view(index, pair(row, 1)[0], n)
             a, x = state if one == 0 else const, state if other == 0 else const
-            algebra.multiply_add_at(state, to, a, by, x, integers(index, row, 2, n))
+            algebra.multiply_add_at(
+                state, to, a, by, x, view(index, pair(row, 2)[0], n)
+            )
         else:
             x = state if pair(row, 2)[0] == 0 else const
-            of = integers(index, row, 1, n)
+            of = view(index, pair(row, 1)[0], n)
             if code == COPY_AT:
                 algebra.copy_at(state, to, x, of)
             else:
                 algebra.add_at(state, to, x, of)
 
 
-@kernel
+@inlined
 def filter_(state, const, row, n, step):
     """Synapses and what else keeps the past, codes 20 to 22."""
     code = row[0]
@@ -171,12 +167,15 @@ def filter_(state, const, row, n, step):
         u = operand(state, const, row, 2, 0, n)
         filters.state_space(y, X, order, p, u, work, how & 1, how & 2)
     else:  # y, total, held, u, (period, averaged)
-        held, u = operand(state, const, row, 2, 0, n), operand(state, const, row, 3, 0, n)
+        held, u = (
+            operand(state, const, row, 2, 0, n),
+            operand(state, const, row, 3, 0, n),
+        )
         period, averaged = pair(row, 4)
         filters.hold(y, X, held, u, step, period, averaged)
 
 
-@kernel
+@inlined
 def fire(state, const, row, lo, hi):  # noqa: C901 - a table of kernels
     """Neurons without chance, codes 30 to 45: y, J, parameters, states."""
     code, n = row[0], hi - lo
@@ -191,15 +190,24 @@ def fire(state, const, row, lo, hi):  # noqa: C901 - a table of kernels
     if code == RECTIFIED:
         rates.rectified(y, J, p)
     elif code == LIF:
-        V, R = operand(state, const, row, 3, lo, n), operand(state, const, row, 4, lo, n)
+        V, R = (
+            operand(state, const, row, 3, lo, n),
+            operand(state, const, row, 4, lo, n),
+        )
         spiking.lif(y, J, V, R, p)
     elif code == LIF_EXACT:
-        V, R = operand(state, const, row, 3, lo, n), operand(state, const, row, 4, lo, n)
+        V, R = (
+            operand(state, const, row, 3, lo, n),
+            operand(state, const, row, 4, lo, n),
+        )
         spiking.lif_exact(y, J, V, R, p)
     elif code == INTEGRATE:
         spiking.integrate(y, J, operand(state, const, row, 3, lo, n), p)
     elif code == IZHIKEVICH:
-        V, U = operand(state, const, row, 3, lo, n), operand(state, const, row, 4, lo, n)
+        V, U = (
+            operand(state, const, row, 3, lo, n),
+            operand(state, const, row, 4, lo, n),
+        )
         spiking.izhikevich(y, J, V, U, p)
     elif code == ADAPTED:  # y, adaptation, parameters
         spiking.adapted(y, J, p[0], p[1])
@@ -215,7 +223,7 @@ def fire(state, const, row, lo, hi):  # noqa: C901 - a table of kernels
         rates.adaptive_lif_rate(y, J, operand(state, const, row, 3, lo, n), p)
 
 
-@kernel
+@inlined
 def throw(state, const, index, keys, row, lo, hi, step):
     """Neurons with chance, codes from 50: y, rates, (dt height), (stream, -), more."""
     code, n = row[0], hi - lo
@@ -226,16 +234,19 @@ def throw(state, const, index, keys, row, lo, hi, step):
     if code == POISSON:
         noise.poisson(y, x, dt, height, lo, key)
     elif code == POISSON_RUNS:
-        runs = runs_of(index, row, 4, lo, hi, 2)
+        rows, first, runs_in = runs_of(index, row, 4, lo, hi)
+        runs = view(index, rows + 2 * first, 2 * runs_in)
         noise.poisson_runs(y, x, runs, dt, height, lo, key)
     elif code == POISSON_EACH:
-        counts = operand(state, const, row, 4, lo, n if pair(row, 4)[1] else 1)
-        noise.poisson_each(y, x, counts, dt, height, lo, key)
+        counts = operand(state, const, row, 4, lo, n)  # one at a time: they are few
+        for i in range(n):
+            one, rate, m = view(y, i, 1), view(x, i, 1), float(counts[i])
+            noise.poisson_each(one, rate, m, dt, height, lo + i, key)
     else:
         noise.stochastic(y, x, dt, height, lo, key)
 
 
-@kernel
+@inlined
 def execute(state, const, index, keys, row, lo, hi, step):
     """One row, on the entries from ``lo`` to ``hi``."""
     code = row[0]
@@ -253,74 +264,97 @@ def execute(state, const, index, keys, row, lo, hi, step):
         throw(state, const, index, keys, row, lo, hi, step)
 
 
-@kernel
+@inlined
 def record(state, const, row, step, out, offsets, periods, counts):
     """Probe ``x, (number, -)``: a copy of ``x`` every so many steps."""
     k, n = row[FIRST + 2], row[1]
     if step % periods[k] < 1:
         to = offsets[k] + counts[k] * n
-        algebra.copy(out[to : to + n], operand(state, const, row, 0, 0, n))
+        algebra.copy(view(out, to, n), operand(state, const, row, 0, 0, n))
         counts[k] += 1
 
 
-@njit(nogil=True, cache=True, **OPTIONS)
-def advance(
-    table,
-    rows,
-    state,
-    const,
-    index,
-    keys,
-    inputs,
-    out,
-    offsets,
-    periods,
-    counts,
-    step,
-    n_steps,
-):
-    """Run the rows ``rows[0]`` to ``rows[1]`` of the table for ``n_steps`` steps.
+def _compiled(sources: str):
+    """`advance`; numba's cache sees changes of this file alone, so it gets a digest."""
 
-    Parameters
-    ----------
-    table : (R, WIDTH) int64
-    rows : (2,) int64
-    state : (S,) float
-        All that changes, of one trial.
-    const : (C,) float
-    index : (I,) int64
-    keys : (K,) uint64
-        Seeds of the random streams, of this trial.
-    inputs : (n_steps, W) float
-        What comes from outside, step by step.
-    out : (O,) float
-        What probes record, each from ``offsets`` on, ``counts`` samples so far.
-    offsets, counts : (P,) int64
-    periods : (P,) float64
-        Steps between two samples.
-    step : int
-        That were taken before.
-    """
-    for k in range(n_steps):
-        now, pc = step + k + 1, rows[0]
-        while pc < rows[1]:
-            row = table[pc]
-            code, n = row[0], row[1]
-            pc += 1
-            if code == TILED:
-                after = pc + row[FIRST]
-                for lo in range(0, n, TILE):
-                    hi = min(lo + TILE, n)
-                    for q in range(pc, after):
-                        execute(state, const, index, keys, table[q], lo, hi, now)
-                pc = after
-            elif code == PROBE:
-                record(state, const, row, now, out, offsets, periods, counts)
-            elif code == INPUT or code == INPUT_ADD:
-                y, first = operand(state, const, row, 0, 0, n), row[FIRST + 2]
-                if code == INPUT:
-                    algebra.copy(y, inputs[k, first : first + n])
-                else:
-                    algebra.add(y, inputs[k, first : first + n])
-            else:
-                execute(state, const, index, keys, row, 0, n, now)
+    @njit(nogil=True, cache=True, **OPTIONS)
+    def advance(
+        table,
+        rows,
+        state,
+        const,
+        index,
+        keys,
+        inputs,
+        width,
+        out,
+        offsets,
+        periods,
+        counts,
+        step,
+        n_steps,
+    ):
+        """Run the rows ``rows[0]`` to ``rows[1]`` of the table for ``n_steps`` steps.
+
+        Parameters
+        ----------
+        table : (R * WIDTH,) int64
+        rows : (2,) int64
+        state : (S,) float
+            All that changes, of one trial.
+        const : (C,) float
+        index : (I,) int64
+        keys : (K,) uint64
+            Seeds of the random streams, of this trial.
+        inputs : (n_steps * width,) float
+            What comes from outside, step by step.
+        width : int
+        out : (O,) float
+            What probes record, each from ``offsets`` on, ``counts`` samples so far.
+        offsets, counts : (P,) int64
+        periods : (P,) float64
+            Steps between two samples.
+        step : int
+            That were taken before.
+        """
+        if not sources:  # which makes it part of what the cache compares
+            return
+        for k in range(n_steps):
+            now, pc = step + k + 1, rows[0]
+            while pc < rows[1]:
+                row = view(table, pc * WIDTH, WIDTH)
+                code, n = row[0], row[1]
+                first, pc, length = pc, pc + 1, n
+                if code == PROBE:
+                    record(state, const, row, now, out, offsets, periods, counts)
+                    continue
+                if code == INPUT or code == INPUT_ADD:
+                    y, at_column = operand(state, const, row, 0, 0, n), row[FIRST + 2]
+                    values = view(inputs, k * width + at_column, n)
+                    if code == INPUT:
+                        algebra.copy(y, values)
+                    else:
+                        algebra.add(y, values)
+                    continue
+                if code == TILED:
+                    first, length = pc, TILE
+                    pc += row[FIRST]
+                for lo in range(0, n, max(length, 1)):
+                    hi = min(lo + length, n)
+                    for q in range(first, pc):
+                        row = view(table, q * WIDTH, WIDTH)
+                        execute(state, const, index, keys, row, lo, hi, now)
+
+    return advance
+
+
+def _digest() -> str:
+    """Of all sources that the loop is made of."""
+    folder = Path(__file__).parent
+    found = hashlib.sha256((folder.parent / "opcodes.py").read_bytes())
+    for path in sorted(folder.glob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+advance = _compiled(_digest())

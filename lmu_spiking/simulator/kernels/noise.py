@@ -22,6 +22,7 @@ import numpy as np
 from numba import uint32, uint64
 
 from lmu_spiking.simulator.kernels.algebra import kernel
+from lmu_spiking.simulator.kernels.views import view
 
 SMALL = 0.5  # mean counts up to which the series and three terms are vectorised
 LARGE = 12.0  # beyond which inversion takes longer than rejection
@@ -110,17 +111,17 @@ def draw(mean, i, key):
 
 
 @kernel
-def poisson_each(y, rates, counts, dt, height, first, key):
+def poisson_each(y, rates, count, dt, height, first, key):
     """Counts of any mean one by one; a rate below zero makes spikes below zero.
 
-    ``counts``: neurons that an entry stands for, one number or one for each.
+    ``count``: neurons that an entry stands for.
     """
     for i in range(len(y)):
         rate = float(rates[i])
         if math.isnan(rate):
             y[i] = np.nan
             continue
-        mean = abs(rate) * float(counts[i if len(counts) > 1 else 0]) * dt
+        mean = abs(rate) * count * dt
         n = draw(mean, first + i, key)
         y[i] = height * (n if rate >= 0 else -n)
 
@@ -138,7 +139,7 @@ def poisson(y, rates, dt, height, first, key):
     for i in range(len(rates)):
         unusual = uint32(unusual | uint32(not (zero <= rates[i] <= most)))
     if unusual:
-        poisson_each(y, rates, np.ones(1, y.dtype), dt, height, first, key)
+        poisson_each(y, rates, 1.0, dt, height, first, key)
         return
     key0, key1 = uint32(key), uint32(key >> uint64(32))
     key0 = uint32(key0 + uint32(first))
@@ -172,23 +173,21 @@ def poisson(y, rates, dt, height, first, key):
 def poisson_runs(y, rates, runs, dt, height, first, key):
     """Counts where neighbours have the same rate: its thresholds are found once.
 
-    ``runs`` (k, 2): start and stop, counted as ``first`` is.
+    ``runs`` (2 k,): start and stop, counted as ``first`` is.
     """
     T = y.dtype.type
     tall, zero = T(height), T(0)
     key0, key1 = uint32(key), uint32(key >> uint64(32))
-    for k in range(len(runs)):
-        a, b = runs[k, 0] - first, runs[k, 1] - first
-        part = y[a:b]
+    for k in range(0, len(runs), 2):
+        a, n = runs[k] - first, runs[k + 1] - runs[k]
+        part = view(y, a, n)
         mean = float(rates[a]) * dt
         if mean == 0.0:
             for i in range(len(part)):
                 part[i] = zero
             continue
         if not (0.0 < mean <= SMALL):
-            poisson_each(
-                part, rates[a:b], np.ones(1, y.dtype), dt, height, first + a, key
-            )
+            poisson_each(part, view(rates, a, n), 1.0, dt, height, first + a, key)
             continue
         p, s = math.exp(-mean), -math.expm1(-mean)
         t1 = uint32(s / CELL)
@@ -198,10 +197,10 @@ def poisson_runs(y, rates, runs, dt, height, first, key):
         rare, key2 = uint32(0), uint32(key0 + uint32(first + a))
         for i in range(len(part)):
             bits = hash32(uint32(i), key2, key1)
-            n = tall if bits < t1 else zero
-            n += tall if bits < t2 else zero
-            n += tall if bits < t3 else zero
-            part[i] = n
+            count = tall if bits < t1 else zero
+            count += tall if bits < t2 else zero
+            count += tall if bits < t3 else zero
+            part[i] = count
             rare = uint32(rare | uint32(bits < t4))
         if rare:
             for i in range(len(part)):

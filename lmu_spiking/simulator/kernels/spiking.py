@@ -26,7 +26,14 @@ def lif(y, J, V, R, p):
     dt, tau, tau_ref, low, height = p[0], p[1], p[2], p[3], p[4]
     T = p.dtype.type
     rate, again = T(1) / tau, tau_ref + dt
-    zero, one, half, third, quarter, fifth = T(0), T(1), T(0.5), T(1 / 3), T(0.25), T(0.2)
+    zero, one, half, third, quarter, fifth = (
+        T(0),
+        T(1),
+        T(0.5),
+        T(1 / 3),
+        T(0.25),
+        T(0.2),
+    )
     for i in range(len(J)):
         rest = R[i] - dt
         free = min(max(dt - rest, zero), dt)
@@ -56,11 +63,12 @@ def lif_exact(y, J, V, R, p):
             grown = zero
         else:
             grown = math.expm1(-free / tau)
-        V[i] -= (J[i] - V[i]) * grown
+        j = J[i]  # which may be where y is
+        V[i] -= (j - V[i]) * grown
         y[i] = zero
         if V[i] > one:
             y[i] = height
-            R[i] = tau_ref + dt + tau * math.log1p(-(V[i] - one) / (J[i] - one))
+            R[i] = tau_ref + dt + tau * math.log1p(-(V[i] - one) / (j - one))
             V[i] = zero
         elif V[i] < low:
             V[i] = low

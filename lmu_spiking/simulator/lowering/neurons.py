@@ -128,9 +128,8 @@ def _stochastic(op, context, J, y, states):
 
 
 def _population(op, context, J, y, states):
-    counts = np.asarray(op.neurons.counts, dtype=float)
-    each = Along(counts) if counts.ndim else Whole(counts[None])
-    return _thrown(op, context, Code.POISSON_EACH, J, y, [each])
+    counts = np.broadcast_to(op.neurons.counts, y.size).astype(float)
+    return _thrown(op, context, Code.POISSON_EACH, J, y, [Along(counts)])
 
 
 RULES = {

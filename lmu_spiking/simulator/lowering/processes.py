@@ -95,6 +95,4 @@ def _hold(op, y: Region, u: Region):
         return None
     period = Pair(*op.process.held_for)
     operands = [Along(y), Along(total), Along(held), Along(u), period]
-    return [
-        Step(Code.HOLD, y.size, operands, sets=[y], incs=[total, held], reads=[u])
-    ]
+    return [Step(Code.HOLD, y.size, operands, sets=[y], incs=[total, held], reads=[u])]

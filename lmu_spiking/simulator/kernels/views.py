@@ -1,0 +1,99 @@
+"""Slices that count no references and check no bounds; else they would cost more than
+the small kernels that they are for.
+
+What they give is borrowed: the array must live longer.
+"""
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+from lmu_spiking.simulator.opcodes import FIRST
+
+
+@intrinsic
+def view(typing, array, start, n):
+    """``array[start : start + n]`` of a contiguous array."""
+
+    def build(context, builder, signature, arguments):
+        array = _opened(context, builder, signature, arguments, 0)
+        start, n = _integers(context, builder, signature, arguments, 1)
+        return _slice(context, builder, signature, builder.gep(array.data, [start]), n)
+
+    return array(array, start, n), build
+
+
+@intrinsic
+def at(typing, state, const, first, n):
+    """``n`` entries from an address: of the state, or, negative, of the constants."""
+
+    def build(context, builder, signature, arguments):
+        first, n = _integers(context, builder, signature, arguments, 2)
+        pointer = _pointer(context, builder, signature, arguments, first, None)
+        return _slice(context, builder, signature, pointer, n)
+
+    return state(state, const, first, n), build
+
+
+@intrinsic
+def operand(typing, state, const, row, k, lo, n):
+    """``n`` entries of operand ``k`` of a row, in the tile that begins at ``lo``."""
+
+    def build(context, builder, signature, arguments):
+        row = _opened(context, builder, signature, arguments, 2)
+        k, lo, n = _integers(context, builder, signature, arguments, 3)
+        two = context.get_constant(types.intp, 2)
+        one = context.get_constant(types.intp, 1)
+        base = context.get_constant(types.intp, FIRST)
+        place = builder.add(builder.mul(k, two), base)
+        first = builder.load(builder.gep(row.data, [place]))
+        move = builder.load(builder.gep(row.data, [builder.add(place, one)]))
+        by = builder.mul(lo, move)
+        pointer = _pointer(context, builder, signature, arguments, first, by)
+        return _slice(context, builder, signature, pointer, n)
+
+    return state(state, const, row, k, lo, n), build
+
+
+def _opened(context, builder, signature, arguments, k):
+    return make_array(signature.args[k])(context, builder, arguments[k])
+
+
+def _integers(context, builder, signature, arguments, first):
+    """The arguments from ``first`` on as machine integers."""
+    return [
+        context.cast(builder, value, kind, types.intp)
+        for value, kind in zip(arguments[first:], signature.args[first:], strict=True)
+    ]
+
+
+def _pointer(context, builder, signature, arguments, first, by):
+    """Into the state (argument 0) or, below zero, the constants (argument 1)."""
+    zero = context.get_constant(types.intp, 0)
+    ones = context.get_constant(types.intp, -1)
+    below = builder.icmp_signed("<", first, zero)
+    state, const = (
+        _opened(context, builder, signature, arguments, k).data for k in (0, 1)
+    )
+    entry = builder.select(below, builder.sub(ones, first), first)
+    if by is not None:
+        entry = builder.add(entry, by)
+    return builder.gep(builder.select(below, const, state), [entry])
+
+
+def _slice(context, builder, signature, pointer, n):
+    """An array that begins at a pointer."""
+    kind = signature.return_type
+    found = make_array(kind)(context, builder)
+    item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    size = context.get_constant(types.intp, item)
+    populate_array(
+        found,
+        data=pointer,
+        shape=cgutils.pack_array(builder, [n]),
+        strides=cgutils.pack_array(builder, [size]),
+        itemsize=size,
+        meminfo=None,
+    )
+    return found._getvalue()
