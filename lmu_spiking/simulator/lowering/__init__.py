@@ -1,6 +1,7 @@
 """Nengo's operators as steps of a program; what has none runs in Python."""
 
 from nengo.builder.operator import TimeUpdate
+from nengo.builder.probe import SimProbe
 
 from lmu_spiking.simulator.lowering.algebra import ALGEBRA
 from lmu_spiking.simulator.lowering.context import Context
@@ -12,6 +13,7 @@ from lmu_spiking.simulator.steps import Node, Step
 
 __all__ = ["Context", "lower"]
 
+NOTHING_TO_DO = (TimeUpdate, SimProbe)  # the loop itself does it
 KNOWN = ALGEBRA | LEARNING | {"SimNeurons": lower_neurons, "SimProcess": lower_process}
 
 
@@ -21,7 +23,7 @@ def lower(op, context: Context) -> Node:
     Operators are known by the very name of their class: what inherits from one may do
     something else.
     """
-    if type(op) is TimeUpdate:
+    if type(op) in NOTHING_TO_DO:
         return Node([op], [])
     known = type(op).__module__.startswith("nengo.")
     rule = KNOWN.get(type(op).__name__) if known else None
