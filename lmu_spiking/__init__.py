@@ -13,9 +13,16 @@ Whole units with hidden layers, trained in rates and run in spikes::
     spikes = convert(trained.params, sequences, n_neurons=100_000)
     network = spikes.network()                            # inside a nengo.Network
 
+Any Nengo network, dozens of times faster than Nengo runs it::
+
+    with Simulator(model, trials=32) as sim:              # in nengo.Simulator's place
+        sim.run(10.0)
+
 Read on in `LegendreMemory`, `predict`, `plan`, `LMUCell`, `LMUParams`, `convert` and
 `LDN`; trials and sweeps are in `lmu_spiking.studies`, data in `lmu_spiking.tasks`.
 """
+
+import importlib
 
 from lmu_spiking.conversion import Conversion, convert, report
 from lmu_spiking.errors import (
@@ -61,6 +68,7 @@ __all__ = [
     "Signal",
     "SignalFileError",
     "SignalSpec",
+    "Simulator",
     "StochasticPopulation",
     "TrainSettings",
     "Tuning",
@@ -79,5 +87,14 @@ __all__ = [
     "train",
     "white_noise",
 ]
+
+
+
+def __getattr__(name: str):
+    """`Simulator` when it is first asked for: numba takes a moment to import."""
+    if name == "Simulator":
+        return importlib.import_module("lmu_spiking.simulator").Simulator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __version__ = "0.3.0"

@@ -8,10 +8,12 @@ constants and indices are shared.
 
 from dataclasses import dataclass, field
 
+import nengo
 import numpy as np
 from nengo.builder.node import SimPyFunc
 from nengo.builder.processes import SimProcess
 
+from lmu_spiking.errors import ValidationError
 from lmu_spiking.simulator import passes, schedule
 from lmu_spiking.simulator.lowering import Context, lower
 from lmu_spiking.simulator.lowering.processes import Input, made_ahead
@@ -76,7 +78,7 @@ class Program:
         return sum(i.size for i in self.inputs)
 
 
-def compile_program(model, step_order, dependents, dtype) -> Program:
+def compile_program(model, step_order, dependents, dtype, given=()) -> Program:
     """Lower a built model.
 
     Parameters
@@ -85,14 +87,22 @@ def compile_program(model, step_order, dependents, dtype) -> Program:
     step_order : list of operators
     dependents : dict of operator to set of operators
     dtype : float32 or float64
+    given : iterable of nengo.Node
+        Whose outputs come from outside.
+
+    Raises
+    ------
+    ValidationError
+        If such a node has an input, or a constant output.
     """
     dtype = np.dtype(dtype)
     written = {
         id(s.base) for op in step_order for s in (*op.sets, *op.incs, *op.updates)
     }
     context = Context(model.dt, dtype.itemsize == 4, written)
+    outside = _given_ops(given, model, step_order)
     nodes = [lower(op, context) for op in step_order]
-    _make_ahead(nodes, context, model)
+    _make_ahead(nodes, context, outside)
     probed = [model.sig[probe]["in"] for probe in model.probes]
     watched = [region_of(signal) for signal in probed]
 
@@ -116,14 +126,41 @@ def compile_program(model, step_order, dependents, dtype) -> Program:
     return _Writer(dtype, written, context).write(nodes, buffers, model, watched)
 
 
-def _make_ahead(nodes: list[Node], context: Context, model) -> None:
+def _given_ops(given, model, step_order) -> set[int]:
+    """Ids of the operators whose outputs are given."""
+    found = set()
+    for node in given:
+        out = model.sig[node]["out"] if node in model.sig else None
+        if not isinstance(node, nengo.Node) or out is None or node.size_in > 0:
+            raise ValidationError(
+                "Simulator.inputs", node, "is no Node without input of this network"
+            )
+        key = region_of(out).key
+        makers = [
+            op
+            for op in step_order
+            if isinstance(op, SimPyFunc | SimProcess)
+            and region_of(op.output).key == key
+        ]
+        if not makers:
+            raise ValidationError(
+                "Simulator.inputs",
+                node,
+                "has a constant output",
+                "give it a function or a process instead, which is replaced",
+            )
+        found.add(id(makers[0]))
+    return found
+
+
+def _make_ahead(nodes: list[Node], context: Context, outside: set[int]) -> None:
     """Functions of time alone run ahead, where no other Python could notice."""
     python = [n for n in nodes if any(s.code is None for s in n.steps)]
-    ops = [n.ops[0] for n in python]
-    if any(not isinstance(op, SimPyFunc) or op.x_passed for op in ops):
-        return
-    for node, op in zip(python, ops, strict=True):
-        if op.output is None:
+    ours = [n for n in python if id(n.ops[0]) not in outside]
+    timed = [isinstance(n.ops[0], SimPyFunc) and not n.ops[0].x_passed for n in ours]
+    for node in python:
+        op = node.ops[0]
+        if op.output is None or not (id(op) in outside or all(timed)):
             continue
         steps = made_ahead(op, context, region_of(op.output))
         if steps is not None:

@@ -18,11 +18,14 @@ from lmu_spiking.simulator.compiled import advance, first_nan
 from lmu_spiking.simulator.program import compile_program
 from lmu_spiking.simulator.records import Data, Record
 from lmu_spiking.simulator.signals import Signals
-from lmu_spiking.simulator.sources import Sources
+from lmu_spiking.simulator.sources import Sources, for_trial, given_values
 
 BLOCK = 0.1  # seconds between two looks at the keyboard
 MOST = 16384  # steps in a block
 BYTES = 2**28  # that a block's inputs and samples may take
+LOOKED_AT = (
+    20_000  # numbers of state that are looked at in every step with Python in it
+)
 SNAPSHOT = 2**27  # bytes of state up to which a block can be run again
 
 
@@ -97,7 +100,7 @@ class Simulator(nengo.Simulator):
             else check_whole("threads", threads, 1)
         )
         self.program = None
-        self._given = inputs or {}
+        self._given = dict(inputs or {})
         super().__init__(network, dt, seed, model, progress_bar, optimize)
 
     def reset(self, seed=None):
@@ -120,7 +123,7 @@ class Simulator(nengo.Simulator):
     def _lower(self) -> None:
         """The program, and arrays for it."""
         self.program = program = compile_program(
-            self.model, self._step_order, self.dg, self.dtype
+            self.model, self._step_order, self.dg, self.dtype, self._given
         )
         n = self.trials or 1
         self._state = np.empty((n, len(program.state)), self.dtype)
@@ -130,9 +133,12 @@ class Simulator(nengo.Simulator):
             for state in self._state
         ]
         self.signals = self._signals[0]
+        given = given_values(self._given, program, self.model, self.trials)
+        own = any(values.ndim == 3 for values in given.values())
+        own |= any(getattr(i.op, "mode", "set") == "inc" for i in program.inputs)
         self._sources = [
-            Sources(program, self.model, given)
-            for given in _columns_given(self._given, program, self.model, self.trials)
+            Sources(program, self.model, for_trial(given, trial))
+            for trial in range(n if own else 1)
         ]
         for probe in program.probes:
             shape = self.model.sig[probe]["in"].shape
@@ -163,11 +169,10 @@ class Simulator(nengo.Simulator):
 
     def _steps_of(self, op) -> list:
         """Nengo's own step functions, one for each trial."""
-        first = self.rng.get_state()
-        made = []
-        for signals in self._signals:
-            self.rng.set_state(first)
-            made.append(op.make_step(signals, self.dt, self.rng))
+        made = [op.make_step(self._signals[0], self.dt, self.rng)]
+        for trial, signals in enumerate(self._signals[1:], start=1):
+            rng = drawn.generator(self.seed, trial, self.noise_seed)
+            made.append(op.make_step(signals, self.dt, rng))
         return made
 
     def _start_input(self, op, k: int) -> None:
@@ -179,9 +184,8 @@ class Simulator(nengo.Simulator):
                 self.rng.set_state(first)
                 rng = op.process.get_rng(self.rng)
                 if op.mode == "inc" and (trial or self.noise_seed is not None):
-                    entropy = [int(rng.randint(2**31)), trial, self.noise_seed or 0]
-                    sequence = np.random.SeedSequence(entropy)
-                    rng = np.random.RandomState(np.random.MT19937(sequence))
+                    seed = int(rng.randint(2**31))
+                    rng = drawn.generator(seed, trial, self.noise_seed)
             sources.start(k, rng if process else None)
 
     def _clock(self, n: int) -> None:
@@ -255,8 +259,7 @@ class Simulator(nengo.Simulator):
             snapshot = self._state.copy()
         done, failed = self._stretch(n, inputs, pool)
         error = failed or error
-        bad = self._where_nan()
-        if bad is not None:
+        if self._where_nan() is not None:
             if snapshot is not None:
                 done = self._until_nan(snapshot, done, inputs)
             error = self._nan_error(done + 1)
@@ -315,6 +318,8 @@ class Simulator(nengo.Simulator):
                         else:
                             segment[trial]()
                 done += 1
+                if self._state.size <= LOOKED_AT and self._where_nan() is not None:
+                    return done - 1, None
         except BaseException as error:  # raised again once the steps are kept
             return done, error
         finally:
@@ -368,6 +373,38 @@ class Simulator(nengo.Simulator):
                         )
         return NotANumberError(f"a signal became NaN in step {self._n_steps + step}")
 
+    def __getstate__(self):
+        """For copies in other processes; files are written by no one here."""
+        state = super().__getstate__()
+        state["options"] = {
+            "dtype": self.dtype,
+            "trials": self.trials,
+            "noise_seed": self.noise_seed,
+            "inputs": self._given,
+            "threads": self.threads,
+        }
+        state["n_steps"] = self._n_steps
+        state["state"] = None if self.closed else self._state
+        return state
+
+    def __setstate__(self, state):
+        self.__init__(
+            None,
+            state["dt"],
+            state["seed"],
+            state["model"],
+            state["progress_bar"],
+            False,  # it was optimized before
+            **state["options"],
+        )
+        self.optimize = state["optimize"]
+        self._sim_data.update(state["probe_outputs"])
+        if state["closed"]:
+            self.close()
+        else:
+            self._state[...] = state["state"]
+            self._clock(state["n_steps"])
+
     def close(self):
         """Closes the simulator; its data stay."""
         super().close()
@@ -418,14 +455,4 @@ def _checked_dtype(dtype) -> np.dtype:
         raise ValidationError(
             "Simulator.dtype", dtype, "is no precision here", "use float32 or float64"
         )
-    return found
-
-
-def _columns_given(given: dict, program, model, trials) -> list[dict]:
-    """Inputs that replace those of nodes, for all trials alike or for each."""
-    by_signal = {id(model.sig[node]["out"]): node for node in given}
-    found: list[dict] = [{}]
-    each = any(np.ndim(v) == 3 for v in given.values())
-    if each or trials:
-        found = [{} for _ in range(trials or 1)]
     return found

@@ -9,6 +9,48 @@ from nengo.builder.processes import SimProcess
 from nengo.dists import Gaussian, Uniform
 from nengo.processes import PresentInput, WhiteNoise, WhiteSignal
 
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.simulator.regions import region_of
+
+
+def given_values(given: dict, program, model, trials: int | None) -> dict:
+    """What replaces the output of nodes: (T, size), or (trials, T, size), by input.
+
+    Parameters
+    ----------
+    given : dict of nengo.Node to array_like
+
+    Raises
+    ------
+    ValidationError
+        If a shape does not fit, or a value is not finite.
+    """
+    found = {}
+    for node, values in given.items():
+        key = region_of(model.sig[node]["out"]).key
+        numbers = [
+            k for k, i in enumerate(program.inputs) if region_of(i.op.output).key == key
+        ]
+        values = np.asarray(values, dtype=float)
+        if values.ndim == 1 and node.size_out == 1:
+            values = values[:, None]
+        size = (values.shape[-1:] == (node.size_out,)) and values.shape[-2] > 0
+        each = values.ndim == 3 and values.shape[0] == trials
+        if not size or not (values.ndim == 2 or each) or not np.isfinite(values).all():
+            raise ValidationError(
+                f"Simulator.inputs[{node}]",
+                values.shape,
+                f"must be finite, (steps, {node.size_out}) or "
+                f"({trials or 'trials'}, steps, {node.size_out})",
+            )
+        found[numbers[0]] = values
+    return found
+
+
+def for_trial(given: dict, trial: int) -> dict:
+    """The values of one trial."""
+    return {k: v[trial] if v.ndim == 3 else v for k, v in given.items()}
+
 
 class Sources:
     """The columns of a program's input.

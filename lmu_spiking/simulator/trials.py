@@ -8,6 +8,12 @@ from nengo.builder.neurons import SimNeurons
 from lmu_spiking.simulator.regions import region_of
 
 
+def generator(seed: int, trial: int, noise_seed: int | None) -> np.random.RandomState:
+    """Random numbers of a trial, as Nengo takes them."""
+    entropy = [seed, trial] if noise_seed is None else [seed, trial, noise_seed]
+    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(entropy)))
+
+
 def seeds(program, trials: int, noise_seed: int | None) -> np.ndarray:
     """A seed for each trial and stream, (trials, streams) uint64.
 

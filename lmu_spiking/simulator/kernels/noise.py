@@ -130,7 +130,7 @@ def poisson_each(y, rates, count, dt, height, first, key):
 def poisson(y, rates, dt, height, first, key):
     """Counts of many neurons, vectorised where means are small; ``y`` = counts height.
 
-    Five or more spikes of a neuron in a step are rare there and drawn one by one.
+    Four or more spikes of a neuron in a step are rare there and drawn one by one.
     """
     T = y.dtype.type
     zero, one, half = T(0), T(1), T(0.5)
@@ -143,14 +143,14 @@ def poisson(y, rates, dt, height, first, key):
         return
     key0, key1 = uint32(key), uint32(key >> uint64(32))
     key0 = uint32(key0 + uint32(first))
-    rare = uint32(0)  # whether a neuron has five spikes or more
+    rare = uint32(0)  # whether a neuron has four spikes or more
     for i in range(len(y)):
         u = T(hash32(uint32(i), key0, key1)) * cell + half * cell
         x = rates[i] * step
         # 1 - exp(-x) = x (1 - x/2 (1 - x/3 (1 - ...)))
-        tail = one - x * T(1 / 6) * (one - x * T(1 / 7) * (one - x * T(1 / 8)))
-        tail = one - x * T(1 / 4) * (one - x * T(1 / 5) * tail)
-        s = x * (one - x * half * (one - x * T(1 / 3) * tail))
+        tail = one - x * T(1 / 5) * (one - x * T(1 / 6) * (one - x * T(1 / 7)))
+        s = one - x * T(1 / 3) * (one - x * T(1 / 4) * tail)
+        s = x * (one - x * half * s)
         p = (one - s) * x
         n = tall if u < s else zero
         s -= p
@@ -158,14 +158,11 @@ def poisson(y, rates, dt, height, first, key):
         p *= x * half
         s -= p
         n += tall if u < s else zero
-        p *= x * T(1 / 3)
-        s -= p
-        n += tall if u < s else zero
         y[i] = n
-        rare = uint32(rare | uint32(u < s - p * x * T(1 / 4)))
+        rare = uint32(rare | uint32(u < s - p * x * T(1 / 3)))
     if rare:
         for i in range(len(y)):
-            if y[i] > T(3.5) * tall:
+            if y[i] > T(2.5) * tall:
                 y[i] = height * draw(float(rates[i]) * dt, first + i, key)
 
 
