@@ -1,8 +1,7 @@
-"""What Nengo's own tests are run with: the simulator in double precision.
+"""What Nengo's own tests are run with: the simulator in the precision that Nengo has.
 
-Nengo's tests ask for ``Simulator(network, dt, seed, model, progress_bar, optimize)``.
-As a plugin this does what the ``conftest.py`` beside Nengo's sources does, which is not
-installed with Nengo.
+As a plugin of pytest this does what the ``conftest.py`` beside Nengo's sources does,
+which is not installed with Nengo.
 """
 
 import nengo
@@ -11,20 +10,11 @@ from lmu_spiking import simulator
 
 
 class Simulator(simulator.Simulator):
-    """`lmu_spiking.simulator.Simulator`, float64."""
+    """`lmu_spiking.Simulator` in float64, or as ``nengo.rc`` says."""
 
-    def __init__(
-        self,
-        network,
-        dt=0.001,
-        seed=None,
-        model=None,
-        progress_bar=True,
-        optimize=True,
-    ):
-        super().__init__(
-            network, dt, seed, model, progress_bar, optimize, dtype="float64"
-        )
+    def __init__(self, *arguments, dtype=None, **keywords):
+        dtype = nengo.rc.float_dtype if dtype is None else dtype
+        super().__init__(*arguments, dtype=dtype, **keywords)
 
 
 def pytest_runtest_setup():
