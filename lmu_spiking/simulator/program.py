@@ -140,6 +140,7 @@ def _given_ops(given, model, step_order) -> set[int]:
             op
             for op in step_order
             if isinstance(op, SimPyFunc | SimProcess)
+            and op.output is not None
             and region_of(op.output).key == key
         ]
         if not makers:
@@ -160,7 +161,7 @@ def _make_ahead(nodes: list[Node], context: Context, outside: set[int]) -> None:
     timed = [isinstance(n.ops[0], SimPyFunc) and not n.ops[0].x_passed for n in ours]
     for node in python:
         op = node.ops[0]
-        if op.output is None or not (id(op) in outside or all(timed)):
+        if not (id(op) in outside or all(timed)) or op.output is None:
             continue
         steps = made_ahead(op, context, region_of(op.output))
         if steps is not None:

@@ -23,12 +23,13 @@ class Signals(SignalDict):
         self._places = program.places
         for signal, array in sparse.items():
             dict.__setitem__(self, signal, array)
-        self.step = np.array(0)
-        self.time = np.array(0.0)
-        dict.__setitem__(self, model.step, self.step)
-        dict.__setitem__(self, model.time, self.time)
         for base in program.places:
             dict.__setitem__(self, base, self._view(base))
+        # the clock is set from outside, in Nengo's own precision
+        self.step = np.array(model.step.initial_value)
+        self.time = np.array(model.time.initial_value)
+        dict.__setitem__(self, model.step, self.step)
+        dict.__setitem__(self, model.time, self.time)
 
     def __getitem__(self, key):
         """The array of a signal, or a view of its base's."""
