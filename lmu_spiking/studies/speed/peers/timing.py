@@ -16,8 +16,8 @@ def measured(run, seconds: float, repeats: int) -> dict:
     Parameters
     ----------
     run : callable
-        Runs so many steps.  Attributes: ``multiple``, what steps must be a multiple of
-        (1), and ``seconds(steps)``, its own clock, in place of ours.
+        Runs so many steps.  It may have ``multiple``, what steps must be a multiple of;
+        ``first``, of the first run; and ``seconds(steps)``, a clock in place of ours.
     seconds : float
         Least length of a repeat.
     repeats : int
@@ -29,7 +29,7 @@ def measured(run, seconds: float, repeats: int) -> dict:
     """
     multiple = getattr(run, "multiple", 1)
     clock = getattr(run, "seconds", None) or _timed(run)
-    steps = _whole(FIRST, multiple)
+    steps = _whole(getattr(run, "first", FIRST), multiple)
     clock(steps)
     while (taken := clock(steps)) < seconds:
         more = min(1.25 * seconds / max(taken, 1e-9), 100.0)
