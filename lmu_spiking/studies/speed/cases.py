@@ -1,4 +1,4 @@
-"""The networks that simulators are compared on: one memory in several sizes and kinds."""
+"""The networks that simulators are compared on: a memory in many sizes and kinds."""
 
 from dataclasses import dataclass
 

@@ -42,8 +42,11 @@ def _measured(module: str, case: dict) -> dict:
     run = importlib.import_module(f"{__package__}.{module}").build(case)
     seconds, repeats = float(case["seconds"]), int(case["repeats"])
     taken = timing.measured(run, seconds, repeats)
+    taken["yardstick"] = timing.yardstick()
     taken |= {"status": "measured", "version": run.version}
-    return {key: getattr(value, "item", lambda v=value: v)() for key, value in taken.items()}
+    return {
+        key: getattr(value, "item", lambda v=value: v)() for key, value in taken.items()
+    }
 
 
 def _line(error: Exception) -> str:

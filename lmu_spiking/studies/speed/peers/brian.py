@@ -46,6 +46,7 @@ class Program:
         return device._last_run_time
 
     def __call__(self, steps: int) -> np.ndarray:
+        """Run it: the states (steps, d)."""
         self.seconds(steps)
         return np.array(self._monitor.x)[:, -steps:].T
 
@@ -139,6 +140,8 @@ def _neurons(b2, case: dict, state, kind: str):
             namespace={"step": dt},
         )
         neurons.run_regularly(COUNTED[kind], when="groups", order=2)
+    if kind in ("lif", "regular"):
+        neurons.v = "rand()"  # else all would spike together
     neurons.gain = case["gain"] * case["encoders"]
     neurons.bias = case["bias"]
     neurons.x = b2.linked_var(state, "x", index=np.asarray(case["dimension"]))

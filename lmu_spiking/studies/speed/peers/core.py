@@ -11,9 +11,7 @@ def build(case: dict):
 
     network, probe = case["model"]()
     fresh = Model(dt=float(case["dt"]), decoder_cache=NoDecoderCache())
-    simulator = nengo.Simulator(
-        network, dt=fresh.dt, model=fresh, progress_bar=False
-    )
+    simulator = nengo.Simulator(network, dt=fresh.dt, model=fresh, progress_bar=False)
 
     def run(steps: int) -> np.ndarray:
         simulator.clear_probes()

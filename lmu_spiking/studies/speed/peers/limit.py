@@ -45,6 +45,7 @@ def build(case: dict):
     start = np.searchsorted(case["dimension"], np.arange(len(case["A"]) + 1))
     dt, m, rates = float(case["dt"]), len(case["gain"]), kind in ("poisson", "regular")
     drive = dt if rates else 1.0  # drives become spikes of one step
+    rng = np.random.default_rng(int(case["seed"]))
     held = {  # arrays that the library reads as long as `run` lives
         "start": start.astype(np.int64),
         "gain": (drive * case["gain"] * case["encoders"]).astype(np.float32),
@@ -52,7 +53,7 @@ def build(case: dict):
         "decode": (case["decoders"] / (1 if kind == "rate" else dt)).astype(np.float32),
         **{name: np.ascontiguousarray(case[name], float) for name in ("A", "B", "u")},
         "x": np.zeros(len(case["A"])),
-        "voltage": np.zeros(m, np.float32),
+        "voltage": rng.random(m, np.float32),
         "waiting": np.zeros(m, np.float32),
     }
     net = _Memory(

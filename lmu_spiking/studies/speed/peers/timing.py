@@ -1,5 +1,6 @@
 """The time of a run, without what is done once."""
 
+import hashlib
 import math
 import time
 
@@ -37,6 +38,16 @@ def measured(run, seconds: float, repeats: int) -> dict:
         clock(steps)
     times = np.array([taken, *(clock(steps) for _ in range(repeats - 1))]) / steps
     return {"steps": steps, "best": times.min(), "median": float(np.median(times))}
+
+
+def yardstick() -> float:
+    """Seconds that this process now takes to hash 4 MiB: a busy machine takes longer."""
+    data, times = bytes(2**22), []
+    for _ in range(5):
+        start = time.perf_counter()
+        hashlib.sha256(data).digest()
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def _timed(run):
