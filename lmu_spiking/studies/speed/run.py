@@ -56,7 +56,8 @@ def compare(
         ``peer, kind, order, neurons, threads, trials, seed, status``; for ``status``
         ``measured``: ``seconds_per_simulated_second``, ``ns`` (best) and ``ns_median``
         per neuron, step and trial, ``times_nengo`` and ``times_limit``, see `ratios`,
-        and ``yardstick``, which tells how busy the machine was; otherwise ``reason``.  What is not installed is one row, without a case.
+        and ``yardstick``, which tells how busy the machine was; otherwise ``reason``.
+        What is not installed is one row, without a case.
     """
     seconds = check_positive("--seconds", seconds, "seconds")
     check_whole("compare.repeats", repeats, 1)

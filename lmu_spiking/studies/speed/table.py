@@ -48,11 +48,11 @@ def _cell(row: dict) -> str:
 
 
 def reasons(rows: list[dict]) -> list[str]:
-    """A line for each simulator that is not here, or cannot do a type."""
+    """What to install for a simulator that is not here; why one cannot do a type."""
     lines = {}
     for row in rows:
         if row["status"] == "not installed":
-            lines[f"{row['peer']}: not installed; {row['install']}"] = None
+            lines[f"{row['peer']}: not installed\n  {row['install']}"] = None
         elif row["status"] != "measured":
             lines[f"{row['peer']}, {row['kind']}: {row['reason']}"] = None
     return list(lines)

@@ -18,5 +18,5 @@ def build(case: dict):
         simulator.run_steps(steps, progress_bar=False)
         return simulator.data[probe]
 
-    run.version = nengo.__version__
+    run.close, run.version = simulator.close, nengo.__version__
     return run

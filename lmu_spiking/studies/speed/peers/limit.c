@@ -203,7 +203,7 @@ static float lif(const memory *net, int64_t at, int n, float x) {
   for (int k = 0; k < n; k++) {
     float drive = gain[k] * x + bias[k];
     float wait = waiting[k] - dt;
-    float free = fminf(fmaxf(-wait, 0.0f), dt);
+    float free = fminf(fmaxf(dt - wait, 0.0f), dt);
     float h = free * leak; /* at most dt / tau_rc: the series of 1 - exp(-h) */
     float grown = h * (1 - h * (0.5f - h * (1 / 6.0f - h * (1 / 24.0f - h / 120))));
     float v = voltage[k] + (drive - voltage[k]) * grown;

@@ -41,7 +41,7 @@ def measured(run, seconds: float, repeats: int) -> dict:
 
 
 def yardstick() -> float:
-    """Seconds that this process now takes to hash 4 MiB: a busy machine takes longer."""
+    """Seconds to hash 4 MiB now: longer where the machine is busy."""
     data, times = bytes(2**22), []
     for _ in range(5):
         start = time.perf_counter()
