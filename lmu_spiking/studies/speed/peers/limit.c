@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #ifdef __AVX512F__
 #include <immintrin.h>
@@ -99,9 +98,10 @@ static inline float uniform(uint32_t neuron, uint64_t key) {
   return (int32_t)(mixed(neuron, key, key >> 32) >> 8) * 0x1p-24f;
 }
 
-/* What a count has beyond the first four. */
-static float beyond(float mean, float uniform) {
-  double p = exp(-(double)mean), sum = p;
+/* What a count has beyond the first four, at 1 - v of the uniform numbers; the half
+   step keeps that below 1, which the sums never reach. */
+static float beyond(float mean, float v) {
+  double p = exp(-(double)mean), sum = p, uniform = 1 - ((double)v + 0x1p-25);
   int n = 0;
   while (uniform > sum && n < 1000) {
     p *= mean / ++n;
@@ -162,7 +162,7 @@ static float poisson(const memory *net, int64_t at, int n, float x, uint64_t key
   }
   for (int j = 0; most > 0 && j < found; j++) {
     int k = which[j];
-    sum += decode[k] * beyond(gain[k] * x + bias[k], 1 - uniform(at + k, key));
+    sum += decode[k] * beyond(gain[k] * x + bias[k], uniform(at + k, key));
   }
   return sum;
 }
@@ -255,8 +255,8 @@ void run(const memory *net, int64_t first, int64_t steps, double *kept) {
 void draw(int64_t n, double mean, uint64_t seed, uint64_t step, float *drawn) {
   uint64_t key = keys(seed, step);
   for (int64_t k = 0; k < n; k++) {
-    float left, u = 1 - uniform(k, key);
-    drawn[k] = count(mean, u, &left);
-    if (left > 0) drawn[k] += beyond(mean, u);
+    float left, v = uniform(k, key);
+    drawn[k] = count(mean, 1 - v, &left);
+    if (left > 0) drawn[k] += beyond(mean, v);
   }
 }
