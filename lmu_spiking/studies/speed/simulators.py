@@ -37,7 +37,7 @@ PEERS = {
         Peer(
             "lmu_spiking",
             "compiled",
-            "install lmu_spiking again",
+            "install lmu_spiking again, with numba",
             ((1, 1), (0, TRIALS)),
         ),
         Peer(

@@ -10,11 +10,18 @@ def build(case: dict):
     package = import_module("lmu_spiking")
     if not hasattr(package, "Simulator"):
         raise ImportError("lmu_spiking.Simulator is not in this version")
+    builder, cache = import_module("nengo.builder"), import_module("nengo.cache")
     network, probe = case["model"]()
+    fresh = builder.Model(dt=float(case["dt"]), decoder_cache=cache.NoDecoderCache())
     threads, trials = int(case["threads"]), int(case["trials"])
     many = {"trials": trials} if trials > 1 else {}
     simulator = package.Simulator(
-        network, dt=float(case["dt"]), progress_bar=False, threads=threads, **many
+        network,
+        dt=fresh.dt,
+        model=fresh,
+        progress_bar=False,
+        threads=threads,
+        **many,
     )
 
     def run(steps: int) -> np.ndarray:
