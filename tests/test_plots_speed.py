@@ -22,6 +22,11 @@ def test_a_panel_for_each_network():
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert lines["C loop"].get_linestyle() == "--"
     np.testing.assert_array_equal(lines["Nengo"].get_ydata(), [60, 17])
+    ours, many = lines["lmu_spiking"], lines["lmu_spiking, 32 trials"]
+    assert ours.get_color() == many.get_color() != lines["Nengo"].get_color()
+    assert many.get_linestyle() == ":"
+    ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert ticks == ["600", "6,000"]
     assert figure.axes[0].get_xscale() == figure.axes[0].get_yscale() == "log"
 
 

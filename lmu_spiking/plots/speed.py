@@ -2,14 +2,26 @@
 
 from lmu_spiking.plots.style import (
     BLACK,
+    BLUE,
     COLORS,
+    GREEN,
+    GREY,
     MARKERS,
+    ORANGE,
     VERMILION,
     new_figure,
     styled,
 )
 
-OURS, LIMIT = "lmu_spiking", "C loop"
+LIMIT = "C loop"
+LINES = {  # a colour for each simulator in every panel
+    "lmu_spiking": VERMILION,
+    "Nengo": BLUE,
+    "NengoDL": GREEN,
+    "NengoOCL": ORANGE,
+    "Brian2": COLORS[4],
+    LIMIT: BLACK,
+}
 
 
 def plot_speed(ax, lines: dict, title: str):
@@ -19,25 +31,28 @@ def plot_speed(ax, lines: dict, title: str):
     ----------
     ax : matplotlib.axes.Axes
     lines : dict of str to (sequence, sequence)
-        Neurons and nanoseconds by simulator; the limit is ``"C loop"``.
+        Neurons and nanoseconds by simulator; what follows a comma, as in ``"Brian2, 2
+        threads"``, is drawn dotted in its colour.  The limit is ``"C loop"``.
     title : str
     """
-    others = (color for color in COLORS * 3 if color not in (VERMILION, BLACK))
-    for k, (name, (neurons, ns)) in enumerate(lines.items()):
-        ours = name.startswith(OURS)
-        side = name != OURS and "," in name  # all cores, or many trials
-        color = VERMILION if ours else BLACK if name == LIMIT else next(others)
+    for name, (neurons, ns) in lines.items():
+        simulator, *side = name.split(",")
+        number = [*LINES, simulator].index(simulator)
         ax.loglog(
             neurons,
             ns,
-            color=color,
+            color=LINES.get(simulator, GREY),
             ls="--" if name == LIMIT else ":" if side else "-",
-            lw=1.8 if ours else 1.1,
-            marker=None if name == LIMIT else MARKERS[k % len(MARKERS)],
+            lw=1.8 if number == 0 else 1.1,
+            marker=None if name == LIMIT else MARKERS[number % len(MARKERS)],
+            mfc="white" if side else None,
             ms=4,
             label=name,
         )
+    sizes = sorted({m for neurons, _ in lines.values() for m in neurons})
     ax.set(xlabel="Neurons m", title=title)
+    ax.set_xticks(sizes, [f"{m:,}" for m in sizes])
+    ax.minorticks_off()
     return ax
 
 
@@ -52,7 +67,7 @@ def speed_figure(panels: dict):
     columns = min(len(panels), 4)
     rows = -(-len(panels) // columns)
     with styled():
-        figure = new_figure(2.75 * columns + 0.4, 2.6 * rows + 0.7)
+        figure = new_figure(2.9 * columns + 0.4, 2.6 * rows + 0.7)
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for ax, (title, lines) in zip(axes.flat, panels.items(), strict=False):
             plot_speed(ax, lines, title)
