@@ -70,3 +70,8 @@ def test_mistake_is_told_in_one_line(capsys, option, told):
     assert out == ""
     assert err.count("\n") == 1
     assert told in err
+
+
+def test_bench_alone_says_what_it_has(capsys):
+    assert status(["bench"]) == 0
+    assert "lmu-spiking bench simulator" in capsys.readouterr().out

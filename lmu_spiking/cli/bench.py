@@ -11,16 +11,18 @@ import typer
 from lmu_spiking.cli.console import NAME, Bar, prepare, print_json, print_table
 from lmu_spiking.cli.study import _numbers
 
-bench = typer.Typer(
-    help="Speed against Nengo and other peers, as ratios in one run.",
-    rich_markup_mode=None,
-    no_args_is_help=True,
-)
+bench = typer.Typer(rich_markup_mode=None)
 
 
-@bench.callback()
-def _group() -> None:
-    """Speed against Nengo and other peers, as ratios in one run."""
+@bench.callback(invoke_without_command=True)
+def _group(context: typer.Context):
+    """Measure speed against Nengo and other peers, as ratios in one run.
+
+    \b
+    lmu-spiking bench simulator            nanoseconds per neuron and step
+    """  # noqa: D301 (the \b keeps the lines that follow it apart)
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @bench.command()
