@@ -114,9 +114,9 @@ def _neurons(b2, case: dict, state, kind: str):
     m, dt = len(case["gain"]), float(case["dt"])
     drive = "gain : 1\nbias : 1\nx : 1 (linked)\n"
     if kind == "rate":
-        neurons = b2.NeuronGroup(
-            m, f"{drive}r = clip(gain * x + bias, 0, inf) : 1", name="neurons"
-        )
+        neurons = b2.NeuronGroup(m, f"{drive}r : 1", name="neurons")
+        rate = "r = clip(gain * x + bias, 0, inf)"
+        neurons.run_regularly(rate, when="groups", order=2)
     elif kind == "lif":
         neurons = b2.NeuronGroup(
             m,
