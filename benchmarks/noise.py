@@ -16,9 +16,10 @@ import nengo
 import numpy as np
 
 from lmu_spiking import MemorySpec, map_onto, white_noise
+from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
-from lmu_spiking.studies.trial import measure, run_trial, simulator, versions
+from lmu_spiking.studies.trial import measure, run_trial, versions
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED, TRIALS, DURATION = 4200, 8, 60.0

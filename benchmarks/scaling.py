@@ -29,7 +29,7 @@ def one(kind: str, n_neurons: int, steps: int) -> dict:
     import nengo
 
     from lmu_spiking import LDN, LegendreMemory, map_onto
-    from lmu_spiking.studies.trial import simulator
+    from lmu_spiking.simulator.targets import simulator
 
     dt, ldn = 0.001, LDN(6, 0.5)
     steps = max(steps, min(10_000, 30_000_000 // n_neurons))  # long enough to time

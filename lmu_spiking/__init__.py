@@ -89,7 +89,6 @@ __all__ = [
 ]
 
 
-
 def __getattr__(name: str):
     """`Simulator` when it is first asked for: numba takes a moment to import."""
     if name == "Simulator":

@@ -76,7 +76,7 @@ def test_run_prints_and_keeps_the_contract(record, tmp_path):
     row = record("run", *TINY)
     assert KEYS <= row.keys()
     assert row["neurons"] == 60
-    assert row["target"] == "core"
+    assert row["target"] == "compiled"
     assert json.loads((tmp_path / "out" / "result.json").read_text()) == row
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"result.json", "run.png", "spec.toml"}
@@ -312,7 +312,7 @@ MISTAKES = {
     "run --duration=1e12": "memory",
     "run --seed=-1": "seed",
     "run --seed=3000000000": "seed",
-    "run --target=emulator": "use core",
+    "run --target=emulator": "use compiled or core",
     "run --input=nothing": "use ecg, white or a file",
     "run --input=nothing.csv": "no such file",
     "run --input=.": "folder",

@@ -14,6 +14,7 @@ from lmu_spiking.cli.run import _maybe
 from lmu_spiking.cli.train import load_sequences, task_options
 from lmu_spiking.conversion.settings import ConvertSettings
 from lmu_spiking.errors import ValidationError, check_seed, check_whole
+from lmu_spiking.simulator.targets import check_target
 
 DEFAULT = ConvertSettings()
 
@@ -43,6 +44,9 @@ def convert(
     data: _maybe(str, "psmnist: an mnist.npz (Keras) or a folder of IDX files.") = None,
     split: _maybe(int, "Which split of the data [the model's].") = None,
     sequences: _maybe(int, "Of the test part, at most [all].") = None,
+    target: Annotated[
+        str, typer.Option(help="compiled, or core for Nengo's own simulator.")
+    ] = "compiled",
     jobs: Annotated[int, typer.Option(help="Processes; -1 for all cores.")] = -1,
     seed: Annotated[int, typer.Option(help="Draws the spikes.")] = 0,
     out: Annotated[
@@ -70,6 +74,7 @@ def convert(
     from lmu_spiking.studies.trial import versions
 
     check_seed("--seed", seed)
+    check_target("--target", target)
     if jobs != -1 and jobs < 1:
         raise ValidationError("--jobs", jobs, "must be at least 1, or -1")
     params = _read(model)
@@ -101,8 +106,9 @@ def convert(
     for m in counts:
         made = turn(params, loaded.train.x, last=loaded.last, n_neurons=m, **common)
         with Bar(f"{m:,} neurons", len(x)) as bar:
+            where = {"jobs": jobs, "target": target}
             done = report(
-                made, x, y, last=loaded.last, jobs=jobs, progress=bar.advance_to
+                made, x, y, last=loaded.last, progress=bar.advance_to, **where
             )
         rows.append(done.to_dict() | {"synapse": made.memories[0]["synapse"]})
     record = rows[-1] | {
@@ -114,6 +120,7 @@ def convert(
         "neuron_type": neuron_type,
         "tuning": tuning,
         "max_rate": max_rate,
+        "target": target,
         "seed": seed,
         "seconds": time.perf_counter() - start,
         "command": shlex.join(["lmu-spiking", *sys.argv[1:]]),

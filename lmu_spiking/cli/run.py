@@ -8,7 +8,7 @@ import typer
 
 from lmu_spiking.assembly import ALL_TUNINGS
 from lmu_spiking.cli.console import Bar, prepare, print_json, print_table, tell
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.simulator.targets import check_target
 from lmu_spiking.tuning import NEURON_TYPES
 
 ROWS = {
@@ -43,7 +43,9 @@ def run(
     neuron_type: _maybe(str, f"{', '.join(NEURON_TYPES)} [poisson].") = None,
     tuning: _maybe(str, f"{', '.join(ALL_TUNINGS)} [what suits the neurons].") = None,
     max_rate: _maybe(float, "At the radius, Hz [300].") = None,
-    target: Annotated[str, typer.Option(help="Where it runs.")] = "core",
+    target: Annotated[
+        str, typer.Option(help="compiled, or core for Nengo's own simulator.")
+    ] = "compiled",
     seed: _maybe(int, "Of the spikes (noise_seed) and of white noise [0].") = None,
     out: Annotated[
         Path, typer.Option(help="Folder for result.json, run.png and spec.toml.")
@@ -72,8 +74,7 @@ def run(
     from lmu_spiking.studies.records import write_json
     from lmu_spiking.studies.trial import run_trial
 
-    if target != "core":
-        raise ValidationError("--target", target, "is not available", "use core")
+    check_target("--target", target)
     chosen = choose_spec(
         spec,
         input,

@@ -10,6 +10,7 @@ import typer
 from threadpoolctl import threadpool_limits
 
 from lmu_spiking import __version__
+from lmu_spiking.cli.bench import bench
 from lmu_spiking.cli.console import NAME, explain, show_warning, tell
 from lmu_spiking.cli.convert import convert
 from lmu_spiking.cli.deploy import deploy
@@ -35,6 +36,7 @@ Spiking memories of a sliding window, with the error known before the run.
   lmu-spiking deploy                     on Loihi's emulator: loss, cores, energy
   lmu-spiking reproduce capacity         a published table beside ours
   lmu-spiking spikes                     neuron types: what their spikes are worth
+  lmu-spiking bench simulator            speed beside other simulators
   lmu-spiking doctor                     what is installed, what is missing
 
 Every command has --help with examples, and --json for scripts. Times are in seconds,
@@ -47,6 +49,7 @@ for command in (
     *(train, convert, deploy, reproduce, doctor),
 ):
     app.command()(command)
+app.add_typer(bench, name="bench")
 
 
 @app.callback(invoke_without_command=True)

@@ -20,6 +20,7 @@ from lmu_spiking.cli.console import (
     tell,
 )
 from lmu_spiking.errors import LMUSpikingError, ValidationError
+from lmu_spiking.simulator.targets import check_target
 from lmu_spiking.studies.records import write_json
 
 PLAN = "study.json"
@@ -43,6 +44,9 @@ def study(
     aggregated: Annotated[
         bool, typer.Option(help="Simulate Poisson pairs as sums, much faster.")
     ] = False,
+    target: Annotated[
+        str, typer.Option(help="compiled, or core for Nengo's own simulator.")
+    ] = "compiled",
     jobs: Annotated[
         int | None, typer.Option(help="Processes [-1, one on each core].")
     ] = None,
@@ -92,6 +96,7 @@ def study(
         taus=_numbers("--taus", taus, float),
         max_rates=_numbers("--max-rates", max_rates, float),
         aggregated=aggregated,
+        target=check_target("--target", target),
     )
     check_duration(max((t.spec for t in planned), key=lambda s: s.order), duration)
     prepare(out)

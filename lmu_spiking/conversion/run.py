@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
-from nengo.builder import Model
-from nengo.cache import NoDecoderCache
 
 from lmu_spiking.conversion.conversion import Conversion, draw_seeds
 from lmu_spiking.errors import check_positive, check_seed, check_whole
 from lmu_spiking.rates.forward import checked_sequences
+from lmu_spiking.simulator.targets import check_target, simulator
 
 ENTRIES = 40_000  # of Nengo's signals in one network: more leave the cache
-INTEGRAL = nengo.LinearFilter([1], [1, 0])  # of a spike: 1
 PARTS = 4  # that the sequences are split into at least
 PROBED = 20e6  # numbers that a probe may keep
 
@@ -55,6 +53,7 @@ def present(
     around: float = 0.02,
     jobs: int = 1,
     progress: Callable | None = None,
+    target: str = "compiled",
 ) -> Presented:
     """Run the spiking network on sequences.
 
@@ -71,9 +70,12 @@ def present(
         Processes; -1 for one a core.
     progress : callable, optional
         Called with the sequences done and their number.
+    target : {"compiled", "core"}
+        `lmu_spiking.Simulator` or `nengo.Simulator`, the same in distribution.
     """
     from joblib import Parallel, delayed  # slow to import
 
+    check_target("present.target", target)
     if jobs != -1:
         check_whole("present.jobs", jobs, 1)
     x = checked_sequences("present.x", x, conversion.params.size_in)
@@ -84,7 +86,7 @@ def present(
     parts = [slice(i, i + size) for i in range(0, len(x), size)]
     seeds = [seed, *draw_seeds(seed, len(parts) - 1)]
     tasks = (
-        delayed(_present)(conversion, x[part], last, own, offsets)
+        delayed(_present)(conversion, x[part], last, own, offsets, target)
         for part, own in zip(parts, seeds, strict=True)
     )
     done, found = 0, []
@@ -120,33 +122,35 @@ def copies_at_once(conversion: Conversion, n: int, T: int) -> int:
     return min(most, -(-n // PARTS))
 
 
-def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets):
+def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets, target):
     n, T, _ = x.shape
     s, q = conversion.settings, conversion.params.size_out
     with nengo.Network(seed=seed, add_to_container=False) as model:
         net = conversion.network(copies=n, noise_seed=seed)
         end = net.read_step(T - 1)
-        steps = end + 2 + offsets.max()  # counts come a step late
+        steps = end + 2 + offsets.max()
         silence = np.zeros((-(-steps // net.steps) - T, n * x.shape[2]))
         shown = np.vstack([x.transpose(1, 0, 2).reshape(T, -1), silence])
         shown = nengo.processes.PresentInput(shown, s.presentation)
         nengo.Connection(nengo.Node(shown), net.input, synapse=None)
         output = nengo.Probe(net.output, synapse=s.readout_synapse)
-        counted = [_count(c, n, (end + 2) * s.dt) for c in net.cells]
-    fresh = Model(dt=s.dt, decoder_cache=NoDecoderCache())  # which jobs would lock
-    with nengo.Simulator(model, dt=s.dt, model=fresh, progress_bar=False) as sim:
+        counted = [_count(c, n) for c in net.cells]
+    with simulator(model, s.dt, target, exact=s.simulates_sums) as sim:
         sim.run_steps(steps)
-    y = sim.data[output].reshape(-1, n, q)
+    y = np.asarray(sim.data[output], dtype=float).reshape(-1, n, q)
     late = y[np.clip(end + offsets, 0, len(y) - 1)]
     ends = [end] if last else [net.read_step(t) for t in range(T)]
     y = y[ends].transpose(1, 0, 2)
-    counts = np.array([[sim.data[p][0] for p in both] for both in counted])
-    memory, units = counts.sum(axis=0)
+    counts = [
+        [sim.data[p][: end + 1].sum(axis=0, dtype=float) for p in both]
+        for both in counted
+    ]
+    memory, units = s.dt * np.sum(counts, axis=0)
     return (y[:, 0] if last else y), late, memory, units
 
 
-def _count(cell, copies: int, when: float) -> list[nengo.Probe]:
-    """Spikes of memory and units before the step that ends at ``when``, by copy."""
+def _count(cell, copies: int) -> list[nengo.Probe]:
+    """The spikes of memory and units in each step, by copy."""
     probes = []
     for ensemble in (cell.memory.ensemble, cell.units):
         count = nengo.Node(size_in=copies)
@@ -155,11 +159,8 @@ def _count(cell, copies: int, when: float) -> list[nengo.Probe]:
             of = np.repeat(np.arange(copies), n // copies)
             indices = np.column_stack([of, np.arange(n)])
             summed = nengo.Sparse((copies, n), indices=indices, init=1.0)
-            nengo.Connection(
-                ensemble.neurons, count, transform=summed, synapse=INTEGRAL
-            )
-        # a little early: a period rounded up would count a step more
-        probes.append(nengo.Probe(count, synapse=None, sample_every=(1 - 1e-9) * when))
+            nengo.Connection(ensemble.neurons, count, transform=summed, synapse=None)
+        probes.append(nengo.Probe(count, synapse=None))
     return probes
 
 

@@ -22,6 +22,11 @@ class Held(nengo.Process):
         super().__init__(default_size_in=1, default_size_out=1)
         self.steps, self.averaged = int(steps), int(averaged)
 
+    @property
+    def held_for(self) -> tuple[int, int]:
+        """Steps of a presentation, and those averaged: what a kernel needs to know."""
+        return self.steps, self.averaged
+
     def make_state(self, shape_in, shape_out, dt, dtype=None):
         """Sum of the inputs since, and the value held."""
         dtype = dtype or np.float64

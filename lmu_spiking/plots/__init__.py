@@ -45,6 +45,7 @@ from lmu_spiking.plots.run import (
     plot_window,
     run_figure,
 )
+from lmu_spiking.plots.speed import plot_speed, speed_figure
 from lmu_spiking.plots.study import (
     CAPTIONS,
     plot_error_vs_neurons,
@@ -117,6 +118,7 @@ __all__ = [
     "plot_prediction",
     "plot_ratio",
     "plot_readout",
+    "plot_speed",
     "plot_spike_statistics",
     "plot_spiking_errors",
     "plot_tunings",
@@ -126,6 +128,7 @@ __all__ = [
     "psmnist_figure",
     "run_figure",
     "save_figure",
+    "speed_figure",
     "study_figures",
     "theta_figure",
     "training_figure",

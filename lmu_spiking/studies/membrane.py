@@ -21,8 +21,8 @@ import numpy as np
 
 from lmu_spiking.ldn import LDN
 from lmu_spiking.population import Population
+from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.spec import MemorySpec
-from lmu_spiking.studies.trial import simulator
 from lmu_spiking.synapse import Mapped
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from nengo.neurons import NeuronType, NeuronTypeParam
 
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.membrane import lead_floor, map_lead, measure_lead
 from lmu_spiking.studies.metrics import rms
@@ -25,7 +26,7 @@ from lmu_spiking.studies.phases import watch_phases
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.report import interval
 from lmu_spiking.studies.sweep import Trial
-from lmu_spiking.studies.trial import simulator, versions
+from lmu_spiking.studies.trial import versions
 from lmu_spiking.tasks import white_noise
 
 SOURCES = (

@@ -17,6 +17,7 @@ import pandas as pd
 from nengo.exceptions import NengoException
 
 from lmu_spiking.errors import LMUSpikingError
+from lmu_spiking.simulator.targets import check_target
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies import workers
 from lmu_spiking.studies.records import (
@@ -66,11 +67,13 @@ class Trial:
     signal_seed : int
     duration : float
         Seconds.
+    target : {"compiled", "core"}
     """
 
     spec: MemorySpec
     signal_seed: int
     duration: float
+    target: str = "compiled"
 
     @property
     def signal(self) -> Signal:
@@ -86,6 +89,7 @@ class Trial:
             "spec": self.spec.to_dict(),
             "signal_seed": int(self.signal_seed),
             "duration": float(self.duration),
+            "target": self.target,
         }
 
     @property
@@ -111,6 +115,7 @@ def grid(
     taus: Iterable[float] | None = None,
     max_rates: Iterable[float] | None = None,
     aggregated: bool | None = None,
+    target: str = "compiled",
 ) -> list[Trial]:
     """Every combination, ``trials`` times, each with signal and spikes of its own.
 
@@ -132,7 +137,9 @@ def grid(
     first_seed : int
     aggregated : bool, optional
         Aggregate Poisson pairs (other neurons cannot be); as in ``base`` by default.
+    target : {"compiled", "core"}
     """
+    check_target("grid.target", target)
     aggregated = base.aggregated if aggregated is None else aggregated
     cells = [
         base.replace(
@@ -150,7 +157,7 @@ def grid(
         for neurons in neurons_per_dimension
     ]
     return [
-        _seeded(cell, number, duration, first_seed)
+        _seeded(cell, number, duration, first_seed, target)
         for cell in cells
         for number in range(trials)
     ]
@@ -229,11 +236,13 @@ def collect(out) -> pd.DataFrame:
     return to_frame(row for row in rows if row)
 
 
-def _seeded(cell: MemorySpec, number: int, duration: float, first_seed: int) -> Trial:
+def _seeded(
+    cell: MemorySpec, number: int, duration: float, first_seed: int, target: str
+) -> Trial:
     name = int(cell.replace(noise_seed=0).digest, 16)
     draw = np.random.SeedSequence([first_seed, number, name]).generate_state(2) >> 1
     noise_seed, signal_seed = draw.tolist()
-    return Trial(cell.replace(noise_seed=noise_seed), signal_seed, duration)
+    return Trial(cell.replace(noise_seed=noise_seed), signal_seed, duration, target)
 
 
 def _outcomes(trials, folder: Path, n_jobs, scheduler) -> Iterator[Outcome]:
@@ -253,7 +262,7 @@ def _run(trial: Trial) -> Outcome:
     """Run one trial; in a worker."""
     line = failure = ""
     try:
-        row = run_trial(trial.spec, trial.signal).row
+        row = run_trial(trial.spec, trial.signal, target=trial.target).row
         line = to_json({"digest": trial.digest, "trial": trial.to_dict(), "row": row})
     except (LMUSpikingError, NengoException) as error:
         failure = f"{trial}: {error}"

@@ -55,7 +55,7 @@ def test_outputs_and_spikes_are_those_of_the_network(lmu, n_cells, aggregated):
     params = lmu("W_x", n_cells=n_cells)
     made = convert(params, X, aggregated=aggregated, **OPTIONS)
     y, fired, net = by_hand(made, X, seed=5)
-    found = present(made, X, noise_seed=5, around=0.004)
+    found = present(made, X, noise_seed=5, around=0.004, target="core")
     ends = [net.read_step(t) for t in range(12)]
     np.testing.assert_allclose(found.y, y[ends].transpose(1, 0, 2), atol=1e-12)
     for counts, each in zip(
@@ -77,7 +77,8 @@ def test_counts_do_not_depend_on_how_time_is_rounded(lmu, steps):
     x = np.ones((1, steps - 1 or 1, 1))
     _, fired, net = by_hand(made, x, seed=1)
     for around in (0.0, 0.002):
-        found = present(made, x, noise_seed=1, last=True, around=around)
+        options = {"noise_seed": 1, "last": True, "around": around}
+        found = present(made, x, **options, target="core")
         total = fired[0][: net.read_step(x.shape[1] - 1) + 1].sum(axis=0)
         np.testing.assert_allclose(found.memory_spikes, total, rtol=1e-9)
 

@@ -89,8 +89,9 @@ def test_spikes_are_those_of_the_budget(spent):
 def test_poisson_noise_does_not_care_who_spikes(spent):
     frame, planned = spent
     fits = rate_exponents(frame, planned).set_index("neuron_type")
-    # 6 errors, each known to 15 % or so, over a factor of 4: to 3 standard errors
-    assert abs(fits.exponent["poisson"]) < 0.3
+    # 6 errors of 2 s, each known to 22 % (10 % for 10 s), over a factor of 4: to 3
+    # standard errors
+    assert abs(fits.exponent["poisson"]) < 0.4
     assert fits.exponent["if"] < fits.exponent["poisson"] - 0.15
     regular, poisson = (
         frame[frame.neuron_type == kind].state_rmse for kind in ("if", "poisson")

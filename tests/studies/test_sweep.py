@@ -30,7 +30,7 @@ def counted(monkeypatch):
     """Trials as they are run, in this process."""
     ran = []
 
-    def run_trial(spec, signal):
+    def run_trial(spec, signal, target):
         ran.append(spec)
         return real(spec, signal)
 
@@ -193,7 +193,7 @@ def test_trial_that_cannot_be_run_names_itself(tmp_path, n_jobs):
 
 
 def test_want_of_memory_costs_no_other_trial(tmp_path, monkeypatch):
-    def run_trial(spec, signal):
+    def run_trial(spec, signal, target):
         if spec.order == 2:
             raise MemoryError
         return real(spec, signal)

@@ -124,7 +124,7 @@ def test_cluster_goes_on_where_processes_were(tmp_path, cluster, monkeypatch):
     first = sweep(small(1), tmp_path)
     ran = []
 
-    def counted(spec, signal):
+    def counted(spec, signal, target):
         ran.append(spec)
         return real(spec, signal)
 

@@ -16,8 +16,8 @@ from scipy.signal import lfilter
 
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import nrmse
-from lmu_spiking.studies.trial import simulator
 
 # Settings of [1].
 ORDER, THETA, NEURONS, TAU, TAU_PROBE, DT, STEPS = 3, 0.1, 384, 0.01, 0.02, 0.001, 2000

@@ -17,8 +17,8 @@ import numpy as np
 from nengo.dists import Uniform
 from scipy.linalg import cho_factor, cho_solve
 
+from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import rms
-from lmu_spiking.studies.trial import simulator
 from lmu_spiking.tuning import curves, neuron_type, step_variance
 
 # Settings of [1]; intercepts are the default of its Nengo, 2.8.

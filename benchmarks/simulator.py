@@ -1,0 +1,72 @@
+"""Speed of the simulator against its peers: Nengo, NengoDL, NengoOCL, Brian2, C.
+
+    python benchmarks/simulator.py [--python brian2=PATH --python nengo_ocl=PATH ...]
+
+One thread and all cores, m = 600 to 600,000: order 6 with every peer; order 24, drawn
+curves and ensembles for each dimension with Nengo, ours and the loop in C.  Each peer
+may live in an environment of its own:
+
+    pip install nengo-ocl 'pyopencl[pocl]' 'scipy<1.12' 'numpy<2'     NengoOCL on PoCL
+    pip install brian2 'numpy<2.3' setuptools                         Brian2
+
+An hour and a half on two cores, most of it compiling.  Writes
+benchmarks/results/simulator.json and docs/figures/simulator.png.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from lmu_spiking import plots
+from lmu_spiking.studies.records import write_json
+from lmu_spiking.studies.speed import table
+from lmu_spiking.studies.speed.run import compare, grid, machine, product_of
+from lmu_spiking.studies.speed.simulators import PEERS, chosen, interpreters
+
+ROOT = Path(__file__).resolve().parent.parent
+NEURONS = (600, 6_000, 60_000, 600_000)
+TYPES = ("poisson", "lif", "regular", "rate")
+DRAWN = ("poisson-drawn", "poisson-array", "lif-array")
+FEW = ("nengo", "lmu_spiking", "c")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--python", action="append", default=[], metavar="PEER=PATH")
+    parser.add_argument("--neurons", type=int, nargs="+", default=NEURONS)
+    parser.add_argument("--seconds", type=float, default=0.3)
+    options = parser.parse_args()
+    sizes = sorted(options.neurons)
+    batches = [
+        (grid(TYPES, [6], sizes), chosen(PEERS)),
+        (grid(TYPES, [24], sizes), chosen(FEW)),
+        (grid(DRAWN, [6], sizes), chosen(FEW)),
+    ]
+    total = sum(len(cases) * len(product_of(peers)) for cases, peers in batches)
+    start, done = machine(), []  # the load before we make our own
+
+    def count(row):
+        done.append(row)
+        print(f"\r{len(done)}/{total}", end="", file=sys.stderr, flush=True)
+
+    more = {"seconds": options.seconds, "pythons": interpreters(options.python)}
+    rows = []
+    for cases, peers in batches:
+        rows += compare(cases, peers, on_done=count, **more)
+    print(file=sys.stderr)
+    print("ns per neuron and step (times as fast as Nengo)")
+    for title, (header, lines) in table.tables(rows).items():
+        print(f"\n{title}")
+        for line in [header, *lines]:
+            print(f"{line[0]:24}" + "".join(f"{cell:>14}" for cell in line[1:]))
+    print(*table.reasons(rows), sep="\n")
+    write_json(
+        ROOT / "benchmarks" / "results" / "simulator.json",
+        {"command": "python benchmarks/simulator.py", **start, "rows": rows},
+    )
+    figure = plots.speed_figure(table.panels(rows))
+    plots.save_figure(figure, ROOT / "docs" / "figures" / "simulator.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""How fast simulators are: time per neuron and step against the number of neurons."""
+
+from lmu_spiking.plots.style import (
+    BLACK,
+    BLUE,
+    COLORS,
+    GREEN,
+    GREY,
+    MARKERS,
+    ORANGE,
+    VERMILION,
+    new_figure,
+    styled,
+)
+
+LIMIT = "C loop"
+LINES = {  # a colour for each simulator in every panel
+    "lmu_spiking": VERMILION,
+    "Nengo": BLUE,
+    "NengoDL": GREEN,
+    "NengoOCL": ORANGE,
+    "Brian2": COLORS[4],
+    LIMIT: BLACK,
+}
+
+
+def plot_speed(ax, lines: dict, title: str):
+    """Nanoseconds per neuron and step, one line for each simulator.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    lines : dict of str to (sequence, sequence)
+        Neurons and nanoseconds by simulator; what follows a comma, as in ``"Brian2, 2
+        threads"``, is drawn dotted in its colour.  The limit is ``"C loop"``.
+    title : str
+    """
+    for name, (neurons, ns) in lines.items():
+        simulator, *side = name.split(",")
+        number = [*LINES, simulator].index(simulator)
+        ax.loglog(
+            neurons,
+            ns,
+            color=LINES.get(simulator, GREY),
+            ls="--" if name == LIMIT else ":" if side else "-",
+            lw=1.8 if number == 0 else 1.1,
+            marker=None if name == LIMIT else MARKERS[number % len(MARKERS)],
+            mfc="white" if side else None,
+            ms=4,
+            label=name,
+        )
+    sizes = sorted({m for neurons, _ in lines.values() for m in neurons})
+    ax.set(xlabel="Neurons m", title=title)
+    ax.set_xticks(sizes, [f"{m:,}" for m in sizes])
+    ax.minorticks_off()
+    return ax
+
+
+def speed_figure(panels: dict):
+    """A panel for each network, and one legend.
+
+    Parameters
+    ----------
+    panels : dict of str to dict
+        Titles, and the lines of `plot_speed`.
+    """
+    columns = min(len(panels), 4)
+    rows = -(-len(panels) // columns)
+    with styled():
+        figure = new_figure(2.9 * columns + 0.4, 2.6 * rows + 0.7)
+        axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
+        for ax, (title, lines) in zip(axes.flat, panels.items(), strict=False):
+            plot_speed(ax, lines, title)
+        for ax in axes.flat[len(panels) :]:
+            ax.set_axis_off()
+        for ax in axes[:, 0]:
+            ax.set_ylabel("ns per neuron and step")
+        found = {}
+        for ax in axes.flat:
+            for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
+                found.setdefault(name, handle)
+        figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=4)
+    return figure
