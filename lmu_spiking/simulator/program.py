@@ -34,6 +34,8 @@ from lmu_spiking.simulator.steps import (
     tile_starts,
 )
 
+PAD = 80  # numbers between buffers: loads wait for stores 4096 bytes away
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
@@ -183,7 +185,7 @@ class _Writer:
     def write(self, nodes, buffers, model, watched) -> Program:
         self.work = self._put("state", np.zeros(self.context.work))
         most = max(buffers.values(), default=-1) + 1
-        self.buffers = [self._put("state", np.zeros(TILE)) for _ in range(most)]
+        self.buffers = [self._put("state", np.zeros(TILE + PAD)) for _ in range(most)]
         self.scratch = buffers
         rows, segments, first = [], [], 0
         for node in nodes:

@@ -42,8 +42,9 @@ class Simulator(nengo.Simulator):
         Independent realisations to run side by side: random spikes, noise that is
         injected into ensembles, and initial states of neurons differ.  Probe data gain
         a leading axis.
-    noise_seed : int, optional
-        Draws the noise (all of the above) anew, whatever the network's seeds.
+    noise_seed : int or sequence of int, optional
+        Draws the noise (all of the above) anew, whatever the network's seeds.  With one
+        seed for each trial, a trial is the single run with this seed.
     inputs : dict of nengo.Node to array_like, optional
         Replaces the output of nodes without input: (T, size) for all trials, or
         (trials, T, size); repeated where the run is longer.
@@ -91,9 +92,8 @@ class Simulator(nengo.Simulator):
         self.closed = True  # until Nengo's constructor is done
         self.dtype = _checked_dtype(dtype)
         self.trials = None if trials is None else check_whole("trials", trials, 1)
-        self.noise_seed = (
-            None if noise_seed is None else check_whole("noise_seed", noise_seed, 0)
-        )
+        self.noise_seed = noise_seed
+        self._noise = drawn.noise_of(self.trials, noise_seed)
         self.threads = (
             os.cpu_count() or 1
             if threads is None
@@ -111,9 +111,9 @@ class Simulator(nengo.Simulator):
             self.seed = seed
         if self.program is None:
             self._lower()
-        program, n = self.program, self.trials or 1
-        self._state[...] = drawn.states(program, self._step_order, n, self.noise_seed)
-        self._keys = drawn.seeds(program, n, self.noise_seed)
+        program = self.program
+        self._state[...] = drawn.states(program, self._step_order, self._noise)
+        self._keys = drawn.seeds(program, self._noise)
         self.rng = np.random.RandomState(self.seed)
         self._start()
         self.clear_probes()
@@ -127,11 +127,9 @@ class Simulator(nengo.Simulator):
         )
         n = self.trials or 1
         self._state = np.empty((n, len(program.state)), self.dtype)
-        sparse = {s: a for s, a in self.signals.items() if s.sparse}
-        self._signals = [
-            Signals(program, self.model, state, program.const, sparse)
-            for state in self._state
-        ]
+        self._sparse = {s: a for s, a in self.signals.items() if s.sparse}
+        stepped = any(not isinstance(s, np.ndarray) for s in program.segments)
+        self._signals = [self._views(k) for k in range(n if stepped else 1)]
         self.signals = self._signals[0]
         given = given_values(self._given, program, self.model, self.trials)
         own = any(values.ndim == 3 for values in given.values())
@@ -147,6 +145,11 @@ class Simulator(nengo.Simulator):
             self._sim_data[probe] = record
         self._periods = np.array([r.period for r in self._records], float)
         self.data = Data(self._sim_data)
+
+    def _views(self, trial: int) -> Signals:
+        """Nengo's signals in one trial."""
+        state, const = self._state[trial], self.program.const
+        return Signals(self.program, self.model, state, const, self._sparse)
 
     @property
     def _records(self) -> list[Record]:
@@ -169,9 +172,11 @@ class Simulator(nengo.Simulator):
 
     def _steps_of(self, op) -> list:
         """Nengo's own step functions, one for each trial."""
-        made = [op.make_step(self._signals[0], self.dt, self.rng)]
-        for trial, signals in enumerate(self._signals[1:], start=1):
-            rng = drawn.generator(self.seed, trial, self.noise_seed)
+        made, number = [], len(self._python)
+        if isinstance(op, SimProcess) and not self._noise[0].native:
+            op.process.get_rng(self.rng)  # as if Nengo had taken it
+        for noise, signals in zip(self._noise, self._signals, strict=True):
+            rng = self.rng if noise.native else noise.generator(self.seed, number)
             made.append(op.make_step(signals, self.dt, rng))
         return made
 
@@ -183,9 +188,10 @@ class Simulator(nengo.Simulator):
             if process:
                 self.rng.set_state(first)
                 rng = op.process.get_rng(self.rng)
-                if op.mode == "inc" and (trial or self.noise_seed is not None):
+                noise = self._noise[trial]
+                if op.mode == "inc" and not noise.native:
                     seed = int(rng.randint(2**31))
-                    rng = drawn.generator(seed, trial, self.noise_seed)
+                    rng = noise.generator(seed)
             sources.start(k, rng if process else None)
 
     def _clock(self, n: int) -> None:
@@ -359,7 +365,7 @@ class Simulator(nengo.Simulator):
     def _nan_error(self, step: int) -> NotANumberError:
         """Which signal it was: the first in the order of the program."""
         trial, _ = self._where_nan()
-        signals = self._signals[trial]
+        signals = self._views(trial)
         for node in self.program.nodes:
             for region in (r for s in node.steps for r in s.written):
                 base = region.base
@@ -384,7 +390,7 @@ class Simulator(nengo.Simulator):
             "threads": self.threads,
         }
         state["n_steps"] = self._n_steps
-        state["state"] = None if self.closed else self._state
+        state["state"] = {} if self.closed else self._by_signal()
         return state
 
     def __setstate__(self, state):
@@ -402,8 +408,21 @@ class Simulator(nengo.Simulator):
         if state["closed"]:
             self.close()
         else:
-            self._state[...] = state["state"]
+            for signal, values in state["state"].items():
+                self._columns_of(signal)[...] = values
             self._clock(state["n_steps"])
+
+    def _columns_of(self, signal) -> np.ndarray:
+        """What a base signal is in all trials, (trials, size)."""
+        _, at = self.program.places[signal]
+        return self._state[:, at : at + signal.size]
+
+    def _by_signal(self) -> dict:
+        """The state, wherever another program may put it."""
+        places = self.program.places.items()
+        return {
+            s: self._columns_of(s).copy() for s, (constant, _) in places if not constant
+        }
 
     def close(self):
         """Closes the simulator; its data stay."""

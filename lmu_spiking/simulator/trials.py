@@ -1,53 +1,99 @@
 """Independent realisations of one network: their states, and their random numbers."""
 
 import copy
+from typing import NamedTuple
 
 import numpy as np
 from nengo.builder.neurons import SimNeurons
 
+from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.simulator.regions import region_of
 
 
-def generator(seed: int, trial: int, noise_seed: int | None) -> np.random.RandomState:
-    """Random numbers of a trial, as Nengo takes them."""
-    entropy = [seed, trial] if noise_seed is None else [seed, trial, noise_seed]
-    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(entropy)))
+class Noise(NamedTuple):
+    """What tells the noise of a trial from that of others.
+
+    Attributes
+    ----------
+    trial : int
+        Its number among those of one seed.
+    seed : int or None
+        In place of those of the network.
+    """
+
+    trial: int
+    seed: int | None
+
+    @property
+    def native(self) -> bool:
+        """Whether it is as `nengo.Simulator` would have it."""
+        return self.trial == 0 and self.seed is None
+
+    def entropy(self, *more: int) -> np.random.SeedSequence:
+        """For something of this trial."""
+        seed = 0 if self.seed is None else self.seed + 1
+        return np.random.SeedSequence([*more, self.trial, seed])
+
+    def generator(self, *more: int) -> np.random.RandomState:
+        """Random numbers as Nengo takes them."""
+        return np.random.RandomState(np.random.MT19937(self.entropy(*more)))
 
 
-def seeds(program, trials: int, noise_seed: int | None) -> np.ndarray:
+def noise_of(trials: int | None, noise_seed) -> list[Noise]:
+    """The noise of each trial.
+
+    Parameters
+    ----------
+    noise_seed : int, sequence of int, or None
+        One for all, of which each trial has its own part, or one for each: that trial
+        then is the single run with this seed.
+
+    Raises
+    ------
+    ValidationError
+        If there are not as many as trials, or one is no whole number from 0.
+    """
+    n = trials or 1
+    if noise_seed is None or np.ndim(noise_seed) == 0:
+        seed = None
+        if noise_seed is not None:
+            seed = check_whole("Simulator.noise_seed", noise_seed, 0)
+        return [Noise(trial, seed) for trial in range(n)]
+    if len(noise_seed) != n:
+        raise ValidationError(
+            "Simulator.noise_seed", noise_seed, f"must be one seed, or {n} of them"
+        )
+    found = (check_whole("Simulator.noise_seed", int(s), 0) for s in noise_seed)
+    return [Noise(0, seed) for seed in found]
+
+
+def seeds(program, noise: list[Noise]) -> np.ndarray:
     """A seed for each trial and stream, (trials, streams) uint64.
 
-    They come from the random state that Nengo gave the neurons.  Populations of the
-    same seed get different numbers nonetheless: equal noise would add up.
+    Unless a seed is given they come from the random state that Nengo gave the neurons.
+    Populations of the same seed get different numbers nonetheless: equal noise would
+    add up.
     """
-    found = np.zeros((trials, len(program.streams)), np.uint64)
+    found = np.zeros((len(noise), len(program.streams)), np.uint64)
     met: dict[bytes, int] = {}
     for k, op in enumerate(program.streams):
         own = copy.deepcopy(op.state_extra["rng"]).randint(2**32, size=4, dtype="u4")
         again = met[own.tobytes()] = met.get(own.tobytes(), -1) + 1
-        for trial in range(trials):
-            entropy = [*map(int, own), again, trial]
-            if noise_seed is not None:
-                entropy.append(noise_seed)
-            found[trial, k] = np.random.SeedSequence(entropy).generate_state(1, "u8")[0]
+        for trial, of in enumerate(noise):
+            parts = [*map(int, own), again] if of.seed is None else [k]
+            found[trial, k] = of.entropy(*parts).generate_state(1, "u8")[0]
     return found
 
 
-def states(program, step_order, trials: int, noise_seed: int | None) -> np.ndarray:
-    """Initial states, (trials, S): neurons of all trials but the first begin anew.
-
-    Without a ``noise_seed`` the first begins as `nengo.Simulator` would.
-    """
-    found = np.repeat(program.state[None], trials, axis=0)
+def states(program, step_order, noise: list[Noise]) -> np.ndarray:
+    """Initial states, (trials, S): drawn anew but for a trial as Nengo would have it."""
+    found = np.repeat(program.state[None], len(noise), axis=0)
     neurons = [op for op in step_order if isinstance(op, SimNeurons) and op.state_idxs]
-    for trial in range(trials):
-        if trial == 0 and noise_seed is None:
+    for trial, of in enumerate(noise):
+        if of.native:
             continue
         for k, op in enumerate(neurons):
-            entropy = [trial, k] + ([] if noise_seed is None else [noise_seed])
-            rng = np.random.RandomState(
-                np.random.MT19937(np.random.SeedSequence(entropy))
-            )
+            rng = of.generator(k)
             drawn = op.neurons.make_state(op.J.size, rng=rng, dtype=np.float64)
             for name, signal in op.state.items():
                 constant, at = program.places[signal.base]

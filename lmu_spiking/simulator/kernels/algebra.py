@@ -8,13 +8,17 @@ holds addresses, see `opcodes`; ``y``, ``x`` and the like are slices of an arena
 import numpy as np
 from numba import njit
 
-from lmu_spiking.simulator.kernels.views import view
+from lmu_spiking.simulator.kernels.views import view, wide
 
-# Sums may be taken in any order; NaN and infinity keep their meaning.
-FAST = {"reassoc", "contract", "nsz", "arcp"}
 # Nothing is allocated here, so nothing has references to count.
-OPTIONS = {"fastmath": FAST, "error_model": "numpy", "_nrt": False}
-kernel = njit(**OPTIONS)
+OPTIONS = {"error_model": "numpy", "_nrt": False}
+# Products may be fused with the sum that follows.  Where two could be, and in all that
+# has to equal Nengo's to the bit, nothing is fused: whether LLVM takes its vector loop
+# or its scalar one depends on addresses, and both must round alike.
+kernel = njit(fastmath={"contract", "nsz"}, **OPTIONS)
+plain = njit(**OPTIONS)
+# Sums over neurons are taken in any order, which only their number decides.
+summing = njit(fastmath={"contract", "nsz", "reassoc"}, **OPTIONS)
 inlined = njit(forceinline=True, **OPTIONS)
 
 
@@ -28,6 +32,7 @@ def fill(y, value):
 @kernel
 def copy(y, x):
     """``y = x``."""
+    wide()
     for i in range(len(y)):
         y[i] = x[i]
 
@@ -35,6 +40,7 @@ def copy(y, x):
 @kernel
 def add(y, x):
     """``y += x``."""
+    wide()
     for i in range(len(y)):
         y[i] += x[i]
 
@@ -42,6 +48,7 @@ def add(y, x):
 @kernel
 def axpy(y, a, x):
     """``y += a x`` with one number ``a``."""
+    wide()
     for i in range(len(y)):
         y[i] += a * x[i]
 
@@ -49,6 +56,7 @@ def axpy(y, a, x):
 @kernel
 def multiply_add(y, a, x):
     """``y += a x``, entry by entry."""
+    wide()
     for i in range(len(y)):
         y[i] += a[i] * x[i]
 
@@ -81,9 +89,10 @@ def multiply_add_at(y, to, a, by, x, of):
         y[to[i]] += a[by[i]] * x[of[i]]
 
 
-@kernel
+@summing
 def dot(a, x):
     """``sum(a x)``."""
+    wide()
     total = x.dtype.type(0)
     for i in range(len(x)):
         total += a[i] * x[i]
@@ -107,7 +116,10 @@ def dot_columns(y, A, stride, x):
         c, d = view(A, (j + 2) * stride, n), view(A, (j + 3) * stride, n)
         p, q, r, s = x[j], x[j + 1], x[j + 2], x[j + 3]
         for i in range(n):
-            y[i] += a[i] * p + b[i] * q + c[i] * r + d[i] * s
+            sum = y[i] + a[i] * p
+            sum += b[i] * q
+            sum += c[i] * r
+            y[i] = sum + d[i] * s
     for j in range(four, len(x)):
         axpy(y, x[j], view(A, j * stride, n))
 
@@ -136,9 +148,10 @@ def scatter(y, weights, to, x):
         y[to[j]] += weights[j] * x[j]
 
 
-@kernel
+@summing
 def total(x):
     """Sum of all entries."""
+    wide()
     found = x.dtype.type(0)
     for i in range(len(x)):
         found += x[i]
@@ -151,6 +164,7 @@ def encode_runs(y, lo, runs, weights, x):
 
     ``runs`` (5 k,): start, stop, dimension, address of the weights, 1 if they are one.
     """
+    wide()
     for k in range(0, len(runs), 5):
         n, w = runs[k + 1] - runs[k], runs[k + 3]
         value, part = x[runs[k + 2]], view(y, runs[k] - lo, n)
@@ -194,7 +208,7 @@ def outer(y, scale, a, b):
             row[j] = factor * b[j]
 
 
-@kernel
+@summing
 def first_nan(x):
     """Index of the first NaN, or -1."""
     # most of the time there is none, which a sum tells at full speed

@@ -1,9 +1,9 @@
 """Synapses: discrete linear filters, as `nengo.LinearFilter` steps them."""
 
-from lmu_spiking.simulator.kernels.algebra import kernel
+from lmu_spiking.simulator.kernels.algebra import plain
 
 
-@kernel
+@plain
 def lowpass(y, X, a, b, u, inc):
     """``X = a X + b u``, ``y = X`` (or ``y += X``)."""
     for i in range(len(u)):
@@ -16,7 +16,7 @@ def lowpass(y, X, a, b, u, inc):
             y[i] = X[i]
 
 
-@kernel
+@plain
 def state_space(y, X, order, abcd, u, work, direct, inc):
     """A filter of ``order`` states for each entry of ``u``.
 
@@ -51,7 +51,7 @@ def state_space(y, X, order, abcd, u, work, direct, inc):
             y[i] = out
 
 
-@kernel
+@plain
 def hold(y, total, held, u, step, period, averaged):
     """The mean of the last ``averaged`` inputs before each multiple of ``period``.
 

@@ -10,7 +10,7 @@ from numba import njit
 
 from lmu_spiking.simulator.kernels import algebra, filters, noise, rates, spiking
 from lmu_spiking.simulator.kernels.algebra import OPTIONS, inlined
-from lmu_spiking.simulator.kernels.views import at, operand, view
+from lmu_spiking.simulator.kernels.views import at, operand, view, wide
 from lmu_spiking.simulator.opcodes import FIRST, TILE, WIDTH, Code
 
 C = {code.name: int(code) for code in Code}
@@ -317,6 +317,7 @@ def _compiled(sources: str):
         step : int
             That were taken before.
         """
+        wide()
         if not sources:  # which makes it part of what the cache compares
             return
         for k in range(n_steps):

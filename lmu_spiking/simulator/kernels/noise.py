@@ -20,13 +20,28 @@ import math
 
 import numpy as np
 from numba import uint32, uint64
+from numpy.polynomial import Chebyshev, Polynomial
 
 from lmu_spiking.simulator.kernels.algebra import kernel
-from lmu_spiking.simulator.kernels.views import view
+from lmu_spiking.simulator.kernels.views import view, wide
 
 SMALL = 0.5  # mean counts up to which the series and three terms are vectorised
+SOME = 128  # neurons that are looked at again where one of them is unusual
 LARGE = 12.0  # beyond which inversion takes longer than rejection
 CELL = 2.0**-32
+
+
+def _series(degree: int) -> tuple:
+    """Coefficients of ``(1 - exp(-x)) / x`` up to `SMALL`, by Chebyshev's points."""
+
+    def function(x):
+        return -np.expm1(-x) / x
+
+    found = Chebyshev.interpolate(function, degree, [0, SMALL])
+    return tuple(float(c) for c in found.convert(kind=Polynomial).coef)
+
+
+SERIES = _series(5)  # to 2e-10 of the value
 
 
 @kernel
@@ -111,47 +126,62 @@ def draw(mean, i, key):
 
 
 @kernel
+def one_of(rate, count, dt, height, i, key):
+    """Spikes of neuron ``i``; ``count`` is how many neurons it stands for."""
+    if math.isnan(rate):
+        return np.nan
+    n = draw(abs(float(rate)) * count * dt, i, key)
+    return height * (n if rate >= 0 else -n)
+
+
+@kernel
 def poisson_each(y, rates, count, dt, height, first, key):
     """Counts of any mean one by one; a rate below zero makes spikes below zero.
 
     ``count``: neurons that an entry stands for.
     """
     for i in range(len(y)):
-        rate = float(rates[i])
-        if math.isnan(rate):
-            y[i] = np.nan
-            continue
-        mean = abs(rate) * count * dt
-        n = draw(mean, first + i, key)
-        y[i] = height * (n if rate >= 0 else -n)
+        y[i] = one_of(rates[i], count, dt, height, first + i, key)
 
 
 @kernel
 def poisson(y, rates, dt, height, first, key):
-    """Counts of many neurons, vectorised where means are small; ``y`` = counts height.
+    """Counts of many neurons, ``y`` = counts height, some of them at a time."""
+    for a in range(0, len(y), SOME):
+        n = min(SOME, len(y) - a)
+        part, rate = view(y, a, n), view(rates, a, n)
+        if poisson_small(part, rate, dt, height, first + a, key):
+            most = y.dtype.type(SMALL / dt)
+            for i in range(n):
+                usual = (rate[i] >= 0) & (rate[i] <= most)
+                if part[i] > 2.5 * height or not usual:
+                    part[i] = one_of(rate[i], 1.0, dt, height, first + a + i, key)
 
-    Four or more spikes of a neuron in a step are rare there and drawn one by one.
+
+@kernel
+def poisson_small(y, rates, dt, height, first, key):
+    """Counts up to three, vectorised, for small means.
+
+    Returns
+    -------
+    bool
+        Whether there is a larger mean, or a larger count, to be drawn on its own.
     """
+    wide()
     T = y.dtype.type
-    zero, one, half = T(0), T(1), T(0.5)
-    step, tall, cell = T(dt), T(height), T(CELL)
-    most, unusual = T(SMALL / dt), uint32(0)
-    for i in range(len(rates)):
-        unusual = uint32(unusual | uint32(not (zero <= rates[i] <= most)))
-    if unusual:
-        poisson_each(y, rates, 1.0, dt, height, first, key)
-        return
+    zero, half = T(0), T(0.5)
+    step, tall, cell, most = T(dt), T(height), T(CELL), T(SMALL / dt)
     key0, key1 = uint32(key), uint32(key >> uint64(32))
     key0 = uint32(key0 + uint32(first))
-    rare = uint32(0)  # whether a neuron has four spikes or more
+    c0, c1, c2 = T(SERIES[0]), T(SERIES[1]), T(SERIES[2])
+    c3, c4, c5 = T(SERIES[3]), T(SERIES[4]), T(SERIES[5])
+    rare = uint32(0)
     for i in range(len(y)):
         u = T(hash32(uint32(i), key0, key1)) * cell + half * cell
-        x = rates[i] * step
-        # 1 - exp(-x) = x (1 - x/2 (1 - x/3 (1 - ...)))
-        tail = one - x * T(1 / 5) * (one - x * T(1 / 6) * (one - x * T(1 / 7)))
-        s = one - x * T(1 / 3) * (one - x * T(1 / 4) * tail)
-        s = x * (one - x * half * s)
-        p = (one - s) * x
+        usual = (rates[i] >= zero) & (rates[i] <= most)
+        x = rates[i] * step if usual else zero
+        s = x * (c0 + x * (c1 + x * (c2 + x * (c3 + x * (c4 + x * c5)))))
+        p = x - s * x
         n = tall if u < s else zero
         s -= p
         n += tall if u < s else zero
@@ -159,11 +189,8 @@ def poisson(y, rates, dt, height, first, key):
         s -= p
         n += tall if u < s else zero
         y[i] = n
-        rare = uint32(rare | uint32(u < s - p * x * T(1 / 3)))
-    if rare:
-        for i in range(len(y)):
-            if y[i] > T(2.5) * tall:
-                y[i] = height * draw(float(rates[i]) * dt, first + i, key)
+        rare = uint32(rare | uint32((u < s - p * x * T(1 / 3)) | (not usual)))
+    return rare != 0
 
 
 @kernel
@@ -172,6 +199,7 @@ def poisson_runs(y, rates, runs, dt, height, first, key):
 
     ``runs`` (2 k,): start and stop, counted as ``first`` is.
     """
+    wide()
     T = y.dtype.type
     tall, zero = T(height), T(0)
     key0, key1 = uint32(key), uint32(key >> uint64(32))
@@ -208,6 +236,7 @@ def poisson_runs(y, rates, runs, dt, height, first, key):
 @kernel
 def stochastic(y, rates, dt, height, first, key):
     """``r dt`` rounded up or down at random; a rate below zero gives them below zero."""
+    wide()
     T = y.dtype.type
     step, tall, cell, zero = T(dt), T(height), T(CELL), T(0)
     key0, key1 = uint32(key), uint32(key >> uint64(32))

@@ -13,7 +13,8 @@ import math
 
 import numpy as np
 
-from lmu_spiking.simulator.kernels.algebra import kernel
+from lmu_spiking.simulator.kernels.algebra import kernel, plain
+from lmu_spiking.simulator.kernels.views import wide
 
 
 @kernel
@@ -23,6 +24,7 @@ def lif(y, J, V, R, p):
     Both arguments are at most ``dt / tau_rc``: up to .1 four and five terms are exact to
     the rounding of single precision.
     """
+    wide()
     dt, tau, tau_ref, low, height = p[0], p[1], p[2], p[3], p[4]
     T = p.dtype.type
     rate, again = T(1) / tau, tau_ref + dt
@@ -48,7 +50,7 @@ def lif(y, J, V, R, p):
         R[i] = again + tau * log if spiked else rest
 
 
-@kernel
+@plain
 def lif_exact(y, J, V, R, p):
     """With the functions of the mathematical library."""
     dt, tau, tau_ref, low, height = p[0], p[1], p[2], p[3], p[4]
@@ -74,26 +76,27 @@ def lif_exact(y, J, V, R, p):
             V[i] = low
 
 
-@kernel
+@plain
 def adapt(J, n, work):
     """``work = J - n``."""
     for i in range(len(J)):
         work[i] = J[i] - n[i]
 
 
-@kernel
+@plain
 def adapted(y, n, dt_tau, inc_n):
     """``n += dt / tau_n (inc_n y - n)``."""
     for i in range(len(y)):
         n[i] += dt_tau * (inc_n * y[i] - n[i])
 
 
-@kernel
+@plain
 def integrate(y, J, V, p):
     """``V += dt max(J, 0)``, and as many spikes as whole numbers are passed.
 
     ``p``: dt, height of a spike, and the least current, 0 or minus infinity.
     """
+    wide()
     dt, height, least = p[0], p[1], p[2]
     for i in range(len(J)):
         current = least if J[i] < least else J[i]
@@ -103,7 +106,7 @@ def integrate(y, J, V, p):
         V[i] = v - spikes
 
 
-@kernel
+@plain
 def izhikevich(y, J, V, U, p):
     """The model of Izhikevich (2003), in his units of mV and ms."""
     ms, dt, rate, coupling = p[0], p[1], p[2], p[3]

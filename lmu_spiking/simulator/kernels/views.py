@@ -56,6 +56,21 @@ def operand(typing, state, const, row, k, lo, n):
     return state(state, const, row, k, lo, n), build
 
 
+@intrinsic
+def wide(typing):
+    """Let LLVM use registers of 512 bits in this function, where the machine has them.
+
+    By itself it prefers 256 on machines whose clock once fell with wider ones.
+    """
+
+    def build(context, builder, signature, arguments):
+        # a set of LLVM's known attributes, of which llvmlite does not know this one
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), build
+
+
 def _opened(context, builder, signature, arguments, k):
     return make_array(signature.args[k])(context, builder, arguments[k])
 
