@@ -384,8 +384,15 @@ class Simulator(nengo.Simulator):
             "threads": self.threads,
         }
         state["n_steps"] = self._n_steps
-        state["state"] = None if self.closed else self._state
+        state["state"] = {} if self.closed else self._values()
         return state
+
+    def _values(self) -> dict:
+        """What changes, by signal: another copy may keep it elsewhere."""
+        changing = [
+            (s, at) for s, (const, at) in self.program.places.items() if not const
+        ]
+        return {s: self._state[:, at : at + s.size].copy() for s, at in changing}
 
     def __setstate__(self, state):
         self.__init__(
@@ -402,7 +409,10 @@ class Simulator(nengo.Simulator):
         if state["closed"]:
             self.close()
         else:
-            self._state[...] = state["state"]
+            for signal, values in state["state"].items():
+                _, at = self.program.places.get(signal, (False, None))
+                if at is not None:
+                    self._state[:, at : at + signal.size] = values
             self._clock(state["n_steps"])
 
     def close(self):
