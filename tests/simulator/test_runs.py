@@ -1,5 +1,7 @@
 """Runs one after the other, `reset`, and the same run again."""
 
+import pickle
+
 import nengo
 import numpy as np
 import pytest
@@ -59,6 +61,29 @@ def test_reset_begins_anew(stochastic):
 
 def test_several_runs_equal_those_of_nengo(agree, optimize):
     agree(network(), steps=[1, 40, 17, 2], optimize=optimize)
+
+
+def test_copies_go_on_where_they_were_made(optimize):
+    """Wherever the copy keeps its numbers: Nengo's order is another each time."""
+    with nengo.Network(seed=1) as net:
+        last = nengo.Node(nengo.processes.WhiteSignal(1.0, high=5, seed=1))
+        for k in range(5):
+            ens = nengo.Ensemble(20 + k, 1)
+            nengo.Connection(last, ens, function=np.square, synapse=0.01 * k or None)
+            nengo.Probe(ens, synapse=nengo.Alpha(0.01 + 0.01 * k))
+            nengo.Probe(last, synapse=0.01)
+            last = ens
+    known = {"dtype": "float64", "progress_bar": False, "optimize": optimize}
+    with Simulator(net, **known) as sim:
+        sim.run_steps(30)
+        copies = [pickle.dumps(sim) for _ in range(4)]
+        sim.run_steps(30)
+        whole = data(sim)
+    for copy in map(pickle.loads, copies):
+        with copy:
+            copy.run_steps(30)
+            for a, b in zip(data(copy), whole, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
 def test_reset_as_nengo_does():
