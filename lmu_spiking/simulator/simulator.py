@@ -409,7 +409,8 @@ class Simulator(nengo.Simulator):
             self.close()
         else:
             for signal, values in state["state"].items():
-                self._columns_of(signal)[...] = values
+                if signal in self.program.places:  # not a buffer there
+                    self._columns_of(signal)[...] = values
             self._clock(state["n_steps"])
 
     def _columns_of(self, signal) -> np.ndarray:
