@@ -1,5 +1,6 @@
 """`Simulator`: Nengo networks in machine code."""
 
+import operator
 import os
 import signal
 import threading
@@ -23,9 +24,7 @@ from lmu_spiking.simulator.sources import Sources, for_trial, given_values
 BLOCK = 0.1  # seconds between two looks at the keyboard
 MOST = 16384  # steps in a block
 BYTES = 2**28  # that a block's inputs and samples may take
-LOOKED_AT = (
-    20_000  # numbers of state that are looked at in every step with Python in it
-)
+LOOKED_AT = 200_000  # numbers of state that are looked at in every step with Python
 SNAPSHOT = 2**27  # bytes of state up to which a block can be run again
 
 
@@ -112,7 +111,9 @@ class Simulator(nengo.Simulator):
         if self.program is None:
             self._lower()
         program, n = self.program, self.trials or 1
-        self._state[...] = drawn.states(program, self._step_order, n, self.noise_seed)
+        self._state[...] = drawn.states(
+            program, self._step_order, n, self.seed, self.noise_seed
+        )
         self._keys = drawn.seeds(program, n, self.noise_seed)
         self.rng = np.random.RandomState(self.seed)
         self._start()
@@ -134,10 +135,16 @@ class Simulator(nengo.Simulator):
         ]
         self.signals = self._signals[0]
         given = given_values(self._given, program, self.model, self.trials)
-        own = any(values.ndim == 3 for values in given.values())
-        own |= any(getattr(i.op, "mode", "set") == "inc" for i in program.inputs)
+        own = {k for k, values in given.items() if values.ndim == 3}
+        own |= {
+            k
+            for k, i in enumerate(program.inputs)
+            if getattr(i.op, "mode", "set") == "inc"
+        }
         self._sources = [
-            Sources(program, self.model, for_trial(given, trial))
+            Sources(
+                program, self.model, for_trial(given, trial), own if trial else None
+            )
             for trial in range(n if own else 1)
         ]
         for probe in program.probes:
@@ -157,6 +164,9 @@ class Simulator(nengo.Simulator):
         made = {id(i.op): k for k, i in enumerate(self.program.inputs)}
         python = {id(s) for s in self.program.segments if not isinstance(s, np.ndarray)}
         self._python: dict[int, list] = {}
+        self._rngs = [self.rng]
+        for trial in range(1, self.trials or 1):
+            self._rngs.append(drawn.generator(self.noise_seed, self.seed, trial))
         for sources in self._sources:
             sources.reset()
         for op in self._step_order:
@@ -169,10 +179,10 @@ class Simulator(nengo.Simulator):
 
     def _steps_of(self, op) -> list:
         """Nengo's own step functions, one for each trial."""
-        made = [op.make_step(self._signals[0], self.dt, self.rng)]
-        for trial, signals in enumerate(self._signals[1:], start=1):
-            rng = drawn.generator(self.seed, trial, self.noise_seed)
-            made.append(op.make_step(signals, self.dt, rng))
+        made = []
+        for trial, signals in enumerate(self._signals):
+            own = drawn.with_own_generator(op, trial, self.noise_seed)
+            made.append(own.make_step(signals, self.dt, self._rngs[trial]))
         return made
 
     def _start_input(self, op, k: int) -> None:
@@ -185,7 +195,7 @@ class Simulator(nengo.Simulator):
                 rng = op.process.get_rng(self.rng)
                 if op.mode == "inc" and (trial or self.noise_seed is not None):
                     seed = int(rng.randint(2**31))
-                    rng = drawn.generator(seed, trial, self.noise_seed)
+                    rng = drawn.generator(self.noise_seed, seed, trial)
             sources.start(k, rng if process else None)
 
     def _clock(self, n: int) -> None:
@@ -218,8 +228,9 @@ class Simulator(nengo.Simulator):
         """Blocks of steps, each short enough to be interrupted."""
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
-        compiled = not self._python
-        with _Patience(compiled) as patience, self._workers() as pool:
+        steps = operator.index(steps)
+        with _Patience() as patience, self._workers() as pool:
+            self._patience = patience
             while steps > 0:
                 n = min(steps, self._block())
                 start = time.perf_counter()
@@ -251,7 +262,8 @@ class Simulator(nengo.Simulator):
         inputs = np.zeros((len(self._sources), n, self.program.columns), self.dtype)
         error = None
         for sources, values in zip(self._sources, inputs, strict=True):
-            made, failed = sources.fill(values, self._n_steps)
+            values[:n] = inputs[0, :n]  # what is not the trial's own
+            made, failed = sources.fill(values[:n], self._n_steps, self._patience)
             if made < n:
                 n, error = made, failed
         snapshot = None
@@ -320,6 +332,8 @@ class Simulator(nengo.Simulator):
                 done += 1
                 if self._state.size <= LOOKED_AT and self._where_nan() is not None:
                     return done - 1, None
+                if self._patience.over:
+                    return done, None
         except BaseException as error:  # raised again once the steps are kept
             return done, error
         finally:
@@ -424,11 +438,11 @@ class _Alone:
 
 
 class _Patience:
-    """Keeps Ctrl-C until a block of compiled steps is done."""
+    """Keeps Ctrl-C until a step, or a block of compiled ones, is done; not a second."""
 
-    def __init__(self, wanted: bool):
-        main = threading.current_thread() is threading.main_thread()
-        self.over, self._wanted = False, wanted and main
+    def __init__(self):
+        self.over = False
+        self._wanted = threading.current_thread() is threading.main_thread()
 
     def __enter__(self):
         if self._wanted:
@@ -443,12 +457,14 @@ class _Patience:
             signal.signal(signal.SIGINT, self._before)
 
     def _note(self, *_):
+        if self.over:
+            raise KeyboardInterrupt
         self.over = True
 
 
 def _checked_dtype(dtype) -> np.dtype:
     try:
-        found = np.dtype(dtype)
+        found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
     if found not in (np.dtype("float32"), np.dtype("float64")):
