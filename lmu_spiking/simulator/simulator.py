@@ -100,7 +100,11 @@ class Simulator(nengo.Simulator):
         )
         self.program = None
         self._given = dict(inputs or {})
-        super().__init__(network, dt, seed, model, progress_bar, optimize)
+        try:
+            super().__init__(network, dt, seed, model, progress_bar, optimize)
+        except BaseException:
+            self.closed = True
+            raise
 
     def reset(self, seed=None):
         """Back to the beginning; ``seed`` for processes, as in `nengo.Simulator`."""
@@ -380,10 +384,11 @@ class Simulator(nengo.Simulator):
                 if base in self.program.places and region.whole:
                     values = np.ravel(signals[base])[region.start : region.end]
                     if np.isnan(values).any():
+                        at = self._n_steps + step
                         return NotANumberError(
-                            f"signal {base.name!r}: became NaN in step "
-                            f"{self._n_steps + step} ({(self._n_steps + step) * self.dt:g}"
-                            " s); look for a division by zero or an unstable loop there"
+                            f"signal {base.name!r}: became NaN in step {at} "
+                            f"({at * self.dt:g} s); look for a division by zero or an "
+                            "unstable loop there"
                         )
         return NotANumberError(f"a signal became NaN in step {self._n_steps + step}")
 
@@ -467,7 +472,8 @@ def _checked_dtype(dtype) -> np.dtype:
         found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
-    if found not in (np.dtype("float32"), np.dtype("float64")):
+    # None equals float64 where numpy is asked
+    if found is None or found not in (np.dtype("float32"), np.dtype("float64")):
         raise ValidationError(
             "Simulator.dtype", dtype, "is no precision here", "use float32 or float64"
         )
