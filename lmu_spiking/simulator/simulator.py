@@ -2,8 +2,6 @@
 
 import operator
 import os
-import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +13,9 @@ from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
 from lmu_spiking.simulator import trials as drawn
-from lmu_spiking.simulator.compiled import advance, first_nan
+from lmu_spiking.simulator.compiled import advance
+from lmu_spiking.simulator.nans import has_nan, name_of_nan, where_nan
+from lmu_spiking.simulator.patience import Alone, Patience
 from lmu_spiking.simulator.program import compile_program
 from lmu_spiking.simulator.records import Data, Record
 from lmu_spiking.simulator.signals import Signals
@@ -233,7 +233,7 @@ class Simulator(nengo.Simulator):
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
         steps = operator.index(steps)
-        with _Patience() as patience, self._workers() as pool:
+        with Patience() as patience, self._workers() as pool:
             self._patience = patience
             while steps > 0:
                 n = min(steps, self._block())
@@ -250,7 +250,7 @@ class Simulator(nengo.Simulator):
     def _workers(self):
         """Threads for trials, where there are several."""
         n = min(self.threads, self.trials or 1)
-        return ThreadPoolExecutor(n) if n > 1 and not self._python else _Alone()
+        return ThreadPoolExecutor(n) if n > 1 and not self._python else Alone()
 
     def _block(self) -> int:
         """Steps in the next block."""
@@ -275,11 +275,17 @@ class Simulator(nengo.Simulator):
             snapshot = self._state.copy()
         done, failed = self._stretch(n, inputs, pool)
         error = failed or error
-        if self._where_nan() is not None:
+        # it may have come and gone within the block, but not from what was probed
+        blocks = self._blocks(done)
+        if where_nan(self._state) is not None or any(map(has_nan, blocks)):
             if snapshot is not None:
                 done = self._until_nan(snapshot, done, inputs)
-            error = self._nan_error(done + 1)
-        self._commit(done)
+            one_by_one = self._python and self._state.size <= LOOKED_AT
+            error = self._nan_error(done, snapshot is not None or one_by_one)
+            blocks = self._blocks(done)
+        for record, block in zip(self._records, blocks, strict=True):
+            record.append(block)
+        self._clock(self._n_steps + done)
         return done, error
 
     def _stretch(self, n: int, inputs, pool):
@@ -334,7 +340,7 @@ class Simulator(nengo.Simulator):
                         else:
                             segment[trial]()
                 done += 1
-                if self._state.size <= LOOKED_AT and self._where_nan() is not None:
+                if self._state.size <= LOOKED_AT and where_nan(self._state) is not None:
                     return done - 1, None
                 if self._patience.over:
                     return done, None
@@ -344,23 +350,16 @@ class Simulator(nengo.Simulator):
             np.seterr(**old)
         return done, None
 
-    def _commit(self, done: int) -> None:
-        """Keep ``done`` steps."""
-        n_steps = self._n_steps
-        for k, record in enumerate(self._records):
-            m, size = record.samples_in(n_steps, done), int(self.program.sizes[k])
-            first = self._offsets[k]
+    def _blocks(self, done: int) -> list[np.ndarray]:
+        """What each probe saw in ``done`` steps, (trials, samples, size)."""
+        found = []
+        for record, first, size in zip(
+            self._records, self._offsets, self.program.sizes, strict=True
+        ):
+            m = record.samples_in(self._n_steps, done)
             block = self._out[:, first : first + m * size]
-            record.append(block.reshape(len(block), m, size))
-        self._clock(n_steps + done)
-
-    def _where_nan(self):
-        """Trial and place of a NaN, or None."""
-        for trial, state in enumerate(self._state):
-            at = first_nan(state)
-            if at >= 0:
-                return trial, at
-        return None
+            found.append(block.reshape(len(block), m, size))
+        return found
 
     def _until_nan(self, snapshot, done: int, inputs) -> int:
         """Run the block again up to the step before the first NaN."""
@@ -370,27 +369,20 @@ class Simulator(nengo.Simulator):
         for k in range(done):
             for trial in range(len(self._state)):
                 self._call(trial, whole, inputs, 1, k)
-            if self._where_nan() is not None:
+            if where_nan(self._state) is not None:
                 return k
         return done
 
-    def _nan_error(self, step: int) -> NotANumberError:
-        """Which signal it was: the first in the order of the program."""
-        trial, _ = self._where_nan()
-        signals = self._signals[trial]
-        for node in self.program.nodes:
-            for region in (r for s in node.steps for r in s.written):
-                base = region.base
-                if base in self.program.places and region.whole:
-                    values = np.ravel(signals[base])[region.start : region.end]
-                    if np.isnan(values).any():
-                        at = self._n_steps + step
-                        return NotANumberError(
-                            f"signal {base.name!r}: became NaN in step {at} "
-                            f"({at * self.dt:g} s); look for a division by zero or an "
-                            "unstable loop there"
-                        )
-        return NotANumberError(f"a signal became NaN in step {self._n_steps + step}")
+    def _nan_error(self, done: int, known: bool) -> NotANumberError:
+        """In the step after those that are done, if it is known which one it was."""
+        step = self._n_steps + done + known
+        when = (
+            f"became NaN {'in' if known else 'by'} step {step} ({step * self.dt:g} s)"
+        )
+        remedy = "look for a division by zero or an unstable loop there"
+        where = where_nan(self._state)
+        name = where and name_of_nan(self.program, self.model, self._signals[where[0]])
+        return NotANumberError(f"signal {name or 'of a probe'}: {when}; {remedy}")
 
     def __getstate__(self):
         """For copies in other processes; files are written by no one here."""
@@ -428,43 +420,6 @@ class Simulator(nengo.Simulator):
         """Closes the simulator; its data stay."""
         super().close()
         self._signals = self._sources = self._state = None
-
-
-class _Alone:
-    """Stands for a pool of one thread."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    map = staticmethod(map)
-
-
-class _Patience:
-    """Keeps Ctrl-C until a step, or a block of compiled ones, is done; not a second."""
-
-    def __init__(self):
-        self.over = False
-        self._wanted = threading.current_thread() is threading.main_thread()
-
-    def __enter__(self):
-        if self._wanted:
-            self._before = signal.getsignal(signal.SIGINT)
-            self._wanted = self._before is signal.default_int_handler
-        if self._wanted:
-            signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_):
-        if self._wanted:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, *_):
-        if self.over:
-            raise KeyboardInterrupt
-        self.over = True
 
 
 def _checked_dtype(dtype) -> np.dtype:
