@@ -386,7 +386,7 @@ class Simulator(nengo.Simulator):
 
     def __getstate__(self):
         """For copies in other processes; files are written by no one here."""
-        state = super().__getstate__()
+        state = super().__getstate__() | {"signals": {}}
         state["options"] = {
             "dtype": self.dtype,
             "trials": self.trials,
@@ -395,8 +395,18 @@ class Simulator(nengo.Simulator):
             "threads": self.threads,
         }
         state["n_steps"] = self._n_steps
-        state["state"] = None if self.closed else self._state
+        # by signal, as the order of operators, and so of the arena, is not kept
+        state["state"] = {}
+        if not self.closed:
+            for base, part in self._parts():
+                state["state"][base] = part.copy()
         return state
+
+    def _parts(self):
+        """Signals that change, with the numbers of all trials."""
+        for base, (constant, at) in self.program.places.items():
+            if not constant:
+                yield base, self._state[:, at : at + base.size]
 
     def __setstate__(self, state):
         self.__init__(
@@ -413,7 +423,9 @@ class Simulator(nengo.Simulator):
         if state["closed"]:
             self.close()
         else:
-            self._state[...] = state["state"]
+            for base, part in self._parts():
+                if base in state["state"]:
+                    part[...] = state["state"][base]
             self._clock(state["n_steps"])
 
     def close(self):

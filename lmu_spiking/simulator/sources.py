@@ -34,7 +34,7 @@ def given_values(given: dict, program, model, trials: int | None) -> dict:
         shapes = f"(steps, {node.size_out}) or "
         shapes += f"({trials or 'trials'}, steps, {node.size_out})"
         try:
-            values = np.asarray(values, dtype=float)
+            values = np.array(values, dtype=float)
         except (TypeError, ValueError):
             raise ValidationError(
                 f"Simulator.inputs[{node}]", values, f"must be numbers, {shapes}"
