@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 
 from lmu_spiking.simulator.kernels import machine
 from lmu_spiking.simulator.kernels.algebra import first_nan as first_nan

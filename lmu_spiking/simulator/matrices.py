@@ -81,7 +81,7 @@ def times_variable(y: Region, A, x: Region) -> Step | None:
 
 def encoders(y: Region, matrix, x: Region) -> Step:
     """At most one number in a row."""
-    m, n = matrix.shape
+    m = matrix.shape[0]
     of, weights = np.zeros(m, np.int64), np.zeros(m)
     filled = np.flatnonzero(np.diff(matrix.indptr))
     of[filled], weights[filled] = matrix.indices, matrix.data

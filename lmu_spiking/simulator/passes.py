@@ -109,7 +109,7 @@ def _scaled(product: Step, gain: np.ndarray, y: Region) -> Step:
     return product.but(operands=operands, incs=[y])
 
 
-def trim_fills(nodes: list[Node], watched: list[Region]) -> list[Node]:
+def trim_fills(nodes, watched) -> list[Node]:  # noqa: C901 - a mask, and its runs
     """Reset only what something reads or adds to."""
     used: dict[int, np.ndarray] = {}
 
@@ -151,7 +151,7 @@ def _pieces(step: Step, y: Region, mask: np.ndarray) -> list[Step]:
     return found
 
 
-def find_equal_rates(nodes: list[Node], constant) -> list[Node]:
+def find_equal_rates(nodes, constant) -> list[Node]:  # noqa: C901
     """Poisson neurons whose neighbours always have the same rate, run by run.
 
     Nodes in order.  ``known`` has, for what lies along an axis, where it may differ

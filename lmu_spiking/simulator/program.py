@@ -182,7 +182,7 @@ class _Writer:
         self.places: dict = {}
         self.known: dict[int, tuple[np.ndarray, int]] = {}
 
-    def write(self, nodes, buffers, model, watched) -> Program:
+    def write(self, nodes, buffers, model, watched) -> Program:  # noqa: C901
         self.work = self._put("state", np.zeros(self.context.work))
         most = max(buffers.values(), default=-1) + 1
         self.buffers = [self._put("state", np.zeros(TILE + PAD)) for _ in range(most)]
@@ -272,7 +272,7 @@ class _Writer:
             row[at : at + 2] = self.operand(operand)
         return row
 
-    def operand(self, operand) -> tuple[int, int]:
+    def operand(self, operand) -> tuple[int, int]:  # noqa: C901 - a case for each
         """The two numbers of an operand."""
         match operand:
             case Along(what):

@@ -1,8 +1,7 @@
 """`Simulator`: Nengo networks in machine code."""
 
+import operator
 import os
-import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +13,9 @@ from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
 from lmu_spiking.simulator import trials as drawn
-from lmu_spiking.simulator.compiled import advance, first_nan
+from lmu_spiking.simulator.compiled import advance
+from lmu_spiking.simulator.nans import has_nan, name_of_nan, where_nan
+from lmu_spiking.simulator.patience import Alone, Patience
 from lmu_spiking.simulator.program import compile_program
 from lmu_spiking.simulator.records import Data, Record
 from lmu_spiking.simulator.signals import Signals
@@ -23,9 +24,7 @@ from lmu_spiking.simulator.sources import Sources, for_trial, given_values
 BLOCK = 0.1  # seconds between two looks at the keyboard
 MOST = 16384  # steps in a block
 BYTES = 2**28  # that a block's inputs and samples may take
-LOOKED_AT = (
-    20_000  # numbers of state that are looked at in every step with Python in it
-)
+LOOKED_AT = 200_000  # numbers of state that are looked at in every step with Python
 SNAPSHOT = 2**27  # bytes of state up to which a block can be run again
 
 
@@ -101,7 +100,11 @@ class Simulator(nengo.Simulator):
         )
         self.program = None
         self._given = dict(inputs or {})
-        super().__init__(network, dt, seed, model, progress_bar, optimize)
+        try:
+            super().__init__(network, dt, seed, model, progress_bar, optimize)
+        except BaseException:
+            self.closed = True
+            raise
 
     def reset(self, seed=None):
         """Back to the beginning; ``seed`` for processes, as in `nengo.Simulator`."""
@@ -112,7 +115,9 @@ class Simulator(nengo.Simulator):
         if self.program is None:
             self._lower()
         program = self.program
-        self._state[...] = drawn.states(program, self._step_order, self._noise)
+        self._state[...] = drawn.states(
+            program, self._step_order, self._noise, self.seed
+        )
         self._keys = drawn.seeds(program, self._noise)
         self.rng = np.random.RandomState(self.seed)
         self._start()
@@ -132,10 +137,16 @@ class Simulator(nengo.Simulator):
         self._signals = [self._views(k) for k in range(n if stepped else 1)]
         self.signals = self._signals[0]
         given = given_values(self._given, program, self.model, self.trials)
-        own = any(values.ndim == 3 for values in given.values())
-        own |= any(getattr(i.op, "mode", "set") == "inc" for i in program.inputs)
+        own = {k for k, values in given.items() if values.ndim == 3}
+        own |= {
+            k
+            for k, i in enumerate(program.inputs)
+            if getattr(i.op, "mode", "set") == "inc"
+        }
         self._sources = [
-            Sources(program, self.model, for_trial(given, trial))
+            Sources(
+                program, self.model, for_trial(given, trial), own if trial else None
+            )
             for trial in range(n if own else 1)
         ]
         for probe in program.probes:
@@ -160,6 +171,10 @@ class Simulator(nengo.Simulator):
         made = {id(i.op): k for k, i in enumerate(self.program.inputs)}
         python = {id(s) for s in self.program.segments if not isinstance(s, np.ndarray)}
         self._python: dict[int, list] = {}
+        self._rngs = [
+            self.rng if noise.native else noise.generator(self.seed)
+            for noise in self._noise
+        ]
         for sources in self._sources:
             sources.reset()
         for op in self._step_order:
@@ -172,12 +187,13 @@ class Simulator(nengo.Simulator):
 
     def _steps_of(self, op) -> list:
         """Nengo's own step functions, one for each trial."""
-        made, number = [], len(self._python)
+        made = []
         if isinstance(op, SimProcess) and not self._noise[0].native:
             op.process.get_rng(self.rng)  # as if Nengo had taken it
-        for noise, signals in zip(self._noise, self._signals, strict=True):
-            rng = self.rng if noise.native else noise.generator(self.seed, number)
-            made.append(op.make_step(signals, self.dt, rng))
+        each = zip(self._noise, self._signals, self._rngs, strict=True)
+        for noise, signals, rng in each:
+            own = drawn.with_own_generator(op, noise)
+            made.append(own.make_step(signals, self.dt, rng))
         return made
 
     def _start_input(self, op, k: int) -> None:
@@ -224,8 +240,9 @@ class Simulator(nengo.Simulator):
         """Blocks of steps, each short enough to be interrupted."""
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
-        compiled = not self._python
-        with _Patience(compiled) as patience, self._workers() as pool:
+        steps = operator.index(steps)
+        with Patience() as patience, self._workers() as pool:
+            self._patience = patience
             while steps > 0:
                 n = min(steps, self._block())
                 start = time.perf_counter()
@@ -241,7 +258,7 @@ class Simulator(nengo.Simulator):
     def _workers(self):
         """Threads for trials, where there are several."""
         n = min(self.threads, self.trials or 1)
-        return ThreadPoolExecutor(n) if n > 1 and not self._python else _Alone()
+        return ThreadPoolExecutor(n) if n > 1 and not self._python else Alone()
 
     def _block(self) -> int:
         """Steps in the next block."""
@@ -257,7 +274,8 @@ class Simulator(nengo.Simulator):
         inputs = np.zeros((len(self._sources), n, self.program.columns), self.dtype)
         error = None
         for sources, values in zip(self._sources, inputs, strict=True):
-            made, failed = sources.fill(values, self._n_steps)
+            values[:n] = inputs[0, :n]  # what is not the trial's own
+            made, failed = sources.fill(values[:n], self._n_steps, self._patience)
             if made < n:
                 n, error = made, failed
         snapshot = None
@@ -265,11 +283,17 @@ class Simulator(nengo.Simulator):
             snapshot = self._state.copy()
         done, failed = self._stretch(n, inputs, pool)
         error = failed or error
-        if self._where_nan() is not None:
+        # it may have come and gone within the block, but not from what was probed
+        blocks = self._blocks(done)
+        if where_nan(self._state) is not None or any(map(has_nan, blocks)):
             if snapshot is not None:
                 done = self._until_nan(snapshot, done, inputs)
-            error = self._nan_error(done + 1)
-        self._commit(done)
+            one_by_one = self._python and self._state.size <= LOOKED_AT
+            error = self._nan_error(done, snapshot is not None or one_by_one)
+            blocks = self._blocks(done)
+        for record, block in zip(self._records, blocks, strict=True):
+            record.append(block)
+        self._clock(self._n_steps + done)
         return done, error
 
     def _stretch(self, n: int, inputs, pool):
@@ -324,31 +348,26 @@ class Simulator(nengo.Simulator):
                         else:
                             segment[trial]()
                 done += 1
-                if self._state.size <= LOOKED_AT and self._where_nan() is not None:
+                if self._state.size <= LOOKED_AT and where_nan(self._state) is not None:
                     return done - 1, None
+                if self._patience.over:
+                    return done, None
         except BaseException as error:  # raised again once the steps are kept
             return done, error
         finally:
             np.seterr(**old)
         return done, None
 
-    def _commit(self, done: int) -> None:
-        """Keep ``done`` steps."""
-        n_steps = self._n_steps
-        for k, record in enumerate(self._records):
-            m, size = record.samples_in(n_steps, done), int(self.program.sizes[k])
-            first = self._offsets[k]
+    def _blocks(self, done: int) -> list[np.ndarray]:
+        """What each probe saw in ``done`` steps, (trials, samples, size)."""
+        found = []
+        for record, first, size in zip(
+            self._records, self._offsets, self.program.sizes, strict=True
+        ):
+            m = record.samples_in(self._n_steps, done)
             block = self._out[:, first : first + m * size]
-            record.append(block.reshape(len(block), m, size))
-        self._clock(n_steps + done)
-
-    def _where_nan(self):
-        """Trial and place of a NaN, or None."""
-        for trial, state in enumerate(self._state):
-            at = first_nan(state)
-            if at >= 0:
-                return trial, at
-        return None
+            found.append(block.reshape(len(block), m, size))
+        return found
 
     def _until_nan(self, snapshot, done: int, inputs) -> int:
         """Run the block again up to the step before the first NaN."""
@@ -358,30 +377,24 @@ class Simulator(nengo.Simulator):
         for k in range(done):
             for trial in range(len(self._state)):
                 self._call(trial, whole, inputs, 1, k)
-            if self._where_nan() is not None:
+            if where_nan(self._state) is not None:
                 return k
         return done
 
-    def _nan_error(self, step: int) -> NotANumberError:
-        """Which signal it was: the first in the order of the program."""
-        trial, _ = self._where_nan()
-        signals = self._views(trial)
-        for node in self.program.nodes:
-            for region in (r for s in node.steps for r in s.written):
-                base = region.base
-                if base in self.program.places and region.whole:
-                    values = np.ravel(signals[base])[region.start : region.end]
-                    if np.isnan(values).any():
-                        return NotANumberError(
-                            f"signal {base.name!r}: became NaN in step "
-                            f"{self._n_steps + step} ({(self._n_steps + step) * self.dt:g}"
-                            " s); look for a division by zero or an unstable loop there"
-                        )
-        return NotANumberError(f"a signal became NaN in step {self._n_steps + step}")
+    def _nan_error(self, done: int, known: bool) -> NotANumberError:
+        """In the step after those that are done, if it is known which one it was."""
+        step = self._n_steps + done + known
+        when = (
+            f"became NaN {'in' if known else 'by'} step {step} ({step * self.dt:g} s)"
+        )
+        remedy = "look for a division by zero or an unstable loop there"
+        where = where_nan(self._state)
+        name = where and name_of_nan(self.program, self.model, self._views(where[0]))
+        return NotANumberError(f"signal {name or 'of a probe'}: {when}; {remedy}")
 
     def __getstate__(self):
         """For copies in other processes; files are written by no one here."""
-        state = super().__getstate__()
+        state = super().__getstate__() | {"signals": {}}
         state["options"] = {
             "dtype": self.dtype,
             "trials": self.trials,
@@ -431,47 +444,13 @@ class Simulator(nengo.Simulator):
         self._signals = self._sources = self._state = None
 
 
-class _Alone:
-    """Stands for a pool of one thread."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    map = staticmethod(map)
-
-
-class _Patience:
-    """Keeps Ctrl-C until a block of compiled steps is done."""
-
-    def __init__(self, wanted: bool):
-        main = threading.current_thread() is threading.main_thread()
-        self.over, self._wanted = False, wanted and main
-
-    def __enter__(self):
-        if self._wanted:
-            self._before = signal.getsignal(signal.SIGINT)
-            self._wanted = self._before is signal.default_int_handler
-        if self._wanted:
-            signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_):
-        if self._wanted:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, *_):
-        self.over = True
-
-
 def _checked_dtype(dtype) -> np.dtype:
     try:
-        found = np.dtype(dtype)
+        found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
-    if found not in (np.dtype("float32"), np.dtype("float64")):
+    # None equals float64 where numpy is asked
+    if found is None or found not in (np.dtype("float32"), np.dtype("float64")):
         raise ValidationError(
             "Simulator.dtype", dtype, "is no precision here", "use float32 or float64"
         )

@@ -31,17 +31,21 @@ def given_values(given: dict, program, model, trials: int | None) -> dict:
         numbers = [
             k for k, i in enumerate(program.inputs) if region_of(i.op.output).key == key
         ]
-        values = np.asarray(values, dtype=float)
+        shapes = f"(steps, {node.size_out}) or "
+        shapes += f"({trials or 'trials'}, steps, {node.size_out})"
+        try:
+            values = np.array(values, dtype=float)
+        except (TypeError, ValueError):
+            raise ValidationError(
+                f"Simulator.inputs[{node}]", values, f"must be numbers, {shapes}"
+            ) from None
         if values.ndim == 1 and node.size_out == 1:
             values = values[:, None]
-        size = (values.shape[-1:] == (node.size_out,)) and values.shape[-2] > 0
         each = values.ndim == 3 and values.shape[0] == trials
-        if not size or not (values.ndim == 2 or each) or not np.isfinite(values).all():
+        fits = (values.ndim == 2 or each) and values.shape[-1] == node.size_out
+        if not fits or not values.shape[-2] or not np.isfinite(values).all():
             raise ValidationError(
-                f"Simulator.inputs[{node}]",
-                values.shape,
-                f"must be finite, (steps, {node.size_out}) or "
-                f"({trials or 'trials'}, steps, {node.size_out})",
+                f"Simulator.inputs[{node}]", values.shape, f"must be finite, {shapes}"
             )
         found[numbers[0]] = values
     return found
@@ -61,12 +65,14 @@ class Sources:
     model : nengo.builder.Model
     given : dict of int to (T, size) ndarray
         Columns that are given, by the number of the input.
+    own : set of int, optional
+        The inputs to make; all by default.
     """
 
-    def __init__(self, program, model, given=None):
+    def __init__(self, program, model, given=None, own=None):
         self.inputs, self.columns = program.inputs, program.columns
         self.model, self.dt = model, model.dt
-        self.given = given or {}
+        self.given, self.own = given or {}, own
         self.reset()
 
     def reset(self) -> None:
@@ -77,6 +83,8 @@ class Sources:
     def start(self, k: int, rng) -> None:
         """Set up input ``k`` with its random numbers."""
         op, shape = self.inputs[k].op, self.inputs[k].shape
+        if self.own is not None and k not in self.own:
+            return
         if k in self.given:
             self.makers[k] = _given(self.given[k])
         elif not isinstance(op, SimProcess):
@@ -91,16 +99,17 @@ class Sources:
             else:
                 self.callers[k] = process.make_step((0,), shape, self.dt, rng, state)
 
-    def fill(self, out: np.ndarray, step: int) -> tuple[int, Exception | None]:
+    def fill(self, out: np.ndarray, step: int, patience=None):
         """Values of the steps after ``step`` into ``out`` (n_steps, columns).
 
-        Functions are called in the order in which Nengo would call them.
+        Functions are called in the order in which Nengo would call them, until
+        ``patience.over``.
 
         Returns
         -------
         n : int
             Steps that there are values for.
-        error : Exception or None
+        error : BaseException or None
             What ended them early.
         """
         for k, make in self.makers.items():
@@ -113,8 +122,10 @@ class Sources:
             try:
                 for columns, call in calls:
                     out[i, columns] = np.ravel(call(t))
-            except Exception as error:  # raised again after the steps before it
+            except BaseException as error:  # raised again after the steps before it
                 return i, error
+            if patience is not None and patience.over:
+                return i + 1, None
         return len(out), None
 
     def _columns(self, k: int) -> slice:

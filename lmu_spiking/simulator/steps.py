@@ -1,5 +1,6 @@
 """A program before its addresses are known: steps with regions for operands."""
 
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -127,7 +128,7 @@ def cut_into_tiles(rows: np.ndarray) -> np.ndarray:
     for row in rows:
         start, stop = row[:2]
         edges = [start, *range((start // TILE + 1) * TILE, stop, TILE), stop]
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in itertools.pairwise(edges):
             piece = row.copy()
             piece[:2] = a, b
             if len(row) == 5 and not row[4]:

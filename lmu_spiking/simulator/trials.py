@@ -30,9 +30,9 @@ class Noise(NamedTuple):
         return self.trial == 0 and self.seed is None
 
     def entropy(self, *more: int) -> np.random.SeedSequence:
-        """For something of this trial."""
+        """For something of this trial; numpy takes zeros at the end for nothing."""
         seed = 0 if self.seed is None else self.seed + 1
-        return np.random.SeedSequence([*more, self.trial, seed])
+        return np.random.SeedSequence([seed, self.trial, *more, 1])
 
     def generator(self, *more: int) -> np.random.RandomState:
         """Random numbers as Nengo takes them."""
@@ -85,15 +85,38 @@ def seeds(program, noise: list[Noise]) -> np.ndarray:
     return found
 
 
-def states(program, step_order, noise: list[Noise]) -> np.ndarray:
-    """Initial states, (trials, S): drawn anew but for a trial as Nengo would have it."""
+def with_own_generator(op, noise: Noise):
+    """Neurons that Nengo steps, with random numbers that a `reset` begins again."""
+    extra = dict(getattr(op, "state_extra", {}))
+    for name, rng in extra.items():
+        if isinstance(rng, np.random.RandomState):
+            extra[name] = copy.deepcopy(rng)
+            if not noise.native:
+                seed = int(extra[name].randint(2**32, dtype="u4"))
+                extra[name] = noise.generator(seed)
+    if not extra:
+        return op
+    own = copy.copy(op)
+    own.state_extra = extra
+    return own
+
+
+def states(program, step_order, noise: list[Noise], seed: int) -> np.ndarray:
+    """Initial states, (trials, S): drawn anew but for a trial as Nengo would have it.
+
+    Parameters
+    ----------
+    seed : int
+        Of the simulator, which tells networks from each other; not where a noise seed
+        is given.
+    """
     found = np.repeat(program.state[None], len(noise), axis=0)
     neurons = [op for op in step_order if isinstance(op, SimNeurons) and op.state_idxs]
     for trial, of in enumerate(noise):
         if of.native:
             continue
         for k, op in enumerate(neurons):
-            rng = of.generator(k)
+            rng = of.generator(seed if of.seed is None else 0, k)
             drawn = op.neurons.make_state(op.J.size, rng=rng, dtype=np.float64)
             for name, signal in op.state.items():
                 constant, at = program.places[signal.base]

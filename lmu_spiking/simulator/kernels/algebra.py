@@ -1,8 +1,8 @@
 """Sums and products over signals: what Nengo's Reset, Copy and *Inc operators do.
 
-Every kernel works on the entries ``lo <= i < hi`` of its axis, so that a tile of a large
-population stays in the cache from its input current to its decoded spikes.  ``row``
-holds addresses, see `opcodes`; ``y``, ``x`` and the like are slices of an arena.
+Every kernel works on a tile of its axis, so that a large population stays in the cache
+from its input current to its decoded spikes.  ``y``, ``x`` and the like are slices
+of an arena.
 """
 
 import numpy as np

@@ -20,8 +20,8 @@ def lowpass(y, X, a, b, u, inc):
 def state_space(y, X, order, abcd, u, work, direct, inc):
     """A filter of ``order`` states for each entry of ``u``.
 
-    Without a passthrough ``X = A X + B u``, ``y = C X``; with one (``direct``) ``y = C X
-    + D u`` comes first.
+    Without a passthrough ``X = A X + B u``, ``y = C X``; with one, ``direct``,
+    ``y = C X + D u`` comes first.
 
     Parameters
     ----------

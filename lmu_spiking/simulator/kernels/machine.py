@@ -47,14 +47,14 @@ def pair(row, k):
 
 @inlined
 def runs_of(index, row, k, lo, hi):
-    """Operand ``k``, runs by tiles, ``(tile starts, rows)``: rows, first and how many."""
+    """Operand ``k``, runs by tiles, (tile starts, rows): rows, first, how many."""
     starts, rows = pair(row, k)
     first = index[starts + lo // TILE]
     return rows, first, index[starts + (hi + TILE - 1) // TILE] - first
 
 
 @inlined
-def calculate(state, const, index, row, lo, hi):  # noqa: C901 - a table of kernels
+def calculate(state, const, index, row, lo, hi):
     """Codes 1 to 6, and products with matrices: target first, then what enters it."""
     code, n = row[0], hi - lo
     y = operand(state, const, row, 0, lo, n)
@@ -92,7 +92,7 @@ def calculate(state, const, index, row, lo, hi):  # noqa: C901 - a table of kern
 
 
 @inlined
-def reduce(state, const, index, row, lo, hi):  # noqa: C901 - a table of kernels
+def reduce(state, const, index, row, lo, hi):
     """Products that sum over the axis, and those that are never tiled."""
     code, n = row[0], hi - lo
     if code == DOT_ROWS:  # y, A, x, (rows, stride)
@@ -274,7 +274,7 @@ def record(state, const, row, step, out, offsets, periods, counts):
         counts[k] += 1
 
 
-def _compiled(sources: str):
+def _compiled(sources: str):  # noqa: C901 - the loop over all kinds of rows
     """`advance`; numba's cache sees changes of this file alone, so it gets a digest."""
 
     @njit(nogil=True, cache=True, **OPTIONS)

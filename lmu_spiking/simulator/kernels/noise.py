@@ -235,7 +235,7 @@ def poisson_runs(y, rates, runs, dt, height, first, key):
 
 @kernel
 def stochastic(y, rates, dt, height, first, key):
-    """``r dt`` rounded up or down at random; a rate below zero gives them below zero."""
+    """``r dt`` rounded up or down at random, below zero for a rate below zero."""
     wide()
     T = y.dtype.type
     step, tall, cell, zero = T(dt), T(height), T(CELL), T(0)

@@ -21,8 +21,8 @@ from lmu_spiking.simulator.kernels.views import wide
 def lif(y, J, V, R, p):
     """Without branches, the exponential and the logarithm by their series.
 
-    Both arguments are at most ``dt / tau_rc``: up to .1 four and five terms are exact to
-    the rounding of single precision.
+    Both arguments are at most ``dt / tau_rc``: up to .1 four and five terms are exact
+    to the rounding of single precision.
     """
     wide()
     dt, tau, tau_ref, low, height = p[0], p[1], p[2], p[3], p[4]

@@ -1,7 +1,7 @@
-"""Slices that count no references and check no bounds; else they would cost more than
-the small kernels that they are for.
+"""Slices that count no references and check no bounds.
 
-What they give is borrowed: the array must live longer.
+Else they would cost more than the small kernels that they are for.  What they give is
+borrowed: the array must live longer.
 """
 
 from numba import types
