@@ -260,7 +260,10 @@ def test_the_memory_of_all_trials_has_the_covariance_of_the_law():
     # and no trial has anything to do with another
     between = np.einsum("nti,mti->nm", error, error) / error.shape[1]
     r = between / np.sqrt(np.outer(np.diag(between), np.diag(between)))
-    assert np.abs(r - np.eye(32)).max() < 0.25
+    pairs = r[np.triu_indices(32, 1)]
+    # 3.8 s hold about a hundred independent errors: each r is known to .1
+    assert np.sqrt(np.mean(pairs**2)) < 0.15
+    assert abs(np.mean(pairs)) < 5 * 0.1 / math.sqrt(len(pairs))
 
 
 @pytest.mark.parametrize("kind", ["poisson", "population", "rounded", "own"])
