@@ -2,14 +2,15 @@
 
     python benchmarks/simulator.py [--python brian2=PATH --python nengo_ocl=PATH ...]
 
-One thread and all cores, m = 600 to 600,000: order 6 with every peer; order 24, drawn
-curves and ensembles for each dimension with Nengo, ours and the loop in C.  Each peer
+One thread and all cores.  Order 6, m = 600 to 600,000, with Nengo, ours, Brian2 and the
+loop in C; m = 6,000 with NengoDL and NengoOCL, which are slower than Nengo; m = 6,000
+and 60,000 for order 24, drawn curves, and an ensemble for each dimension.  Each peer
 may live in an environment of its own:
 
     pip install nengo-ocl 'pyopencl[pocl]' 'scipy<1.12' 'numpy<2'     NengoOCL on PoCL
     pip install brian2 'numpy<2.3' setuptools                         Brian2
 
-An hour and a half on two cores, most of it compiling.  Writes
+An hour on two cores, most of it compiling.  Writes
 benchmarks/results/simulator.json and docs/figures/simulator.png.
 """
 
@@ -28,7 +29,7 @@ NEURONS = (600, 6_000, 60_000, 600_000)
 TYPES = ("poisson", "lif", "regular", "rate")
 DRAWN = ("poisson-drawn", "poisson-array", "lif-array")
 FEW = ("nengo", "lmu_spiking", "c")
-SLOW = ("nengo", "nengo_dl", "nengo_ocl")  # up to 60,000 neurons
+SLOW = ("nengo", "nengo_dl", "nengo_ocl")
 
 
 def main() -> None:
@@ -38,11 +39,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.3)
     options = parser.parse_args()
     sizes = sorted(options.neurons)
+    few, most = [m for m in sizes if m < 10**5], [m for m in sizes if m >= 10**5]
+    usual = [m for m in few if m >= 10**3] or few
     batches = [
-        (grid(TYPES, [6], sizes), chosen([*FEW, "brian2"])),
-        (grid(TYPES, [24], sizes), chosen(FEW)),
-        (grid(DRAWN, [6], sizes), chosen(FEW)),
-        (grid(TYPES, [6], [m for m in sizes if m < 10**5]), chosen(SLOW)),
+        *((grid([kind], [6], few), chosen([*FEW, "brian2"])) for kind in TYPES),
+        (grid(["poisson", "regular", "rate"], [6], most), chosen([*FEW, "brian2"])),
+        (grid(TYPES, [6], usual[:1]), chosen(SLOW)),
+        (grid(TYPES, [24], usual), chosen(FEW)),
+        (grid(DRAWN, [6], usual), chosen(FEW)),
+        (grid(["lif"], [6], most), chosen(FEW)),  # whose decoders take minutes
     ]
     total = sum(len(cases) * len(product_of(peers)) for cases, peers in batches)
     start, done = machine(), []  # the load before we make our own

@@ -36,5 +36,5 @@ def simulator(
         return nengo.Simulator(model, **options)
     from lmu_spiking.simulator.simulator import Simulator  # which imports numba
 
-    dtype = "float64" if exact else "float32"
-    return Simulator(model, dtype=dtype, threads=1, **options)
+    options = {"threads": 1} | options
+    return Simulator(model, dtype="float64" if exact else "float32", **options)

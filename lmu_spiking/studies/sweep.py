@@ -17,6 +17,7 @@ import pandas as pd
 from nengo.exceptions import NengoException
 
 from lmu_spiking.errors import LMUSpikingError
+from lmu_spiking.realisation import REALISED
 from lmu_spiking.simulator.targets import check_target
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies import workers
@@ -27,9 +28,11 @@ from lmu_spiking.studies.records import (
     write_kept,
     write_parquet,
 )
-from lmu_spiking.studies.trial import run_trial, versions
+from lmu_spiking.studies.trial import run_trials, versions
 from lmu_spiking.studies.workers import Outcome
 from lmu_spiking.tasks import Signal, white_noise
+
+PROBED = 2e7  # numbers of state that the trials of one pass may keep
 
 
 class FailedTrials(LMUSpikingError):
@@ -252,7 +255,7 @@ def _outcomes(trials, folder: Path, n_jobs, scheduler) -> Iterator[Outcome]:
     folder.mkdir(parents=True, exist_ok=True)
     if scheduler is None:
         run = functools.partial(_run_and_keep, folder=folder)
-        yield from workers.in_processes(run, trials, n_jobs)
+        yield from workers.in_processes(run, trials, n_jobs, _batches)
         return
     for outcome in workers.on_cluster(_run, trials, scheduler):
         yield _kept(outcome, folder)
@@ -260,19 +263,51 @@ def _outcomes(trials, folder: Path, n_jobs, scheduler) -> Iterator[Outcome]:
 
 def _run(trial: Trial) -> Outcome:
     """Run one trial; in a worker."""
-    line = failure = ""
+    return _run_together([trial])[0]
+
+
+def _run_together(trials: list[Trial]) -> list[Outcome]:
+    """Run trials of one memory in one pass; one by one where that fails."""
+    ours = versions()["lmu_spiking"]
+    specs, signals = [t.spec for t in trials], [t.signal for t in trials]
+    failure = ""
     try:
-        row = run_trial(trial.spec, trial.signal, target=trial.target).row
-        line = to_json({"digest": trial.digest, "trial": trial.to_dict(), "row": row})
+        results = run_trials(specs, signals, target=trials[0].target)
+        return [
+            Outcome(t.digest, _line(t, result.row), version=ours)
+            for t, result in zip(trials, results, strict=True)
+        ]
     except (LMUSpikingError, NengoException) as error:
-        failure = f"{trial}: {error}"
+        failure = f"{trials[0]}: {error}"
     except MemoryError:
-        failure = f"{trial}: not enough memory"
-    return Outcome(trial.digest, line, failure, versions()["lmu_spiking"])
+        failure = f"{trials[0]}: not enough memory"
+    if len(trials) > 1:
+        return [_run(trial) for trial in trials]
+    return [Outcome(trials[0].digest, "", failure, ours)]
 
 
-def _run_and_keep(trial: Trial, folder: Path) -> Outcome:
-    return _kept(_run(trial), folder)
+def _line(trial: Trial, row: dict) -> str:
+    return to_json({"digest": trial.digest, "trial": trial.to_dict(), "row": row})
+
+
+def _run_and_keep(trials: list[Trial], folder: Path) -> list[Outcome]:
+    return [_kept(outcome, folder) for outcome in _run_together(trials)]
+
+
+def _batches(trials: list[Trial], size: int) -> list[list[Trial]]:
+    """Trials of the same memory together, as many as fit into one pass."""
+    alike: dict[tuple, list[Trial]] = {}
+    for trial in trials:
+        together = trial.target == "compiled" and trial.spec.tuning not in REALISED
+        cell = trial.spec.replace(noise_seed=0) if together else trial.spec
+        alike.setdefault((cell, trial.duration, trial.target), []).append(trial)
+    found = []
+    for group in alike.values():
+        steps = group[0].duration / group[0].spec.dt
+        room = max(1, int(PROBED / (steps * group[0].spec.order)))
+        n = min(size, room)
+        found += [group[i : i + n] for i in range(0, len(group), n)]
+    return found
 
 
 def _kept(outcome: Outcome, folder: Path) -> Outcome:

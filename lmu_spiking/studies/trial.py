@@ -13,7 +13,7 @@ from lmu_spiking.cost import synaptic_operations
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.realisation import REALISED
-from lmu_spiking.simulator.targets import simulator
+from lmu_spiking.simulator.targets import check_target, simulator
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.metrics import nrmse, rms
 from lmu_spiking.tasks import Signal
@@ -69,25 +69,70 @@ def run_trial(
     -------
     TrialResult
     """
-    u, dt = np.asarray(signal.samples, dtype=float), spec.dt
-    window = _checked_window(spec, signal)
-    lead = LEAD * window  # so that no onset rings in what is measured
-    heard = signal.led_in(lead)
+    return run_trials([spec], [signal], progress=progress, target=target)[0]
+
+
+def run_trials(
+    specs: list[MemorySpec],
+    signals: list[Signal],
+    *,
+    progress=False,
+    target: str = "compiled",
+    threads: int = 1,
+) -> list[TrialResult]:
+    """Trials that differ in their spikes and signals alone, in one pass.
+
+    Parameters
+    ----------
+    specs : list of MemorySpec
+        Equal but for their ``noise_seed``.  Each trial has the spikes that it has by
+        itself.
+    signals : list of Signal
+        One for each, of one length.
+    progress, target
+        As in `run_trial`; in Nengo's own simulator there can be only one.
+    threads : int
+        That the trials are shared among.
+    """
+    spec, signal = specs[0], signals[0]
+    window, *_ = [_checked_window(s, x) for s, x in zip(specs, signals, strict=True)]
+    _check_alike(specs, signals, target)
+    dt, lead = spec.dt, LEAD * window  # so that no onset rings in what is measured
+    heard = np.stack([x.led_in(lead) for x in signals])
     start = time.perf_counter()
     with nengo.Network(label="trial") as model:
-        stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], dt))
+        played = nengo.processes.PresentInput(heard[0][:, None], dt)
+        stimulus = nengo.Node(played)
         memory = LegendreMemory.from_spec(spec, **_tuned_to(spec, signal))
         nengo.Connection(stimulus, memory.input, synapse=None)
         probe = nengo.Probe(memory.state, synapse=None)
         counted = spikes_of(memory)
-    predicted = predict(memory, heard, lead=lead)
-    with simulator(model, dt, target, exact=_is_exact(spec, memory)) as sim:
+    predicted = [predict(memory, x, lead=lead) for x in heard]
+    many = {}
+    if target == "compiled":
+        seeds = [s.noise_seed for s in specs]
+        many = {"trials": len(specs), "noise_seed": seeds, "threads": threads}
+        many["inputs"] = {stimulus: heard[:, :, None]}
+    with simulator(model, dt, target, exact=_is_exact(spec, memory), **many) as sim:
         built = time.perf_counter()
-        sim.run_steps(len(heard), progress_bar=progress)
+        sim.run_steps(heard.shape[1], progress_bar=progress)
         ran = time.perf_counter()
-        state = np.asarray(sim.data[probe][lead:], dtype=float)
-        spikes = 0 if counted is None else count(sim.data[counted][lead:], dt)
+        shape = (len(specs), heard.shape[1], -1)
+        states = np.asarray(sim.data[probe], dtype=float).reshape(shape)[:, lead:]
+        spikes = [0] * len(specs)
+        if counted is not None:
+            samples = np.asarray(sim.data[counted]).reshape(shape)[:, lead:]
+            spikes = [count(each, dt) for each in samples]
+    seconds = (built - start) / len(specs), (ran - built) / len(specs)
+    return [
+        _result(target, memory, window, seconds, *each)
+        for each in zip(specs, signals, predicted, states, spikes, strict=True)
+    ]
 
+
+def _result(target, memory, window, seconds, spec, signal, predicted, state, spikes):
+    """What one trial measured; ``seconds`` to build and to run, its share of both."""
+    u, dt = np.asarray(signal.samples, dtype=float), spec.dt
     exact = np.vstack([predicted.initial, predicted.states[:-1]])
     row = measure(spec, u, state, exact, window) | predicted_row(predicted)
     cost = synaptic_operations(spec, spikes / signal.duration)
@@ -110,12 +155,31 @@ def run_trial(
         "input": signal.name,
         "duration": signal.duration,
         "seed": spec.noise_seed,
-        "seconds_build": built - start,
-        "seconds_run": ran - built,
+        "seconds_build": seconds[0],
+        "seconds_run": seconds[1],
         "spec": spec.digest,
         "versions": versions(),
     }
     return TrialResult(row, dt * np.arange(1, len(u) + 1), u, state, exact, predicted)
+
+
+def _check_alike(specs, signals, target: str) -> None:
+    """One network must do for all."""
+    check_target("target", target)
+    if len(specs) == 1:
+        return
+    if len({s.replace(noise_seed=0) for s in specs}) > 1 or target != "compiled":
+        raise ValidationError(
+            "run_trials.specs",
+            len(specs),
+            "may differ in their noise_seed alone, and run in one pass only compiled",
+        )
+    if len({len(x.samples) for x in signals}) > 1 or _tuned_to(specs[0], signals[0]):
+        raise ValidationError(
+            "run_trials.signals",
+            len(signals),
+            "must have one length, and not be what the memory is tuned to",
+        )
 
 
 def _tuned_to(spec: MemorySpec, signal: Signal) -> dict:

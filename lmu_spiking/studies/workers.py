@@ -22,6 +22,7 @@ from lmu_spiking.studies.trial import versions
 
 STRIKES = 3  # killed workers without a finished trial between them
 PATIENCE = 5.0  # seconds in which a scheduler must answer
+TOGETHER = 16  # trials of one memory in one pass
 POLL = 0.05  # seconds between looks at what has ended
 LOOK = 1.0  # seconds between looks at which workers there are
 KILLED = "its worker was killed again and again, perhaps for want of memory"
@@ -38,30 +39,37 @@ class Outcome:
 
 
 def in_processes(
-    run: Callable[..., Outcome], trials: list, n_jobs: int
+    run: Callable[..., list[Outcome]], trials: list, n_jobs: int, batches: Callable
 ) -> Iterator[Outcome]:
-    """Outcomes of ``run(trial)`` in processes with one BLAS thread each.
+    """Outcomes of ``run(batch)`` in processes with one BLAS thread each.
 
     Parameters
     ----------
     run : callable
+        Takes a list of trials.
     trials : list of Trial
     n_jobs : int
         Processes; -1 for one on each core.
+    batches : callable
+        ``batches(trials, size)``: lists of at most ``size``, each for one call.
     """
     left = {trial.digest: trial for trial in trials}
     strikes = 0
+    processes = joblib.effective_n_jobs(n_jobs)
     while left and strikes < STRIKES:
+        # some for each process, and one by one where a worker was killed
+        size = 1 if strikes else max(1, min(TOGETHER, len(left) // (2 * processes)))
         try:
-            for outcome in _joblib(run, list(left.values()), n_jobs):
-                del left[outcome.digest]
+            for outcomes in _joblib(run, batches(list(left.values()), size), n_jobs):
                 strikes = 0
-                yield outcome
+                for outcome in outcomes:
+                    del left[outcome.digest]
+                    yield outcome
         except BrokenProcessPool:
             strikes += 1
             _tell("a worker was killed; what it ran is run again")
             # what was running goes last, so that it cannot keep others from their turn
-            for digest in list(left)[: joblib.effective_n_jobs(n_jobs)]:
+            for digest in list(left)[:processes]:
                 left[digest] = left.pop(digest)
     for digest, trial in left.items():
         yield Outcome(digest, failure=f"{trial}: {KILLED}; use fewer jobs")

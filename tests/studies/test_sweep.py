@@ -30,12 +30,12 @@ def counted(monkeypatch):
     """Trials as they are run, in this process."""
     ran = []
 
-    def run_trial(spec, signal, target):
-        ran.append(spec)
-        return real(spec, signal)
+    def run_trials(specs, signals, target):
+        ran.extend(specs)
+        return real(specs, signals, target=target)
 
-    real = module.run_trial
-    monkeypatch.setattr(module, "run_trial", run_trial)
+    real = module.run_trials
+    monkeypatch.setattr(module, "run_trials", run_trials)
     return ran
 
 
@@ -96,7 +96,7 @@ def test_file_is_enough_to_run_its_trial_again(tmp_path):
     spec = MemorySpec.from_dict(trial["spec"])
     again = Trial(spec, trial["signal_seed"], trial["duration"])
     assert again.digest == path.stem
-    row = module.run_trial(again.spec, again.signal).row
+    row = module.run_trials([again.spec], [again.signal])[0].row
     assert row["state_rmse"] == kept["row"]["state_rmse"]
 
 
@@ -193,13 +193,13 @@ def test_trial_that_cannot_be_run_names_itself(tmp_path, n_jobs):
 
 
 def test_want_of_memory_costs_no_other_trial(tmp_path, monkeypatch):
-    def run_trial(spec, signal, target):
-        if spec.order == 2:
+    def run_trials(specs, signals, target):
+        if specs[0].order == 2:
             raise MemoryError
-        return real(spec, signal)
+        return real(specs, signals, target=target)
 
-    real = module.run_trial
-    monkeypatch.setattr(module, "run_trial", run_trial)
+    real = module.run_trials
+    monkeypatch.setattr(module, "run_trials", run_trials)
     with pytest.raises(FailedTrials, match="order 2: not enough memory; 3 of 6"):
         sweep(small(), tmp_path)
     assert len(collect(tmp_path)) == 3

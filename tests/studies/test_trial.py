@@ -3,7 +3,7 @@ import pytest
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.spec import MemorySpec
-from lmu_spiking.studies.trial import run_trial, versions
+from lmu_spiking.studies.trial import run_trial, run_trials, versions
 from lmu_spiking.tasks import Signal, white_noise
 
 SPEC = MemorySpec(n_neurons=60, order=3)
@@ -108,3 +108,60 @@ def test_refuses_a_signal_of_another_step():
 def test_refuses_less_than_two_windows():
     with pytest.raises(ValidationError, match="use at least 1 s"):
         run_trial(SPEC, white_noise(0.9, 0.001, 2.0, 0.5, 0))
+
+
+# -- where it runs ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("neurons", ["rate", "lif", "if"])
+def test_targets_agree_where_nothing_is_drawn(neurons):
+    """Rates to rounding; spikes from voltages drawn anew have the same error."""
+    spec = SPEC.replace(neuron_type=neurons, n_neurons=600)
+    core, ours = (run_trial(spec, SIGNAL, target=t).row for t in ("core", "compiled"))
+    assert core["target"] == "core"
+    if neurons == "rate":
+        assert ours["state_rmse"] < 1e-12
+        assert ours["nrmse"] == pytest.approx(core["nrmse"], rel=1e-9)
+    assert ours["spikes"] == pytest.approx(core["spikes"], rel=0.01)
+    assert ours["nrmse"] == pytest.approx(core["nrmse"], rel=0.2)
+
+
+def test_targets_agree_in_distribution():
+    """Errors of Poisson neurons: 16 trials of each, to four standard errors."""
+    spec = SPEC.replace(n_neurons=300)
+    signals = [white_noise(4.0, 0.001, 2.0, 0.5, k) for k in range(16)]
+    specs = [spec.replace(noise_seed=k) for k in range(16)]
+    ours = [r.row for r in run_trials(specs, signals)]
+    core = [
+        run_trial(s, x, target="core").row for s, x in zip(specs, signals, strict=True)
+    ]
+    for name in ("state_rmse", "spikes_per_s"):
+        a, b = (
+            np.array([row[name] / row[f"predicted_{name}"] for row in rows])
+            for rows in (ours, core)
+        )
+        spread = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 16)
+        assert abs(a.mean() - b.mean()) < 4 * spread, name
+
+
+@pytest.mark.parametrize("kind", ["poisson", "lif"])
+def test_a_trial_of_many_is_the_trial_by_itself(kind):
+    spec = SPEC.replace(neuron_type=kind)
+    specs = [spec.replace(noise_seed=seed) for seed in (7, 0, 5)]
+    signals = [white_noise(2.0, 0.001, 2.0, 0.5, k) for k in range(3)]
+    alone = run_trial(specs[2], signals[2])
+    for threads in (1, 2):
+        many = run_trials(specs, signals, threads=threads)
+        np.testing.assert_array_equal(many[2].state, alone.state)
+        assert many[2].row["spikes"] == alone.row["spikes"]
+    assert not np.array_equal(many[0].state, many[1].state)
+
+
+def test_refuses_trials_of_two_memories():
+    with pytest.raises(ValidationError, match="noise_seed alone"):
+        run_trials([SPEC, SPEC.replace(order=2)], [SIGNAL, SIGNAL])
+    with pytest.raises(ValidationError, match="one length"):
+        longer = white_noise(3.0, 0.001, 2.0, 0.5, 0)
+        run_trials([SPEC, SPEC], [SIGNAL, longer])
+    with pytest.raises(ValidationError, match="use compiled or core"):
+        run_trial(SPEC, SIGNAL, target="board")

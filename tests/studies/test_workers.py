@@ -51,6 +51,11 @@ def echo(number):
 NUMBERS = [Number(str(k)) for k in range(6)]
 
 
+def together(numbers, size):
+    """Stands for what makes batches."""
+    return [numbers[i : i + size] for i in range(0, len(numbers), size)]
+
+
 # -- processes ---------------------------------------------------------------------
 
 
@@ -58,12 +63,12 @@ def breaks(monkeypatch, at, times):
     """Let joblib lose a worker whenever it comes to the trial ``at``, some times."""
     left = [None] * times
 
-    def run(_run, trials, _jobs):
-        for trial in trials:
-            if trial.digest == at and left:
+    def run(_run, batches, _jobs):
+        for batch in batches:
+            if left and at in [trial.digest for trial in batch]:
                 left.pop()
                 raise BrokenProcessPool("a worker has gone")
-            yield echo(trial)
+            yield [echo(trial) for trial in batch]
 
     monkeypatch.setattr("lmu_spiking.studies.workers._joblib", run)
 
@@ -71,7 +76,7 @@ def breaks(monkeypatch, at, times):
 def test_killed_process_is_told_and_its_trial_run_again(monkeypatch):
     breaks(monkeypatch, at="2", times=STRIKES - 1)
     with pytest.warns(StudyWarning, match="a worker was killed") as told:
-        found = list(in_processes(echo, NUMBERS, 1))
+        found = list(in_processes(echo, NUMBERS, 1, together))
     assert len(told) == STRIKES - 1
     assert sorted(outcome.line for outcome in found) == list("012345")
     assert len(found) == 6
@@ -80,7 +85,7 @@ def test_killed_process_is_told_and_its_trial_run_again(monkeypatch):
 def test_trial_that_kills_its_processes_costs_no_other(monkeypatch):
     breaks(monkeypatch, at="2", times=100)
     with pytest.warns(StudyWarning, match="a worker was killed"):
-        found = list(in_processes(echo, NUMBERS, 1))
+        found = list(in_processes(echo, NUMBERS, 1, together))
     assert sorted(outcome.line for outcome in found if outcome.line) == list("01345")
     (failed,) = (outcome for outcome in found if outcome.failure)
     assert failed.digest == "2"
@@ -124,12 +129,12 @@ def test_cluster_goes_on_where_processes_were(tmp_path, cluster, monkeypatch):
     first = sweep(small(1), tmp_path)
     ran = []
 
-    def counted(spec, signal, target):
-        ran.append(spec)
-        return real(spec, signal)
+    def counted(specs, signals, target):
+        ran.extend(specs)
+        return real(specs, signals, target=target)
 
-    real = module.run_trial
-    monkeypatch.setattr(module, "run_trial", counted)
+    real = module.run_trials
+    monkeypatch.setattr(module, "run_trials", counted)
     address, seen = cluster.scheduler_address, []
     again = sweep(small(3), tmp_path, on_done=seen.append, scheduler=address)
     assert len(ran) == 4
