@@ -1,26 +1,41 @@
-"""The compiled loop, with a word where it has to be compiled first."""
+"""The compiled loop for each precision; says so where it has to be compiled first."""
 
 import sys
-import threading
+from functools import cache
 
-from lmu_spiking.simulator.kernels import machine
-from lmu_spiking.simulator.kernels.algebra import first_nan as first_nan
+import numpy as np
 
-PATIENCE = 1.5  # seconds after which it is not the cache that answers
+from lmu_spiking.simulator import native
+
+ARRAYS = (
+    *("table", "state", "const", "index", "keys"),
+    *("inputs", "out", "offsets", "periods", "counts"),
+)
+ROWS, WIDTH, STEP, STEPS = 20, 22, 23, 24  # entries of a frame after the arrays
 
 
-def advance(*arguments) -> None:
-    """`machine.advance`; says so where it takes long because nothing is cached yet."""
-    if machine.advance.signatures:
-        machine.advance(*arguments)
-        return
-    said = threading.Timer(PATIENCE, _say)
-    said.daemon = True
-    said.start()
-    try:
-        machine.advance(*arguments)
-    finally:
-        said.cancel()
+@cache
+def advance(dtype: np.dtype):
+    """A function that runs a frame: `kernels.machine.advance` for one precision."""
+    return native.load(dtype, _say)
+
+
+def frame_of(width: int, **arrays: np.ndarray) -> np.ndarray:
+    """Addresses and lengths of arrays, which must live as long as the frame is used.
+
+    Parameters
+    ----------
+    width : int
+        Columns of the inputs.
+    arrays : contiguous ndarray
+        `ARRAYS`, by name.
+    """
+    frame = np.zeros(STEPS + 1, np.int64)
+    for k, name in enumerate(ARRAYS):
+        frame[2 * k] = arrays[name].ctypes.data
+        frame[2 * k + 1] = arrays[name].size
+    frame[WIDTH] = width
+    return frame
 
 
 def _say() -> None:

@@ -3,8 +3,17 @@
 import nengo
 import numpy as np
 
-from lmu_spiking.simulator.compiled import first_nan
 from lmu_spiking.simulator.regions import entries_of
+
+
+def first_nan(x: np.ndarray) -> int:
+    """Index of the first NaN in ``x`` (n,), or -1."""
+    # most of the time there is none, which a sum tells at full speed
+    with np.errstate(all="ignore"):
+        if not np.isnan(x.sum()):
+            return -1
+    found = np.isnan(x)
+    return int(found.argmax()) if found.any() else -1
 
 
 def where_nan(state: np.ndarray) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
 from lmu_spiking.simulator import trials as drawn
-from lmu_spiking.simulator.compiled import advance
+from lmu_spiking.simulator.compiled import ARRAYS, ROWS, STEP, STEPS, advance, frame_of
 from lmu_spiking.simulator.nans import has_nan, name_of_nan, where_nan
 from lmu_spiking.simulator.patience import Alone, Patience
 from lmu_spiking.simulator.program import compile_program
@@ -241,6 +241,7 @@ class Simulator(nengo.Simulator):
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
         steps = operator.index(steps)
+        self._loop = advance(self.dtype)
         with Patience() as patience, self._workers() as pool:
             self._patience = patience
             while steps > 0:
@@ -287,7 +288,7 @@ class Simulator(nengo.Simulator):
         blocks = self._blocks(done)
         if where_nan(self._state) is not None or any(map(has_nan, blocks)):
             if snapshot is not None:
-                done = self._until_nan(snapshot, done, inputs)
+                done = self._until_nan(snapshot, done)
             one_by_one = self._python and self._state.size <= LOOKED_AT
             error = self._nan_error(done, snapshot is not None or one_by_one)
             blocks = self._blocks(done)
@@ -305,32 +306,46 @@ class Simulator(nengo.Simulator):
         trials = len(self._state)
         self._out = np.empty((trials, int(ends[-1])), self.dtype)
         self._counts = np.zeros((trials, len(sizes)), np.int64)
+        self._frames = [self._frame(trial, inputs) for trial in range(trials)]
         if self._python:
-            return self._step_by_step(n, inputs)
-        whole = np.array([0, len(self.program.table)])
-        list(pool.map(lambda t: self._call(t, whole, inputs, n), range(trials)))
+            return self._step_by_step(n)
+        list(pool.map(lambda t: self._call(t, self._whole, n), range(trials)))
         return n, None
 
-    def _call(self, trial: int, rows, inputs, n: int, first: int = 0) -> None:
+    def _frame(self, trial: int, inputs: np.ndarray) -> np.ndarray:
+        """What the compiled loop works on in one trial."""
         program = self.program
-        advance(
-            program.table.ravel(),
-            rows,
-            self._state[trial],
-            program.const,
-            program.index,
-            self._keys[trial],
-            inputs[trial % len(inputs)][first : first + n].ravel(),
+        return frame_of(
             program.columns,
-            self._out[trial],
-            self._offsets,
-            self._periods,
-            self._counts[trial],
-            self._n_steps + first,
-            n,
+            table=program.table,
+            state=self._state[trial],
+            const=program.const,
+            index=program.index,
+            keys=self._keys[trial],
+            inputs=inputs[trial % len(inputs)],
+            out=self._out[trial],
+            offsets=self._offsets,
+            periods=self._periods,
+            counts=self._counts[trial],
         )
 
-    def _step_by_step(self, n: int, inputs) -> tuple[int, Exception | None]:
+    def _call(self, trial: int, rows, n: int, first: int = 0) -> None:
+        """``n`` steps of some rows, the first of them step ``first`` of the block."""
+        frame = self._frames[trial]
+        if first:
+            frame = frame.copy()
+            at = 2 * ARRAYS.index("inputs")
+            frame[at] += first * self.program.columns * self.dtype.itemsize
+        frame[ROWS : ROWS + 2] = rows
+        frame[STEP], frame[STEPS] = self._n_steps + first, n
+        self._loop(frame)
+
+    @property
+    def _whole(self) -> tuple[int, int]:
+        """All rows."""
+        return 0, len(self.program.table)
+
+    def _step_by_step(self, n: int) -> tuple[int, Exception | None]:
         """The same with Nengo's own steps in between."""
         segments = [
             s if isinstance(s, np.ndarray) else self._python[id(s)]
@@ -344,7 +359,7 @@ class Simulator(nengo.Simulator):
                     signals.at_step(start + k + 1, self.dt)
                     for segment in segments:
                         if isinstance(segment, np.ndarray):
-                            self._call(trial, segment, inputs, 1, k)
+                            self._call(trial, segment, 1, k)
                         else:
                             segment[trial]()
                 done += 1
@@ -369,14 +384,13 @@ class Simulator(nengo.Simulator):
             found.append(block.reshape(len(block), m, size))
         return found
 
-    def _until_nan(self, snapshot, done: int, inputs) -> int:
+    def _until_nan(self, snapshot, done: int) -> int:
         """Run the block again up to the step before the first NaN."""
         self._state[...] = snapshot
         self._counts[...] = 0
-        whole = np.array([0, len(self.program.table)])
         for k in range(done):
             for trial in range(len(self._state)):
-                self._call(trial, whole, inputs, 1, k)
+                self._call(trial, self._whole, 1, k)
             if where_nan(self._state) is not None:
                 return k
         return done

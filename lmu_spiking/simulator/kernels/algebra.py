@@ -5,7 +5,6 @@ from its input current to its decoded spikes.  ``y``, ``x`` and the like are sli
 of an arena.
 """
 
-import numpy as np
 from numba import njit
 
 from lmu_spiking.simulator.kernels.views import view, wide
@@ -206,18 +205,3 @@ def outer(y, scale, a, b):
         row = view(y, i * n, n)
         for j in range(n):
             row[j] = factor * b[j]
-
-
-@summing
-def first_nan(x):
-    """Index of the first NaN, or -1."""
-    # most of the time there is none, which a sum tells at full speed
-    probe = x.dtype.type(0)
-    for i in range(len(x)):
-        probe += x[i] * x.dtype.type(0)
-    if not np.isnan(probe):
-        return -1
-    for i in range(len(x)):
-        if np.isnan(x[i]):
-            return i
-    return -1  # infinities alone

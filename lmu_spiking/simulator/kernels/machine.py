@@ -3,9 +3,6 @@
 Families of kernels are told apart by the tens of their codes.
 """
 
-import hashlib
-from pathlib import Path
-
 from numba import njit
 
 from lmu_spiking.simulator.kernels import algebra, filters, noise, rates, spiking
@@ -274,88 +271,69 @@ def record(state, const, row, step, out, offsets, periods, counts):
         counts[k] += 1
 
 
-def _compiled(sources: str):  # noqa: C901 - the loop over all kinds of rows
-    """`advance`; numba's cache sees changes of this file alone, so it gets a digest."""
+@njit(**OPTIONS)
+def advance(
+    table,
+    rows,
+    state,
+    const,
+    index,
+    keys,
+    inputs,
+    width,
+    out,
+    offsets,
+    periods,
+    counts,
+    step,
+    n_steps,
+):
+    """Run the rows ``rows[0]`` to ``rows[1]`` of the table for ``n_steps`` steps.
 
-    @njit(nogil=True, cache=True, **OPTIONS)
-    def advance(
-        table,
-        rows,
-        state,
-        const,
-        index,
-        keys,
-        inputs,
-        width,
-        out,
-        offsets,
-        periods,
-        counts,
-        step,
-        n_steps,
-    ):
-        """Run the rows ``rows[0]`` to ``rows[1]`` of the table for ``n_steps`` steps.
-
-        Parameters
-        ----------
-        table : (R * WIDTH,) int64
-        rows : (2,) int64
-        state : (S,) float
-            All that changes, of one trial.
-        const : (C,) float
-        index : (I,) int64
-        keys : (K,) uint64
-            Seeds of the random streams, of this trial.
-        inputs : (n_steps * width,) float
-            What comes from outside, step by step.
-        width : int
-        out : (O,) float
-            What probes record, each from ``offsets`` on, ``counts`` samples so far.
-        offsets, counts : (P,) int64
-        periods : (P,) float64
-            Steps between two samples.
-        step : int
-            That were taken before.
-        """
-        wide()
-        if not sources:  # which makes it part of what the cache compares
-            return
-        for k in range(n_steps):
-            now, pc = step + k + 1, rows[0]
-            while pc < rows[1]:
-                row = view(table, pc * WIDTH, WIDTH)
-                code, n = row[0], row[1]
-                first, pc, length = pc, pc + 1, n
-                if code == PROBE:
-                    record(state, const, row, now, out, offsets, periods, counts)
-                    continue
-                if code == INPUT or code == INPUT_ADD:
-                    y, at_column = operand(state, const, row, 0, 0, n), row[FIRST + 2]
-                    values = view(inputs, k * width + at_column, n)
-                    if code == INPUT:
-                        algebra.copy(y, values)
-                    else:
-                        algebra.add(y, values)
-                    continue
-                if code == TILED:
-                    first, length = pc, TILE
-                    pc += row[FIRST]
-                for lo in range(0, n, max(length, 1)):
-                    hi = min(lo + length, n)
-                    for q in range(first, pc):
-                        row = view(table, q * WIDTH, WIDTH)
-                        execute(state, const, index, keys, row, lo, hi, now)
-
-    return advance
-
-
-def _digest() -> str:
-    """Of all sources that the loop is made of."""
-    folder = Path(__file__).parent
-    found = hashlib.sha256((folder.parent / "opcodes.py").read_bytes())
-    for path in sorted(folder.glob("*.py")):
-        found.update(path.read_bytes())
-    return found.hexdigest()
-
-
-advance = _compiled(_digest())
+    Parameters
+    ----------
+    table : (R * WIDTH,) int64
+    rows : (2,) int64
+    state : (S,) float
+        All that changes, of one trial.
+    const : (C,) float
+    index : (I,) int64
+    keys : (K,) uint64
+        Seeds of the random streams, of this trial.
+    inputs : (n_steps * width,) float
+        What comes from outside, step by step.
+    width : int
+    out : (O,) float
+        What probes record, each from ``offsets`` on, ``counts`` samples so far.
+    offsets, counts : (P,) int64
+    periods : (P,) float64
+        Steps between two samples.
+    step : int
+        That were taken before.
+    """
+    wide()
+    for k in range(n_steps):
+        now, pc = step + k + 1, rows[0]
+        while pc < rows[1]:
+            row = view(table, pc * WIDTH, WIDTH)
+            code, n = row[0], row[1]
+            first, pc, length = pc, pc + 1, n
+            if code == PROBE:
+                record(state, const, row, now, out, offsets, periods, counts)
+                continue
+            if code == INPUT or code == INPUT_ADD:
+                y, at_column = operand(state, const, row, 0, 0, n), row[FIRST + 2]
+                values = view(inputs, k * width + at_column, n)
+                if code == INPUT:
+                    algebra.copy(y, values)
+                else:
+                    algebra.add(y, values)
+                continue
+            if code == TILED:
+                first, length = pc, TILE
+                pc += row[FIRST]
+            for lo in range(0, n, max(length, 1)):
+                hi = min(lo + length, n)
+                for q in range(first, pc):
+                    row = view(table, q * WIDTH, WIDTH)
+                    execute(state, const, index, keys, row, lo, hi, now)

@@ -71,6 +71,22 @@ def wide(typing):
     return types.void(), build
 
 
+def array_from(frame, k, kind, witness):
+    """Signature and code of an array whose address and length a frame holds."""
+
+    def build(context, builder, signature, arguments):
+        frame = _opened(context, builder, signature, arguments, 0)
+        at = builder.mul(arguments[1], context.get_constant(types.intp, 2))
+        first = builder.load(builder.gep(frame.data, [at]))
+        after = builder.add(at, context.get_constant(types.intp, 1))
+        n = builder.load(builder.gep(frame.data, [after]))
+        item = context.get_data_type(kind.dtype)
+        pointer = builder.inttoptr(first, item.as_pointer())
+        return _slice(context, builder, signature, pointer, n)
+
+    return kind(frame, k, witness), build
+
+
 def _opened(context, builder, signature, arguments, k):
     return make_array(signature.args[k])(context, builder, arguments[k])
 
