@@ -77,8 +77,9 @@ learned: $(INSTALLED)
 	for name in $(LEARNED); do \
 		$(VENV)/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done
 
-bench: $(INSTALLED) ## speed, as ratios against peers
+bench: $(INSTALLED) ## speed, as ratios against peers (an hour)
 	$(VENV)/bin/python benchmarks/scaling.py
+	$(VENV)/bin/python benchmarks/simulator.py
 
 lint: $(INSTALLED) ## style, imports and types
 	$(VENV)/bin/ruff check
