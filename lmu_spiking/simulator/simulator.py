@@ -13,7 +13,7 @@ from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
 from lmu_spiking.simulator import trials as drawn
-from lmu_spiking.simulator.compiled import ARRAYS, ROWS, STEP, STEPS, advance, frame_of
+from lmu_spiking.simulator.block import Block
 from lmu_spiking.simulator.nans import has_nan, name_of_nan, where_nan
 from lmu_spiking.simulator.patience import Alone, Patience
 from lmu_spiking.simulator.program import compile_program
@@ -24,7 +24,6 @@ from lmu_spiking.simulator.sources import Sources, for_trial, given_values
 BLOCK = 0.1  # seconds between two looks at the keyboard
 MOST = 16384  # steps in a block
 BYTES = 2**28  # that a block's inputs and samples may take
-LOOKED_AT = 200_000  # numbers of state that are looked at in every step with Python
 SNAPSHOT = 2**27  # bytes of state up to which a block can be run again
 
 
@@ -154,7 +153,6 @@ class Simulator(nengo.Simulator):
             period = 1 if probe.sample_every is None else probe.sample_every / self.dt
             record = Record(shape, self.trials, period, self.dtype)
             self._sim_data[probe] = record
-        self._periods = np.array([r.period for r in self._records], float)
         self.data = Data(self._sim_data)
 
     def _views(self, trial: int) -> Signals:
@@ -241,7 +239,6 @@ class Simulator(nengo.Simulator):
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
         steps = operator.index(steps)
-        self._loop = advance(self.dtype)
         with Patience() as patience, self._workers() as pool:
             self._patience = patience
             while steps > 0:
@@ -279,121 +276,36 @@ class Simulator(nengo.Simulator):
             made, failed = sources.fill(values[:n], self._n_steps, self._patience)
             if made < n:
                 n, error = made, failed
-        snapshot = None
-        if not self._python and self._state.nbytes <= SNAPSHOT:
-            snapshot = self._state.copy()
-        done, failed = self._stretch(n, inputs, pool)
+        block = Block(
+            self.program,
+            self._state,
+            self._keys,
+            inputs,
+            self._records,
+            self._n_steps,
+            n,
+        )
+        snapshot, done, failed = None, n, None
+        if self._python:
+            how = self._python, self._signals, self.dt, self._patience
+            done, failed = block.step_through(*how)
+        else:
+            if self._state.nbytes <= SNAPSHOT:
+                snapshot = self._state.copy()
+            block.run(pool)
         error = failed or error
         # it may have come and gone within the block, but not from what was probed
-        blocks = self._blocks(done)
-        if where_nan(self._state) is not None or any(map(has_nan, blocks)):
+        samples = block.samples(done)
+        if where_nan(self._state) is not None or any(map(has_nan, samples)):
             if snapshot is not None:
-                done = self._until_nan(snapshot, done)
-            one_by_one = self._python and self._state.size <= LOOKED_AT
+                done = block.until_nan(snapshot, done)
+            one_by_one = self._python and block.looked_at
             error = self._nan_error(done, snapshot is not None or one_by_one)
-            blocks = self._blocks(done)
-        for record, block in zip(self._records, blocks, strict=True):
-            record.append(block)
+            samples = block.samples(done)
+        for record, seen in zip(self._records, samples, strict=True):
+            record.append(seen)
         self._clock(self._n_steps + done)
         return done, error
-
-    def _stretch(self, n: int, inputs, pool):
-        """``n`` steps of all trials; probes fill ``self._out``."""
-        sizes = self.program.sizes
-        samples = [r.samples_in(self._n_steps, n) for r in self._records]
-        ends = np.cumsum(np.concatenate([[0], sizes * np.array(samples, np.int64)]))
-        self._offsets = ends[:-1].astype(np.int64)
-        trials = len(self._state)
-        self._out = np.empty((trials, int(ends[-1])), self.dtype)
-        self._counts = np.zeros((trials, len(sizes)), np.int64)
-        self._frames = [self._frame(trial, inputs) for trial in range(trials)]
-        if self._python:
-            return self._step_by_step(n)
-        list(pool.map(lambda t: self._call(t, self._whole, n), range(trials)))
-        return n, None
-
-    def _frame(self, trial: int, inputs: np.ndarray) -> np.ndarray:
-        """What the compiled loop works on in one trial."""
-        program = self.program
-        return frame_of(
-            program.columns,
-            table=program.table,
-            state=self._state[trial],
-            const=program.const,
-            index=program.index,
-            keys=self._keys[trial],
-            inputs=inputs[trial % len(inputs)],
-            out=self._out[trial],
-            offsets=self._offsets,
-            periods=self._periods,
-            counts=self._counts[trial],
-        )
-
-    def _call(self, trial: int, rows, n: int, first: int = 0) -> None:
-        """``n`` steps of some rows, the first of them step ``first`` of the block."""
-        frame = self._frames[trial]
-        if first:
-            frame = frame.copy()
-            at = 2 * ARRAYS.index("inputs")
-            frame[at] += first * self.program.columns * self.dtype.itemsize
-        frame[ROWS : ROWS + 2] = rows
-        frame[STEP], frame[STEPS] = self._n_steps + first, n
-        self._loop(frame)
-
-    @property
-    def _whole(self) -> tuple[int, int]:
-        """All rows."""
-        return 0, len(self.program.table)
-
-    def _step_by_step(self, n: int) -> tuple[int, Exception | None]:
-        """The same with Nengo's own steps in between."""
-        segments = [
-            s if isinstance(s, np.ndarray) else self._python[id(s)]
-            for s in self.program.segments
-        ]
-        old = np.seterr(invalid="raise", divide="ignore")
-        done, start = 0, self._n_steps
-        try:
-            for k in range(n):
-                for trial, signals in enumerate(self._signals):
-                    signals.at_step(start + k + 1, self.dt)
-                    for segment in segments:
-                        if isinstance(segment, np.ndarray):
-                            self._call(trial, segment, 1, k)
-                        else:
-                            segment[trial]()
-                done += 1
-                if self._state.size <= LOOKED_AT and where_nan(self._state) is not None:
-                    return done - 1, None
-                if self._patience.over:
-                    return done, None
-        except BaseException as error:  # raised again once the steps are kept
-            return done, error
-        finally:
-            np.seterr(**old)
-        return done, None
-
-    def _blocks(self, done: int) -> list[np.ndarray]:
-        """What each probe saw in ``done`` steps, (trials, samples, size)."""
-        found = []
-        for record, first, size in zip(
-            self._records, self._offsets, self.program.sizes, strict=True
-        ):
-            m = record.samples_in(self._n_steps, done)
-            block = self._out[:, first : first + m * size]
-            found.append(block.reshape(len(block), m, size))
-        return found
-
-    def _until_nan(self, snapshot, done: int) -> int:
-        """Run the block again up to the step before the first NaN."""
-        self._state[...] = snapshot
-        self._counts[...] = 0
-        for k in range(done):
-            for trial in range(len(self._state)):
-                self._call(trial, self._whole, 1, k)
-            if where_nan(self._state) is not None:
-                return k
-        return done
 
     def _nan_error(self, done: int, known: bool) -> NotANumberError:
         """In the step after those that are done, if it is known which one it was."""
