@@ -63,7 +63,7 @@ def noise_of(trials: int | None, noise_seed) -> list[Noise]:
         raise ValidationError(
             "Simulator.noise_seed", noise_seed, f"must be one seed, or {n} of them"
         )
-    found = (check_whole("Simulator.noise_seed", int(s), 0) for s in noise_seed)
+    found = (check_whole("Simulator.noise_seed", s, 0) for s in noise_seed)
     return [Noise(0, seed) for seed in found]
 
 

@@ -9,6 +9,8 @@ from nengo.processes import FilteredNoise, WhiteNoise, WhiteSignal
 from scipy import stats
 
 from lmu_spiking import LegendreMemory, Simulator, predict
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.simulator.trials import noise_of
 
 LEAST = 1e-4  # p-values below which a law is broken
 
@@ -295,3 +297,9 @@ def test_any_random_neuron_repeats_and_differs_by_trial(kind):
     assert np.array_equal(run(model, 100, trials=3), x)
     assert np.array_equal(run(model, 100, trials=2), x[:2])
     assert not np.array_equal(run(model, 100, noise_seed=1), x[0])
+
+
+@pytest.mark.parametrize("seeds", [[1.5], ["a"], [-1], [True]])
+def test_each_noise_seed_is_a_whole_number(seeds):
+    with pytest.raises(ValidationError, match=r"noise_seed: .* must be a whole number"):
+        noise_of(1, seeds)
