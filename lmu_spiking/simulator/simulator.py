@@ -3,6 +3,7 @@
 import operator
 import os
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import nengo
@@ -98,7 +99,7 @@ class Simulator(nengo.Simulator):
             else check_whole("threads", threads, 1)
         )
         self.program = None
-        self._given = dict(inputs or {})
+        self._given = _checked_inputs(inputs)
         try:
             super().__init__(network, dt, seed, model, progress_bar, optimize)
         except BaseException:
@@ -368,6 +369,14 @@ class Simulator(nengo.Simulator):
         """Closes the simulator; its data stay."""
         super().close()
         self._signals = self._sources = self._state = None
+
+
+def _checked_inputs(inputs) -> dict:
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise ValidationError(
+            "Simulator.inputs", inputs, "must be a dict", "use {node: array}"
+        )
+    return dict(inputs or {})
 
 
 def _checked_dtype(dtype) -> np.dtype:

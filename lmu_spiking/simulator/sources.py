@@ -34,6 +34,8 @@ def given_values(given: dict, program, model, trials: int | None) -> dict:
         shapes = f"(steps, {node.size_out}) or "
         shapes += f"({trials or 'trials'}, steps, {node.size_out})"
         try:
+            if np.iscomplexobj(values):
+                raise TypeError
             values = np.array(values, dtype=float)
         except (TypeError, ValueError):
             raise ValidationError(
@@ -43,7 +45,8 @@ def given_values(given: dict, program, model, trials: int | None) -> dict:
             values = values[:, None]
         each = values.ndim == 3 and values.shape[0] == trials
         fits = (values.ndim == 2 or each) and values.shape[-1] == node.size_out
-        if not fits or not values.shape[-2] or not np.isfinite(values).all():
+        most = np.finfo(program.state.dtype).max
+        if not fits or not values.size or not (np.abs(values) <= most).all():
             raise ValidationError(
                 f"Simulator.inputs[{node}]", values.shape, f"must be finite, {shapes}"
             )

@@ -103,3 +103,19 @@ def test_what_is_given_is_copied():
         given[:] = 2
         sim.run_steps(4)
         assert np.all(sim.data[probe] == 1)
+
+
+@pytest.mark.parametrize("wrong", [3, [1], "u"])
+def test_inputs_that_are_no_dict_are_refused(wrong):
+    with nengo.Network() as model:
+        nengo.Node(lambda t: t)
+    with pytest.raises(ValidationError, match=r"inputs: .* must be a dict"):
+        Simulator(model, inputs=wrong, progress_bar=False)
+
+
+@pytest.mark.parametrize("wrong", [[[1j]], [[1e300]], [[np.nan]]])
+def test_inputs_that_no_signal_can_hold_are_refused(wrong):
+    with nengo.Network() as model:
+        node = nengo.Node(lambda t: t)
+    with pytest.raises(ValidationError, match="must be"):
+        Simulator(model, inputs={node: wrong}, progress_bar=False)
