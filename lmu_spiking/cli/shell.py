@@ -93,5 +93,5 @@ def status(arguments: Sequence[str] | None = None) -> int:
             line, code = explain(error)
             tell(line)
     if code == 130:
-        tell("interrupted; started again, a study or training goes on where it was")
+        tell("interrupted; a study or training goes on where it was when started again")
     return code

@@ -25,7 +25,7 @@ from lmu_spiking.simulator.sources import Sources, for_trial, given_values
 BLOCK = 0.1  # seconds between two looks at the keyboard
 MOST = 16384  # steps in a block
 BYTES = 2**28  # that a block's inputs and samples may take
-SNAPSHOT = 2**27  # bytes of state up to which a block can be run again
+SNAPSHOT = 2**24  # bytes of state up to which a block can be run again
 
 
 class Simulator(nengo.Simulator):

@@ -12,7 +12,7 @@ from nengo.processes import (
     WhiteSignal,
 )
 
-from lmu_spiking import Simulator
+from lmu_spiking import Simulator, ValidationError
 
 
 class Counter(nengo.Process):
