@@ -302,6 +302,14 @@ def test_progress_bars_see_all_steps():
 # Ctrl-C
 
 
+@pytest.fixture(autouse=True)
+def keyboard():
+    """Python's own answer to Ctrl-C, which jobs in the background are born without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupted(sim, steps, after=0.3):
     """Steps that were simulated until the keyboard stopped them."""
     timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))

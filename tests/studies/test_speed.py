@@ -73,6 +73,11 @@ def test_mistakes_are_told(given, told):
 
 
 @needs_cc
+def test_limit_leaves_subnormal_numbers_to_others():
+    limit.compiled()
+    assert np.float64(2.3e-308) / 4 > 0
+
+
 def test_limit_is_the_exact_memory_with_rates():
     case = Case("rate", 6, 120)
     found = limit.build(arrays(case))(STEPS)
