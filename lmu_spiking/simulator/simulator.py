@@ -132,6 +132,9 @@ class Simulator(nengo.Simulator):
         )
         n = self.trials or 1
         self._state = np.empty((n, len(program.state)), self.dtype)
+        # before each block, where it is small: to find the step of a NaN
+        small = self._state.nbytes <= SNAPSHOT
+        self._kept = np.empty_like(self._state) if small else None
         self._sparse = {s: a for s, a in self.signals.items() if s.sparse}
         stepped = any(not isinstance(s, np.ndarray) for s in program.segments)
         self._signals = [self._views(k) for k in range(n if stepped else 1)]
@@ -291,8 +294,9 @@ class Simulator(nengo.Simulator):
             how = self._python, self._signals, self.dt, self._patience
             done, failed = block.step_through(*how)
         else:
-            if self._state.nbytes <= SNAPSHOT:
-                snapshot = self._state.copy()
+            if self._kept is not None:
+                snapshot = self._kept
+                np.copyto(snapshot, self._state)
             block.run(pool)
         error = failed or error
         # it may have come and gone within the block, but not from what was probed
@@ -368,7 +372,7 @@ class Simulator(nengo.Simulator):
     def close(self):
         """Closes the simulator; its data stay."""
         super().close()
-        self._signals = self._sources = self._state = None
+        self._signals = self._sources = self._state = self._kept = None
 
 
 def _checked_inputs(inputs) -> dict:
