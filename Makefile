@@ -7,6 +7,9 @@ LOCK ?= locks/base.txt
 VENV ?= .venv
 UV ?= uv
 
+# What needs TensorFlow or NengoLoihi has an environment of its own.
+FULL := VENV=.venv-full LOCK=locks/full.txt
+
 # The stamp is the last thing an installation writes: without it .venv is made anew.
 INSTALLED := $(VENV)/.installed-$(notdir $(LOCK))
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-input
@@ -14,7 +17,7 @@ COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 	--custom-compile-command "make lock" pyproject.toml --python-version 3.11
 
 .PHONY: help run test test-nengo test-train reproduce reproduce-train learned bench lint \
-	notebooks lock clean
+	notebooks executed docs pages lock clean
 .DEFAULT_GOAL := help
 
 # What `lmu-spiking reproduce` knows; the LSTM of capacity needs LOCK=locks/full.txt.
@@ -24,14 +27,14 @@ LEARNED := mackey-glass psmnist
 # What needs TensorFlow or NengoLoihi; everything else has run without them.
 TRAINED := tests/training tests/loihi tests/test_cli_train.py tests/test_cli_deploy.py \
 	tests/rates/test_chip.py tests/networks/test_chip.py tests/conversion/test_chip.py \
-	tests/studies/test_loihi_peers.py \
+	tests/studies/test_loihi_peers.py tests/test_docs.py \
 	$(wildcard tests/studies/test_learning_*.py) tests/studies/test_reproduce_capacity.py \
 	$(wildcard tests/studies/test_reproduce_mackey_glass.py) \
 	$(wildcard tests/studies/test_reproduce_psmnist.py)
 
 # Many test processes with one thread each, not the other way round.
-test test-nengo test-train reproduce notebooks: export OMP_NUM_THREADS = 1
-test test-nengo test-train reproduce notebooks: export OPENBLAS_NUM_THREADS = 1
+test test-nengo test-train reproduce executed pages: export OMP_NUM_THREADS = 1
+test test-nengo test-train reproduce executed pages: export OPENBLAS_NUM_THREADS = 1
 test-train: export TF_NUM_INTRAOP_THREADS = 1
 test-train: export TF_NUM_INTEROP_THREADS = 1
 
@@ -48,7 +51,7 @@ test-nengo: $(INSTALLED) ## Nengo's own tests on the compiled simulator (two min
 	$(VENV)/bin/python tests/nengo_backend -q -n 2
 
 test-train: ## the tests with TensorFlow and NengoLoihi (Python 3.11) in .venv-full
-	$(MAKE) --no-print-directory test VENV=.venv-full LOCK=locks/full.txt \
+	$(MAKE) --no-print-directory test $(FULL) \
 		TESTS="$(TRAINED)"
 
 reproduce: $(INSTALLED) ## published figures, spike noise and the error law again (hours)
@@ -64,7 +67,7 @@ reproduce: $(INSTALLED) ## published figures, spike noise and the error law agai
 	$(VENV)/bin/python benchmarks/spikes.py
 
 reproduce-train: ## what is trained or runs on the emulator again, in .venv-full (half a day)
-	$(MAKE) --no-print-directory learned VENV=.venv-full LOCK=locks/full.txt
+	$(MAKE) --no-print-directory learned $(FULL)
 
 learned: export OMP_NUM_THREADS = 1
 learned: export TF_NUM_INTRAOP_THREADS = 1
@@ -87,8 +90,24 @@ lint: $(INSTALLED) ## style, imports and types
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/pyright
 
-notebooks: $(INSTALLED) ## execute the notebooks in fast mode
-	LMU_SPIKING_FAST=1 $(VENV)/bin/pytest --nbmake notebooks
+# FAST= (nothing) for their full sizes: half an hour.
+FAST ?= 1
+notebooks: ## execute the notebooks in fast mode, in .venv-full, into build/notebooks
+	$(MAKE) --no-print-directory executed $(FULL)
+
+executed: $(INSTALLED)
+	rm -rf build/notebooks && mkdir -p build/notebooks
+	cp notebooks/*.ipynb build/notebooks
+	LMU_SPIKING_FAST=$(FAST) $(VENV)/bin/pytest --nbmake --overwrite build/notebooks
+	touch build/notebooks/.executed
+
+docs: ## these pages with the notebooks' outputs, in docs/_build/html
+	$(MAKE) --no-print-directory pages $(FULL)
+
+pages: $(INSTALLED)
+	test -e build/notebooks/.executed || $(MAKE) --no-print-directory executed
+	$(VENV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 lock: ## resolve the locks again (needs uv; FLAGS=--upgrade renews every pin)
 	$(UV) $(COMPILE) $(FLAGS) --universal -o locks/base.txt \
@@ -96,7 +115,7 @@ lock: ## resolve the locks again (needs uv; FLAGS=--upgrade renews every pin)
 	$(UV) $(COMPILE) $(FLAGS) -o locks/full.txt --extra all --extra docs --extra dev
 
 clean: ## remove .venv and caches, never results
-	rm -rf .venv .venv-full build dist .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-full build dist docs/_build docs/generated docs/notebooks .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	find lmu_spiking tests -name __pycache__ -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml $(LOCK)

@@ -1,0 +1,65 @@
+"""How Sphinx builds these pages: `make docs`, without the network."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # autosummary imports training
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+sys.path[:0] = [str(HERE / "_ext"), str(ROOT)]
+
+import lmu_spiking  # noqa: E402
+
+project = "lmu_spiking"
+author = "the lmu_spiking developers"
+copyright = "2026, the lmu_spiking developers"
+release = version = lmu_spiking.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "myst_nb",
+    "sphinx_copybutton",
+    "mathml",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_ext", "_templates", "**/.ipynb_checkpoints"]
+
+# Notebooks arrive executed (`make notebooks`), so that they run once, side by side.
+nb_execution_mode = "off"
+nb_merge_streams = True
+nb_output_stderr = "remove-warn"
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_typehints = "none"  # types stand in the docstrings
+numpydoc_show_class_members = False  # autoclass lists them, with what they say
+
+html_math_renderer = "mathml"  # no script from elsewhere, for readers without a network
+html_theme = "furo"
+html_title = f"lmu_spiking {release}"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+html_copy_source = False
+html_show_sphinx = False
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+def _take_notebooks() -> None:
+    """Copy the executed notebooks to where Sphinx looks for its sources."""
+    executed = sorted((ROOT / "build" / "notebooks").glob("*.ipynb"))
+    if not executed:
+        raise FileNotFoundError("build/notebooks has no notebooks; run: make notebooks")
+    pages = HERE / "notebooks"
+    shutil.rmtree(pages, ignore_errors=True)
+    pages.mkdir()
+    for notebook in executed:
+        shutil.copy(notebook, pages)
+
+
+_take_notebooks()

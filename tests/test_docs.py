@@ -1,0 +1,175 @@
+"""Every block of code in README and docs runs, page by page, in the order it stands in.
+
+Python blocks of a page share their names, as in a session. Lines for the shell are run
+at small sizes where a command is ours, and otherwise held against what they name: a
+target of the Makefile, a script and its options, an extra. What none of this knows fails.
+"""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import warnings
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+
+from lmu_spiking import MissingPackageError
+from lmu_spiking.cli import app, main
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("*.md", "docs/*.md", "docs/reference/*.md", "*/README.md")
+    for path in ROOT.glob(pattern)
+)
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# Options that make a command small; the last of an option said twice counts.
+SMALL = {
+    "run": ["--duration=3"],
+    "study": ["--duration=2", "--trials=1", "--jobs=1"],
+    "train": ["--epochs=1"],
+    "convert": ["--limit=20"],
+    "deploy": ["--duration=1.5", "--trials=1"],
+}
+# Minutes at any size, or on another machine: the command line is parsed, not run.
+LONG = ("reproduce", "bench", "spikes", "--scheduler", "psmnist", "board")
+# What brings a reader to where the commands are.
+AROUND = ("cd", ".", "git", "#")
+# Extras by what they install.
+WANTED = {
+    "train": "nengo_dl",
+    "loihi": "nengo_loihi",
+    "nir": "nir",
+    "dask": "distributed",
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch):
+    matplotlib.use("agg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    t = np.arange(0, 6, 0.01)
+    np.savetxt("mine.csv", np.c_[t, np.sin(4 * t)], delimiter=",", header="time,u")
+    names, missing = {"__name__": "__main__"}, []
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for block in BLOCK.finditer(text):
+        language, code = block.groups()
+        code = "\n" * text.count("\n", 0, block.start(2)) + code  # for tracebacks
+        try:
+            if language == "python":
+                run_python(code, names, page)
+            else:
+                for line in lines_of(code):
+                    run_line(line)
+        except MissingPackageError as error:
+            missing.append(str(error))
+    if missing:
+        pytest.skip(missing[0])
+
+
+def run_python(code: str, names: dict, page: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(compile(code, str(page), "exec"), names)
+
+
+def lines_of(code: str) -> list[list[str]]:
+    """Commands as words; a quoted text may go over several lines."""
+    words = shlex.shlex(code, posix=True, punctuation_chars="\n;&|")
+    words.whitespace, words.whitespace_split = " \t\r", True
+    commands = [[]]
+    for word in words:
+        if set(word) <= set("\n;&|"):
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    return [command for command in commands if command]
+
+
+def run_line(words: list[str]) -> None:
+    while re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        words = words[1:]
+    command, *rest = words
+    if command in AROUND:
+        return
+    known = {
+        "lmu-spiking": ours,
+        "make": target,
+        "python": script,
+        "pip": extra,
+        "nengo": lambda names: exists(names[-1]),
+        "pytest": lambda names: None,
+    }
+    assert command in known, f"no way to check {' '.join(words)}"
+    known[command](rest)
+
+
+def ours(words: list[str]) -> None:
+    command = words[0]
+    if command.startswith("--") or "--help" in words or "completion" in " ".join(words):
+        words = [*words]
+    elif any(long in words for long in LONG):
+        return parsed(words)
+    else:
+        words = [*words, *SMALL.get(command, ())]
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    if ended.value.code == 2:
+        for name, module in WANTED.items():
+            if importlib.util.find_spec(module) is None:
+                raise MissingPackageError(module, name)
+    assert not ended.value.code, " ".join(words)
+
+
+def parsed(words: list[str]) -> None:
+    """The command and its options exist, and its arguments are of their kinds."""
+    from typer.main import get_command
+
+    group, context = get_command(app), None
+    while hasattr(group, "commands"):
+        name, *words = words
+        assert name in group.commands, name
+        group = group.commands[name]
+    context = group.make_context(name, list(words))
+    context.close()
+
+
+def target(words: list[str]) -> None:
+    done = subprocess.run(
+        ["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def script(words: list[str]) -> None:
+    if words[0] == "-c":
+        subprocess.run([sys.executable, *words], check=True)
+        return
+    if words[0] == "-m":
+        assert importlib.util.find_spec(words[1]), words
+        return
+    exists(words[0])
+    text = (ROOT / words[0]).read_text(encoding="utf-8")
+    for word in words[1:]:
+        if word.startswith("--"):
+            assert f'"{word.split("=")[0]}"' in text, word
+
+
+def exists(name: str) -> None:
+    assert (ROOT / name).exists(), name
+
+
+def extra(words: list[str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for word in words[1:]:
+        for name in re.findall(r"\[(.*)\]", word):
+            assert set(name.split(",")) <= set(project["optional-dependencies"]), word
+        if word.endswith(".txt"):
+            exists(word)
