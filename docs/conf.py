@@ -3,14 +3,18 @@
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # autosummary imports training
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-sys.path[:0] = [str(HERE / "_ext"), str(ROOT)]
+sys.path.insert(0, str(ROOT))
 
 import lmu_spiking  # noqa: E402
+
+(_mathjax,) = find_spec("mathjax").submodule_search_locations
+MATHJAX = Path(_mathjax, "static/mathjax/es5/tex-svg.js")
 
 project = "lmu_spiking"
 author = "the lmu_spiking developers"
@@ -24,10 +28,10 @@ extensions = [
     "numpydoc",
     "myst_nb",
     "sphinx_copybutton",
-    "mathml",
+    "sphinx.ext.mathjax",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_ext", "_templates", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_templates", "**/.ipynb_checkpoints"]
 
 # Notebooks arrive executed (`make notebooks`), so that they run once, side by side.
 nb_execution_mode = "off"
@@ -40,10 +44,11 @@ autosummary_generate = True
 autodoc_typehints = "none"  # types stand in the docstrings
 numpydoc_show_class_members = False  # autoclass lists them, with what they say
 
-html_math_renderer = "mathml"  # no script from elsewhere, for readers without a network
 html_theme = "furo"
 html_title = f"lmu_spiking {release}"
-html_static_path = ["_static"]
+# MathJax in one file, from a package, so that readers need no network.
+mathjax_path = "tex-svg.js"
+html_static_path = ["_static", str(MATHJAX)]
 html_css_files = ["style.css"]
 html_copy_source = False
 html_show_sphinx = False

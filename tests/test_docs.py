@@ -2,7 +2,7 @@
 
 Python blocks of a page share their names, as in a session. Lines for the shell are run
 at small sizes where a command is ours, and otherwise held against what they name: a
-target of the Makefile, a script and its options, an extra. What none of this knows fails.
+target of the Makefile, a script and its options, an extra. All else fails.
 """
 
 import importlib.util
