@@ -26,6 +26,7 @@ PAGES = sorted(
     path.relative_to(ROOT)
     for pattern in ("*.md", "docs/*.md", "docs/reference/*.md", "*/README.md")
     for path in ROOT.glob(pattern)
+    if not path.relative_to(ROOT).parts[0].startswith(".")
 )
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -35,7 +36,7 @@ SMALL = {
     "study": ["--duration=2", "--trials=1", "--jobs=1"],
     "train": ["--epochs=1"],
     "convert": ["--limit=20"],
-    "deploy": ["--duration=1.5", "--trials=1"],
+    "deploy": ["--duration=1.5", "--neurons=48", "--order=3"],
 }
 # Minutes at any size, or on another machine: the command line is parsed, not run.
 LONG = ("reproduce", "bench", "spikes", "--scheduler", "psmnist", "board")
@@ -82,6 +83,7 @@ def run_python(code: str, names: dict, page: Path) -> None:
 
 def lines_of(code: str) -> list[list[str]]:
     """Commands as words; a quoted text may go over several lines."""
+    code = re.sub(r"(^|\s)#.*$", "", code.replace("\\\n", " "), flags=re.MULTILINE)
     words = shlex.shlex(code, posix=True, punctuation_chars="\n;&|")
     words.whitespace, words.whitespace_split = " \t\r", True
     commands = [[]]
