@@ -18,6 +18,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+import lmu_spiking
 from lmu_spiking import MissingPackageError
 from lmu_spiking.cli import app, main
 
@@ -35,7 +36,7 @@ SMALL = {
     "run": ["--duration=3"],
     "study": ["--duration=2", "--trials=1", "--jobs=1"],
     "train": ["--epochs=1"],
-    "convert": ["--limit=20"],
+    "convert": ["--sequences=20"],
     "deploy": ["--duration=1.5", "--neurons=48", "--order=3"],
 }
 # Minutes at any size, or on another machine: the command line is parsed, not run.
@@ -73,6 +74,25 @@ def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch):
             missing.append(str(error))
     if missing:
         pytest.skip(missing[0])
+
+
+def test_the_reference_has_every_public_name():
+    pages = "".join(p.read_text() for p in (ROOT / "docs/reference").glob("*.md"))
+    listed = set(re.findall(r"^   (\w+)$", pages, re.MULTILINE))
+    assert set(lmu_spiking.__all__) <= listed
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+            if (
+                "://" in link
+                or (link.startswith("notebooks/")
+                and page.parts[0] == "docs")
+            ):
+                continue  # pages of notebooks are made when the documentation is
+            assert (ROOT / page.parent / link).exists(), f"{page}: {link}"
 
 
 def run_python(code: str, names: dict, page: Path) -> None:
