@@ -18,6 +18,8 @@ from lmu_spiking.cli.console import (
 from lmu_spiking.cli.help import Command, Group
 from lmu_spiking.cli.known import PEERS, TIMED
 
+ALL_PEERS = ",".join(PEERS)
+
 bench = typer.Typer(cls=Group, rich_markup_mode=None)
 
 
@@ -37,7 +39,7 @@ def simulator(
     types: o.some_of("Neurons, see below", TIMED) = "poisson,lif,regular,rate",
     orders: o.numbers("Legendre coefficients", kind=int, most=10_000) = "6",
     neurons: o.numbers("In all", kind=int, least=2, most=10**8) = "600,6000,60000",
-    peers: o.some_of("Simulators", PEERS) = ",".join(PEERS),
+    peers: o.some_of("Simulators", PEERS) = ALL_PEERS,
     python: Annotated[
         list[str] | None,
         typer.Option(

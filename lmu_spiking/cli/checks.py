@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from lmu_spiking.cli.console import hushed
+
 WORKS, MISSING, WRONG = "works", "missing", "wrong"
 
 
@@ -55,13 +57,13 @@ def found_out(check: Check, extras: dict) -> Finding:
         state, say = MISSING, f"[{check.extra}] is not installed"
     else:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), hushed():
                 warnings.simplefilter("ignore")
                 say, value = check.run()
             state = WORKS
         except Exception as error:  # of any library
             state, reason = WRONG, " ".join(str(error).split())
-            say = f"{check.what}: {reason[:300] or type(error).__name__}"
+            say = reason[:300] or type(error).__name__
     return Finding(check.name, check.what, state, say, base, value)
 
 
@@ -108,27 +110,13 @@ def _spikes():
 
 
 def _cache():
-    """Whether compiled kernels are kept from run to run."""
-    from numba import config
+    """Whether the compiled loop of the simulator is kept from run to run."""
+    from lmu_spiking.simulator.native import kept
 
-    from lmu_spiking.simulator import kernels
-
-    folder = _cache_of(kernels)
-    kept = len(list(folder.glob("*.nbc"))) if folder.is_dir() else 0
-    if not kept:
-        return f"cold: each start compiles (no kernels in {folder})", 0
-    return f"warm: {kept} kernels kept" + (
-        " (JIT off)" if config.DISABLE_JIT else ""
-    ), kept
-
-
-def _cache_of(package):
-    """The folder in which numba keeps what it compiled of a package."""
-    import os
-    from pathlib import Path
-
-    given = os.environ.get("NUMBA_CACHE_DIR")
-    return Path(given) if given else Path(package.__file__).parent / "__pycache__"
+    there = [kept(dtype) for dtype in ("float32", "float64")]
+    if None in there:
+        return "cold: compiled now, in up to a minute, and kept", 0
+    return "warm: nothing is compiled when it starts", 1
 
 
 def _plots():
@@ -179,9 +167,10 @@ def _training():
         raise ValueError("NengoDL and its TensorFlow need Python 3.11")
     _needs("tensorflow", "2.16", "NengoDL, which ends with Keras 2")
     _needs("numpy", "2.0", "TensorFlow 2.15")
-    import tensorflow as tf
+    from lmu_spiking.training._keras import nengo_dl, tensorflow
 
-    importlib.import_module("nengo_dl")
+    tf = tensorflow()
+    nengo_dl()
     with tf.GradientTape() as tape:
         x = tf.Variable(3.0)
         y = x * x
@@ -194,11 +183,11 @@ def _chip():
     """A memory of a few neurons on the emulator."""
     _needs("numpy", "2.0", "NengoLoihi")
     from lmu_spiking.loihi.deploy import deploy
-    from lmu_spiking.spec import MemorySpec
+    from lmu_spiking.spec import MemorySpec, SignalSpec
 
-    spec = MemorySpec(n_neurons=48, order=2, theta=0.05, tau=0.02)
+    spec = MemorySpec(*(48, 2, 0.05), tau=0.02, signal=SignalSpec(bandwidth=10.0))
     done = deploy(spec, "emulator", duration=0.2, seed=0)
-    return f"NengoLoihi {version('nengo-loihi')}, {done.budget.n_cores} cores", None
+    return f"NengoLoihi {version('nengo-loihi')}, {done.row['cores']} cores", None
 
 
 def _data():
@@ -220,9 +209,9 @@ def _imports(module: str, package: str):
 
 
 CHECKS = (
-    Check("simulator", "compiled and Nengo's simulator", _simulator),
+    Check("cache", "machine code", _cache),
+    Check("simulator", "both simulators", _simulator),
     Check("spikes", "a spiking memory", _spikes),
-    Check("cache", "cache of compiled kernels", _cache),
     Check("plots", "figures", _plots),
     Check("pytest", "tests", _pytest, ""),
     Check("train", "training", _training, "train"),

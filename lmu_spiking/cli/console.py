@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import re
 import shlex
 import sys
@@ -78,6 +79,20 @@ def quiet_logs():
         yield
     finally:
         logging.disable(logging.NOTSET)
+
+
+@contextmanager
+def hushed():
+    """Drop what libraries in C++ write to standard error while they are loaded."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def prepare(out: Path) -> None:
@@ -222,7 +237,8 @@ class Bar:
             TaskProgressColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            # its own way to the terminal, which `hushed` leaves open
+            console=Console(file=os.fdopen(os.dup(2), "w", encoding="utf-8")),
             transient=True,
             redirect_stdout=False,  # which may be a file
         )

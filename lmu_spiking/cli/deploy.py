@@ -11,6 +11,7 @@ from lmu_spiking.cli.console import (
     as_options,
     clear,
     command_line,
+    hushed,
     prepare,
     print_json,
     print_table,
@@ -94,7 +95,8 @@ def deploy(
 
         place = Target(target)
         if place is not Target.CORE:
-            nengo_loihi()
+            with hushed():
+                nengo_loihi()
         chosen = choose_spec(
             spec,
             input,

@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from lmu_spiking import __version__
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.checks import CHECKS, Finding, found_out
+from lmu_spiking.cli.checks import CHECKS, WRONG, Finding, found_out
 from lmu_spiking.cli.console import Bar, print_json, print_table
 from lmu_spiking.errors import LMUSpikingError
 
@@ -61,7 +61,7 @@ def doctor(json: o.Json = False):
         "packages": packages,
         "extras": extras,
         "checks": {one.name: one.to_dict() for one in checks},
-        "problems": [one.say for one in checks if one.state == "wrong"],
+        "problems": [f"{one.what}: {one.say}" for one in checks if one.state == WRONG],
         "install": advice,
         "largest_difference": next(
             (x.value for x in checks if x.name == "simulator"), None
@@ -71,7 +71,7 @@ def doctor(json: o.Json = False):
         print_json(record)
     else:
         _report(record, checks)
-    broken = [one for one in checks if one.base and one.state == "wrong"]
+    broken = [one for one in checks if one.base and one.state == WRONG]
     if broken:
         raise LMUSpikingError(
             f"the base is broken: {broken[0].say}; in a fresh environment: "
@@ -94,7 +94,10 @@ def _report(record: dict, checks: list[Finding]) -> None:
     ]
     print_table("", ["extra", "what for", "here"], rows, numbers=False)
     print()
-    rows = [[one.what, one.state, one.say] for one in checks]
+    rows = [
+        [one.what, one.state, "see below" if one.state == WRONG else one.say]
+        for one in checks
+    ]
     print_table("", ["tried", "", "found"], rows, numbers=False)
     if record["problems"]:
         print("\nWrong:")

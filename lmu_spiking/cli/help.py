@@ -1,4 +1,4 @@
-"""Help that teaches: what for, how it is typed, examples that run, options in groups."""
+"""Help that teaches: what for, how to type it, examples that run, options in groups."""
 
 import contextlib
 import inspect
@@ -57,7 +57,7 @@ def _write_opening(command, ctx, formatter) -> None:
     summary, *paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
     formatter.write_text(summary)
     formatter.write_paragraph()
-    formatter.write_usage(ctx.command_path, " ".join(command.collect_usage_pieces(ctx)))
+    formatter.write_usage(ctx.command_path, " ".join(_pieces(command)))
     for paragraph in paragraphs:
         if paragraph.lstrip().startswith("\b"):
             lines = paragraph.replace("\b", "").strip("\n").splitlines()
@@ -69,6 +69,13 @@ def _write_opening(command, ctx, formatter) -> None:
         else:
             formatter.write_paragraph()
             formatter.write_text(" ".join(paragraph.split()))
+
+
+def _pieces(command) -> list[str]:
+    """What is written after the command, of whatever version of Typer."""
+    arguments = [p.metavar for p in command.params if p.param_type_name == "argument"]
+    after = ["COMMAND"] if isinstance(command, TyperGroup) else []
+    return ["[OPTIONS]", *arguments, *after]
 
 
 def _write_options(command, ctx, formatter) -> None:
@@ -95,7 +102,7 @@ def _row(param, ctx) -> tuple[str, str] | None:
     if getattr(param, "hidden", False):
         return None
     if param.param_type_name == "argument":
-        return param.make_metavar(ctx), param.help or ""
+        return param.metavar, param.help or ""
     if "--help" in param.opts:
         return "--help", "Show this"
     names = "/".join([*param.opts, *param.secondary_opts])
@@ -103,7 +110,8 @@ def _row(param, ctx) -> tuple[str, str] | None:
     if not param.is_flag:
         names = f"{names} {param.metavar}"
         if default is not None and not callable(default):
-            help = f"{help} [{default}]"
+            shown = f"{default:g}" if isinstance(default, float) else default
+            help = f"{help} [{shown}]"
     elif param.secondary_opts:
         help = f"{help} [{'--no' if not default else param.opts[0]}]"
     return names, help

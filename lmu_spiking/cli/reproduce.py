@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.completion import files, names_from
+from lmu_spiking.cli.completion import names_from
 from lmu_spiking.cli.console import Bar, command_line, prepare, print_json
 from lmu_spiking.cli.known import REPRODUCED as NAMES
 from lmu_spiking.errors import ValidationError
@@ -62,7 +62,7 @@ def reproduce(
 
     \b
     Names:
-    poisson-figure   error of Poisson neurons, LMU paper: as published and as claimed
+    poisson-figure   error of Poisson neurons, LMU paper: published, claimed
     capacity         how much of the past an LMU holds untrained, LMU paper
     delay-network    a window of .1 s in 384 neurons, Voelker's thesis
     mackey-glass     chaos predicted: LMU, LSTM, hybrid, and the LMU in spikes

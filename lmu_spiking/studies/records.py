@@ -7,19 +7,8 @@ import io
 import json
 import math
 
-from lmu_spiking.errors import StudyFileError, StudyWarning
+from lmu_spiking.errors import StudyFileError
 from lmu_spiking.spec import write_atomically
-
-__all__ = [
-    *(
-        "StudyWarning",
-        "to_frame",
-        "to_json",
-        "write_json",
-        "write_kept",
-        "write_parquet",
-    )
-]
 
 
 def to_json(record) -> str:
