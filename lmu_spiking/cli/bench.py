@@ -90,7 +90,8 @@ def simulator(
     files = {"simulator.json": out / "simulator.json"}
     if panels := table.panels(rows):
         files["simulator.png"] = out / "simulator.png"
-        plots.save_figure(plots.speed_figure(panels), files["simulator.png"])
+        with Bar("Drawing"):
+            plots.save_figure(plots.speed_figure(panels), files["simulator.png"])
     clear(out, ("simulator.png",), files)
     record["files"] = {name: str(path) for name, path in files.items()}
     write_json(files["simulator.json"], record)

@@ -143,21 +143,11 @@ def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> l
         Whether columns after the first are numbers.
     """
     columns = [list(map(str, column)) for column in zip(header, *rows, strict=True)]
-    widths = [max(map(len, column)) for column in columns]
-    least = [
-        max(len(w) for t in column for w in t.split() or [""]) for column in columns
-    ]
-    cells = [max((len(t) for t in column[1:]), default=0) for column in columns]
-    gap = 2
-    room = width - gap * (len(columns) - 1)
-    if sum(widths) > room:  # break the heads
-        heads = [max(len(w) for w in c[0].split() or [""]) for c in columns]
-        widths = [max(pair) for pair in zip(heads, cells, strict=True)]
-        widths = _widened(widths, [len(c[0]) for c in columns], room)
-    if sum(widths) > room:  # and the texts of the widest column
-        k = widths.index(max(widths))
-        widths[k] = max(room - sum(widths) + widths[k], least[k])
-    if sum(widths) > room:
+    for gap in (2, 1):
+        widths = _fitted(columns, width - gap * (len(columns) - 1))
+        if widths:
+            break
+    else:
         return [title, *_on_its_side(header, rows)]
     lines = [title] if title else []
     for n, row in enumerate([header, *rows]):
@@ -175,6 +165,23 @@ def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> l
     return lines
 
 
+def _fitted(columns: list, room: int) -> list | None:
+    """Widths that take no more room; None if words would have to be broken."""
+
+    def longest(words) -> int:
+        return max((len(word) for word in words), default=0)
+
+    widths = [longest(column) for column in columns]
+    if sum(widths) > room:  # break the heads
+        widths = [max(longest(c[0].split()), longest(c[1:])) for c in columns]
+        widths = _widened(widths, [len(c[0]) for c in columns], room)
+    if sum(widths) > room:  # and the texts of the widest column
+        k = widths.index(max(widths))
+        least = longest(word for text in columns[k] for word in text.split())
+        widths[k] = max(room - sum(widths) + widths[k], least)
+    return widths if sum(widths) <= room else None
+
+
 def _widened(widths: list, wanted: list, room: int) -> list:
     """Give what room is left to heads that would then not be broken."""
     for k in sorted(range(len(widths)), key=lambda k: wanted[k] - widths[k]):
@@ -185,6 +192,8 @@ def _widened(widths: list, wanted: list, room: int) -> list:
 
 
 def _broken(text: str, width: int) -> list[str]:
+    if len(text) <= width:
+        return [text]
     lines = [""]
     for word in text.split(" "):
         if lines[-1] and len(lines[-1]) + 1 + len(word) > width:

@@ -57,7 +57,7 @@ def convert(
     \b
     lmu-spiking train digits
     lmu-spiking convert out/digits/model.npz
-    lmu-spiking convert out/digits/model.npz --neurons 10000,100000 --sequences 100
+    lmu-spiking convert out/digits/model.npz --neurons 10000,100000
     lmu-spiking convert out/digits/model.npz --presentation 0.001 --sequences 100
 
     Presenting samples longer changes nothing but the noise: windows are stretched. The
@@ -123,7 +123,8 @@ def convert(
         },
     }
     title = f"{task}: {common['presentation'] * 1000:g} ms a sample, {neuron_type}"
-    save_figure(conversion_figure(rows, title), out / "conversion.png")
+    with Bar("Drawing"):
+        save_figure(conversion_figure(rows, title), out / "conversion.png")
     write_json(out / "conversion.json", record | {"rows": rows})
     if json:
         print_json(record | ({"rows": rows} if len(rows) > 1 else {}))
@@ -135,23 +136,22 @@ def convert(
 def _tell(title: str, rows: list[dict]) -> None:
     """A table of all counts of neurons."""
     metric = rows[0]["metric"]
-    header = ["neurons", f"{metric}, rate", "spiking", "loss", "95 %", "predicted"]
-    header += ["spikes", "synops"]
+    header = ["neurons", "rate", "spiking", "lost", "95 %", "law", "spikes", "synops"]
     table = [
         [
             f"{row['neurons']:,}",
             f"{row['rate_' + metric]:.4f}",
             f"{row['spiking_' + metric]:.4f}",
             f"{row['loss']:.4f}",
-            f"{row['loss_low']:.4f} to {row['loss_high']:.4f}",
+            f"{row['loss_low']:.3f} to {row['loss_high']:.3f}",
             "-" if row["predicted_loss"] is None else f"{row['predicted_loss']:.4f}",
             f"{row['spikes_per_inference']:.2g}",
             f"{row['synops_per_inference']:.2g}",
         ]
         for row in rows
     ]
-    print_table(f"{title}, {rows[0]['sequences']} sequences", header, table)
-    print("\nSpikes and synaptic operations are those of one sequence.")
+    print_table(f"{title}, {metric} of {rows[0]['sequences']}", header, table)
+    print("\nLost, and by the law; spikes and synaptic operations of one sequence.")
 
 
 def _read(model: Path):

@@ -94,7 +94,8 @@ def reproduce(
         "files": {kind: str(path) for kind, path in made.items()},
         "versions": versions() | _tensorflow(),
     }
-    plots.save_figure(draw(result), made["figure"])
+    with Bar("Drawing"):
+        plots.save_figure(draw(result), made["figure"])
     write_json(made["result"], record)
     if json:
         print_json(record)

@@ -116,7 +116,5 @@ def _advice(row: dict) -> str:
         return (
             "Most of the error is the order's: a higher --order, or a shorter --theta."
         )
-    remedy = "4 times the --neurons halve it"
-    if row["tuning"] != "optimal":
-        remedy += ", --tuning optimal takes fewer"
-    return f"Most of the error is the spikes': {remedy}."
+    remedy = "" if row["tuning"] == "optimal" else " --tuning optimal or"
+    return f"Most of the error is the spikes', which{remedy} more --neurons lower."

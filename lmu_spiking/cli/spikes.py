@@ -52,7 +52,7 @@ def spikes(
     \b
     lmu-spiking spikes --neuron-types poisson,if --trials 2 --duration 5
     lmu-spiking spikes --neuron-types poisson,if --budget 20000,80000
-    lmu-spiking spikes --neuron-types lif --neurons-per-dimension 50,500 --trials 3
+    lmu-spiking spikes --neuron-types lif --neurons-per-dimension 50,500
 
     A budget of spikes is spent by many slow neurons or a few fast ones. Sources tell
     curves, spikes, phases and membranes apart. White noise of 2 Hz and rms 0.5; a

@@ -132,7 +132,8 @@ def train(
             "figure": str(out / "training.png"),
         }
     }
-    save_figure(training_figure(record, trained.history), out / "training.png")
+    with Bar("Drawing"):
+        save_figure(training_figure(record, trained.history), out / "training.png")
     write_json(out / "training.json", record | {"history": trained.history})
     if json:
         print_json(record)
