@@ -143,8 +143,8 @@ def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> l
         Whether columns after the first are numbers.
     """
     columns = [list(map(str, column)) for column in zip(header, *rows, strict=True)]
-    for gap in (2, 1):
-        widths = _fitted(columns, width - gap * (len(columns) - 1))
+    for gap, cells in ((2, False), (1, False), (2, True), (1, True)):
+        widths = _fitted(columns, width - gap * (len(columns) - 1), cells)
         if widths:
             break
     else:
@@ -165,8 +165,8 @@ def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> l
     return lines
 
 
-def _fitted(columns: list, room: int) -> list | None:
-    """Widths that take no more room; None if words would have to be broken."""
+def _fitted(columns: list, room: int, cells: bool) -> list | None:
+    """Widths that take no more room; None if words, or ``cells``, would be broken."""
 
     def longest(words) -> int:
         return max((len(word) for word in words), default=0)
@@ -175,7 +175,7 @@ def _fitted(columns: list, room: int) -> list | None:
     if sum(widths) > room:  # break the heads
         widths = [max(longest(c[0].split()), longest(c[1:])) for c in columns]
         widths = _widened(widths, [len(c[0]) for c in columns], room)
-    if sum(widths) > room:  # and the texts of the widest column
+    if sum(widths) > room and cells:  # the texts of the widest column, too
         k = widths.index(max(widths))
         least = longest(word for text in columns[k] for word in text.split())
         widths[k] = max(room - sum(widths) + widths[k], least)
