@@ -25,13 +25,16 @@ class Check:
     run : callable
         Returns what it found and, if there is one, a number; raises if it fails.
     extra : str
-        That brings it; the base if empty.
+        That brings it, if it is not there with the rest.
+    base : bool
+        Whether nothing works without.
     """
 
     name: str
     what: str
     run: Callable
     extra: str = ""
+    base: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Finding:
 
 def found_out(check: Check, extras: dict) -> Finding:
     """Try it, unless its extra is not there."""
-    base, value = not check.extra, None
+    value = None
     if check.extra and not extras[check.extra]["installed"]:
         state, say = MISSING, f"[{check.extra}] is not installed"
     else:
@@ -64,7 +67,7 @@ def found_out(check: Check, extras: dict) -> Finding:
         except Exception as error:  # of any library
             state, reason = WRONG, " ".join(str(error).split())
             say = reason[:300] or type(error).__name__
-    return Finding(check.name, check.what, state, say, base, value)
+    return Finding(check.name, check.what, state, say, check.base, value)
 
 
 # -- the base ----------------------------------------------------------------------
@@ -210,10 +213,10 @@ def _imports(module: str, package: str):
 
 CHECKS = (
     Check("cache", "machine code", _cache),
-    Check("simulator", "both simulators", _simulator),
-    Check("spikes", "a spiking memory", _spikes),
-    Check("plots", "figures", _plots),
-    Check("pytest", "tests", _pytest, ""),
+    Check("simulator", "both simulators", _simulator, base=True),
+    Check("spikes", "a spiking memory", _spikes, base=True),
+    Check("plots", "figures", _plots, base=True),
+    Check("pytest", "tests", _pytest),
     Check("train", "training", _training, "train"),
     Check("loihi", "Loihi's emulator", _chip, "loihi"),
     Check("data", "data", _data, "data"),

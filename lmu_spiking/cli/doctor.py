@@ -1,8 +1,11 @@
 """``lmu-spiking doctor``: what is installed, what works, what to install."""
 
+import importlib.util
 import platform
+import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from textwrap import wrap
 
 from lmu_spiking import __version__
@@ -127,9 +130,20 @@ def _commands(extras: dict) -> list[str]:
         for name, state in extras.items()
         if not state["installed"] and state["say"].startswith("pip") and name != "docs"
     ]
-    if not missing:
-        return []
-    return [f"{sys.executable} -m pip install 'lmu_spiking[{','.join(missing)}]'"]
+    return [_pip(missing)] if missing else []
+
+
+def _pip(extras: list[str]) -> str:
+    """The command for this environment, and for a copy of ours that is not installed."""
+    what = f"lmu_spiking[{','.join(extras)}]"
+    if _version("lmu_spiking") is None:
+        folder = Path(__file__).resolve().parents[2]
+        what = f"-e '{folder}[{','.join(extras)}]'"
+    else:
+        what = f"'{what}'"
+    if importlib.util.find_spec("pip") is None and shutil.which("uv"):
+        return f"uv pip install --python {sys.executable} {what}"
+    return f"{sys.executable} -m pip install {what}"
 
 
 def _version(name: str) -> str | None:
