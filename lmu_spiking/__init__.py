@@ -23,30 +23,33 @@ Read on in `LegendreMemory`, `predict`, `plan`, `LMUCell`, `LMUParams`, `convert
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
-from lmu_spiking.conversion import Conversion, convert, report
-from lmu_spiking.errors import (
-    LMUSpikingError,
-    MappingError,
-    MissingPackageError,
-    ParamsFileError,
-    SignalFileError,
-    ValidationError,
-)
-from lmu_spiking.ldn import LDN
-from lmu_spiking.networks.cell import LMUCell
-from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.networks.stack import LMUNetwork
-from lmu_spiking.neurons import PoissonPopulation, StochasticPopulation
-from lmu_spiking.planner import Plan, plan
-from lmu_spiking.population import radii_from
-from lmu_spiking.rates import CellParams, LMUParams, load_params, save_params
-from lmu_spiking.spec import MemorySpec, SignalSpec
-from lmu_spiking.synapse import Mapped, map_onto
-from lmu_spiking.tasks import Signal, ecg, load_signal, load_task, white_noise
-from lmu_spiking.theory import ErrorBudget, predict
-from lmu_spiking.training import TrainSettings, train
-from lmu_spiking.tuning import Tuning
+if TYPE_CHECKING:  # what editors and type checkers read; Python reads HOMES
+    from lmu_spiking.conversion import Conversion, convert, report
+    from lmu_spiking.errors import (
+        LMUSpikingError,
+        MappingError,
+        MissingPackageError,
+        ParamsFileError,
+        SignalFileError,
+        ValidationError,
+    )
+    from lmu_spiking.ldn import LDN
+    from lmu_spiking.networks.cell import LMUCell
+    from lmu_spiking.networks.memory import LegendreMemory
+    from lmu_spiking.networks.stack import LMUNetwork
+    from lmu_spiking.neurons import PoissonPopulation, StochasticPopulation
+    from lmu_spiking.planner import Plan, plan
+    from lmu_spiking.population import radii_from
+    from lmu_spiking.rates import CellParams, LMUParams, load_params, save_params
+    from lmu_spiking.simulator import Simulator
+    from lmu_spiking.spec import MemorySpec, SignalSpec
+    from lmu_spiking.synapse import Mapped, map_onto
+    from lmu_spiking.tasks import Signal, ecg, load_signal, load_task, white_noise
+    from lmu_spiking.theory import ErrorBudget, predict
+    from lmu_spiking.training import TrainSettings, train
+    from lmu_spiking.tuning import Tuning
 
 __all__ = [
     "LDN",
@@ -89,11 +92,48 @@ __all__ = [
 ]
 
 
+# Which module each name is in.  They are imported when first asked for: Nengo and all
+# that comes with it take a second or two, in which the shell has completed a word.
+HOMES = {
+    "conversion": "Conversion convert report",
+    "errors": "LMUSpikingError MappingError MissingPackageError ParamsFileError "
+    "SignalFileError ValidationError",
+    "ldn": "LDN",
+    "networks.cell": "LMUCell",
+    "networks.memory": "LegendreMemory",
+    "networks.stack": "LMUNetwork",
+    "neurons": "PoissonPopulation StochasticPopulation",
+    "planner": "Plan plan",
+    "population": "radii_from",
+    "rates": "CellParams LMUParams load_params save_params",
+    "simulator": "Simulator",
+    "spec": "MemorySpec SignalSpec",
+    "synapse": "Mapped map_onto",
+    "tasks": "Signal ecg load_signal load_task white_noise",
+    "theory": "ErrorBudget predict",
+    "training": "TrainSettings train",
+    "tuning": "Tuning",
+}
+_HOME = {name: module for module, names in HOMES.items() for name in names.split()}
+
+
 def __getattr__(name: str):
-    """`Simulator` when it is first asked for: numba takes a moment to import."""
-    if name == "Simulator":
-        return importlib.import_module("lmu_spiking.simulator").Simulator
+    """A name of `__all__`, or a module of ours, when it is first asked for."""
+    if name in _HOME:
+        found = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = found
+        return found
+    if not name.startswith("_"):
+        try:
+            return importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 __version__ = "0.3.0"

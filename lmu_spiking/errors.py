@@ -33,6 +33,10 @@ class ValidationError(LMUSpikingError, ValueError):
         return type(self), self._parts  # so that it comes back from a worker
 
 
+class StudyWarning(UserWarning):
+    """Something about the files of a study that its user should know."""
+
+
 class MappingError(LMUSpikingError, ValueError):
     """No stable network realises this system with this synapse."""
 

@@ -260,18 +260,18 @@ def spoil():
 
 MISTAKES = {
     "walk": "No such command",
-    "plan --error=nan": "plan.error: nan must be",
-    "plan --error=2": "is no memory at all",
-    "plan --theta=-1": "plan.theta",
-    "plan --bandwidth=0": "plan.bandwidth",
+    "plan --error=nan": "--error: nan must be a number: above 0, up to 1",
+    "plan --error=2": "above 0, up to 1",
+    "plan --theta=-1": "--theta: -1.0 must be",
+    "plan --bandwidth=0": "--bandwidth: 0.0 must be",
     "plan --bandwidth=5000": "beyond order 100",
     "plan --error=0.01 --max-neurons=50": "plan.max_neurons: 50 is too few",
     "plan --max-spikes=10": "plan.max_spikes_per_s: 10.0 is too few",
     "plan --order=1 --error=0.01": "by truncation alone",
     "plan --dt=1": "plan.dt",
-    "plan --minimise=money": "use neurons, spikes",
-    "plan --tuning=drawn": "balanced, optimal",
-    "plan --neuron-type=lif": "poisson, stochastic",
+    "plan --minimise=money": "use neurons or spikes",
+    "plan --tuning=drawn": "balanced or optimal",
+    "plan --neuron-type=lif": "poisson or stochastic",
     "run --ordre=6": "No such option",
     "run 6": "unexpected",
     "run --order": "--order",
@@ -279,16 +279,17 @@ MISTAKES = {
     "run --order=2.5": "--order",
     "run --order=0": "order",
     "run --order=-3": "order",
-    "run --order=100000 --neurons=200000": "memory",
+    "run --order=100000 --neurons=200000": "--order: 100000 must be",
+    "run --order=10000 --neurons=200000 --duration=1000": "memory",
     "run --theta=0": "theta",
     "run --theta=-0.5": "theta",
     "run --theta=nan": "theta",
     "run --theta=inf": "theta",
     "run --theta=0.0001": "window",
     "run --theta=30": "too short",
-    "run --neurons=0": "use at least 12",
+    "run --neurons=0": "--neurons: 0 must be",
     "run --neurons=11": "use at least 12",
-    "run --neurons=-6000": "use at least 12",
+    "run --neurons=-6000": "--neurons",
     "run --neurons=2000000 --neuron-type=lif": "aggregated",
     "run --neurons=2000000 --tuning=drawn": "aggregated",
     "run --tau=0": "tau",
@@ -296,10 +297,10 @@ MISTAKES = {
     "run --dt=0": "dt",
     "run --dt=nan": "dt",
     "run --dt=2": "dt",
-    "run --max-rate=0": "max_rate",
-    "run --max-rate=inf": "max_rate",
-    "run --neuron-type=izhikevich": "use one of poisson",
-    "run --tuning=piano": "pairs, recruited, drawn, balanced, optimal",
+    "run --max-rate=0": "--max-rate",
+    "run --max-rate=inf": "--max-rate",
+    "run --neuron-type=izhikevich": "use poisson, stochastic",
+    "run --tuning=piano": "pairs, recruited, drawn, balanced or optimal",
     "run --tuning=pairs --neuron-type=lif": "drawn",
     "run --bandwidth=0": "bandwidth",
     "run --bandwidth=nan": "bandwidth",
@@ -309,7 +310,8 @@ MISTAKES = {
     "run --duration=0": "duration",
     "run --duration=nan": "duration",
     "run --duration=0.6": "use at least 1",
-    "run --duration=1e12": "memory",
+    "run --duration=1e12": "--duration",
+    "run --duration=1e6": "memory",
     "run --seed=-1": "seed",
     "run --seed=3000000000": "seed",
     "run --target=emulator": "use compiled or core",
@@ -352,7 +354,7 @@ MISTAKES = {
     "study --neurons-per-dimension=1 --jobs=1": "use at least 6",
     "study --neuron-types=izhikevich": "izhikevich",
     "study --taus=nan": "tau",
-    "study --max-rates=-1": "max_rate",
+    "study --max-rates=-1": "--max-rates",
     "study --trials=0": "--trials",
     "study --jobs=0": "--jobs",
     "study --seed=-1": "--seed",
@@ -569,13 +571,17 @@ def test_interrupted_study_keeps_what_is_finished(tmp_path):
 def test_doctor_says_what_there_is(record, shell):
     found = record("doctor")
     assert found["packages"]["nengo"]
-    assert set(found["extras"]) == {"train", "loihi", "data", "dask", "nir"}
+    extras = {"train", "loihi", "data", "dask", "nir", "gui", "docs"}
+    assert set(found["extras"]) == extras
     assert found["largest_difference"] < 1e-9
     code, out, error = shell("doctor")
     assert (code, error) == (0, "")
     for name, extra in found["extras"].items():
         assert f"[{name}]" in out
-        assert extra["say"] in out
+        assert all(
+            f"{v}" in out for v in extra["packages"].values() if extra["installed"]
+        )
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_doctor_names_a_missing_extra(record, monkeypatch):

@@ -60,7 +60,7 @@ def test_table_fits_a_terminal(capsys):
         ("--peers=neuron", "--peers: 'neuron' is unknown; use some of nengo"),
         ("--neurons=5", "--neurons: 5 is less than 2 per dimension for order 6"),
         ("--orders=many", "--orders: 'many' must be whole numbers with commas"),
-        ("--seconds=0", "--seconds: 0.0 must be a positive number (seconds)"),
+        ("--seconds=0", "--seconds: 0.0 must be a number: above 0"),
         ("--python=brian2", "--python: 'brian2' must be PEER=PATH"),
     ],
 )

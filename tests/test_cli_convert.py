@@ -56,7 +56,7 @@ def test_several_counts_make_a_curve(shell):
     assert [row["neurons"] for row in json.loads(out)["rows"]] == [1000, 4000]
     code, out, _ = shell(*line)
     assert code == 0
-    assert all(len(text) <= 120 for text in out.splitlines())
+    assert all(len(text) <= 80 for text in out.splitlines())
     assert "4,000" in out
 
 
@@ -87,8 +87,8 @@ def test_integrating_neurons_have_no_prediction(shell):
         (["model.npz", "--neurons=inf"], "--neurons"),
         (["model.npz", "--presentation=0.0015"], "presentation"),
         (["model.npz", "--presentation=-1"], "presentation"),
-        (["model.npz", "--neuron-type=lif"], "neuron_type"),
-        (["model.npz", "--tuning=drawn"], "tuning"),
+        (["model.npz", "--neuron-type=lif"], "--neuron-type: 'lif' is unknown"),
+        (["model.npz", "--tuning=drawn"], "--tuning"),
         (["model.npz", "--jobs=0"], "--jobs"),
         (["model.npz", "--sequences=0"], "--sequences"),
         (["model.npz", "--task=jazz"], "jazz"),
@@ -97,7 +97,7 @@ def test_integrating_neurons_have_no_prediction(shell):
         (["model.npz", "--hidden-share=1"], "hidden_share"),
         (["nameless.npz"], "--task"),
         (["wide.npz"], "inputs"),
-        (["text.npz"], "text.npz"),
+        (["text.npz"], "text.npz: is not a parameter file"),
         (["text.keras"], "text.keras"),
     ],
 )

@@ -111,7 +111,7 @@ def test_poisson_neurons_are_refused(shell, kind):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--target=chip"], "'chip' is not a target"),
+        (["--target=chip"], "'chip' is unknown; use core"),
         (["--chips=0"], "--chips"),
         (["--seed=-1"], "--seed"),
         (["--trials=2"], "is for --ladder only"),

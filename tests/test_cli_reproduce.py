@@ -18,16 +18,22 @@ def elsewhere(tmp_path, monkeypatch):
     ("arguments", "line"),
     [
         (["capacty"], "NAME: 'capacty' is not known; use poisson-figure, capacity,"),
-        (["capacity", "--jobs=0"], "--jobs: 0 must be at least 1, or -1"),
-        (["capacity", "--seed=-1"], "--seed: -1 must be a whole number from 0"),
+        (
+            ["capacity", "--jobs=0"],
+            "--jobs: 0 must be a whole number: 1 to",
+        ),
+        (["capacity", "--seed=-1"], "--seed: -1 must be a whole number: 0 to"),
         (["delay-network", "--lstm-minutes=1"], "--lstm-minutes: 1.0 is for capacity"),
-        (["capacity", "--lstm-minutes=-1"], "--lstm-minutes: -1.0 must be 0 or more"),
-        (["capacity", "--lstm-minutes=nan"], "--lstm-minutes: nan must be 0 or more"),
+        (
+            ["capacity", "--lstm-minutes=-1"],
+            "--lstm-minutes: -1.0 must be a number",
+        ),
+        (["capacity", "--lstm-minutes=nan"], "--lstm-minutes: nan must be a number"),
         (["capacity", "--splits=2"], "--splits: 2 is for psmnist only"),
-        (["psmnist", "--splits=0"], "--splits: 0 must be at least 1"),
+        (["psmnist", "--splits=0"], "--splits: 0 must be a whole number: 1 to"),
         (["mackey-glass", "--data=x.npz"], "--data: 'x.npz' is for psmnist only"),
         (["psmnist", "--data=x.npz"], "--data: 'x.npz' no such file or folder"),
-        (["mackey-glass", "--lstm-minutes=-1"], "--lstm-minutes: -1.0 must be 0"),
+        (["mackey-glass", "--lstm-minutes=-1"], "--lstm-minutes: -1.0 must be"),
         ([], "Missing"),
     ],
 )

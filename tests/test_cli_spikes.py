@@ -46,11 +46,14 @@ def test_spikes_prints_a_table_without_sources(capsys):
 @pytest.mark.parametrize(
     ("option", "told"),
     [
-        ("--neuron-types=rate", "--neuron-types: 'rate' does not spike; leave it out"),
-        ("--neuron-types=lief", "neuron_type: 'lief' is unknown; use one of poisson"),
+        (
+            "--neuron-types=rate",
+            "--neuron-types: 'rate' is unknown; use some of",
+        ),
+        ("--neuron-types=lief", "--neuron-types: 'lief' is unknown; use some of"),
         ("--budget=5", "budget: 5.0 spikes per second are fewer than 2 poisson"),
         ("--budget=many", "--budget: 'many' must be numbers with commas between"),
-        ("--trials=0", "--trials: 0 must be at least 1"),
+        ("--trials=0", "--trials: 0 must be a whole number"),
     ],
 )
 def test_mistake_is_told_in_one_line(capsys, option, told):

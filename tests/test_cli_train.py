@@ -28,7 +28,7 @@ def elsewhere(tmp_path, monkeypatch):
         (["ecg", "--chip"], "ecg-chip"),
         (["digits", "--data=mnist.npz"], "--data"),
         (["digits", "--epochs=0"], "epochs"),
-        (["digits", "--learning-rate=-1"], "learning_rate"),
+        (["digits", "--learning-rate=-1"], "--learning-rate"),
         (["digits", "--noise=-1"], "noise"),
         (["digits", "--mode=magic"], "mode"),
         (["digits", "--seed=-1"], "--seed"),

@@ -1,5 +1,38 @@
-"""The shell: ``lmu-spiking run``, ``study``, ``collect`` and the rest."""
+"""The shell: ``lmu-spiking run``, ``study``, ``collect`` and the rest.
 
-from lmu_spiking.cli.shell import app, main
+Nothing heavy is imported here, nor by what declares the commands: a word is completed,
+and a mistake refused, before Nengo is there.
+"""
+
+import os
+import sys
+
+STOPPED = "interrupted; a study or training goes on where it was when started again"
+
+
+def main(arguments=None) -> None:
+    """Run the shell and exit: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    try:
+        from lmu_spiking.cli.shell import status
+
+        code = status(arguments)
+    except KeyboardInterrupt:  # while it was imported
+        print(f"lmu-spiking: {STOPPED}", file=sys.stderr)
+        code = 130
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def __getattr__(name: str):
+    """`app`, the Typer application, when it is first asked for."""
+    if name == "app":
+        from lmu_spiking.cli.shell import app
+
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = ["app", "main"]

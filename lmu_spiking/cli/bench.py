@@ -1,17 +1,26 @@
 """``lmu-spiking bench``: speed against other simulators, as ratios in one run."""
 
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lmu_spiking.cli.console import NAME, Bar, prepare, print_json, print_table
-from lmu_spiking.cli.study import _numbers
+from lmu_spiking.cli import options as o
+from lmu_spiking.cli.console import (
+    Bar,
+    clear,
+    command_line,
+    prepare,
+    print_json,
+    print_table,
+)
+from lmu_spiking.cli.help import Command, Group
+from lmu_spiking.cli.known import PEERS, TIMED
 
-bench = typer.Typer(rich_markup_mode=None)
+ALL_PEERS = ",".join(PEERS)
+
+bench = typer.Typer(cls=Group, rich_markup_mode=None)
 
 
 @bench.callback(invoke_without_command=True)
@@ -19,62 +28,51 @@ def _group(context: typer.Context):
     """Measure speed against Nengo and other peers, as ratios in one run.
 
     \b
-    lmu-spiking bench simulator            nanoseconds per neuron and step
-    """  # noqa: D301 (the \b keeps the lines that follow it apart)
+    lmu-spiking bench simulator --neurons 600 --peers nengo,lmu_spiking
+    """  # noqa: D301 (the \b marks the examples)
     if context.invoked_subcommand is None:
         print(context.get_help())
 
 
-@bench.command()
+@bench.command(cls=Command)
 def simulator(
-    types: Annotated[
-        str, typer.Option(help="Neurons; see below. Comma-separated.")
-    ] = "poisson,lif,regular,rate",
-    orders: Annotated[str, typer.Option(help="Comma-separated.")] = "6",
-    neurons: Annotated[
-        str, typer.Option(help="In all, comma-separated.")
-    ] = "600,6000,60000",
-    peers: Annotated[
-        str, typer.Option(help="Simulators, comma-separated.")
-    ] = "nengo,lmu_spiking,nengo_dl,nengo_ocl,brian2,c",
+    types: o.some_of("Neurons, see below", TIMED) = "poisson,lif,regular,rate",
+    orders: o.numbers("Legendre coefficients", kind=int, most=10_000) = "6",
+    neurons: o.numbers("In all", kind=int, least=2, most=10**8) = "600,6000,60000",
+    peers: o.some_of("Simulators", PEERS) = ALL_PEERS,
     python: Annotated[
         list[str] | None,
-        typer.Option(help="PEER=PATH, an interpreter that has it; repeatable."),
+        typer.Option(
+            help="An interpreter that has a simulator; repeatable",
+            metavar="PEER=PATH",
+            rich_help_panel=o.WORK,
+        ),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="Least length of a repeat.")] = 0.3,
-    seed: Annotated[int, typer.Option(help="Of curves, input and spikes.")] = 0,
-    out: Annotated[
-        Path, typer.Option(help="Folder for simulator.json and simulator.png.")
-    ] = Path("out/bench"),
-    json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON, not a table.")
-    ] = False,
+    seconds: o.number("Least length of a repeat", "SECONDS", panel=o.WORK) = 0.3,
+    seed: o.seed("Draws curves, input and spikes") = 0,
+    out: o.out("For simulator.json and simulator.png") = Path("out/bench"),
+    json: o.Json = False,
 ):
     """Time simulators on the same memories: nanoseconds per neuron and step.
 
     \b
-    lmu-spiking bench simulator
-    lmu-spiking bench simulator --types poisson --orders 6,24 --neurons 600,600000
+    lmu-spiking bench simulator --neurons 600 --peers nengo,lmu_spiking
+    lmu-spiking bench simulator --types poisson --orders 6,24 --neurons 600,60000
     lmu-spiking bench simulator --peers nengo,lmu_spiking,c --seconds 1
-    lmu-spiking bench simulator --python brian2=/path/to/its/bin/python
 
     Types are poisson, lif, regular and rate (rectified linear); poisson-drawn, with
     drawn curves; poisson-array and lif-array, an ensemble for each dimension. The best
     of three repeats, without the build and the first run, each simulator in a process
-    of its own; those on one thread first. The limit is a loop in C.
-    """  # noqa: D301 (the \b keeps the lines that follow it apart)
+    of its own; those on one thread first. The limit is a loop in C. A simulator in an
+    environment of its own is given as --python brian2=/path/to/its/bin/python.
+    """  # noqa: D301 (the \b marks the examples)
     from lmu_spiking import plots
     from lmu_spiking.studies.records import write_json
     from lmu_spiking.studies.speed import run, table
     from lmu_spiking.studies.speed.simulators import chosen, interpreters
 
-    cases = run.grid(
-        _numbers("--types", types, str),
-        _numbers("--orders", orders, int),
-        _numbers("--neurons", neurons, int),
-        seed,
-    )
-    asked = chosen(_numbers("--peers", peers, str))
+    cases = run.grid(types, orders, neurons, seed)
+    asked = chosen(peers)
     pythons = interpreters(python or [])
     prepare(out)
     start, machine = time.perf_counter(), run.machine()
@@ -83,7 +81,7 @@ def simulator(
             cases, asked, seconds=seconds, pythons=pythons, on_done=bar.advance
         )
     record = {
-        "command": shlex.join([NAME, *sys.argv[1:]]),
+        "command": command_line(),
         **machine,
         "rows": rows,
         "seed": seed,
@@ -92,7 +90,9 @@ def simulator(
     files = {"simulator.json": out / "simulator.json"}
     if panels := table.panels(rows):
         files["simulator.png"] = out / "simulator.png"
-        plots.save_figure(plots.speed_figure(panels), files["simulator.png"])
+        with Bar("Drawing"):
+            plots.save_figure(plots.speed_figure(panels), files["simulator.png"])
+    clear(out, ("simulator.png",), files)
     record["files"] = {name: str(path) for name, path in files.items()}
     write_json(files["simulator.json"], record)
     if json:

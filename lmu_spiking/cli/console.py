@@ -1,23 +1,29 @@
 """What the shell writes: results on standard output, all else on standard error."""
 
+import contextlib
 import logging
+import os
+import re
+import shlex
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from nengo.exceptions import NengoException
-from nengo.utils.progress import ProgressBar
-
-from lmu_spiking.errors import LMUSpikingError
-from lmu_spiking.studies.records import StudyWarning, to_json
+from lmu_spiking.errors import LMUSpikingError, StudyWarning
 
 NAME = "lmu-spiking"
-MISTAKES = (LMUSpikingError, NengoException, ValueError)
+WIDTH = 80
 TOO_LARGE = (
     "not enough memory: use fewer --neurons, a smaller --order or a shorter --duration"
 )
+
+
+def command_line() -> str:
+    """What was typed."""
+    return shlex.join([NAME, *sys.argv[1:]])
 
 
 def tell(line: str) -> None:
@@ -28,7 +34,8 @@ def tell(line: str) -> None:
 def explain(error: Exception) -> tuple[str, int]:
     """The line and the exit status for an error: 2 where the user can mend it."""
     if hasattr(error, "format_message"):  # Typer's own, of whatever version
-        return f"{error.format_message()} (--help shows what there is)", 2
+        said = error.format_message().rstrip(".")
+        return f"{said} (--help shows what there is)", 2
     if isinstance(error, MemoryError):
         return TOO_LARGE, 2
     if isinstance(error, OSError) and error.strerror:
@@ -38,10 +45,24 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"{error}; install lmu_spiking again, or see doctor", 2
     if isinstance(error, ArithmeticError):
         return f"a number is out of range ({error})", 2
-    if isinstance(error, (*MISTAKES, OSError)):
-        return str(error) or type(error).__name__, 2
+    if isinstance(error, (LMUSpikingError, ValueError, OSError)) or _of_nengo(error):
+        return as_options(str(error)) or type(error).__name__, 2
     found = f"{type(error).__name__}: {error}"
     return f"{found} (a fault of ours; LMU_SPIKING_TRACEBACK=1 shows where)", 1
+
+
+def _of_nengo(error: Exception) -> bool:
+    found = sys.modules.get("nengo.exceptions")
+    return found is not None and isinstance(error, found.NengoException)
+
+
+def as_options(said: str) -> str:
+    """Remedies as the shell writes them: ``structure='decode'`` is an option here."""
+    return re.sub(
+        r"\b(structure|input_range|n_relays)='?([\w.+-]+\w)'?",
+        lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
+        said,
+    )
 
 
 def show_warning() -> None:
@@ -60,6 +81,20 @@ def quiet_logs():
         logging.disable(logging.NOTSET)
 
 
+@contextmanager
+def hushed():
+    """Drop what libraries in C++ write to standard error while they are loaded."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def prepare(out: Path) -> None:
     """Make a folder and see that it can be written to, before a long run."""
     try:
@@ -72,72 +107,180 @@ def prepare(out: Path) -> None:
         ) from None
 
 
+def clear(out: Path, patterns: Iterable[str], kept: Iterable) -> None:
+    """Remove what an earlier run of a command left and this one did not make."""
+    names = {Path(path).name for path in kept}
+    for path in (path for pattern in patterns for path in out.glob(pattern)):
+        if path.name not in names:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def print_json(record: dict) -> None:
     """A record on one line of standard output."""
+    from lmu_spiking.studies.records import to_json
+
     print(to_json(record))
 
 
 def print_table(title: str, header: list[str], rows: list, numbers=True) -> None:
-    """A table of texts on standard output; numbers stand to the right."""
-    from rich.console import Console
-    from rich.table import Table
+    """A table on standard output; numbers stand to the right."""
+    print("\n".join(table_lines(title, header, rows, numbers)))
 
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
-    for k, name in enumerate(header):
-        table.add_column(
-            name, justify="right" if k and numbers else "left", no_wrap=True
-        )
+
+def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> list:
+    """A table of texts in lines of at most ``width``, words and numbers whole.
+
+    What is too wide has its heads broken at spaces, then the texts of its widest
+    column, and at last is put on its side: a line for each number.
+
+    Parameters
+    ----------
+    title : str
+    header : list of str
+    rows : list of list of str
+    numbers : bool
+        Whether columns after the first are numbers.
+    """
+    columns = [list(map(str, column)) for column in zip(header, *rows, strict=True)]
+    for gap, cells in ((2, False), (1, False), (2, True), (1, True)):
+        widths = _fitted(columns, width - gap * (len(columns) - 1), cells)
+        if widths:
+            break
+    else:
+        return [title, *_on_its_side(header, rows)]
+    lines = [title] if title else []
+    for n, row in enumerate([header, *rows]):
+        broken = [_broken(str(t), w) for t, w in zip(row, widths, strict=True)]
+        height = max(map(len, broken))
+        for part in broken:
+            filler = [""] * (height - len(part))
+            part[:] = filler + part if n == 0 else part + filler
+        for texts in zip(*broken, strict=True):
+            line = (" " * gap).join(
+                t.rjust(w) if k and numbers else t.ljust(w)
+                for k, (t, w) in enumerate(zip(texts, widths, strict=True))
+            )
+            lines.append(line.rstrip())
+    return lines
+
+
+def _fitted(columns: list, room: int, cells: bool) -> list | None:
+    """Widths that take no more room; None if words, or ``cells``, would be broken."""
+
+    def longest(words) -> int:
+        return max((len(word) for word in words), default=0)
+
+    widths = [longest(column) for column in columns]
+    if sum(widths) > room:  # break the heads
+        widths = [max(longest(c[0].split()), longest(c[1:])) for c in columns]
+        widths = _widened(widths, [len(c[0]) for c in columns], room)
+    if sum(widths) > room and cells:  # the texts of the widest column, too
+        k = widths.index(max(widths))
+        least = longest(word for text in columns[k] for word in text.split())
+        widths[k] = max(room - sum(widths) + widths[k], least)
+    return widths if sum(widths) <= room else None
+
+
+def _widened(widths: list, wanted: list, room: int) -> list:
+    """Give what room is left to heads that would then not be broken."""
+    for k in sorted(range(len(widths)), key=lambda k: wanted[k] - widths[k]):
+        more = max(wanted[k] - widths[k], 0)
+        if sum(widths) + more <= room:
+            widths[k] += more
+    return widths
+
+
+def _broken(text: str, width: int) -> list[str]:
+    if len(text) <= width:
+        return [text]
+    lines = [""]
+    for word in text.split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] or not word else word
+    return lines
+
+
+def _on_its_side(header: list, rows: list) -> list[str]:
+    wide = max(map(len, header))
+    lines: list[str] = []
     for row in rows:
-        table.add_row(*row)
-    width = None if sys.stdout.isatty() else 120
-    Console(width=width, highlight=False, markup=False).print(table)
+        lines += ["", *(f"{h:{wide}}  {t}" for h, t in zip(header, row, strict=True))]
+    return lines[1:]
 
 
-class Bar(ProgressBar):
-    """A bar on standard error if that is a terminal: Nengo's kind, and for counting.
+class Bar:
+    """A bar on standard error if that is a terminal, else nothing; also Nengo's bar.
+
+    It moves and shows the time from the first moment on, also where nothing is counted.
 
     Parameters
     ----------
     name : str
+        What is being done.
     total : int, optional
         Of `advance`; Nengo says its own.
     """
 
     def __init__(self, name: str, total: int | None = None):
+        self._bar = None
+        if not sys.stderr.isatty():
+            return
         from rich.console import Console
-        from rich.progress import Progress, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            SpinnerColumn,
+            TaskProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         self._bar = Progress(
-            *Progress.get_default_columns()[:-1],
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
+            SpinnerColumn("line"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            # its own way to the terminal, which `hushed` leaves open
+            console=Console(file=os.fdopen(os.dup(2), "w", encoding="utf-8")),
             transient=True,
+            redirect_stdout=False,  # which may be a file
         )
         self._task = self._bar.add_task(name, total=total)
 
     def __enter__(self):
-        self._bar.start()
+        if self._bar:
+            self._bar.start()
         return self
 
     def __exit__(self, *_):
-        self._bar.stop()
+        if self._bar:
+            self._bar.stop()
 
-    def advance(self, _row) -> None:
+    def phase(self, name: str, total: int | None = None) -> None:
+        """What is done from now on."""
+        if self._bar:
+            self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(name, total=total)
+
+    def advance(self, _row=None) -> None:
         """One more is done."""
-        self._bar.advance(self._task)
+        if self._bar:
+            self._bar.advance(self._task)
 
     def advance_to(self, done: int, total: int) -> None:
         """So many of so many are done."""
-        self._bar.update(self._task, completed=done, total=total)
+        if self._bar:
+            self._bar.update(self._task, completed=done, total=total)
 
     def update(self, progress) -> None:
         """Where Nengo's simulation stands."""
-        self._bar.start()
-        self._bar.update(
-            self._task, completed=progress.n_steps, total=progress.max_steps
-        )
+        self.advance_to(progress.n_steps, progress.max_steps)
 
     def close(self) -> None:
-        """Nengo's simulation is over."""
-        self._bar.stop()
+        """Nengo's simulation is over, the command is not."""

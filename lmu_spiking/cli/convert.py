@@ -1,95 +1,87 @@
 """``lmu-spiking convert``: the same weights as a spiking network."""
 
 import os
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lmu_spiking.cli.console import Bar, prepare, print_json, print_table, tell
-from lmu_spiking.cli.run import _maybe
-from lmu_spiking.cli.train import load_sequences, task_options
-from lmu_spiking.conversion.settings import ConvertSettings
-from lmu_spiking.errors import ValidationError, check_seed, check_whole
-from lmu_spiking.simulator.targets import check_target
-
-DEFAULT = ConvertSettings()
+from lmu_spiking.cli import options as o
+from lmu_spiking.cli.completion import files
+from lmu_spiking.cli.console import (
+    Bar,
+    command_line,
+    prepare,
+    print_json,
+    print_table,
+    tell,
+)
+from lmu_spiking.cli.known import CONVERTED, CONVERTED_TUNINGS, TASKS
+from lmu_spiking.cli.train import DATA, Data, load_sequences, task_options
+from lmu_spiking.errors import ValidationError
 
 
 def convert(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="model.npz, or a Keras LMU file.")
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="model.npz as train writes it, or a Keras LMU (.keras, .h5)",
+            autocompletion=files(".npz", ".keras", ".h5"),
+        ),
     ],
-    neurons: _maybe(str, "In all; several, with commas, make a curve.") = None,
-    presentation: _maybe(float, "Of a sample, seconds.") = None,
-    dt: Annotated[float, typer.Option(help="Step, seconds.")] = DEFAULT.dt,
-    neuron_type: Annotated[
-        str, typer.Option(help="poisson, stochastic, regular or if.")
-    ] = DEFAULT.neuron_type,
-    tuning: Annotated[
-        str, typer.Option(help="balanced, optimal or pairs.")
-    ] = DEFAULT.tuning,
-    synapse: _maybe(float, "Of the memories, seconds [the best].") = None,
-    max_rate: Annotated[
-        float, typer.Option(help="Exceeded .1 % of the time, Hz.")
-    ] = DEFAULT.max_rate,
-    hidden_share: Annotated[
-        float, typer.Option(help="Of the neurons, for hidden units.")
-    ] = DEFAULT.hidden_share,
-    readout_synapse: _maybe(float, "Of the output, seconds [none].") = None,
-    task: _maybe(str, "Where the model does not name its own.") = None,
-    data: _maybe(str, "psmnist: an mnist.npz (Keras) or a folder of IDX files.") = None,
-    split: _maybe(int, "Which split of the data [the model's].") = None,
-    sequences: _maybe(int, "Of the test part, at most [all].") = None,
-    target: Annotated[
-        str, typer.Option(help="compiled, or core for Nengo's own simulator.")
-    ] = "compiled",
-    jobs: Annotated[int, typer.Option(help="Processes; -1 for all cores.")] = -1,
-    seed: Annotated[int, typer.Option(help="Draws the spikes.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for conversion.json [the model's].")
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON, not a table.")
-    ] = False,
+    neurons: o.numbers(
+        "In all; several make a curve", kind=int, most=o.NEURONS, panel=o.MEMORY
+    ) = None,
+    presentation: o.number("Of a sample", "SECONDS", unset="the recipe's") = None,
+    dt: o.step() = 0.001,
+    neuron_type: o.one_of("", CONVERTED) = "poisson",
+    tuning: o.one_of("", CONVERTED_TUNINGS) = "balanced",
+    synapse: o.number("Of the memories", "SECONDS", unset="the best") = None,
+    max_rate: o.max_rate(help="Exceeded by a neuron 0.1 % of the time") = 300.0,
+    hidden_share: o.number("Of the neurons, for hidden units", most=1.0) = 0.2,
+    readout_synapse: o.number("Of the output", "SECONDS", unset="none") = None,
+    task: o.one_of("", TASKS, panel=DATA, unset="the model's") = None,
+    data: Data = None,
+    split: o.seed("Which split of the data", panel=DATA, unset="the model's") = None,
+    sequences: o.whole("Of the test part, at most", panel=DATA, unset="all") = None,
+    target: o.Target = "compiled",
+    jobs: o.Jobs = -1,
+    seed: o.seed("Draws the spikes") = 0,
+    out: o.out("For conversion.json and its figure", unset="the model's") = None,
+    json: o.Json = False,
 ):
     """Turn a trained model into spikes, and account for what they lose.
 
     \b
+    lmu-spiking train digits
     lmu-spiking convert out/digits/model.npz
-    lmu-spiking convert out/digits/model.npz --neurons 10000,100000,1000000
-    lmu-spiking convert out/psmnist/model.npz --presentation 0.001 --sequences 200
-    lmu-spiking convert trained.keras --task digits
+    lmu-spiking convert out/digits/model.npz --neurons 10000,100000
+    lmu-spiking convert out/digits/model.npz --presentation 0.001 --sequences 100
 
     Presenting samples longer changes nothing but the noise: windows are stretched. The
-    loss is predicted from the law before the run (Poisson and stochastic neurons).
-    """  # noqa: D301 (the \b keeps the lines that follow it apart)
-    from lmu_spiking.conversion import convert as turn
-    from lmu_spiking.conversion import report
-    from lmu_spiking.plots import conversion_figure, save_figure
-    from lmu_spiking.studies.records import write_json
-    from lmu_spiking.studies.trial import versions
+    loss is predicted from the law before the run (Poisson and stochastic neurons). A
+    Keras LMU, which does not name its task, takes --task.
+    """  # noqa: D301 (the \b marks the examples)
+    with Bar("Reading the model and the data"):
+        from lmu_spiking.conversion import convert as turn
+        from lmu_spiking.conversion import report
+        from lmu_spiking.plots import conversion_figure, save_figure
+        from lmu_spiking.studies.records import write_json
+        from lmu_spiking.studies.trial import versions
 
-    check_seed("--seed", seed)
-    check_target("--target", target)
-    if jobs != -1 and jobs < 1:
-        raise ValidationError("--jobs", jobs, "must be at least 1, or -1")
-    params = _read(model)
-    task = _task(params, task, model)
-    options = task_options(task, data, split)
-    if task == params.header.get("task"):
-        options = params.header.get("task_options", {}) | options
-    out = model.parent if out is None else out
-    prepare(out)
-    loaded = load_sequences(task, options)
+        params = _read(model)
+        task = _task(params, task, model)
+        options = task_options(task, data, split)
+        if task == params.header.get("task"):
+            options = params.header.get("task_options", {}) | options
+        out = model.parent if out is None else out
+        prepare(out)
+        loaded = load_sequences(task, options)
     tell(loaded.origin)
     _check_fit(params, loaded, model)
-    test = loaded.test
-    n = len(test.x) if sequences is None else check_whole("--sequences", sequences, 1)
-    x, y = test.x[:n], test.y[:n]
+    x, y = loaded.test.x[:sequences], loaded.test.y[:sequences]
     common = _chosen(task, presentation) | {
         "dt": dt,
         "neuron_type": neuron_type,
@@ -100,16 +92,16 @@ def convert(
         "readout_synapse": readout_synapse,
         "noise_seed": seed,
     }
-    counts = _counts(neurons, common.pop("n_neurons"))
+    counts = sorted(neurons or [common.pop("n_neurons")])
+    common.pop("n_neurons", None)
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start, rows = time.perf_counter(), []
     for m in counts:
-        made = turn(params, loaded.train.x, last=loaded.last, n_neurons=m, **common)
-        with Bar(f"{m:,} neurons", len(x)) as bar:
-            where = {"jobs": jobs, "target": target}
-            done = report(
-                made, x, y, last=loaded.last, progress=bar.advance_to, **where
-            )
+        with Bar(f"Building {m:,} neurons") as bar:
+            made = turn(params, loaded.train.x, last=loaded.last, n_neurons=m, **common)
+            bar.phase(f"{m:,} neurons", len(x))
+            where = {"jobs": jobs, "target": target, "progress": bar.advance_to}
+            done = report(made, x, y, last=loaded.last, **where)
         rows.append(done.to_dict() | {"synapse": made.memories[0]["synapse"]})
     record = rows[-1] | {
         "task": task,
@@ -123,7 +115,7 @@ def convert(
         "target": target,
         "seed": seed,
         "seconds": time.perf_counter() - start,
-        "command": shlex.join(["lmu-spiking", *sys.argv[1:]]),
+        "command": command_line(),
         "versions": versions(),
         "files": {
             "result": str(out / "conversion.json"),
@@ -131,7 +123,8 @@ def convert(
         },
     }
     title = f"{task}: {common['presentation'] * 1000:g} ms a sample, {neuron_type}"
-    save_figure(conversion_figure(rows, title), out / "conversion.png")
+    with Bar("Drawing"):
+        save_figure(conversion_figure(rows, title), out / "conversion.png")
     write_json(out / "conversion.json", record | {"rows": rows})
     if json:
         print_json(record | ({"rows": rows} if len(rows) > 1 else {}))
@@ -143,23 +136,22 @@ def convert(
 def _tell(title: str, rows: list[dict]) -> None:
     """A table of all counts of neurons."""
     metric = rows[0]["metric"]
-    header = ["neurons", f"{metric}, rate", "spiking", "loss", "95 %", "predicted"]
-    header += ["spikes", "synops"]
+    header = ["neurons", "rate", "spiking", "lost", "95 %", "law", "spikes", "synops"]
     table = [
         [
             f"{row['neurons']:,}",
             f"{row['rate_' + metric]:.4f}",
             f"{row['spiking_' + metric]:.4f}",
             f"{row['loss']:.4f}",
-            f"{row['loss_low']:.4f} to {row['loss_high']:.4f}",
+            f"{row['loss_low']:.3f} to {row['loss_high']:.3f}",
             "-" if row["predicted_loss"] is None else f"{row['predicted_loss']:.4f}",
             f"{row['spikes_per_inference']:.2g}",
             f"{row['synops_per_inference']:.2g}",
         ]
         for row in rows
     ]
-    print_table(f"{title}, {rows[0]['sequences']} sequences", header, table)
-    print("\nSpikes and synaptic operations are those of one sequence.")
+    print_table(f"{title}, {metric} of {rows[0]['sequences']}", header, table)
+    print("\nLost, and by the law; spikes and synaptic operations of one sequence.")
 
 
 def _read(model: Path):
@@ -195,23 +187,10 @@ def _check_fit(params, loaded, model: Path) -> None:
 
 def _chosen(task: str, presentation: float | None) -> dict:
     """Neurons and presentation: the recipe's, where the user names none."""
+    from lmu_spiking.conversion.settings import ConvertSettings
     from lmu_spiking.training.recipes import RECIPES
 
-    found = {"n_neurons": DEFAULT.n_neurons, "presentation": DEFAULT.presentation}
+    standard = ConvertSettings()
+    found = {"n_neurons": standard.n_neurons, "presentation": standard.presentation}
     found |= RECIPES[task].conversion if task in RECIPES else {}
     return found if presentation is None else found | {"presentation": presentation}
-
-
-def _counts(neurons: str | None, default: int) -> list[int]:
-    """Counts of neurons from a list with commas, rising."""
-    if neurons is None:
-        return [default]
-    try:
-        counts = [float(part) for part in neurons.split(",")]
-        if any(count != int(count) or count < 1 for count in counts):
-            raise ValueError
-    except (ValueError, OverflowError):
-        raise ValidationError(
-            "--neurons", neurons, "must be whole numbers, with commas between"
-        ) from None
-    return sorted({int(count) for count in counts})

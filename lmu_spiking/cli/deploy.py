@@ -1,21 +1,26 @@
 """``lmu-spiking deploy``: a memory on the chip's arithmetic, with its costs."""
 
 import os
-import shlex
-import sys
 from pathlib import Path
 from textwrap import wrap
-from typing import Annotated
 
-import typer
-
-from lmu_spiking.cli.console import Bar, prepare, print_json, print_table
-from lmu_spiking.cli.run import _maybe
-from lmu_spiking.errors import ValidationError, check_seed, check_whole
+from lmu_spiking.cli import options as o
+from lmu_spiking.cli.completion import names_from
+from lmu_spiking.cli.console import (
+    Bar,
+    as_options,
+    clear,
+    command_line,
+    hushed,
+    prepare,
+    print_json,
+    print_table,
+)
+from lmu_spiking.cli.known import CHIP_TYPES, RUNGS, STRUCTURES
+from lmu_spiking.errors import ValidationError
 
 DURATION = 6.0
 NEURONS = 600
-KINDS = ("if", "lif", "noisy")
 ROWS = {
     "nrmse": "NRMSE at theta, against the input",
     "noise_nrmse": "NRMSE at theta, against the exact LDN",
@@ -23,103 +28,99 @@ ROWS = {
     "window_noise_nrmse": "NRMSE of the window, against the exact LDN",
     "state_rmse": "RMSE of the state, against the exact LDN",
 }
+CHIP = "Chip"
 
 
 def deploy(
-    target: Annotated[
-        str, typer.Option(help="core, simreal, emulator or board.")
-    ] = "emulator",
-    input: Annotated[
-        str, typer.Option(help="white, ecg, or a .csv, .npz or .wav file.")
-    ] = "white",
-    bandwidth: _maybe(float, "Of white noise, Hz [2].") = None,
-    rms: _maybe(float, "Of white noise [0.5].") = None,
-    duration: _maybe(float, "Seconds [6; less of a shorter file].") = None,
-    column: _maybe(str, "Of a file: its name, or number from 0.") = None,
-    rate: _maybe(float, "Sampling rate of a file that says none, Hz.") = None,
-    spec: _maybe(Path, "A memory and its white noise from a TOML file.") = None,
-    order: _maybe(int, "Legendre coefficients [6].") = None,
-    theta: _maybe(float, "Window, seconds [0.5].") = None,
-    neurons: _maybe(int, "In all [600].") = None,
-    tau: _maybe(float, "Recurrent synapse, seconds [0.1].") = None,
-    dt: _maybe(float, "Step, seconds [0.001].") = None,
-    neuron_type: _maybe(str, f"{', '.join(KINDS)} [if].") = None,
-    max_rate: _maybe(float, "At the radius, Hz [120].") = None,
-    chips: Annotated[int, typer.Option(help="Chips that there are.")] = 1,
-    ladder: Annotated[
-        bool, typer.Option("--ladder", help="All rungs from core to --target.")
-    ] = False,
-    trials: Annotated[int, typer.Option(help="Seeds of --ladder, from --seed on.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of the curves and the rounding.")] = 0,
-    out: Annotated[
-        Path, typer.Option(help="Folder for result.json and pictures.")
-    ] = Path("out/deploy"),
-    json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON, not a table.")
-    ] = False,
+    target: o.one_of("", RUNGS, panel=CHIP) = "emulator",
+    chips: o.whole("Chips that there are", panel=CHIP, most=10_000) = 1,
+    structure: o.one_of(
+        "all to all, through relays, or what fits", STRUCTURES, panel=CHIP
+    ) = "auto",
+    input_range: o.number(
+        "Largest input", panel=CHIP, unset="of the signal expected"
+    ) = None,
+    ladder: o.flag("All rungs from core to --target", "--ladder", panel=CHIP) = False,
+    trials: o.whole("Seeds of --ladder, from --seed on", panel=CHIP, most=10**6) = 1,
+    input: o.Input = "white",
+    bandwidth: o.bandwidth(unset="2") = None,
+    rms: o.rms(unset="0.5") = None,
+    duration: o.duration(unset="6, or less of a shorter file") = None,
+    column: o.Column = None,
+    rate: o.Rate = None,
+    spec: o.spec() = None,
+    order: o.order(unset="6") = None,
+    theta: o.theta(unset="0.5") = None,
+    neurons: o.neurons("600") = None,
+    tau: o.tau(unset="0.1") = None,
+    dt: o.step(unset="0.001") = None,
+    neuron_type: o.text(
+        ", ".join(CHIP_TYPES), "NAME", unset="if", complete=names_from(CHIP_TYPES)
+    ) = None,
+    max_rate: o.max_rate(unset="120") = None,
+    seed: o.seed("Draws the curves and the rounding") = 0,
+    out: o.out("For result.json and pictures") = Path("out/deploy"),
+    json: o.Json = False,
 ):
     """Lay a memory out for Loihi, run it, and say what was lost and what it costs.
 
     \b
-    lmu-spiking deploy
-    lmu-spiking deploy --target simreal --order 3 --neurons 300 --theta 0.1
-    lmu-spiking deploy --ladder --trials 3 --out out/ladder
-    lmu-spiking deploy --input ecg --neurons 1000 --duration 3
+    lmu-spiking deploy --target core
+    lmu-spiking deploy --order 3 --neurons 300 --theta 0.1 --duration 1
+    lmu-spiking deploy --ladder --trials 3 --duration 2 --out out/ladder
     lmu-spiking deploy --neuron-type lif --max-rate 200 --json
-    lmu-spiking deploy --neuron-type noisy --neurons 1200
-    lmu-spiking deploy --target board --chips 2
 
     core is Nengo itself, simreal the chip's structure in floating point, emulator the
     chip's integers; a board needs Intel's NxSDK. Only core runs without NengoLoihi.
     The emulator takes seconds to minutes for a second of signal. --ladder shows how
     much of the error came with each rung. Energy is an estimate, never a measurement.
-    """  # noqa: D301 (the \b keeps the lines that follow it apart)
-    from lmu_spiking import plots
-    from lmu_spiking.cli.inputs import choose_spec
-    from lmu_spiking.loihi.deploy import deploy as put
-    from lmu_spiking.loihi.ladder import TARGETS
-    from lmu_spiking.loihi.ladder import ladder as climb
-    from lmu_spiking.loihi.target import Target, nengo_loihi
-    from lmu_spiking.studies.records import write_json
-
-    place = Target(target)
-    check_seed("--seed", seed)
-    check_whole("--chips", chips, 1)
-    check_whole("--trials", trials, 1)
+    """  # noqa: D301 (the \b marks the examples)
     if trials > 1 and not ladder:
         raise ValidationError("--trials", trials, "is for --ladder only")
-    if neuron_type not in (None, *KINDS):
+    if neuron_type not in (None, *CHIP_TYPES):
         raise ValidationError(
             "--neuron-type",
             neuron_type,
             "cannot be on Loihi",
             "use --neuron-type if, lif or noisy here, or lmu-spiking run for others",
         )
-    if place is not Target.CORE:
-        nengo_loihi()
-    chosen = choose_spec(
-        spec,
-        input,
-        {
-            "order": order,
-            "theta": theta,
-            "n_neurons": NEURONS if neurons is None and spec is None else neurons,
-            "tau": tau,
-            "dt": dt,
-            # noisy neurons are the chip's alone: a spec has no name for them
-            "neuron_type": None if neuron_type == "noisy" else neuron_type,
-        },
-        {"bandwidth": bandwidth, "rms": rms},
-    )
-    _check_size(chosen, chips)
-    signal, seconds = _signal(input, chosen, duration, column, rate)
-    prepare(out)
-    options = {"duration": seconds, "neuron_type": neuron_type, "chips": chips}
-    options |= {"signal": signal, "options": {"n_chips": chips}}
-    options |= {} if max_rate is None else {"max_rate": max_rate}
+    with Bar("Choosing the memory"):
+        from lmu_spiking import plots
+        from lmu_spiking.cli.inputs import choose_spec
+        from lmu_spiking.loihi.deploy import deploy as put
+        from lmu_spiking.loihi.ladder import TARGETS
+        from lmu_spiking.loihi.ladder import ladder as climb
+        from lmu_spiking.loihi.target import Target, nengo_loihi
+        from lmu_spiking.studies.records import write_json
+
+        place = Target(target)
+        if place is not Target.CORE:
+            with hushed():
+                nengo_loihi()
+        chosen = choose_spec(
+            spec,
+            input,
+            {
+                "order": order,
+                "theta": theta,
+                "n_neurons": NEURONS if neurons is None and spec is None else neurons,
+                "tau": tau,
+                "dt": dt,
+                # noisy neurons are the chip's alone: a spec has no name for them
+                "neuron_type": None if neuron_type == "noisy" else neuron_type,
+            },
+            {"bandwidth": bandwidth, "rms": rms},
+        )
+        _check_size(chosen, chips)
+        signal, seconds = _signal(input, chosen, duration, column, rate)
+        prepare(out)
+        options = {"duration": seconds, "neuron_type": neuron_type, "chips": chips}
+        options |= {"signal": signal, "options": {"n_chips": chips}}
+        options |= {} if max_rate is None else {"max_rate": max_rate}
+        options |= {"structure": structure, "input_range": input_range}
     record: dict = {}
     files = {"result": "result.json", "readout": "deployed.png"}
-    with Bar(f"On {place}") as bar:
+    with Bar(f"Laying it out, running on {place}") as bar:
         options["progress"] = bar.advance_to
         if ladder:
             rungs = [rung for rung in Target if rung in TARGETS or rung is place]
@@ -131,22 +132,24 @@ def deploy(
             record |= {"rows": found.rows}
         else:
             done = put(chosen, place, seed=seed, **options)
-    pictures = {"deployed.png": plots.deployed(done)}
-    if done.budget is not None:
-        files["layout"] = "layout.png"
-        pictures["layout.png"] = plots.layout_figure(done.budget)
-    if ladder:
-        files["ladder"] = "ladder.png"
-        pictures["ladder.png"] = plots.ladder_figure(found)
-    for name, figure in pictures.items():
-        plots.save_figure(figure, out / name)
+    with Bar("Drawing"):
+        pictures = {"deployed.png": plots.deployed(done)}
+        if done.budget is not None:
+            files["layout"] = "layout.png"
+            pictures["layout.png"] = plots.layout_figure(done.budget)
+        if ladder:
+            files["ladder"] = "ladder.png"
+            pictures["ladder.png"] = plots.ladder_figure(found)
+        for name, figure in pictures.items():
+            plots.save_figure(figure, out / name)
+        clear(out, ("layout.png", "ladder.png"), pictures)
     record = done.row | record
     record |= {
         "input": input,
         "duration": len(done.signal) * chosen.dt,
         "seed": seed,
         "chips": chips,
-        "command": shlex.join(["lmu-spiking", *sys.argv[1:]]),
+        "command": command_line(),
         "files": {key: str(out / name) for key, name in files.items()},
     }
     write_json(out / "result.json", record)
@@ -221,7 +224,7 @@ def _report(row: dict) -> None:
         said = f"NengoLoihi: {advice['text']} ({advice['count']} times)"
         if advice["kind"] in ("structure", "input", "error"):
             said = f"{advice['kind'].capitalize()}: {advice['text']}"
-        lines = wrap(said, 78)
+        lines = wrap(as_options(said), 78)
         print("\n" + "\n  ".join(lines))
     print()
     for file in row["files"].values():

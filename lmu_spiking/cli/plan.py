@@ -1,72 +1,69 @@
 """``lmu-spiking plan``: from the error one can afford to the memory."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from lmu_spiking.cli.console import prepare, print_json, print_table
-from lmu_spiking.cli.run import _maybe
+from lmu_spiking.cli import options as o
+from lmu_spiking.cli.console import Bar, prepare, print_json, print_table
+from lmu_spiking.cli.known import GOALS, PLANNED, REALISED
 
 
 def plan(
-    error: Annotated[float, typer.Option(help="NRMSE of the input theta ago.")] = 0.05,
-    theta: Annotated[float, typer.Option(help="Window, seconds.")] = 0.5,
-    bandwidth: Annotated[
-        float, typer.Option(help="Of white noise, highest frequency, Hz.")
-    ] = 2.0,
-    rms: Annotated[float, typer.Option(help="Of white noise.")] = 0.5,
-    minimise: Annotated[str, typer.Option(help="neurons or spikes.")] = "neurons",
-    max_neurons: _maybe(int, "Allowed, in all.") = None,
-    max_rate: Annotated[
-        float, typer.Option(help="Exceeded by a neuron .1 % of the time, Hz.")
-    ] = 300.0,
-    max_spikes: _maybe(float, "Allowed per second, in all.") = None,
-    order: _maybe(int, "Legendre coefficients [the best].") = None,
-    tau: _maybe(float, "Recurrent synapse, seconds [the best].") = None,
-    dt: _maybe(float, "Step, seconds [0.001, or less for what is fast].") = None,
-    tuning: _maybe(str, "balanced or optimal [the better].") = None,
-    neuron_type: Annotated[
-        str, typer.Option(help="poisson or stochastic.")
-    ] = "poisson",
-    seed: Annotated[int, typer.Option(help="Of the spikes, in the spec.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for spec.toml.")] = Path("out/plan"),
-    json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON, not a table.")
-    ] = False,
+    error: o.number(
+        "To be kept: NRMSE of the input theta ago", "NRMSE", panel=o.LIMITS, most=1.0
+    ) = 0.05,
+    minimise: o.one_of("What is to be least", GOALS, panel=o.LIMITS) = "neurons",
+    max_neurons: o.neurons(None, "Allowed, in all", panel=o.LIMITS) = None,
+    max_rate: o.number(
+        "Exceeded by a neuron 0.1 % of the time", "HZ", panel=o.LIMITS
+    ) = 300.0,
+    max_spikes: o.number(
+        "Allowed, of all neurons", "PER_SECOND", panel=o.LIMITS, most=1e15
+    ) = None,
+    bandwidth: o.bandwidth() = 2.0,
+    rms: o.rms() = 0.5,
+    theta: o.theta() = 0.5,
+    order: o.order(unset="the best") = None,
+    tau: o.tau(unset="the best") = None,
+    dt: o.step(unset="0.001, or less for what is fast") = None,
+    tuning: o.one_of("", REALISED, unset="the better") = None,
+    neuron_type: o.one_of("", PLANNED) = "poisson",
+    seed: o.seed("Draws the spikes, when it is run") = 0,
+    out: o.out("For spec.toml") = Path("out/plan"),
+    json: o.Json = False,
 ):
     """Find the smallest memory of an error, and write it as a spec.
 
     \b
     lmu-spiking plan --error 0.05
-    lmu-spiking plan --error 0.02 --theta 0.1 --bandwidth 20 --minimise spikes
-    lmu-spiking plan --error 0.1 --max-neurons 500 --max-rate 100
     lmu-spiking run --spec out/plan/spec.toml
+    lmu-spiking plan --error 0.02 --theta 0.1 --bandwidth 20 --minimise spikes
+    lmu-spiking plan --error 0.2 --max-neurons 2000 --max-rate 100
 
     The error is that of the readout at delay theta against the input, over the rms of
     the input; nine tenths of it are aimed at. A request that no memory meets is refused
     with the limit that forbids it.
-    """  # noqa: D301 (the \b keeps the lines that follow it apart)
-    from lmu_spiking.planner import plan as find
+    """  # noqa: D301 (the \b marks the examples)
+    with Bar("Planning"):
+        from lmu_spiking.planner import plan as find
 
-    prepare(out)
-    found = find(
-        error,
-        theta,
-        bandwidth,
-        rms=rms,
-        minimise=minimise,
-        max_neurons=max_neurons,
-        max_rate=max_rate,
-        max_spikes_per_s=max_spikes,
-        order=order,
-        tau=tau,
-        dt=dt,
-        tuning=tuning,
-        neuron_type=neuron_type,
-        noise_seed=seed,
-    )
-    found.spec.to_toml(out / "spec.toml")
+        prepare(out)
+        found = find(
+            error,
+            theta,
+            bandwidth,
+            rms=rms,
+            minimise=minimise,
+            max_neurons=max_neurons,
+            max_rate=max_rate,
+            max_spikes_per_s=max_spikes,
+            order=order,
+            tau=tau,
+            dt=dt,
+            tuning=tuning,
+            neuron_type=neuron_type,
+            noise_seed=seed,
+        )
+        found.spec.to_toml(out / "spec.toml")
     row = found.to_dict()
     if json:
         print_json(row | {"seed": seed, "out": str(out / "spec.toml")})
@@ -89,4 +86,5 @@ def plan(
         rows[7][1] += " ..."
     title = f"{theta:g} s of {bandwidth:g} Hz, error {error:g}"
     print_table(title, ["", "predicted"], rows)
-    print(f"\nlmu-spiking run --spec {out / 'spec.toml'}")
+    print("\nSee whether it keeps that:")
+    print(f"lmu-spiking run --spec {out / 'spec.toml'}")

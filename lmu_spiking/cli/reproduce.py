@@ -1,7 +1,6 @@
 """``lmu-spiking reproduce``: a published figure or table beside ours."""
 
 import os
-import shlex
 import sys
 import textwrap
 import time
@@ -11,10 +10,12 @@ from typing import Annotated
 
 import typer
 
-from lmu_spiking.cli.console import Bar, prepare, print_json
-from lmu_spiking.errors import ValidationError, check_seed
+from lmu_spiking.cli import options as o
+from lmu_spiking.cli.completion import names_from
+from lmu_spiking.cli.console import Bar, command_line, prepare, print_json
+from lmu_spiking.cli.known import REPRODUCED as NAMES
+from lmu_spiking.errors import ValidationError
 
-NAMES = ("poisson-figure", "capacity", "delay-network", "mackey-glass", "psmnist")
 OWN = {  # options of some alone
     "--lstm-minutes": ("capacity", "mackey-glass", "psmnist"),
     "--data": ("psmnist",),
@@ -23,80 +24,84 @@ OWN = {  # options of some alone
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"{', '.join(NAMES)}.")],
-    fast: Annotated[
-        bool, typer.Option("--fast", help="A short version, which decides nothing.")
-    ] = False,
-    lstm_minutes: Annotated[
-        float | None,
-        typer.Option(
-            help="To train the LSTM, with TensorFlow; 0 for none "
-            "[capacity 4, mackey-glass and psmnist as long as the LMU took]."
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help=f"{', '.join(NAMES)}",
+            autocompletion=names_from(NAMES),
         ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="psmnist only: mnist.npz, for the whole [5,000 digits]."),
-    ] = None,
-    splits: Annotated[
-        int | None, typer.Option(help="psmnist only: how often to split [3].")
-    ] = None,
-    jobs: Annotated[int, typer.Option(help="Processes; -1 for all cores.")] = -1,
-    seed: Annotated[int, typer.Option(help="Draws neurons, spikes and signals.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for result.json and figure [out/NAME].")
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON, not a table.")
-    ] = False,
+    ],
+    fast: o.flag("A short version, which decides nothing", "--fast") = False,
+    lstm_minutes: o.number(
+        "To train the LSTM, with TensorFlow, 0 for none",
+        "MINUTES",
+        panel=o.WORK,
+        least=0,
+        unset="capacity 4, others as long as the LMU took",
+    ) = None,
+    data: o.file(
+        "psmnist: mnist.npz, for the whole [5,000 digits]",
+        panel=o.WORK,
+        suffixes=(".npz",),
+    ) = None,
+    splits: o.whole(
+        "psmnist: how often to split", panel=o.WORK, most=1000, unset="3"
+    ) = None,
+    jobs: o.Jobs = -1,
+    seed: o.seed("Draws neurons, spikes and signals") = 0,
+    out: o.out("For result.json and the figure", unset="out/NAME") = None,
+    json: o.Json = False,
 ):
     """Run a published experiment again: its value, ours, and its known faults.
 
     \b
-    lmu-spiking reproduce capacity
+    lmu-spiking reproduce capacity --fast
     lmu-spiking reproduce poisson-figure --fast
-    lmu-spiking reproduce delay-network --jobs 2 --out out/dn --json
+    lmu-spiking reproduce delay-network --fast --out out/dn
 
     \b
-    poisson-figure   error of Poisson neurons, LMU paper: as published and as claimed
+    Names:
+    poisson-figure   error of Poisson neurons, LMU paper: published, claimed
     capacity         how much of the past an LMU holds untrained, LMU paper
     delay-network    a window of .1 s in 384 neurons, Voelker's thesis
     mackey-glass     chaos predicted: LMU, LSTM, hybrid, and the LMU in spikes
     psmnist          permuted digits: LMU, LSTM, and the LMU in spikes
 
-    The last two need lmu_spiking[train,data].  What they have finished is kept in OUT,
-    and the same command goes on from there.
-
+    The last two need lmu_spiking[train,data]. What they have finished is kept in --out,
+    and the same command goes on from there. Without --fast they take minutes to hours.
     Intervals are of 95 %.
-    """  # noqa: D301 (the \b keeps the lines that follow it apart)
+    """  # noqa: D301 (the \b marks the examples)
     own = {"--lstm-minutes": lstm_minutes, "--data": data, "--splits": splits}
-    options = _checked(name, own, jobs, seed)
+    options = _checked(name, own)
     out = Path("out") / name if out is None else out
     prepare(out)
-    from lmu_spiking import plots
-    from lmu_spiking.studies.records import write_json
-    from lmu_spiking.studies.trial import versions
+    with Bar("Getting ready"):
+        from lmu_spiking import plots
+        from lmu_spiking.studies.records import write_json
+        from lmu_spiking.studies.trial import versions
 
+        module = name.replace("-", "_")
+        study = import_module(f"lmu_spiking.studies.reproduce.{module}")
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
-    module = name.replace("-", "_")
-    study = import_module(f"lmu_spiking.studies.reproduce.{module}")
     draw = getattr(plots, f"{module.removesuffix('_figure')}_figure")
     start = time.perf_counter()
     result = study.reproduce(seed, fast=fast, jobs=jobs, out=out, bar=Bar, **options)
-    files = {"result": out / "result.json", "figure": out / f"{name}.png"}
+    made = {"result": out / "result.json", "figure": out / f"{name}.png"}
     record = result.to_dict() | {
-        "command": shlex.join(["lmu-spiking", *sys.argv[1:]]),
+        "command": command_line(),
         "seconds": time.perf_counter() - start,
-        "files": {kind: str(path) for kind, path in files.items()},
+        "files": {kind: str(path) for kind, path in made.items()},
         "versions": versions() | _tensorflow(),
     }
-    plots.save_figure(draw(result), files["figure"])
-    write_json(files["result"], record)
+    with Bar("Drawing"):
+        plots.save_figure(draw(result), made["figure"])
+    write_json(made["result"], record)
     if json:
         print_json(record)
     else:
         print("\n".join(report(result)))
-        print(f"\n{record['seconds']:.0f} s; {', '.join(map(str, files.values()))}")
+        print(f"\n{record['seconds']:.0f} s; {', '.join(map(str, made.values()))}")
 
 
 def report(result) -> list[str]:
@@ -141,14 +146,11 @@ def _row(what: str, published: str, ours: str, interval: str, beside: str) -> st
     return line.rstrip()
 
 
-def _checked(name: str, own: dict, jobs: int, seed: int) -> dict:
+def _checked(name: str, own: dict) -> dict:
     """Options of some reproductions; mistakes are refused before a long run."""
     if name not in NAMES:
         known = f"{', '.join(NAMES[:-1])} or {NAMES[-1]}"
         raise ValidationError("NAME", name, "is not known", f"use {known}")
-    if jobs != -1 and jobs < 1:
-        raise ValidationError("--jobs", jobs, "must be at least 1, or -1")
-    check_seed("--seed", seed)
     given = {option: value for option, value in own.items() if value is not None}
     for option, value in given.items():
         if name not in OWN[option]:
@@ -156,12 +158,6 @@ def _checked(name: str, own: dict, jobs: int, seed: int) -> dict:
             names = f"{', '.join(most)} and {last}" if most else last
             shown = str(value) if isinstance(value, Path) else value
             raise ValidationError(option, shown, f"is for {names} only")
-    if not 0 <= given.get("--lstm-minutes", 0) < float("inf"):
-        raise ValidationError(
-            "--lstm-minutes", own["--lstm-minutes"], "must be 0 or more"
-        )
-    if given.get("--splits", 1) < 1:
-        raise ValidationError("--splits", own["--splits"], "must be at least 1")
     if "--data" in given and not given["--data"].exists():
         path = str(given["--data"])
         raise ValidationError("--data", path, "no such file or folder")

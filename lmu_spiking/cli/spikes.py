@@ -1,113 +1,103 @@
 """``lmu-spiking spikes``: what the spikes of each neuron type are worth."""
 
 import os
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lmu_spiking.cli.console import Bar, prepare, print_json, print_table
-from lmu_spiking.cli.study import _check, _numbers
+from lmu_spiking.cli import options as o
+from lmu_spiking.cli.console import (
+    Bar,
+    clear,
+    command_line,
+    prepare,
+    print_json,
+    print_table,
+)
+from lmu_spiking.cli.known import SPIKING
 
 TYPES = "poisson,stochastic,regular,if,lif,adaptive"
 
 
 def spikes(
-    neuron_types: Annotated[str, typer.Option(help="Comma-separated.")] = TYPES,
-    orders: Annotated[str, typer.Option(help="Comma-separated.")] = "4",
-    neurons_per_dimension: Annotated[
-        str, typer.Option(help="At 300 Hz at the radius, comma-separated.")
-    ] = "20,60,200,600",
-    budget: Annotated[
-        str, typer.Option(help="Spikes per second, comma-separated.")
-    ] = "40000",
-    max_rates: Annotated[
-        str, typer.Option(help="That spend the budget, Hz, comma-separated.")
-    ] = "30,100,300",
-    trials: Annotated[int, typer.Option(help="Of each combination.")] = 5,
-    duration: Annotated[float, typer.Option(help="Of each trial, seconds.")] = 10.0,
-    theta: Annotated[float, typer.Option(help="Window, seconds.")] = 0.5,
+    neuron_types: o.some_of("", SPIKING) = TYPES,
+    orders: o.numbers("Legendre coefficients", kind=int, most=10_000) = "4",
+    neurons_per_dimension: o.numbers(
+        "For each coefficient, at 300 Hz at the radius", kind=int, most=o.NEURONS
+    ) = "20,60,200,600",
+    budget: o.numbers("Spikes to be spent", "PER_SECOND", most=1e12) = "40000",
+    max_rates: o.numbers("Rates at the radius that spend them", "HZ") = "30,100,300",
+    trials: o.Trials = 5,
+    duration: o.duration("Of each trial", panel=o.GRID) = 10.0,
+    theta: o.theta() = 0.5,
     sources: Annotated[
-        bool, typer.Option(help="Find where errors come from, in up to 3 trials each.")
+        bool,
+        typer.Option(
+            "--sources/--no-sources",
+            help="Find where errors come from, in up to 3 trials each",
+            rich_help_panel=o.WORK,
+            show_default=False,
+        ),
     ] = True,
-    jobs: Annotated[int, typer.Option(help="Processes; -1 for all cores.")] = -1,
-    resume: Annotated[
-        bool, typer.Option(help="Take finished trials from their files.")
-    ] = True,
-    seed: Annotated[int, typer.Option(help="Draws the seeds of all trials.")] = 0,
-    out: Annotated[
-        Path, typer.Option(help="Folder for report.html, tables, figures and trials.")
-    ] = Path("out/spikes"),
-    json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON, not a table.")
-    ] = False,
+    jobs: o.Jobs = -1,
+    resume: o.Resume = True,
+    seed: o.seed("Draws the seeds of all trials") = 0,
+    out: o.out("For report.html, tables, figures and trials") = Path("out/spikes"),
+    json: o.Json = False,
 ):
     """Compare neuron types: errors against neurons, spikes and synaptic operations.
 
     \b
-    lmu-spiking spikes
+    lmu-spiking spikes --neuron-types poisson,if --trials 2 --duration 5
     lmu-spiking spikes --neuron-types poisson,if --budget 20000,80000
-    lmu-spiking spikes --neuron-types lif --neurons-per-dimension 50,500 --trials 3
+    lmu-spiking spikes --neuron-types lif --neurons-per-dimension 50,500
 
     A budget of spikes is spent by many slow neurons or a few fast ones. Sources tell
     curves, spikes, phases and membranes apart. White noise of 2 Hz and rms 0.5; a
     study that was stopped goes on when the same command is given again.
-    """  # noqa: D301 (the \b keeps the lines that follow it apart)
-    from lmu_spiking.spec import MemorySpec
-    from lmu_spiking.studies.budget import (
-        budget_costs,
-        costs,
-        neuron_trials,
-        spike_budget_trials,
-    )
-    from lmu_spiking.studies.sources import source_trials, summarise_sources
-    from lmu_spiking.studies.spikes import (
-        cost_table,
-        rate_exponents,
-        write_spikes_report,
-    )
-    from lmu_spiking.studies.sweep import sweep
-    from lmu_spiking.studies.trial import versions
-    from lmu_spiking.tuning import neuron_type
+    """  # noqa: D301 (the \b marks the examples)
+    with Bar("Planning trials"):
+        from lmu_spiking.spec import MemorySpec
+        from lmu_spiking.studies import budget as of_budget
+        from lmu_spiking.studies.sources import source_trials, summarise_sources
+        from lmu_spiking.studies.spikes import (
+            cost_table,
+            rate_exponents,
+            write_spikes_report,
+        )
+        from lmu_spiking.studies.sweep import sweep
+        from lmu_spiking.studies.trial import versions
 
-    _check("--trials", trials, trials >= 1, "must be at least 1")
-    _check("--jobs", jobs, jobs == -1 or jobs >= 1, "must be at least 1, or -1")
-    _check("--seed", seed, 0 <= seed < 2**31, "must be from 0 to 2147483647")
-    kinds = _numbers("--neuron-types", neuron_types, str)
-    for kind in kinds:
-        spiking = neuron_type(kind).spiking
-        _check("--neuron-types", kind, spiking, "does not spike; leave it out")
-    at = _numbers("--orders", orders, int)
-    each = _numbers("--neurons-per-dimension", neurons_per_dimension, int)
-    base = MemorySpec(theta=theta, order=at[0], n_neurons=2 * at[0])
-    varied = neuron_trials(at, each, kinds, trials, base, duration, seed)
-    planned = spike_budget_trials(
-        _numbers("--budget", budget, float),
-        _numbers("--max-rates", max_rates, float),
-        kinds,
-        trials,
-        base,
-        duration,
-        seed,
-        orders=at,
-    )
-    apart = neuron_trials(at, each, kinds, min(trials, 3), base, duration, seed)
-    apart = apart if sources else []
-    everything = {t.digest: t for t in sum(planned.values(), varied)}
-    prepare(out)
+        base = MemorySpec(theta=theta, order=orders[0], n_neurons=2 * orders[0])
+
+        def neurons(count: int) -> list:
+            return of_budget.neuron_trials(
+                orders, neurons_per_dimension, neuron_types, count, base, duration, seed
+            )
+
+        varied, apart = neurons(trials), neurons(min(trials, 3)) if sources else []
+        planned = of_budget.spike_budget_trials(
+            *(budget, max_rates, neuron_types, trials, base, duration, seed),
+            orders=orders,
+        )
+        everything = {t.digest: t for t in sum(planned.values(), varied)}
+        prepare(out)
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
     with Bar("Trials", len(everything) + len(apart)) as bar:
         run = {"n_jobs": jobs, "resume": resume, "on_done": bar.advance}
         frame = sweep(everything.values(), out, **run)
         found = summarise_sources(source_trials(apart, out, **run))
-    summary = costs(frame[frame.digest.isin({t.digest for t in varied})])
-    budgets, fits = budget_costs(frame, planned), rate_exponents(frame, planned)
-    command = shlex.join(["lmu-spiking", *sys.argv[1:]])
-    files = write_spikes_report(frame, summary, budgets, fits, found, out, command)
+        bar.phase("Fitting and drawing")
+        summary = of_budget.costs(frame[frame.digest.isin({t.digest for t in varied})])
+        budgets = of_budget.budget_costs(frame, planned)
+        fits = rate_exponents(frame, planned)
+        files = write_spikes_report(
+            *(frame, summary, budgets, fits, found, out, command_line())
+        )
+        clear(out, ("*.png",), files)
     if json:
         print_json(
             {

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import sys
 import time
 from json import loads
 from pathlib import Path
@@ -10,98 +9,94 @@ from typing import Annotated
 
 import typer
 
+from lmu_spiking.cli import options as o
+from lmu_spiking.cli.completion import files
 from lmu_spiking.cli.console import (
     NAME,
     Bar,
+    clear,
+    command_line,
     prepare,
     print_json,
     print_table,
     quiet_logs,
     tell,
 )
+from lmu_spiking.cli.known import NEURON_TYPES
 from lmu_spiking.errors import LMUSpikingError, ValidationError
-from lmu_spiking.simulator.targets import check_target
-from lmu_spiking.studies.records import write_json
 
 PLAN = "study.json"
 
 
 def study(
-    orders: Annotated[str, typer.Option(help="Comma-separated.")] = "3,6,12",
-    neurons_per_dimension: Annotated[
-        str, typer.Option(help="Comma-separated.")
-    ] = "20,60,200,600",
-    neuron_types: Annotated[str, typer.Option(help="Comma-separated.")] = "poisson",
-    taus: Annotated[
-        str, typer.Option(help="Recurrent synapses, seconds, comma-separated.")
-    ] = "0.1",
-    max_rates: Annotated[
-        str, typer.Option(help="At the radius, Hz, comma-separated.")
-    ] = "300",
-    trials: Annotated[int, typer.Option(help="Of each combination.")] = 5,
-    duration: Annotated[float, typer.Option(help="Of each trial, seconds.")] = 20.0,
-    theta: Annotated[float, typer.Option(help="Window, seconds.")] = 0.5,
-    aggregated: Annotated[
-        bool, typer.Option(help="Simulate Poisson pairs as sums, much faster.")
-    ] = False,
-    target: Annotated[
-        str, typer.Option(help="compiled, or core for Nengo's own simulator.")
-    ] = "compiled",
-    jobs: Annotated[
-        int | None, typer.Option(help="Processes [-1, one on each core].")
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(help="Address of a Dask scheduler: run on its workers instead."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option(help="Take finished trials from their files.")
-    ] = True,
-    seed: Annotated[int, typer.Option(help="Draws the seeds of all trials.")] = 0,
-    out: Annotated[
-        Path, typer.Option(help="Folder for report.html, tables, figures and trials.")
-    ] = Path("out/study"),
-    json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON, not a table.")
-    ] = False,
+    orders: o.numbers("Legendre coefficients", kind=int, most=10_000) = "3,6,12",
+    neurons_per_dimension: o.numbers(
+        "For each coefficient", kind=int, most=o.NEURONS
+    ) = "20,60,200,600",
+    neuron_types: o.some_of("", NEURON_TYPES) = "poisson",
+    taus: o.numbers("Recurrent synapses", "SECONDS") = "0.1",
+    max_rates: o.numbers("Rates of a neuron at the radius", "HZ") = "300",
+    trials: o.Trials = 5,
+    duration: o.duration("Of each trial", panel=o.GRID) = 20.0,
+    theta: o.theta() = 0.5,
+    aggregated: o.flag(
+        "Simulate Poisson pairs as sums, much faster", "--aggregated", panel=o.MEMORY
+    ) = False,
+    target: o.Target = "compiled",
+    jobs: o.whole(
+        "Processes, -1 for all cores",
+        panel=o.WORK,
+        most=4096,
+        also=(-1,),
+        unset="-1",
+    ) = None,
+    scheduler: o.text(
+        "Dask scheduler whose workers run it instead", "ADDRESS", panel=o.WORK
+    ) = None,
+    resume: o.Resume = True,
+    seed: o.seed("Draws the seeds of all trials") = 0,
+    out: o.out("For report.html, tables, figures and trials") = Path("out/study"),
+    json: o.Json = False,
 ):
     """Run many memories, and fit the law that their errors follow.
 
     \b
-    lmu-spiking study
-    lmu-spiking study --orders 6 --neurons-per-dimension 100,1000,10000 --aggregated
-    lmu-spiking study --neuron-types poisson,lif --taus 0.05,0.1 --trials 10
-    lmu-spiking study --trials 50 --scheduler tcp://host:8786
+    lmu-spiking study --orders 2,4 --neurons-per-dimension 20,200 --trials 3
+    lmu-spiking study --neuron-types poisson,lif --taus 0.05,0.1 --orders 4
+    lmu-spiking study --neurons-per-dimension 100,1000,10000 --aggregated
+    lmu-spiking collect out/study
 
-    White noise of 2 Hz and rms 0.5, different in each trial. A study that was stopped
-    goes on when the same command is given again; a larger one reuses what is there.
-    A cluster is started with "dask scheduler", and on each machine, where lmu_spiking
-    is installed too, with "dask worker tcp://host:8786"; files are written here.
-    """  # noqa: D301 (the \b keeps the lines that follow it apart)
-    from lmu_spiking.cli.inputs import check_duration
-    from lmu_spiking.spec import MemorySpec
-    from lmu_spiking.studies.sweep import FailedTrials, grid, sweep
+    White noise of 2 Hz and rms 0.5, different in each trial. Lists have commas between.
+    A study that was stopped goes on when the same command is given again; a larger one
+    reuses what is there.
 
-    _check("--trials", trials, trials >= 1, "must be at least 1")
-    _check("--seed", seed, 0 <= seed < 2**31, "must be from 0 to 2147483647")
+    On a cluster, give --scheduler tcp://host:8786. It is started with "dask scheduler",
+    and on each machine, where lmu_spiking is installed too, with "dask worker
+    tcp://host:8786"; files are written here.
+    """  # noqa: D301 (the \b marks the examples)
     jobs = _jobs(jobs, scheduler)
-    planned = grid(
-        _numbers("--orders", orders, int),
-        _numbers("--neurons-per-dimension", neurons_per_dimension, int),
-        _numbers("--neuron-types", neuron_types, str),
-        trials,
-        MemorySpec(theta=theta),
-        duration,
-        seed,
-        taus=_numbers("--taus", taus, float),
-        max_rates=_numbers("--max-rates", max_rates, float),
-        aggregated=aggregated,
-        target=check_target("--target", target),
-    )
-    check_duration(max((t.spec for t in planned), key=lambda s: s.order), duration)
-    prepare(out)
-    command = shlex.join([NAME, *sys.argv[1:]])
-    _keep_plan(out, command, planned)
+    with Bar("Planning trials"):
+        from lmu_spiking.cli.inputs import check_duration
+        from lmu_spiking.spec import MemorySpec
+        from lmu_spiking.studies.sweep import FailedTrials, grid, sweep
+
+        planned = grid(
+            orders,
+            neurons_per_dimension,
+            neuron_types,
+            trials,
+            MemorySpec(theta=theta),
+            duration,
+            seed,
+            taus=taus,
+            max_rates=max_rates,
+            aggregated=aggregated,
+            target=target,
+        )
+        longest = max((t.spec for t in planned), key=lambda s: s.order)
+        check_duration(longest, duration)
+        prepare(out)
+        _keep_plan(out, command_line(), planned)
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
     failed = None
@@ -113,30 +108,35 @@ def study(
         if frame.empty:
             raise
     more = {"seed": seed, "seconds": time.perf_counter() - start}
-    _report(frame, out, command, len(planned) - len(frame), json, more)
+    _report(frame, out, command_line(), len(planned) - len(frame), json, more)
     if failed:
         raise failed
 
 
 def collect(
-    out: Annotated[Path, typer.Argument(help="The --out of a study.")] = Path(
-        "out/study"
-    ),
-    json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON, not a table.")
-    ] = False,
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="The --out of a study [out/study]",
+            autocompletion=files("/"),
+        ),
+    ] = Path("out/study"),
+    json: o.Json = False,
 ):
     """Gather the finished trials of a study, also of one that runs or was stopped.
 
     \b
+    lmu-spiking study --orders 2 --neurons-per-dimension 20,200 --trials 3
     lmu-spiking collect
     lmu-spiking collect out/study --json
 
     Writes trials.parquet, summary.parquet, figures and report.html beside them.
-    """  # noqa: D301 (the \b keeps the lines that follow it apart)
-    from lmu_spiking.studies.sweep import collect as gather
+    """  # noqa: D301 (the \b marks the examples)
+    with Bar("Reading trials"):
+        from lmu_spiking.studies.sweep import collect as gather
 
-    frame = gather(out)
+        frame = gather(out)
     if frame.empty:
         raise LMUSpikingError(
             f"{out}: no finished trials are there; give the --out of a study"
@@ -151,18 +151,21 @@ def collect(
 
 def _report(frame, out: Path, command: str, missing: int, json: bool, more: dict):
     """Files, and what they say on standard output."""
-    from lmu_spiking.studies.page import exponent_table
-    from lmu_spiking.studies.report import exponents, summarise, write_report
-    from lmu_spiking.studies.trial import versions
+    with Bar("Fitting and drawing"):
+        from lmu_spiking.studies.page import exponent_table
+        from lmu_spiking.studies.report import exponents, summarise, write_report
+        from lmu_spiking.studies.trial import versions
 
-    files = write_report(frame, out, command, missing)
-    fits = exponents(frame)
+        files = write_report(frame, out, command, missing)
+        clear(out, ("*.png",), files)
+        fits = exponents(frame)
+        summary = summarise(frame)
     if json:
         print_json(
             {
                 "trials": len(frame),
                 "missing": missing,
-                "summary": summarise(frame).to_dict("records"),
+                "summary": summary.to_dict("records"),
                 "exponents": fits.to_dict("records"),
                 "files": {name: str(path) for name, path in files.items()},
                 **more,
@@ -178,6 +181,8 @@ def _report(frame, out: Path, command: str, missing: int, json: bool, more: dict
 
 def _keep_plan(out: Path, command: str, planned: list) -> None:
     """What `collect` needs to know of a study that does not end."""
+    from lmu_spiking.studies.records import write_json
+
     digests = [trial.digest for trial in planned]
     write_json(out / PLAN, {"command": command, "trials": digests})
 
@@ -196,23 +201,4 @@ def _jobs(jobs: int | None, scheduler: str | None) -> int:
     if jobs is not None and scheduler is not None:
         problem = "is for processes on this machine"
         raise ValidationError("--jobs", jobs, problem, "leave it out with --scheduler")
-    jobs = -1 if jobs is None else jobs
-    _check("--jobs", jobs, jobs == -1 or jobs >= 1, "must be at least 1, or -1")
-    return jobs
-
-
-def _numbers(name: str, text: str, kind: type) -> list:
-    """The values of a comma-separated option, each once."""
-    try:
-        values = [kind(part.strip()) for part in text.split(",")]
-        values = [] if "" in values else values
-    except ValueError:
-        values = []
-    what = {int: "whole numbers", float: "numbers", str: "names"}[kind]
-    _check(name, text, bool(values), f"must be {what} with commas between")
-    return list(dict.fromkeys(values))
-
-
-def _check(name: str, value, allowed: bool, problem: str) -> None:
-    if not allowed:
-        raise ValidationError(name, value, problem)
+    return -1 if jobs is None else jobs

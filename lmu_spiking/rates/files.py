@@ -110,8 +110,12 @@ def _arrays(path) -> dict[str, np.ndarray]:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("one array, not an .npz")
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    except (ValueError, EOFError, zipfile.BadZipFile, KeyError):
+        # numpy would advise to allow pickles, which are not what is meant
+        problem = "is not a parameter file: give a model.npz that train has written"
+        raise ParamsFileError(f"{path}: {problem}") from None
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
         raise ParamsFileError(f"{path}: cannot be read: {reason}") from None
     except Exception as error:  # zlib's and struct's own, from damaged bytes
         reason = " ".join(str(error).split())

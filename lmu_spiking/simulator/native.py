@@ -48,6 +48,12 @@ def load(dtype: np.dtype, on_compile):
     return _Function(image, name)
 
 
+def kept(dtype: np.dtype) -> Path | None:
+    """The file with the loop for one precision; None where it is yet to be compiled."""
+    places = [f / f"advance_{np.dtype(dtype).name}-{_key()}.o" for f in _folders()]
+    return next((place for place in places if _read(place)), None)
+
+
 class _Function:
     """A function of a linked object."""
 

@@ -11,10 +11,6 @@ from lmu_spiking.errors import StudyFileError
 from lmu_spiking.spec import write_atomically
 
 
-class StudyWarning(UserWarning):
-    """Something about the files of a study that its user should know."""
-
-
 def to_json(record) -> str:
     """One line of JSON; what is not finite becomes null."""
     return json.dumps(_plain(record), allow_nan=False)

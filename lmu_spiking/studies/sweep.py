@@ -16,13 +16,12 @@ import numpy as np
 import pandas as pd
 from nengo.exceptions import NengoException
 
-from lmu_spiking.errors import LMUSpikingError
+from lmu_spiking.errors import LMUSpikingError, StudyWarning
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.simulator.targets import check_target
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies import workers
 from lmu_spiking.studies.records import (
-    StudyWarning,
     to_frame,
     to_json,
     write_kept,

@@ -16,8 +16,12 @@ from dataclasses import dataclass
 
 import joblib
 
-from lmu_spiking.errors import LMUSpikingError, MissingPackageError, ValidationError
-from lmu_spiking.studies.records import StudyWarning
+from lmu_spiking.errors import (
+    LMUSpikingError,
+    MissingPackageError,
+    StudyWarning,
+    ValidationError,
+)
 from lmu_spiking.studies.trial import versions
 
 STRIKES = 3  # killed workers without a finished trial between them

@@ -167,7 +167,7 @@ def with_header(path, change):
         ({"header": np.frombuffer(b"[1]", np.uint8)}, "does not hold LMU parameters"),
         ({"header": np.frombuffer(b"{", np.uint8)}, "does not hold LMU parameters"),
         ({"header": np.frombuffer(b"\xff", np.uint8)}, "does not hold LMU parameters"),
-        ({"readout.D": np.array([None, {}])}, "cannot be read: Object arrays"),
+        ({"readout.D": np.array([None, {}])}, "is not a parameter file"),
     ],
 )
 def test_wrong_arrays(saved, changes, message):
@@ -208,7 +208,7 @@ def test_other_files(tmp_path):
     (tmp_path / "text.npz").write_text("not an archive\n" * 50)
     refused(tmp_path / "text.npz")
     np.save(tmp_path / "one.npy", np.ones(3))
-    refused(tmp_path / "one.npy", "one array, not an .npz")
+    refused(tmp_path / "one.npy", "is not a parameter file")
     with zipfile.ZipFile(tmp_path / "words.npz", "w") as file:
         file.writestr("words.txt", "hello")
     refused(tmp_path / "words.npz")

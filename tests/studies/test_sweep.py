@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lmu_spiking.errors import StudyWarning
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies import records
 from lmu_spiking.studies import sweep as module
-from lmu_spiking.studies.records import StudyWarning
 from lmu_spiking.studies.sweep import FailedTrials, Trial, collect, grid, sweep
 
 BASE = MemorySpec(theta=0.1, dt=0.002)

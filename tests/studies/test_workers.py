@@ -14,12 +14,12 @@ from lmu_spiking.errors import (
     LMUSpikingError,
     MissingPackageError,
     StudyFileError,
+    StudyWarning,
     ValidationError,
 )
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies import records, workers
 from lmu_spiking.studies import sweep as module
-from lmu_spiking.studies.records import StudyWarning
 from lmu_spiking.studies.sweep import FailedTrials, collect, grid, sweep
 from lmu_spiking.studies.trial import versions
 from lmu_spiking.studies.workers import STRIKES, Outcome, in_processes, on_cluster

@@ -1,0 +1,30 @@
+"""Names that options take, so that the shell knows them before the library is imported.
+
+A test holds them to the library's own.
+"""
+
+NEURON_TYPES = (
+    *("poisson", "stochastic", "regular", "rate", "if", "lif", "rate-lif", "adaptive"),
+    *("rate-adaptive", "poisson-lif", "stochastic-lif", "regular-lif"),
+)
+SPIKING = tuple(name for name in NEURON_TYPES if not name.startswith("rate"))
+TUNINGS = ("pairs", "recruited", "drawn", "balanced", "optimal")
+REALISED = ("balanced", "optimal")
+PLANNED = ("poisson", "stochastic")
+CONVERTED = ("poisson", "stochastic", "regular", "if")
+CONVERTED_TUNINGS = ("balanced", "optimal", "pairs")
+CHIP_TYPES = ("if", "lif", "noisy")
+STRUCTURES = ("auto", "weights", "decode")
+TARGETS = ("compiled", "core")
+RUNGS = ("core", "simreal", "emulator", "board")
+GOALS = ("neurons", "spikes")
+TASKS = ("digits", "psmnist", "mackey-glass", "capacity", "recall", "ecg")
+MODES = ("auto", "parallel", "bptt")
+REPRODUCED = ("poisson-figure", "capacity", "delay-network", "mackey-glass", "psmnist")
+TIMED = (
+    *("poisson", "lif", "regular", "rate", "poisson-drawn", "poisson-array"),
+    "lif-array",
+)
+PEERS = ("nengo", "lmu_spiking", "nengo_dl", "nengo_ocl", "brian2", "c")
+SIGNALS = ("white", "ecg")
+SHELLS = ("bash", "zsh", "fish")

@@ -1,0 +1,202 @@
+"""Tables, bars, folders and Ctrl-C: what the shell writes, and where."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import lmu_spiking
+from lmu_spiking.cli.console import as_options, clear, table_lines
+
+pty = pytest.importorskip("pty", reason="needs a Unix terminal")
+
+ROOT = str(Path(lmu_spiking.__file__).parents[1])
+START = [sys.executable, "-m", "lmu_spiking"]
+
+
+def environment():
+    paths = os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "TERM": "xterm"}
+
+
+def on_terminal(*arguments, cwd):
+    """Status, standard output (a pipe) and error (a terminal) of a command."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [*START, *arguments],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError as error:  # how Linux says that the other end is closed
+            assert error.errno == errno.EIO
+            break
+        if not part:
+            break
+        seen += part
+    os.close(ours)
+    out = child.stdout.read()
+    child.stdout.close()
+    return child.wait(), out.decode(), seen.decode(errors="replace")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("run --order 2 --neurons 40 --theta 0.1 --duration 1", "Simulating"),
+        ("plan --error 0.3 --theta 0.1 --bandwidth 5", "Planning"),
+    ],
+)
+def test_terminal_sees_a_bar_and_standard_output_one_line(line, shown, tmp_path):
+    code, out, error = on_terminal(*line.split(), "--json", cwd=tmp_path)
+    assert code == 0
+    assert out.count("\n") == 1 and json.loads(out)
+    assert "Starting" in error
+    assert shown in error
+
+
+STUDY = "--orders 1 --neurons-per-dimension 20,40 --trials 2 --duration 1 --theta 0.2"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (f"study {STUDY} --jobs 1", "Trials"),
+        (f"spikes {STUDY} --neuron-types poisson --budget 600 --jobs 1", "Trials"),
+        ("reproduce capacity --fast", "Lengths"),
+        ("deploy --target core --ladder --duration 1 --theta 0.1", "running on core"),
+        ("bench simulator --neurons 60 --peers nengo --seconds 0.01", "Measurements"),
+        ("doctor", "Trying"),
+    ],
+)
+def test_every_long_command_has_a_bar(line, shown, tmp_path):
+    code, out, error = on_terminal(*line.split(), "--json", cwd=tmp_path)
+    assert (code, out.count("\n")) == (0, 1)
+    assert shown in error
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.3, 0.8])
+def test_ctrl_c_while_it_starts_is_one_line(delay, tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", LATE, *"run --duration 2000".split()],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(delay)
+    child.send_signal(signal.SIGINT)
+    out, error = child.communicate()
+    assert child.returncode == 130
+    assert error.startswith("lmu-spiking: interrupted")
+    assert (error.count("\n"), out) == (1, "")
+
+
+LATE = "from lmu_spiking.cli import main; print('ready', flush=True); main()"
+
+
+# -- tables --------------------------------------------------------------------------
+
+
+def test_narrow_table_is_as_it_is():
+    lines = table_lines("A title", ["name", "n"], [["  one", "1"], ["two", "22"]])
+    assert lines == ["A title", "name    n", "  one   1", "two    22"]
+
+
+@pytest.mark.parametrize("columns", range(1, 16))
+@pytest.mark.parametrize("letters", [3, 9, 30])
+def test_table_fits_with_every_word_whole(columns, letters):
+    header = [f"head number {k} long" for k in range(columns)]
+    rows = [[f"{'x' * letters}{k} [1, 2]" for k in range(columns)] for _ in range(3)]
+    lines = table_lines("", header, rows)
+    assert max(map(len, lines)) <= 80
+    words = " ".join(lines).split()
+    assert all(words.count(f"{'x' * letters}{k}") == 3 for k in range(columns))
+    assert "…" not in "".join(lines)
+
+
+def test_heads_are_broken_before_cells():
+    head = ["a long head of many words"] * 6
+    lines = table_lines("", head, [["1,234 [1, 2]"] * 6])
+    assert lines[-1].count("1,234 [1, 2]") == 6
+
+
+# -- folders -------------------------------------------------------------------------
+
+
+def test_what_was_not_made_again_is_removed(tmp_path):
+    for name in ("layout.png", "ladder.png", "mine.png", "result.json"):
+        (tmp_path / name).touch()
+    clear(tmp_path, ("layout.png", "ladder.png"), [tmp_path / "layout.png"])
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"layout.png", "mine.png", "result.json"}
+
+
+def test_deploy_leaves_no_picture_of_an_earlier_run(shell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ("plots", "plots.style"):
+        monkeypatch.setattr(f"lmu_spiking.{place}.png", lambda figure: b"\x89PNG")
+    line = "deploy --target core --order 2 --neurons 48 --theta 0.1 --duration 0.5"
+    assert shell(*line.split(), "--tau=0.05", "--ladder")[0] == 0
+    assert Path("out/deploy/ladder.png").exists()
+    assert shell(*line.split(), "--tau=0.05")[0] == 0
+    assert not Path("out/deploy/ladder.png").exists()
+    assert Path("out/deploy/deployed.png").exists()
+
+
+OUT = {
+    "run": "--duration 1 --order 2 --neurons 40 --theta 0.1",
+    "plan": "--error 0.3",
+    "study": STUDY,
+    "spikes": f"{STUDY} --budget 600",
+    "deploy": "--target core --order 2 --neurons 48 --theta 0.1 --duration 0.5",
+    "reproduce": "capacity --fast",
+    "bench simulator": "--neurons 60",
+}
+
+
+@pytest.mark.parametrize("name", OUT)
+@pytest.mark.parametrize("out", ["file", "file/below", "/proc/nowhere"])
+def test_what_is_no_folder_is_refused(shell, name, out, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    code, said, error = shell(*name.split(), *OUT[name].split(), f"--out={out}")
+    assert (code, said) == (2, "")
+    assert error.count("\n") == 1
+    assert f"--out {out}: cannot be written to" in error
+
+
+def test_full_disk_is_told_before_the_run(shell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lmu_spiking.cli.console.tempfile.TemporaryFile", full)
+    code, said, error = shell("plan", "--out=there")
+    assert (code, said) == (2, "")
+    assert error == (
+        "lmu-spiking: --out there: cannot be written to (No space left on device); "
+        "choose another\n"
+    )
+
+
+def test_remedies_are_options():
+    said = "use fewer neurons or structure='decode', or input_range=1.5; or not"
+    told = "use fewer neurons or --structure decode, or --input-range 1.5; or not"
+    assert as_options(said) == told
