@@ -38,6 +38,7 @@ from lmu_spiking.networks.cell import LMUCell
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.neurons import PoissonPopulation, StochasticPopulation
+from lmu_spiking.nir import from_nir, to_nir
 from lmu_spiking.planner import Plan, plan
 from lmu_spiking.population import radii_from
 from lmu_spiking.rates import CellParams, LMUParams, load_params, save_params
@@ -75,6 +76,7 @@ __all__ = [
     "ValidationError",
     "convert",
     "ecg",
+    "from_nir",
     "load_params",
     "load_signal",
     "load_task",
@@ -84,6 +86,7 @@ __all__ = [
     "radii_from",
     "report",
     "save_params",
+    "to_nir",
     "train",
     "white_noise",
 ]
