@@ -6,7 +6,13 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.nir.limits import check_size, kind_of, tonic_population, warn_of
+from lmu_spiking.nir.limits import (
+    KINDS,
+    check_size,
+    kind_of,
+    tonic_population,
+    warn_of,
+)
 from lmu_spiking.nir.parts import Cells
 from lmu_spiking.population import Population
 
@@ -27,7 +33,7 @@ def memory_cells(memory, choice: str | None) -> Cells:
     E, D = np.zeros((m, p.order)), np.zeros((p.order, m))
     E[np.arange(m), of] = p.gain * p.encoders / p.radii[of]
     D[of, np.arange(m)] = p.decoders
-    as_own = kind == kind_of(p.neurons, None) and population is own
+    as_own = kind == KINDS.get(type(own.neurons)) and population is own
     return Cells(
         kind, E, p.bias, D, *_taus(p.neurons), memory.noise_seed if as_own else None
     )
@@ -53,7 +59,7 @@ def unit_cells(cell, choice: str | None) -> Cells | None:
     check_size(len(of), max(E.shape))
     gain = np.asarray(ensemble.gain)[of]
     bias = np.asarray(ensemble.bias)[of]
-    warn_of(kind, neurons, gain, bias, fires_tonic=False)
+    warn_of(kind, neurons, gain, bias, units=True)
     return Cells(kind, gain[:, None] * E[of], bias, D[:, of])
 
 
@@ -61,15 +67,17 @@ def _weights(cell, ensemble) -> tuple[np.ndarray, np.ndarray]:
     """What goes into the neurons (n, units), and what is decoded (units, n)."""
     into = out = np.empty((0, 0))
     for connection in cell.connections:
-        if connection.post_obj is ensemble.neurons:
+        if connection.post_obj == ensemble.neurons:
             into = _dense(connection)
-        if connection.pre_obj is ensemble.neurons:
+        if connection.pre_obj == ensemble.neurons:
             out = _dense(connection)
     return into, out
 
 
 def _dense(connection) -> np.ndarray:
     """The matrix of a connection."""
+    if isinstance(connection.transform, nengo.transforms.NoTransform):
+        return np.eye(connection.size_out)
     sampled = connection.transform.sample()
     if hasattr(sampled, "toarray"):
         return np.asarray(sampled.toarray(), dtype=float)

@@ -90,7 +90,7 @@ def to_nir(
         spikes are refused.  ``"if"``: neurons of the same rates that integrate and
         fire.  ``"tonic"``: as many that never fall silent within the radius (see
         `tonic`), right in any simulator.  ``"none"``: the exactly linear loop alone.
-        Hidden units take the rates they have for both.
+        Hidden units integrate and fire at their own rates with any of them.
     steps : {"exact", "euler", "continuous"}
         How the reader steps a leak: with ``exp(-dt/tau)`` (sinabs), with ``1 - dt/tau``
         (Norse, snnTorch, SpikingJelly), or as differential equations, for which no
@@ -250,7 +250,7 @@ def _cell(to: Drawing, cell, prefix: str, before: str, choice: str | None) -> st
     if params.W_x is not None:
         to.put(f"{prefix}before", nir.Delay(delay=late), before)
         drive.append(to.put(f"{prefix}W_x", linear(nir, params.W_x), f"{prefix}before"))
-    cells = unit_cells(cell, None if choice == "none" else choice)
+    cells = unit_cells(cell, choice)
     if cells is None:  # linear units
         eye = linear(nir, np.eye(params.units))
         return to.put(f"{prefix}hidden", eye, *drive)

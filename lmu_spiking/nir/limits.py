@@ -94,8 +94,8 @@ def kind_of(neurons, choice: str | None, ceiling=np.inf) -> str:
             "to_nir.neurons",
             statistics(neurons),
             "spikes cannot be said in NIR, whose neurons integrate and fire",
-            "neurons='tonic' (or 'if') draws such with the same mean instead: lost is "
-            "the spikes' noise, and with it the error that predict() states",
+            "use neurons='tonic' (or 'if'): the mean stays the same; lost is the "
+            "spikes' noise, and with it the error that predict() states",
         )
     if own is None:
         raise ValidationError(
@@ -114,38 +114,39 @@ def kind_of(neurons, choice: str | None, ceiling=np.inf) -> str:
     return own
 
 
-def warn_of(kind: str, neurons, gain, bias, fires_tonic: bool | None = None) -> list:
-    """Warn, once, of what another simulator will do otherwise; returns the words.
+def warn_of(kind: str, neurons, gain, bias, units: bool = False) -> None:
+    """Warn, once, of what another simulator will do otherwise.
 
     Parameters
     ----------
     kind : str
+        One of the values of `KINDS`.
     neurons : nengo.neurons.NeuronType
     gain, bias : (m,) ndarray
         ``J = gain x + bias`` at ``-1 <= x <= 1``.
-    fires_tonic : bool, optional
-        False where neurons fall silent whatever gain and bias.
+    units : bool
+        Whether they are hidden units, which must fall silent.
     """
     lost, silent = [], int(np.sum(bias < gain * (1 - 1e-9)))
-    if fires_tonic is False:
-        silent = len(gain)
     if kind.startswith("rate"):
-        lost.append("its rates: another simulator spikes")
-    if silent:
-        lost.append(
-            f"a floor: {silent} of {len(gain)} neurons are driven below 0 within "
-            "their radius, and stop at 0 only here"
-        )
+        lost.append("rates: another simulator spikes")
     if kind.endswith("lif") and neurons.tau_ref > 0:
         lost.append(
             f"the refractory time of {neurons.tau_ref:g} s: another simulator fires "
             "faster (nengo.LIF(tau_ref=0) has none)"
         )
+    if units:
+        lost.append(
+            "a floor: the voltages of hidden units that are silent stop at 0 only here"
+        )
+    elif silent:
+        lost.append(
+            f"a floor: {silent} of {len(gain)} neurons are driven below 0 within "
+            "their radius, and stop at 0 only here (neurons='tonic' needs none)"
+        )
     if lost:
-        remedy = "" if fires_tonic is False else "; neurons='tonic' loses nothing else"
-        text = f"to_nir: NIR cannot say {'; '.join(lost)}{remedy}"
-        warnings.warn(text, UserWarning, stacklevel=2)
-    return lost
+        text = f"to_nir: NIR cannot say {'; '.join(lost)}"
+        warnings.warn(text, UserWarning, stacklevel=6)
 
 
 def check_size(n: int, size: int) -> None:
