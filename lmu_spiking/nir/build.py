@@ -101,13 +101,14 @@ def _leaks(tau, clock: Clock):
     return stage
 
 
-def _fires(kind: str, factor, bias, seed, model):
-    """Neurons at ``J = factor x + bias``."""
+def _fires(kind: str, seed, model):
+    """Neurons at the current ``J`` that they are given."""
 
     def stage(source):
+        # with a gain of 1 and no bias, Nengo finds no highest rate for LIF, and warns
         n = source.size_out
-        ensemble = driven(n, model, bias=bias, seed=seed, label=kind)
-        nengo.Connection(source, ensemble.neurons, transform=factor, synapse=None)
+        ensemble = driven(n, model, gain=2.0, seed=seed, label=kind)
+        nengo.Connection(source, ensemble.neurons, transform=0.5, synapse=None)
         return ensemble
 
     return stage
@@ -243,9 +244,12 @@ def _neurons(node, clock, choice, kind, factor, bias, before, tau=None) -> Part:
         model = nengo.LIFRate if rates else nengo.LIF
         refractory = float(node.metadata.get("tau_ref", 0.0))
         model = model(tau_rc=float(tau[0]), tau_ref=refractory)
-    fires = _fires(kind, factor, bias, None if seed is None else int(seed), model)
+    current = [_weighted(factor)]
+    if np.any(bias):
+        current.append(_raised(bias))
+    fires = _fires(kind, None if seed is None else int(seed), model)
     n = len(factor)
-    return Part(n, n, (*before, fires, _spikes(clock)))
+    return Part(n, n, (*before, *current, fires, _spikes(clock)))
 
 
 BUILDERS = {

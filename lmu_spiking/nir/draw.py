@@ -28,7 +28,7 @@ from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.nir.cells import memory_cells, unit_cells
 from lmu_spiking.nir.files import write
-from lmu_spiking.nir.limits import SAYS_NOT
+from lmu_spiking.nir.limits import SAYS_NOT, check_size
 from lmu_spiking.nir.parts import (
     STEPS,
     Clock,
@@ -144,6 +144,8 @@ def to_nir(
 def _network(source):
     """What is drawn: a memory, a cell or cells in series."""
     if isinstance(source, MemorySpec):
+        if not source.aggregated:
+            check_size(source.n_neurons, source.order)
         return LegendreMemory.from_spec(source, add_to_container=False)
     if isinstance(source, Conversion):
         return source.built

@@ -44,10 +44,6 @@ def read(path):
         raise ParamsFileError(
             f"graph {path}: is not a graph of NIR, or is damaged ({reason})"
         ) from None
-    if not isinstance(graph, nir.NIRGraph):
-        raise ParamsFileError(
-            f"graph {path}: holds a single {type(graph).__name__}, not a graph"
-        )
     return graph
 
 

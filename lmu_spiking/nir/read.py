@@ -99,6 +99,12 @@ def from_nir(
     _check(source)
     nodes = remapped(source.nodes, clock)
     parts = _parts(nodes, clock, neurons)
+    for edge in source.edges:
+        out, into = parts[edge[0]].size_out, parts[edge[1]].size_in
+        if out != into:
+            raise ValidationError(
+                "from_nir.source", edge, f"takes {out} values to a node of {into}"
+            )
 
     network = NIRNetwork(label=label, seed=seed, add_to_container=False)
     with network:
