@@ -228,7 +228,9 @@ def test_sizes_that_do_not_fit():
     named = {"in": nir.Input(np.array([2])), "n0": nir.Scale(scale=np.ones(3))}
     named["out"] = nir.Output(np.array([3]))
     graph = nir.NIRGraph(named, [("in", "n0"), ("n0", "out")], type_check=False)
-    with pytest.raises(ValidationError, match="'in', 'n0'.*takes 2 values to a node of 3"):
+    with pytest.raises(
+        ValidationError, match=r"'in', 'n0'.*takes 2 values to a node of 3"
+    ):
         from_nir(graph)
 
 

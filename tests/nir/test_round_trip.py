@@ -3,13 +3,14 @@
 import nengo
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lmu_spiking import (
     LegendreMemory,
     LMUNetwork,
     LMUParams,
+    MappingError,
     MemorySpec,
     convert,
     from_nir,
@@ -71,8 +72,12 @@ def test_rates_of_every_order(order, steps):
 )
 def test_rates_of_any_memory(order, theta, tau, tuning, steps, size_in):
     options = {"synapse": tau, "tuning": tuning, "size_in": size_in}
-    made = memory(order=order, theta=theta, neuron_type="rate", **options)
-    u = signal(200, size_in)
+    options |= {"n_neurons": 100 * size_in * order, "neuron_type": "rate"}
+    try:
+        made = memory(order=order, theta=theta, **options)
+    except MappingError:  # too noisy to be balanced
+        assume(False)
+    u = signal(100, size_in)
     x = run(made, made.state, u)
     rebuilt = from_nir(to_nir(made, steps=steps))
     y = run(rebuilt, rebuilt.state, u)
@@ -141,7 +146,7 @@ def test_without_neurons_it_is_the_delay_network():
 
 def test_poisson_neurons_as_others_of_the_same_mean():
     """Within the radii: tonic neurons clip beyond them, pairs do not."""
-    spec = MemorySpec(1200, tuning="balanced", aggregated=True)
+    spec = MemorySpec(1200, aggregated=True)
     u = 0.2 * signal()
     exact = spec.ldn.simulate(u[:, 0], DT)[:-1]
     for neurons, error in (("if", 1e-6), ("tonic", 2e-2)):
