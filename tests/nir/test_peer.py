@@ -22,7 +22,7 @@ def test_a_peer_is_as_right_as_we_are(peer):
     for package in ("nir", "torch", "nirtorch", peer):
         pytest.importorskip(package)
     module = benchmark()
-    errors = module.compare(module.cases(True)[0], 7400, [peer], duration=4.0)
+    (errors,) = module.compare(module.cases(True)[0], [7400], [peer], duration=4.0)
     assert 0.9 < errors[peer] / errors["ours"] < 1.1
 
 
