@@ -10,7 +10,8 @@ References
 """
 
 from lmu_spiking.nir.draw import to_nir
+from lmu_spiking.nir.lif import PromptLIF
 from lmu_spiking.nir.limits import tonic
 from lmu_spiking.nir.read import NIRNetwork, from_nir
 
-__all__ = ["NIRNetwork", "from_nir", "to_nir", "tonic"]
+__all__ = ["NIRNetwork", "PromptLIF", "from_nir", "to_nir", "tonic"]

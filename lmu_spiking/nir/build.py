@@ -12,6 +12,7 @@ import numpy as np
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.networks.driven import driven
+from lmu_spiking.nir.lif import PromptLIF
 from lmu_spiking.nir.parts import Clock
 
 MOST_LATE = 1000  # steps of delay, each a connection
@@ -241,15 +242,23 @@ def _neurons(node, clock, choice, kind, factor, bias, before, tau=None) -> Part:
             raise ValidationError(
                 "tau", tau, "must be one for all neurons of a node", "use several nodes"
             )
-        model = nengo.LIFRate if rates else nengo.LIF
-        refractory = float(node.metadata.get("tau_ref", 0.0))
-        model = model(tau_rc=float(tau[0]), tau_ref=refractory)
+        model = _leaky(float(tau[0]), rates, node.metadata)
     current = [_weighted(factor)]
     if np.any(bias):
         current.append(_raised(bias))
     fires = _fires(kind, None if seed is None else int(seed), model)
     n = len(factor)
     return Part(n, n, (*before, *current, fires, _spikes(clock)))
+
+
+def _leaky(tau: float, rates: bool, metadata: dict) -> Any:
+    """LIF neurons: Nengo's own for graphs of ours, to give the same spikes."""
+    refractory = float(metadata.get("tau_ref", 0.0))
+    if rates:
+        return nengo.LIFRate(tau_rc=tau, tau_ref=refractory)
+    if refractory or metadata.get("neurons") == "lif":
+        return nengo.LIF(tau_rc=tau, tau_ref=refractory)
+    return PromptLIF(tau)
 
 
 BUILDERS = {

@@ -7,6 +7,7 @@ import numpy as np
 from nengo.dists import Uniform
 
 from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.nir.lif import PromptLIF
 from lmu_spiking.population import Population, build_population
 from lmu_spiking.tuning import Tuning, is_rectified_linear, statistics
 
@@ -36,6 +37,7 @@ KINDS = {
     nengo.SpikingRectifiedLinear: "if",
     nengo.LIFRate: "rate-lif",
     nengo.LIF: "lif",
+    PromptLIF: "prompt-lif",
 }
 
 
@@ -133,7 +135,7 @@ def warn_of(kind: str, neurons, gain, bias, units: bool = False) -> None:
     if kind.endswith("lif") and neurons.tau_ref > 0:
         lost.append(
             f"the refractory time of {neurons.tau_ref:g} s: another simulator fires "
-            "faster (nengo.LIF(tau_ref=0) has none)"
+            "faster (lmu_spiking.nir.PromptLIF has none)"
         )
     if units:
         lost.append(

@@ -85,7 +85,7 @@ class Cells:
     Attributes
     ----------
     kind : str
-        ``"if"``, ``"lif"``, or the same with ``rate``.
+        ``"if"``, ``"lif"``, ``"prompt-lif"``, ``"rate"`` or ``"rate-lif"``.
     E : (m, size) ndarray
     b : (m,) ndarray
     D : (size, m) ndarray

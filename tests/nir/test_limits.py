@@ -17,7 +17,7 @@ from lmu_spiking import (
     from_nir,
     to_nir,
 )
-from lmu_spiking.nir import tonic
+from lmu_spiking.nir import PromptLIF, tonic
 from lmu_spiking.nir.limits import SAYS_NOT
 
 pytest.importorskip("nir")
@@ -43,7 +43,7 @@ def test_random_spikes_are_refused_and_the_way_out_named(kind):
 @pytest.mark.parametrize("options", [{}, {"neurons": "tonic"}])
 def test_tonic_neurons_lose_nothing(options, recwarn):
     to_nir(memory(tuning=tonic(300)), **options)
-    to_nir(memory(nengo.LIF(tau_ref=0), tuning=tonic(300)), **options)
+    to_nir(memory(PromptLIF(), tuning=tonic(300)), **options)
     assert not recwarn.list
 
 

@@ -16,7 +16,7 @@ from lmu_spiking import (
     from_nir,
     to_nir,
 )
-from lmu_spiking.nir import tonic
+from lmu_spiking.nir import PromptLIF, tonic
 
 pytest.importorskip("nir")
 # what is lost elsewhere is tested in test_limits.py
@@ -94,7 +94,7 @@ def test_spikes_are_the_same(tuning):
     assert np.abs(x - run(rebuilt, rebuilt.state, u)).max() < 1e-9
 
 
-@pytest.mark.parametrize("neurons", [nengo.LIF(tau_ref=0), nengo.LIF(), "rate-lif"])
+@pytest.mark.parametrize("neurons", [PromptLIF(), nengo.LIF(), "rate-lif"])
 def test_leaky_neurons(neurons):
     made = memory(600, neuron_type=neurons, noise_seed=3)
     u = signal()
