@@ -36,61 +36,24 @@ if TYPE_CHECKING:  # what editors and type checkers read; Python reads HOMES
         ValidationError,
     )
     from lmu_spiking.ldn import LDN
+    from lmu_spiking.loihi.deploy import deploy
+    from lmu_spiking.loihi.target import Target
     from lmu_spiking.networks.cell import LMUCell
     from lmu_spiking.networks.memory import LegendreMemory
     from lmu_spiking.networks.stack import LMUNetwork
     from lmu_spiking.neurons import PoissonPopulation, StochasticPopulation
+    from lmu_spiking.nir import from_nir, to_nir
     from lmu_spiking.planner import Plan, plan
     from lmu_spiking.population import radii_from
     from lmu_spiking.rates import CellParams, LMUParams, load_params, save_params
     from lmu_spiking.simulator import Simulator
     from lmu_spiking.spec import MemorySpec, SignalSpec
+    from lmu_spiking.studies.sweep import sweep
     from lmu_spiking.synapse import Mapped, map_onto
     from lmu_spiking.tasks import Signal, ecg, load_signal, load_task, white_noise
     from lmu_spiking.theory import ErrorBudget, predict
     from lmu_spiking.training import TrainSettings, train
     from lmu_spiking.tuning import Tuning
-
-__all__ = [
-    "LDN",
-    "CellParams",
-    "Conversion",
-    "ErrorBudget",
-    "LMUCell",
-    "LMUNetwork",
-    "LMUParams",
-    "LMUSpikingError",
-    "LegendreMemory",
-    "Mapped",
-    "MappingError",
-    "MemorySpec",
-    "MissingPackageError",
-    "ParamsFileError",
-    "Plan",
-    "PoissonPopulation",
-    "Signal",
-    "SignalFileError",
-    "SignalSpec",
-    "Simulator",
-    "StochasticPopulation",
-    "TrainSettings",
-    "Tuning",
-    "ValidationError",
-    "convert",
-    "ecg",
-    "load_params",
-    "load_signal",
-    "load_task",
-    "map_onto",
-    "plan",
-    "predict",
-    "radii_from",
-    "report",
-    "save_params",
-    "train",
-    "white_noise",
-]
-
 
 # Which module each name is in.  They are imported when first asked for: Nengo and all
 # that comes with it take a second or two, in which the shell has completed a word.
@@ -99,15 +62,19 @@ HOMES = {
     "errors": "LMUSpikingError MappingError MissingPackageError ParamsFileError "
     "SignalFileError ValidationError",
     "ldn": "LDN",
+    "loihi.deploy": "deploy",
+    "loihi.target": "Target",
     "networks.cell": "LMUCell",
     "networks.memory": "LegendreMemory",
     "networks.stack": "LMUNetwork",
     "neurons": "PoissonPopulation StochasticPopulation",
+    "nir": "from_nir to_nir",
     "planner": "Plan plan",
     "population": "radii_from",
     "rates": "CellParams LMUParams load_params save_params",
     "simulator": "Simulator",
     "spec": "MemorySpec SignalSpec",
+    "studies.sweep": "sweep",
     "synapse": "Mapped map_onto",
     "tasks": "Signal ecg load_signal load_task white_noise",
     "theory": "ErrorBudget predict",
@@ -115,6 +82,8 @@ HOMES = {
     "tuning": "Tuning",
 }
 _HOME = {name: module for module, names in HOMES.items() for name in names.split()}
+
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str):

@@ -1,0 +1,275 @@
+"""Graphs of others, files, and whatever may be wrong with them."""
+
+import itertools
+
+import nengo
+import numpy as np
+import pytest
+
+from lmu_spiking import (
+    MemorySpec,
+    ParamsFileError,
+    ValidationError,
+    from_nir,
+    to_nir,
+)
+
+nir = pytest.importorskip("nir")
+ONE, DT = np.ones(1), 0.001
+
+
+def chain(*nodes, back=None):
+    """Input, the nodes, output; with an edge from the last to the node ``back``."""
+    names = [f"n{i}" for i in range(len(nodes))]
+    named = dict(zip(names, nodes, strict=True))
+    size = nodes[0].input_type["input"]
+    named = {"in": nir.Input(np.array(size)), **named}
+    named["out"] = nir.Output(np.array(nodes[-1].output_type["output"]))
+    order = ["in", *names, "out"]
+    edges = list(itertools.pairwise(order))
+    if back is not None:
+        edges.append((names[-1], names[back]))
+    return nir.NIRGraph(named, edges)
+
+
+def run(graph, value=1.0, steps=1000, **options):
+    with nengo.Network() as model:
+        network = from_nir(graph, **options)
+        size = network.input.size_in
+        constant = nengo.Node(np.full(size, value))
+        nengo.Connection(constant, network.input, synapse=None)
+        probe = nengo.Probe(network.output, synapse=None)
+    with nengo.Simulator(model, dt=network.dt, progress_bar=False) as simulator:
+        simulator.run_steps(steps)
+    return simulator.data[probe]
+
+
+def lif(**changes):
+    values = {"tau": 0.02 * ONE, "r": 2 * ONE, "v_leak": 0 * ONE}
+    return nir.LIF(**(values | {"v_threshold": ONE} | changes))
+
+
+def test_a_leak_follows_its_equation():
+    """``v = v_leak + r I (1 - exp(-t / tau))``, one step late as Nengo's are."""
+    node = nir.LI(
+        tau=np.array([0.1, 0.02]), r=np.array([2.0, 3.0]), v_leak=np.array([1.0, 0.0])
+    )
+    t = DT * np.arange(1000)[:, None]
+    exact = node.v_leak + node.r * 0.5 * (1 - np.exp(-t / node.tau))
+    assert np.allclose(run(chain(node), 0.5), exact, atol=1e-9)
+
+
+def test_integrating_neurons_count_their_input():
+    """``dv/dt = r I``: a spike, 1 for a step, at each whole threshold."""
+    node = nir.IF(r=80 * ONE, v_threshold=2 * ONE)
+    assert abs(run(chain(node), 0.5).sum() - 20) <= 1
+
+
+@pytest.mark.parametrize("u", [0.75, 3.0])
+def test_leaky_neurons_have_their_rate(u):
+    """``1 / (tau log(J / (J - 1)))`` at ``J = (r I + v_leak) / v_threshold``.
+
+    To 320 Hz, where what is left of a step after a spike matters.
+    """
+    for node in (
+        lif(v_leak=0.5 * ONE),
+        nir.CubaLIF(
+            tau_syn=0.005 * ONE,
+            tau_mem=0.02 * ONE,
+            r=ONE,
+            w_in=2 * ONE,
+            v_leak=0.5 * ONE,
+            v_threshold=ONE,
+        ),
+    ):
+        J = 2 * u + 0.5
+        rate = 1 / (0.02 * np.log(J / (J - 1)))
+        spikes = run(chain(node), u, steps=2000)
+        assert abs(spikes.sum() / 2 - rate) < 1.5
+        rates = run(chain(node), u, steps=2000, neurons="rate")
+        assert np.isclose(rates[-1, 0] / DT, rate, rtol=1e-6)
+
+
+def test_simple_nodes():
+    affine = nir.Affine(weight=np.array([[1.0, 2.0], [0.0, -1.0]]), bias=np.ones(2))
+    scale = nir.Scale(scale=np.array([2.0, 3.0]))
+    last = run(chain(affine, scale), 0.5, steps=3)[-1]
+    assert np.allclose(last, [2 * 2.5, 3 * 0.5])
+    threshold = nir.Threshold(threshold=np.array([0.4, 0.6]))
+    assert np.array_equal(run(chain(threshold), 0.5, steps=2)[-1], [1, 0])
+    delayed = run(chain(nir.Delay(delay=3 * DT * ONE)), 1.0, steps=6)
+    assert np.array_equal(delayed[:, 0], [0, 0, 0, 1, 1, 1])
+
+
+def test_two_leaks_in_a_row():
+    node = nir.CubaLI(
+        tau_syn=0.01 * ONE, tau_mem=0.05 * ONE, r=2 * ONE, w_in=3 * ONE, v_leak=ONE
+    )
+    assert np.isclose(run(chain(node), 0.5)[-1, 0], 1 + 3, rtol=1e-6)
+
+
+def test_a_loop_without_a_leak_takes_a_step():
+    """``y[k] = I + y[k-1] / 2``, to ``2 I``."""
+    graph = chain(nir.Linear(weight=np.eye(1)), nir.Scale(scale=0.5 * ONE), back=0)
+    assert np.isclose(run(graph, 1.0, steps=60)[-1, 0], 1.0)
+    recurrent = chain(
+        nir.IF(r=100 * ONE, v_threshold=ONE), nir.Linear(weight=0.1 * np.eye(1)), back=0
+    )
+    assert run(recurrent).sum() > 9
+
+
+def test_networks_are_nengo_networks():
+    graph = to_nir(MemorySpec(), neurons="none")
+    with nengo.Network() as model:
+        inside = from_nir(graph, label="window", seed=4)
+        outside = from_nir(graph, add_to_container=False)
+    assert model.networks == [inside]
+    assert (inside.label, inside.seed) == ("window", 4)
+    assert inside.input.size_in == 1
+    assert outside.output.size_out == outside.state.size_out == 6
+
+
+def test_files(tmp_path):
+    path = tmp_path / "new folder" / "memory.nir"
+    graph = to_nir(MemorySpec(120), path, neurons="tonic")
+    back = nir.read(path)
+    assert sorted(back.edges) == sorted(graph.edges)
+    for name, node in graph.nodes.items():
+        for key, value in node.to_dict().items():
+            if isinstance(value, np.ndarray):
+                assert np.array_equal(value, getattr(back.nodes[name], key, value))
+    assert back.metadata["says_not"] == graph.metadata["says_not"]
+    assert [p.name for p in path.parent.iterdir()] == ["memory.nir"]
+    assert from_nir(str(path)).state.size_out == 6
+
+
+def test_files_that_cannot_be_written_leave_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "memory.nir"
+    to_nir(MemorySpec(), path, neurons="none")
+    before = path.read_bytes()
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(ParamsFileError, match="No space left"):
+        to_nir(MemorySpec(order=3), path, neurons="none")
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def unreadable(path, match):
+    with pytest.raises(ParamsFileError, match=match) as caught:
+        from_nir(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_and_damaged_files(tmp_path):
+    unreadable(tmp_path / "none.nir", "no such file")
+    unreadable(tmp_path, "directory")
+    path = tmp_path / "memory.nir"
+    to_nir(MemorySpec(), path, neurons="none")
+    whole = path.read_bytes()
+    for damaged in (b"", b"not HDF5", whole[:2000], whole[: len(whole) // 2]):
+        path.write_bytes(damaged)
+        unreadable(path, "damaged")
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("weights", data=np.ones(3))
+    unreadable(path, "damaged")
+    nir.write(path, lif())
+    unreadable(path, "not a graph of NIR")
+
+
+CONV = nir.Conv1d(
+    input_shape=8,
+    weight=np.ones((1, 1, 3)),
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    bias=np.zeros(1),
+)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "match"),
+    [
+        ([CONV], "'n0' is a Conv1d, which is not built; supported: Input"),
+        ([nir.I(r=ONE)], "'n0' is a I, which is not built"),
+        ([chain(nir.Scale(scale=ONE))], "'n0' is a NIRGraph"),
+        ([lif(tau=-ONE)], "n0: 'LIF'.*positive seconds"),
+        ([lif(v_threshold=0 * ONE)], "n0.*v_threshold.*positive"),
+        ([lif(v_reset=0.5 * ONE)], "n0.*v_reset.*must be 0"),
+        ([nir.Scale(scale=np.ones((2, 2)))], "must have one axis"),
+        ([nir.Scale(scale=np.nan * ONE)], "n0.*finite"),
+        ([nir.Delay(delay=0.0015 * ONE)], "n0.*whole number of steps"),
+        ([nir.Delay(delay=5000 * ONE)], "n0.*steps"),
+        ([nir.Linear(weight=np.ones((1, 2, 2)))], "must have one axis"),
+    ],
+)
+def test_nodes_that_are_not_built(nodes, match):
+    inner = nodes[0]
+    size = inner.input_type.get("input", ONE.astype(int))
+    named = {"in": nir.Input(size), "n0": inner, "out": nir.Output(size)}
+    edges = [("in", "n0"), ("n0", "out")]
+    graph = nir.NIRGraph(named, edges, type_check=False)
+    with pytest.raises(ValidationError, match=match) as caught:
+        from_nir(graph)
+    assert "\n" not in str(caught.value)
+
+
+def test_time_constants_of_one_node_differ():
+    many = {name: np.ones(2) for name in ("r", "v_leak", "v_threshold")}
+    graph = chain(nir.LIF(tau=np.array([0.02, 0.03]), **many))
+    with pytest.raises(ValidationError, match=r"n0.*one for all neurons"):
+        from_nir(graph)
+
+
+def test_sizes_that_do_not_fit():
+    named = {"in": nir.Input(np.array([2])), "n0": nir.Scale(scale=np.ones(3))}
+    named["out"] = nir.Output(np.array([3]))
+    graph = nir.NIRGraph(named, [("in", "n0"), ("n0", "out")], type_check=False)
+    with pytest.raises(
+        ValidationError, match=r"'in', 'n0'.*takes 2 values to a node of 3"
+    ):
+        from_nir(graph)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"dt": 0.002}, r"not the step.*0\.001 s; draw it"),
+        ({"dt": -1}, "positive"),
+        ({"dt": "1"}, "positive"),
+        ({"neurons": "lif"}, "'rate' or 'spikes'"),
+        ({"neurons": 3}, "'rate' or 'spikes'"),
+    ],
+)
+def test_arguments(options, match):
+    with pytest.raises(ValidationError, match=match):
+        from_nir(to_nir(MemorySpec(), neurons="none"), **options)
+
+
+def test_what_is_no_graph():
+    for other in (None, 3, {}, lif()):
+        with pytest.raises(ValidationError, match=r"must be a nir\.NIRGraph"):
+            from_nir(other)
+    named = {"in": nir.Input(np.array([1])), "also": nir.Input(np.array([1]))}
+    named |= {"n": nir.Scale(scale=ONE), "out": nir.Output(np.array([1]))}
+    edges = [("in", "n"), ("also", "n"), ("n", "out")]
+    with pytest.raises(ValidationError, match="are its Input nodes"):
+        from_nir(nir.NIRGraph(named, edges))
+
+
+def test_metadata_that_is_wrong():
+    graph = to_nir(MemorySpec(), neurons="none")
+    graph.metadata["steps"] = "leapfrog"
+    with pytest.raises(ValidationError, match="leapfrog"):
+        from_nir(graph)
+    graph = to_nir(MemorySpec(), neurons="none", steps="continuous")
+    del graph.nodes["recurrent"].metadata["tau"]
+    with pytest.raises(ValidationError, match=r"recurrent.*draw the graph anew"):
+        from_nir(graph)
