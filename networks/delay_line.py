@@ -44,7 +44,7 @@ class Late(nengo.Process):
 
 with nengo.Network(seed=1) as model:
     signal = nengo.Node(
-        nengo.processes.WhiteSignal(period=20, high=1.5, rms=0.5, seed=2),
+        nengo.processes.WhiteSignal(period=20, high=1.5, rms=0.5, seed=52),
         label="signal",
     )
     memory = LegendreMemory(

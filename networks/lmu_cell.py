@@ -28,7 +28,7 @@ params = dataclasses.replace(drawn, W_m=1.5 * rng.standard_normal(drawn.W_m.shap
 
 with nengo.Network(seed=1) as model:
     signal = nengo.Node(
-        nengo.processes.WhiteSignal(period=20, high=1.5, rms=0.5, seed=2),
+        nengo.processes.WhiteSignal(period=20, high=1.5, rms=0.5, seed=52),
         label="signal",
     )
     cell = LMUCell(

@@ -17,7 +17,7 @@ from lmu_spiking import LegendreMemory
 THETA = 0.5  # seconds that the memory holds
 DT = 0.001
 DELAY = 0.3  # seconds, at first
-RADII = [0.7, 0.7, 0.7, 0.5, 0.35, 0.25]  # of the state on this signal
+LOUDER = np.array([1.4, 1.4, 1.4, 2.0, 3.0, 4.0])  # high coefficients are small here
 
 
 class Teacher(nengo.Process):
@@ -45,7 +45,7 @@ class Teacher(nengo.Process):
 
 with nengo.Network(seed=1) as model:
     signal = nengo.Node(
-        nengo.processes.WhiteSignal(period=20, high=1.5, rms=0.5, seed=2),
+        nengo.processes.WhiteSignal(period=20, high=1.5, rms=0.5, seed=52),
         label="signal",
     )
     delay = nengo.Node([DELAY], label="delay")
@@ -61,16 +61,14 @@ with nengo.Network(seed=1) as model:
     nengo.Connection(delay, teacher[1], synapse=None)
 
     learner = nengo.Ensemble(600, 6, radius=1.5, seed=4, label="learner")
-    nengo.Connection(
-        memory.state, learner, transform=np.diag(1 / np.array(RADII)), synapse=None
-    )
+    nengo.Connection(memory.state, learner, transform=np.diag(LOUDER), synapse=None)
     readout = nengo.Node(size_in=1, label="readout")
     learned = nengo.Connection(
         learner,
         readout,
         function=lambda x: 0.0,
         synapse=0.01,
-        learning_rule_type=nengo.PES(learning_rate=2e-4),
+        learning_rule_type=nengo.PES(learning_rate=1e-3),
     )
 
     error = nengo.Node(lambda t, x: x[2] * (x[0] - x[1]), size_in=3, label="error")

@@ -61,5 +61,8 @@ with nengo.Network(seed=1) as model:
 
     five = nengo.Node(size_in=5, label="five cells")
     nengo.Connection(
-        cells.neurons[[0, 12, 25, 37, 49]], five, transform=0.01, synapse=0.03
+        cells.neurons[[0, 12, 25, 37, 49]],
+        five,
+        transform=0.01,
+        synapse=nengo.Alpha(0.03),
     )
