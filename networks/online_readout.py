@@ -68,7 +68,7 @@ with nengo.Network(seed=1) as model:
         readout,
         function=lambda x: 0.0,
         synapse=0.01,
-        learning_rule_type=nengo.PES(learning_rate=1e-3),
+        learning_rule_type=nengo.PES(learning_rate=3e-4),
     )
 
     error = nengo.Node(lambda t, x: x[2] * (x[0] - x[1]), size_in=3, label="error")

@@ -14,7 +14,7 @@ import opened
 from PIL import Image
 
 FIGURES = Path(__file__).parents[2] / "docs" / "figures"
-SECONDS = {"online_readout": 7.8}  # all that it has learned; 6 for all others
+SECONDS = {"online_readout": 8.0}  # from its first error on; 6 for all others
 COLOURS = 128  # in a picture: enough for lines on white, a third of the size
 
 
