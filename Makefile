@@ -13,7 +13,7 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-in
 COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 	--custom-compile-command "make lock" pyproject.toml --python-version 3.11
 
-.PHONY: help run test test-nengo test-train reproduce reproduce-train learned bench lint \
+.PHONY: help run test test-nengo test-train test-gui reproduce reproduce-train learned bench lint \
 	notebooks lock clean
 .DEFAULT_GOAL := help
 
@@ -30,8 +30,8 @@ TRAINED := tests/training tests/loihi tests/test_cli_train.py tests/test_cli_dep
 	$(wildcard tests/studies/test_reproduce_psmnist.py)
 
 # Many test processes with one thread each, not the other way round.
-test test-nengo test-train reproduce notebooks: export OMP_NUM_THREADS = 1
-test test-nengo test-train reproduce notebooks: export OPENBLAS_NUM_THREADS = 1
+test test-nengo test-train test-gui reproduce notebooks: export OMP_NUM_THREADS = 1
+test test-nengo test-train test-gui reproduce notebooks: export OPENBLAS_NUM_THREADS = 1
 test-train: export TF_NUM_INTRAOP_THREADS = 1
 test-train: export TF_NUM_INTEROP_THREADS = 1
 
@@ -50,6 +50,9 @@ test-nengo: $(INSTALLED) ## Nengo's own tests on the compiled simulator (two min
 test-train: ## the tests with TensorFlow and NengoLoihi (Python 3.11) in .venv-full
 	$(MAKE) --no-print-directory test VENV=.venv-full LOCK=locks/full.txt \
 		TESTS="$(TRAINED)"
+
+test-gui: $(INSTALLED) ## the gallery in NengoGUI and a real browser (a minute; needs Chromium)
+	LMU_SPIKING_BROWSER=1 $(VENV)/bin/pytest -m gui -n 0 tests/gui
 
 reproduce: $(INSTALLED) ## published figures, spike noise and the error law again (hours)
 	$(VENV)/bin/pytest -m slow -n 2

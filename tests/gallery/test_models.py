@@ -102,9 +102,7 @@ def test_the_cell_in_spikes_is_its_rates_within_the_law(ran):
 
 
 def test_the_readout_learns(ran):
-    names, (u, delay, teacher, both) = ran(
-        "online_readout", 20, "signal", "delay", "teacher", "both"
-    )
+    names, (u, teacher, both) = ran("online_readout", 20, "signal", "teacher", "both")
     steps = round(names["DELAY"] / names["DT"])
     np.testing.assert_allclose(teacher, seen(u[:, 0], [steps]), atol=1e-6)
     error = (both[:, 1] - both[:, 0]).reshape(4, -1)

@@ -26,7 +26,7 @@ FLAGS = (
     "--no-first-run",
 )
 SIZE = {"width": 1280, "height": 800}
-PATIENCE = 120_000  # ms until a condition is given up: only a failure takes so long
+PATIENCE = 60_000  # ms until a condition is given up: only a failure takes so long
 
 # Plots, as the page keeps them; a slider has no axes, a raster keeps lists of neurons.
 PLOTTED = """() => Nengo.Component.components
@@ -120,17 +120,18 @@ class Server:
 
     def errors(self) -> str:
         """What it wrote to standard error."""
-        self.log.flush()
         return Path(self.log.name).read_text()
 
     def stop(self) -> int:
-        """Ask it to end; its exit status."""
-        with contextlib.suppress(Exception):  # it may end before it has answered
-            urllib.request.urlopen(self.url("shutdown"), timeout=10).read()
+        """Ask it to end, if it runs; its exit status."""
+        if self.process.poll() is None:
+            with contextlib.suppress(OSError):  # it may end before it has answered
+                urllib.request.urlopen(self.url("shutdown"), timeout=10).read()
         try:
             return self.process.wait(30)
         finally:
             self.process.kill()
+            self.process.wait()
             self.process.stdout.close()
             self.log.close()
 
@@ -186,23 +187,45 @@ class Opened:
         self.page.wait_for_selector("#pause_button_icon.glyphicon-pause, .modal.in")
 
     def pause(self) -> None:
-        """Click on the button again; wait until every plot has come to the same time."""
+        """Click on the button again; wait until all plots have come to one time."""
         self.page.click("#pause_button")
         self.page.wait_for_selector("#pause_button_icon.glyphicon-play")
-        self.page.wait_for_function(LEVEL)
+        self.page.wait_for_function(LEVEL, polling=200)
         self.page.evaluate(
             "() => Nengo.Component.components.forEach(c => c.axes2d && c.update())"
         )
 
+    def drag_to_top(self, label: str) -> None:
+        """Drag the handle of a slider to its largest value, as a hand would."""
+        self.page.wait_for_selector("[data-object-type=slider_handle]")
+        boxes = self.page.evaluate(
+            """label => {
+                const slider = Nengo.Component.components.find(
+                    c => c.sliders && c.label.textContent == label);
+                return ['.btn', '.guideline'].map(part => {
+                    const box = slider.div.querySelector(part).getBoundingClientRect();
+                    return [box.left + box.width / 2, box.top, box.bottom];
+                });
+            }""",
+            label,
+        )
+        (x, top, bottom), (_, highest, _) = boxes
+        self.page.mouse.move(x, (top + bottom) / 2)
+        self.page.mouse.down()
+        self.page.mouse.move(x, highest - 10, steps=8)
+        self.page.mouse.up()
+
     def until(self, seconds: float) -> None:
         """Wait for the simulation's clock, not for the wall's; a dialog ends it."""
         self.page.wait_for_function(
-            "t => sim.time >= t || document.querySelector('.modal.in')", arg=seconds
+            "t => sim.time >= t || document.querySelector('.modal.in')",
+            arg=seconds,
+            polling=50,
         )
 
     def until_moved(self) -> None:
         """Wait until every plot has values that differ, and draws them."""
-        self.page.wait_for_function(MOVED)
+        self.page.wait_for_function(MOVED, polling=200)
 
     @property
     def time(self) -> float:
