@@ -189,6 +189,10 @@ class Opened:
     def pause(self) -> None:
         """Click on the button again; wait until all plots have come to one time."""
         self.page.click("#pause_button")
+        self._level()
+
+    def _level(self) -> None:
+        """Wait until it has paused and its plots have come to one time; draw them."""
         self.page.wait_for_selector("#pause_button_icon.glyphicon-play")
         self.page.wait_for_function(LEVEL, polling=200)
         self.page.evaluate(
@@ -214,6 +218,21 @@ class Opened:
         self.page.mouse.down()
         self.page.mouse.move(x, highest - 10, steps=8)
         self.page.mouse.up()
+
+    def pause_at(self, seconds: float) -> None:
+        """The page itself stops as soon as its clock says so."""
+        self.page.evaluate(
+            """t => {
+                const watch = setInterval(() => {
+                    if (sim.time >= t) {
+                        clearInterval(watch);
+                        sim.pause();
+                    }
+                }, 5);
+            }""",
+            seconds,
+        )
+        self._level()
 
     def until(self, seconds: float) -> None:
         """Wait for the simulation's clock, not for the wall's; a dialog ends it."""

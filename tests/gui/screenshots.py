@@ -14,20 +14,19 @@ import opened
 from PIL import Image
 
 FIGURES = Path(__file__).parents[2] / "docs" / "figures"
-SECONDS = {"online_readout": 8.0}  # from its first error on; 6 for all others
+SECONDS = {"online_readout": 9.5}  # it learns; 6 for all others
 COLOURS = 128  # in a picture: enough for lines on white, a third of the size
 
 
 def main(models) -> None:
-    """Play, wait for the simulation's clock, pause, take the picture."""
+    """Play until the simulation's clock says so, take the picture."""
     if problem := opened.missing():
         sys.exit(problem)
     with opened.serving() as server, opened.chromium() as browser:
         for model in models or opened.MODELS:
             page = opened.Opened(browser, server, model)
             page.play()
-            page.until(SECONDS.get(model, 6.0))
-            page.pause()
+            page.pause_at(SECONDS.get(model, 6.0))
             path = FIGURES / f"gallery_{model}.png"
             with Image.open(io.BytesIO(page.page.screenshot())) as picture:
                 picture.convert("RGB").quantize(COLOURS).save(path, optimize=True)
