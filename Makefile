@@ -16,8 +16,8 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-in
 COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 	--custom-compile-command "make lock" pyproject.toml --python-version 3.11
 
-.PHONY: help run test test-nengo test-train reproduce reproduce-train learned bench lint \
-	notebooks executed docs pages lock clean
+.PHONY: help run test test-nengo test-train test-gui reproduce reproduce-train learned \
+	bench lint notebooks executed docs pages lock clean
 .DEFAULT_GOAL := help
 
 # What `lmu-spiking reproduce` knows; the LSTM of capacity needs LOCK=locks/full.txt.
@@ -33,8 +33,8 @@ TRAINED := tests/training tests/loihi tests/test_cli_train.py tests/test_cli_dep
 	$(wildcard tests/studies/test_reproduce_psmnist.py)
 
 # Many test processes with one thread each, not the other way round.
-test test-nengo test-train reproduce executed pages: export OMP_NUM_THREADS = 1
-test test-nengo test-train reproduce executed pages: export OPENBLAS_NUM_THREADS = 1
+test test-nengo test-train test-gui reproduce executed pages: export OMP_NUM_THREADS = 1
+test test-nengo test-train test-gui reproduce executed pages: export OPENBLAS_NUM_THREADS = 1
 test-train: export TF_NUM_INTRAOP_THREADS = 1
 test-train: export TF_NUM_INTEROP_THREADS = 1
 
@@ -53,6 +53,9 @@ test-nengo: $(INSTALLED) ## Nengo's own tests on the compiled simulator (two min
 test-train: ## the tests with TensorFlow and NengoLoihi (Python 3.11) in .venv-full
 	$(MAKE) --no-print-directory test $(FULL) \
 		TESTS="$(TRAINED)"
+
+test-gui: $(INSTALLED) ## the gallery in NengoGUI and a real browser (a minute; needs Chromium)
+	LMU_SPIKING_BROWSER=1 $(VENV)/bin/pytest -m gui -n 0 tests/gui
 
 reproduce: $(INSTALLED) ## published figures, spike noise and the error law again (hours)
 	$(VENV)/bin/pytest -m slow -n 2
@@ -111,7 +114,7 @@ pages: $(INSTALLED)
 
 lock: ## resolve the locks again (needs uv; FLAGS=--upgrade renews every pin)
 	$(UV) $(COMPILE) $(FLAGS) --universal -o locks/base.txt \
-		--extra data --extra dask --extra nir --extra dev
+		--extra data --extra dask --extra nir --extra gui --extra dev
 	$(UV) $(COMPILE) $(FLAGS) -o locks/full.txt --extra all --extra docs --extra dev
 
 clean: ## remove .venv and caches, never results
