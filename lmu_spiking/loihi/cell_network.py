@@ -4,6 +4,7 @@ import nengo
 
 from lmu_spiking.loihi.cell import CellLayout
 from lmu_spiking.loihi.memory import ChipMemory, widened
+from lmu_spiking.loihi.upstream import nengo_loihi
 from lmu_spiking.networks.driven import driven
 
 
@@ -61,9 +62,8 @@ class ChipCell(nengo.Network):
             self.spikes = nengo.Probe(self.units.neurons, label="unit spikes")
 
     def _place(self) -> None:
-        import nengo_loihi
-
+        loihi = nengo_loihi()
         shape = (self.layout.units.block,), (len(self.layout.units.unit),)
         for network in nengo.Network.context:
-            nengo_loihi.add_params(network)
-            network.config[self.units].block_shape = nengo_loihi.BlockShape(*shape)
+            loihi.add_params(network)
+            network.config[self.units].block_shape = loihi.BlockShape(*shape)

@@ -10,6 +10,7 @@ from lmu_spiking.loihi.entry import sizes
 from lmu_spiking.loihi.layout import Layout
 from lmu_spiking.loihi.pulses import Pulses
 from lmu_spiking.loihi.relayed import RelayedLayout, Stage
+from lmu_spiking.loihi.upstream import nengo_loihi
 from lmu_spiking.networks.driven import driven
 
 
@@ -158,14 +159,13 @@ def widened(inputs: np.ndarray, width: int) -> np.ndarray:
 
 def _place(pulses: nengo.Ensemble, blocks: dict) -> None:
     """So many neurons of each ensemble on a core; the pulses on the host."""
-    import nengo_loihi
-
+    loihi = nengo_loihi()
     # NengoLoihi asks the outermost network for one, the innermost for the other
     for network in nengo.Network.context:
-        nengo_loihi.add_params(network)
+        loihi.add_params(network)
         network.config[pulses].on_chip = False
         for ens, block in blocks.items():
-            shape = nengo_loihi.BlockShape((block,), (ens.n_neurons,))
+            shape = loihi.BlockShape((block,), (ens.n_neurons,))
             network.config[ens].block_shape = shape
 
 

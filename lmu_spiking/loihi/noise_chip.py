@@ -9,8 +9,9 @@ import nengo
 import numpy as np
 from nengo.dists import Choice, Distribution
 
-from lmu_spiking.errors import MissingPackageError, ValidationError
+from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.noise import KEPT, NoisyRectifiedLinear
+from lmu_spiking.loihi.upstream import nengo_loihi
 
 # What nengo-loihi's chip does with compartment noise (emulator/interface.py NoiseState,
 # builder/discretize.py discretize_compartment and discretize_synapse, version 1.1.0).
@@ -26,7 +27,7 @@ def register() -> None:
 
     The table of builders is how nengo-loihi is extended; nothing in it is replaced.
     """
-    Builder = _nengo_loihi().builder.builder.Builder
+    Builder = nengo_loihi().builder.builder.Builder
     if NoisyRectifiedLinear not in Builder.builders:
         Builder.register(NoisyRectifiedLinear)(_build)
 
@@ -104,7 +105,7 @@ def chip_lowpass(tau: float, dt: float = 0.001) -> tuple[float, float]:
         Sum over steps of the current of one spike of 2^21 by nengo-loihi's formula,
         which scales weights by it.  Rounding makes it less than ``1 / (1 - a)``.
     """
-    magnitude = _nengo_loihi().builder.discretize.decay_magnitude
+    magnitude = nengo_loihi().builder.discretize.decay_magnitude
     decay = np.float32(1.0 if tau == 0 else -np.expm1(-dt / tau))
     whole = np.clip(np.round(decay * 4095 - 1), 0, 4095)
     area = float(magnitude(np.array([whole]), x0=2**21, offset=1)[0])
@@ -171,7 +172,7 @@ def anchor(
 def on_host(ensemble: nengo.Ensemble) -> None:
     """Keep an ensemble of the network that is being made off the chip."""
     for network in nengo.Network.context:
-        _nengo_loihi().add_params(network)
+        nengo_loihi().add_params(network)
         network.config[ensemble].on_chip = False
 
 
@@ -221,11 +222,3 @@ def check_noise(sim, tolerance: float = 0.01) -> None:
                 "times the noise it should have, so rates are as much too low",
                 "call anchor(ensemble, tau, largest=...) with the largest weight",
             )
-
-
-def _nengo_loihi():
-    try:
-        import nengo_loihi
-    except ImportError:
-        raise MissingPackageError("nengo-loihi", "loihi") from None
-    return nengo_loihi

@@ -11,8 +11,6 @@ Each step down costs something: from core to simreal the chip's structure, from 
 to emulator its integers.  What a rung cannot run is refused before it is built.
 """
 
-import importlib.util
-import os
 import platform
 import time
 import warnings
@@ -29,7 +27,6 @@ from nengo.cache import NoDecoderCache
 from nengo.connection import LearningRule
 
 from lmu_spiking.errors import (
-    MissingPackageError,
     ValidationError,
     check_positive,
     check_seed,
@@ -48,6 +45,7 @@ from lmu_spiking.loihi.advice import (
 )
 from lmu_spiking.loihi.counts import Counts, count_chip, count_core, listen_to_host
 from lmu_spiking.loihi.noise_chip import check_noise, has_noisy, register
+from lmu_spiking.loihi.upstream import nengo_loihi
 
 CHUNK = 100  # steps between two looks at the user
 OPTIONS = ("n_chips", "snip_max_spikes_per_step", "allocator")  # of a board
@@ -202,33 +200,6 @@ def run_on(
     needed = ("nengo-loihi", "nxsdk") if target is Target.BOARD else ("nengo-loihi",)
     times = built - start, ran - built
     return _run(target, dt, steps, data, counts, advise(heard), times, needed)
-
-
-def nengo_loihi():
-    """NengoLoihi, which says nothing of versions that our own tests cover.
-
-    Raises
-    ------
-    MissingPackageError
-        If it is not installed.
-    ValidationError
-        If numpy is too new for it.
-    """
-    if importlib.util.find_spec("nengo_loihi") is None:
-        raise MissingPackageError("nengo-loihi", "loihi")
-    if int(np.__version__.split(".")[0]) >= 2:
-        raise ValidationError(
-            "numpy.__version__",
-            np.__version__,
-            "is too new for nengo-loihi 1.1, which asks numpy for what numpy 2 refuses",
-            "run: pip install 'lmu_spiking[loihi]', which brings numpy 1, with Python "
-            "3.11 or 3.12",
-        )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it imports TensorFlow if there
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "This version of")
-        import nengo_loihi
-    return nengo_loihi
 
 
 # -- the rungs -----------------------------------------------------------------------
