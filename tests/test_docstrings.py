@@ -1,4 +1,4 @@
-"""The examples of docstrings, which the reference shows, run and print what they say."""
+"""The examples of docstrings, which the reference shows, run as they say."""
 
 import doctest
 import importlib
