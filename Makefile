@@ -54,7 +54,7 @@ test-train: ## the tests with TensorFlow and NengoLoihi (Python 3.11) in .venv-f
 	$(MAKE) --no-print-directory test $(FULL) \
 		TESTS="$(TRAINED)"
 
-test-gui: $(INSTALLED) ## the gallery in NengoGUI and a real browser (a minute; needs Chromium)
+test-gui: $(INSTALLED) ## the gallery in NengoGUI, in Chromium (a minute)
 	LMU_SPIKING_BROWSER=1 $(VENV)/bin/pytest -m gui -n 0 tests/gui
 
 reproduce: $(INSTALLED) ## published figures, spike noise and the error law again (hours)

@@ -174,7 +174,8 @@ class Opened:
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._console)
-        self.page.goto(server.url(filename=f"{model}.py"))
+        # with NengoDL installed, NengoGUI imports TensorFlow before the first page
+        self.page.goto(server.url(filename=f"{model}.py"), timeout=4 * PATIENCE)
         self.page.wait_for_function("() => typeof sim != 'undefined'")
 
     def _console(self, message) -> None:
