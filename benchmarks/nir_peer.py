@@ -30,6 +30,7 @@ from pathlib import Path
 import nengo
 import numpy as np
 
+import lmu_spiking
 from lmu_spiking import LDN, LegendreMemory, radii_from, to_nir, white_noise
 from lmu_spiking.nir import PromptLIF, tonic
 
@@ -247,8 +248,8 @@ def main() -> int:
 
 
 def _write(rows: list[dict], seeds: list[int]) -> None:
-    versions = {}
-    for name in ("lmu_spiking", *PACKAGES):
+    versions = {"lmu_spiking": lmu_spiking.__version__}
+    for name in PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
