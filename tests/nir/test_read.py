@@ -224,7 +224,7 @@ def test_nodes_that_are_not_built(nodes, match):
 def test_nodes_that_are_not_complete():
     graph = chain(lif())
     graph.nodes["n0"].tau = "fast"
-    with pytest.raises(ValidationError, match="n0.*not complete"):
+    with pytest.raises(ValidationError, match=r"n0.*not complete"):
         from_nir(graph)
 
 
