@@ -1,6 +1,7 @@
 """A memory in other simulators, by way of NIR: their error beside ours.
 
-    pip install torch norse sinabs nirtorch
+    pip install torch nirtorch
+    pip install --no-deps norse sinabs pbr   # they ask for an older nir and a chip's
     python benchmarks/nir_peer.py
 
 A memory of integrate-and-fire neurons (order 6, theta .5 s, tau .1 s, dt 1 ms), white
@@ -37,7 +38,7 @@ from lmu_spiking.nir import PromptLIF, tonic
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("norse", "sinabs", "nirtorch", "torch", "nir", "nengo", "numpy")
 PEERS = ("norse", "sinabs")
-INSTALL = "pip install torch norse sinabs nirtorch"
+INSTALL = "pip install torch nirtorch; pip install --no-deps norse sinabs pbr"
 DT, TAU, THETA, DURATION, SEED = 0.001, 0.1, 0.5, 6.0, 7400
 BAND, RMS, BAR, REST = 2.0, 0.5, 0.1, 1.0
 

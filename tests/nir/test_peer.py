@@ -32,4 +32,4 @@ def test_what_to_install_is_said(monkeypatch, capsys):
     monkeypatch.setattr(module, "missing", lambda peer: [peer])
     monkeypatch.setattr("sys.argv", ["nir_peer.py"])
     assert module.main() == 2
-    assert "pip install torch norse sinabs nirtorch" in capsys.readouterr().err
+    assert "pip install --no-deps norse sinabs" in capsys.readouterr().err
