@@ -1,6 +1,7 @@
 """A memory in other simulators, by way of NIR: their error beside ours.
 
-    pip install torch norse sinabs nirtorch
+    pip install torch nirtorch
+    pip install --no-deps norse sinabs pbr   # they ask for an older nir and a chip's
     python benchmarks/nir_peer.py
 
 A memory of integrate-and-fire neurons (order 6, theta .5 s, tau .1 s, dt 1 ms), white
@@ -30,13 +31,14 @@ from pathlib import Path
 import nengo
 import numpy as np
 
+import lmu_spiking
 from lmu_spiking import LDN, LegendreMemory, radii_from, to_nir, white_noise
 from lmu_spiking.nir import PromptLIF, tonic
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("norse", "sinabs", "nirtorch", "torch", "nir", "nengo", "numpy")
 PEERS = ("norse", "sinabs")
-INSTALL = "pip install torch norse sinabs nirtorch"
+INSTALL = "pip install torch nirtorch; pip install --no-deps norse sinabs pbr"
 DT, TAU, THETA, DURATION, SEED = 0.001, 0.1, 0.5, 6.0, 7400
 BAND, RMS, BAR, REST = 2.0, 0.5, 0.1, 1.0
 
@@ -247,8 +249,8 @@ def main() -> int:
 
 
 def _write(rows: list[dict], seeds: list[int]) -> None:
-    versions = {}
-    for name in ("lmu_spiking", *PACKAGES):
+    versions = {"lmu_spiking": lmu_spiking.__version__}
+    for name in PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -83,6 +83,7 @@ def to_nir(
     Parameters
     ----------
     source : LegendreMemory, MemorySpec, LMUNetwork, LMUCell or Conversion
+        Of a memory the state is drawn, not the outputs that were added to it.
     path : str or Path, optional
         Where to write it, too (HDF5, whole or not at all).
     neurons : {"if", "tonic", "none"}, optional
@@ -93,8 +94,7 @@ def to_nir(
         Hidden units integrate and fire at their own rates with any of them.
     steps : {"exact", "euler", "continuous"}
         How the reader steps a leak: with ``exp(-dt/tau)`` (sinabs), with ``1 - dt/tau``
-        (Norse, snnTorch, SpikingJelly), or as differential equations, for which no
-        step is assumed.
+        (Norse), or as differential equations, for which no step is assumed.
     drawing : {"state", "neurons"}
         With the state as a node of leaky integrators, or with neurons that filter
         their own currents.
@@ -293,10 +293,8 @@ def _check_cells(source, cells) -> None:
 
 
 def _about(clock: Clock, choice, drawing: str) -> dict:
-    from lmu_spiking import __version__
-
     return {
-        "lmu_spiking": __version__,
+        "drawn_by": "lmu_spiking",
         "dt": clock.dt,
         "steps": clock.steps,
         "spike": "1 for one step" if clock.discrete else "a Dirac impulse",

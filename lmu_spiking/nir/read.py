@@ -185,6 +185,11 @@ def _parts(nodes, clock: Clock, choice: str | None) -> dict[str, Part]:
             raise ValidationError(
                 f"from_nir.{name}", type(node).__name__, str(error)
             ) from None
+        except (TypeError, ValueError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise ValidationError(
+                f"from_nir.{name}", type(node).__name__, f"is not complete ({reason})"
+            ) from None
     return parts
 
 

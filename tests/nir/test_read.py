@@ -221,6 +221,13 @@ def test_nodes_that_are_not_built(nodes, match):
     assert "\n" not in str(caught.value)
 
 
+def test_nodes_that_are_not_complete():
+    graph = chain(lif())
+    graph.nodes["n0"].tau = "fast"
+    with pytest.raises(ValidationError, match=r"n0.*not complete"):
+        from_nir(graph)
+
+
 def test_time_constants_of_one_node_differ():
     many = {name: np.ones(2) for name in ("r", "v_leak", "v_threshold")}
     graph = chain(nir.LIF(tau=np.array([0.02, 0.03]), **many))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lmu_spiking import (
     LegendreMemory,
+    LMUCell,
     LMUNetwork,
     LMUParams,
     MappingError,
@@ -205,3 +206,14 @@ def test_conversions_keep_their_mean(neurons):
     rates = LMUNetwork(params, dt=DT, presentation=0.01, add_to_container=False)
     exact = run(rates, rates.output, np.repeat(x[0], 10, axis=0))
     assert np.abs(y - exact)[20:].max() < 0.05 * np.abs(exact).max()
+
+
+def test_a_cell_alone_reads_its_hidden_units():
+    params = LMUParams.draw(1, 2, [CELL | {"connections": "", "activation": "relu"}])
+    with nengo.Network(add_to_container=False):
+        made = LMUCell(params.cells[0], add_to_container=False)
+    u = signal(200)
+    x = run(made, made.hidden, u)
+    rebuilt = from_nir(to_nir(made))
+    assert rebuilt.output.size_out == 8
+    assert np.abs(x - run(rebuilt, rebuilt.output, u)).max() < BOUND
