@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated
 
 import typer
@@ -103,6 +104,7 @@ def simulator(
         print()
         print_table(title, header, lines)
     print()
-    for line in table.reasons(rows):
-        print(line)
+    for line in "\n".join(table.reasons(rows)).splitlines():
+        as_typed = line.startswith("  ")  # a command
+        print(line if as_typed else fill(line, 80, subsequent_indent="  "))
     print(files["simulator.json"])

@@ -134,7 +134,7 @@ def _commands(extras: dict) -> list[str]:
 
 
 def _pip(extras: list[str]) -> str:
-    """The command for this environment, also where ours is a copy not installed."""
+    """The command for this environment, also where ours is a copy, not installed."""
     what = f"lmu_spiking[{','.join(extras)}]"
     if _version("lmu_spiking") is None:
         folder = Path(__file__).resolve().parents[2]

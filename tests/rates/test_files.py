@@ -223,7 +223,7 @@ def test_an_archive_of_pickles_is_not_opened(tmp_path):
             return os.mkdir, (str(tmp_path / "sprung"),)
 
     np.savez(tmp_path / "trap.npz", header=np.array([Trap()], dtype=object))
-    refused(tmp_path / "trap.npz", "Object arrays cannot be loaded")
+    refused(tmp_path / "trap.npz", "is not a parameter file")
     assert not (tmp_path / "sprung").exists()
 
 
