@@ -127,6 +127,7 @@ def run_line(words: list[str]) -> None:
         "python": script,
         "pip": extra,
         "nengo": lambda names: exists(names[-1]),
+        "jupyter": lambda names: exists(names[-1]),
         "pytest": lambda names: None,
     }
     assert command in known, f"no way to check {' '.join(words)}"
