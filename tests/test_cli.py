@@ -90,6 +90,7 @@ def test_run_prints_a_table(shell, tmp_path):
     assert f"{row['noise_nrmse']:.4f}" in out
     assert f"{row['predicted_noise_nrmse']:.4f}" in out
     assert f"{row['spikes']:,}" in out
+    assert max(len(line) for line in out.splitlines() if "run.png" not in line) <= 80
     assert str(tmp_path / "a" / "b" / "run.png") in out
 
 

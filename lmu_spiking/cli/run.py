@@ -116,5 +116,5 @@ def _advice(row: dict) -> str:
         return (
             "Most of the error is the order's: a higher --order, or a shorter --theta."
         )
-    remedy = "" if row["tuning"] == "optimal" else " --tuning optimal or"
-    return f"Most of the error is the spikes', which{remedy} more --neurons lower."
+    remedy = "" if row["tuning"] == "optimal" else "--tuning optimal or "
+    return f"Most of the error is the spikes': {remedy}more --neurons lower it."
