@@ -108,7 +108,7 @@ def lines_of(code: str) -> list[list[str]]:
     words.whitespace, words.whitespace_split = " \t\r", True
     commands = [[]]
     for word in words:
-        if set(word) <= set("\n;&|"):
+        if word != "|" and set(word) <= set("\n;&|"):
             commands.append([])
         else:
             commands[-1].append(word)
@@ -121,6 +121,8 @@ def run_line(words: list[str]) -> None:
     command, *rest = words
     if command in AROUND:
         return
+    if {"|", ">"} & set(words):
+        return piped(words)
     known = {
         "lmu-spiking": ours,
         "make": target,
@@ -132,6 +134,16 @@ def run_line(words: list[str]) -> None:
     }
     assert command in known, f"no way to check {' '.join(words)}"
     known[command](rest)
+
+
+def piped(words: list[str]) -> None:
+    """Commands whose output goes on, in a shell that has ours and this Python."""
+    line = " ".join(w if w in "|>" else shlex.quote(w) for w in words)
+    here = shlex.quote(sys.executable)
+    ours = (
+        f'lmu-spiking() {{ {here} -m lmu_spiking "$@"; }}; python() {{ {here} "$@"; }}'
+    )
+    subprocess.run(["bash", "-eo", "pipefail", "-c", f"{ours}\n{line}"], check=True)
 
 
 def ours(words: list[str]) -> None:
