@@ -36,6 +36,7 @@ exclude_patterns = ["_build", "_templates", "**/.ipynb_checkpoints"]
 # Notebooks arrive executed (`make notebooks`), so that they run once, side by side.
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # outputs have equations too
 nb_output_stderr = "remove"  # kernels that are compiled once say so
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
