@@ -1,3 +1,4 @@
+import importlib.util
 import json
 
 import pytest
@@ -131,9 +132,9 @@ def test_mistakes_are_one_line(shell, arguments, says):
 
 
 def test_without_nengo_loihi_it_says_what_to_install(shell, monkeypatch):
-    real = target.importlib.util.find_spec
+    real = importlib.util.find_spec
     monkeypatch.setattr(
-        target.importlib.util,
+        importlib.util,
         "find_spec",
         lambda name, *rest: None if name == "nengo_loihi" else real(name, *rest),
     )
