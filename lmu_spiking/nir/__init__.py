@@ -10,8 +10,8 @@ References
 """
 
 from lmu_spiking.nir.draw import to_nir
-from lmu_spiking.nir.lif import PromptLIF
-from lmu_spiking.nir.limits import tonic
+from lmu_spiking.nir.lif import PromptLIF, SignedIF
 from lmu_spiking.nir.read import NIRNetwork, from_nir
+from lmu_spiking.nir.tonic import tonic
 
-__all__ = ["NIRNetwork", "PromptLIF", "from_nir", "to_nir", "tonic"]
+__all__ = ["NIRNetwork", "PromptLIF", "SignedIF", "from_nir", "to_nir", "tonic"]

@@ -10,10 +10,10 @@ from lmu_spiking.nir.limits import (
     KINDS,
     check_size,
     kind_of,
-    tonic_population,
     warn_of,
 )
 from lmu_spiking.nir.parts import Cells
+from lmu_spiking.nir.tonic import tonic_population
 from lmu_spiking.population import Population
 
 
@@ -34,9 +34,9 @@ def memory_cells(memory, choice: str | None) -> Cells:
     E[np.arange(m), of] = p.gain * p.encoders / p.radii[of]
     D[of, np.arange(m)] = p.decoders
     as_own = kind == KINDS.get(type(own.neurons)) and population is own
-    return Cells(
-        kind, E, p.bias, D, *_taus(p.neurons), memory.noise_seed if as_own else None
-    )
+    seed = memory.noise_seed if as_own else None
+    floor = float(getattr(p.neurons, "min_voltage", 0.0))
+    return Cells(kind, E, p.bias, D, *_taus(p.neurons), seed, floor)
 
 
 def unit_cells(cell, choice: str | None) -> Cells | None:
@@ -60,7 +60,8 @@ def unit_cells(cell, choice: str | None) -> Cells | None:
     gain = np.asarray(ensemble.gain)[of]
     bias = np.asarray(ensemble.bias)[of]
     warn_of(kind, neurons, gain, bias, units=True)
-    return Cells(kind, gain[:, None] * E[of], bias, D[:, of])
+    seed = ensemble.seed if kind == KINDS.get(type(neurons)) else None
+    return Cells(kind, gain[:, None] * E[of], bias, D[:, of], seed=seed)
 
 
 def _weights(cell, ensemble) -> tuple[np.ndarray, np.ndarray]:

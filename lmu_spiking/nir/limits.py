@@ -1,20 +1,14 @@
-"""What NIR cannot say, and the neurons that lose least by it."""
+"""What NIR cannot say: a list, warnings, refusals."""
 
 import warnings
 
 import nengo
 import numpy as np
-from nengo.dists import Uniform
 
-from lmu_spiking.errors import ValidationError, check_positive
-from lmu_spiking.nir.lif import PromptLIF
-from lmu_spiking.population import Population, build_population
-from lmu_spiking.tuning import Tuning, is_rectified_linear, statistics
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.nir.lif import PromptLIF, SignedIF
+from lmu_spiking.tuning import is_rectified_linear, statistics
 
-# Intercepts of tonic neurons, in radii: none is driven below 0 within the radius, and
-# half of them not within 1.25 of it.
-TONIC = (-1.5, -1.0)
-SPREAD = (2 / 3, 4 / 3)  # of their rates: alike, they would fire all at once
 MOST = 50_000_000  # entries of one matrix, 400 MB
 
 SAYS_NOT = (
@@ -25,7 +19,8 @@ SAYS_NOT = (
     "the window theta: it is in the weights alone",
     "how a voltage is reset: these neurons keep what exceeds the threshold "
     "(reset by subtraction)",
-    "a floor: here no voltage falls below 0",
+    "a floor: here neurons without a leak do not integrate a current below 0 (the "
+    "voltage holds), and the voltage of leaky ones stops at 0 (see min_voltage)",
     "initial voltages: here they are drawn from 0 to 1",
     "a refractory time",
     "Poisson or other random spikes, and neurons that do not spike (rates)",
@@ -35,48 +30,11 @@ SAYS_NOT = (
 KINDS = {
     nengo.RectifiedLinear: "rate",
     nengo.SpikingRectifiedLinear: "if",
+    SignedIF: "if",
     nengo.LIFRate: "rate-lif",
     nengo.LIF: "lif",
     PromptLIF: "prompt-lif",
 }
-
-
-def tonic(max_rate: float = 300.0) -> Tuning:
-    """Curves of neurons that fire at all values within the radius.
-
-    Their currents never fall below 0, so that they need no floor: what NIR can say of
-    them is all there is.  Rates spread over 2/3 to 4/3 of ``max_rate`` at the radius.
-
-    Parameters
-    ----------
-    max_rate : float
-        Mean rate at the radius, Hz; half of it at 0.
-
-    Examples
-    --------
-    >>> tonic(300).kind
-    'drawn'
-    """
-    max_rate = check_positive("tonic.max_rate", max_rate, "Hz")
-    rates = Uniform(SPREAD[0] * max_rate, SPREAD[1] * max_rate)
-    return Tuning("drawn", rates, Uniform(*TONIC))
-
-
-def tonic_population(memory) -> Population:
-    """As many tonic neurons on the same coordinates and radii, from the same seed."""
-    p = memory.population
-    counts = np.bincount(p.dimension, weights=p.per_unit, minlength=p.order)
-    rate = p.tuning.max_rates
-    rate = rate if isinstance(rate, float) else 300.0
-    check_size(p.n_neurons, p.order)
-    return build_population(
-        counts.astype(int),
-        p.radii,
-        neurons="if",
-        tuning=tonic(rate),
-        averaging=memory.ldn.theta,
-        rng=np.random.RandomState(memory.tuning_seed),
-    )
 
 
 def kind_of(neurons, choice: str | None, ceiling=np.inf) -> str:
@@ -91,12 +49,13 @@ def kind_of(neurons, choice: str | None, ceiling=np.inf) -> str:
                 "use neurons='tonic', which draws others",
             )
         own = "if"
-    if own is None and statistics(neurons) in ("poisson", "stochastic", "regular"):
+    if own is None and hasattr(neurons, "base_type"):
+        others = "'tonic' (or 'if')" if is_rectified_linear(neurons) else "'tonic'"
         raise ValidationError(
             "to_nir.neurons",
             statistics(neurons),
             "spikes cannot be said in NIR, whose neurons integrate and fire",
-            "use neurons='tonic' (or 'if'): the mean stays the same; lost is the "
+            f"use neurons={others}: the mean stays the same; lost is the "
             "spikes' noise, and with it the error that predict() states",
         )
     if own is None:
@@ -104,7 +63,14 @@ def kind_of(neurons, choice: str | None, ceiling=np.inf) -> str:
             "to_nir.neurons",
             type(neurons).__name__,
             "cannot be said in NIR",
-            "use neuron types rate, if or lif",
+            "use neuron types rate, if or lif, or neurons='tonic', which draws others",
+        )
+    if type(neurons) in KINDS and neurons.initial_state:
+        raise ValidationError(
+            "to_nir.neurons",
+            type(neurons).__name__,
+            "has first voltages of its own (initial_state), which NIR cannot say",
+            "leave initial_state out",
         )
     if np.isfinite(ceiling).any():
         raise ValidationError(
@@ -137,14 +103,20 @@ def warn_of(kind: str, neurons, gain, bias, units: bool = False) -> None:
             f"the refractory time of {neurons.tau_ref:g} s: another simulator fires "
             "faster (lmu_spiking.nir.PromptLIF has none)"
         )
+    floor = getattr(neurons, "min_voltage", 0.0)
     if units:
         lost.append(
-            "a floor: the voltages of hidden units that are silent stop at 0 only here"
+            "a floor: only here silent hidden units do not integrate currents below 0"
         )
-    elif silent:
+    elif silent and floor > -np.inf:
+        here = (
+            f"their voltages stop at {floor:g}"
+            if kind.endswith("lif")
+            else "these currents are not integrated"
+        )
         lost.append(
             f"a floor: {silent} of {len(gain)} neurons are driven below 0 within "
-            "their radius, and stop at 0 only here (neurons='tonic' needs none)"
+            f"their radius, and only here {here} (neurons='tonic' needs none)"
         )
     if lost:
         text = f"to_nir: NIR cannot say {'; '.join(lost)}"

@@ -67,10 +67,17 @@ class Clock:
             return tau
         return -self.dt / np.expm1(-self.dt / tau)
 
-    def meant(self, tau):
+    def meant(self, tau, name: str = "tau"):
         """The inverse: seconds, from the graph's."""
         if self.steps != "euler":
             return tau
+        if np.min(tau) <= self.dt:
+            raise ValidationError(
+                name,
+                float(np.min(tau)),
+                f"must be longer than the step of {self.dt:g} s for steps='euler'",
+                "draw the graph with steps='exact'",
+            )
         return -self.dt / np.log1p(-self.dt / np.asarray(tau))
 
     def kept(self, tau: float) -> float:
@@ -93,6 +100,8 @@ class Cells:
         Seconds, of LIF neurons.
     seed : int or None
         Of their first voltages.
+    min_voltage : float
+        Where voltages stop: 0, or less for LIF neurons; ``-inf`` for no floor.
     """
 
     kind: str
@@ -102,6 +111,7 @@ class Cells:
     tau_rc: float = 0.0
     tau_ref: float = 0.0
     seed: int | None = None
+    min_voltage: float = 0.0
 
     @property
     def leaks(self) -> bool:
@@ -141,6 +151,8 @@ def neuron_nodes(nir, cells: Cells, clock: Clock, synapse: float | None = None):
         noted["tau_ref"] = cells.tau_ref
     if cells.seed is not None:
         noted["seed"] = cells.seed
+    if not cells.kind.startswith("rate"):
+        noted["min_voltage"] = cells.min_voltage
     unit = clock.dt if clock.discrete else 1.0  # what a current is counted in
     tau = clock.written(cells.tau_rc) if cells.leaks else INTEGRATES
     rest: dict[str, Any] = {"v_threshold": ones, "v_reset": 0 * ones}

@@ -6,10 +6,13 @@ from typing import Any
 import nengo
 import numpy as np
 
-from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.errors import ValidationError, check_positive, check_seed
 from lmu_spiking.networks.shared import place
-from lmu_spiking.nir.build import BUILDERS, Part, build, late_edges
+from lmu_spiking.nir.arrays import noted, number
+from lmu_spiking.nir.build import Part, build
 from lmu_spiking.nir.files import read
+from lmu_spiking.nir.loops import late_edges
+from lmu_spiking.nir.nodes import BUILDERS
 from lmu_spiking.nir.parts import STEPS, Clock, package
 from lmu_spiking.nir.remap import remapped
 
@@ -53,8 +56,9 @@ def from_nir(
 
     A graph of ours gives the network it was drawn from: the same state, to rounding,
     and the same spikes where its neurons' seed is in it.  Other graphs are built node
-    by node: leaks are stepped exactly, a spike is 1 for one step, neurons are reset by
-    subtraction, and a loop without a leak gets one step of delay.
+    by node: leaks are stepped exactly, a spike is 1 for one step, neurons begin at 0,
+    have no floor and are reset by subtraction, and of a loop without a leak one edge
+    takes a step: walked from the Input, by name, the one that returns.
 
     Parameters
     ----------
@@ -95,11 +99,13 @@ def from_nir(
         raise ValidationError(
             "from_nir.neurons", neurons, "is unknown", "use 'rate' or 'spikes'"
         )
+    _check_options(label, seed, add_to_container)
     clock = _clock(source, dt)
     _check(source)
     nodes = remapped(source.nodes, clock)
     parts = _parts(nodes, clock, neurons)
-    for edge in source.edges:
+    edges = sorted(source.edges)  # a file keeps no order, and seeds follow it
+    for edge in edges:
         out, into = parts[edge[0]].size_out, parts[edge[1]].size_in
         if out != into:
             raise ValidationError(
@@ -108,9 +114,9 @@ def from_nir(
 
     network = NIRNetwork(label=label, seed=seed, add_to_container=False)
     with network:
-        built = {name: build(part) for name, part in parts.items()}
-        late = late_edges(nodes, source.edges)
-        for edge in source.edges:
+        built = {name: build(parts[name]) for name in sorted(parts)}
+        late = late_edges(parts, edges)
+        for edge in edges:
             sender, receiver = built[edge[0]], built[edge[1]]
             nengo.Connection(
                 sender.out, receiver.into, synapse=0 if edge in late else None
@@ -129,14 +135,14 @@ def from_nir(
 
 def _clock(graph, dt) -> Clock:
     """The step, and how leaks in the graph are meant."""
-    steps = graph.metadata.get("steps", "exact")
-    if steps not in STEPS:
+    steps = noted(graph).get("steps", "exact")
+    if not isinstance(steps, str) or steps not in STEPS:
         raise ValidationError(
             "from_nir.steps", steps, "is unknown", f"use one of {', '.join(STEPS)}"
         )
-    said = graph.metadata.get("dt")
+    said = noted(graph).get("dt")
     if said is not None:
-        said = check_positive("from_nir.metadata.dt", _number(said), "seconds")
+        said = check_positive("from_nir.metadata.dt", number(said), "seconds")
     if dt is not None:
         dt = check_positive("from_nir.dt", dt, "seconds")
         drawn = said is not None and steps != "continuous"
@@ -150,8 +156,23 @@ def _clock(graph, dt) -> Clock:
     return Clock(dt or said or DT, steps)
 
 
-def _number(value):
-    return value.item() if isinstance(value, np.generic) else value
+def _check_options(label, seed, add_to_container) -> None:
+    """What `nengo.Network` takes."""
+    if not isinstance(label, str | None):
+        raise ValidationError("from_nir.label", label, "must be a text or None")
+    if seed is not None:
+        check_seed("from_nir.seed", seed)
+    if not isinstance(add_to_container, bool | None):
+        raise ValidationError(
+            "from_nir.add_to_container", add_to_container, "must be True, False or None"
+        )
+    if add_to_container and not nengo.Network.context:
+        raise ValidationError(
+            "from_nir.add_to_container",
+            add_to_container,
+            "needs a network to add to",
+            "call from_nir in a `with nengo.Network():` block",
+        )
 
 
 def _check(graph) -> None:
@@ -165,14 +186,43 @@ def _check(graph) -> None:
                 f"is a {kind}, which is not built",
                 f"supported: {', '.join(BUILDERS)}",
             )
-    for kind in ("Input", "Output"):
-        _only(graph.nodes, kind)
     for edge in graph.edges:
         for name in edge:
             if name not in kinds:
                 raise ValidationError(
-                    "from_nir.source", name, "has an edge, but is no node of the graph"
+                    "from_nir.source",
+                    name,
+                    "has an edge, but is no node of the graph",
+                    "draw the node, or leave the edge out",
                 )
+    _check_reached(graph, kinds)
+    for kind in ("Input", "Output"):
+        _only(graph.nodes, kind)
+
+
+def _check_reached(graph, kinds) -> None:
+    """A ValidationError for a node to which no edge goes.
+
+    nir gives such a node an Input of its own, ``input_`` and its name.
+    """
+    inputs = [name for name, kind in kinds.items() if kind == "Input"]
+    for name, kind in kinds.items():
+        before = {a for a, b in graph.edges if b == name}
+        lonely = not before or (len(inputs) > 1 and before == {f"input_{name}"})
+        if lonely and kind == "Output":
+            raise ValidationError(
+                "from_nir.source",
+                name,
+                "is an Output to which no edge goes",
+                "draw an edge from the node that it reads",
+            )
+        if before and lonely and kinds[f"input_{name}"] == "Input":
+            raise ValidationError(
+                "from_nir.source",
+                name,
+                f"is a {kind} to which no edge goes, so nir gave it an Input",
+                "draw an edge to it, or leave it out",
+            )
 
 
 def _parts(nodes, clock: Clock, choice: str | None) -> dict[str, Part]:

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.linalg import expm
 
 from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.nir.arrays import matrix, noted, number
 from lmu_spiking.nir.parts import Clock
 
 
@@ -25,18 +26,36 @@ def remapped(nodes, clock: Clock) -> dict:
     if clock.discrete:
         return nodes
     for name, node in list(nodes.items()):
-        if node.metadata.get("role") != "recurrent":
+        role = noted(node).get("role")
+        if not isinstance(role, str) or role != "recurrent":
             continue
         into = name.removesuffix("recurrent") + "input_weights"
-        if into not in nodes or "tau" not in node.metadata:
+        linear = all(type(nodes.get(one)).__name__ == "Linear" for one in (name, into))
+        if not linear or "tau" not in noted(node):
             raise ValidationError(
                 "from_nir.source",
                 name,
-                f"is a loop without its {into} or tau",
+                f"is a loop that needs two Linear nodes, itself and {into}, and a tau",
                 "draw the graph anew with to_nir",
             )
-        tau = check_positive("from_nir.tau", float(node.metadata["tau"]), "seconds")
-        A, B = _held(node.weight, nodes[into].weight, tau, clock.dt)
+        tau = check_positive(
+            f"from_nir.{name}.metadata.tau", number(noted(node)["tau"]), "seconds"
+        )
+        weights = {}
+        for one in (name, into):
+            try:
+                weights[one] = matrix(nodes[one].weight)
+            except ValidationError as error:
+                raise ValidationError(f"from_nir.{one}", "Linear", str(error)) from None
+        A, B = weights[name], weights[into]
+        if not A.shape[0] == A.shape[1] == B.shape[0]:
+            raise ValidationError(
+                f"from_nir.{name}",
+                A.shape,
+                f"must be square, with the {B.shape[0]} rows of {into}",
+                "draw the graph anew with to_nir",
+            )
+        A, B = _held(A, B, tau, clock.dt)
         nodes[name] = replace(node, weight=A)
         nodes[into] = replace(nodes[into], weight=B)
     return nodes

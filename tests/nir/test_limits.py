@@ -40,6 +40,25 @@ def test_random_spikes_are_refused_and_the_way_out_named(kind):
     refused(f"{kind}.*neurons='tonic'.*noise", MemorySpec(neuron_type=kind))
 
 
+@pytest.mark.parametrize("kind", [nengo.AdaptiveLIF(), nengo.Izhikevich()])
+def test_other_neurons_are_refused_with_a_way_out_that_works(kind):
+    made = memory(kind, tuning="drawn")
+    refused(f"{type(kind).__name__}.*or neurons='tonic', which draws", made)
+    refused("if.*has not the rates", made, neurons="if")
+    assert "neurons" in to_nir(made, neurons="tonic").nodes
+
+
+def test_a_way_out_that_is_refused_is_not_named():
+    for kind, match in (("poisson", r"\(or 'if'\)"), ("poisson-lif", "'tonic': the")):
+        refused(f"neurons='tonic'.*{match}|{match}", MemorySpec(neuron_type=kind))
+
+
+def test_first_voltages_of_their_own_are_refused():
+    start = {"voltage": nengo.dists.Choice([0])}
+    neurons = nengo.LIF(initial_state=start)
+    refused("LIF.*initial_state.*leave", memory(neurons, tuning="drawn"))
+
+
 @pytest.mark.parametrize("options", [{}, {"neurons": "tonic"}])
 def test_tonic_neurons_lose_nothing(options, recwarn):
     to_nir(memory(tuning=tonic(300)), **options)

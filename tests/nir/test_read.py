@@ -13,6 +13,7 @@ from lmu_spiking import (
     from_nir,
     to_nir,
 )
+from lmu_spiking.nir.files import write
 
 nir = pytest.importorskip("nir")
 ONE, DT = np.ones(1), 0.001
@@ -47,6 +48,11 @@ def run(graph, value=1.0, steps=1000, **options):
 def lif(**changes):
     values = {"tau": 0.02 * ONE, "r": 2 * ONE, "v_leak": 0 * ONE}
     return nir.LIF(**(values | {"v_threshold": ONE} | changes))
+
+
+def noted(node, **metadata):
+    node.metadata = metadata
+    return node
 
 
 def test_a_leak_follows_its_equation():
@@ -118,6 +124,15 @@ def test_a_loop_without_a_leak_takes_a_step():
     assert run(recurrent).sum() > 9
 
 
+@pytest.mark.parametrize("tau", [1e-5, 1e-7, 1e-12])
+def test_a_leak_far_shorter_than_a_step_is_gone_after_one(tau):
+    """Nengo's own lowpass is not a number there."""
+    fast = nir.LI(tau=tau * ONE, r=2 * ONE, v_leak=0 * ONE)
+    assert np.array_equal(run(chain(fast), 0.5, steps=4)[:, 0], [0, 1, 1, 1])
+    around = run(chain(nir.Scale(scale=0.5 * ONE), fast, back=0), 1.0, steps=5)
+    assert np.array_equal(around[:, 0], [0, 1, 2, 3, 4])
+
+
 def test_networks_are_nengo_networks():
     graph = to_nir(MemorySpec(), neurons="none")
     with nengo.Network() as model:
@@ -157,6 +172,30 @@ def test_files_that_cannot_be_written_leave_what_was_there(tmp_path, monkeypatch
     monkeypatch.undo()
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_names_with_a_slash(tmp_path):
+    """HDF5 takes them for paths."""
+    path = tmp_path / "graph.nir"
+    for name in ("a/b", "a/b/c"):
+        named = {"in": nir.Input(ONE.astype(int)), name: nir.Scale(scale=ONE)}
+        named |= {"out": nir.Output(ONE.astype(int))}
+        graph = nir.NIRGraph(named, [("in", name), (name, "out")])
+        assert from_nir(graph).input.size_in == 1
+        nir.write(path, graph)
+        unreadable(path, f"the name '{name}' has a '/'.*rename")
+        path.unlink()
+        with pytest.raises(ValidationError, match=f"'{name}' has a '/'.*rename"):
+            write(graph, path)
+        assert not path.exists()
+
+
+def test_paths_that_no_file_has():
+    for path in ("a\0b", "", b"a"):
+        with pytest.raises(ValidationError, match="path of a file"):
+            to_nir(MemorySpec(), path, neurons="none")
+    with pytest.raises(ValidationError, match="path of a file"):
+        from_nir("a\0b")
 
 
 def unreadable(path, match):
@@ -204,10 +243,24 @@ CONV = nir.Conv1d(
         ([lif(v_threshold=0 * ONE)], "n0.*v_threshold.*positive"),
         ([lif(v_reset=0.5 * ONE)], "n0.*v_reset.*must be 0"),
         ([nir.Scale(scale=np.ones((2, 2)))], "must have one axis"),
-        ([nir.Scale(scale=np.nan * ONE)], "n0.*finite"),
-        ([nir.Delay(delay=0.0015 * ONE)], "n0.*whole number of steps"),
-        ([nir.Delay(delay=5000 * ONE)], "n0.*steps"),
+        ([lif(v_reset=0.5 * ONE)], "n0.*; count v_threshold and v_leak from v_reset"),
+        ([lif(tau=0 * ONE)], r"n0.*tau: 0\.0 must.*; use a Scale"),
+        ([nir.Scale(scale=np.nan * ONE)], r"n0.*scale: nan must be finite \(at 0\); "),
+        ([nir.Delay(delay=0.0015 * ONE)], "n0.*whole number of steps.*; round it"),
+        ([nir.Delay(delay=-0.002 * ONE)], "n0.*must not be negative; use 0"),
+        ([nir.Delay(delay=5000 * ONE)], "n0.*at most 1000 steps.*; use several"),
+        ([nir.Delay(delay=DT * np.arange(2))], "n0.*one for all.*; use several nodes"),
         ([nir.Linear(weight=np.ones((1, 2, 2)))], "must have one axis"),
+        ([nir.Linear(weight=np.array([[1, np.nan]]))], r"weight: nan .*\(at 0, 1\)"),
+        ([nir.Linear(weight=1j * np.eye(1))], r"weight.*are complex numbers"),
+        ([nir.Scale(scale=(1 + 0j) * ONE)], r"scale.*are complex numbers"),
+        ([noted(lif(), seed=-1)], "seed: -1 must be a whole number from 0"),
+        ([noted(lif(), seed=2**40)], "seed.*must be a whole number from 0"),
+        ([noted(lif(), seed="a")], "seed.*must be a whole number"),
+        ([noted(lif(), tau_ref=np.nan)], "tau_ref: nan must be seconds, 0 or more"),
+        ([noted(lif(), tau_ref=-1)], "tau_ref: -1 must be seconds, 0 or more"),
+        ([noted(lif(), min_voltage=1)], "min_voltage: 1 must be 0 or less"),
+        ([noted(nir.IF(ONE, ONE), min_voltage=-1)], r"min_voltage: -1.*0 or -inf"),
     ],
 )
 def test_nodes_that_are_not_built(nodes, match):
@@ -224,6 +277,9 @@ def test_nodes_that_are_not_built(nodes, match):
 def test_nodes_that_are_not_complete():
     graph = chain(lif())
     graph.nodes["n0"].tau = "fast"
+    with pytest.raises(ValidationError, match=r"n0.*'fast' are no numbers"):
+        from_nir(graph)
+    del graph.nodes["n0"].tau
     with pytest.raises(ValidationError, match=r"n0.*not complete"):
         from_nir(graph)
 
@@ -253,6 +309,12 @@ def test_sizes_that_do_not_fit():
         ({"dt": "1"}, "positive"),
         ({"neurons": "lif"}, "'rate' or 'spikes'"),
         ({"neurons": 3}, "'rate' or 'spikes'"),
+        ({"seed": "x"}, "seed: 'x' must be a whole number"),
+        ({"seed": 1.5}, "seed: 1.5 must be a whole number"),
+        ({"seed": -1}, "seed: -1 must be a whole number from 0"),
+        ({"label": 5}, "label: 5 must be a text"),
+        ({"add_to_container": 5}, "add_to_container: 5 must be True, False or None"),
+        ({"add_to_container": True}, "needs a network to add to"),
     ],
 )
 def test_arguments(options, match):
@@ -271,11 +333,80 @@ def test_what_is_no_graph():
         from_nir(nir.NIRGraph(named, edges))
 
 
-def test_metadata_that_is_wrong():
+def test_nodes_that_nothing_reaches():
+    """nir gives them an Input of their own, which is not what is wrong."""
+    named = {"in": nir.Input(ONE.astype(int)), "n": nir.Scale(scale=ONE)}
+    named["out"] = nir.Output(ONE.astype(int))
+    for edges, match in (
+        ([("in", "n")], "'out' is an Output to which no edge goes; draw an edge"),
+        ([("in", "out"), ("n", "out")], "'n' is a Scale to which no edge goes"),
+    ):
+        for check in (True, False):
+            graph = nir.NIRGraph(dict(named), list(edges), type_check=check)
+            if check or match.startswith("'out'"):
+                with pytest.raises(ValidationError, match=match):
+                    from_nir(graph)
+
+
+@pytest.mark.parametrize("steps", ["leapfrog", 3, ["exact"], np.array([1, 2])])
+def test_steps_that_are_unknown(steps):
     graph = to_nir(MemorySpec(), neurons="none")
-    graph.metadata["steps"] = "leapfrog"
-    with pytest.raises(ValidationError, match="leapfrog"):
+    graph.metadata["steps"] = steps
+    with pytest.raises(ValidationError, match=r"from_nir\.steps.*is unknown; use one"):
         from_nir(graph)
+
+
+@pytest.mark.parametrize(
+    ("node", "match"),
+    [
+        (nir.LI(tau=DT / 2 * ONE, r=ONE, v_leak=0 * ONE), r"tau: 0\.0005 must be long"),
+        (lif(tau=DT * ONE), r"tau: 0\.001 must be longer than the step"),
+        (
+            nir.CubaLIF(
+                tau_syn=DT / 2 * ONE,
+                tau_mem=0.02 * ONE,
+                r=ONE,
+                v_leak=0 * ONE,
+                v_threshold=ONE,
+            ),
+            r"tau_syn: 0\.0005 must be longer",
+        ),
+    ],
+)
+def test_leaks_too_fast_for_euler(node, match):
+    graph = chain(node)
+    graph.metadata["steps"] = "euler"
+    with pytest.raises(ValidationError, match=f"n0.*{match}.*; draw the graph"):
+        from_nir(graph)
+
+
+@pytest.mark.parametrize("via", ["object", "file"])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"tau": "abc"}, r"recurrent\.metadata\.tau: 'abc' must be a positive number"),
+        ({"tau": np.nan}, r"tau: nan must be a positive number"),
+        ({"role": "recurrent", "on": "state"}, "'state' is a loop that needs two Lin"),
+        ({"into": nir.Scale(scale=np.ones(6))}, "needs two Linear nodes"),
+        ({"into": nir.Linear(weight=np.ones((5, 1)))}, r"\(6, 6\) must be square"),
+    ],
+)
+def test_continuous_loops_that_are_wrong(change, match, via, tmp_path):
+    graph = to_nir(MemorySpec(), neurons="none", steps="continuous")
+    if "into" in change:
+        graph.nodes["input_weights"] = change["into"]
+    else:
+        change = dict(change)
+        graph.nodes[change.pop("on", "recurrent")].metadata.update(change)
+    if via == "file":
+        nir.write(tmp_path / "a.nir", graph)
+        graph = nir.read(tmp_path / "a.nir", type_check=False)
+    with pytest.raises(ValidationError, match=match) as caught:
+        from_nir(graph)
+    assert "\n" not in str(caught.value)
+
+
+def test_metadata_that_is_wrong():
     graph = to_nir(MemorySpec(), neurons="none", steps="continuous")
     del graph.nodes["recurrent"].metadata["tau"]
     with pytest.raises(ValidationError, match=r"recurrent.*draw the graph anew"):
