@@ -69,3 +69,12 @@ def _take_notebooks() -> None:
 
 
 _take_notebooks()
+
+
+def setup(app) -> None:
+    """Links to the notebooks lead to their executed copies."""
+
+    def moved(app, name, text):
+        text[0] = text[0].replace("](../notebooks/", "](notebooks/")
+
+    app.connect("source-read", moved)

@@ -14,6 +14,7 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks import readout
+from lmu_spiking.networks.clock import keeps_time
 from lmu_spiking.networks.driven import driven
 from lmu_spiking.networks.function import FunctionReadout, predict_function
 from lmu_spiking.networks.shared import shared
@@ -24,6 +25,7 @@ from lmu_spiking.theory import predict
 from lmu_spiking.tuning import unmerged
 
 
+@keeps_time
 class LegendreMemory(nengo.Network):
     r"""A sliding window of ``theta`` seconds, held by recurrently connected neurons.
 
@@ -46,8 +48,7 @@ class LegendreMemory(nengo.Network):
         Recurrent synapse; a number is the time constant of a lowpass, seconds.  By
         default .1 s, or what ``tuning`` finds best.
     dt : float
-        Step of the simulator it will run in, seconds: ``nengo.Simulator(dt=...)`` must
-        have the same, or the memory's time is not the user's.
+        Step of the simulator it will run in, seconds; one with another step refuses it.
     size_in : int
         Inputs; each has a window of its own.
     neuron_type : str or nengo.neurons.NeuronType
