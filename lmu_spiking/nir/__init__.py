@@ -11,7 +11,8 @@ References
 
 from lmu_spiking.nir.draw import to_nir
 from lmu_spiking.nir.lif import PromptLIF, SignedIF
-from lmu_spiking.nir.read import NIRNetwork, from_nir
+from lmu_spiking.nir.network import NIRNetwork
+from lmu_spiking.nir.read import from_nir
 from lmu_spiking.nir.tonic import tonic
 
 __all__ = ["NIRNetwork", "PromptLIF", "SignedIF", "from_nir", "to_nir", "tonic"]

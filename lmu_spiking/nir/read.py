@@ -12,35 +12,13 @@ from lmu_spiking.nir.arrays import noted, number
 from lmu_spiking.nir.build import Part, build
 from lmu_spiking.nir.files import read
 from lmu_spiking.nir.loops import late_edges
+from lmu_spiking.nir.network import NIRNetwork
 from lmu_spiking.nir.nodes import BUILDERS
 from lmu_spiking.nir.parts import STEPS, Clock, package
 from lmu_spiking.nir.remap import remapped
 
 NEURONS = (None, "rate", "spikes")
 DT = 0.001  # seconds, of a graph that does not say
-
-
-class NIRNetwork(nengo.Network):
-    """What `from_nir` builds.
-
-    Attributes
-    ----------
-    input : nengo.Node
-    output : nengo.Node
-        What the graph's output reads.
-    state : nengo.Node or None
-        The node ``state``: in graphs of ours the Legendre state, at probe index ``k``
-        that after input ``k - 1``.  None where there is none.
-    parts : dict of str to nengo.Node
-        What each node of the graph puts out; a spike is 1 for one step.
-    neurons : dict of str to nengo.Ensemble
-    dt : float
-        Step of the simulator it is for, seconds.
-    """
-
-    input: nengo.Node
-    output: nengo.Node
-    state: nengo.Node | None
 
 
 def from_nir(

@@ -40,7 +40,7 @@ def test_random_spikes_are_refused_and_the_way_out_named(kind):
     refused(f"{kind}.*neurons='tonic'.*noise", MemorySpec(neuron_type=kind))
 
 
-@pytest.mark.parametrize("kind", [nengo.AdaptiveLIF(), nengo.Izhikevich()])
+@pytest.mark.parametrize("kind", [nengo.AdaptiveLIF(), nengo.Sigmoid()])
 def test_other_neurons_are_refused_with_a_way_out_that_works(kind):
     made = memory(kind, tuning="drawn")
     refused(f"{type(kind).__name__}.*or neurons='tonic', which draws", made)

@@ -17,6 +17,7 @@ from lmu_spiking import (
     from_nir,
     to_nir,
 )
+from lmu_spiking.networks.hidden import Hidden
 from lmu_spiking.nir import PromptLIF, tonic
 
 pytest.importorskip("nir")
@@ -192,6 +193,19 @@ def test_cells_in_series():
     x = run(made, made.output, u)
     rebuilt = from_nir(to_nir(made))
     assert np.abs(x - run(rebuilt, rebuilt.output, u)).max() < BOUND
+
+
+def test_spikes_of_hidden_units_are_the_same():
+    """The seeds of memory and units are in the graph."""
+    params = LMUParams.draw(1, 2, [CELL | {"connections": "", "activation": "relu"}])
+    hidden = Hidden(noise_seed=5, per_unit=3, aggregated=False)
+    options = {"neuron_type": "if", "hidden": hidden, "memory": {"noise_seed": 4}}
+    made = LMUCell(params.cells[0], 160, **options, add_to_container=False)
+    u = signal(200)
+    x = run(made, made.hidden, u)
+    rebuilt = from_nir(to_nir(made))
+    assert x.any()
+    assert np.abs(x - run(rebuilt, rebuilt.output, u)).max() < 1e-9 * np.abs(x).max()
 
 
 @pytest.mark.parametrize("neurons", ["if", "tonic"])
