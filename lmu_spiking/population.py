@@ -370,7 +370,7 @@ def _check_size(n: int, neurons, tuning: Tuning) -> None:
     if n > MOST_ENTRIES:
         remedy = "use aggregated=True, where one entry stands for many"
         if tuning.kind == "drawn" or type(neurons) not in POPULATIONS:
-            remedy = "use fewer, or Poisson pairs with aggregated=True"
+            remedy = "use fewer, or Poisson pairs, which can be aggregated"
         raise ValidationError(
             "n_neurons", n, f"is more than {MOST_ENTRIES:,} one by one", remedy
         )

@@ -309,7 +309,7 @@ def spec_assembly(spec: MemorySpec) -> Assembly:
 
 
 def _summed(spec: MemorySpec) -> Assembly:
-    """The same neurons, those that are alike as one: nothing grows with their number."""
+    """The same neurons, those that are alike as one, however many there are."""
     if spec.neuron_type in NOISY and spec.tuning != "drawn":
         spec = spec.replace(aggregated=True)
     return spec_assembly(spec)
