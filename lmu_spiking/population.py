@@ -371,9 +371,8 @@ def _check_size(n: int, neurons, tuning: Tuning) -> None:
         remedy = "use aggregated=True, where one entry stands for many"
         if tuning.kind == "drawn" or type(neurons) not in POPULATIONS:
             remedy = "use fewer, or Poisson pairs, which can be aggregated"
-        raise ValidationError(
-            "n_neurons", n, f"is more than {MOST_ENTRIES:,} one by one", remedy
-        )
+        problem = f"is more than {MOST_ENTRIES:,} one by one"
+        raise ValidationError("n_neurons", n, problem, remedy)
 
 
 def _check_aggregated(neurons, tuning: Tuning) -> None:
