@@ -41,6 +41,7 @@ from lmu_spiking.tuning import (
 POINTS = 400  # evaluation points of one dimension; decoders cost O(POINTS^2 n)
 CHUNK = 4096  # neurons whose curves are held at once
 MOST = 10**15  # neurons, that counts and rates of whole numbers hold
+MOST_ENTRIES = 5 * 10**7  # one by one: 5 GB when built, 17 GB in the compiled simulator
 NOISY = ("poisson", "stochastic")  # spikes that are independent in every step
 
 
@@ -203,6 +204,8 @@ def build_population(
         raise ValidationError("aggregated", aggregated, "must be True or False")
     if aggregated:
         _check_aggregated(neurons, tuning)
+    else:
+        _check_size(int(counts.sum()), neurons, tuning)
     if tuning.kind == "drawn":
         rng = rng or np.random.RandomState(0)
         parts = [
@@ -360,6 +363,16 @@ def _check_pairs(neurons, tuning: Tuning) -> None:
             f"serves Poisson noise, which {type(neurons).__name__} has not",
             "use neuron_type='poisson', or tuning='pairs'",
         )
+
+
+def _check_size(n: int, neurons, tuning: Tuning) -> None:
+    """Refuse, before anything is allocated, what only their sums can do."""
+    if n > MOST_ENTRIES:
+        remedy = "use aggregated=True, where one entry stands for many"
+        if tuning.kind == "drawn" or type(neurons) not in POPULATIONS:
+            remedy = "use fewer, or Poisson pairs, which can be aggregated"
+        problem = f"is more than {MOST_ENTRIES:,} one by one"
+        raise ValidationError("n_neurons", n, problem, remedy)
 
 
 def _check_aggregated(neurons, tuning: Tuning) -> None:

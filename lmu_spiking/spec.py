@@ -181,9 +181,20 @@ class MemorySpec:
                 source, items, f"has a value of a wrong type ({error})"
             ) from None
 
-    def to_toml(self, path=None) -> str:
-        """TOML text; also written to ``path`` if given, whole or not at all."""
-        text = tomli_w.dumps(_toml(self.to_dict()))
+    def to_toml(self, path=None, *, asked: float | None = None) -> str:
+        """TOML text; also written to ``path`` if given, whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like, optional
+        asked : float, optional
+            The error that the memory was planned for, NRMSE: kept beside the spec, in a
+            table ``[plan]``, and no part of it.  `asked_error` reads it.
+        """
+        items = _toml(self.to_dict())
+        if asked is not None:
+            items["plan"] = {"error": check_positive("to_toml.asked", asked)}
+        text = tomli_w.dumps(items)
         if path is not None:
             write_atomically(path, text.encode())
         return text
@@ -199,11 +210,7 @@ class MemorySpec:
         ValidationError
             If a key is unknown or a value out of range.
         """
-        try:
-            items = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-            raise SignalFileError(f"spec {path}: cannot be read: {reason}") from None
+        items, _ = _read(path)
         return cls.from_dict(items, source=str(path))
 
     @property
@@ -211,6 +218,32 @@ class MemorySpec:
         """Twelve hexadecimal digits that name this spec."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def asked_error(path) -> float | None:
+    """The error, NRMSE, that the memory of a spec file was planned for, if it says it.
+
+    Raises
+    ------
+    SignalFileError, ValidationError
+        As `MemorySpec.from_toml`.
+    """
+    return _read(path)[1]
+
+
+def _read(path) -> tuple[dict, float | None]:
+    """The fields in a spec file, and the error asked for in its table ``[plan]``."""
+    try:
+        items = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise SignalFileError(f"spec {path}: cannot be read: {reason}") from None
+    if "plan" not in items:
+        return items, None
+    planned = items.pop("plan")
+    if not isinstance(planned, dict) or set(planned) != {"error"}:
+        raise ValidationError(f"{path}.plan", planned, "must be a table of one: error")
+    return items, check_positive(f"{path}.plan.error", planned["error"])
 
 
 def write_atomically(path, data: bytes) -> None:

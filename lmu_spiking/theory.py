@@ -28,6 +28,7 @@ from lmu_spiking.assembly import Assembly, assemble, signal_moments
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.ldn import LDN
 from lmu_spiking.noise import LEVELS, Table, distortion, fixed_point, tabulate
+from lmu_spiking.population import NOISY
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import map_onto
@@ -218,7 +219,7 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
     }
     if hasattr(spec, "measured_errors"):
         return ErrorBudget(**common, **spec.measured_errors(entire, lead + window))
-    assembly = spec_assembly(spec) if isinstance(spec, MemorySpec) else spec.assembly
+    assembly = _summed(spec) if isinstance(spec, MemorySpec) else spec.assembly
     population, loop, U = assembly.population, assembly.loop, assembly.U
     carried = states @ assembly.T.T
     tables = tabulate(population, carried, spec.dt)
@@ -272,7 +273,7 @@ def predict_band(spec: MemorySpec) -> BandLaw:
     For rectifier pairs of Poisson or stochastic neurons, on states that are normally
     distributed.
     """
-    assembly = spec_assembly(spec)
+    assembly = _summed(spec)
     population = assembly.population
     moments, _ = signal_moments(spec.ldn, spec.dt, spec.signal)
     spread = np.sqrt(np.maximum(np.diag(assembly.T @ moments @ assembly.T.T), 0.0))
@@ -305,6 +306,13 @@ def spec_assembly(spec: MemorySpec) -> Assembly:
         rng=np.random.RandomState(spec.tuning_seed),
         signal=spec.signal,
     )
+
+
+def _summed(spec: MemorySpec) -> Assembly:
+    """The same neurons, those that are alike as one, however many there are."""
+    if spec.neuron_type in NOISY and spec.tuning != "drawn":
+        spec = spec.replace(aggregated=True)
+    return spec_assembly(spec)
 
 
 def whole_steps(spec) -> int:

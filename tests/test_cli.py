@@ -175,6 +175,16 @@ def test_file_is_resampled_and_repeated(record):
     assert slow["duration"] == pytest.approx(2.4)
 
 
+@pytest.mark.parametrize("dt", [0.001, 0.0005])
+def test_a_file_without_a_rate_is_told(shell, dt):
+    np.savetxt("mine.csv", np.sin(np.arange(2000) / 50))
+    line = ["run", "--input=mine.csv", "--order=2", "--neurons=40", f"--dt={dt}"]
+    code, _, error = shell(*line)
+    said = f"taken as one sample each {1000 * dt:g} ms; use --rate HZ"
+    assert (code, error) == (0, f"lmu-spiking: mine.csv says no rate: {said}\n")
+    assert shell(*line, "--rate=1000")[::2] == (0, "")
+
+
 def test_two_million_neurons_are_aggregated_and_told(shell):
     code, out, error = shell("run", "--neurons=2000000", "--duration=1", "--json")
     row = json.loads(out)
@@ -198,6 +208,19 @@ def test_a_plan_is_run_from_its_file(record):
     assert 0.15 / 1.3 < row["nrmse"] < 0.15
     assert sum(planned["neurons_per_coordinate"]) == planned["neurons"]
     assert planned["predicted_spikes_per_s"] == planned["predicted_synops_per_s"]
+
+
+def test_a_run_says_whether_the_error_asked_for_is_kept(shell, record):
+    record(*PLAN, "--out=plan")
+    line = ["run", "--spec=plan/spec.toml", "--duration=5"]
+    row = record(*line)
+    assert row["asked_nrmse"] == 0.15
+    said = f"NRMSE at theta, asked for 0.15: kept ({row['nrmse']:.4f})\n"
+    assert said in shell(*line)[1]
+    assert said in shell("run", "--spec=out/spec.toml", "--duration=5")[1]
+    assert "asked for 0.15: not kept (" in shell(*line, "--neurons=20")[1]
+    assert "asked_nrmse" not in record(*line, "--bandwidth=6")  # another question
+    assert "asked_nrmse" not in record("run", *TINY)
 
 
 def test_a_plan_prints_a_table_that_fits(shell):
@@ -235,6 +258,7 @@ def spoil():
     """Files that are not what they should be."""
     Path("empty.csv").touch()
     Path("text.csv").write_text("time,u\n0,one\n1,two\n")
+    Path("two.csv").write_text("u,v\n0,1\n1,2\n")
     Path("holes.csv").write_text("1\n2\nnan\n4\n")
     Path("cut.npz").write_bytes(b"PK\3\4 not all of it")
     Path("noise.wav").write_bytes(b"RIFF")
@@ -243,6 +267,8 @@ def spoil():
     specs = {
         "syntax": "order = ",
         "key": "ordre = 6",
+        "option": "neurons = 6",
+        "step": "dt = 2.0",
         "type": 'order = "six"',
         "neurons": 'n_neurons = "many"',
         "float": "n_neurons = 6000.0",
@@ -265,19 +291,22 @@ MISTAKES = {
     "plan --error=2": "above 0, up to 1",
     "plan --theta=-1": "--theta: -1.0 must be",
     "plan --bandwidth=0": "--bandwidth: 0.0 must be",
+    "plan --bandwidth=4000": "--bandwidth: 4000.0 ",
     "plan --bandwidth=5000": "beyond order 100",
-    "plan --error=0.01 --max-neurons=50": "plan.max_neurons: 50 is too few",
-    "plan --max-spikes=10": "plan.max_spikes_per_s: 10.0 is too few",
+    "plan --error=0.01 --max-neurons=50": "--max-neurons: 50 is too few",
+    "plan --max-spikes=10": "--max-spikes: 10.0 is too few",
     "plan --order=1 --error=0.01": "by truncation alone",
-    "plan --dt=1": "plan.dt",
+    "plan --dt=1": "--dt: 1.0",
     "plan --minimise=money": "use neurons or spikes",
     "plan --tuning=drawn": "balanced or optimal",
     "plan --neuron-type=lif": "poisson or stochastic",
     "run --ordre=6": "No such option",
     "run 6": "unexpected",
     "run --order": "--order",
-    "run --order=six": "--order",
-    "run --order=2.5": "--order",
+    "run --order=six": "--order: 'six' must be a whole number: 1 to 10,000",
+    "run --theta=six": "--theta: 'six' must be a number: above 0, up to 1e+06",
+    "run --order=2.5": "--order: 2.5 must be a whole number: 1 to 10,000",
+    "run --neurons=1.5e0": "--neurons: 1.5 must be a whole number: 2 to",
     "run --order=0": "order",
     "run --order=-3": "order",
     "run --order=100000 --neurons=200000": "--order: 100000 must be",
@@ -289,7 +318,7 @@ MISTAKES = {
     "run --theta=0.0001": "window",
     "run --theta=30": "too short",
     "run --neurons=0": "--neurons: 0 must be",
-    "run --neurons=11": "use at least 12",
+    "run --neurons=11": "--neurons: 11 is less than 2 per dimension",
     "run --neurons=-6000": "--neurons",
     "run --neurons=2000000 --neuron-type=lif": "aggregated",
     "run --neurons=2000000 --tuning=drawn": "aggregated",
@@ -305,7 +334,7 @@ MISTAKES = {
     "run --tuning=pairs --neuron-type=lif": "drawn",
     "run --bandwidth=0": "bandwidth",
     "run --bandwidth=nan": "bandwidth",
-    "run --bandwidth=600": "Nyquist",
+    "run --bandwidth=600": "--bandwidth: 600.0 is above 500 Hz, the Nyquist",
     "run --rms=-1": "rms",
     "run --rms=nan": "rms",
     "run --duration=0": "duration",
@@ -329,7 +358,10 @@ MISTAKES = {
     "run --input=ecg --neurons=5": "use at least",
     "run --input=ecg --dt=nan": "dt",
     "run --column=1": "file",
+    "run --input=two.csv": "holds 2 columns, u, v: choose one with --column",
+    "run --input=two.csv --column=zz": "--column: 'zz' is not in the file; choose",
     "run --rate=100": "file",
+    "run --out=": "--out: '' is no folder",
     "run --out=file": "file",
     "run --out=file/below": "file/below",
     "run --spec=nothing.toml": "nothing.toml",
@@ -337,6 +369,9 @@ MISTAKES = {
     "run --spec=bytes.toml": "bytes.toml",
     "run --spec=syntax.toml": "syntax.toml",
     "run --spec=key.toml": "ordre",
+    "run --spec=option.toml": "option.toml.neurons: 6 is not known",
+    "run --spec=option.toml --neurons=60": "option.toml.neurons: 6 is not known",
+    "run --spec=step.toml": "MemorySpec.dt: 2.0 is longer",  # not --dt
     "run --spec=type.toml": "order",
     "run --spec=neurons.toml": "n_neurons",
     "run --spec=float.toml": "n_neurons",
@@ -362,6 +397,7 @@ MISTAKES = {
     "study --duration=0.3 --jobs=1": "use at least",
     "study --theta=-1": "theta",
     "study --out=file": "file",
+    "study --out=": "--out: '' is no folder",
     "study --scheduler=host:8786 --jobs=2": "leave it out with --scheduler",
     "collect": "out/study: no finished trials",
     "collect nothing": "nothing: no finished trials",
@@ -390,7 +426,7 @@ def test_mistake_is_told_in_one_line(shell, line):
         (MemoryError(), 2, "fewer --neurons"),
         (OSError(28, "No space left on device", "out/run.png"), 2, "out/run.png: No"),
         (ImportError("no pandas"), 2, "no pandas; install"),
-        (KeyboardInterrupt(), 130, "interrupted"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
         (ZeroDivisionError("by nothing"), 2, "by nothing"),
         (TypeError("a fault\nin two lines"), 1, "a fault in two lines"),
     ],
@@ -485,6 +521,19 @@ def test_failed_combination_is_told_beside_the_report_of_the_others(shell):
     assert "8 more trials are not finished" in Path("out/study/report.html").read_text()
 
 
+def test_too_many_neurons_one_by_one_are_refused(shell):
+    options = [
+        "--orders=2",
+        "--neurons-per-dimension=1e9",
+        "--trials=1",
+        "--duration=1",
+    ]
+    code, out, error = shell("study", *options, "--jobs=1")
+    assert (code, out) == (2, "")
+    assert "2000000000 is more than 50,000,000 one by one; use --aggregated" in error
+    assert error.count("\n") == 1
+
+
 def test_full_disk_keeps_finished_trials(shell, record, monkeypatch):
     real, synced = os.fsync, []
 
@@ -538,7 +587,7 @@ def test_what_is_no_scheduler_is_told_in_one_line(shell, address):
     pytest.importorskip("distributed")
     code, out, error = shell(*STUDY[:-1], f"--scheduler={address}")
     assert (code, out) == (2, "")
-    assert error.startswith(f"lmu-spiking: scheduler: '{address}' does not answer")
+    assert error.startswith(f"lmu-spiking: --scheduler: '{address}' does not answer")
     assert error.count("\n") == 1
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import lmu_spiking
+from lmu_spiking.cli import stopped
 from lmu_spiking.cli.console import as_options, clear, table_lines
 
 pty = pytest.importorskip("pty", reason="needs a Unix terminal")
@@ -105,6 +106,29 @@ def test_ctrl_c_while_it_starts_is_one_line(delay, tmp_path):
     assert child.returncode == 130
     assert error.startswith("lmu-spiking: interrupted")
     assert (error.count("\n"), out) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "goes_on"),
+    [
+        ("run --duration 2000", False),
+        ("study --orders 3", True),
+        ("study --no-resume", False),
+        ("spikes", True),
+        ("train digits", True),
+        ("train digits --fresh", False),
+        ("reproduce capacity", False),
+        ("reproduce psmnist", True),
+        ("convert out/study/model.npz", False),
+        ("", False),
+    ],
+)
+def test_only_what_goes_on_is_said_to(line, goes_on, monkeypatch):
+    told = "interrupted; the same command goes on where it was"
+    told = told if goes_on else "interrupted"
+    assert stopped(line.split()) == told
+    monkeypatch.setattr(sys, "argv", ["lmu-spiking", *line.split()])
+    assert stopped() == told
 
 
 LATE = "from lmu_spiking.cli import main; print('ready', flush=True); main()"

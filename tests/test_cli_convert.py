@@ -94,7 +94,7 @@ def test_integrating_neurons_have_no_prediction(shell):
         (["model.npz", "--task=jazz"], "jazz"),
         (["model.npz", "--data=mnist.npz"], "--data"),
         (["model.npz", "--seed=-1"], "--seed"),
-        (["model.npz", "--hidden-share=1"], "hidden_share"),
+        (["model.npz", "--hidden-share=1"], "--hidden-share"),
         (["nameless.npz"], "--task"),
         (["wide.npz"], "inputs"),
         (["text.npz"], "text.npz: is not a parameter file"),

@@ -192,6 +192,17 @@ def test_nonsense_is_refused_before_anything_runs(
         assert "Traceback" not in error
 
 
+def test_numbers_are_read_as_typed():
+    whole, real = options.Limits(int, 1, 10**18), options.Limits(most=1e3)
+    for text, number in (("10000", 10_000), ("1e4", 10_000), (" 7 ", 7)):
+        found = whole.check("--n", text)
+        assert (found, type(found)) == (number, int)
+    assert whole.check("--n", str(10**17 + 1)) == 10**17 + 1  # beyond a float
+    assert whole.read("--n", "1e1, 2") == [10, 2]
+    assert real.check("--x", "1e2") == 100.0
+    assert (whole.check("--n", 5), real.check("--x", 0.5)) == (5, 0.5)  # defaults
+
+
 def test_limits_are_said_in_words():
     jobs = options.Limits(int, 1, 64, also=(-1,))
     assert str(jobs) == "1 to 64, or -1"

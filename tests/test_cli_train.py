@@ -24,8 +24,8 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (["jazz"], "jazz"),
-        (["ecg", "--chip"], "ecg-chip"),
+        (["jazz"], "TASK: 'jazz' is unknown; use digits"),
+        (["ecg", "--chip"], "--chip: 'ecg' has no recipe for a chip; use digits"),
         (["digits", "--data=mnist.npz"], "--data"),
         (["digits", "--epochs=0"], "epochs"),
         (["digits", "--learning-rate=-1"], "--learning-rate"),
@@ -46,6 +46,13 @@ def test_mistake_is_told_in_one_line(shell, line, told):
     assert out == ""
     assert told in err.splitlines()[-1]
     assert "Traceback" not in err
+
+
+def test_tasks_for_a_chip_are_those_with_a_recipe():
+    from lmu_spiking.cli.train import ON_CHIP
+    from lmu_spiking.training.recipes import RECIPES
+
+    assert {f"{t}-chip" for t in ON_CHIP} == {n for n in RECIPES if "-chip" in n}
 
 
 def test_missing_tensorflow_names_the_extra(shell, monkeypatch):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nengo.dists import Choice, Uniform
 
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.population import build_population, radii_from, solve_decoders
 from lmu_spiking.tuning import (
     NEURON_TYPES,
@@ -50,6 +51,27 @@ def test_aggregated_neurons_are_counted(order, more):
     population = build_population(n, np.ones(order), aggregated=True)
     assert population.n_neurons == n
     assert len(population.gain) == 2 * order
+
+
+@pytest.mark.parametrize(
+    ("kind", "tuning", "remedy"),
+    [
+        ("poisson", None, "use aggregated=True"),
+        ("stochastic", "recruited", "use aggregated=True"),
+        ("poisson", "drawn", "use fewer"),
+        ("lif", None, "use fewer"),
+    ],
+)
+def test_too_many_to_build_are_refused_before_they_are(kind, tuning, remedy):
+    tracemalloc.start()
+    said = f"^n_neurons: 1000000000 is more than 50,000,000 one by one; {remedy}"
+    with pytest.raises(ValidationError, match=said):
+        build_population(10**9, np.ones(6), neurons=kind, tuning=tuning)
+    with pytest.raises(ValidationError, match=said):
+        LegendreMemory(10**9, 6, 0.5, neuron_type=kind, tuning=tuning)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**22
 
 
 # -- rectifier pairs -------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lmu_spiking.errors import LMUSpikingError, SignalFileError, ValidationError
 from lmu_spiking.ldn import LDN
-from lmu_spiking.spec import MemorySpec, SignalSpec, write_atomically
+from lmu_spiking.spec import MemorySpec, SignalSpec, asked_error, write_atomically
 from lmu_spiking.tuning import NEURON_TYPES
 
 positive = st.floats(1e-3, 1e3)
@@ -98,6 +98,26 @@ def test_goes_to_toml_and_back(tmp_path_factory, spec):
     assert back.digest == spec.digest
     assert MemorySpec.from_dict(tomllib.loads(text)) == spec
     assert MemorySpec.from_dict(spec.to_dict()) == spec
+
+
+def test_an_error_that_was_asked_for_is_kept_beside_it(tmp_path):
+    path, spec = tmp_path / "s.toml", MemorySpec(order=3)
+    spec.to_toml(path)
+    assert asked_error(path) is None
+    spec.to_toml(path, asked=0.05)
+    assert asked_error(path) == 0.05
+    assert MemorySpec.from_toml(path) == spec
+
+
+@pytest.mark.parametrize(
+    "table", ["plan = 1", "[plan]", "[plan]\nerror = -1", "[plan]\nerrors = 0.1"]
+)
+def test_what_is_no_error_asked_for_is_refused(tmp_path, table):
+    path = tmp_path / "s.toml"
+    path.write_text(table)
+    for read in (asked_error, MemorySpec.from_toml):
+        with pytest.raises(ValidationError, match=r"s\.toml\.plan"):
+            read(path)
 
 
 def test_the_file_is_readable_by_people(tmp_path):

@@ -18,6 +18,7 @@ from lmu_spiking.synapse import map_onto
 from lmu_spiking.tasks import white_noise
 from lmu_spiking.theory import (
     predict,
+    predict_band,
     spec_assembly,
     spectrum,
     truncation,
@@ -290,6 +291,31 @@ def test_a_memory_and_its_spec_have_one_budget():
             getattr(spec_assembly(spec).population, name),
             getattr(memory.population, name),
         )
+
+
+def test_the_law_of_billions_of_neurons_builds_none():
+    spec = MemorySpec(n_neurons=600 * 10**7, order=12, theta=0.2, tau=0.1)
+    u = noise()[:3000]
+    few, many = predict(spec.replace(n_neurons=600 * 10**3), u), predict(spec, u)
+    ratio = few.noise_nrmse() / many.noise_nrmse()
+    assert 100 < ratio < 110  # few see more of their own noise
+    assert sum(predict_band(spec).counts) == spec.n_neurons
+    with pytest.raises(ValidationError, match="one by one"):
+        predict(spec.replace(neuron_type="lif"), u)
+
+
+@pytest.mark.parametrize("tuning", ["pairs", "recruited", "balanced", "optimal"])
+@pytest.mark.parametrize("kind", ["poisson", "stochastic"])
+def test_a_spec_has_the_law_of_its_neurons(kind, tuning):
+    """Which the law does not build one by one."""
+    spec = MemorySpec(101, 3, 0.2, tau=0.1, neuron_type=kind, tuning=tuning)
+    with nengo.Network():
+        memory = LegendreMemory.from_spec(spec)
+    assert len(memory.population.gain) == 101
+    u = noise()[:3000]
+    one, other = predict(spec, u), predict(memory, u)
+    np.testing.assert_allclose(one.error, other.error, rtol=1e-12)
+    assert one.spikes_per_s == pytest.approx(other.spikes_per_s, rel=1e-12)
 
 
 def test_aggregation_changes_nothing():

@@ -7,7 +7,8 @@ and a mistake refused, before Nengo is there.
 import os
 import sys
 
-STOPPED = "interrupted; a study or training goes on where it was when started again"
+RESUMED = ("study", "spikes", "train")
+RESUMED_NAMES = ("mackey-glass", "psmnist")  # of reproduce
 
 
 def main(arguments=None) -> None:
@@ -17,13 +18,25 @@ def main(arguments=None) -> None:
 
         code = status(arguments)
     except KeyboardInterrupt:  # while it was imported
-        print(f"lmu-spiking: {STOPPED}", file=sys.stderr)
+        print(f"lmu-spiking: {stopped(arguments)}", file=sys.stderr)
         code = 130
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def stopped(arguments=None) -> str:
+    """What is said after Ctrl-C, of what was typed."""
+    typed = sys.argv[1:] if arguments is None else list(arguments)
+    resumed = typed[:1] and (
+        typed[0] in RESUMED
+        or (typed[0] == "reproduce" and not set(RESUMED_NAMES).isdisjoint(typed))
+    )
+    if not resumed or not {"--no-resume", "--fresh"}.isdisjoint(typed):
+        return "interrupted"
+    return "interrupted; the same command goes on where it was"
 
 
 def __getattr__(name: str):

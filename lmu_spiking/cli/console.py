@@ -12,10 +12,15 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from lmu_spiking.errors import LMUSpikingError, StudyWarning
+from lmu_spiking.errors import LMUSpikingError, StudyWarning, ValidationError
 
 NAME = "lmu-spiking"
 WIDTH = 80
+NAMES = {  # of options that the library calls otherwise
+    "n_neurons": "neurons",
+    "noise_seed": "seed",
+    "max_spikes_per_s": "max_spikes",
+}
 TOO_LARGE = (
     "not enough memory: use fewer --neurons, a smaller --order or a shorter --duration"
 )
@@ -58,11 +63,39 @@ def _of_nengo(error: Exception) -> bool:
 
 def as_options(said: str) -> str:
     """Remedies as the shell writes them: ``structure='decode'`` is an option here."""
+    said = said.replace("choose one with column", "choose one with --column")
+    said = said.replace("aggregated=True", "--aggregated")
     return re.sub(
         r"\b(structure|input_range|n_relays)='?([\w.+-]+\w)'?",
         lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
         said,
     )
+
+
+def as_typed(error: ValidationError, params, given: dict) -> LMUSpikingError:
+    """The same with the name of the option, where what it refuses was typed as one.
+
+    What a file of --spec says keeps its own name.
+
+    Parameters
+    ----------
+    error : ValidationError
+    params : list
+        The command's, as Typer declares them.
+    given : dict
+        Their values; None where nothing was typed.
+    """
+    owner, _, last = error.attribute.rpartition(".")
+    name, spec = NAMES.get(last, last), given.get("spec")
+    of_function = owner.isidentifier() and owner.islower()
+    typed = given.get(name) is not None and not owner.startswith(str(spec))
+    for param in params:
+        if param.name == name and (of_function or typed or spec is None):
+            option = max(param.opts, key=len)
+            if param.param_type_name == "argument":
+                option = param.metavar
+            return LMUSpikingError(option + str(error)[len(error.attribute) :])
+    return error
 
 
 def show_warning() -> None:

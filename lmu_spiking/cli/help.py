@@ -5,7 +5,8 @@ import inspect
 
 from typer.core import TyperCommand, TyperGroup
 
-from lmu_spiking.cli.console import Bar
+from lmu_spiking.cli.console import Bar, as_typed
+from lmu_spiking.errors import ValidationError
 
 OTHERS = "About"
 
@@ -21,7 +22,10 @@ class Command(TyperCommand):
 
         # matrices are small here: threads of the BLAS would only wait for each other
         with threadpool_limits(1):
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except ValidationError as error:
+                raise as_typed(error, self.params, ctx.params) from error
 
     def format_help(self, ctx, formatter) -> None:
         """Summary, usage, examples, notes, options."""

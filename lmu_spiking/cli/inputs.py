@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from lmu_spiking.cli.console import tell
 from lmu_spiking.errors import LMUSpikingError, ValidationError
 from lmu_spiking.population import NOISY, radii_from
 from lmu_spiking.realisation import REALISED
@@ -74,7 +75,12 @@ def choose_signal(
         raise ValidationError(
             "--input", source, "is not known", f"use ecg, white or a file ({kinds})"
         )
-    signal = load_signal(source, spec.dt, column, rate)
+
+    def untimed() -> None:
+        step = f"{1000 * spec.dt:g} ms"
+        tell(f"{source} says no rate: taken as one sample each {step}; use --rate HZ")
+
+    signal = load_signal(source, spec.dt, column, rate, untimed=untimed)
     check_duration(spec, signal.duration if duration is None else duration)
     return signal if duration is None else signal.looped(duration)
 

@@ -62,21 +62,39 @@ class Limits:
         return f"above {self.least:g}" if self.above else f"{self.least:g} or more"
 
     def check(self, name: str, value):
-        """The value, or a ValidationError."""
-        if value not in self:
+        """The number that was typed, or a ValidationError."""
+        number = self._number(value)
+        if not isinstance(number, (int, self.kind)) or number not in self:
             what = "whole number" if self.kind is int else "number"
-            raise ValidationError(name, value, f"must be a {what}: {self}")
-        return value
+            raise ValidationError(name, number, f"must be a {what}: {self}")
+        return number
 
     def read(self, name: str, text: str) -> list:
         """Values with commas between, each once."""
-        try:
-            values = [self.kind(part.strip()) for part in text.split(",")]
-        except ValueError:
+        values = [self._number(part.strip()) for part in text.split(",")]
+        if not all(isinstance(value, (int, self.kind)) for value in values):
             what = "whole numbers" if self.kind is int else "numbers"
             problem = f"must be {what} with commas between"
-            raise ValidationError(name, text, problem) from None
+            raise ValidationError(name, text, problem)
         return list(dict.fromkeys(self.check(name, value) for value in values))
+
+    def _number(self, value):
+        """What was typed as a number, ``1e4`` as a whole one; as it is if it is none.
+
+        Defaults are numbers already.
+        """
+        if not isinstance(value, str):
+            return value
+        try:
+            number = float(value)
+        except ValueError:
+            return value
+        if self.kind is float:
+            return number
+        try:
+            return int(value)  # exact, however long
+        except ValueError:
+            return int(number) if number.is_integer() else number
 
 
 def _said(help: str, limits: Limits | None, unset: str | None) -> str:
@@ -93,6 +111,8 @@ def _option(help: str, panel: str, unit: str, check: Callable | None, *flags, **
             return value
         return check(max(param.opts, key=len), value)
 
+    if check is not None:  # which reads the text itself, to refuse it in our words
+        more["parser"] = _as_typed
     return typer.Option(
         *flags,
         help=help,
@@ -102,6 +122,10 @@ def _option(help: str, panel: str, unit: str, check: Callable | None, *flags, **
         callback=called,
         **more,
     )
+
+
+def _as_typed(value):
+    return value
 
 
 # -- kinds of options --------------------------------------------------------------
@@ -246,8 +270,15 @@ def seed(help: str, panel=WORK, unset=None):
 
 def out(help: str, unset=None):
     """Where files go."""
+
+    def check(name: str, value) -> Path:
+        if not str(value).strip():
+            remedy = "name one, or use . for this one"
+            raise ValidationError(name, value, "is no folder", remedy)
+        return Path(value)
+
     option = _option(
-        _said(help, None, unset), RESULT, "FOLDER", None, autocompletion=files("/")
+        _said(help, None, unset), RESULT, "FOLDER", check, autocompletion=files("/")
     )
     return Annotated[Path | None, option]
 
@@ -266,7 +297,13 @@ Input = text(
     complete=names_from(SIGNALS, files=(".csv", ".npz", ".wav")),
 )
 Column = text("Of a file: its name, or number from 0", "NAME", panel=SIGNAL)
-Rate = number("Sampling rate of a file that says none", "HZ", panel=SIGNAL, most=1e9)
+Rate = number(
+    "Sampling rate of a file",
+    "HZ",
+    panel=SIGNAL,
+    most=1e9,
+    unset="what the file says; if nothing, a sample each --dt",
+)
 Target = one_of("Simulator", TARGETS, panel=WORK)
 Jobs = whole("Processes, -1 for all cores", panel=WORK, most=4096, also=(-1,))
 Trials = whole("Of each combination", panel=GRID, most=10**6)

@@ -63,7 +63,7 @@ def plan(
             neuron_type=neuron_type,
             noise_seed=seed,
         )
-        found.spec.to_toml(out / "spec.toml")
+        found.spec.to_toml(out / "spec.toml", asked=error)
     row = found.to_dict()
     if json:
         print_json(row | {"seed": seed, "out": str(out / "spec.toml")})

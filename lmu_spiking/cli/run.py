@@ -54,6 +54,7 @@ def run(
     with Bar("Choosing the memory") as bar:
         from lmu_spiking import plots
         from lmu_spiking.cli.inputs import choose_signal, choose_spec
+        from lmu_spiking.spec import asked_error
         from lmu_spiking.studies.records import write_json
         from lmu_spiking.studies.trial import run_trial
 
@@ -73,20 +74,24 @@ def run(
             },
             {"bandwidth": bandwidth, "rms": rms},
         )
+        asked = None
+        if spec is not None and (theta, bandwidth, rms) == (None, None, None):
+            asked = asked_error(spec)  # which is of that window of that noise
         signal = choose_signal(input, chosen, duration, column, rate)
         prepare(out)
         bar.phase("Simulating")
         if chosen.aggregated:
             tell(f"{chosen.n_neurons:,} neurons are simulated as sums of spikes")
         result = run_trial(chosen, signal, progress=bar, target=target)
+        row = result.row | ({} if asked is None else {"asked_nrmse": asked})
         bar.phase("Drawing")
         plots.save_figure(plots.run_figure(result), out / "run.png")
-        chosen.to_toml(out / "spec.toml")
-        write_json(out / "result.json", result.row)
+        chosen.to_toml(out / "spec.toml", asked=asked)
+        write_json(out / "result.json", row)
     if json:
-        print_json(result.row)
+        print_json(row)
     else:
-        _report(result.row, out)
+        _report(row, out)
 
 
 def _report(row: dict, out: Path) -> None:
@@ -104,6 +109,10 @@ def _report(row: dict, out: Path) -> None:
         [[name, text(key), text(f"predicted_{key}")] for key, name in ROWS.items()],
     )
     print(f"\n{row['spikes']:,} spikes in {row['duration']:g} s")
+    if "asked_nrmse" in row:
+        asked, found = row["asked_nrmse"], row["nrmse"]
+        kept = "kept" if found <= asked else "not kept"
+        print(f"NRMSE at theta, asked for {asked:g}: {kept} ({found:.4f})")
     print(_advice(row))
     print(f"{out / 'run.png'}, {out / 'result.json'}, {out / 'spec.toml'}")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lmu_spiking import __version__
-from lmu_spiking.cli import STOPPED, completion
+from lmu_spiking.cli import completion, stopped
 from lmu_spiking.cli.bench import bench
 from lmu_spiking.cli.console import NAME, explain, show_warning, tell
 from lmu_spiking.cli.convert import convert
@@ -107,5 +107,5 @@ def status(arguments: Sequence[str] | None = None) -> int:
             line, code = explain(error)
             tell(line)
     if code == 130:
-        tell(STOPPED)
+        tell(stopped(arguments))
     return code

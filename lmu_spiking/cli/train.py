@@ -12,6 +12,7 @@ from lmu_spiking.cli.known import MODES, TASKS
 from lmu_spiking.errors import ValidationError, check_seed
 
 FILES = ("psmnist",)  # tasks that take a file of the user's
+ON_CHIP = ("digits",)  # tasks with a recipe for a chip
 SEEDS = {"psmnist": "split"}  # what the option --split is called by the loader
 DATA = "Data"
 RECIPE = "the recipe's"
@@ -85,6 +86,11 @@ def train(
     model is model.npz in --out: named arrays and a header in JSON. psmnist without
     --data is 5,000 real digits of a package; with it the whole, and a larger model.
     """  # noqa: D301 (the \b marks the examples)
+    if task not in TASKS:
+        raise ValidationError("TASK", task, "is unknown", f"use {', '.join(TASKS)}")
+    if chip and task not in ON_CHIP:
+        remedy = f"use {', '.join(ON_CHIP)}"
+        raise ValidationError("--chip", task, "has no recipe for a chip", remedy)
     with Bar("Reading the data"):
         from dataclasses import replace
 

@@ -17,6 +17,8 @@ def load_signal(
     dt: float,
     column: str | int | None = None,
     rate: float | None = None,
+    *,
+    untimed: Callable[[], object] | None = None,
 ) -> Signal:
     """A signal from a .csv, .npz or .wav file, resampled to ``dt``.
 
@@ -44,6 +46,8 @@ def load_signal(
     rate : float, optional
         Sampling rate of the file, Hz.  It stands in for whatever the file says.  If
         neither says it, the file is taken to have one sample for each ``dt``.
+    untimed : callable, optional
+        Called without arguments if neither says it.
 
     Returns
     -------
@@ -71,7 +75,10 @@ def load_signal(
             raise SignalFileError("is too short: a signal needs 2 samples or more")
     if rate is not None:
         step = 1 / rate
-    step = dt if step is None else step
+    if step is None:
+        step = dt
+        if untimed is not None:
+            untimed()
     chosen = "" if column is None else f", column {column}"
     source = f"{path}{chosen}, {1 / step:g} Hz"
     return Signal(samples, step, path.stem, source).resampled(dt)

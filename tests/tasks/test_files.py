@@ -52,6 +52,16 @@ def test_without_a_rate_there_is_a_sample_for_each_step(tmp_path, suffix):
     np.testing.assert_allclose(load_signal(path, 0.123).samples, U, atol=1e-12)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_a_file_without_a_rate_is_told_once(tmp_path, suffix):
+    untimed = write(tmp_path / f"untimed{suffix}", timed=False)
+    timed = write(tmp_path / f"timed{suffix}")
+    told = []
+    for path, rate in ((untimed, None), (untimed, 250.0), (timed, None)):
+        load_signal(path, 0.123, rate=rate, untimed=lambda: told.append(path))  # noqa: B023
+    assert told == [untimed]
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".npz", ".wav"])
 def test_a_given_rate_stands_in_for_that_of_the_file(tmp_path, suffix):
     signal = load_signal(write(tmp_path / f"sine{suffix}"), 0.001, rate=1000)
