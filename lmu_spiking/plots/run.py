@@ -178,10 +178,15 @@ def _numbers(ax, row: dict) -> None:
     lines = [("", "measured", "law")]
     for key, name in names.items():
         values = (row[key], row[f"predicted_{key}"])
-        form = "{:,.0f}" if key == "spikes_per_s" else "{:.4f}"
-        lines.append((name, *("–" if v is None else form.format(v) for v in values)))
+        form = _count if key == "spikes_per_s" else "{:.4f}".format
+        lines.append((name, *("–" if v is None else form(v) for v in values)))
     for y, line in zip(np.linspace(0.9, 0.02, len(lines)), lines, strict=True):
         for x, text in zip(columns, line, strict=True):
             ax.text(x, y, text, ha="left" if x == 0 else "right", va="center")
     ax.plot([0, 1], [0.81, 0.81], color=BLACK, lw=0.7, clip_on=False)
     ax.set(xlim=(0, 1), ylim=(0, 1))
+
+
+def _count(n: float) -> str:
+    """A number that fits its column, in thousands where it is large."""
+    return f"{n:,.0f}" if n < 1e5 else f"{n / 1e3:,.0f} k"
