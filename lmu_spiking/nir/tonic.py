@@ -2,7 +2,7 @@
 
 import nengo
 import numpy as np
-from nengo.dists import Uniform
+from nengo.dists import Uniform, get_samples
 
 from lmu_spiking.errors import check_positive
 from lmu_spiking.nir.limits import check_size
@@ -46,15 +46,15 @@ def tonic_population(memory) -> Population:
     rate = p.tuning.max_rates
     tuning = tonic(rate if isinstance(rate, float) else 300.0)
     check_size(p.n_neurons, p.order)
-    neurons, rng = (
-        nengo.SpikingRectifiedLinear(),
-        np.random.RandomState(memory.tuning_seed),
-    )
+    neurons = nengo.SpikingRectifiedLinear()
+    rng = np.random.RandomState(memory.tuning_seed)
     parts = []
     for n, radius in zip(counts, p.radii, strict=True):
         encoders = rng.choice([-1.0, 1.0], size=n)
-        max_rates = tuning.max_rates.sample(n, rng=rng)
-        gain, bias = neurons.gain_bias(max_rates, tuning.intercepts.sample(n, rng=rng))
+        max_rates = get_samples(tuning.max_rates, n, rng=rng)
+        gain, bias = neurons.gain_bias(
+            max_rates, get_samples(tuning.intercepts, n, rng=rng)
+        )
         d = radius * decoders(neurons, encoders * gain, bias, memory.ldn.theta)
         parts.append((encoders, gain, bias, d))
     names = ("encoders", "gain", "bias", "decoders")
