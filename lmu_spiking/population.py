@@ -41,7 +41,7 @@ from lmu_spiking.tuning import (
 POINTS = 400  # evaluation points of one dimension; decoders cost O(POINTS^2 n)
 CHUNK = 4096  # neurons whose curves are held at once
 MOST = 10**15  # neurons, that counts and rates of whole numbers hold
-MOST_ENTRIES = 5 * 10**7  # one by one: 5 GB when built, 17 GB in the compiled simulator
+MOST_ENTRIES = 5 * 10**7  # one by one: 6 GB when built, 17 GB in the compiled simulator
 NOISY = ("poisson", "stochastic")  # spikes that are independent in every step
 
 
