@@ -131,7 +131,11 @@ def test_only_what_goes_on_is_said_to(line, goes_on, monkeypatch):
     assert stopped() == told
 
 
-LATE = "from lmu_spiking.cli import main; print('ready', flush=True); main()"
+# A child of a job in the background has no keyboard, unless it takes one.
+LATE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from lmu_spiking.cli import main; print('ready', flush=True); main()"
+)
 
 
 # -- tables --------------------------------------------------------------------------

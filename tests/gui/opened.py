@@ -28,6 +28,18 @@ FLAGS = (
 SIZE = {"width": 1280, "height": 800}
 PATIENCE = 60_000  # ms until a condition is given up: only a failure takes so long
 
+# Where the handle of a slider and its line are, and whether it is held at its top.
+SLIDER = """label => {
+    const slider = Nengo.Component.components.find(
+        c => c.sliders && c.label.textContent == label);
+    const boxes = ['.btn', '.guideline'].map(part => {
+        const box = slider.div.querySelector(part).getBoundingClientRect();
+        return [box.left + box.width / 2, box.top, box.bottom];
+    });
+    const [control] = slider.sliders;
+    return [...boxes, control.fixed && control.value == control.scale.domain()[0]];
+}"""
+
 # Plots, as the page keeps them; a slider has no axes, a raster keeps lists of neurons.
 PLOTTED = """() => Nengo.Component.components
     .filter(c => c.data_store && c.axes2d)
@@ -201,24 +213,20 @@ class Opened:
         )
 
     def drag_to_top(self, label: str) -> None:
-        """Drag the handle of a slider to its largest value, as a hand would."""
+        """Drag the handle of a slider to its largest value, as a hand would.
+
+        The handle moves with the signal until it is held: a hand may miss it at first.
+        """
         self.page.wait_for_selector("[data-object-type=slider_handle]")
-        boxes = self.page.evaluate(
-            """label => {
-                const slider = Nengo.Component.components.find(
-                    c => c.sliders && c.label.textContent == label);
-                return ['.btn', '.guideline'].map(part => {
-                    const box = slider.div.querySelector(part).getBoundingClientRect();
-                    return [box.left + box.width / 2, box.top, box.bottom];
-                });
-            }""",
-            label,
-        )
-        (x, top, bottom), (_, highest, _) = boxes
-        self.page.mouse.move(x, (top + bottom) / 2)
-        self.page.mouse.down()
-        self.page.mouse.move(x, highest - 10, steps=8)
-        self.page.mouse.up()
+        for _ in range(50):
+            (x, top, bottom), (_, highest, _), held = self.page.evaluate(SLIDER, label)
+            if held:
+                return
+            self.page.mouse.move(x, (top + bottom) / 2)
+            self.page.mouse.down()
+            self.page.mouse.move(x, highest - 10, steps=8)
+            self.page.mouse.up()
+        raise AssertionError(f"{label}: the slider did not stay at its top")
 
     def pause_at(self, seconds: float) -> None:
         """The page itself stops as soon as its clock says so."""
