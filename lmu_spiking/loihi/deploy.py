@@ -163,8 +163,9 @@ def deploy(
         curves and weights are made anew for the target, alike on every target.
     target : {"core", "simreal", "emulator", "board"}
     signal : Signal or (T,) array_like, optional
-        At the memory's ``dt`` and longer than its window; by default ``duration``
-        seconds of the white noise that the spec names.
+        At the memory's ``dt``, longer than its window; by default ``duration`` seconds
+        of the noise that the spec names.  A spec's decoders are measured on the signal
+        given: for the error on one that they have not seen, give a `Layout` of another.
     duration : float
         Seconds, where no signal is given.
     neuron_type : {"if", "lif", "noisy"} or nengo.neurons.NeuronType, optional

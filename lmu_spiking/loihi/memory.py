@@ -194,6 +194,13 @@ def read_state(layout: Layout, spikes: np.ndarray, u: np.ndarray) -> np.ndarray:
             np.shape(spikes),
             f"must be {layout.n_neurons} neurons at the {len(u)} steps of u",
         )
+    if np.any(spikes) and np.isin(spikes, (0, 1)).all():
+        raise ValidationError(
+            "read_state.spikes",
+            1,
+            f"is a count, and a spike is 1/dt = {1 / layout.dt:g}",
+            "divide what replay gives by dt",
+        )
     curves, mapped = layout.curves, layout.mapped
     decoded = spikes @ layout.decoding.decoders.T
     return _read(

@@ -126,3 +126,12 @@ def test_the_structure_of_the_chip_in_floating_point(loihi):
     late, error = lags(state[1:], laid_out.ldn.simulate(u, DT)[:-1])
     assert abs(late) <= 4
     assert error < 0.3 * np.sqrt(np.mean(laid_out.ldn.simulate(u, DT) ** 2))
+
+
+def test_spikes_that_are_counted_are_refused():
+    laid_out = layout("core")
+    counted = np.zeros((len(U), laid_out.n_neurons))
+    counted[5, 3] = 1
+    with pytest.raises(ValidationError, match=r"1/dt = 1000; divide what replay gives"):
+        read_state(laid_out, counted, U)
+    assert read_state(laid_out, counted / DT, U).any()
