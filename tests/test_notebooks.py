@@ -14,7 +14,9 @@ FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 
-pytestmark = pytest.mark.skipif(not NOTEBOOKS, reason="no notebooks here")
+
+def test_all_nine_are_there():
+    assert [path.name[0] for path in NOTEBOOKS] == list("123456789")
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)

@@ -25,7 +25,7 @@ from lmu_spiking.theory import predict
 from lmu_spiking.tuning import unmerged
 
 
-@keeps_time
+@keeps_time("LegendreMemory")
 class LegendreMemory(nengo.Network):
     r"""A sliding window of ``theta`` seconds, held by recurrently connected neurons.
 

@@ -1,13 +1,11 @@
 """The network that a graph becomes, right at one step only."""
 
 import nengo
-import numpy as np
-from nengo.builder import Builder
-from nengo.builder.network import build_network
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.networks.clock import keeps_time
 
 
+@keeps_time("from_nir")
 class NIRNetwork(nengo.Network):
     """What `from_nir` builds.
 
@@ -30,17 +28,3 @@ class NIRNetwork(nengo.Network):
     output: nengo.Node
     state: nengo.Node | None
     dt: float
-
-
-@Builder.register(NIRNetwork)
-def _build(model, network, *args, **kwargs):
-    """As `networks.clock.keeps_time`, with the way out of a graph."""
-    if not np.isclose(model.dt, network.dt, rtol=1e-6, atol=0):
-        raise ValidationError(
-            "from_nir.dt",
-            network.dt,
-            f"is not the simulator's step of {model.dt:g} s, at which leaks, delays "
-            "and spikes would be others",
-            f"use Simulator(..., dt={network.dt:g}) or from_nir(..., dt={model.dt:g})",
-        )
-    return build_network(model, network, *args, **kwargs)
