@@ -37,6 +37,10 @@ class StudyWarning(UserWarning):
     """Something about the files of a study that its user should know."""
 
 
+class ValidityWarning(UserWarning):
+    """A result or a network is outside of what its error model is valid for."""
+
+
 class MappingError(LMUSpikingError, ValueError):
     """No stable network realises this system with this synapse."""
 

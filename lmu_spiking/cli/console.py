@@ -12,7 +12,12 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from lmu_spiking.errors import LMUSpikingError, StudyWarning, ValidationError
+from lmu_spiking.errors import (
+    LMUSpikingError,
+    StudyWarning,
+    ValidationError,
+    ValidityWarning,
+)
 
 NAME = "lmu-spiking"
 WIDTH = 80
@@ -100,7 +105,8 @@ def as_typed(error: ValidationError, params, given: dict) -> LMUSpikingError:
 
 def show_warning() -> None:
     """Tell our own warnings in a line each; all others stay silent."""
-    warnings.simplefilter("always", StudyWarning)
+    for kind in (StudyWarning, ValidityWarning):
+        warnings.simplefilter("always", kind)
     warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
 
 
