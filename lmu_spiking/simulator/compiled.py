@@ -1,6 +1,7 @@
 """The compiled loop for each precision; says so where it has to be compiled first."""
 
 import sys
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
@@ -38,10 +39,8 @@ def frame_of(width: int, **arrays: np.ndarray) -> np.ndarray:
     return frame
 
 
-def _say() -> None:
-    print(
-        "lmu_spiking: compiling the simulator's kernels, once on this machine"
-        " (under a minute)",
-        file=sys.stderr,
-        flush=True,
-    )
+def _say(line: str) -> None:
+    """Write a line to standard error, if there is one that takes it."""
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(f"lmu_spiking: {line}", file=sys.stderr, flush=True)

@@ -3,12 +3,17 @@
 numba compiles the kernels once for a machine and a precision; LLVM's object file is
 kept beside them, or in the user's cache where that cannot be written, and linked by
 llvmlite in a tenth of the time that numba takes to start.
+
+Machine code is run as the user who loads it.  A file is therefore taken only if nobody
+but that user and root can have written it, which `private` checks as ssh does for keys;
+from any other folder nothing is read, and there nothing is written.
 """
 
 import ctypes
 import hashlib
 import os
 import platform
+import stat
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -18,16 +23,18 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 CHECKED = 32  # bytes of a digest in front of the object
+LARGEST = 2**26  # bytes of a file, many times what the kernels take
 
 
-def load(dtype: np.dtype, on_compile):
+def load(dtype: np.dtype, say):
     """The loop for one precision.
 
     Parameters
     ----------
     dtype : float32 or float64
-    on_compile : callable
-        Called before a compilation, which takes up to a minute.
+    say : callable
+        Takes a line before a compilation, which takes up to a minute, and one after it
+        where its result cannot be kept.
 
     Returns
     -------
@@ -37,21 +44,42 @@ def load(dtype: np.dtype, on_compile):
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     name = f"advance_{dtype.name}"
-    places = [folder / f"{name}-{_key()}.o" for folder in _folders()]
-    image = next(filter(None, map(_read, places)), None)
-    if image is None:
-        on_compile()
-        image = _compile(dtype, name)
-        for place in places:
-            if _write(place, image):
-                break
+    places = _places(name)
+    for image in filter(None, map(_read, places)):
+        with suppress(Exception):  # of LLVM, for what is whole and yet no object
+            return _Function(image, name)
+    there = [place for place in places if os.path.lexists(place)]
+    left_out = f"; {there[0]} is damaged or not private to you" if there else ""
+    say(f"compiling the simulator's kernels, once (under a minute){left_out}")
+    image = _compile(dtype, name)
+    reasons = []
+    for place in places:
+        reason = _write(place, image)
+        if not reason:
+            break
+        reasons.append(reason)
+    else:
+        say(f"the kernels will be compiled again the next time: {_all(reasons)}")
     return _Function(image, name)
 
 
 def kept(dtype: np.dtype) -> Path | None:
     """The file with the loop for one precision; None where it is yet to be compiled."""
-    places = [f / f"advance_{np.dtype(dtype).name}-{_key()}.o" for f in _folders()]
+    places = _places(f"advance_{np.dtype(dtype).name}")
     return next((place for place in places if _read(place)), None)
+
+
+def private(found: os.stat_result) -> bool:
+    """Say whether nobody but this user and root can write to a file or a folder.
+
+    In a folder with the sticky bit, such as ``/tmp``, others cannot touch what is ours.
+    Where files have no owners, as on Windows, all are taken to be private.
+    """
+    if not hasattr(os, "geteuid"):
+        return True
+    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+    return found.st_uid in (0, os.geteuid()) and (not others or bool(sticky))
 
 
 class _Function:
@@ -111,29 +139,85 @@ def _key() -> str:
 
 def _folders() -> list[Path]:
     """Where machine code is looked for and kept."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return [HERE / "kernels" / "__pycache__", Path(cache) / "lmu_spiking"]
+    folders = [HERE / "kernels" / "__pycache__"]
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(cache):  # as its standard has it: any other is ignored
+        folders.append(Path(cache) / "lmu_spiking")
+    else:
+        with suppress(RuntimeError):  # of a user without a home
+            folders.append(Path.home() / ".cache" / "lmu_spiking")
+    return folders
+
+
+def _places(name: str) -> list[Path]:
+    """The files that may hold a function, without symbolic links on the way to them."""
+    name = f"{name}-{_key()}.o"
+    return [Path(os.path.realpath(folder)) / name for folder in _folders()]
+
+
+def _refusal(folder: Path) -> str:
+    """The reason why others could put something into a folder; empty if none can.
+
+    It and all folders above it, as far as they are there, must be private.
+    """
+    for each in (folder, *folder.parents):
+        try:
+            if not private(each.lstat()):
+                return f"others can write to {each}"
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            return f"{each}: {error.strerror}"
+    return ""
 
 
 def _read(place: Path) -> bytes | None:
-    """The object in a file that is whole; None otherwise."""
+    """The object in a file that is whole and that only we can have written, or None.
+
+    What is checked is the file that was opened, so that none can take its place.
+    """
+    if _refusal(place.parent):
+        return None
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        kept = place.read_bytes()
+        handle = os.open(place, flags | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            found = os.fstat(handle)
+            if not (stat.S_ISREG(found.st_mode) and private(found)):
+                return None
+            kept = file.read(LARGEST)
     except OSError:
         return None
     image = kept[CHECKED:]
-    return image if hashlib.sha256(image).digest() == kept[:CHECKED] else None
+    return image if _digest(place, image) == kept[:CHECKED] else None
 
 
-def _write(place: Path, image: bytes) -> bool:
-    """Keep an object, whole or not at all."""
+def _digest(place: Path, image: bytes) -> bytes:
+    """The digest of an object and its name: one under another name is another."""
+    return hashlib.sha256(place.name.encode() + b"\n" + image).digest()
+
+
+def _write(place: Path, image: bytes) -> str:
+    """Keep an object for this user alone, whole or not at all; return why not."""
+    if reason := _refusal(place.parent):
+        return reason
     fresh = place.with_name(f"{place.name}.{os.getpid()}.new")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(hashlib.sha256(image).digest() + image)
+        for folder in reversed(place.parents):
+            if not folder.exists():
+                folder.mkdir(0o700, exist_ok=True)
+        fresh.unlink(missing_ok=True)  # of a process of that number, long ago
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
+            file.write(_digest(place, image) + image)
         fresh.replace(place)
-    except OSError:
+    except OSError as error:
         with suppress(OSError):
-            fresh.unlink()
-        return False
-    return True
+            fresh.unlink(missing_ok=True)
+        return f"{place.parent}: {error.strerror}"
+    return ""
+
+
+def _all(reasons: list[str]) -> str:
+    """The reasons in a line, each once."""
+    return "; ".join(dict.fromkeys(reasons)) or "there is no folder for it"
