@@ -7,9 +7,12 @@ import re
 import shlex
 import sys
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Iterable
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from lmu_spiking.errors import (
@@ -21,6 +24,7 @@ from lmu_spiking.errors import (
 
 NAME = "lmu-spiking"
 WIDTH = 80
+EVERY = 10.0  # seconds between lines on progress where there is no terminal
 NAMES = {  # of options that the library calls otherwise
     "n_neurons": "neurons",
     "noise_seed": "seed",
@@ -36,9 +40,11 @@ def command_line() -> str:
     return shlex.join([NAME, *sys.argv[1:]])
 
 
-def tell(line: str) -> None:
-    """One line to the user on standard error."""
-    print(f"{NAME}: {' '.join(str(line).split())}", file=sys.stderr, flush=True)
+def tell(line: str, file=None) -> None:
+    """Write one line to the user, to standard error, where somebody can read it."""
+    with contextlib.suppress(OSError, ValueError):
+        file = file or sys.stderr
+        print(f"{NAME}: {' '.join(str(line).split())}", file=file, flush=True)
 
 
 def explain(error: Exception) -> tuple[str, int]:
@@ -250,10 +256,90 @@ def _on_its_side(header: list, rows: list) -> list[str]:
     return lines[1:]
 
 
+# -- progress ------------------------------------------------------------------------
+
+
+def beside_hushed():
+    """A way to standard error of our own, which `hushed` leaves open."""
+    try:
+        if sys.stderr.fileno() == 2:
+            return os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        pass
+    return sys.stderr
+
+
+def on_terminal() -> bool:
+    """Say whether standard error is a terminal on which a bar can be moved."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+class Ticker:
+    """Says every ten seconds what a command is doing, where there is no terminal.
+
+    It has a thread, so that it goes on while one long call is computing.
+
+    Parameters
+    ----------
+    say : callable
+        Takes a line.
+    clock : callable
+        Returns seconds.
+    """
+
+    current: ContextVar["Ticker | None"] = ContextVar("current", default=None)
+
+    def __init__(self, say=tell, clock=time.monotonic):
+        self.bars: list[Bar] = []  # that are shown, the last on top
+        self._say, self._clock, self._start = say, clock, clock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self.run, daemon=True)
+
+    def __enter__(self):
+        self._token = self.current.set(self)
+        if not on_terminal():
+            with contextlib.suppress(RuntimeError):  # no more threads are allowed
+                self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.current.reset(self._token)
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+
+    def run(self, wait=None) -> None:
+        """Say a line after each ``wait(EVERY)`` that is false."""
+        wait = wait or self._over.wait
+        while not wait(EVERY):
+            self._say(self.line())
+
+    def line(self) -> str:
+        """What is being done, how much of it is done, and for how long."""
+        shown = next(iter(self.bars[-1:]), None)
+        doing = "Working" if shown is None else shown.name
+        if shown is not None and shown.total:
+            doing = f"{doing}: {shown.done:,} of {shown.total:,}"
+        return f"{doing} ({self._clock() - self._start:.0f} s)"
+
+
+@contextmanager
+def ticking():
+    """Lines on the progress of a command, where no terminal shows its bars."""
+    way = beside_hushed()
+    try:
+        with Ticker(lambda line: tell(line, way)):
+            yield
+    finally:
+        if way is not sys.stderr:
+            way.close()
+
+
 class Bar:
-    """A bar on standard error if that is a terminal, else nothing; also Nengo's bar.
+    """A bar on standard error if that is a terminal; also Nengo's bar.
 
     It moves and shows the time from the first moment on, also where nothing is counted.
+    Elsewhere, `Ticker` says in lines where it stands.
 
     Parameters
     ----------
@@ -264,8 +350,10 @@ class Bar:
     """
 
     def __init__(self, name: str, total: int | None = None):
+        self.name, self.total, self.done = name, total, 0
+        self._ticker = Ticker.current.get()
         self._bar = None
-        if not sys.stderr.isatty():
+        if not on_terminal():
             return
         from rich.console import Console
         from rich.progress import (
@@ -285,35 +373,41 @@ class Bar:
             TaskProgressColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            # its own way to the terminal, which `hushed` leaves open
-            console=Console(file=os.fdopen(os.dup(2), "w", encoding="utf-8")),
+            console=Console(file=beside_hushed()),
             transient=True,
             redirect_stdout=False,  # which may be a file
         )
         self._task = self._bar.add_task(name, total=total)
 
     def __enter__(self):
+        if self._ticker:
+            self._ticker.bars.append(self)
         if self._bar:
             self._bar.start()
         return self
 
     def __exit__(self, *_):
+        if self._ticker:
+            self._ticker.bars.remove(self)
         if self._bar:
             self._bar.stop()
 
     def phase(self, name: str, total: int | None = None) -> None:
         """What is done from now on."""
+        self.name, self.total, self.done = name, total, 0
         if self._bar:
             self._bar.remove_task(self._task)
             self._task = self._bar.add_task(name, total=total)
 
     def advance(self, _row=None) -> None:
         """One more is done."""
+        self.done += 1
         if self._bar:
             self._bar.advance(self._task)
 
     def advance_to(self, done: int, total: int) -> None:
         """So many of so many are done."""
+        self.done, self.total = done, total
         if self._bar:
             self._bar.update(self._task, completed=done, total=total)
 

@@ -5,7 +5,7 @@ import inspect
 
 from typer.core import TyperCommand, TyperGroup
 
-from lmu_spiking.cli.console import Bar, as_typed
+from lmu_spiking.cli.console import Bar, as_typed, quiet_logs, ticking
 from lmu_spiking.errors import ValidationError
 
 OTHERS = "About"
@@ -16,16 +16,18 @@ class Command(TyperCommand):
 
     def invoke(self, ctx):
         """Run it, with what takes a second to import announced."""
-        with Bar("Starting"), contextlib.suppress(ImportError):  # which doctor explains
-            import lmu_spiking.studies.trial  # noqa: F401
-        from threadpoolctl import threadpool_limits
+        with ticking(), quiet_logs():
+            # what is missing, the command itself will say
+            with Bar("Starting"), contextlib.suppress(ImportError):
+                import lmu_spiking.studies.trial  # noqa: F401
+            from threadpoolctl import threadpool_limits
 
-        # matrices are small here: threads of the BLAS would only wait for each other
-        with threadpool_limits(1):
-            try:
-                return super().invoke(ctx)
-            except ValidationError as error:
-                raise as_typed(error, self.params, ctx.params) from error
+            # matrices are small here: threads of the BLAS would only wait for each other
+            with threadpool_limits(1):
+                try:
+                    return super().invoke(ctx)
+                except ValidationError as error:
+                    raise as_typed(error, self.params, ctx.params) from error
 
     def format_help(self, ctx, formatter) -> None:
         """Summary, usage, examples, notes, options."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lmu_spiking import __version__
-from lmu_spiking.cli import completion, stopped
+from lmu_spiking.cli import completion, leave, stopped
 from lmu_spiking.cli.bench import bench
 from lmu_spiking.cli.console import NAME, explain, show_warning, tell
 from lmu_spiking.cli.convert import convert
@@ -96,16 +96,21 @@ def status(arguments: Sequence[str] | None = None) -> int:
         try:
             code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever read our output has left
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
         except (KeyboardInterrupt, typer.Abort):
             code = 130
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 1
+            if code < 128:  # how Typer takes it that whoever read our output has left
+                leave(sys.stdout)
+                return 0
+        except BrokenPipeError:
+            leave(sys.stdout)
+            return 0
         except Exception as error:
             if os.environ.get("LMU_SPIKING_TRACEBACK"):
                 raise
             line, code = explain(error)
             tell(line)
-    if code == 130:
+    if code > 128:
         tell(stopped(arguments))
     return code

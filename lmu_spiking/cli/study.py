@@ -19,7 +19,6 @@ from lmu_spiking.cli.console import (
     prepare,
     print_json,
     print_table,
-    quiet_logs,
     tell,
 )
 from lmu_spiking.cli.known import NEURON_TYPES
@@ -101,7 +100,7 @@ def study(
     start = time.perf_counter()
     failed = None
     try:
-        with quiet_logs(), Bar("Trials", len(planned)) as bar:
+        with Bar("Trials", len(planned)) as bar:
             frame = sweep(planned, out, jobs, resume, bar.advance, scheduler=scheduler)
     except FailedTrials as error:
         frame, failed = error.frame, error

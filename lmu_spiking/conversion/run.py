@@ -8,6 +8,7 @@ import numpy as np
 
 from lmu_spiking.conversion.conversion import Conversion, draw_seeds
 from lmu_spiking.errors import check_positive, check_seed, check_whole
+from lmu_spiking.processes import in_processes
 from lmu_spiking.rates.forward import checked_sequences
 from lmu_spiking.simulator.targets import check_target, simulator
 
@@ -73,8 +74,6 @@ def present(
     target : {"compiled", "core"}
         `lmu_spiking.Simulator` or `nengo.Simulator`, the same in distribution.
     """
-    from joblib import Parallel, delayed  # slow to import
-
     check_target("present.target", target)
     if jobs != -1:
         check_whole("present.jobs", jobs, 1)
@@ -86,13 +85,11 @@ def present(
     parts = [slice(i, i + size) for i in range(0, len(x), size)]
     seeds = [seed, *draw_seeds(seed, len(parts) - 1)]
     tasks = (
-        delayed(_present)(conversion, x[part], last, own, offsets, target)
+        (conversion, x[part], last, own, offsets, target)
         for part, own in zip(parts, seeds, strict=True)
     )
     done, found = 0, []
-    for part, result in zip(
-        parts, Parallel(jobs, return_as="generator")(tasks), strict=True
-    ):
+    for part, result in zip(parts, in_processes(_present, tasks, jobs), strict=True):
         found.append(result)
         done += len(x[part])
         if progress is not None:

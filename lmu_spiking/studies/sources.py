@@ -11,13 +11,13 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import joblib
 import nengo
 import numpy as np
 import pandas as pd
 from nengo.neurons import NeuronType, NeuronTypeParam
 
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.processes import in_processes
 from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.membrane import lead_floor, map_lead, measure_lead
@@ -129,12 +129,11 @@ def source_trials(
     """
     folder, rows = Path(out) / "sources", []
     folder.mkdir(parents=True, exist_ok=True)
-    with joblib.parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1):
-        run = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        for row in run(joblib.delayed(_run)(trial, folder, resume) for trial in trials):
-            rows.append(row)
-            if on_done:
-                on_done(row)
+    each = ((trial, folder, resume) for trial in trials)
+    for row in in_processes(_run, each, n_jobs, ordered=False):
+        rows.append(row)
+        if on_done:
+            on_done(row)
     return pd.DataFrame(rows)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import joblib
 
+from lmu_spiking import processes
 from lmu_spiking.errors import (
     LMUSpikingError,
     MissingPackageError,
@@ -59,12 +60,13 @@ def in_processes(
     """
     left = {trial.digest: trial for trial in trials}
     strikes = 0
-    processes = joblib.effective_n_jobs(n_jobs)
+    together = joblib.effective_n_jobs(n_jobs)
     while left and strikes < STRIKES:
         # some for each process, and one by one where a worker was killed
-        size = 1 if strikes else max(1, min(TOGETHER, len(left) // (2 * processes)))
+        size = 1 if strikes else max(1, min(TOGETHER, len(left) // (2 * together)))
         try:
-            for outcomes in _joblib(run, batches(list(left.values()), size), n_jobs):
+            parts = ((batch,) for batch in batches(list(left.values()), size))
+            for outcomes in processes.in_processes(run, parts, n_jobs, ordered=False):
                 strikes = 0
                 for outcome in outcomes:
                     del left[outcome.digest]
@@ -73,7 +75,7 @@ def in_processes(
             strikes += 1
             _tell("a worker was killed; what it ran is run again")
             # what was running goes last, so that it cannot keep others from their turn
-            for digest in list(left)[:processes]:
+            for digest in list(left)[:together]:
                 left[digest] = left.pop(digest)
     for digest, trial in left.items():
         yield Outcome(digest, failure=f"{trial}: {KILLED}; use fewer jobs")
@@ -132,12 +134,6 @@ def on_cluster(
                     raise _unfit(f"a worker of {address}", found)
                 yield outcome
         look.now()
-
-
-def _joblib(run, trials: list, n_jobs: int) -> Iterator[Outcome]:
-    with joblib.parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1):
-        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        yield from parallel(joblib.delayed(run)(trial) for trial in trials)
 
 
 @contextmanager

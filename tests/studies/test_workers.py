@@ -63,14 +63,14 @@ def breaks(monkeypatch, at, times):
     """Let joblib lose a worker whenever it comes to the trial ``at``, some times."""
     left = [None] * times
 
-    def run(_run, batches, _jobs):
-        for batch in batches:
+    def run(_run, batches, _jobs, ordered):
+        for (batch,) in batches:
             if left and at in [trial.digest for trial in batch]:
                 left.pop()
                 raise BrokenProcessPool("a worker has gone")
             yield [echo(trial) for trial in batch]
 
-    monkeypatch.setattr("lmu_spiking.studies.workers._joblib", run)
+    monkeypatch.setattr("lmu_spiking.processes.in_processes", run)
 
 
 def test_killed_process_is_told_and_its_trial_run_again(monkeypatch):

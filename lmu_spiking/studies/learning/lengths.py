@@ -11,12 +11,14 @@ Each length is trained in a process of its own, whose peak of memory is its own 
 """
 
 import multiprocessing
+import os
 import resource
 import time
 from dataclasses import replace
 
 import numpy as np
 
+from lmu_spiking.processes import follow
 from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.studies.learning.baseline import lstm_units, timed_lstm
 from lmu_spiking.studies.metrics import power_law
@@ -113,7 +115,8 @@ def _lstm_beside(data, params, seconds: float, batch: int, seed: int) -> dict:
 
 def in_own_process(steps: int, **options) -> dict:
     """`train_at` in a fresh process, which knows no other length."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    parent = (os.getpid(),)
+    with multiprocessing.get_context("spawn").Pool(1, follow, parent) as pool:
         return pool.apply(train_at, (steps,), options)
 
 

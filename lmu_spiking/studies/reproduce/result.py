@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 
-import joblib
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from lmu_spiking.errors import LMUSpikingError
+from lmu_spiking.processes import in_processes
 
 
 @dataclass(frozen=True)
@@ -112,16 +112,14 @@ def in_parallel(
 ) -> list:
     """``run(*each)`` for each of the arguments, in order, on ``jobs`` processes."""
     done = []
-    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
-        running = joblib.Parallel(return_as="generator", batch_size=1)
-        try:
-            for value in running(joblib.delayed(run)(*each) for each in arguments):
-                done.append(value)
-                on_done(value)
-        except BrokenProcessPool:
-            raise LMUSpikingError(
-                "a worker was killed, perhaps for want of memory: use fewer jobs"
-            ) from None
+    try:
+        for value in in_processes(run, arguments, jobs):
+            done.append(value)
+            on_done(value)
+    except BrokenProcessPool:
+        raise LMUSpikingError(
+            "a worker was killed, perhaps for want of memory: use fewer jobs"
+        ) from None
     return done
 
 

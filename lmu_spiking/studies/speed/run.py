@@ -108,17 +108,22 @@ def measure(peer: Peer, file: Path, threads: int, python: str) -> dict:
     environment = os.environ | dict.fromkeys(THREADS, str(threads))
     environment |= {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [python, "-m", "peers", peer.module, str(file), str(out)]
+    theirs, ours = os.pipe()  # whose end tells the process that this one has gone
     try:
         done = subprocess.run(
             command,
             env=environment,
             cwd=file.parent,
+            stdin=theirs,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
         )
     except subprocess.TimeoutExpired:
         return {"status": "failed", "reason": f"took longer than {PATIENCE:g} s"}
+    finally:
+        os.close(ours)
+        os.close(theirs)
     if not out.exists():
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         return {"status": "failed", "reason": said[-1][:200]}

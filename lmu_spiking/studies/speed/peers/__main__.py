@@ -3,7 +3,9 @@
 import importlib
 import json
 import os
+import stat
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -16,6 +18,8 @@ PACKAGE = ("core", "compiled")  # these take networks from lmu_spiking itself
 def main(module: str, case_file: str, out: str) -> None:
     """Measure, and write the row; what a simulator lacks is a row, too."""
     warnings.simplefilter("ignore")
+    if stat.S_ISFIFO(os.fstat(0).st_mode):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     with np.load(case_file) as file:
         case = dict(file)
     if module in PACKAGE:
@@ -36,6 +40,13 @@ def main(module: str, case_file: str, out: str) -> None:
         json.dump(row, file)
     sys.stdout.flush()
     os._exit(0)  # some simulators take long, or fail, to take themselves down
+
+
+def _end_with_parent() -> None:
+    """End this process when whoever holds the other end of its standard input ends."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
 
 
 def _measured(module: str, case: dict) -> dict:

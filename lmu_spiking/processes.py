@@ -1,0 +1,71 @@
+"""Processes of this machine that work beside this one, and that end when it ends.
+
+A process that is killed cannot end its children.  So every child looks after its parent:
+`follow` is the first thing that it calls.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+LOOK = 0.5  # seconds between looks at the parent
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
+
+
+def in_processes(
+    function: Callable, arguments: Iterable[tuple], jobs: int, ordered: bool = True
+) -> Iterator:
+    """Yield ``function(*each)`` for each of the arguments, from processes of joblib.
+
+    Each has one thread for the BLAS.  With one job there is no process but this one.
+
+    Parameters
+    ----------
+    jobs : int
+        Processes; -1 for one on each core.
+    ordered : bool
+        Whether results come in the order of the arguments, or as soon as each is there.
+    """
+    import joblib  # slow to import
+
+    main = threading.current_thread() is threading.main_thread()
+    with joblib.parallel_config(
+        "loky",
+        n_jobs=jobs,
+        inner_max_num_threads=1,
+        initializer=follow,
+        initargs=(os.getpid(), main),
+    ):
+        kind = "generator" if ordered else "generator_unordered"
+        run = joblib.Parallel(return_as=kind, batch_size=1)
+    yield from run(joblib.delayed(function)(*each) for each in arguments)
+
+
+def follow(parent: int, at_once: bool = True) -> None:
+    """End this process when its parent has ended; called in a process that was started.
+
+    Parameters
+    ----------
+    parent : int
+        Number of the process that started this one.
+    at_once : bool
+        Let Linux do it, too, whatever this process is doing.  It does so when the thread
+        that started this process ends: so only where that is the parent's main thread.
+    """
+    if os.name != "posix":  # where a process keeps the number of a parent that is gone
+        return
+    if at_once and sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
