@@ -33,8 +33,7 @@ def main(arguments=None) -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # which has been told, if there is anybody to tell
-            code = code or 2
+        except OSError:  # which has been told, where that is possible
             leave(stream)
     sys.exit(code)
 
