@@ -125,7 +125,10 @@ $(INSTALLED): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 14) or sys.exit( \
 	"lmu_spiking needs Python 3.11 to 3.13, this is %d.%d; use: make PYTHON=..." % v)'
 	@echo "Installing $(LOCK) into $(VENV) with $(PYTHON): a minute or two, once"
+	@test -e $@ || test ! -e $(VENV) || ls $(VENV)/.installed-* $(VENV)/.begun >/dev/null 2>&1 \
+	|| { echo "$(VENV) was not made here and is left alone; give another VENV=" >&2; exit 2; }
 	@test -e $@ || $(PYTHON) -m venv --clear $(VENV)
+	@touch $(VENV)/.begun
 	@rm -f $(VENV)/.installed-*
 	@$(PIP) -r $(LOCK)
 	@$(PIP) --no-deps --no-build-isolation -e .

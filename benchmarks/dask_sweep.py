@@ -12,10 +12,10 @@ in a run with joblib.  Writes benchmarks/results/dask_sweep.json.
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -135,9 +135,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--runs", default=str(ROOT / "runs" / "dask_sweep"))
     options = parser.parse_args()
-    runs, trials = Path(options.runs), options.trials
-    shutil.rmtree(runs, ignore_errors=True)
-    runs.mkdir(parents=True)
+    Path(options.runs).mkdir(parents=True, exist_ok=True)
+    runs, trials = Path(tempfile.mkdtemp(dir=options.runs)), options.trials
 
     cluster = Cluster(runs)
     try:

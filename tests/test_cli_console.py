@@ -13,7 +13,7 @@ import pytest
 
 import lmu_spiking
 from lmu_spiking.cli import stopped
-from lmu_spiking.cli.console import as_options, clear, table_lines
+from lmu_spiking.cli.console import as_options, table_lines
 
 pty = pytest.importorskip("pty", reason="needs a Unix terminal")
 
@@ -167,12 +167,86 @@ def test_heads_are_broken_before_cells():
 # -- folders -------------------------------------------------------------------------
 
 
-def test_what_was_not_made_again_is_removed(tmp_path):
-    for name in ("layout.png", "ladder.png", "mine.png", "result.json"):
-        (tmp_path / name).touch()
-    clear(tmp_path, ("layout.png", "ladder.png"), [tmp_path / "layout.png"])
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"layout.png", "mine.png", "result.json"}
+OUT = {
+    "run": "--duration 1 --order 2 --neurons 40 --theta 0.1",
+    "plan": "--error 0.3",
+    "study": STUDY,
+    "spikes": f"{STUDY} --budget 600",
+    "deploy": "--target core --order 2 --neurons 48 --theta 0.1 --duration 0.5",
+    "reproduce": "capacity --fast",
+    "bench simulator": "--neurons 60",
+}
+
+
+SMALL = {
+    "plan": "--error 0.3 --theta 0.1 --bandwidth 5",
+    "spikes": f"{STUDY} --neuron-types poisson --budget 600 --jobs 1 --no-sources",
+    "study": f"{STUDY} --jobs 1",
+    "bench simulator": "--neurons 60 --peers nengo --seconds 0.01",
+}
+SLOW = ("spikes", "deploy", "reproduce", "bench simulator")
+
+MINE = b"\x89PNG of the user"
+OWN = {  # files of the user's: some have the names of ours
+    "run": ("run.png", "result.json", "spec.toml", "mine.png"),
+    "plan": ("spec.toml", "mine.toml"),
+    "study": ("error-vs-neurons.png", "report.html", "trials.parquet", "mine.png"),
+    "collect": ("error-vs-spikes.png", "summary.parquet", "study.json", "a b.png"),
+    "spikes": ("mine.png", "report.html", "budgets.parquet"),
+    "deploy": ("layout.png", "ladder.png", "deployed.png", "result.json"),
+    "reproduce": ("capacity.png", "result.json", "mine.png"),
+    "bench simulator": ("simulator.png", "simulator.json", "mine.png"),
+}
+
+
+def run_in(out, name, shell):
+    """Run a command, which must end well, with the least it has to do."""
+    line = [*name.split(), *SMALL.get(name, OUT.get(name, "")).split()]
+    line += [out] if name == "collect" else [f"--out={out}"]
+    code, _, error = shell(*line)
+    assert code == 0, error
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    for place in ("plots", "plots.style"):
+        monkeypatch.setattr(f"lmu_spiking.{place}.png", lambda figure: b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW))
+        for name in ("run", "plan", "study", "collect", *SLOW)
+    ],
+)
+def test_no_file_of_the_user_is_lost(shell, name, tmp_path, undrawn):
+    out = tmp_path / "out"
+    if name == "collect":
+        run_in(out, "study", shell)
+    out.mkdir(exist_ok=True)
+    for file in OWN[name]:
+        (out / file).write_bytes(MINE + file.encode())
+    for _ in range(2):  # nor by the next, which replaces what the first one wrote
+        run_in(out, name, shell)
+        left = [path.read_bytes() for path in out.iterdir() if path.is_file()]
+        assert all(left.count(MINE + file.encode()) == 1 for file in OWN[name])
+    kept = [path.name for path in out.glob("*.kept-*")]
+    assert len(kept) < len(OWN[name])
+    assert (out / OWN[name][-1]).exists() or kept
+
+
+def test_a_spec_in_the_user_s_words_is_left_as_it_is(shell, tmp_path, undrawn):
+    run_in(tmp_path, "run", shell)
+    spec = tmp_path / "spec.toml"
+    spec.write_text("# mine\n" + spec.read_text())
+    line = ("run", f"--spec={spec}", "--duration=1", f"--out={tmp_path}")
+    assert shell(*line)[0] == 0
+    assert spec.read_text().startswith("# mine\n")
+    code, _, error = shell(*line, "--seed=1")
+    assert (code, "spec.kept-1.toml" in error) == (0, True)
+    assert (tmp_path / "spec.kept-1.toml").read_text().startswith("# mine\n")
+    assert "noise_seed = 1" in spec.read_text()
 
 
 def test_deploy_leaves_no_picture_of_an_earlier_run(shell, tmp_path, monkeypatch):
@@ -185,17 +259,6 @@ def test_deploy_leaves_no_picture_of_an_earlier_run(shell, tmp_path, monkeypatch
     assert shell(*line.split(), "--tau=0.05")[0] == 0
     assert not Path("out/deploy/ladder.png").exists()
     assert Path("out/deploy/deployed.png").exists()
-
-
-OUT = {
-    "run": "--duration 1 --order 2 --neurons 40 --theta 0.1",
-    "plan": "--error 0.3",
-    "study": STUDY,
-    "spikes": f"{STUDY} --budget 600",
-    "deploy": "--target core --order 2 --neurons 48 --theta 0.1 --duration 0.5",
-    "reproduce": "capacity --fast",
-    "bench simulator": "--neurons 60",
-}
 
 
 @pytest.mark.parametrize("name", OUT)

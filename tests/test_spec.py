@@ -1,4 +1,5 @@
 import os
+import stat
 import subprocess
 import sys
 import tomllib
@@ -363,3 +364,40 @@ def test_writing_again_replaces_the_file(tmp_path):
     write_atomically(path, b"a much longer text than the next")
     write_atomically(str(path), b"short")
     assert path.read_bytes() == b"short"
+
+
+# -- files whole or not at all ---------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs modes of files")
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_a_file_has_the_mode_that_its_user_wants(tmp_path, mask):
+    path, before = tmp_path / "a", os.umask(mask)
+    try:
+        write_atomically(path, b"1")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+        path.chmod(0o640)
+        write_atomically(path, b"2")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes")
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, b"through")
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError):
+        write_atomically(tmp_path / "folder", b"1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_a_long_name_is_written(tmp_path):
+    write_atomically(tmp_path / ("a" * 250), b"1")
+    assert (tmp_path / ("a" * 250)).read_bytes() == b"1"

@@ -10,7 +10,6 @@ import typer
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.console import (
     Bar,
-    clear,
     command_line,
     prepare,
     print_json,
@@ -68,6 +67,7 @@ def simulator(
     environment of its own is given as --python brian2=/path/to/its/bin/python.
     """  # noqa: D301 (the \b marks the examples)
     from lmu_spiking import plots
+    from lmu_spiking.studies.folder import Folder
     from lmu_spiking.studies.records import write_json
     from lmu_spiking.studies.speed import run, table
     from lmu_spiking.studies.speed.simulators import chosen, interpreters
@@ -88,14 +88,14 @@ def simulator(
         "seed": seed,
         "seconds": time.perf_counter() - start,
     }
-    files = {"simulator.json": out / "simulator.json"}
-    if panels := table.panels(rows):
-        files["simulator.png"] = out / "simulator.png"
-        with Bar("Drawing"):
+    with Bar("Drawing"), Folder(out, "bench") as folder:
+        files = {"simulator.json": folder.claim("simulator.json")}
+        if panels := table.panels(rows):
+            files["simulator.png"] = folder.claim("simulator.png")
             plots.save_figure(plots.speed_figure(panels), files["simulator.png"])
-    clear(out, ("simulator.png",), files)
-    record["files"] = {name: str(path) for name, path in files.items()}
-    write_json(files["simulator.json"], record)
+        record["files"] = {name: str(path) for name, path in files.items()}
+        write_json(files["simulator.json"], record)
+        folder.clear("simulator.png")
     if json:
         print_json(record)
         return

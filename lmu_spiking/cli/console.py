@@ -10,7 +10,6 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -150,15 +149,6 @@ def prepare(out: Path) -> None:
         raise LMUSpikingError(
             f"--out {out}: cannot be written to ({error.strerror}); choose another"
         ) from None
-
-
-def clear(out: Path, patterns: Iterable[str], kept: Iterable) -> None:
-    """Remove what an earlier run of a command left and this one did not make."""
-    names = {Path(path).name for path in kept}
-    for path in (path for pattern in patterns for path in out.glob(pattern)):
-        if path.name not in names:
-            with contextlib.suppress(OSError):
-                path.unlink()
 
 
 def print_json(record: dict) -> None:

@@ -68,6 +68,7 @@ def convert(
         from lmu_spiking.conversion import convert as turn
         from lmu_spiking.conversion import report
         from lmu_spiking.plots import conversion_figure, save_figure
+        from lmu_spiking.studies.folder import Folder
         from lmu_spiking.studies.records import write_json
         from lmu_spiking.studies.trial import versions
 
@@ -123,9 +124,9 @@ def convert(
         },
     }
     title = f"{task}: {common['presentation'] * 1000:g} ms a sample, {neuron_type}"
-    with Bar("Drawing"):
-        save_figure(conversion_figure(rows, title), out / "conversion.png")
-    write_json(out / "conversion.json", record | {"rows": rows})
+    with Bar("Drawing"), Folder(out, "convert") as folder:
+        save_figure(conversion_figure(rows, title), folder.claim("conversion.png"))
+        write_json(folder.claim("conversion.json"), record | {"rows": rows})
     if json:
         print_json(record | ({"rows": rows} if len(rows) > 1 else {}))
         return

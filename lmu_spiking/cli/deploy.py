@@ -9,7 +9,6 @@ from lmu_spiking.cli.completion import names_from
 from lmu_spiking.cli.console import (
     Bar,
     as_options,
-    clear,
     command_line,
     hushed,
     prepare,
@@ -91,6 +90,7 @@ def deploy(
         from lmu_spiking.loihi.ladder import TARGETS
         from lmu_spiking.loihi.ladder import ladder as climb
         from lmu_spiking.loihi.target import Target, nengo_loihi
+        from lmu_spiking.studies.folder import Folder
         from lmu_spiking.studies.records import write_json
 
         place = Target(target)
@@ -140,9 +140,6 @@ def deploy(
         if ladder:
             files["ladder"] = "ladder.png"
             pictures["ladder.png"] = plots.ladder_figure(found)
-        for name, figure in pictures.items():
-            plots.save_figure(figure, out / name)
-        clear(out, ("layout.png", "ladder.png"), pictures)
     record = done.row | record
     record |= {
         "input": input,
@@ -152,7 +149,11 @@ def deploy(
         "command": command_line(),
         "files": {key: str(out / name) for key, name in files.items()},
     }
-    write_json(out / "result.json", record)
+    with Folder(out, "deploy") as folder:
+        for name, figure in pictures.items():
+            plots.save_figure(figure, folder.claim(name))
+        write_json(folder.claim("result.json"), record)
+        folder.clear("layout.png", "ladder.png")
     if json:
         print_json(record)
     else:

@@ -45,6 +45,7 @@ def plan(
     """  # noqa: D301 (the \b marks the examples)
     with Bar("Planning"):
         from lmu_spiking.planner import plan as find
+        from lmu_spiking.studies.folder import Folder
 
         prepare(out)
         found = find(
@@ -63,7 +64,8 @@ def plan(
             neuron_type=neuron_type,
             noise_seed=seed,
         )
-        found.spec.to_toml(out / "spec.toml", asked=error)
+        with Folder(out, "plan") as folder:
+            found.spec.to_toml(folder.claim("spec.toml"), asked=error)
     row = found.to_dict()
     if json:
         print_json(row | {"seed": seed, "out": str(out / "spec.toml")})

@@ -78,6 +78,7 @@ def reproduce(
     prepare(out)
     with Bar("Getting ready"):
         from lmu_spiking import plots
+        from lmu_spiking.studies.folder import Folder
         from lmu_spiking.studies.records import write_json
         from lmu_spiking.studies.trial import versions
 
@@ -94,9 +95,9 @@ def reproduce(
         "files": {kind: str(path) for kind, path in made.items()},
         "versions": versions() | _tensorflow(),
     }
-    with Bar("Drawing"):
-        plots.save_figure(draw(result), made["figure"])
-    write_json(made["result"], record)
+    with Bar("Drawing"), Folder(out, "reproduce") as folder:
+        plots.save_figure(draw(result), folder.claim(made["figure"].name))
+        write_json(folder.claim(made["result"].name), record)
     if json:
         print_json(record)
     else:

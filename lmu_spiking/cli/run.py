@@ -55,6 +55,7 @@ def run(
         from lmu_spiking import plots
         from lmu_spiking.cli.inputs import choose_signal, choose_spec
         from lmu_spiking.spec import asked_error
+        from lmu_spiking.studies.folder import Folder
         from lmu_spiking.studies.records import write_json
         from lmu_spiking.studies.trial import run_trial
 
@@ -85,13 +86,23 @@ def run(
         result = run_trial(chosen, signal, progress=bar, target=target)
         row = result.row | ({} if asked is None else {"asked_nrmse": asked})
         bar.phase("Drawing")
-        plots.save_figure(plots.run_figure(result), out / "run.png")
-        chosen.to_toml(out / "spec.toml", asked=asked)
-        write_json(out / "result.json", row)
+        figure = plots.run_figure(result)
+        with Folder(out, "run") as folder:
+            plots.save_figure(figure, folder.claim("run.png"))
+            if not _says(spec, out / "spec.toml", chosen):
+                chosen.to_toml(folder.claim("spec.toml"), asked=asked)
+            write_json(folder.claim("result.json"), row)
     if json:
         print_json(row)
     else:
         _report(row, out)
+
+
+def _says(given: Path | None, path: Path, chosen) -> bool:
+    """Say whether a file, in the user's words, is the one given and as was run."""
+    if given is None or not (path.exists() and path.samefile(given)):
+        return False
+    return type(chosen).from_toml(given) == chosen
 
 
 def _report(row: dict, out: Path) -> None:

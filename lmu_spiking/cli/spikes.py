@@ -10,7 +10,6 @@ import typer
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.console import (
     Bar,
-    clear,
     command_line,
     prepare,
     print_json,
@@ -97,7 +96,6 @@ def spikes(
         files = write_spikes_report(
             *(frame, summary, budgets, fits, found, out, command_line())
         )
-        clear(out, ("*.png",), files)
     if json:
         print_json(
             {

@@ -14,7 +14,6 @@ from lmu_spiking.cli.completion import files
 from lmu_spiking.cli.console import (
     NAME,
     Bar,
-    clear,
     command_line,
     prepare,
     print_json,
@@ -156,7 +155,6 @@ def _report(frame, out: Path, command: str, missing: int, json: bool, more: dict
         from lmu_spiking.studies.trial import versions
 
         files = write_report(frame, out, command, missing)
-        clear(out, ("*.png",), files)
         fits = exponents(frame)
         summary = summarise(frame)
     if json:
@@ -180,10 +178,12 @@ def _report(frame, out: Path, command: str, missing: int, json: bool, more: dict
 
 def _keep_plan(out: Path, command: str, planned: list) -> None:
     """What `collect` needs to know of a study that does not end."""
+    from lmu_spiking.studies.folder import Folder
     from lmu_spiking.studies.records import write_json
 
     digests = [trial.digest for trial in planned]
-    write_json(out / PLAN, {"command": command, "trials": digests})
+    with Folder(out, "study") as folder:
+        write_json(folder.claim(PLAN), {"command": command, "trials": digests})
 
 
 def _plan(out: Path) -> tuple[str, set[str]]:

@@ -96,6 +96,7 @@ def train(
 
         from lmu_spiking.plots import save_figure, training_figure
         from lmu_spiking.rates import load_params, save_params
+        from lmu_spiking.studies.folder import Folder
         from lmu_spiking.studies.records import write_json
         from lmu_spiking.training import train as fit
         from lmu_spiking.training.recipes import recipe_for, start
@@ -130,7 +131,6 @@ def train(
             progress=lambda epoch, epochs, record: bar.advance(record),
         )
     model = out / "model.npz"
-    save_params(trained.params, model)
     record = _record(trained, sequences, seed, recipe.merged) | {
         "files": {
             "model": str(model),
@@ -138,9 +138,13 @@ def train(
             "figure": str(out / "training.png"),
         }
     }
-    with Bar("Drawing"):
-        save_figure(training_figure(record, trained.history), out / "training.png")
-    write_json(out / "training.json", record | {"history": trained.history})
+    with Bar("Drawing"), Folder(out, "train") as folder:
+        save_params(trained.params, folder.claim("model.npz"))
+        figure = training_figure(record, trained.history)
+        save_figure(figure, folder.claim("training.png"))
+        write_json(
+            folder.claim("training.json"), record | {"history": trained.history}
+        )
     if json:
         print_json(record)
         return

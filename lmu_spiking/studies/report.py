@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lmu_spiking import plots
+from lmu_spiking.studies.folder import Folder
 from lmu_spiking.studies.metrics import confidence, power_law
 from lmu_spiking.studies.page import page
 from lmu_spiking.studies.records import write_kept, write_parquet
@@ -99,21 +100,24 @@ def write_report(
     -------
     dict of Path
         By name: ``report.html``, ``summary.parquet``, ``trials.parquet`` and figures.
+        Figures of an earlier report that this one has not are removed.
     """
     out, summary = Path(out), summarise(frame)
     pictures = {
         f"{name}.png": plots.png(figure)
         for name, figure in plots.study_figures(summary).items()
     }
-    files = {name: out / name for name in pictures}
-    for name, data in pictures.items():
-        write_kept(files[name], data)
-    for name, table in (("summary.parquet", summary), ("trials.parquet", frame)):
-        files[name] = out / name
-        write_parquet(files[name], table)
-    files["report.html"] = out / "report.html"
     text = page(frame, summary, exponents(frame), pictures, command, missing)
-    write_kept(files["report.html"], text.encode())
+    tables = {"summary.parquet": summary, "trials.parquet": frame}
+    with Folder(out, "study") as folder:
+        names = (*pictures, *tables, "report.html")
+        files = {name: folder.claim(name) for name in names}
+        for name, data in pictures.items():
+            write_kept(files[name], data)
+        for name, table in tables.items():
+            write_parquet(files[name], table)
+        write_kept(files["report.html"], text.encode())
+        folder.clear("*.png")
     return files
 
 

@@ -7,10 +7,10 @@ import pandas as pd
 
 from lmu_spiking import plots
 from lmu_spiking.plots.spikes import CAPTIONS, spikes_figures
-from lmu_spiking.spec import write_atomically
 from lmu_spiking.studies import page
+from lmu_spiking.studies.folder import Folder
 from lmu_spiking.studies.metrics import power_law
-from lmu_spiking.studies.records import write_parquet
+from lmu_spiking.studies.records import write_kept, write_parquet
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -93,16 +93,10 @@ def write_spikes_report(
     dict of Path
         By name.
     """
-    out, files = Path(out), {}
-    pictures = {}
-    for name, figure in spikes_figures(summary, budgets, sources).items():
-        pictures[name] = plots.png(figure)
-        files[f"{name}.png"] = out / f"{name}.png"
-        write_atomically(files[f"{name}.png"], pictures[name])
+    drawn = spikes_figures(summary, budgets, sources)
+    pictures = {name: plots.png(figure) for name, figure in drawn.items()}
     tables = {"summary": summary, "budgets": budgets, "sources": sources}
-    for name, table in (tables | {"trials": frame}).items():
-        files[f"{name}.parquet"] = out / f"{name}.parquet"
-        write_parquet(files[f"{name}.parquet"], table)
+    tables["trials"] = frame
     shown = (
         ("Neurons and their cost", COST, cost_table(summary)),
         ("Equal spikes", BUDGET, budget_table(budgets)),
@@ -121,8 +115,16 @@ def write_spikes_report(
         ),
         versions=html.escape(page._versions(frame)),
     )
-    files["report.html"] = out / "report.html"
-    write_atomically(files["report.html"], text.encode())
+    with Folder(out, "spikes") as folder:
+        names = [f"{name}.png" for name in pictures]
+        names += [f"{name}.parquet" for name in tables]
+        files = {name: folder.claim(name) for name in (*names, "report.html")}
+        for name, data in pictures.items():
+            write_kept(files[f"{name}.png"], data)
+        for name, table in tables.items():
+            write_parquet(files[f"{name}.parquet"], table)
+        write_kept(files["report.html"], text.encode())
+        folder.clear("*.png")
     return files
 
 

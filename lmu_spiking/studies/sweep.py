@@ -21,6 +21,7 @@ from lmu_spiking.realisation import REALISED
 from lmu_spiking.simulator.targets import check_target
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies import workers
+from lmu_spiking.studies.folder import Folder
 from lmu_spiking.studies.records import (
     to_frame,
     to_json,
@@ -225,7 +226,8 @@ def sweep(
         on_done(rows[outcome.digest])
     frame = to_frame(rows[digest] for digest in wanted if digest in rows)
     if len(frame):
-        write_parquet(Path(out) / "trials.parquet", frame)
+        with Folder(out, "study") as kept:
+            write_parquet(kept.claim("trials.parquet"), frame)
     if failures:
         raise FailedTrials(failures, frame)
     return frame

@@ -1,0 +1,134 @@
+"""The folder of a command's results, in which what is the user's own stays as it is.
+
+A folder keeps a list, `LIST`, of the files that commands wrote there and of the digest
+of each.  Only a file that is on it and still as it was written is replaced or removed.
+Any other file of the same name, and one that was changed, is kept under another name.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+from lmu_spiking.errors import StudyWarning
+from lmu_spiking.spec import write_atomically
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where two commands at once may mix their files
+    fcntl = None
+
+LIST = ".lmu_spiking.json"
+
+
+class Folder:
+    """A folder while a command writes to it; another one waits meanwhile.
+
+    Parameters
+    ----------
+    out : path-like
+        It is made if it is not there.
+    owner : str
+        Who writes: `clear` removes the files of this owner alone.
+    """
+
+    def __init__(self, out, owner: str):
+        self.out, self.owner = Path(out), owner
+        self._claimed: list[str] = []
+        self._lock = -1
+
+    def __enter__(self):
+        self.out.mkdir(parents=True, exist_ok=True)
+        if fcntl is not None:
+            with suppress(OSError):  # of a file system without locks
+                self._lock = os.open(self.out, os.O_RDONLY)
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._written = self._read()
+        return self
+
+    def __exit__(self, *_):
+        try:
+            for name in self._claimed:
+                if digest := _digest(self.out / name):
+                    self._written[name] = {"sha256": digest, "by": self.owner}
+            text = json.dumps(self._written, indent=1)
+            with suppress(OSError):  # then they are kept the next time
+                write_atomically(self.out / LIST, f"{text}\n".encode())
+        finally:
+            if self._lock >= 0:
+                os.close(self._lock)
+
+    def claim(self, name: str) -> Path:
+        """The path of a file that is to be written, with what is there out of the way.
+
+        What no command wrote, or what was changed since, gets another name, which a
+        warning tells.
+        """
+        path = self.out / name
+        if os.path.lexists(path) and not self._ours(name):
+            kept = _free(path)
+            path.rename(kept)
+            warnings.warn(
+                f"{path} is not as a command wrote it: it is kept as {kept.name}",
+                StudyWarning,
+                stacklevel=2,
+            )
+        self._claimed.append(name)
+        return path
+
+    def clear(self, *patterns: str) -> None:
+        """Remove what this owner wrote in an earlier session and not in this one."""
+        for name, about in list(self._written.items()):
+            path = self.out / name
+            matches = any(path.match(pattern) for pattern in patterns)
+            if name in self._claimed or not matches or about["by"] != self.owner:
+                continue
+            if self._ours(name):
+                with suppress(OSError):
+                    path.unlink()
+            del self._written[name]
+
+    def _ours(self, name: str) -> bool:
+        """Say whether a file is as a command wrote it."""
+        about = self._written.get(name)
+        return about is not None and _digest(self.out / name) == about["sha256"]
+
+    def _read(self) -> dict:
+        """The list; an empty one where it is missing or no list of ours."""
+        try:
+            found = json.loads(_bytes(self.out / LIST))
+            return {
+                name: {"sha256": str(about["sha256"]), "by": str(about["by"])}
+                for name, about in found.items()
+                if Path(name).name == name
+            }
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return {}
+        except RecursionError:  # of brackets in brackets
+            return {}
+
+
+def _free(path: Path) -> Path:
+    """A name beside ``path`` that nothing has: ``run.png`` becomes ``run.kept-1.png``."""
+    number = 1
+    while os.path.lexists(path.with_name(f"{path.stem}.kept-{number}{path.suffix}")):
+        number += 1
+    return path.with_name(f"{path.stem}.kept-{number}{path.suffix}")
+
+
+def _digest(path: Path) -> str:
+    """The digest of a regular file; an empty text for anything else."""
+    try:
+        return hashlib.sha256(_bytes(path)).hexdigest()
+    except OSError:
+        return ""
+
+
+def _bytes(path: Path) -> bytes:
+    """What is in a regular file, to which no symbolic link leads."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise OSError("is no regular file")
+    return path.read_bytes()
