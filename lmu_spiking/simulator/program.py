@@ -156,7 +156,7 @@ def compile_program(
 
     for node, names in zip(python, read, strict=True):
         op = node.ops[0]
-        if isinstance(op, SimPyFunc) and not op.x_passed and op.output is not None:
+        if _has_no_input(op) and op.output is not None:
             steps = made_ahead(op, context)
             if steps is not None:
                 node.steps, writer.names = steps, [*writer.names, *names]
@@ -184,6 +184,12 @@ def compile_program(
     nodes = schedule.tile(nodes, dependents, watched)
     writer.scratch = schedule.scratch(nodes, watched)
     return writer.write(nodes, model, watched)
+
+
+def _has_no_input(op) -> bool:
+    if isinstance(op, SimPyFunc):
+        return not op.x_passed
+    return isinstance(op, SimProcess) and op.input is None
 
 
 def _given_ops(given, model, step_order) -> set[int]:

@@ -19,6 +19,7 @@ from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import SimPyFunc
 from nengo.builder.processes import SimProcess
 from nengo.dists import Distribution
+from nengo.params import ObsoleteParam, Parameter
 from nengo.synapses import Synapse
 
 from lmu_spiking.errors import ValidationError
@@ -115,18 +116,26 @@ def _names_of_process(process) -> list[Name] | None:
     if not _known(process):
         return None
     found: list[Name] = []
-    for name in process.params:
+    for name, _ in inspect.getmembers(type(process), _is_parameter):
         value = getattr(process, name)
-        parts = list(value.values()) if isinstance(value, dict) else [value]
-        for part in parts:
-            if callable(part) and not isinstance(part, Synapse | Distribution):
+        for part in value.values() if isinstance(value, dict) else [value]:
+            names: list[Name] | None = []
+            if isinstance(part, np.ndarray):  # which may be the user's own
+                names = [Name(process, {name: part}, name, part)]
+            elif isinstance(part, Distribution):
+                names = _names_of_process(part)
+            elif isinstance(part, Synapse):
+                names = [] if _known(part) else None
+            elif callable(part):
                 names = names_of(part)
-                if names is None:
-                    return None
-                found += names
-            elif isinstance(part, Synapse | Distribution) and not _known(part):
+            if names is None:
                 return None
+            found += names
     return found
+
+
+def _is_parameter(member) -> bool:
+    return isinstance(member, Parameter) and not isinstance(member, ObsoleteParam)
 
 
 def names_of(function) -> list[Name] | None:

@@ -1,5 +1,6 @@
 """What probes saw."""
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,6 +27,7 @@ class Record(Sequence):
         self.dtype = np.dtype(dtype)
         self._counts = np.zeros(trials or 1, np.int64)
         self._addresses = np.zeros(trials or 1, np.int64)
+        self._lock = threading.RLock()
         self._take(np.empty((trials or 1, 0, *self.shape), self.dtype))
 
     def _take(self, buffer: np.ndarray) -> None:
@@ -34,10 +36,10 @@ class Record(Sequence):
         first, stride = buffer.ctypes.data, buffer.strides[0]
         self._addresses[:] = (first + stride * trials) // self.dtype.itemsize
 
-    def bind(self, counts, addresses) -> None:
+    def bind(self, counts, addresses, lock) -> None:
         """Let a compiled loop count and write the samples, (trials,) each."""
         counts[:], addresses[:] = self._counts, self._addresses
-        self._counts, self._addresses = counts, addresses
+        self._counts, self._addresses, self._lock = counts, addresses, lock
 
     def clear(self) -> None:
         """Forget all samples."""
@@ -88,15 +90,16 @@ class Record(Sequence):
 
     def __delitem__(self, index):
         """Forget a sample, or a slice of samples; the room for further ones stays."""
-        n, old = len(self), self._buffer
-        kept = list(range(n))
-        del kept[index]
-        size = len(kept) + old.shape[1] - n
-        self._take(np.empty((len(old), size, *self.shape), self.dtype))
-        self._buffer[:, : len(kept)] = old[:, kept]
-        # in the middle of a step the first trials may be a sample ahead
-        self._buffer[:, len(kept) : len(kept) + 1] = old[:, n : n + 1]
-        self._counts += len(kept) - n
+        with self._lock:  # a viewer may delete what another thread simulates
+            n, old = len(self), self._buffer
+            kept = list(range(n))
+            del kept[index]
+            size = len(kept) + old.shape[1] - n
+            self._take(np.empty((len(old), size, *self.shape), self.dtype))
+            self._buffer[:, : len(kept)] = old[:, kept]
+            # in the middle of a step the first trials may be a sample ahead
+            self._buffer[:, len(kept) : len(kept) + 1] = old[:, n : n + 1]
+            self._counts += len(kept) - n
 
     def __array__(self, dtype=None, copy=None):
         """Return all samples for numpy."""
@@ -127,11 +130,12 @@ class Output:
 
     def __init__(self, records: list[Record], trials: int):
         self.records = records
+        self.lock = threading.RLock()  # while samples may be written
         self.addresses = np.zeros((trials, len(records)), np.int64)
         self.counts = np.zeros((trials, len(records)), np.int64)
         self.periods = np.array([record.period for record in records], float)
         for k, record in enumerate(records):
-            record.bind(self.counts[:, k], self.addresses[:, k])
+            record.bind(self.counts[:, k], self.addresses[:, k], self.lock)
         self.room = 0  # steps for which all buffers are long enough
 
     def reserve(self, step: int, n: int) -> None:

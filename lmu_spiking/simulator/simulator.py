@@ -311,6 +311,9 @@ class Simulator(nengo.Simulator):
                 self._per_step = (time.perf_counter() - start) / max(done, 1)
                 if patience.over:
                     raise KeyboardInterrupt
+                if self.closed:  # by a node
+                    stepper.close()
+                    raise SimulatorClosed("Simulator was closed by a node it ran.")
 
     def _workers(self, steps: int):
         """Threads for trials, where there are several and enough to do."""

@@ -143,7 +143,7 @@ class Sources:
             try:
                 for _, columns, call, m in calls:
                     if i >= m:
-                        out[i, columns] = np.ravel(call(t))
+                        out[i, columns] = call(t)
             except BaseException as failed:  # raised again after the steps before it
                 n, error = i, failed
                 break

@@ -56,6 +56,8 @@ class Stepper:
         rows = rows if program.python else [np.array([0, len(program.table)])]
         loop, trials = advance(state.dtype), range(len(state))
         self._made = np.zeros((0, 0, 0), state.dtype)
+        self._first = np.zeros((len(state), 1), np.int64)  # where the inputs begin
+        self._n = self._k = -1  # steps in a call, and the step of the block, in frames
         self._frames = np.zeros((len(state), len(rows), STEPS + 1), np.int64)
         for trial in trials:
             self._frames[trial] = frame_of(
@@ -69,21 +71,22 @@ class Stepper:
                 periods=output.periods,
                 counts=output.counts[trial],
             )
-            self._frames[trial, :, ROWS : ROWS + 2] = rows
+            self._frames[trial, :, ROWS : ROWS + 2] = np.reshape(rows, (-1, 2))
         self._held = program, const, keys  # whose addresses the frames have
         self._calls = [list(map(loop.bind, self._frames[trial])) for trial in trials]
-        self._steps = self._frames[..., STEPS]
         self._step = self._frames[..., STEP]
+        self._flat = state.reshape(-1) if state.size else np.zeros(1)
         small = state.nbytes <= SNAPSHOT and not program.python
         self._kept = np.empty_like(state) if small else None
         self.looked_at = state.size <= LOOKED_AT
-        self.strict, self.running = program.python, False
+        self.strict, self.running, self.closed = program.python, False, False
         self.set_clock(0)
 
     def close(self) -> None:
-        """Let go of all that takes room."""
-        if not self.running:  # by a node of its own
-            self.state = self._held = self._made = self._kept = None
+        """Let go of all that takes room; after this step where one is being taken."""
+        self.closed = True
+        if not self.running:
+            self.state = self._flat = self._held = self._made = self._kept = None
             self.sources = self.signals = self._acts = self._calls = ()
 
     def start(self, python: dict) -> None:
@@ -126,12 +129,13 @@ class Stepper:
         Exception
             That of a node's function, for one.  The steps before it are kept.
         """
-        start = self.signals[0].step.item()  # which a user may have set
-        if start != self.n_steps:
-            self.set_clock(start)
-        self.running = True
         old = np.seterr(invalid="raise", divide="ignore") if self.strict else None
+        self.output.lock.acquire()
+        self.running = True
         try:
+            start = self.signals[0].step.item()  # which a user may have set
+            if start != self.n_steps:
+                self.set_clock(start)
             made, error = self._make(start, n, patience)
             self.output.reserve(start, made)
             if self._acts:
@@ -140,6 +144,7 @@ class Stepper:
                 done = self._run(start, made, pool)
         finally:
             self.running = False
+            self.output.lock.release()
             if old is not None:
                 np.seterr(**old)
         if error is not None:
@@ -158,26 +163,34 @@ class Stepper:
             item, first = self._made.strides[0], self._made.ctypes.data
             trials = np.arange(len(self.state)) % len(self.sources)
             self._first = (first + item * trials)[:, None]
-            self._frames[..., INPUTS] = self._first
+            self._k = -1
+        shared = self._made[0, :n]
         for sources, values in zip(self.sources, self._made, strict=True):
+            values = values[:n]
             if sources is not self.sources[0]:
-                values[:n] = self._made[0, :n]  # what is not the trial's own
-            made, failed = sources.fill(values[:n], start, patience)
+                values[...] = shared  # what is not the trial's own
+            made, failed = sources.fill(values, start, patience)
             if made < n:
                 n, error = made, failed
         return n, error
 
+    def _take(self, n: int) -> None:
+        """Let each call be of ``n`` steps."""
+        if n != self._n:
+            self._frames[..., STEPS] = self._n = n
+
     def _move_to(self, start: int, k: int) -> None:
         """Let the frames be at step ``k`` of a block."""
         self._step[...] = start + k
-        if self.program.columns:
+        if k != self._k:
+            self._k = k
             by = k * self.program.columns * self.state.itemsize
             self._frames[..., INPUTS] = self._first + by
 
     def _run(self, start: int, n: int, pool) -> int:
         """Compiled steps of all trials, shared among the threads of a pool."""
         self._move_to(start, 0)
-        self._steps[...] = n
+        self._take(n)
         before = None
         if n > 1:
             before = self.output.counts.copy()
@@ -197,11 +210,8 @@ class Stepper:
         return n
 
     def _has_nan(self) -> bool:
-        for one in self.state:
-            value = one[one.argmax()] if one.size else 0.0  # the first NaN, if any
-            if value != value:
-                return True
-        return False
+        value = self._flat[self._flat.argmax()]  # the first NaN, if any
+        return value != value
 
     def _has_seen_nan(self, before) -> bool:
         """Whether there was one that has gone, but not from what was probed."""
@@ -214,7 +224,7 @@ class Stepper:
             return n
         self.output.counts[...] = before
         self.state[...] = self._kept
-        self._steps[...] = 1
+        self._take(1)
         for k in range(n):
             self._move_to(start, k)
             for calls in self._calls:
@@ -226,7 +236,7 @@ class Stepper:
 
     def _step_through(self, start: int, n: int, patience) -> int:
         """All steps, with Nengo's own in between."""
-        self._steps[...] = 1
+        self._take(1)
         clock, done = self.signals[0], 0
         try:
             while done < n:
@@ -242,7 +252,7 @@ class Stepper:
                 if self.n_steps != start + done:  # somebody has set the clock
                     self.set_clock(self.n_steps)
                     break
-                if patience is not None and patience.over:
+                if self.closed or (patience is not None and patience.over):
                     break
         except BaseException:
             self.output.cut()

@@ -50,7 +50,7 @@ def lower_process(op, context: Context):
 def made_ahead(op, context: Context):
     """Values that depend on time alone: columns of the input."""
     y, inc = region_of(op.output), getattr(op, "mode", "set") == "inc"
-    if not y.whole:
+    if not y.whole or len(op.output.shape) != 1:
         return None
     first = sum(i.size for i in context.inputs)
     context.inputs.append(Input(op, first, y.size, op.output.shape))
