@@ -12,12 +12,14 @@ ARRAYS = (
     *("table", "state", "const", "index", "keys"),
     *("inputs", "out", "offsets", "periods", "counts"),
 )
-ROWS, WIDTH, STEP, STEPS = 20, 22, 23, 24  # entries of a frame after the arrays
+# entries of a frame: where the inputs begin, and what follows the arrays
+INPUTS = 2 * ARRAYS.index("inputs")
+ROWS, WIDTH, STEP, STEPS = 20, 22, 23, 24
 
 
 @cache
 def advance(dtype: np.dtype):
-    """A function that runs a frame: `kernels.machine.advance` for one precision."""
+    """What runs frames: `kernels.machine.advance` for one precision."""
     return native.load(dtype, _say)
 
 
@@ -29,12 +31,12 @@ def frame_of(width: int, **arrays: np.ndarray) -> np.ndarray:
     width : int
         Columns of the inputs.
     arrays : contiguous ndarray
-        `ARRAYS`, by name.
+        `ARRAYS`, by name; one that is left out begins at the address 0.
     """
     frame = np.zeros(STEPS + 1, np.int64)
-    for k, name in enumerate(ARRAYS):
-        frame[2 * k] = arrays[name].ctypes.data
-        frame[2 * k + 1] = arrays[name].size
+    for name, array in arrays.items():
+        k = ARRAYS.index(name)
+        frame[2 * k : 2 * k + 2] = array.ctypes.data, array.size
     frame[WIDTH] = width
     return frame
 

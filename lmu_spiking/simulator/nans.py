@@ -49,7 +49,7 @@ def name_of_nan(program, model, signals) -> str:
                 done[region.start : region.end] = k
     found = []
     for base, done in last.items():
-        wrong = np.flatnonzero(np.isnan(np.ravel(signals[base])) & (done >= 0))
+        wrong = np.flatnonzero(np.isnan(np.ravel(signals.view(base))) & (done >= 0))
         if wrong.size:
             entry = wrong[np.argmin(done[wrong])]
             found.append((done[entry], len(found), base, int(entry)))

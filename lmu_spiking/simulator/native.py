@@ -15,6 +15,7 @@ import os
 import platform
 import stat
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,8 +39,9 @@ def load(dtype: np.dtype, say):
 
     Returns
     -------
-    callable
-        Takes a frame, see `kernels.entry`; the interpreter is free meanwhile.
+    object
+        ``bind(frame)`` makes a call for a frame, see `kernels.entry`; the interpreter
+        is free meanwhile.
     """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -89,17 +91,18 @@ class _Function:
         self._jit = llvm.create_lljit_compiler(_machine())
         library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(name)
         self._linked = library.add_current_process().link(self._jit, name)
-        pointer, integer = ctypes.c_void_p, ctypes.c_ssize_t
+        # without a list of their types, arguments of ctypes pass as they are
+        self._call = ctypes.CFUNCTYPE(ctypes.c_int)(self._linked[name])
         # numba's convention: results, then an array as owner, parent and layout
-        arguments = [pointer] * 4 + [integer] * 2 + [pointer] + [integer] * 2
-        kind = ctypes.CFUNCTYPE(ctypes.c_int, *arguments)
-        self._call = kind(self._linked[name])
+        self._results = ctypes.c_void_p(), ctypes.c_void_p()
 
-    def __call__(self, frame: np.ndarray) -> None:
-        result, error = ctypes.c_void_p(), ctypes.c_void_p()
-        n, at = len(frame), frame.ctypes.data
-        where = ctypes.addressof(result), ctypes.addressof(error)
-        self._call(*where, None, None, n, 8, at, n, 8)
+    def bind(self, frame: np.ndarray):
+        """Return a call without arguments; the frame must live as long as it is used."""
+        pointer, integer = ctypes.c_void_p, ctypes.c_ssize_t
+        where = [pointer(ctypes.addressof(result)) for result in self._results]
+        n, at = integer(len(frame)), pointer(frame.ctypes.data)
+        none, item = pointer(), integer(frame.itemsize)
+        return partial(self._call, *where, none, none, n, item, at, n, item)
 
 
 def _compile(dtype: np.dtype, name: str) -> bytes:

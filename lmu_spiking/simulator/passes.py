@@ -47,9 +47,12 @@ def drop_zeros(nodes: list[Node], watched: list[Region]) -> list[Node]:
     uses = Uses(nodes, watched)
 
     def always_zero(region: Region) -> bool:
-        written = [s for _, s, writes in uses.of(region) if writes]
-        if any(s is None or not is_zero_fill(s) for s in written):
+        written = [(r, s) for r, s, writes in uses.of(region) if writes]
+        if not all(is_zero_fill(s) for _, s in written):
             return False
+        filled = any(r.whole and r.covers(region) for r, _ in written)
+        if not (filled or region.base.readonly):
+            return False  # a user may change it
         flat = region.base.initial_value.reshape(-1)
         return not np.any(flat[region.start : region.end])
 
@@ -63,8 +66,12 @@ def drop_zeros(nodes: list[Node], watched: list[Region]) -> list[Node]:
     return nodes
 
 
-def fold_gains(nodes: list[Node], watched: list[Region], constant) -> list[Node]:
-    """``J += gain (W x)`` as ``J += (gain W) x``, where ``W x`` serves nothing else."""
+def fold_gains(nodes, watched, constant, hidden, fixed) -> list[Node]:
+    """``J += gain (W x)`` as ``J += (gain W) x``, where ``W x`` serves nothing else.
+
+    ``hidden`` learns of the regions that are computed no more, ``fixed`` of the ids of
+    bases that can be changed no more.
+    """
     uses = Uses(nodes, watched)
     home = {id(step): node for node in nodes for step in node.steps}
     for node in list(nodes):
@@ -88,6 +95,9 @@ def fold_gains(nodes: list[Node], watched: list[Region], constant) -> list[Node]
             node.steps[node.steps.index(step)] = _scaled(product, gain, y)
             node.ops += former.ops
             former.steps, former.ops = [], []
+            hidden.append(source)
+            if isinstance(step.operands[1].what, Region):
+                fixed.add(id(step.operands[1].what.base))
     return [node for node in nodes if node.ops]
 
 
@@ -134,8 +144,10 @@ def trim_fills(nodes, watched) -> list[Node]:  # noqa: C901 - a mask, and its ru
         for step in [s for s in node.steps if s.code == Code.FILL]:
             node.steps.remove(step)
             y = step.sets[0]
-            mask = used.get(id(y.base))
-            if mask is not None:
+            mask = used.get(id(y.base), np.zeros(y.base.size, bool))
+            # what nothing resets must have had the value from the beginning
+            mask |= np.ravel(y.base.initial_value) != step.operands[1].what
+            if mask[y.start : y.end].any():
                 pieces = _pieces(step, y, mask[y.start : y.end])
                 found += [Node(list(node.ops), [piece]) for piece in pieces]
     return found

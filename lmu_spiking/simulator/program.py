@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 
 import nengo
 import numpy as np
-from nengo.builder.node import SimPyFunc
+from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.simulator import passes, schedule
-from lmu_spiking.simulator.lowering import Context, lower
+from lmu_spiking.simulator.lowering import Context, in_python, lower
 from lmu_spiking.simulator.lowering.processes import Input, made_ahead
 from lmu_spiking.simulator.opcodes import FIRST, TILE, WIDTH, Code
+from lmu_spiking.simulator.reach import Name, names_in
 from lmu_spiking.simulator.regions import Region, region_of
 from lmu_spiking.simulator.steps import (
     Along,
@@ -45,15 +46,24 @@ class Program:
     ----------
     table : (R, WIDTH) int64 ndarray
     segments : list of (2,) ndarray, or operator
-        Rows to run, and operators that Nengo steps, in their order.
+        Rows to run, and operators that Nengo steps, in their order; the operator of
+        the clock only where Python reads it.
     state : (S,) ndarray
         Initial values of all that changes.
     const : (C,) ndarray
     index : (I,) int64 ndarray
     places : dict of signal to (bool, int)
         Whether a base signal is constant, and its address there.
-    kept : dict of int
-        Ids of the base signals that have no place of their own, and why.
+    hidden : dict of int to list of (int, int)
+        By the id of a base signal, the first and last entries that are not computed.
+    fixed : set of int
+        Ids of constant base signals that are compiled in, though Nengo would let one
+        change them.
+    names : list of Name
+        What functions that are called ahead read by name.
+    watched : bool
+        Whether Python may look at signals within a step: all are computed, in Nengo's
+        order.
     streams : list of operators
         With random numbers, in the order of their seeds.
     inputs : list of Input
@@ -72,6 +82,10 @@ class Program:
     inputs: list[Input]
     probes: list
     sizes: np.ndarray
+    hidden: dict
+    fixed: set[int]
+    names: list[Name]
+    watched: bool
     nodes: list[Node] = field(repr=False, default_factory=list)
 
     @property
@@ -79,8 +93,24 @@ class Program:
         """Numbers that come from outside in a step."""
         return sum(i.size for i in self.inputs)
 
+    @property
+    def python(self) -> bool:
+        """Whether Python runs between compiled stretches."""
+        return any(not isinstance(s, np.ndarray) for s in self.segments)
 
-def compile_program(model, step_order, dependents, dtype, given=()) -> Program:
+    def hides(self, region: Region) -> bool:
+        """Whether part of a region is not computed."""
+        ends = self.hidden.get(id(region.base), ())
+        return any(a < region.end and region.start < b for a, b in ends)
+
+    def is_fixed(self, base) -> bool:
+        """Whether a constant cannot be changed."""
+        return base.readonly or id(base) in self.fixed
+
+
+def compile_program(
+    model, step_order, dependents, dtype, given=(), whole=False
+) -> Program:
     """Lower a built model.
 
     Parameters
@@ -91,6 +121,8 @@ def compile_program(model, step_order, dependents, dtype, given=()) -> Program:
     dtype : float32 or float64
     given : iterable of nengo.Node
         Whose outputs come from outside.
+    whole : bool
+        Compute all signals, in Nengo's order, even if no Python could see them.
 
     Raises
     ------
@@ -104,28 +136,60 @@ def compile_program(model, step_order, dependents, dtype, given=()) -> Program:
     context = Context(model.dt, dtype.itemsize == 4, written)
     outside = _given_ops(given, model, step_order)
     nodes = [lower(op, context) for op in step_order]
-    _make_ahead(nodes, context, outside)
+    for node in nodes:
+        if node.python and id(node.ops[0]) in outside:
+            node.steps = made_ahead(node.ops[0], context) or node.steps
+    python = [node for node in nodes if node.python]
+    read = [names_in(node.ops[0]) for node in python]
+    whole = whole or None in read
     probed = [model.sig[probe]["in"] for probe in model.probes]
     watched = [region_of(signal) for signal in probed]
+    writer = _Writer(dtype, written, context, whole)
+    if whole:
+        for node in nodes:
+            if python and isinstance(node.ops[0], TimeUpdate):
+                node.steps = [in_python(node.ops[0])]
+        dependents = schedule.without(dependents, nodes)
+        nodes = [node for node in nodes if node.steps]
+        nodes = schedule.tile_stretches(nodes, dependents)
+        return writer.write(nodes, model, watched)
 
-    def constant(what):
-        """Values of constants, and of regions that never change."""
+    for node, names in zip(python, read, strict=True):
+        op = node.ops[0]
+        if _has_no_input(op) and op.output is not None:
+            steps = made_ahead(op, context)
+            if steps is not None:
+                node.steps, writer.names = steps, [*writer.names, *names]
+
+    def unwritten(what):
+        """Values of constants, and of regions that nothing in the network changes."""
         if not isinstance(what, Region):
             return np.asarray(what)
         if id(what.base) in written or not what.whole:
             return None
         return what.base.initial_value.reshape(-1)[what.start : what.end]
 
+    def constant(what):
+        """The same for what nobody can change."""
+        mine = isinstance(what, Region) and not what.base.readonly
+        return None if mine else unwritten(what)
+
     nodes = passes.drop_zeros(nodes, watched)
-    nodes = passes.fold_gains(nodes, watched, constant)
+    nodes = passes.fold_gains(nodes, watched, unwritten, writer.hidden, writer.fixed)
     nodes = passes.trim_fills(nodes, watched)
     dependents = schedule.without(dependents, nodes)
     nodes = [node for node in nodes if node.steps]
     nodes = schedule.ordered(nodes, dependents)
     nodes = passes.find_equal_rates(nodes, constant)
     nodes = schedule.tile(nodes, dependents, watched)
-    buffers = schedule.scratch(nodes, watched)
-    return _Writer(dtype, written, context).write(nodes, buffers, model, watched)
+    writer.scratch = schedule.scratch(nodes, watched)
+    return writer.write(nodes, model, watched)
+
+
+def _has_no_input(op) -> bool:
+    if isinstance(op, SimPyFunc):
+        return not op.x_passed
+    return isinstance(op, SimProcess) and op.input is None
 
 
 def _given_ops(given, model, step_order) -> set[int]:
@@ -156,25 +220,16 @@ def _given_ops(given, model, step_order) -> set[int]:
     return found
 
 
-def _make_ahead(nodes: list[Node], context: Context, outside: set[int]) -> None:
-    """Functions of time alone run ahead, where no other Python could notice."""
-    python = [n for n in nodes if any(s.code is None for s in n.steps)]
-    ours = [n for n in python if id(n.ops[0]) not in outside]
-    timed = [isinstance(n.ops[0], SimPyFunc) and not n.ops[0].x_passed for n in ours]
-    for node in python:
-        op = node.ops[0]
-        if not (id(op) in outside or all(timed)) or op.output is None:
-            continue
-        steps = made_ahead(op, context, region_of(op.output))
-        if steps is not None:
-            node.steps = steps
-
-
 class _Writer:
     """Gives addresses to regions and constants, and writes rows."""
 
-    def __init__(self, dtype, written: set[int], context: Context):
+    def __init__(self, dtype, written: set[int], context: Context, whole: bool):
         self.dtype, self.written, self.context = dtype, written, context
+        self.whole = whole
+        self.scratch: dict[tuple, int] = {}  # buffers, by the keys of their regions
+        self.hidden: list[Region] = []
+        self.fixed: set[int] = set()
+        self.names: list[Name] = []
         self.state: list[np.ndarray] = []
         self.const: list[np.ndarray] = []
         self.index: list[np.ndarray] = []
@@ -182,12 +237,15 @@ class _Writer:
         self.places: dict = {}
         self.known: dict[int, tuple[np.ndarray, int]] = {}
 
-    def write(self, nodes, buffers, model, watched) -> Program:  # noqa: C901
+    def write(self, nodes, model, watched) -> Program:  # noqa: C901
+        """The program of nodes in their order."""
         self.work = self._put("state", np.zeros(self.context.work))
-        most = max(buffers.values(), default=-1) + 1
+        most = max(self.scratch.values(), default=-1) + 1
         self.buffers = [self._put("state", np.zeros(TILE + PAD)) for _ in range(most)]
-        self.scratch = buffers
         rows, segments, first = [], [], 0
+        if not self.whole and any(node.python for node in nodes):
+            clock = [op for op in model.operators if isinstance(op, TimeUpdate)]
+            segments += clock  # where no order of Nengo's says when
         for node in nodes:
             if node.tiled:
                 head = np.zeros(WIDTH, np.int64)
@@ -221,8 +279,18 @@ class _Writer:
             inputs=self.context.inputs,
             probes=list(model.probes),
             sizes=np.array([r.size for r in watched], np.int64),
+            hidden=self._hidden(),
+            fixed=self.fixed,
+            names=self.names,
+            watched=self.whole,
             nodes=nodes,
         )
+
+    def _hidden(self) -> dict:
+        found: dict[int, list] = {}
+        for base, start, size in [*self.scratch, *(r.key for r in self.hidden)]:
+            found.setdefault(base, []).append((start, start + size))
+        return found
 
     def _arena(self, parts, dtype):
         return np.concatenate([np.zeros(0, dtype), *parts]).astype(dtype, copy=False)

@@ -1,11 +1,16 @@
 """What probes saw."""
 
+import threading
+from collections.abc import Sequence
+
 import numpy as np
 from nengo.simulator import SimulationData
 
+LEAST = 64  # samples that a buffer has room for
 
-class Record:
-    """Samples of one probe, block by block.
+
+class Record(Sequence):
+    """Samples of one probe: a list of arrays to read, of which samples can be deleted.
 
     Parameters
     ----------
@@ -19,45 +24,140 @@ class Record:
 
     def __init__(self, shape: tuple, trials: int | None, period: float, dtype):
         self.shape, self.trials, self.period = tuple(shape), trials, period
-        self.dtype = dtype
-        self.clear()
+        self.dtype = np.dtype(dtype)
+        self._counts = np.zeros(trials or 1, np.int64)
+        self._addresses = np.zeros(trials or 1, np.int64)
+        self._lock = threading.RLock()
+        self._take(np.empty((trials or 1, 0, *self.shape), self.dtype))
+
+    def _take(self, buffer: np.ndarray) -> None:
+        """Write to another buffer from now on; the last was handed out."""
+        self._buffer, trials = buffer, np.arange(len(buffer))
+        first, stride = buffer.ctypes.data, buffer.strides[0]
+        self._addresses[:] = (first + stride * trials) // self.dtype.itemsize
+
+    def bind(self, counts, addresses, lock) -> None:
+        """Let a compiled loop count and write the samples, (trials,) each."""
+        counts[:], addresses[:] = self._counts, self._addresses
+        self._counts, self._addresses, self._lock = counts, addresses, lock
 
     def clear(self) -> None:
         """Forget all samples."""
-        self._blocks: list[np.ndarray] = []
-        self._length = 0
+        del self[:]
 
     def __len__(self) -> int:
-        return self._length
+        return int(self._counts[-1])  # the last trial is the last to take a step
 
     def samples_in(self, step: int, n_steps: int) -> int:
-        """How many samples the steps after ``step`` bring."""
+        """Return how many samples the steps after ``step`` bring."""
         after = np.arange(step + 1, step + n_steps + 1)
         return int(np.count_nonzero(after % self.period < 1))
 
+    def reserve(self, more: int) -> int:
+        """Make room for some more samples; return for how many there is."""
+        n, room = len(self), self._buffer.shape[1]
+        if n + more > room:
+            old, room = self._buffer, max(n + more, 2 * room, LEAST)
+            self._take(np.empty((len(old), room, *self.shape), self.dtype))
+            self._buffer[:, :n] = old[:, :n]
+        return room - n
+
     def append(self, block: np.ndarray) -> None:
-        """Samples (trials, k, size) that follow."""
-        if block.shape[1]:
-            self._blocks.append(block.reshape(len(block), -1, *self.shape))
-            self._length += block.shape[1]
+        """Take samples (trials, k, size) that follow."""
+        n, more = len(self), block.shape[1]
+        self.reserve(more)
+        self._buffer[:, n : n + more] = block.reshape(len(block), more, *self.shape)
+        self._counts += more
 
     def array(self) -> np.ndarray:
-        """All samples: (samples, ...), or (trials, samples, ...); not to be written."""
-        if len(self._blocks) > 1:
-            self._blocks = [np.concatenate(self._blocks, axis=1)]
-        if not self._blocks:
-            empty = np.zeros((self.trials or 1, 0, *self.shape), self.dtype)
-            self._blocks = [empty]
-        found = self._blocks[0] if self.trials is not None else self._blocks[0][0]
-        found = found.view()
+        """Return all samples: (samples, ...), or (trials, samples, ...); read-only."""
+        found = self._buffer[:, : len(self)]
+        found = found if self.trials is not None else found[0]
         found.setflags(write=False)
         return found
+
+    def since(self, n: int) -> np.ndarray:
+        """Return the samples after the first ``n``, (trials, k, ...)."""
+        return self._buffer[:, n : len(self)]
+
+    def __getitem__(self, index):
+        """Return a sample, or a list of samples; a leading axis of trials if any."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        found = self._buffer[:, index]
+        return (found if self.trials is not None else found[0]).copy()
+
+    def __delitem__(self, index):
+        """Forget a sample, or a slice of samples; the room for further ones stays."""
+        with self._lock:  # a viewer may delete what another thread simulates
+            n, old = len(self), self._buffer
+            kept = list(range(n))
+            del kept[index]
+            size = len(kept) + old.shape[1] - n
+            self._take(np.empty((len(old), size, *self.shape), self.dtype))
+            self._buffer[:, : len(kept)] = old[:, kept]
+            # in the middle of a step the first trials may be a sample ahead
+            self._buffer[:, len(kept) : len(kept) + 1] = old[:, n : n + 1]
+            self._counts += len(kept) - n
+
+    def __array__(self, dtype=None, copy=None):
+        """Return all samples for numpy."""
+        found = self.array() if dtype is None else self.array().astype(dtype)
+        return found.copy() if copy else found
+
+    def __repr__(self):
+        return f"<{len(self)} samples of shape {self.shape}>"
+
+    def __getstate__(self):
+        kept = "shape", "trials", "period", "dtype"
+        return {k: getattr(self, k) for k in kept} | {"samples": self.since(0).copy()}
+
+    def __setstate__(self, state):
+        samples = state.pop("samples")
+        self.__init__(**state)
+        self.append(samples)
+
+
+class Output:
+    """Where the compiled loop writes samples: addresses and counts, (trials, probes).
+
+    Parameters
+    ----------
+    records : list of Record
+    trials : int
+    """
+
+    def __init__(self, records: list[Record], trials: int):
+        self.records = records
+        self.lock = threading.RLock()  # while samples may be written
+        self.addresses = np.zeros((trials, len(records)), np.int64)
+        self.counts = np.zeros((trials, len(records)), np.int64)
+        self.periods = np.array([record.period for record in records], float)
+        for k, record in enumerate(records):
+            record.bind(self.counts[:, k], self.addresses[:, k], self.lock)
+        self.room = 0  # steps for which all buffers are long enough
+
+    def reserve(self, step: int, n: int) -> None:
+        """Make room for the samples of the ``n`` steps after ``step``."""
+        if n > self.room:
+            free = [r.reserve(r.samples_in(step, n)) for r in self.records]
+            self.room = max(n, min(free, default=2**62))
+        self.room -= n
+
+    def drop(self, step: int) -> None:
+        """Forget the samples of the last step, which was number ``step``."""
+        self.counts -= step % self.periods < 1
+
+    def cut(self) -> None:
+        """Forget what some trials have seen and others have not."""
+        self.counts[...] = self.counts.min(axis=0)
 
 
 class Data(SimulationData):
     """`nengo.simulator.SimulationData` with records for probes."""
 
     def __getitem__(self, key):
-        """Samples of a probe, or what was built for another object."""
+        """Return samples of a probe, or what was built for another object."""
         found = self.raw[key]
         return found.array() if isinstance(found, Record) else super().__getitem__(key)

@@ -41,6 +41,10 @@ class Region:
             and other.start < self.end
         )
 
+    def covers(self, other: "Region") -> bool:
+        """Whether it has all entries of another, both in one piece or not."""
+        return self.start <= other.start and other.end <= self.end
+
     @property
     def end(self) -> int:
         """One beyond the last entry."""

@@ -1,5 +1,6 @@
 """The order of a step's work, and populations that run tile by tile."""
 
+import itertools
 from graphlib import CycleError, TopologicalSorter
 
 from lmu_spiking.simulator.opcodes import TILE, Code
@@ -86,6 +87,17 @@ def tile(nodes: list[Node], dependents: dict, watched: list[Region]) -> list[Nod
             except CycleError:
                 continue
     return nodes
+
+
+def tile_stretches(nodes: list[Node], dependents: dict) -> list[Node]:
+    """Tile what lies between two steps of Python, where no code can see in which order.
+
+    Nodes are in Nengo's order, and keep it but for that.
+    """
+    found = []
+    for python, stretch in itertools.groupby(nodes, key=lambda node: node.python):
+        found += stretch if python else tile(list(stretch), dependents, [])
+    return found
 
 
 def _is_population(node: Node) -> bool:

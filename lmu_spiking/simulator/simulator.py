@@ -8,24 +8,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 import nengo
 import numpy as np
+from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
 from nengo.exceptions import SimulatorClosed
 from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
 from lmu_spiking.simulator import trials as drawn
-from lmu_spiking.simulator.block import Block
-from lmu_spiking.simulator.nans import has_nan, name_of_nan, where_nan
+from lmu_spiking.simulator.nans import name_of_nan, where_nan
 from lmu_spiking.simulator.patience import Alone, Patience
 from lmu_spiking.simulator.program import compile_program
-from lmu_spiking.simulator.records import Data, Record
+from lmu_spiking.simulator.reach import check_names
+from lmu_spiking.simulator.records import Data, Output, Record
 from lmu_spiking.simulator.signals import Signals
 from lmu_spiking.simulator.sources import Sources, for_trial, given_values
+from lmu_spiking.simulator.stepper import NaNFound, Stepper
 
 BLOCK = 0.1  # seconds between two looks at the keyboard
 MOST = 16384  # steps in a block
 BYTES = 2**28  # that a block's inputs and samples may take
-SNAPSHOT = 2**24  # bytes of state up to which a block can be run again
+SHORT = 1e-3  # seconds of work that are not worth threads
 
 
 class Simulator(nengo.Simulator):
@@ -33,8 +35,11 @@ class Simulator(nengo.Simulator):
 
     Parameters
     ----------
-    network, dt, seed, model, progress_bar, optimize
+    network, dt, seed, model, progress_bar
         As in `nengo.Simulator`.
+    optimize : bool
+        As in `nengo.Simulator`; and if False all signals are computed, so that
+        ``signals`` has them all, and none that Nengo lets one change is compiled in.
     dtype : {"float32", "float64"}
         Of all signals.
     trials : int, optional
@@ -59,8 +64,13 @@ class Simulator(nengo.Simulator):
     -----
     Deterministic networks equal `nengo.Simulator`'s to rounding, random ones in
     distribution: spikes are functions of seed, trial, step and neuron, the same for any
-    number of threads and after each `reset`.  Nodes with Python functions of an input,
-    and operators without a kernel, run as Nengo runs them between compiled stretches.
+    number of threads and after each `reset`.  Nodes with Python functions, processes of
+    the user's own and operators without a kernel run as Nengo runs them, in its order,
+    between compiled stretches; what they see and change is what it would be in Nengo.
+    Only functions of time that provably see nothing else are called ahead.
+
+    With trials, ``signals`` are those of the first; functions of an input are called for
+    each trial in turn, those of time, and processes without input, once a step for all.
 
     Examples
     --------
@@ -72,6 +82,8 @@ class Simulator(nengo.Simulator):
     >>> sim.data[probe].shape
     (4, 100, 1)
     """
+
+    _whole = False  # whether all signals are computed although none is watched
 
     def __init__(
         self,
@@ -99,6 +111,7 @@ class Simulator(nengo.Simulator):
             else check_whole("threads", threads, 1)
         )
         self.program = None
+        self._whole = self._whole or not optimize
         self._given = _checked_inputs(inputs)
         try:
             super().__init__(network, dt, seed, model, progress_bar, optimize)
@@ -118,27 +131,39 @@ class Simulator(nengo.Simulator):
         self._state[...] = drawn.states(
             program, self._step_order, self._noise, self.seed
         )
-        self._keys = drawn.seeds(program, self._noise)
+        self._keys[...] = drawn.seeds(program, self._noise)
+        for base in self._changeable:
+            self.signals[base][...] = base.initial_value
         self.rng = np.random.RandomState(self.seed)
         self._start()
         self.clear_probes()
-        self._clock(0)
         self._per_step = None
 
     def _lower(self) -> None:
         """The program, and arrays for it."""
         self.program = program = compile_program(
-            self.model, self._step_order, self.dg, self.dtype, self._given
+            self.model,
+            self._step_order,
+            self.dg,
+            self.dtype,
+            self._given,
+            whole=self._whole,
         )
         n = self.trials or 1
         self._state = np.empty((n, len(program.state)), self.dtype)
-        # before each block, where it is small: to find the step of a NaN
-        small = self._state.nbytes <= SNAPSHOT
-        self._kept = np.empty_like(self._state) if small else None
-        self._sparse = {s: a for s, a in self.signals.items() if s.sparse}
-        stepped = any(not isinstance(s, np.ndarray) for s in program.segments)
-        self._signals = [self._views(k) for k in range(n if stepped else 1)]
-        self.signals = self._signals[0]
+        self._keys = np.empty((n, len(program.streams)), np.uint64)
+        self._changeable = [
+            base
+            for base, (constant, _) in program.places.items()
+            if constant and not program.is_fixed(base)
+        ]
+        const = program.const.copy() if self._changeable else program.const
+        sparse = {s: a for s, a in self.signals.items() if s.sparse}
+        signals = [
+            Signals(program, self.model, state, const, sparse)
+            for state in (self._state if program.python else self._state[:1])
+        ]
+        self.signals = signals[0]
         given = given_values(self._given, program, self.model, self.trials)
         own = {k for k, values in given.items() if values.ndim == 3}
         own |= {
@@ -146,63 +171,68 @@ class Simulator(nengo.Simulator):
             for k, i in enumerate(program.inputs)
             if getattr(i.op, "mode", "set") == "inc"
         }
-        self._sources = [
+        sources = [
             Sources(
                 program, self.model, for_trial(given, trial), own if trial else None
             )
             for trial in range(n if own else 1)
         ]
+        records = []
         for probe in program.probes:
             shape = self.model.sig[probe]["in"].shape
             period = 1 if probe.sample_every is None else probe.sample_every / self.dt
-            record = Record(shape, self.trials, period, self.dtype)
-            self._sim_data[probe] = record
+            records.append(Record(shape, self.trials, period, self.dtype))
+            self._sim_data[probe] = records[-1]
         self.data = Data(self._sim_data)
-
-    def _views(self, trial: int) -> Signals:
-        """Nengo's signals in one trial."""
-        state, const = self._state[trial], self.program.const
-        return Signals(self.program, self.model, state, const, self._sparse)
-
-    @property
-    def _records(self) -> list[Record]:
-        return [self._sim_data[probe] for probe in self.program.probes]
+        output = Output(records, n)
+        self._stepper = Stepper(
+            program, self._state, const, self._keys, sources, output, signals
+        )
+        self._names = program.names
 
     def _start(self) -> None:
         """Random numbers to processes, in the order in which Nengo hands them out."""
         made = {id(i.op): k for k, i in enumerate(self.program.inputs)}
         python = {id(s) for s in self.program.segments if not isinstance(s, np.ndarray)}
-        self._python: dict[int, list] = {}
+        steps: dict[int, list] = {}
         self._rngs = [
             self.rng if noise.native else noise.generator(self.seed)
             for noise in self._noise
         ]
-        for sources in self._sources:
+        for sources in self._stepper.sources:
             sources.reset()
         for op in self._step_order:
-            if id(op) in python:
-                self._python[id(op)] = self._steps_of(op)
-            elif id(op) in made:
+            if id(op) in made:
                 self._start_input(op, made[id(op)])
+            elif id(op) in python and not isinstance(op, TimeUpdate):
+                steps[id(op)] = self._steps_of(op)
             elif isinstance(op, SimProcess):
                 op.process.get_rng(self.rng)
+        self._stepper.start(steps)
 
     def _steps_of(self, op) -> list:
         """Nengo's own step functions, one for each trial."""
+        signals = self._stepper.signals
+        process = isinstance(op, SimProcess)
+        timed = process and op.input is None and op.mode != "inc"
+        if timed or (isinstance(op, SimPyFunc) and not op.x_passed):
+            # the same for all trials
+            step = drawn.with_own_generator(op, self._noise[0]).make_step
+            made = [step(signals[0], self.dt, self.rng)]
+            return made + [_copied(op.output, signals[0], s) for s in signals[1:]]
         made = []
-        if isinstance(op, SimProcess) and not self._noise[0].native:
+        if process and not self._noise[0].native:
             op.process.get_rng(self.rng)  # as if Nengo had taken it
-        each = zip(self._noise, self._signals, self._rngs, strict=True)
-        for noise, signals, rng in each:
+        for noise, of_trial, rng in zip(self._noise, signals, self._rngs, strict=True):
             own = drawn.with_own_generator(op, noise)
-            made.append(own.make_step(signals, self.dt, rng))
+            made.append(own.make_step(of_trial, self.dt, rng))
         return made
 
     def _start_input(self, op, k: int) -> None:
         """The same input for all trials, but noise of their own for ensembles."""
         process = isinstance(op, SimProcess)
         first = self.rng.get_state()
-        for trial, sources in enumerate(self._sources):
+        for trial, sources in enumerate(self._stepper.sources):
             if process:
                 self.rng.set_state(first)
                 rng = op.process.get_rng(self.rng)
@@ -212,20 +242,29 @@ class Simulator(nengo.Simulator):
                     rng = noise.generator(seed)
             sources.start(k, rng if process else None)
 
-    def _clock(self, n: int) -> None:
-        self._n_steps, self._time = n, n * self.dt
-        for signals in self._signals:
-            signals.at_step(n, self.dt)
+    @property
+    def n_steps(self):
+        """Steps that were completed."""
+        return self._stepper.n_steps
+
+    @property
+    def time(self):
+        """Seconds that were simulated."""
+        return self._stepper.time
 
     def clear_probes(self):
         """Forget what was probed."""
-        for record in self._records:
-            record.clear()
+        for probe in self.program.probes:
+            self._sim_data[probe].clear()
         self.data.reset()
 
     def step(self):
         """One step of ``dt`` seconds."""
-        self._run(1, lambda n: None)
+        self._check()
+        try:
+            self._stepper.advance(1)
+        except NaNFound as found:
+            raise self._nan_error(found.known) from None
 
     def run_steps(self, steps, progress_bar=None):
         """``steps`` steps of ``dt`` seconds.
@@ -238,89 +277,74 @@ class Simulator(nengo.Simulator):
         with ProgressTracker(bar, progress) as tracker:
             self._run(steps, lambda n: tracker.total_progress.step(n))
 
-    def _run(self, steps: int, report) -> None:
-        """Blocks of steps, each short enough to be interrupted."""
+    def _check(self) -> None:
+        """What must be true before each run."""
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
+        if self._stepper.running:
+            raise ValidationError(
+                "Simulator.step",
+                self.n_steps,
+                "is a step that is being taken",
+                "let no node of a network run its own simulator, and one thread at a"
+                " time",
+            )
+        if self._names:
+            self._names = check_names(self._names, [self._state])
+
+    def _run(self, steps: int, report) -> None:
+        """Blocks of steps, each short enough to be interrupted."""
+        self._check()
         steps = operator.index(steps)
-        with Patience() as patience, self._workers() as pool:
-            self._patience = patience
+        stepper = self._stepper
+        with Patience() as patience, self._workers(steps) as pool:
             while steps > 0:
-                n = min(steps, self._block())
-                start = time.perf_counter()
-                done, error = self._advance(n, pool)
+                start, before = time.perf_counter(), stepper.n_steps
+                done = 0
+                try:
+                    done = stepper.advance(min(steps, self._block()), pool, patience)
+                except NaNFound as found:
+                    raise self._nan_error(found.known) from None
+                finally:
+                    report(done or max(0, stepper.n_steps - before))
                 steps -= done
                 self._per_step = (time.perf_counter() - start) / max(done, 1)
-                report(done)
-                if error is not None:
-                    raise error
                 if patience.over:
                     raise KeyboardInterrupt
+                if self.closed:  # by a node
+                    stepper.close()
+                    raise SimulatorClosed("Simulator was closed by a node it ran.")
 
-    def _workers(self):
-        """Threads for trials, where there are several."""
+    def _workers(self, steps: int):
+        """Threads for trials, where there are several and enough to do."""
         n = min(self.threads, self.trials or 1)
-        return ThreadPoolExecutor(n) if n > 1 and not self._python else Alone()
+        short = self._per_step is not None and steps * self._per_step < SHORT
+        alone = n == 1 or short or self.program.python
+        return Alone() if alone else ThreadPoolExecutor(n)
 
     def _block(self) -> int:
-        """Steps in the next block."""
+        """Steps in the next block: they change no result."""
         if self._per_step is None:
             return 8
-        per_step = self.program.columns * len(self._sources)
+        per_step = self.program.columns * len(self._stepper.sources)
         per_step += int(self.program.sizes.sum()) * (self.trials or 1)
         room = BYTES // max(1, per_step * self.dtype.itemsize)
         return int(max(1, min(MOST, room, BLOCK / self._per_step)))
 
-    def _advance(self, n: int, pool) -> tuple[int, Exception | None]:
-        """Run up to ``n`` steps; how many, and what stopped them."""
-        inputs = np.zeros((len(self._sources), n, self.program.columns), self.dtype)
-        error = None
-        for sources, values in zip(self._sources, inputs, strict=True):
-            values[:n] = inputs[0, :n]  # what is not the trial's own
-            made, failed = sources.fill(values[:n], self._n_steps, self._patience)
-            if made < n:
-                n, error = made, failed
-        block = Block(
-            self.program,
-            self._state,
-            self._keys,
-            inputs,
-            self._records,
-            self._n_steps,
-            n,
-        )
-        snapshot, done, failed = None, n, None
-        if self._python:
-            how = self._python, self._signals, self.dt, self._patience
-            done, failed = block.step_through(*how)
-        else:
-            if self._kept is not None:
-                snapshot = self._kept
-                np.copyto(snapshot, self._state)
-            block.run(pool)
-        error = failed or error
-        # it may have come and gone within the block, but not from what was probed
-        samples = block.samples(done)
-        if where_nan(self._state) is not None or any(map(has_nan, samples)):
-            if snapshot is not None:
-                done = block.until_nan(snapshot, done)
-            one_by_one = self._python and block.looked_at
-            error = self._nan_error(done, snapshot is not None or one_by_one)
-            samples = block.samples(done)
-        for record, seen in zip(self._records, samples, strict=True):
-            record.append(seen)
-        self._clock(self._n_steps + done)
-        return done, error
-
-    def _nan_error(self, done: int, known: bool) -> NotANumberError:
+    def _nan_error(self, known: bool) -> NotANumberError:
         """In the step after those that are done, if it is known which one it was."""
-        step = self._n_steps + done + known
+        step = self.n_steps + known
         when = (
             f"became NaN {'in' if known else 'by'} step {step} ({step * self.dt:g} s)"
         )
         remedy = "look for a division by zero or an unstable loop there"
         where = where_nan(self._state)
-        name = where and name_of_nan(self.program, self.model, self._views(where[0]))
+        name = None
+        if where is not None:
+            signals = Signals(
+                self.program, self.model, self._state[where[0]], self.program.const, {}
+            )
+            name = name_of_nan(self.program, self.model, signals)
         return NotANumberError(f"signal {name or 'of a probe'}: {when}; {remedy}")
 
     def __getstate__(self):
@@ -333,29 +357,34 @@ class Simulator(nengo.Simulator):
             "inputs": self._given,
             "threads": self.threads,
         }
-        state["n_steps"] = self._n_steps
+        state["whole"] = self.program.watched
+        state["n_steps"] = self.n_steps
         state["state"] = {} if self.closed else self._by_signal()
         return state
 
     def __setstate__(self, state):
+        self._whole = state["whole"]
         self.__init__(
             None,
             state["dt"],
             state["seed"],
             state["model"],
             state["progress_bar"],
-            False,  # it was optimized before
+            True,  # of signals alone: its operators were optimized before
             **state["options"],
         )
         self.optimize = state["optimize"]
-        self._sim_data.update(state["probe_outputs"])
+        for probe, record in state["probe_outputs"].items():
+            self._sim_data[probe].append(record.since(0))
         if state["closed"]:
             self.close()
         else:
             for signal, values in state["state"].items():
-                if signal in self.program.places:  # not a buffer there
+                if signal in self._changeable:
+                    self.signals[signal] = values
+                elif signal in self.program.places:  # not a buffer there
                     self._columns_of(signal)[...] = values
-            self._clock(state["n_steps"])
+            self._stepper.set_clock(state["n_steps"])
 
     def _columns_of(self, signal) -> np.ndarray:
         """What a base signal is in all trials, (trials, size)."""
@@ -367,12 +396,22 @@ class Simulator(nengo.Simulator):
         places = self.program.places.items()
         return {
             s: self._columns_of(s).copy() for s, (constant, _) in places if not constant
-        }
+        } | {s: self.signals[s].copy() for s in self._changeable}
 
     def close(self):
         """Closes the simulator; its data stay."""
         super().close()
-        self._signals = self._sources = self._state = self._kept = None
+        self._state = None
+        if self.program is not None:
+            self._stepper.close()
+
+
+def _copied(output, of, to):
+    """A step that copies a signal from one trial to another; None where there is none."""
+    if output is None:
+        return None
+    source, target = of[output], to[output]
+    return lambda: np.copyto(target, source)
 
 
 def _checked_inputs(inputs) -> dict:

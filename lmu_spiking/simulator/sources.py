@@ -1,13 +1,20 @@
 """Inputs from outside the program, made some steps ahead.
 
 Nengo's own processes are made for all steps at once, with the random numbers that they
-would draw one by one; functions of time and other processes are called step by step.
+would draw one by one, or are called step by step, as are functions that see nothing but
+the time (`reach`).
 """
 
 import numpy as np
 from nengo.builder.processes import SimProcess
 from nengo.dists import Gaussian, Uniform
-from nengo.processes import PresentInput, WhiteNoise, WhiteSignal
+from nengo.processes import (
+    BrownNoise,
+    FilteredNoise,
+    PresentInput,
+    WhiteNoise,
+    WhiteSignal,
+)
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.simulator.regions import region_of
@@ -82,6 +89,7 @@ class Sources:
         """Forget how far the inputs have come; `start` each of them again."""
         self.makers: dict = {}
         self.callers: dict = {}
+        self.drawn: dict = {}  # what is no function of time, made and not yet used
 
     def start(self, k: int, rng) -> None:
         """Set up input ``k`` with its random numbers."""
@@ -94,6 +102,8 @@ class Sources:
             self.callers[k] = _function(op, shape, self.model)
         else:
             process = op.process
+            if isinstance(process, WhiteNoise | FilteredNoise | BrownNoise):
+                self.drawn[k] = np.zeros((0, self.inputs[k].size))
             state = process.make_state((0,), shape, self.dt, dtype=np.float64)
             make = VECTORISED.get(type(process).make_step)
             made = make and make(process, shape, self.dt, rng, state)
@@ -115,21 +125,51 @@ class Sources:
         error : BaseException or None
             What ended them early.
         """
+        n, error = self._call(out, step, patience) if self.callers else (len(out), None)
         for k, make in self.makers.items():
-            out[:, self._columns(k)] = make(step, len(out))
-        calls = [(self._columns(k), call) for k, call in self.callers.items()]
-        if not calls:
-            return len(out), None
+            m = self._again(k, out[:n])
+            if m < n:
+                out[m:n, self._columns(k)] = make(step + m, n - m)
+        return n, error
+
+    def _call(self, out, step, patience):
+        calls = [
+            (k, self._columns(k), call, self._again(k, out))
+            for k, call in self.callers.items()
+        ]
+        n, error = len(out), None
         for i in range(len(out)):
             t = (step + i + 1) * self.dt
             try:
-                for columns, call in calls:
-                    out[i, columns] = np.ravel(call(t))
-            except BaseException as error:  # raised again after the steps before it
-                return i, error
+                for _, columns, call, m in calls:
+                    if i >= m:
+                        out[i, columns] = call(t)
+            except BaseException as failed:  # raised again after the steps before it
+                n, error = i, failed
+                break
             if patience is not None and patience.over:
-                return i + 1, None
-        return len(out), None
+                n = i + 1
+                break
+        for k, columns, _, m in calls:
+            if m > n:
+                self._keep(k, out[n:m, columns])
+        return n, error
+
+    def _again(self, k: int, out: np.ndarray) -> int:
+        """Use what was made and not taken; for how many steps there was some."""
+        values = self.drawn.get(k, ())
+        m = min(len(values), len(out))
+        if m:
+            out[:m, self._columns(k)], self.drawn[k] = values[:m], values[m:]
+        return m
+
+    def _keep(self, k: int, left: np.ndarray) -> None:
+        self.drawn[k] = np.concatenate([left, self.drawn[k]])
+
+    def keep(self, left: np.ndarray) -> None:
+        """Take back what was made for steps (n, columns) that were not taken."""
+        for k in self.drawn:
+            self._keep(k, left[:, self._columns(k)])
 
     def _columns(self, k: int) -> slice:
         given = self.inputs[k]

@@ -118,6 +118,11 @@ class Node:
     steps: list[Step]
     tiled: bool = False
 
+    @property
+    def python(self) -> bool:
+        """Whether Python runs in it."""
+        return any(step.code is None for step in self.steps)
+
 
 def cut_into_tiles(rows: np.ndarray) -> np.ndarray:
     """Runs ``(start, stop, ...)`` split where tiles end.

@@ -11,7 +11,7 @@ from lmu_spiking.simulator.lowering.processes import lower_process
 from lmu_spiking.simulator.regions import region_of
 from lmu_spiking.simulator.steps import Node, Step
 
-__all__ = ["Context", "lower"]
+__all__ = ["Context", "in_python", "lower"]
 
 NOTHING_TO_DO = (TimeUpdate, SimProbe)  # the loop itself does it
 KNOWN = ALGEBRA | LEARNING | {"SimNeurons": lower_neurons, "SimProcess": lower_process}
@@ -28,18 +28,15 @@ def lower(op, context: Context) -> Node:
     known = type(op).__module__.startswith("nengo.")
     rule = KNOWN.get(type(op).__name__) if known else None
     steps = rule(op, context) if rule is not None else None
-    return Node([op], in_python(op) if steps is None else steps)
+    return Node([op], [in_python(op)] if steps is None else steps)
 
 
-def in_python(op) -> list[Step]:
-    """A step that calls Nengo's own."""
+def in_python(op) -> Step:
+    """Return a step that calls Nengo's own."""
 
     def regions(signals):
         return [region_of(s) for s in signals if not s.sparse]
 
     written = regions([*op.incs, *op.updates])
-    return [
-        Step(
-            None, 0, sets=regions(op.sets), incs=written, reads=regions(op.reads), op=op
-        )
-    ]
+    reads = regions(op.reads)
+    return Step(None, 0, sets=regions(op.sets), incs=written, reads=reads, op=op)

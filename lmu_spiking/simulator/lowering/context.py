@@ -22,7 +22,7 @@ class Context:
     streams : list
         Operators with random numbers, in the order of their streams.
     inputs : list of Input
-        Processes without input, whose values are made ahead.
+        Whose values are made ahead.
     work : int
         Numbers that filters need to work with.
     """
@@ -35,8 +35,8 @@ class Context:
     work: int = 0
 
     def constant(self, signal) -> np.ndarray | None:
-        """The value of a signal that never changes; None if it does."""
-        if id(signal.base) in self.written:
+        """The value of a signal that nobody can change; None if one can."""
+        if id(signal.base) in self.written or not signal.base.readonly:
             return None
         return signal.initial_value
 

@@ -8,6 +8,7 @@ from nengo.synapses import LinearFilter
 
 from lmu_spiking.simulator.lowering.context import Context
 from lmu_spiking.simulator.opcodes import Code
+from lmu_spiking.simulator.reach import names_in
 from lmu_spiking.simulator.regions import Region, region_of
 from lmu_spiking.simulator.steps import Along, Pair, Step, Whole, Work
 
@@ -35,7 +36,7 @@ def lower_process(op, context: Context):
     """A process in the mode ``set``, ``inc`` or ``update``."""
     y = region_of(op.output)
     if op.input is None:
-        return made_ahead(op, context, y, inc=op.mode == "inc")
+        return made_ahead(op, context) if names_in(op) == [] else None
     u = region_of(op.input)
     if not (y.whole and u.whole):
         return None
@@ -46,9 +47,10 @@ def lower_process(op, context: Context):
     return None
 
 
-def made_ahead(op, context: Context, y: Region, inc: bool = False):
+def made_ahead(op, context: Context):
     """Values that depend on time alone: columns of the input."""
-    if not y.whole:
+    y, inc = region_of(op.output), getattr(op, "mode", "set") == "inc"
+    if not y.whole or len(op.output.shape) != 1:
         return None
     first = sum(i.size for i in context.inputs)
     context.inputs.append(Input(op, first, y.size, op.output.shape))

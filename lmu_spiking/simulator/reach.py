@@ -1,0 +1,268 @@
+"""What the Python code of a network can reach: its arguments alone, or whatever it likes.
+
+Code that can reach nothing but its arguments, and numbers that nothing changes, may be
+called ahead, and between compiled stretches in any order.  All other code may look at
+the simulator or change it, so it is called in its place in Nengo's order.  The proof is
+strict: a function is read instruction by instruction, and what is not known to be
+harmless is taken for code that may do anything.
+"""
+
+import builtins
+import dis
+import inspect
+import math
+import types
+from typing import NamedTuple
+
+import numpy as np
+from nengo.builder.neurons import SimNeurons
+from nengo.builder.operator import SimPyFunc
+from nengo.builder.processes import SimProcess
+from nengo.dists import Distribution
+from nengo.params import ObsoleteParam, Parameter
+from nengo.synapses import Synapse
+
+from lmu_spiking.errors import ValidationError
+
+PLAIN = (bool, int, float, complex, str, type(None), np.float32, np.float64, np.int64)
+GENERATORS = (
+    inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+)  # which a node would not run at once
+BUILTINS = {
+    getattr(builtins, name)
+    for name in "abs bool complex divmod enumerate float int len list max min pow range"
+    " reversed round sum tuple zip".split()
+}
+# functions that give new values and have no argument to write to
+FRESH = "arange array asarray atleast_1d concatenate eye full hstack interp linspace"
+FRESH += " ones outer polyval sinc stack tile vstack where zeros"
+# those with one, which is harmless where nothing that lasts can be named
+WITH_OUT = "all any argmax argmin clip cos cumsum dot max mean min norm prod roll round"
+WITH_OUT += " std sum take var"
+# of arrays, and constants and types of numpy
+PLAIN_ATTRIBUTES = "T copy e float32 float64 flatten imag inf int64 item linalg ndim pi"
+PLAIN_ATTRIBUTES += " newaxis nan ravel real reshape shape size tau tolist"
+UFUNCS = {k: v for k, v in vars(np).items() if isinstance(v, np.ufunc)}
+MATH = {k: v for k, v in vars(math).items() if not k.startswith("_")}
+FUNCTIONS = {
+    *(f for f in (*UFUNCS.values(), *MATH.values()) if callable(f)),
+    *(getattr(np, k) for k in (FRESH + " " + WITH_OUT).split() if hasattr(np, k)),
+}
+LASTING = {*FRESH.split(), *PLAIN_ATTRIBUTES.split(), *MATH, *UFUNCS}
+ATTRIBUTES = LASTING | set(WITH_OUT.split())
+
+# what changes nothing but the function's own variables
+INSTRUCTIONS = set(
+    "BINARY_OP BINARY_SLICE BINARY_SUBSCR BUILD_LIST BUILD_SLICE BUILD_TUPLE CACHE CALL"
+    " CALL_INTRINSIC_1 CALL_KW COMPARE_OP CONTAINS_OP COPY COPY_FREE_VARS DELETE_FAST"
+    " END_FOR EXTENDED_ARG FOR_ITER GET_ITER IS_OP KW_NAMES LIST_APPEND LIST_EXTEND"
+    " LOAD_ATTR LOAD_CLOSURE LOAD_CONST LOAD_DEREF LOAD_FAST LOAD_FAST_AND_CLEAR"
+    " LOAD_FAST_CHECK LOAD_FAST_LOAD_FAST LOAD_GLOBAL LOAD_METHOD MAKE_CELL"
+    " MAKE_FUNCTION NOP POP_TOP PRECALL PUSH_NULL RERAISE RESUME RETURN_CONST"
+    " RETURN_GENERATOR RETURN_VALUE SET_FUNCTION_ATTRIBUTE STORE_DEREF STORE_FAST"
+    " STORE_FAST_LOAD_FAST STORE_FAST_STORE_FAST STORE_SLICE STORE_SUBSCR SWAP TO_BOOL"
+    " UNARY_INVERT UNARY_NEGATIVE UNARY_NOT UNARY_POSITIVE UNPACK_SEQUENCE"
+    " YIELD_VALUE".split()
+)
+WRITES = ("STORE_SUBSCR", "STORE_SLICE")
+
+
+class Name(NamedTuple):
+    """A number, or an array, that a function finds by its name.
+
+    Attributes
+    ----------
+    function : callable
+    space : dict or cell
+        Where the name is looked up each time.
+    name : str
+    value : object
+    """
+
+    function: object
+    space: object
+    name: str
+    value: object
+
+    def now(self):
+        """What the name stands for at present."""
+        if isinstance(self.space, types.CellType):
+            return self.space.cell_contents
+        return self.space.get(self.name)
+
+
+def names_in(op) -> list[Name] | None:
+    """Return what the Python of an operator reads by name; None if it may do anything.
+
+    Parameters
+    ----------
+    op : nengo.builder.Operator
+    """
+    if isinstance(op, SimPyFunc):
+        return names_of(op.fn)
+    if isinstance(op, SimProcess):
+        return _names_of_process(op.process)
+    mine = op.neurons if isinstance(op, SimNeurons) else op
+    return [] if _known(mine) else None
+
+
+def _known(thing) -> bool:
+    """Whether the class of a thing is Nengo's or ours, and not one of a test of Nengo's."""
+    package, *rest = type(thing).__module__.split(".")
+    return package in ("nengo", "lmu_spiking") and "tests" not in rest
+
+
+def _names_of_process(process) -> list[Name] | None:
+    if not _known(process):
+        return None
+    found: list[Name] = []
+    for name, _ in inspect.getmembers(type(process), _is_parameter):
+        value = getattr(process, name)
+        for part in value.values() if isinstance(value, dict) else [value]:
+            names: list[Name] | None = []
+            if isinstance(part, np.ndarray):  # which may be the user's own
+                names = [Name(process, {name: part}, name, part)]
+            elif isinstance(part, Distribution):
+                names = _names_of_process(part)
+            elif isinstance(part, Synapse):
+                names = [] if _known(part) else None
+            elif callable(part):
+                names = names_of(part)
+            if names is None:
+                return None
+            found += names
+    return found
+
+
+def _is_parameter(member) -> bool:
+    return isinstance(member, Parameter) and not isinstance(member, ObsoleteParam)
+
+
+def names_of(function) -> list[Name] | None:
+    """Return the names that a function reads; None unless it provably only reads.
+
+    Parameters
+    ----------
+    function : callable
+    """
+    if isinstance(function, np.ufunc | types.BuiltinFunctionType):
+        return [] if function in FUNCTIONS else None
+    if type(function) is not types.FunctionType:
+        return None
+    code = function.__code__
+    given = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    if code.co_flags & GENERATORS or not all(map(_is_plain, given)):
+        return None
+    cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+    found: dict[str, Name] = {}
+    steps = list(_instructions(code))
+    for step in steps:
+        name, what = step.opname, step.argval
+        jump = name.startswith(("JUMP_", "POP_JUMP_"))
+        if not jump and name not in INSTRUCTIONS:
+            return None
+        if name in ("LOAD_ATTR", "LOAD_METHOD") and what not in ATTRIBUTES:
+            return None
+        if name == "STORE_DEREF" and what in cells:
+            return None
+        space = None
+        if name == "LOAD_GLOBAL":
+            space = function.__globals__
+            if what not in space and getattr(builtins, what, None) in BUILTINS:
+                continue
+        elif name == "LOAD_DEREF":
+            space = cells.get(what)
+        if space is not None:
+            try:
+                read = Name(function, space, what, None)
+                read = read._replace(value=read.now())
+            except ValueError:  # an empty cell
+                return None
+            if read.value is np or read.value is math or _is_function(read.value):
+                continue
+            if not (_is_plain(read.value) or _is_array(read.value)):
+                return None
+            found[what] = read
+    if any(_is_array(read.value) for read in found.values()) and not _only_reads(steps):
+        return None
+    return list(found.values())
+
+
+def _instructions(code):
+    """All instructions of a function, those of the functions within it too."""
+    yield from dis.get_instructions(code)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _instructions(constant)
+
+
+def _is_plain(value) -> bool:
+    """Whether a value can never change."""
+    if type(value) is tuple:
+        return all(map(_is_plain, value))
+    return type(value) in PLAIN
+
+
+def _is_array(value) -> bool:
+    return type(value) is np.ndarray and value.dtype.kind in "biufc"
+
+
+def _is_function(value) -> bool:
+    known = isinstance(value, types.BuiltinFunctionType | np.ufunc) or callable(value)
+    return known and type(value).__hash__ is not None and value in FUNCTIONS
+
+
+def _only_reads(steps) -> bool:
+    """Whether a function cannot write to an array that it finds by name."""
+    most = min(
+        (UFUNCS[s.argval].nin for s in steps if s.argval in UFUNCS.keys()), default=99
+    )
+    return not any(
+        step.opname in WRITES
+        or (step.opname == "BINARY_OP" and step.argrepr.endswith("="))
+        or step.opname in ("KW_NAMES", "CALL_KW")
+        or (step.opname == "CALL" and step.arg > most)
+        or (
+            step.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_DEREF")
+            and step.argval in set(WITH_OUT.split()) - UFUNCS.keys()
+        )
+        for step in steps
+    )
+
+
+def check_names(names: list[Name], arenas) -> list[Name]:
+    """Return names with what they stand for now, before steps are taken.
+
+    Parameters
+    ----------
+    names : list of Name
+    arenas : list of ndarray
+        What changes while steps are taken.
+
+    Raises
+    ------
+    ValidationError
+        If one stands for something that may change meanwhile.
+    """
+    found = []
+    for read in names:
+        try:
+            now = read.now()
+        except ValueError:
+            now = None
+        if now is not read.value:
+            array = _is_array(now)
+            shared = array and any(np.may_share_memory(now, a) for a in arenas)
+            if shared or not (array == _is_array(read.value)) or (
+                not array and not _is_plain(now)
+            ):
+                raise ValidationError(
+                    f"{read.function.__qualname__}: {read.name}",
+                    now,
+                    "is no number or array of its own, as it was when the Simulator was"
+                    " made",
+                    "make a new Simulator",
+                )
+            read = read._replace(value=now)
+        found.append(read)
+    return found
