@@ -80,7 +80,6 @@ class Conversion:
             dt=s.dt,
             neuron_type=s.neuron_type,
             copies=copies,
-            averaging=s.presentation / 2,
         )
 
     @cached_property
