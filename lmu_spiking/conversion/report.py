@@ -221,7 +221,7 @@ def _interval(score, exact, spiking, y) -> tuple[float, float]:
 def _costs(conversion: Conversion, result: Presented, T: int) -> dict:
     """Neurons, spikes, operations and time of an inference."""
     net, s = conversion.built, conversion.settings
-    steps = net.read_step(T - 1) + 1
+    steps = net.read_step(T - 1) + s.read_after + 1
     seconds = steps * s.dt
     spikes = float(result.spikes.mean())
     clocked = float(steps * clocked_per_step(conversion))
