@@ -2,10 +2,10 @@
 
     python benchmarks/conversion.py [--only two] [--jobs 2]
 
-Two and three feed-forward cells, and single cells with ``W_h`` and with ``e_h``, of relu
-units: weights drawn, readouts by ridge regression.  The task with values is a product
-of two past values of white noise (NRMSE), that with classes the digits of scikit-learn,
-a row a sample (accuracy).  Samples are presented for 1 to 20 steps of 1 ms.  With 10^9
+Two and three feed-forward cells, and single cells with ``W_h`` and with ``e_h``, of
+relu units: weights drawn, readouts by ridge regression.  The task with values is a
+past value of white noise and the product of two (NRMSE), that with classes the digits
+of scikit-learn, a row a sample (accuracy).  Samples are presented for 1 to 20 steps of 1 ms.  With 10^9
 Poisson neurons, as sums, the loss is zero within its 95 % interval over sequences where
 conversion has no bias.  With 30,000 the loss stands over the predicted one, with its
 95 % interval over eight noise seeds.  Writes benchmarks/results/conversion.json.
@@ -111,9 +111,7 @@ def study(kind: str, task: str, steps: int, jobs: int) -> dict:
         sign
         * (
             score(
-                present(
-                    few, test_x, last=last, noise_seed=s, around=0.0, jobs=jobs
-                ).y,
+                present(few, test_x, last=last, noise_seed=s, around=0.0, jobs=jobs).y,
                 test_y,
             )
             - rate

@@ -50,9 +50,7 @@ class Held(nengo.Process):
         return step
 
 
-def hold(
-    source: nengo.Node, steps: int, averaged: int = 1, synapse=None
-) -> nengo.Node:
+def hold(source: nengo.Node, steps: int, averaged: int = 1, synapse=None) -> nengo.Node:
     """Add a node that holds ``source``; itself where every step is a sample.
 
     With ``synapse=0`` the source is heard a step late, so that what is averaged are the

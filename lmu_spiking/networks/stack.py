@@ -113,7 +113,7 @@ class LMUNetwork(nengo.Network):
         )
 
     def read_step(self, t: int) -> int:
-        """Return the first of the ``p`` steps, from 0, that have the output of ``t``."""
+        """Return the first of the ``p`` steps that have the output of sample ``t``."""
         return (t + len(self.cells)) * self.steps
 
 
