@@ -1,5 +1,6 @@
 """A trained rate model as a spiking network, without retraining."""
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from lmu_spiking.assembly import Assembly, choose_tau
 from lmu_spiking.conversion.calibration import CellUse, calibrate
 from lmu_spiking.conversion.settings import ConvertSettings
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.networks.hidden import INTEGRATING, Hidden
 from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.population import radii_from
@@ -18,6 +19,7 @@ from lmu_spiking.rates.forward import checked_sequences
 from lmu_spiking.rates.params import LMUParams
 
 CALIBRATED_ON = 200  # sequences at most
+MIXED = 0.05  # share of earlier samples in an output that nobody is told of
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,6 @@ class Conversion:
             dt=s.dt,
             neuron_type=s.neuron_type,
             copies=copies,
-            averaging=s.presentation / 2,
         )
 
     @cached_property
@@ -130,6 +131,7 @@ def convert(
     last = bool(params.header.get("last", False)) if last is None else last
     uses = calibrate(params, x[::every][:CALIBRATED_ON], last=last)
     _check_step(params, chosen)
+    _check_readout(chosen)
     counts, per_unit = _share(params, chosen)
     memories = [_memory(params, i, uses[i], chosen, m) for i, m in enumerate(counts)]
     hidden = [
@@ -163,6 +165,20 @@ def _check_step(params: LMUParams, settings: ConvertSettings) -> None:
                 f"is not the step of the chip that it was trained for, {cell.chip.dt}",
                 "use that one, or neuron_type='poisson'",
             )
+
+
+def _check_readout(settings: ConvertSettings) -> None:
+    """Tell where outputs are mixed with those of earlier samples."""
+    if settings.kept > MIXED:
+        tau, many = settings.readout_synapse, -np.log(MIXED)
+        warnings.warn(
+            f"convert.readout_synapse: {tau:g} s leaves {settings.kept:.0%} of earlier "
+            "samples in each output, a bias that more neurons do not remove; use at "
+            f"most {settings.presentation / many:.2g} s, or a presentation of "
+            f"{many * tau:.2g} s",
+            ValidityWarning,
+            stacklevel=3,
+        )
 
 
 def _share(params: LMUParams, settings: ConvertSettings):

@@ -10,8 +10,9 @@ its states, and of the units' spikes to their activities:
     w_t \sim N(0, P - \bar A P \bar A^T), \qquad
     \hat h_t = \mathrm{Poisson}(s |f(\hat J_t)|) \,\mathrm{sign} / s ,
 
-with ``P`` the fixed point of the law on the calibration data.  What noise does behind
-nonlinearities, shift and all, is in it.
+with ``P`` the fixed point of the law on the calibration data and ``s`` the spikes of a
+unit of activity 1 in the time that it is heard for: a presentation by what comes next
+in the model, a step by the readout, the first of the same presentation.  What noise does behind nonlinearities, shift and all, is in it.
 """
 
 from dataclasses import dataclass
@@ -34,18 +35,20 @@ class CellNoise:
         Covariance of each memory's error, in Legendre coefficients.
     memory_spikes_per_s : float
     unit_spikes : (n,) ndarray
-        Spikes that a unit of activity 1 makes in the time it is read for, ``s``.
+        Spikes that a unit of activity 1 makes in a presentation: what cells hear.
+    read_spikes : (n,) ndarray
+        Those of them that the readout hears.
     """
 
     P: np.ndarray
     memory_spikes_per_s: float
     unit_spikes: np.ndarray
+    read_spikes: np.ndarray
 
 
 def cell_noise(conversion: Conversion) -> list[CellNoise]:
     """The law for each cell; Poisson-like neurons only."""
     s, found = conversion.settings, []
-    last = len(conversion.params.cells) - 1
     for i, (cell, use) in enumerate(
         zip(conversion.params.cells, conversion.uses, strict=True)
     ):
@@ -60,12 +63,10 @@ def cell_noise(conversion: Conversion) -> list[CellNoise]:
             rate += sum(table.mean("rate", v) for table, v in each)
         hidden = conversion.hidden[i]
         top = 1.0 if cell.activation == "tanh" else use.top
-        seconds = s.dt if i == last else _held(conversion)
-        if i == last and s.readout_synapse is not None:
-            seconds = 2 * s.readout_synapse
-        per_second = hidden.per_unit // cell.sides * hidden.max_rate / top
-        spikes = np.broadcast_to(per_second * seconds, (cell.units,))
-        found.append(CellNoise(P, rate, spikes))
+        per_step = hidden.per_unit // cell.sides * hidden.max_rate / top * s.dt
+        per_step = np.broadcast_to(per_step, (cell.units,))
+        read = per_step * s.steps_read
+        found.append(CellNoise(P, rate, per_step * s.steps, read))
     return found
 
 
@@ -78,15 +79,20 @@ def noisy_forward(
     last: bool = False,
 ) -> np.ndarray:
     """Outputs (n, T, q), or (n, q) for ``last``, under the law's noise."""
-    params = conversion.params
-    if last and len(params.cells) == 1 and params.is_feedforward:
+    params, kept = conversion.params, conversion.settings.kept
+    if last and len(params.cells) == 1 and params.is_feedforward and not kept:
         h = _end(params.cells[0], noise[0], x, params.dt, rng)
         return h @ params.D.T + params.c
-    for i, (cell, law) in enumerate(zip(params.cells, noise, strict=True)):
-        x = _run(cell, law, x, params.dt, rng)
-        if last and i == len(params.cells) - 1:
-            x = x[:, -1]
-    return x @ params.D.T + params.c
+    for cell, law in zip(params.cells, noise, strict=True):
+        x, h = _run(cell, law, x, params.dt, rng)
+    if last and not kept:
+        h = h[:, -1:]
+    y = h @ params.D.T + params.c
+    if kept:  # the readout's lowpass has heard c alone while cells took their time
+        before = (1 - kept ** len(params.cells)) * params.c
+        for t in range(y.shape[1]):
+            before = y[:, t] = kept * before + (1 - kept) * y[:, t]
+    return y[:, -1] if last else y
 
 
 def _end(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
@@ -99,17 +105,20 @@ def _end(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
     J = J + _constant(cell)["b"]
     if cell.W_x is not None:
         J = J + x[:, -1] @ cell.W_x.T
-    return _spiking(activations(cell.activation, J, cell.chip), law, rng)
+    return _spiking(activations(cell.activation, J, cell.chip), law, rng)[1]
 
 
-def _spiking(exact: np.ndarray, law: CellNoise, rng) -> np.ndarray:
-    """Activities as Poisson spikes give them."""
-    counts = rng.poisson(np.abs(exact) * law.unit_spikes)
-    return np.sign(exact) * counts / law.unit_spikes
+def _spiking(exact: np.ndarray, law: CellNoise, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Activities as Poisson spikes give them to cells, and to the readout."""
+    size = np.abs(exact)
+    read = rng.poisson(size * law.read_spikes)
+    rest = rng.poisson(size * np.maximum(law.unit_spikes - law.read_spikes, 0))
+    sign = np.sign(exact)
+    return sign * (read + rest) / law.unit_spikes, sign * read / law.read_spikes
 
 
-def _run(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
-    """Noisy activities (n, T, units) of one cell."""
+def _run(cell: CellParams, law: CellNoise, x, dt: float, rng):
+    """Noisy activities (n, T, units) of one cell: for cells, and for the readout."""
     n, T, _ = x.shape
     k, d = cell.memory_d, cell.order
     Ad, Bd = cell.ldn.discretize(dt)
@@ -119,7 +128,8 @@ def _run(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
     def draw(root):
         return np.einsum("kij,nkj->nki", root, rng.standard_normal((n, k, d)))
 
-    m, h, out = draw(start), np.zeros((n, cell.units)), np.empty((n, T, cell.units))
+    m, h = draw(start), np.zeros((n, cell.units))
+    heard, read = np.empty((2, n, T, cell.units))
     constant = _constant(cell)
     for t in range(T):
         u = x[:, t] @ cell.e_x.T + constant["b_u"]
@@ -133,8 +143,10 @@ def _run(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
             J = J + x[:, t] @ cell.W_x.T
         if cell.W_h is not None:
             J = J + h @ cell.W_h.T
-        h = out[:, t] = _spiking(activations(cell.activation, J, cell.chip), law, rng)
-    return out
+        exact = activations(cell.activation, J, cell.chip)
+        heard[:, t], read[:, t] = _spiking(exact, law, rng)
+        h = heard[:, t]
+    return heard, read
 
 
 def _constant(cell: CellParams) -> dict:
@@ -142,12 +154,6 @@ def _constant(cell: CellParams) -> dict:
         name: 0.0 if getattr(cell, name) is None else getattr(cell, name)
         for name in ("b", "b_u")
     }
-
-
-def _held(conversion: Conversion) -> float:
-    """Seconds that activities are averaged over on their way to the next cell."""
-    s = conversion.settings
-    return max(s.dt, round(s.presentation / 2 / s.dt) * s.dt)
 
 
 def _root(P: np.ndarray) -> np.ndarray:

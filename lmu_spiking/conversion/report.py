@@ -10,6 +10,7 @@ from lmu_spiking.conversion.expected import cell_noise, noisy_forward
 from lmu_spiking.conversion.run import Presented, present
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.rates.forward import checked_sequences, forward
+from lmu_spiking.tasks.sequences import nrmse, target_variance
 
 PREDICTABLE = ("poisson", "stochastic")
 
@@ -18,8 +19,9 @@ PREDICTABLE = ("poisson", "stochastic")
 class ConversionReport:
     """A conversion on held-out sequences.
 
-    Accuracies are fractions; errors are NRMSE, the root mean square error over the rms
-    of the target.  A loss is what spikes cost: accuracy lost, or NRMSE added.
+    Accuracies are fractions; errors are NRMSE, the root mean square error over the
+    standard deviation of the target (`lmu_spiking.tasks.sequences.nrmse`).  A loss
+    is what spikes cost: accuracy lost, or NRMSE added.
 
     Attributes
     ----------
@@ -33,7 +35,7 @@ class ConversionReport:
     predicted_spread : float or None
         Standard deviation of the predicted loss from run to run.
     chance : float
-        Of the most frequent class; 1 for NRMSE.
+        Of the most frequent class; 1 for NRMSE, that of the target's mean.
     sequences : int
     neurons, memory_neurons : int
     spikes_per_inference, memory_spikes_per_inference : float
@@ -153,11 +155,6 @@ def accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
     return float((outputs.argmax(axis=-1) == y).mean())
 
 
-def nrmse(outputs: np.ndarray, y: np.ndarray) -> float:
-    """Root mean square error over the rms of the target."""
-    return float(np.sqrt(np.mean((outputs - y) ** 2) / np.mean(np.square(y))))
-
-
 def metric_of(y):
     """`accuracy` for whole-numbered classes, else `nrmse`."""
     y = np.asarray(y)
@@ -177,8 +174,7 @@ def _checked(caller: str, y, x: np.ndarray, size_out: int, last: bool) -> np.nda
         raise ValidationError(
             attribute, y.shape, f"must be {shape}, or whole-numbered classes ({n},)"
         )
-    if not y.any():
-        raise ValidationError(attribute, "y", "is 0 throughout: no error is relative")
+    target_variance(y, attribute)
     return y
 
 
@@ -209,7 +205,7 @@ def _interval(score, exact, spiking, y) -> tuple[float, float]:
         each = (exact.argmax(1) == y) * 1.0 - (spiking.argmax(1) == y)
     else:  # linearised: the mean square of each sequence
         axes = tuple(range(1, np.ndim(y)))
-        power, rates = np.mean(np.square(y)), nrmse(exact, y) + nrmse(spiking, y)
+        power, rates = target_variance(y), nrmse(exact, y) + nrmse(spiking, y)
         square = np.square(spiking - y) - np.square(exact - y)
         each = square.mean(axis=axes) / power / max(rates, 1e-12)
     if len(each) < 2:
@@ -221,7 +217,7 @@ def _interval(score, exact, spiking, y) -> tuple[float, float]:
 def _costs(conversion: Conversion, result: Presented, T: int) -> dict:
     """Neurons, spikes, operations and time of an inference."""
     net, s = conversion.built, conversion.settings
-    steps = net.read_step(T - 1) + 1
+    steps = net.read_step(T - 1) + s.read_after + 1
     seconds = steps * s.dt
     spikes = float(result.spikes.mean())
     clocked = float(steps * clocked_per_step(conversion))

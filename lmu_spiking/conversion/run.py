@@ -24,9 +24,9 @@ class Presented:
     Attributes
     ----------
     y : (n, T, q) ndarray, or (n, q)
-        Outputs at the end of each sample, or of the last.
+        Outputs of each sample, or of the last, at the time that they are read.
     late : (L, n, q) ndarray
-        Outputs some steps before and after the end of the last sample.
+        Outputs some steps before and after the last sample's is read.
     lags : (L,) ndarray
         Those times, seconds from when the output should be read.
     memory_spikes, unit_spikes : (n,) ndarray
@@ -124,7 +124,7 @@ def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets, target)
     s, q = conversion.settings, conversion.params.size_out
     with nengo.Network(seed=seed, add_to_container=False) as model:
         net = conversion.network(copies=n, noise_seed=seed)
-        end = net.read_step(T - 1)
+        end = net.read_step(T - 1) + s.read_after
         steps = end + 2 + offsets.max()
         silence = np.zeros((-(-steps // net.steps) - T, n * x.shape[2]))
         shown = np.vstack([x.transpose(1, 0, 2).reshape(T, -1), silence])
@@ -136,7 +136,7 @@ def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets, target)
         sim.run_steps(steps)
     y = np.asarray(sim.data[output], dtype=float).reshape(-1, n, q)
     late = y[np.clip(end + offsets, 0, len(y) - 1)]
-    ends = [end] if last else [net.read_step(t) for t in range(T)]
+    ends = [end] if last else end - net.steps * np.arange(T)[::-1]
     y = y[ends].transpose(1, 0, 2)
     counts = [
         [sim.data[p][: end + 1].sum(axis=0, dtype=float) for p in both]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from lmu_spiking.errors import (
     ValidationError,
     check_positive,
@@ -37,7 +39,8 @@ class ConvertSettings:
     hidden_share : float
         Of the neurons, for the hidden units.
     readout_synapse : float, optional
-        Lowpass that the output is read through, seconds; a step's spikes by default.
+        Lowpass that the output is read through, at the end of a presentation, seconds;
+        a step's spikes, at its beginning, by default.
     aggregated : bool
         Simulate neurons that are alike as one, the same in distribution.
     noise_seed : int
@@ -78,6 +81,31 @@ class ConvertSettings:
             raise ValidationError(
                 "convert.hidden_share", self.hidden_share, "must be between 0 and 1"
             )
+
+    @property
+    def steps(self) -> int:
+        """Return the steps of a presentation."""
+        return steps_of(self.presentation, self.dt)
+
+    @property
+    def read_after(self) -> int:
+        """Return the steps from an output's first to the one that it is read at."""
+        return 0 if self.readout_synapse is None else self.steps - 1
+
+    @property
+    def kept(self) -> float:
+        """Return the share of earlier samples in an output, 0 without a lowpass."""
+        if self.readout_synapse is None:
+            return 0.0
+        return float(np.exp(-self.steps * self.dt / self.readout_synapse))
+
+    @property
+    def steps_read(self) -> float:
+        """Return the steps whose plain mean is as noisy as an output's own share."""
+        if self.readout_synapse is None:
+            return 1.0
+        shares = np.tanh(np.array([self.steps, 1]) * self.dt / 2 / self.readout_synapse)
+        return float(shares[0] / shares[1])
 
     @property
     def simulates_sums(self) -> bool:

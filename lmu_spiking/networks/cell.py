@@ -33,7 +33,10 @@ class LMUCell(nengo.Network):
     ``"if"`` neurons it is made of what chips have.
 
     A sample is presented for ``presentation`` seconds.  The window is stretched with
-    it, so the memory computes the same however long that is.
+    it, so the memory computes the same however long that is.  Sample ``t`` is all in
+    the state at the end of its presentation; that state is sampled and held for the
+    units, so their activity is ``h_t`` throughout the presentation that follows, and
+    whatever hears it hears the same value for as long.
 
     Parameters
     ----------
@@ -57,8 +60,9 @@ class LMUCell(nengo.Network):
         More for `LegendreMemory`: ``synapse``, ``tuning``, ``max_rate``, ``signal``...
     copies : int
         Independent cells side by side, one for each of as many input sequences.
-    averaging : float
-        Seconds at the end of a presentation that recurrent values are the mean of.
+    averaging : float, optional
+        Seconds at the end of a presentation that ``W_h`` and ``W_x`` take the mean of;
+        at most the whole presentation, which is the default and the least noisy.
     late : int
         Presentations before the first sample arrives; biases begin with it.
     label, seed, add_to_container
@@ -74,7 +78,9 @@ class LMUCell(nengo.Network):
     state : nengo.Node
         ``m``; at probe index ``k`` that after the input at index ``k - 1``.
     hidden : nengo.Node
-        Activity of the units, ``h``, decoded from the spikes of one step.
+        Activity of the units, ``h``, decoded from the spikes of one step.  Where a
+        presentation is several steps, its mean stays the same from one end of a
+        presentation to the next.
     units : nengo.Ensemble or None
         Their neurons; None for linear units in rates.
     parameters : dict of str to nengo.Connection
@@ -101,7 +107,7 @@ class LMUCell(nengo.Network):
         hidden: Hidden | None = None,
         memory: dict[str, Any] | None = None,
         copies: int = 1,
-        averaging: float = 0.0,
+        averaging: float | None = None,
         late: int = 0,
         label: str | None = None,
         seed: int | None = None,
@@ -127,7 +133,9 @@ class LMUCell(nengo.Network):
                 f"must be given for {neuron_type} neurons",
                 f"use at least {2 * size // copies}",
             )
-        if averaging != 0:
+        if averaging is None:
+            averaging = self.steps * dt
+        elif averaging != 0:
             check_positive("LMUCell.averaging", averaging, "seconds, or 0")
         late = check_whole("LMUCell.late", late, 0)
         super().__init__(label=label, seed=seed, add_to_container=False)
@@ -162,30 +170,34 @@ class LMUCell(nengo.Network):
     def _connect(self, first: int) -> None:
         """The paper's connections.
 
-        The state is one step late, so are ``x`` and ``h`` on their way to the units.
-        ``h`` and ``m`` on their way to the memory are those of the step itself: they
-        are the last sample's.
+        The state at step ``k`` is that after the input of step ``k - 1``: where a
+        presentation begins it is the last sample's, and is held from there on.  So
+        ``h`` and ``m`` on their way to the memory are the last sample's, whose mean the
+        memory itself takes; ``x`` and ``h`` on their way to the units are means of the
+        presentation before.
         """
-        params, last = self.params, {}
-        for name, source in (("h", self.hidden), ("m", self.state)):
-            if name == "h" and params.e_h is None and params.W_h is None:
-                continue
-            if name == "m" and params.e_m is None:
-                continue
-            last[name] = hold(source, self.steps, self.averaged)
-        into, drive = self.encoded, self.drive
-        self._from(self.input, into, "e_x", None)
-        self._from(last.get("h"), into, "e_h", None)
-        self._from(last.get("m"), into, "e_m", None)
-        self._from(self.state, drive, "W_m", None)
-        self._from(self.input, drive, "W_x", 0)
-        self._from(last.get("h"), drive, "W_h", 0)
+        params, into, drive = self.params, self.encoded, self.drive
+        settled = hold(self.state, self.steps)
+        self._from(self.input, into, "e_x")
+        self._from(self.hidden, into, "e_h")
+        self._from(settled, into, "e_m")
+        self._from(settled, drive, "W_m")
+        self._from_last(self.input, drive, "W_x")
+        self._from_last(self.hidden, drive, "W_h")
         if params.b is not None:
-            self._from(one_from(first + 1, self.dt), drive, "b", None)
+            self._from(one_from(first + self.steps, self.dt), drive, "b")
         if params.b_u is not None:
-            self._from(one_from(first, self.dt), into, "b_u", None)
+            self._from(one_from(first, self.dt), into, "b_u")
 
-    def _from(self, source, target: nengo.Node, name: str, synapse) -> None:
+    def _from_last(self, source: nengo.Node, target: nengo.Node, name: str) -> None:
+        """The connection of one array, from the mean of the last presentation."""
+        if self.steps == 1:
+            self._from(source, target, name, synapse=0)
+        elif getattr(self.params, name) is not None:
+            source = hold(source, self.steps, self.averaged, synapse=0)
+            self._from(source, target, name)
+
+    def _from(self, source, target: nengo.Node, name: str, synapse=None) -> None:
         """The connection of one parameter array, if it is there."""
         weights = getattr(self.params, name)
         if weights is None:

@@ -50,11 +50,15 @@ class Held(nengo.Process):
         return step
 
 
-def hold(source: nengo.Node, steps: int, averaged: int = 1) -> nengo.Node:
-    """A node that holds ``source``; itself where every step is a sample."""
+def hold(source: nengo.Node, steps: int, averaged: int = 1, synapse=None) -> nengo.Node:
+    """Add a node that holds ``source``; itself where every step is a sample.
+
+    With ``synapse=0`` the source is heard a step late, so that what is averaged are the
+    last ``averaged`` steps of one presentation and none of the next.
+    """
     if steps == 1:
         return source
     size = source.size_out
     node = nengo.Node(Held(steps, averaged), size_in=size, size_out=size, label="held")
-    nengo.Connection(source, node, synapse=None)
+    nengo.Connection(source, node, synapse=synapse)
     return node

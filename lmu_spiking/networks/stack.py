@@ -7,7 +7,6 @@ import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.networks.cell import LMUCell
-from lmu_spiking.networks.held import hold
 from lmu_spiking.networks.shared import place, shared
 from lmu_spiking.rates.params import LMUParams
 
@@ -16,7 +15,8 @@ class LMUNetwork(nengo.Network):
     """What `LMUParams` describe, in rates or in spikes.
 
     Sample ``t`` is presented from step ``t p`` on, ``p`` steps to a presentation; its
-    output is there at step ``read_step(t)``: each cell takes one presentation.
+    output is there from step ``read_step(t)`` on, for one presentation: that is what
+    each cell takes, and hands on settled.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class LMUNetwork(nengo.Network):
         dt: float | None = None,
         neuron_type: str = "rate",
         copies: int = 1,
-        averaging: float = 0.0,
+        averaging: float | None = None,
         label: str | None = None,
         seed: int | None = None,
         add_to_container: bool | None = None,
@@ -93,8 +93,7 @@ class LMUNetwork(nengo.Network):
                 self.cells.append(made)
                 for name, connection in made.parameters.items():
                     self.parameters[f"cell{i}.{name}"] = connection
-                if i < n - 1:
-                    before = hold(made.hidden, made.steps, made.averaged)
+                before = made.hidden
             self.steps = self.cells[0].steps
             self._read_out()
         place(self, add_to_container)  # whole or not at all
@@ -114,7 +113,7 @@ class LMUNetwork(nengo.Network):
         )
 
     def read_step(self, t: int) -> int:
-        """Simulator's step, from 0, at which the output of sample ``t`` is there."""
+        """Return the first of the ``p`` steps that have the output of sample ``t``."""
         return (t + len(self.cells)) * self.steps
 
 

@@ -15,7 +15,7 @@ def evaluate(
     last: bool | None = None,
     batch: int = 100,
 ) -> float:
-    """Accuracy, or normalised root mean square error.
+    """Accuracy, or root mean square error over the target's standard deviation.
 
     Parameters
     ----------

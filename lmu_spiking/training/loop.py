@@ -10,6 +10,7 @@ import numpy as np
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.tasks.sequences import target_variance
 from lmu_spiking.training.batches import Batches
 from lmu_spiking.training.checkpoint import State, identity, load_state, save_state
 from lmu_spiking.training.engine import engine_for, mode_of
@@ -211,3 +212,5 @@ def _check_fit(params: LMUParams, data) -> None:
             params.dt,
             f"is not the step of the task {data.name}, {data.dt:g} s",
         )
+    if data.classes is None:  # before an hour of training, not after
+        target_variance(data.valid.y, "train.data.valid.y")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lmu_spiking.tasks.sequences import nrmse
 from lmu_spiking.training._keras import tensorflow
 
 
@@ -33,13 +34,12 @@ def metric_name(classes: int | None) -> str:
 def loss_and_metric(classes: int | None, outputs, y) -> tuple[float, float]:
     """The same loss in numpy, and accuracy or normalised root mean square error.
 
-    ``nrmse`` is the root mean square of the error over that of the target.
+    The error is relative to the standard deviation of the target:
+    `lmu_spiking.tasks.sequences.nrmse`.
     """
     outputs = np.asarray(outputs, dtype=float)
     if classes is None:
-        square = np.mean((outputs - y) ** 2)
-        of_target = np.mean(np.square(y, dtype=float))
-        return float(square), float(np.sqrt(square / of_target))
+        return float(np.mean((outputs - y) ** 2)), nrmse(outputs, y)
     shifted = outputs - outputs.max(axis=-1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(axis=-1))
     of_class = np.take_along_axis(shifted, np.asarray(y)[..., None], axis=-1)[..., 0]

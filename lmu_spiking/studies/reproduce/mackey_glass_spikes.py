@@ -3,9 +3,9 @@
 import numpy as np
 
 from lmu_spiking.conversion import convert, predict_loss, present
-from lmu_spiking.conversion.report import nrmse
 from lmu_spiking.rates.forward import forward
 from lmu_spiking.studies.reproduce.result import Comparison
+from lmu_spiking.tasks.sequences import nrmse, target_variance
 
 GROUP = 8  # series whose activities are held at once
 CALIBRATED = 8  # training series
@@ -104,6 +104,6 @@ def _interval(exact, spiking, y, seed: int) -> tuple[float, float]:
     """Bootstrapped over series, 95 %, of the spiking NRMSE."""
     square = np.mean((spiking - y) ** 2, axis=(1, 2))
     drawn = np.random.default_rng(seed).integers(0, len(y), (5000, len(y)))
-    spread = np.sqrt(square[drawn].mean(axis=1) / np.mean(y**2))
+    spread = np.sqrt(square[drawn].mean(axis=1) / target_variance(y))
     low, high = np.quantile(spread, [0.025, 0.975])
     return float(low), float(high)
