@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import dsyrk
 
 from lmu_spiking.covariance import closed_loop
 from lmu_spiking.errors import ValidationError
@@ -26,8 +27,10 @@ from lmu_spiking.tasks import white_noise
 from lmu_spiking.theory import ErrorBudget
 from lmu_spiking.tuning import averaged_variance, curves, statistics, step_variance
 
-POINTS = 2000  # evaluation points
+POINTS = 1250  # evaluation points
 LOUDNESS = (0.5, 1.5)  # of the evaluation points, times the signal's
+GOLDEN = (np.sqrt(5) - 1) / 2  # multiples of it, modulo 1, fill an interval evenly
+UNSEEN = 1e-4  # of their mean square: what rate neurons are taken to be wrong by
 KEPT = 1e-3  # directions of the joint state that vary less, relatively, are left out
 
 
@@ -101,10 +104,18 @@ class FunctionBudget:
     spread: float
 
 
-def evaluate(function: Callable, windows: np.ndarray) -> np.ndarray:
-    """``function`` of each window (T, n), as (T, p); refuses what is not finite."""
+def evaluate(function: Callable, windows: np.ndarray, tick=None) -> np.ndarray:
+    """``function`` of each window (T, n), as (T, p); refuses what is not finite.
+
+    ``tick()`` is called after each of them.
+    """
+    found = []
     try:
-        values = np.array([np.ravel(function(w)) for w in windows], dtype=float)
+        for w in windows:
+            found.append(np.ravel(function(w)).astype(float))
+            if tick is not None:
+                tick()
+        values = np.array(found, dtype=float)
     except Exception as error:  # whatever a user's function may raise
         raise ValidationError(
             "add_output.function",
@@ -122,37 +133,51 @@ def evaluate(function: Callable, windows: np.ndarray) -> np.ndarray:
 
 
 def solve_function(
-    memory, function: Callable, delays, weights, tau: float, n_neurons: int, signal, rng
+    memory,
+    function: Callable,
+    delays,
+    weights,
+    tau: float,
+    n_neurons: int,
+    signal,
+    rng,
+    tick: Callable | None = None,
 ) -> FunctionReadout:
     """Curves and decoders for ``function`` of the window, tuned to a signal.
 
     The joint state (window now, and how it moves in ``tau``) is rotated to its
     principal directions, scaled by the fourth root of their variances; encoders point
-    along differences of visited states.
+    along differences of visited states.  ``tick()`` is called after each of the
+    ``2 POINTS`` windows that the function is asked for.
     """
     a = np.exp(-memory.dt / tau)
     u = _as_inputs(memory, signal)
     states = memory.ldn.simulate(u, memory.dt).reshape(len(u), -1)
     settled = slice(round(memory.ldn.theta / memory.dt), None)
-    now, then, pushed = states[:-1][settled], states[1:][settled], u[1:][settled]
+    # what the ensemble is given: the state now, and the input that moves it
+    given = np.hstack([states[:-1], u[1:]])[settled]
+    then = states[1:][settled]
 
     # rows: the window, and tau times its rate of change
     each, (Ad, Bd) = np.eye(memory.size_in), memory.ldn.discretize(memory.dt)
     step, push = np.kron(each, Ad), np.kron(each, Bd[:, None])
-    moved = weights @ (step - np.eye(len(step))) * tau / memory.dt
-    to_joint = np.vstack([weights, moved])
-    enter = np.vstack([0 * weights @ push, weights @ push * tau / memory.dt])
-    joint = now @ to_joint.T + pushed @ enter.T
+    moved = np.hstack([step - np.eye(len(step)), push]) * tau / memory.dt
+    now = np.hstack([weights, np.zeros((len(weights), memory.size_in))])
+    to_joint = np.vstack([now, weights @ moved])
 
-    mean = joint.mean(axis=0)
-    variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(joint.T)))
-    if variance.max() <= 0:
+    # its principal directions, by way of the few numbers that it is made of
+    mean = given.mean(axis=0)
+    spread, axes = np.linalg.eigh(np.atleast_2d(np.cov(given.T)))
+    _, scale, directions = np.linalg.svd(
+        (to_joint @ (axes * np.sqrt(np.maximum(spread, 0)))).T, full_matrices=False
+    )
+    if scale.max() <= 0:
         raise ValidationError(
             "add_output.signal", "signal", "does not vary, nothing can be tuned to it"
         )
-    kept = variance > KEPT**2 * variance.max()
-    rotate = (directions[:, kept] * variance[kept] ** -0.25).T
-    z = (joint - mean) @ rotate.T
+    kept = scale > KEPT * scale.max()
+    rotate = directions[kept] / np.sqrt(scale[kept])[:, None] @ to_joint
+    z = (given - mean) @ rotate.T
     radius = np.quantile(np.linalg.norm(z, axis=1), 0.99)
     rotate, z = rotate / radius, z / radius
 
@@ -166,22 +191,23 @@ def solve_function(
 
     # louder and quieter than the signal: the system is linear, so these occur too
     at = np.unique(np.linspace(0, len(z) - 1, POINTS).astype(int))
-    loud = rng.uniform(*LOUDNESS, (len(at), 1))
-    seen = (loud * joint[at] - mean) @ rotate.T
+    even = (rng.uniform() + GOLDEN * np.arange(len(at))) % 1
+    loud = (LOUDNESS[0] + np.ptp(LOUDNESS) * even)[:, None]
+    seen = (loud * given[at] - mean) @ rotate.T
     rates = curves(neurons, seen @ encoders.T, gain, bias)
-    f = evaluate(function, loud * now[at] @ weights.T)
-    g = (evaluate(function, loud * then[at] @ weights.T) - a * f) / (1 - a)
-    shifted = bias - gain * (encoders @ (rotate @ mean))
+    f = evaluate(function, loud * given[at, : len(step)] @ weights.T, tick)
+    later = evaluate(function, loud * then[at] @ weights.T, tick)
+    g = (later - a * f) / (1 - a)
     return FunctionReadout(
         function,
         np.asarray(delays),
         tau,
         weights,
-        rotate @ to_joint,
-        rotate @ enter,
+        rotate[:, : len(step)],
+        rotate[:, len(step) :],
         encoders,
         gain,
-        shifted,
+        bias - gain * (encoders @ (rotate @ mean)),
         _decoders(neurons, rates, g, tau),
         neurons,
     )
@@ -274,8 +300,14 @@ def _decoders(
 ) -> np.ndarray:
     """Least squares that know the spike noise after ``tau``; dual form, O(P^2 N)."""
     noise = averaged_variance(neurons, rates.mean(axis=0), tau)
-    gram = (rates / noise) @ rates.T + len(rates) * np.eye(len(rates))
-    return (rates / noise).T @ cho_solve(cho_factor(gram), targets)
+    if statistics(neurons) == "rate":  # else they follow the points one by one
+        noise = np.full_like(noise, UNSEEN * np.mean(rates**2))
+    scale = np.sqrt(noise)
+    scaled = rates / scale
+    gram = dsyrk(1.0, scaled.T, trans=1, lower=1)  # one half of it, in half the time
+    gram[np.diag_indices(len(gram))] += len(gram)
+    dual = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), targets)
+    return scaled.T @ dual / scale[:, None]
 
 
 def _mean_and_variance(readout: FunctionReadout, states, inputs, dt: float):
