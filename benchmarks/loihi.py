@@ -36,7 +36,7 @@ from lmu_spiking.studies.reproduce.delay_loihi import OUR_RATE, OUR_TAU
 from lmu_spiking.studies.trial import versions
 
 ROOT = Path(__file__).resolve().parent.parent
-EQUAL_SPIKES = (20, 41, 83)  # a dimension: the spikes of the best known's 50, 100, 200
+EQUAL_SPIKES = (20, 41, 83)  # a dimension: the spikes of the notebook's 50, 100, 200
 ROW = ["theta", "bandwidth", "tau"]
 
 

@@ -47,7 +47,7 @@ def figure():
 def test_peers_stand_beside_the_memory(figure):
     window, table, predicted = figure.axes
     names = [text.get_text() for text in window.get_legend().get_texts()]
-    assert names == ["this memory, if", "best known, if", "official"]
+    assert names == ["this memory, if", "LMU notebook, if", "NengoLoihi's example"]
     official = window.containers[2].lines[0]
     np.testing.assert_array_equal(official.get_ydata(), [0.3, 0.3])  # none refused
     np.testing.assert_array_equal(official.get_xdata(), [5000, 10_000])  # equal spikes

@@ -14,6 +14,7 @@ from lmu_spiking.plots.style import (
 )
 
 SMALL = {"fontsize": 7.5}
+SOURCES = {"best known": "LMU notebook", "official": "NengoLoihi's example"}
 
 
 def plot_window(ax, summary):
@@ -41,10 +42,12 @@ def plot_window(ax, summary):
             marker=MARKERS[k % len(MARKERS)],
             ms=4.5,
             lw=1.6 if peer in ours else 0.9,
-            label=peer,
+            label=_sourced(peer),
         )
     ax.set(xscale="log", yscale="log", xlabel="Spikes per second")
     ax.set(ylabel="Window NRMSE, emulator", title="theta 1 s, 1 Hz, tau .1 s")
+    ticks = (5000, 10_000, 20_000, 50_000)
+    ax.set_xticks(ticks, [f"{n:,}" for n in ticks])
     ax.minorticks_off()
     ax.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], [".02", ".05", ".1", ".2", ".5"])
     ax.set_ylim(bottom=0.009)  # room for the legend
@@ -52,8 +55,14 @@ def plot_window(ax, summary):
     return ax
 
 
+def _sourced(peer: str) -> str:
+    """Where a peer comes from, with its neurons."""
+    recipe, *neurons = peer.split(", ")
+    return ", ".join([SOURCES.get(recipe, recipe), *neurons])
+
+
 def plot_table(ax, table):
-    """Emulator beside core Nengo: ours and the best known, row by row.
+    """Emulator beside core Nengo: ours and a recipe with a relay, row by row.
 
     ``table`` has ``label, core, emulator, peer_core, peer_emulator``.
     """
