@@ -3,7 +3,8 @@
     python benchmarks/learning_cost.py [--seconds 120] [--fast]
 
 psMNIST of 5,000 digits, and Mackey-Glass 15 steps ahead; each model trains for so many
-seconds, on one thread.  Run it alone, with OMP_NUM_THREADS, TF_NUM_INTRAOP_THREADS and
+seconds, on one thread.  What the LSTM learns in them is recorded and not shown: it has
+not converged.  Run it alone, with OMP_NUM_THREADS, TF_NUM_INTRAOP_THREADS and
 TF_NUM_INTEROP_THREADS at 1.  Seed 5800, not used to choose anything.  About 15 minutes.
 Writes benchmarks/results/learning_cost.json and docs/figures/learning_cost.png.
 """

@@ -7,7 +7,8 @@ window as long as the sequence, 4,606 parameters, all trained from random number
 Linear units, since the task is linear; relu and tanh ones at 1,000 steps beside, which
 fit 80 sequences at the expense of others.  *every batch* computes the memories of every
 batch of raw sequences anew, *once* keeps them.  An LSTM of as many parameters trains
-for the same seconds, up to 3,162 steps.  Run it alone, on one thread: it measures time.
+for the same seconds, up to 3,162 steps; it does not converge and is not shown.  Run it
+alone, on one thread: it measures time.
 Seed 5700, not used to choose anything.  About 15 minutes.  Writes
 benchmarks/results/learning_length.json and docs/figures/learning_length.png.
 """

@@ -13,7 +13,7 @@ Whole units with hidden layers, trained in rates and run in spikes::
     spikes = convert(trained.params, sequences, n_neurons=100_000)
     network = spikes.network()                            # inside a nengo.Network
 
-Any Nengo network, dozens of times faster than Nengo runs it::
+Nengo networks in machine code, many trials at once::
 
     with Simulator(model, trials=32) as sim:              # in nengo.Simulator's place
         sim.run(10.0)

@@ -14,7 +14,8 @@ own states included.  For Poisson rectifier pairs of ``n`` neurons a dimension,
 .. math:: \Sigma_{ii} = E|x_i|\, R_i / (r_{max}\, (n/2)\, dt) ,
 
 where ``x`` includes its own noise: ``P`` is a fixed point.  A readout ``c`` then has
-the error ``sqrt(c^T P c)``, the O(d / sqrt(m)) of the LMU paper with its constant.
+the error ``sqrt(c^T P c)``; the power of ``d`` with which it grows is that of the
+readout and of the signal (docs/laws.md).
 To this are added what order ``d`` cannot hold of the input's spectrum (truncation), and
 the static distortion of drawn curves, run through the same loop.
 """

@@ -75,11 +75,18 @@ def test_paths_start_where_the_training_did():
     assert starts == [0.05, 0.8, 0.2]
 
 
-def test_lengths_show_every_point_and_the_lstm():
+def test_lengths_show_every_point_and_no_lstm_that_has_not_converged():
     ax = learning.plot_lengths(new_ax(), long_rows(), "nrmse", "NRMSE")
     lines = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
-    assert lines["linear, projected every batch"] == [0.02] * 3
-    assert lines["LSTM"] == [1.0]
+    assert lines == {"linear, projected every batch": [0.02] * 3}
+
+
+def test_curves_are_the_lmus_alone():
+    ax = learning.plot_curves(new_ax(), result())
+    assert [text.split(",")[0] for text in ax.get_legend_handles_labels()[1]] == [
+        "LMU",
+        "chance",
+    ]
 
 
 def test_the_law_is_a_line_and_spikes_are_points():
@@ -91,6 +98,7 @@ def test_the_law_is_a_line_and_spikes_are_points():
 def test_inference_is_per_sequence():
     ax = learning.plot_inference(new_ax(), [result()])
     assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx([1.0] * 4)
+    assert ax.get_legend_handles_labels()[1] == ["LMU", "LSTM"]
 
 
 def test_figures_are_pictures():

@@ -17,6 +17,7 @@ def figure():
         {
             "peer": peer,
             "n_per_dimension": n,
+            "chip_spikes_per_s": 100.0 * n,
             "nrmse": np.nan if (peer, n) == ("official", 200) else value,
             "low": 0.9 * value,
             "high": 1.1 * value,
@@ -40,15 +41,16 @@ def figure():
             "window_noise_nrmse": [0.021, 0.048, 0.21],
         }
     )
-    return plots.loihi_figure(summary, {50: 0.1, 100: 0.075}, table, found)
+    return plots.loihi_figure(summary, table, found)
 
 
 def test_peers_stand_beside_the_memory(figure):
     window, table, predicted = figure.axes
     names = [text.get_text() for text in window.get_legend().get_texts()]
-    assert names == ["this memory, if", "best known, if", "official"]
+    assert names == ["this memory, if", "LMU notebook, if", "NengoLoihi's example"]
     official = window.containers[2].lines[0]
     np.testing.assert_array_equal(official.get_ydata(), [0.3, 0.3])  # none refused
+    np.testing.assert_array_equal(official.get_xdata(), [5000, 10_000])  # equal spikes
     assert [tick.get_text() for tick in table.get_yticklabels()] == ["one", "two"]
     points = {line.get_label(): line for line in predicted.lines}
     np.testing.assert_array_equal(points["IF"].get_ydata(), [0.021, 0.21])

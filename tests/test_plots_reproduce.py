@@ -73,14 +73,16 @@ def test_capacity_draws_both_readouts(ax, rows):
 
 
 @pytest.mark.parametrize("trained", [True, False])
-def test_capacity_figure_with_and_without_an_lstm(rows, trained):
-    lstm = [{"length": 25, "delay": None, "mse": 0.1}] if trained else []
+def test_capacity_figure_shows_the_published_lstm_alone(ax, rows, trained):
+    lstm = pd.DataFrame([{"length": 25, "delay": np.nan, "mse": 0.1}] * trained)
     figure = plots.capacity_figure(
-        result(untrained=rows, lstm=pd.DataFrame(lstm), published=capacity.published())
+        result(untrained=rows, lstm=lstm, published=capacity.published())
     )
-    assert ("LSTM(100)" in labels(figure.axes[1])) == trained
-    assert "LSTM, published" in labels(figure.axes[1])
+    assert "LSTM(100)" not in labels(figure.axes[1])
+    assert "LSTM(100), published" in labels(figure.axes[1])
     assert plots.png(figure).startswith(b"\x89PNG")
+    plots.plot_capacity_vs_length(ax, rows, lstm)
+    assert ("LSTM(100)" in labels(ax)) == trained
 
 
 def test_comparisons_are_drawn_in_their_order():

@@ -63,26 +63,36 @@ def test_published_models_are_crosses(ax):
 
 def test_law_is_a_line_for_each_presentation(ax):
     assert plots.plot_spiking_errors(ax, SPIKING, 0.0487) is ax
-    laws = [line for line in ax.lines if line.get_label() == "law"]
+    laws = [line for line in ax.lines if line.get_label() == "predicted"]
     assert [len(line.get_xdata()) for line in laws] == [2, 1]
 
 
 def test_accuracy_is_the_mean_of_splits(ax):
     assert plots.plot_accuracy_vs_neurons(ax, DIGITS) is ax
-    (dashed,) = (line for line in ax.lines if line.get_label() == "rates")
+    (dashed,) = (line for line in ax.lines if line.get_label() == "rate-based")
     assert dashed.get_ydata()[0] == pytest.approx(97)
-    law = next(line for line in ax.lines if line.get_label() == "law")
+    law = next(line for line in ax.lines if line.get_label() == "predicted")
     np.testing.assert_allclose(law.get_ydata(), [94])
 
 
-def test_mackey_glass_figure_has_three_panels():
+def shown(figure) -> set[str]:
+    """All that a figure's legends and ticks name."""
+    found = set()
+    for ax in figure.axes:
+        found |= {*ax.get_legend_handles_labels()[1]}
+        found |= {text.get_text() for text in ax.get_yticklabels()}
+    return found
+
+
+def test_mackey_glass_figure_shows_no_model_that_has_not_converged():
     data = {"example": EXAMPLE, "models": MODELS, "published": KNOWN}
     figure = plots.mackey_glass_figure(result(**data, spiking=SPIKING))
-    assert len(figure.axes) == 3
+    assert len(figure.axes) == 2
+    assert not any("LSTM" in name for name in shown(figure))
     assert plots.png(figure).startswith(b"\x89PNG")
 
 
-def test_psmnist_figure_has_three_panels():
+def test_psmnist_figure_shows_no_model_that_has_not_converged():
     history = pd.DataFrame(
         {"split": 0, "model": ["LMU", "LSTM"], "seconds": 1.0, "valid_accuracy": 0.5}
     )
@@ -99,5 +109,6 @@ def test_psmnist_figure_has_three_panels():
     figure = plots.psmnist_figure(
         result(history=history, models=models, latency=latency, spiking=DIGITS)
     )
-    assert len(figure.axes) == 3
+    assert len(figure.axes) == 2
+    assert not any("LSTM" in name or "pixels" in name for name in shown(figure))
     assert plots.png(figure).startswith(b"\x89PNG")

@@ -65,8 +65,10 @@ def reproduce(
     poisson-figure   error of Poisson neurons, LMU paper: published, claimed
     capacity         how much of the past an LMU holds untrained, LMU paper
     delay-network    a window of .1 s in 384 neurons, Voelker's thesis
-    mackey-glass     chaos predicted: LMU, LSTM, hybrid, and the LMU in spikes
-    psmnist          permuted digits: LMU, LSTM, and the LMU in spikes
+    mackey-glass     chaos predicted: the LMU, rate-based and in spikes
+    psmnist          permuted digits: the LMU, rate-based and in spikes
+
+    LSTMs that are trained beside are stopped by the clock and have not converged.
 
     The last two need lmu_spiking[train,data]. What they have finished is kept in --out,
     and the same command goes on from there. Without --fast they take minutes to hours.

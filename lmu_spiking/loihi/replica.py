@@ -1,8 +1,8 @@
 r"""The emulator's arithmetic for a laid-out memory, many inputs at once.
 
 NengoLoihi's emulator delivers spikes one by one, in Python.  Here a step is a product
-of whole numbers, and every number is the emulator's: equal spikes, dozens of times
-faster.  It serves sweeps; results are shown on the emulator itself.
+of whole numbers, and every number is the emulator's: equal spikes, sooner.  It serves
+sweeps and benchmarks; tests and each benchmark hold it to the emulator's own spikes.
 """
 
 import numpy as np

@@ -86,11 +86,6 @@ def plot_lengths(ax, rows: list[dict], name: str, ylabel: str, scale: float = 1.
         y = [scale * np.mean([r[name] for r in mine if r["steps"] == s]) for s in steps]
         label = f"{activation}, projected {projected}"
         ax.plot(steps, y, f"{MARKERS[k]}-", color=COLORS[k], label=label, **POINT)
-    beside = f"lstm_{name}"
-    mine = [r for r in rows if beside in r]
-    if mine:
-        y = [scale * r[beside] for r in mine]
-        ax.plot([r["steps"] for r in mine], y, "X", color=BLACK, label="LSTM", **POINT)
     return log_axes(ax, "Steps", ylabel)
 
 
@@ -220,13 +215,11 @@ def invariance_figure(rates: list[dict], spikes: list[dict]):
 
 
 def plot_curves(ax, result: dict):
-    """A validation metric against seconds of training, LMU and LSTM."""
-    for k, model in enumerate(("LMU", "LSTM")):
-        rows = [row for row in result["curves"] if row["model"] == model]
-        x, y = [r["seconds"] for r in rows], [r["value"] for r in rows]
-        size = result["params" if model == "LMU" else "lstm_params"]
-        label = f"{model}, {size:,} parameters"
-        ax.plot(x, y, f"{MARKERS[k]}-", color=COLORS[k], label=label, **POINT)
+    """A validation metric of the LMU against seconds of training."""
+    rows = [row for row in result["curves"] if row["model"] == "LMU"]
+    x, y = [r["seconds"] for r in rows], [r["value"] for r in rows]
+    label = f"LMU, {result['params']:,} parameters"
+    ax.plot(x, y, f"{MARKERS[0]}-", color=COLORS[0], label=label, **POINT)
     ax.axhline(result["chance"], color=GREY, ls=":", lw=0.9, label="chance")
     scale = "linear" if result["metric"] == "accuracy" else "log"
     ax.set(xlabel="Seconds of training", xscale="log", yscale=scale)
@@ -247,7 +240,9 @@ def plot_inference(ax, results: list[dict]):
                 labels.append(key)
             k = ("LMU", "LSTM").index(row["model"])
             y, value = labels.index(key), 1e6 * row["seconds_per_step"] / row["batch"]
-            ax.plot(value, y, MARKERS[k], color=COLORS[k], **POINT)
+            shown = ax.get_legend_handles_labels()[1]
+            label = None if row["model"] in shown else row["model"]
+            ax.plot(value, y, MARKERS[k], color=COLORS[k], label=label, **POINT)
             lows.append(value)
     texts = [
         f"{task}, {way.split(',')[0]}, batch {batch}" for task, way, batch in labels
@@ -257,11 +252,16 @@ def plot_inference(ax, results: list[dict]):
     ax.set(xscale="log", xlabel="µs a step of a sequence", title="inference")
     ax.set_xlim(0.5 * min(lows), 2 * max(lows))
     ax.xaxis.set_minor_formatter("")
+    ax.legend()
     return ax
 
 
 def cost_figure(results: list[dict]):
-    """Curves of each task, and what inference takes."""
+    """The LMU's curve of each task, and what inference takes, an LSTM's beside it.
+
+    Inference takes a model of a size as long whatever it has learned.  What an LSTM
+    learns in these seconds is in the result, not in the figure: it has not converged.
+    """
     with styled():
         figure = new_figure(3.6 * (len(results) + 1) + 1.4, 3.3)
         axes = figure.subplots(1, len(results) + 1)

@@ -14,41 +14,40 @@ from lmu_spiking.plots.style import (
 )
 
 SMALL = {"fontsize": 7.5}
+SOURCES = {"best known": "LMU notebook", "official": "NengoLoihi's example"}
 
 
-def plot_window(ax, summary, asked):
-    """Window NRMSE against neurons a dimension, on the emulator.
+def plot_window(ax, summary):
+    """Window NRMSE against spikes per second, on the emulator.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     summary : DataFrame
-        ``peer, n_per_dimension, nrmse, low, high``.
-    asked : dict of int to float
-        Bounds, drawn as dashes.
+        ``peer, n_per_dimension, chip_spikes_per_s, nrmse, low, high``; the spikes are
+        those of all neurons on the chip.
     """
     ours = [peer for peer in summary.peer.unique() if "memory" in peer]
     others = [peer for peer in summary.peer.unique() if peer not in ours]
     for k, peer in enumerate([*ours, *others]):
         rows = summary[(summary.peer == peer) & summary.nrmse.notna()]
+        rows = rows.sort_values("n_per_dimension")
         ends = [rows.nrmse - rows.low, rows.high - rows.nrmse]
         color = VERMILION if peer in ours else COLORS[(0, 2, 3, 4, 5)[k % 5]]
         ax.errorbar(
-            rows.n_per_dimension * 1.02**k,
+            rows.chip_spikes_per_s,
             rows.nrmse,
             yerr=np.nan_to_num(ends),
             color=color,
             marker=MARKERS[k % len(MARKERS)],
             ms=4.5,
             lw=1.6 if peer in ours else 0.9,
-            label=peer,
+            label=_sourced(peer),
         )
-    for n, bound in asked.items():
-        ax.hlines(bound, n / 1.15, n * 1.15, color=BLACK, ls=":", lw=1)
-    ax.set(xscale="log", yscale="log", xlabel="Neurons a dimension")
+    ax.set(xscale="log", yscale="log", xlabel="Spikes per second")
     ax.set(ylabel="Window NRMSE, emulator", title="theta 1 s, 1 Hz, tau .1 s")
-    ticks = sorted(summary.n_per_dimension.unique())
-    ax.set_xticks(ticks, [str(n) for n in ticks])
+    ticks = (5000, 10_000, 20_000, 50_000)
+    ax.set_xticks(ticks, [f"{n:,}" for n in ticks])
     ax.minorticks_off()
     ax.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], [".02", ".05", ".1", ".2", ".5"])
     ax.set_ylim(bottom=0.009)  # room for the legend
@@ -56,8 +55,14 @@ def plot_window(ax, summary, asked):
     return ax
 
 
+def _sourced(peer: str) -> str:
+    """Where a peer comes from, with its neurons."""
+    recipe, *neurons = peer.split(", ")
+    return ", ".join([SOURCES.get(recipe, recipe), *neurons])
+
+
 def plot_table(ax, table):
-    """Emulator beside core Nengo: ours and the best known, row by row.
+    """Emulator beside core Nengo: ours and a recipe with a relay, row by row.
 
     ``table`` has ``label, core, emulator, peer_core, peer_emulator``.
     """
@@ -96,12 +101,12 @@ def plot_predicted(ax, frame):
     return ax
 
 
-def loihi_figure(summary, asked, table, predictions):
+def loihi_figure(summary, table, predictions):
     """All three, side by side."""
     with styled():
         figure = new_figure(11.5, 3.9)
         axes = figure.subplots(1, 3, width_ratios=[1, 1.15, 1])
-        plot_window(axes[0], summary, asked)
+        plot_window(axes[0], summary)
         plot_table(axes[1], table)
         plot_predicted(axes[2], predictions)
     return figure

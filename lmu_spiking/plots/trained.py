@@ -33,7 +33,7 @@ def plot_prediction(ax, example, *, last: int = 300):
     shown = example.iloc[-last:]
     t = np.arange(len(shown))
     ax.plot(t, shown.target, color=GREY, lw=3.5, label="series")
-    ax.plot(t, shown.rate, color=BLACK, lw=1, label="rates")
+    ax.plot(t, shown.rate, color=BLACK, lw=1, label="rate-based")
     spiking = [name for name in shown if name not in ("t", "target", "rate")]
     if spiking:
         ax.plot(t, shown[spiking[0]], color=VERMILION, lw=0.7, label=spiking[0])
@@ -67,7 +67,7 @@ def plot_model_errors(ax, models, published):
 
 
 def plot_spiking_errors(ax, spiking, published: float | None = None):
-    """NRMSE against neurons: measured, expected by the law, and of rates.
+    """NRMSE against neurons: measured, predicted, and of the rate-based model.
 
     Parameters
     ----------
@@ -91,11 +91,11 @@ def plot_spiking_errors(ax, spiking, published: float | None = None):
             ms=5,
             label=label,
         )
-        ax.plot(cell.neurons, cell.predicted_nrmse, color=color, label="law")
+        ax.plot(cell.neurons, cell.predicted_nrmse, color=color, label="predicted")
     rate = spiking.rate_nrmse.iloc[0]
-    ax.axhline(rate, ls="--", color=BLACK, lw=1, label="rates")
+    ax.axhline(rate, ls="--", color=BLACK, lw=1, label="rate-based")
     if published is not None:
-        ax.axhline(published, ls=":", color=BLACK, lw=1, label="LMU, published, rates")
+        ax.axhline(published, ls=":", color=BLACK, lw=1, label="LMU, published")
     ax.set(xscale="log", yscale="log", xlabel="Neurons m", ylabel="NRMSE")
     _plain_log(ax.yaxis)
     ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, -0.36), **SMALL)
@@ -103,18 +103,18 @@ def plot_spiking_errors(ax, spiking, published: float | None = None):
 
 
 def mackey_glass_figure(result):
-    """A prediction, the three models, and the spiking network against neurons."""
-    published = result.data["published"]
+    """A prediction, and the spiking network against its number of neurons.
+
+    Rivals that were trained against the clock are in the result, not in the figure:
+    they have not converged (`plot_model_errors` shows them).
+    """
     with styled():
-        figure = new_figure(12, 3.9)
-        left, middle, right = figure.subplots(1, 3)
+        figure = new_figure(9, 3.9)
+        left, right = figure.subplots(1, 2)
         plot_prediction(left, result.data["example"])
-        left.set_title("Chaos, 15 samples ahead: the end of a test series")
-        plot_model_errors(middle, result.data["models"], published)
-        middle.set_title("Trained for so many seconds")
-        known = published.set_index("model").nrmse
-        plot_spiking_errors(right, result.data["spiking"], known["LMU"])
-        right.set_title("The LMU in Poisson spikes, not retrained")
+        left.set_title("Mackey-Glass, 15 samples ahead: end of a test series")
+        plot_spiking_errors(right, result.data["spiking"])
+        right.set_title("The LMU in Poisson spikes, one training seed")
     return figure
 
 
@@ -122,7 +122,7 @@ def mackey_glass_figure(result):
 
 
 def plot_accuracy_vs_neurons(ax, spiking):
-    """Accuracy against neurons: points measured, line the law, dashed the rates.
+    """Accuracy against neurons: points measured, a line predicted, dashes rate-based.
 
     Parameters
     ----------
@@ -145,9 +145,9 @@ def plot_accuracy_vs_neurons(ax, spiking):
             label=f"{seconds * 1e3:g} ms a pixel",
         )
         law = 100 * (rate - mean.predicted_loss)
-        ax.plot(mean.index, law, color=color, label="law")
+        ax.plot(mean.index, law, color=color, label="predicted")
     rates = 100 * spiking.groupby("split").rate_accuracy.first().mean()
-    ax.axhline(rates, ls="--", color=BLACK, lw=1, label="rates")
+    ax.axhline(rates, ls="--", color=BLACK, lw=1, label="rate-based")
     ax.set(xscale="log", xlabel="Neurons m", ylabel="Accuracy, %")
     ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, -0.36), **SMALL)
     return ax
@@ -194,14 +194,16 @@ def plot_learning(ax, history, models=None):
 
 
 def psmnist_figure(result):
-    """Learning by the clock, spikes against neurons, and when they may be read."""
+    """Spikes against neurons, and when they may be read.
+
+    Rivals that were trained against the clock are in the result, not in the figure:
+    they have not converged (`plot_learning` shows them).
+    """
     with styled():
-        figure = new_figure(12, 3.9)
-        left, middle, right = figure.subplots(1, 3)
-        plot_learning(left, result.data["history"], result.data["models"])
-        left.set_title("Learning by the clock, models of equal size")
-        plot_accuracy_vs_neurons(middle, result.data["spiking"])
-        middle.set_title("The LMU in Poisson spikes, not retrained")
+        figure = new_figure(9, 3.9)
+        left, right = figure.subplots(1, 2)
+        plot_accuracy_vs_neurons(left, result.data["spiking"])
+        left.set_title("The LMU in Poisson spikes, not retrained")
         plot_accuracy_vs_lag(right, result.data["latency"])
         right.set_title("When the spiking output is read")
     return figure

@@ -82,7 +82,7 @@ class Case:
 
 
 def window_cases(seeds: int = 10, neurons=WINDOW.neurons, recipes=None) -> list[Case]:
-    """The plain example and the best known recipe, on the emulator."""
+    """NengoLoihi's example and the LMU notebook's recipe, on the emulator."""
     if recipes is None:
         recipes = (peers.best_known(), peers.official(), peers.best_known("lif"))
     return [
@@ -194,7 +194,8 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
         A row for each setting, peer, target and size: `KEYS`, ``seeds`` that ran and
         ``refused`` ones, ``nrmse`` with ``low`` and ``high``, ``best`` with
         ``best_low`` and ``best_high``, worst ``lost_bits`` and ``overflows``, mean
-        ``cores`` and spikes, and ``published`` (a number or an interval, as text).
+        ``cores``, ``predicted`` window NRMSE (of ours) and spikes, and ``published``
+        (a number or an interval, as text).
     """
     groups = frame.groupby(KEYS, sort=False)
     rows = [_summary(dict(zip(KEYS, key, strict=True)), each) for key, each in groups]
@@ -213,6 +214,7 @@ def _summary(key: dict, group: pd.DataFrame) -> dict:
         "lost_bits": float(group.lost_bits.max()),
         "overflows": float(group.overflows.max()),
         "cores": float(ran.cores.mean()),
+        "predicted": float(ran.get("predicted", pd.Series(dtype=float)).mean()),
         "spikes_per_s": float(ran.spikes_per_s.mean()),
         "chip_spikes_per_s": float(ran.chip_spikes_per_s.mean()),
         "published": published(key),

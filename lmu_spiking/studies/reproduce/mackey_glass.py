@@ -246,7 +246,9 @@ def _notes(models: dict, rows: list[dict], data, scale: Scale) -> list[str]:
         f"of {scale.hybrid[0]} units before an LSTM of "
         f"{', '.join(map(str, scale.hybrid[1]))}.  LSTM and hybrid train on "
         f"pieces of {scale.piece} steps, for many more updates than the published one "
-        "an epoch; compilation is left out of their time",
+        "an epoch; compilation is left out of their time; they are not tuned and have "
+        "not converged: no comparison of models",
+        "one training seed: intervals are over test series alone",
         "every series starts from rest, with nothing to predict from: most of the "
         f"LMU's error is that of its first steps; from step {SETTLED} on without it",
         *spikes.notes(rows),

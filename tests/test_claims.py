@@ -1,0 +1,215 @@
+"""What README and docs claim is what was recorded: numbers, intervals, runs, commands.
+
+A row of a table is held against the record in ``benchmarks/results`` that its command
+wrote, to the digits that the page shows.
+"""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e-?\d+)?")
+
+
+@cache
+def record(name: str):
+    return json.loads((ROOT / "benchmarks/results" / f"{name}.json").read_text())
+
+
+def table(page: str) -> list[list[str]]:
+    """Cells of the rows of a page's tables, their heads left out."""
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("| ")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def row_of(page: str, start: str) -> str:
+    (found,) = [" | ".join(row) for row in table(page) if row[0].startswith(start)]
+    return found
+
+
+def one(rows, **wanted) -> dict:
+    (found,) = [r for r in rows if all(r[key] == v for key, v in wanted.items())]
+    return found
+
+
+def big(value: float, digits: int = 1) -> str:
+    """Such as 3.2e5."""
+    return re.sub(r"e([+-])0*(\d)", r"e\1\2", f"{value:.{digits}e}").replace("e+", "e")
+
+
+def noise(*tunings, neurons=6000) -> list[str]:
+    found = []
+    for tuning in tunings:
+        row = one(record("noise")["results"], tuning=tuning, neurons=neurons)
+        digits = 2 if row["ci95"] > 0.01 else 4
+        found.append(f"{row['noise_nrmse']:.{digits}f} ± {row['ci95']:.{digits}f}")
+        found.append(big(row["spikes_per_s"]))
+    return found
+
+
+def spread(values, digits: int = 2) -> str:
+    return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+
+
+def law() -> list[str]:
+    points = record("law")["points"]
+    ends = [p[f"state_rmse_ratio_{end}"] for p in points for end in ("low", "high")]
+    return [spread([p["ratio"] for p in points]), spread(ends), f"{len(points)} mem"]
+
+
+def planned() -> list[str]:
+    asked = record("plan")["requests"]
+    met, lean = sum(r["met"] for r in asked), sum(r["waste"] <= 1.3 for r in asked)
+    return [str(met), str(lean)]
+
+
+def capacity() -> list[str]:
+    rows = record("reproduce_capacity")["comparisons"]
+    rows = [r for r in rows if r["what"].startswith("T = 100,000, delay")][1:]
+    return [big(r[key]) for r in rows[:3] for key in ("ours", "beside")] + [
+        big(rows[3][key], 2) for key in ("ours", "beside")
+    ]
+
+
+def speed(peer: str, digits: int = 0) -> str:
+    rows = record("simulator")["rows"]
+    return spread(
+        [
+            r["times_nengo"]
+            for r in rows
+            if r["peer"] == peer and r["threads"] == 1 and "times_nengo" in r
+        ],
+        digits,
+    )
+
+
+def digits(presentation: float, neurons: int) -> list[str]:
+    summary = record("learning_digits")["summary"]
+    row = one(summary["spikes"], presentation=presentation, n_neurons=neurons)
+    accuracy, half = summary["rate_accuracy"], summary["rate_accuracy_ci95"]
+    return [
+        f"{100 * row['loss']:.2f} ± {100 * row['loss_ci95']:.2f}",
+        f"{100 * row['predicted_loss']:.2f}",
+        f"{100 * accuracy:.1f} ± {100 * half:.1f}",
+    ]
+
+
+def chip(peer: str, *sizes) -> list[str]:
+    rows = record("loihi")["summary"]
+    rows = [
+        one(rows, benchmark="window", peer=peer, target="sim", n_per_dimension=n)
+        for n in sizes
+    ]
+    return [
+        f"{r['nrmse']:.3f}{mark} ({r['low']:.3f} to {r['high']:.3f})"
+        for r in rows
+        for mark in ["**" * ("memory" in peer)]
+    ]
+
+
+def predicted_on_chip(*sizes) -> list[str]:
+    rows = record("loihi")["summary"]
+    rows = [one(rows, peer="this memory, if", n_per_dimension=n) for n in sizes]
+    return [f"{r['predicted']:.3f}" for r in rows]
+
+
+def relayed() -> str:
+    rows = record("loihi")["table"]
+    better = sum(row["peer_emulator"] < row["emulator"] for row in rows)
+    return f"{better} of {len(rows)}"
+
+
+def chip_digits() -> list[str]:
+    found, rows = record("loihi_digits")["summary"], record("loihi_digits")["rows"]
+    chip, rate = found["spiking_accuracy"], found["rate_accuracy"]
+    emulated, items = (sum(r[key] for r in rows) for key in ("emulated", "items"))
+    return [
+        f"{100 * chip['mean']:.1f} % ± {100 * chip['ci95']:.1f}",
+        f"{100 * rate['mean']:.1f} % ± {100 * rate['ci95']:.1f}",
+        f"{emulated} of {items:,}",
+    ]
+
+
+README = {
+    "error of 6,000 Poisson": lambda: noise(
+        "optimal", "balanced", "Nengo, tuned", "Nengo default, ReLU"
+    ),
+    "measured over predicted": law,
+    "twenty random requests": lambda: [f"{planned()[0]} of 20", planned()[1]],
+    "capacity task": capacity,
+    "`Simulator` against": lambda: [
+        speed("lmu_spiking"),
+        f"Brian2 C++: {speed('brian2', 1)[:6]}",
+        f"NengoDL: {speed('nengo_dl', 1)}",
+    ],
+    "permuted digits in 100,000": lambda: digits(0.01, 100_000),
+    "Loihi's emulator": lambda: [
+        *chip("this memory, if", 20, 41),
+        *chip("best known, if", 50, 100),
+        *predicted_on_chip(20, 41),
+        relayed(),
+    ],
+    "permuted digits on 102": chip_digits,
+}
+MEASURED = {
+    "Poisson neurons against": lambda: noise(
+        "lmu_spiking", "Nengo, intercepts 0", "Nengo default, ReLU"
+    ),
+    "the same, noise-optimal": lambda: noise("optimal", "balanced", "Nengo, tuned"),
+    "the same, m = 60,000": lambda: noise("lmu_spiking", neurons=60_000)[:1],
+    "measured over predicted state": lambda: law()[:2],
+    "capacity task, not trained": capacity,
+    "Loihi's emulator, window": README["Loihi's emulator"],
+    "permuted digits there": chip_digits,
+}
+CLAIMS = [("README.md", start, texts) for start, texts in README.items()]
+CLAIMS += [("docs/measured.md", start, texts) for start, texts in MEASURED.items()]
+
+
+@pytest.mark.parametrize(
+    ("page", "start", "texts"), CLAIMS, ids=[f"{p}-{s}" for p, s, _ in CLAIMS]
+)
+def test_numbers_of_a_row_are_those_of_its_record(page, start, texts):
+    shown = row_of(page, start)
+    missing = [text for text in texts() if text not in shown]
+    assert not missing, f"{page}: {missing} not in {shown}"
+
+
+def claimed() -> list[list[str]]:
+    """Rows of README's table of what was measured."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    part = text[text.index("## Measured") : text.index("## How it works")]
+    return [row for row in table("README.md")[1:] if " | ".join(row) in part]
+
+
+def test_readme_has_at_most_eight_claims_and_all_are_checked():
+    starts = [row[0] for row in claimed()]
+    assert len(starts) == len(README) <= 8
+    assert all(any(s.startswith(start) for start in README) for s in starts)
+
+
+@pytest.mark.parametrize("row", claimed(), ids=lambda row: row[0][:30])
+def test_a_claim_of_readme_has_runs_and_a_command(row):
+    assert len(row) == 5
+    assert NUMBER.search(row[3]), "seeds, splits or runs"
+    assert re.fullmatch(r"`(python benchmarks/\w+\.py|lmu-spiking .+)`", row[4].strip())
+
+
+def test_no_page_shows_what_a_model_did_that_was_stopped_before_it_converged():
+    stopped = {"psmnist": ["LSTM, same time"], "mackey-glass": ["LSTM", "Hybrid"]}
+    values = {
+        f"{one(record(f'reproduce_{name}')['comparisons'], what=what)['ours']:.3g}"
+        for name, models in stopped.items()
+        for what in models
+    }
+    for page in PAGES:
+        for line in page.read_text(encoding="utf-8").splitlines():
+            told = set(NUMBER.findall(re.sub(r"(?<!\d)\.(?=\d)", "0.", line)))
+            model = re.search("lstm|hybrid", line, re.IGNORECASE)
+            assert not (model and told & values), f"{page.name}: {line}"
