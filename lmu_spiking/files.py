@@ -23,13 +23,18 @@ import numpy as np
 
 from lmu_spiking.errors import LMUSpikingError, ValidationError
 
+NO_PICKLES = "Object arrays cannot be loaded when allow_pickle=False"
 LARGEST = 2**28  # bytes of one file, decompressed
 TEXT = 2**22  # bytes of a file of text: TOML or JSON
 MEMBERS = 10_000  # files in an archive
+PLAIN = 2**22  # bytes, up to which an archive may be compressed to nothing
+DENSER = 50  # times smaller than what it holds, that a larger archive may be
 HEADERS: dict[tuple[int, int], Callable] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+# beside ValueError, of gzip, struct, zlib and zipfile
+DAMAGE = (EOFError, struct.error, zlib.error, zipfile.BadZipFile)
 
 
 class TooLarge(ValueError):
@@ -66,6 +71,9 @@ def reading(
         raise kind(f"{path}: {one_line(error)}") from None
     except LMUSpikingError:
         raise
+    except DAMAGE as error:
+        said = f"is corrupt, cut short or too large ({one_line(error)})"
+        raise kind(f"{path}: {said}") from None
     except Exception as error:
         raise kind(f"{path}: cannot be read ({reason(error)})") from None
 
@@ -80,9 +88,6 @@ def reason(error: Exception) -> str:
     ):
         if isinstance(error, known):
             return said
-    damaged = (EOFError, struct.error, zlib.error, zipfile.BadZipFile)
-    if isinstance(error, damaged):
-        return f"it is damaged or cut short: {one_line(error)}"
     if isinstance(error, KeyError):
         return f"it lacks {one_line(error)}"
     if isinstance(error, OSError) and error.strerror:
@@ -153,13 +158,18 @@ class Archive:
 
     def __init__(self, file):
         self._zip = zipfile.ZipFile(file)
-        members = self._zip.infolist()
+        members, taken = self._zip.infolist(), file.seek(0, os.SEEK_END)
         if len(members) > MEMBERS:
             raise TooLarge(f"it holds {len(members)} files, more than {MEMBERS}")
         claimed = sum(member.file_size for member in members)
         if claimed > LARGEST:
             raise TooLarge(
                 f"it would take {size(claimed)} decompressed, more than {size(LARGEST)}"
+            )
+        if claimed > PLAIN and claimed > DENSER * taken:
+            raise TooLarge(
+                f"it claims {size(claimed)} in a file of {size(taken)}; if this is "
+                "meant, save it uncompressed (numpy.savez)"
             )
         self._members = {member.filename: member for member in members}
 
@@ -191,8 +201,10 @@ class Arrays(Archive):
         return [name.removesuffix(".npy") for name in self.names]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """An array, checked before room is made for it."""
-        whole = f"{name}.npy" if f"{name}.npy" in self._members else name
+        """An array, checked before room is made for it; bytes of what is none."""
+        whole = f"{name}.npy"
+        if whole not in self._members:
+            return np.asarray(self.read(name))
         with self.opened(whole) as member:
             version = np.lib.format.read_magic(member)
             if version not in HEADERS:
@@ -204,7 +216,7 @@ class Arrays(Archive):
             except (ValueError, SyntaxError, TypeError):
                 raise ValueError(f"the header of {name} is damaged") from None
             if dtype.hasobject:
-                raise ValueError(f"{name} holds Python objects, which take a pickle")
+                raise ValueError(f"{NO_PICKLES}: {name}")
             if min(shape, default=0) < 0:
                 raise ValueError(f"{name} has a negative shape")
             wanted = math.prod(shape) * dtype.itemsize

@@ -8,7 +8,7 @@ import json
 import math
 
 from lmu_spiking.errors import StudyFileError
-from lmu_spiking.spec import write_atomically
+from lmu_spiking.files import write_atomically
 
 
 def to_json(record) -> str:

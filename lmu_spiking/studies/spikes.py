@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from lmu_spiking import plots
+from lmu_spiking.files import write_atomically
 from lmu_spiking.plots.spikes import CAPTIONS, spikes_figures
-from lmu_spiking.spec import write_atomically
 from lmu_spiking.studies import page
 from lmu_spiking.studies.metrics import power_law
 from lmu_spiking.studies.records import write_parquet
