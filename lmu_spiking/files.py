@@ -35,6 +35,9 @@ HEADERS: dict[tuple[int, int], Callable] = {
 }
 # beside ValueError, of gzip, struct, zlib and zipfile
 DAMAGE = (EOFError, struct.error, zlib.error, zipfile.BadZipFile)
+# what a file of ours that is not there, or no longer what we wrote, ends in
+NOT_OURS = (OSError, ValueError, KeyError, TypeError, AttributeError)
+NOT_OURS += (RecursionError, OverflowError, MemoryError)
 
 
 class TooLarge(ValueError):
