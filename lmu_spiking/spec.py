@@ -26,7 +26,6 @@ from lmu_spiking.population import shares
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.tuning import NEURON_TYPES
 
-
 MOST_ORDER = 10_000
 MOST_SEARCHED = 64  # order, up to which the best synapse is found in about a second
 MOST_WAVES = 1000  # periods of the signal's band in a window, likewise

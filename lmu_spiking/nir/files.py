@@ -45,27 +45,23 @@ def read(path):
     """
     path, nir = _path("from_nir.source", path), package()
     if not os.path.isfile(path):
-        reason = "it is a directory" if os.path.isdir(path) else "no such file"
-        raise ParamsFileError(f"graph {path}: cannot be read: {reason}")
+        why = "it is a directory" if os.path.isdir(path) else "no such file"
+        raise ParamsFileError(f"graph {path}: cannot be read: {why}")
     with reading(f"graph {path}", ParamsFileError):
-        held = read_hdf5(path)
-        node = held.items.get("node")
-        if not isinstance(node, Group):
-            raise ParamsFileError("is not a graph of NIR: it holds no group 'node'")
-        nodes = node.items.get("nodes")
-        slashed = _slashed(nodes) if isinstance(nodes, Group) else None
-        if slashed is not None:
-            raise ParamsFileError(
-                f"the name {slashed!r} has a '/', {SLASH}; "
-                "rename the node where the graph is drawn"
-            )
         try:
-            graph = nir.dict2NIRNode({**_plain(node), "type_check": True})
-        except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as why:
+            node = read_hdf5(path).items["node"]
+            nodes = node.items["nodes"]
+            slashed = _slashed(nodes)
+            if slashed is not None:
+                raise ParamsFileError(
+                    f"the name {slashed!r} has a '/', {SLASH}; "
+                    "rename the node where the graph is drawn"
+                )
+            return nir.dict2NIRNode({**_plain(node), "type_check": True})
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as why:
             raise ParamsFileError(
                 f"is not a graph of NIR, or is damaged ({reason(why)})"
             ) from None
-    return graph
 
 
 def _plain(group: Group) -> dict:
