@@ -9,6 +9,7 @@ parser raises leaves `reading` as one line with the name of the file.
 import json
 import math
 import os
+import re
 import struct
 import tempfile
 import tomllib
@@ -25,7 +26,9 @@ from lmu_spiking.errors import LMUSpikingError, ValidationError
 
 NO_PICKLES = "Object arrays cannot be loaded when allow_pickle=False"
 LARGEST = 2**28  # bytes of one file, decompressed
-TEXT = 2**22  # bytes of a file of text: TOML or JSON
+TEXT, TOML = 2**22, 2**18  # bytes of JSON, and of TOML
+DOTS = 20  # in a line of TOML, numbers left out
+FLOAT = re.compile(r"(?<=[\s,\[=])[+-]?\d[\d_]*\.\d[\d_]*(?=[\s,\]}]|$)")
 MEMBERS = 10_000  # files in an archive
 PLAIN = 2**22  # bytes, up to which an archive may be compressed to nothing
 DENSER = 50  # times smaller than what it holds, that a larger archive may be
@@ -136,7 +139,12 @@ def json_of(text: bytes | str):
 
 def read_toml(path) -> dict:
     """The tables in a file of TOML."""
-    return tomllib.loads(read_bytes(path, TEXT).decode())
+    text = read_bytes(path, TOML).decode()
+    for line in text.splitlines():
+        # each part of a dotted key costs as much as all the parts before it
+        if not line.startswith("#") and FLOAT.sub("", line).count(".") > DOTS:
+            raise ValueError(f"a key in it has more than {DOTS} parts")
+    return tomllib.loads(text)
 
 
 def size(count: float) -> str:

@@ -169,11 +169,9 @@ def summarise_sources(frame: pd.DataFrame) -> pd.DataFrame:
 def _run(trial: Trial, folder: Path, resume: bool) -> dict:
     """The row of one trial, from its file if this version wrote it; in a worker."""
     path, version = folder / f"{trial.digest}.json", versions()["lmu_spiking"]
-    with contextlib.suppress(*NOT_OURS):  # not there, or damaged: it is run again
-        record = read_json(path) if resume else {"version": None}
-        if record["version"] == version:
-            check_row(record["row"], ("neurons", "order", "max_rate"), MEASURED)
-            return record["row"]
+    found = _kept(path, version) if resume else None
+    if found is not None:
+        return found
     spec, white = trial.spec, trial.spec.signal
     other = (trial.signal_seed + 1) % 2**31
     training = white_noise(
@@ -189,6 +187,16 @@ def _run(trial: Trial, folder: Path, resume: bool) -> dict:
     }
     write_json(path, {"version": version, "trial": trial.to_dict(), "row": row})
     return row
+
+
+def _kept(path: Path, version: str) -> dict | None:
+    """The row in a file; None where it is not there, damaged or of another version."""
+    with contextlib.suppress(*NOT_OURS):
+        record = read_json(path)
+        if record["version"] == version:
+            check_row(record["row"], ("neurons", "order", "max_rate"), MEASURED)
+            return record["row"]
+    return None
 
 
 # -- runs --------------------------------------------------------------------------
