@@ -77,19 +77,26 @@ class MissingPackageError(LMUSpikingError, ImportError):
 def check_positive(attribute: str, value, unit: str = "") -> float:
     """A positive finite number as a float, or a ValidationError."""
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    checked = float(value) if number else -1.0
+    try:
+        checked = float(value) if number else -1.0
+    except OverflowError:  # a whole number of hundreds of digits
+        checked = -1.0
     if not 0 < checked < float("inf"):
         unit = f" ({unit})" if unit else ""
         raise ValidationError(attribute, value, f"must be a positive number{unit}")
     return checked
 
 
-def check_whole(attribute: str, value, least: int | None = None) -> int:
-    """A whole number, of at least ``least``, as an int, or a ValidationError."""
+def check_whole(
+    attribute: str, value, least: int | None = None, most: int = 2**63 - 1
+) -> int:
+    """A whole number from ``least`` to ``most`` as an int, or a ValidationError."""
     number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not number or (least is not None and int(value) < least):
         bound = "" if least is None else f" of at least {least}"
         raise ValidationError(attribute, value, f"must be a whole number{bound}")
+    if abs(int(value)) > most:
+        raise ValidationError(attribute, value, f"must be at most {most}")
     return int(value)
 
 
@@ -104,5 +111,8 @@ def check_seed(attribute: str, value) -> int:
 
 def _short(value: object, width: int = 60) -> str:
     """One line of ``repr``, cut to ``width`` characters."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except (ValueError, RecursionError):  # of endless digits, or nested for ever
+        text = f"this {type(value).__name__}"
     return text if len(text) <= width else text[: width - 3] + "..."

@@ -7,13 +7,8 @@ from TOML, and its `digest` names results.
 import dataclasses
 import hashlib
 import json
-import os
-import secrets
-import stat
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import tomli_w
 
@@ -25,10 +20,15 @@ from lmu_spiking.errors import (
     check_seed,
     check_whole,
 )
+from lmu_spiking.files import read_toml, reason, write_atomically
 from lmu_spiking.ldn import LDN
 from lmu_spiking.population import shares
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.tuning import NEURON_TYPES
+
+MOST_ORDER = 10_000
+MOST_SEARCHED = 64  # order, up to which the best synapse is found in about a second
+MOST_WAVES = 1000  # periods of the signal's band in a window, likewise
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class MemorySpec:
 
     def __post_init__(self):
         checked = {
-            "order": check_whole("MemorySpec.order", self.order, 1),
+            "order": check_whole("MemorySpec.order", self.order, 1, MOST_ORDER),
             "aggregated": _one_of("aggregated", self.aggregated, (True, False)),
             "neuron_type": _one_of("neuron_type", self.neuron_type, NEURON_TYPES),
             "tuning": _one_of("tuning", self.tuning, (None, *ALL_TUNINGS)),
@@ -129,6 +129,7 @@ class MemorySpec:
             )
         tau = self.tau
         if tau is None:
+            _check_search(self)
             tau = choose_tau(
                 self.ldn,
                 self.dt,
@@ -235,43 +236,15 @@ def asked_error(path) -> float | None:
 def _read(path) -> tuple[dict, float | None]:
     """The fields in a spec file, and the error asked for in its table ``[plan]``."""
     try:
-        items = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise SignalFileError(f"spec {path}: cannot be read: {reason}") from None
+        items = read_toml(path)
+    except Exception as error:  # of tomllib, beside its own: ValueError, RecursionError
+        raise SignalFileError(f"spec {path}: cannot be read: {reason(error)}") from None
     if "plan" not in items:
         return items, None
     planned = items.pop("plan")
     if not isinstance(planned, dict) or set(planned) != {"error"}:
         raise ValidationError(f"{path}.plan", planned, "must be a table of one: error")
     return items, check_positive(f"{path}.plan.error", planned["error"])
-
-
-def write_atomically(path, data: bytes) -> None:
-    """Write a whole file or leave what was there: temporary file, flush, rename.
-
-    A new file gets the mode that the user's umask gives, and one that is replaced keeps
-    its own.  A device or a pipe, such as ``/dev/null``, is written to, not replaced.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        path.write_bytes(data)
-        return
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.is_file() and not path.is_symlink():
-            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _toml(items: dict) -> dict:
@@ -295,6 +268,24 @@ def _one_of(name: str, value, allowed: tuple):
     raise ValidationError(
         f"MemorySpec.{name}", value, "is unknown", f"use one of {words}"
     )
+
+
+def _check_search(spec: MemorySpec) -> None:
+    """Refuse a search for the best synapse that would take minutes."""
+    if spec.tuning not in REALISED:
+        return
+    for name, value, most in (
+        ("order", spec.order, MOST_SEARCHED),
+        ("signal.bandwidth", spec.signal.bandwidth, MOST_WAVES / spec.theta),
+    ):
+        if value > most:
+            raise ValidationError(
+                f"MemorySpec.{name}",
+                value,
+                f"is above {most:g}, where no synapse is searched for "
+                f"tuning='{spec.tuning}'",
+                "give tau, or use tuning='pairs'",
+            )
 
 
 def _radii(radii, order: int) -> float | tuple[float, ...]:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmu_spiking.errors import LMUSpikingError, SignalFileError, ValidationError
+from lmu_spiking.files import write_atomically
 from lmu_spiking.ldn import LDN
-from lmu_spiking.spec import MemorySpec, SignalSpec, asked_error, write_atomically
+from lmu_spiking.spec import MemorySpec, SignalSpec, asked_error
 from lmu_spiking.tuning import NEURON_TYPES
 
 positive = st.floats(1e-3, 1e3)

@@ -143,6 +143,7 @@ def deploy(
     record = done.row | record
     record |= {
         "input": input,
+        "input_power_lost": 0.0 if signal is None else signal.power_lost,
         "duration": len(done.signal) * chosen.dt,
         "seed": seed,
         "chips": chips,
@@ -165,14 +166,14 @@ def _signal(source: str, spec, duration: float | None, column, rate):
 
     Noise is not given away: a layout is measured on other noise of the same band.
     """
-    from lmu_spiking.cli.inputs import check_duration, choose_signal
+    from lmu_spiking.cli.inputs import check_duration, choose_signal, fitted
 
     if source != "white":
         if source == "ecg" and duration is None:
             duration = DURATION
         signal = choose_signal(source, spec, duration, column, rate)
         if duration is None and signal.duration > DURATION:
-            signal = signal.looped(max(DURATION, 2 * spec.theta))
+            signal = fitted(signal, max(DURATION, 2 * spec.theta))
         return signal, signal.duration
     for option, value in (("--column", column), ("--rate", rate)):
         if value is not None:

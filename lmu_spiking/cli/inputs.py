@@ -82,7 +82,19 @@ def choose_signal(
 
     signal = load_signal(source, spec.dt, column, rate, untimed=untimed)
     check_duration(spec, signal.duration if duration is None else duration)
-    return signal if duration is None else signal.looped(duration)
+    return signal if duration is None else fitted(signal, duration)
+
+
+def fitted(signal: Signal, duration: float) -> Signal:
+    """A recording cut or repeated to a duration, and a line about what that does."""
+    name, length = signal.name, signal.duration
+    if duration < length - signal.dt / 2:
+        tell(f"the first {duration:g} s of {name} are taken, of {length:g} s")
+    elif duration > length + signal.dt / 2:
+        first, last = float(signal.samples[0]), float(signal.samples[-1])
+        seam = "" if signal.periodic else f", with a jump of {first - last:.3g} between"
+        tell(f"{name} lasts {length:g} s: it is repeated to {duration:g} s{seam}")
+    return signal.looped(duration)
 
 
 def _ecg_spec(given: dict) -> MemorySpec:

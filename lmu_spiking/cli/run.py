@@ -107,19 +107,29 @@ def _says(given: Path | None, path: Path, chosen) -> bool:
 
 def _report(row: dict, out: Path) -> None:
     """The run in a table, measured beside predicted."""
+    from lmu_spiking.tasks.signal import LOST
 
     def text(key: str) -> str:
         if row[key] is None or isnan(row[key]):
             return "no law"
         return f"{row[key]:,.0f}" if key.endswith("spikes_per_s") else f"{row[key]:.4f}"
 
+    rows = [[name, text(key), text(f"predicted_{key}")] for key, name in ROWS.items()]
+    lost = row["input_power_lost"]
+    if lost > LOST:  # the first row is of what was left of the recording
+        rows[0][0] += ", low-passed"
     print_table(
         f"{row['neurons']:,} {row['neuron_type']} neurons, order {row['order']}, "
         f"{row['theta']:g} s of {row['input']}",
         ["", "measured", "predicted"],
-        [[name, text(key), text(f"predicted_{key}")] for key, name in ROWS.items()],
+        rows,
     )
     print(f"\n{row['spikes']:,} spikes in {row['duration']:g} s")
+    if lost > LOST:
+        print(
+            f"The input is {row['input']} low-passed at {0.5 / row['dt']:g} Hz: "
+            f"{100 * lost:.0f} % of its power is not in it."
+        )
     if "asked_nrmse" in row:
         asked, found = row["asked_nrmse"], row["nrmse"]
         kept = "kept" if found <= asked else "not kept"

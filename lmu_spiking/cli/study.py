@@ -3,7 +3,6 @@
 import os
 import shlex
 import time
-from json import loads
 from pathlib import Path
 from typing import Annotated
 
@@ -188,10 +187,12 @@ def _keep_plan(out: Path, command: str, planned: list) -> None:
 
 def _plan(out: Path) -> tuple[str, set[str]]:
     """The command and the trials of the last study in a folder, as far as known."""
+    from lmu_spiking.files import NOT_OURS, read_json
+
     try:
-        plan = loads((out / PLAN).read_text(encoding="utf-8"))
+        plan = read_json(out / PLAN)
         return str(plan["command"]), set(plan["trials"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except NOT_OURS:
         return shlex.join([NAME, "collect", str(out)]), set()
 
 

@@ -4,8 +4,9 @@ import io
 import os
 
 from lmu_spiking.errors import ParamsFileError, ValidationError
+from lmu_spiking.files import reading, reason, write_atomically
+from lmu_spiking.hdf5 import Group, Odd, read_hdf5
 from lmu_spiking.nir.parts import package
-from lmu_spiking.spec import write_atomically
 
 SLASH = "which files of NIR cannot hold in a name"
 
@@ -44,45 +45,49 @@ def read(path):
     """
     path, nir = _path("from_nir.source", path), package()
     if not os.path.isfile(path):
-        reason = "it is a directory" if os.path.isdir(path) else "no such file"
-        raise ParamsFileError(f"graph {path}: cannot be read: {reason}")
-    try:
-        graph = nir.read(path)
-    except Exception as error:  # of h5py and nir: whatever a broken file makes of it
-        name = _slashed(path)
-        if name is not None:
+        why = "it is a directory" if os.path.isdir(path) else "no such file"
+        raise ParamsFileError(f"graph {path}: cannot be read: {why}")
+    with reading(f"graph {path}", ParamsFileError):
+        try:
+            node = read_hdf5(path).items["node"]
+            nodes = node.items["nodes"]
+            slashed = _slashed(nodes)
+            if slashed is not None:
+                raise ParamsFileError(
+                    f"the name {slashed!r} has a '/', {SLASH}; "
+                    "rename the node where the graph is drawn"
+                )
+            return nir.dict2NIRNode({**_plain(node), "type_check": True})
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as why:
             raise ParamsFileError(
-                f"graph {path}: the name {name!r} has a '/', {SLASH}; "
-                "rename the node where the graph is drawn"
+                f"is not a graph of NIR, or is damaged ({reason(why)})"
             ) from None
-        reason = " ".join(str(error).split())[:120]
-        raise ParamsFileError(
-            f"graph {path}: is not a graph of NIR, or is damaged ({reason})"
-        ) from None
-    return graph
 
 
-def _slashed(path: str) -> str | None:
+def _plain(group: Group) -> dict:
+    """Dictionaries of arrays, numbers and texts, as nir takes them."""
+    found = {}
+    for name, item in group.items.items():
+        if isinstance(item, Odd):
+            raise ParamsFileError(f"{name!r} {item.why}")
+        if isinstance(item, Group):
+            found[name] = _plain(item)
+        else:
+            found[name] = item if isinstance(item, str) else item[()]
+    return found
+
+
+def _slashed(group: Group, above: str = "") -> str | None:
     """A node's name that HDF5 took for a path, if there is one."""
-    import h5py  # nir's own
-
-    def below(group, name: str) -> str | None:
-        for inner, item in group.items():
-            if not isinstance(item, h5py.Group) or inner in ("metadata", "nodes"):
-                continue
-            if "type" in item:
-                return f"{name}/{inner}"
-            found = below(item, f"{name}/{inner}")
-            if found:
-                return found
-        return None
-
-    try:
-        with h5py.File(path, "r") as file:
-            found = (below(item, name) for name, item in file["node/nodes"].items())
-            return next((name for name in found if name), None)
-    except Exception:  # of a file that is damaged in another way
-        return None
+    for name, item in group.items.items():
+        if not isinstance(item, Group) or (above and name in ("metadata", "nodes")):
+            continue
+        if above and "type" in item.items:
+            return above + name
+        found = _slashed(item, f"{above}{name}/")
+        if found:
+            return found
+    return None
 
 
 def _path(attribute: str, path) -> str:

@@ -12,6 +12,7 @@ from lmu_spiking.plots.style import (
     new_figure,
     styled,
 )
+from lmu_spiking.tasks.signal import LOST
 
 
 def plot_window(ax, result, n: int = 7):
@@ -160,6 +161,8 @@ def _over_time(ax, result, shown: slice, ylabel: str):
 
 def _headline(row: dict) -> str:
     signal = {"white": "white noise", "ecg": "an ECG"}.get(row["input"], row["input"])
+    if row.get("input_power_lost", 0) > LOST:
+        signal += f", low-passed at {0.5 / row['dt']:g} Hz"
     neurons = f"{row['neurons']:,} {row['neuron_type']} neurons"
     return f"{neurons} remember {row['theta']:g} s of {signal} (order {row['order']})"
 

@@ -8,7 +8,7 @@ import io
 import numpy as np
 
 from lmu_spiking.errors import MissingPackageError
-from lmu_spiking.spec import write_atomically
+from lmu_spiking.files import write_atomically
 
 BLACK, GREY = "#1b1b1b", "#9a9a9a"
 BLUE, VERMILION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"

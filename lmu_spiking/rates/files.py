@@ -6,17 +6,18 @@ training said of itself.  Any program that reads ``.npz`` reads it.
 
 import io
 import json
-import zipfile
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from lmu_spiking.errors import ParamsFileError, ValidationError
+from lmu_spiking.files import json_of, open_arrays, reading, reason, write_atomically
 from lmu_spiking.rates.chip import ChipUnits
 from lmu_spiking.rates.params import CellParams, LMUParams
-from lmu_spiking.spec import write_atomically
 
 FORMAT = "lmu_spiking parameters 1"
+HOLDS_NOT = "does not hold LMU parameters"
 
 
 def save_params(params: LMUParams, path, extra=None) -> None:
@@ -76,50 +77,43 @@ def load_params(path) -> LMUParams:
 
 def load_with_extra(path) -> tuple[LMUParams, dict[str, np.ndarray]]:
     """Parameters and the further arrays."""
-    arrays = _arrays(path)
-    try:
-        header = json.loads(arrays.pop("header").tobytes())
-        if header["format"] != FORMAT:
-            raise ValueError(f"format {header['format']!r}, not {FORMAT!r}")
-        extra = {
-            name.removeprefix("extra."): arrays.pop(name)
-            for name in list(arrays)
-            if name.startswith("extra.")
-        }
-        D, c = arrays.pop("readout.D"), arrays.pop("readout.c")
-        cells = [
-            CellParams(**_from_settings(settings), **_of_cell(arrays, i))
-            for i, settings in enumerate(header["cells"])
-        ]
-        if arrays:
-            raise ValueError(f"unknown arrays {', '.join(sorted(arrays))}")
-        return LMUParams(tuple(cells), D, c, header["dt"], header["about"]), extra
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        if isinstance(error, KeyError):
-            reason = f"it lacks {reason}"
-        raise ParamsFileError(
-            f"{path}: does not hold LMU parameters: {reason}"
-        ) from None
+    with reading(path, ParamsFileError, own=("CellParams", "LMUParams", "ChipUnits")):
+        arrays = _arrays(path)
+        try:
+            return _params(arrays)
+        except KeyError as error:
+            raise ParamsFileError(f"{HOLDS_NOT}: it lacks {error}") from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ParamsFileError(f"{HOLDS_NOT}: {reason(error)}") from None
+
+
+def _params(arrays: dict) -> tuple[LMUParams, dict[str, np.ndarray]]:
+    """Parameters and further arrays, of the arrays of a file."""
+    header = json_of(arrays.pop("header").tobytes())
+    if header["format"] != FORMAT:
+        raise ValueError(f"format {header['format']!r}, not {FORMAT!r}")
+    extra = {
+        name.removeprefix("extra."): arrays.pop(name)
+        for name in list(arrays)
+        if name.startswith("extra.")
+    }
+    D, c = arrays.pop("readout.D"), arrays.pop("readout.c")
+    cells = [
+        CellParams(**_from_settings(settings), **_of_cell(arrays, i))
+        for i, settings in enumerate(header["cells"])
+    ]
+    if arrays:
+        raise ValueError(f"unknown arrays {', '.join(sorted(arrays))}")
+    return LMUParams(tuple(cells), D, c, header["dt"], header["about"]), extra
 
 
 def _arrays(path) -> dict[str, np.ndarray]:
     try:
-        with open(path, "rb") as stream:  # which numpy leaves open if it is damaged
-            file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("one array, not an .npz")
-            return {name: file[name] for name in file.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError):
-        # numpy would advise to allow pickles, which are not what is meant
+        with open_arrays(path) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, BadZipFile, KeyError) as error:
         problem = "is not a parameter file: give a model.npz that train has written"
-        raise ParamsFileError(f"{path}: {problem}") from None
-    except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())
-        raise ParamsFileError(f"{path}: cannot be read: {reason}") from None
-    except Exception as error:  # zlib's and struct's own, from damaged bytes
-        reason = " ".join(str(error).split())
-        raise ParamsFileError(f"{path}: is damaged: {reason}") from None
+        raise ParamsFileError(f"{problem} ({reason(error)})") from None
 
 
 def _settings(cell: CellParams) -> dict:

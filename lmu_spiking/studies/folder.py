@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lmu_spiking.errors import StudyWarning
-from lmu_spiking.spec import write_atomically
+from lmu_spiking.files import write_atomically
 
 try:
     import fcntl

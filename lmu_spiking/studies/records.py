@@ -8,7 +8,10 @@ import json
 import math
 
 from lmu_spiking.errors import StudyFileError
-from lmu_spiking.spec import write_atomically
+from lmu_spiking.files import one_line, write_atomically
+
+GROUPED = ("neurons", "order", "tau", "max_rate")
+MEASURED = ("state_rmse", "noise_nrmse", "spikes_per_s")
 
 
 def to_json(record) -> str:
@@ -44,8 +47,34 @@ def to_frame(rows):
     import pandas as pd
 
     frame = pd.json_normalize(list(rows))
-    predicted = [name for name in frame if name.startswith("predicted_")]
-    return frame.astype(dict.fromkeys(predicted, float))
+    numbers = [n for n in frame if n.startswith("predicted_") or n in MEASURED]
+    return frame.astype(dict.fromkeys(numbers, float))
+
+
+def check_row(row: dict, grouped=GROUPED, measured=MEASURED) -> None:
+    """Refuse a row that no table takes, by the name of what is wrong in it.
+
+    Parameters
+    ----------
+    row : dict
+    grouped, measured : tuple of str
+        Fields that trials are grouped by, which are positive numbers, and fields of
+        what was measured, which are numbers, or None where they were not finite.
+    """
+    for name in (*grouped, *measured):
+        if name not in row:
+            raise KeyError(name)
+    for name, value in row.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = number and abs(value) < 2**63
+        if name in grouped:
+            fine = number and value > 0
+        elif name in measured or name.startswith("predicted_"):
+            fine = number or value is None
+        else:
+            fine = value is None or isinstance(value, (str, bool, float)) or number
+        if not fine and name != "versions":
+            raise ValueError(f"its {name} is {one_line(value, 40)}")
 
 
 def _plain(value):

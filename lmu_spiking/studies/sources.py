@@ -7,7 +7,7 @@ The same memory is run with the same curves and decoders, and other neurons:
 - the neurons themselves: what their membranes do is added; and with that mapped out.
 """
 
-import json
+import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from nengo.neurons import NeuronType, NeuronTypeParam
 
+from lmu_spiking.files import NOT_OURS, read_json
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.processes import in_processes
 from lmu_spiking.simulator.targets import simulator
@@ -23,7 +24,7 @@ from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.membrane import lead_floor, map_lead, measure_lead
 from lmu_spiking.studies.metrics import rms
 from lmu_spiking.studies.phases import watch_phases
-from lmu_spiking.studies.records import write_json
+from lmu_spiking.studies.records import check_row, write_json
 from lmu_spiking.studies.report import interval
 from lmu_spiking.studies.sweep import Trial
 from lmu_spiking.studies.trial import versions
@@ -33,6 +34,9 @@ SOURCES = (
     *("state_rmse", "static_rmse", "regular_rmse", "in_step_rmse"),
     *("mended_rmse", "lead_rmse"),
 )
+MEASURED = (*SOURCES, "discrepancy", "discrepancy_null", "discrepancy_ratio")
+MEASURED += ("in_step_discrepancy", "effective_neurons", "group_neurons")
+MEASURED += ("lead", "lead_explained")
 
 
 class CurveRate(NeuronType):
@@ -153,9 +157,9 @@ def summarise_sources(frame: pd.DataFrame) -> pd.DataFrame:
             row |= interval(name, cell[name])
         row |= interval("discrepancy", cell.discrepancy)
         row |= interval("in_step_discrepancy", cell.in_step_discrepancy)
-        means = ("discrepancy_null", "discrepancy_ratio", "effective_neurons")
-        for name in (*means, "group_neurons", "lead", "lead_explained"):
-            row[name] = cell[name].mean()
+        for name in MEASURED:
+            if name not in row:
+                row[name] = cell[name].mean()
         row["verdict"] = cell.verdict.mode().iloc[0]
         rows.append(row)
     return pd.DataFrame(rows)
@@ -164,10 +168,9 @@ def summarise_sources(frame: pd.DataFrame) -> pd.DataFrame:
 def _run(trial: Trial, folder: Path, resume: bool) -> dict:
     """The row of one trial, from its file if this version wrote it; in a worker."""
     path, version = folder / f"{trial.digest}.json", versions()["lmu_spiking"]
-    if resume and path.exists():
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["version"] == version:
-            return record["row"]
+    found = _kept(path, version) if resume else None
+    if found is not None:
+        return found
     spec, white = trial.spec, trial.spec.signal
     other = (trial.signal_seed + 1) % 2**31
     training = white_noise(
@@ -183,6 +186,16 @@ def _run(trial: Trial, folder: Path, resume: bool) -> dict:
     }
     write_json(path, {"version": version, "trial": trial.to_dict(), "row": row})
     return row
+
+
+def _kept(path: Path, version: str) -> dict | None:
+    """The row in a file; None where it is not there, damaged or of another version."""
+    with contextlib.suppress(*NOT_OURS):
+        record = read_json(path)
+        if record["version"] == version:
+            check_row(record["row"], ("neurons", "order", "max_rate"), MEASURED)
+            return record["row"]
+    return None
 
 
 # -- runs --------------------------------------------------------------------------

@@ -17,12 +17,14 @@ import pandas as pd
 from nengo.exceptions import NengoException
 
 from lmu_spiking.errors import LMUSpikingError, StudyWarning
+from lmu_spiking.files import NOT_OURS, read_json, reason
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.simulator.targets import check_target
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies import workers
 from lmu_spiking.studies.folder import Folder
 from lmu_spiking.studies.records import (
+    check_row,
     to_frame,
     to_json,
     write_kept,
@@ -322,16 +324,18 @@ def _kept(outcome: Outcome, folder: Path) -> Outcome:
 def _read(path: Path, current: bool = False) -> dict | None:
     """The row in a trial's file, if there is one (of this version, if ``current``)."""
     try:
-        row = _flat(json.loads(path.read_text(encoding="utf-8")))
+        row = _flat(read_json(path))
         if row["digest"] != path.stem:
-            raise ValueError("holds another trial")
+            raise ValueError("it holds another trial")
         made_by = row["versions"]["lmu_spiking"]
+        check_row(row)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"
+    except NOT_OURS as error:
         warnings.warn(
-            f"{path} is corrupt and left out ({reason})", StudyWarning, stacklevel=3
+            f"{path} is corrupt and left out ({reason(error)})",
+            StudyWarning,
+            stacklevel=3,
         )
         return None
     return None if current and made_by != versions()["lmu_spiking"] else row

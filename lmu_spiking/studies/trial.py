@@ -153,6 +153,7 @@ def _result(target, memory, window, seconds, spec, signal, predicted, state, spi
         "aggregated": spec.aggregated,
         "target": target,
         "input": signal.name,
+        "input_power_lost": signal.power_lost,
         "duration": signal.duration,
         "seed": spec.noise_seed,
         "seconds_build": seconds[0],

@@ -23,6 +23,7 @@ from lmu_spiking.errors import (
     StudyWarning,
     ValidationError,
 )
+from lmu_spiking.files import one_line
 from lmu_spiking.studies.trial import versions
 
 STRIKES = 3  # killed workers without a finished trial between them
@@ -145,8 +146,8 @@ def _connected(address: str):
         with ThreadPoolExecutor(1) as thread:  # where no other loop runs
             thread.submit(asyncio.run, _greet(address)).result()
         client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error) or f"no greeting within {PATIENCE:g} s"
+    except Exception as error:  # of any class: each kind of address has its own
+        reason = one_line(error) if str(error) else f"no greeting within {PATIENCE:g} s"
         raise ValidationError(
             "scheduler",
             address,

@@ -94,7 +94,8 @@ def uniform_step(times: np.ndarray) -> float:
     Raises
     ------
     SignalFileError
-        If a time is not after the one before it, or a step is more than 1 % off.
+        If a time is not after the one before it, a step is more than 1 % off, or a
+        time more than a step from where even steps would put it.
     """
     if len(times) < 2:
         raise SignalFileError("is too short: a signal needs 2 samples or more")
@@ -109,6 +110,14 @@ def uniform_step(times: np.ndarray) -> float:
             f"time is uneven: a step of {steps[worst]:g} s after {times[worst]:g} s, "
             f"{mean:g} s on average; resample it evenly, or give the sampling rate "
             "and times are not read"
+        )
+    drift = np.abs(times - times[0] - mean * np.arange(len(times)))
+    if drift.max() > mean:
+        at = int(np.argmax(drift))
+        raise SignalFileError(
+            f"time drifts: {times[at]:g} s is {drift[at]:g} s from where even steps of "
+            f"{mean:g} s would be; resample it evenly, or give the sampling rate and "
+            "times are not read"
         )
     return mean
 

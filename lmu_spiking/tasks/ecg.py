@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lmu_spiking.errors import MissingPackageError, ValidationError
-from lmu_spiking.tasks.signal import Signal, positive, step_count
+from lmu_spiking.errors import MissingPackageError, ValidationError, check_positive
+from lmu_spiking.tasks.signal import Signal, step_count
 
 RATE = 360.0
 """Sampling rate the recording is taken to have, Hz."""
@@ -41,7 +41,7 @@ def ecg(duration: float, dt: float) -> Signal:
     """
     from scipy.interpolate import CubicSpline  # slow to import, so only when used
 
-    dt = positive("ecg.dt", dt, "seconds")
+    dt = check_positive("ecg.dt", dt, "seconds")
     n = step_count("ecg.duration", duration, dt)
     if dt > PERIOD / 2:
         raise ValidationError(

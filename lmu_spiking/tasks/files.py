@@ -1,13 +1,13 @@
 """A signal from the user's own file."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
-from lmu_spiking.errors import SignalFileError, ValidationError
+from lmu_spiking.errors import SignalFileError, ValidationError, check_positive
+from lmu_spiking.files import LARGEST, reading, size
 from lmu_spiking.tasks.readers import read_csv, read_npz, read_wav
-from lmu_spiking.tasks.signal import Signal, positive
+from lmu_spiking.tasks.signal import Signal
 
 READERS = {".csv": read_csv, ".npz": read_npz, ".wav": read_wav}
 
@@ -62,13 +62,13 @@ def load_signal(
     ValidationError
         If an argument is out of range or there is no such column.
     """
-    dt = positive("load_signal.dt", dt, "seconds")
+    dt = check_positive("load_signal.dt", dt, "seconds")
     if rate is not None:
-        rate = positive("load_signal.rate", rate, "Hz")
+        rate = check_positive("load_signal.rate", rate, "Hz")
     if not isinstance(path, (str, PathLike)):
         raise ValidationError("load_signal.path", path, "must be a path")
     path = Path(path)
-    with one_line(path):
+    with reading(path, SignalFileError):
         read, file = _reader(path)
         samples, step = read(file, column, timed=rate is None)
         if len(samples) < 2:
@@ -94,27 +94,12 @@ def _reader(path: Path) -> tuple[Callable, Path]:
         extension = file.suffix or "a name without extension"
         kinds = ", ".join(READERS)
         raise SignalFileError(f"{extension} is not known; use one of {kinds}")
-    if file.stat().st_size == 0:
+    taken = file.stat().st_size
+    if taken == 0:
         raise SignalFileError("is empty")
+    if taken > LARGEST:
+        raise SignalFileError(
+            f"is larger than {size(LARGEST)}; give a shorter part of it, or a copy at "
+            "a lower sampling rate"
+        )
     return READERS[file.suffix.lower()], file
-
-
-@contextmanager
-def one_line(path: Path) -> Iterator[None]:
-    """Turn whatever a reader raises into one line that names the file."""
-    try:
-        yield
-    except (ValidationError, ImportError):  # the file is not at fault
-        raise
-    except SignalFileError as error:
-        raise SignalFileError(f"{path}: {_joined(error)}") from None
-    except (ValueError, OSError, Warning) as error:  # these say what they found
-        raise SignalFileError(f"{path}: cannot be read ({_joined(error)})") from error
-    except Exception as error:
-        # struct.error, BadZipFile, zlib.error, UnboundLocalError, MemoryError and more
-        raise SignalFileError(f"{path}: is corrupt, cut short or too large") from error
-
-
-def _joined(error: Exception) -> str:
-    """The message on one line, also where a cell of the file held several."""
-    return " ".join(str(error).split())

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lmu_spiking.errors import SignalFileError, ValidationError
-from lmu_spiking.tasks.files import one_line
+from lmu_spiking.files import LARGEST, open_arrays, reading
 
 SIDE = 28
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -47,10 +47,10 @@ def read_mnist(data: str | PathLike):
     if not isinstance(data, (str, PathLike)):
         raise ValidationError("psmnist.data", data, "must be a path")
     path = Path(data)
-    with one_line(path):
+    with reading(path, SignalFileError):
         path = _found(path.expanduser())
     arrays = _read_folder(path) if path.is_dir() else _read_npz(path)
-    with one_line(path):
+    with reading(path, SignalFileError):
         train, test = arrays[:2], arrays[2:]
         _check(*train, "training")
         _check(*test, "test")
@@ -59,26 +59,34 @@ def read_mnist(data: str | PathLike):
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
     """Bytes of so many dimensions from an IDX file, compressed or not."""
-    with one_line(path):
-        content = path.read_bytes()
-        if content.startswith(GZIP):
-            content = gzip.decompress(content)
-        header, magic = 4 * (1 + dimensions), 0x800 + dimensions
-        if len(content) < header:
-            raise SignalFileError(f"is cut short: {len(content)} bytes")
-        found, *shape = struct.unpack(f">{1 + dimensions}I", content[:header])
-        if found != magic:
-            raise SignalFileError(
-                f"begins with {found}, not {magic}: no IDX file of {dimensions} "
-                "dimensions of bytes"
-            )
-        wanted = header + math.prod(shape)
-        if len(content) != wanted:
-            fault = "is cut short" if len(content) < wanted else "is too long"
-            raise SignalFileError(
-                f"{fault}: {len(content)} bytes where its header says {wanted}"
-            )
-        return np.frombuffer(content, np.uint8)[header:].reshape(shape)
+    with reading(path, SignalFileError), path.open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        with gzip.open(file) if packed else file as content:
+            return _idx(content, dimensions)
+
+
+def _idx(content, dimensions: int) -> np.ndarray:
+    """The bytes of an IDX file as an array; what it claims is checked first."""
+    length, magic = 4 * (1 + dimensions), 0x800 + dimensions
+    header = content.read(length)
+    if len(header) < length:
+        raise SignalFileError(f"is cut short: {len(header)} bytes")
+    found, *shape = struct.unpack(f">{1 + dimensions}I", header)
+    if found != magic:
+        raise SignalFileError(
+            f"begins with {found}, not {magic}: no IDX file of {dimensions} "
+            "dimensions of bytes"
+        )
+    wanted = math.prod(shape)
+    data = content.read(min(wanted, LARGEST) + 1)
+    if len(data) != wanted:
+        fault = "is cut short" if len(data) < wanted else "is too long"
+        raise SignalFileError(
+            f"{fault}: {length + len(data)} bytes where its header says "
+            f"{length + wanted}"
+        )
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def _found(path: Path) -> Path:
@@ -120,11 +128,10 @@ def _read_folder(folder: Path) -> tuple[np.ndarray, ...]:
 
 
 def _read_npz(path: Path) -> tuple[np.ndarray, ...]:
-    with one_line(path):
+    with reading(path, SignalFileError):
         if not zipfile.is_zipfile(path):
             raise SignalFileError("is not an .npz archive, or is cut short")
-        # opened here, since np.load leaves a corrupt archive open
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_arrays(path) as archive:
             missing = [key for key in KEYS if key not in archive.files]
             if missing:
                 raise SignalFileError(f"lacks {', '.join(missing)}")

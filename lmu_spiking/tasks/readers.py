@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking.errors import SignalFileError
+from lmu_spiking.errors import SignalFileError, ValidityWarning
+from lmu_spiking.files import open_arrays
 from lmu_spiking.tasks.columns import (
     column_index,
     is_time,
@@ -21,6 +22,9 @@ from lmu_spiking.tasks.columns import (
 )
 
 NPZ_NAMES = ("samples", "u", "x")
+COLUMNS = 1000  # of a file of text
+CELLS = 2**18  # of a file of text that are looked at together
+CLIPPED = 0.001  # of the samples, that may stand at the limits of their format
 
 
 def read_csv(path: Path, column, timed: bool):
@@ -31,8 +35,8 @@ def read_csv(path: Path, column, timed: bool):
     """
     import pandas  # slow to import, so only when used
 
-    separator, blank = _first_line(path)
-    table = pandas.read_csv(
+    separator, blank, width = _first_line(path)
+    parts = pandas.read_csv(
         path,
         sep=separator,
         header=None,
@@ -42,14 +46,37 @@ def read_csv(path: Path, column, timed: bool):
         skip_blank_lines=False,
         encoding="utf-8-sig",
         encoding_errors="replace",  # a unit in the header, in an older encoding
-    ).fillna("")
-    table.index += blank + 1  # the number of the line in the file
-    table = table.apply(lambda cells: cells.str.strip())
+        chunksize=max(1, CELLS // width),
+    )
+    places, samples, times = None, [], []
+    with parts:
+        for part in parts:
+            part.index += blank + 1  # the number of the line in the file
+            table = _cleaned(part, separator)
+            if table.empty:
+                continue
+            if places is None:
+                places, table = _places(table, column, timed)
+            signal, time = places
+            samples.append(_numbers(table.iloc[:, signal]))
+            if time is not None:
+                times.append(_numbers(table.iloc[:, time]))
+    if places is None:
+        raise SignalFileError("is empty")
+    step = uniform_step(np.concatenate(times)) if times else None
+    return np.concatenate(samples), step
+
+
+def _cleaned(table, separator: str):
+    """Cells without blanks around them or decimal commas, and no blank lines."""
+    table = table.fillna("").apply(lambda cells: cells.str.strip())
     if separator != ",":
         table = table.apply(lambda cells: cells.str.replace(",", ".", regex=False))
-    table = table[(table != "").any(axis=1)]
-    if table.empty:
-        raise SignalFileError("is empty")
+    return table[(table != "").any(axis=1)]
+
+
+def _places(table, column, timed: bool):
+    """Positions of signal and time, and the table without its header."""
     if (table.iloc[:, -1] == "").all():  # every line ends in a separator
         table = table.iloc[:, :-1]
     headed = not _is_number(table.iloc[0, 0])
@@ -57,11 +84,7 @@ def read_csv(path: Path, column, timed: bool):
     if headed:
         names = [cell.lstrip("# ") for cell in table.iloc[0]]  # "# t,u" of savetxt
         table = table.iloc[1:]
-    signal, time = signal_and_time(column, names, headed, timed)
-    samples = _numbers(table.iloc[:, signal])
-    if time is None:
-        return samples, None
-    return samples, uniform_step(_numbers(table.iloc[:, time]))
+    return signal_and_time(column, names, headed, timed), table
 
 
 def read_npz(path: Path, column, timed: bool):
@@ -72,8 +95,7 @@ def read_npz(path: Path, column, timed: bool):
     """
     if not zipfile.is_zipfile(path):
         raise SignalFileError("is not an .npz archive, or is cut short")
-    # opened here, since np.load leaves a corrupt archive open
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+    with open_arrays(path) as archive:
         key = _npz_key(archive.files, column)
         array = np.atleast_1d(np.squeeze(_real(archive[key], key)))
         if array.ndim > 2:
@@ -98,8 +120,15 @@ def read_wav(path: Path, column, timed: bool):
     if rate <= 0:
         raise SignalFileError(f"has a sampling rate of {rate} Hz")
     channels = _channels(data)
+    if channels.shape[1] > 1 and column is None:
+        _warn(
+            f"{path}: has {channels.shape[1]} channels, of which the first is taken; "
+            "choose one with column (--column 0 for this one)"
+        )
     names = [str(i) for i in range(channels.shape[1])]
     samples = channels[:, column_index(0 if column is None else column, names)]
+    if samples.dtype.kind in "iu":
+        _check_clipping(path, samples)
     if samples.dtype.kind == "u":
         samples = (samples - 128.0) / 128.0  # 8 bits are stored around 128
     elif samples.dtype.kind == "i":
@@ -107,12 +136,35 @@ def read_wav(path: Path, column, timed: bool):
     return _finite(samples), 1.0 / rate
 
 
-def _first_line(path: Path) -> tuple[str, int]:
-    """Separator of the first line that is not blank, and the blank lines before it."""
+def _check_clipping(path: Path, samples: np.ndarray) -> None:
+    """Say so where a recording was louder than its format could hold."""
+    limits = np.iinfo(samples.dtype)
+    least, most = samples == limits.min, samples == limits.max
+    share = np.sum(least[1:] & least[:-1] | most[1:] & most[:-1]) / len(samples)
+    if share > CLIPPED:
+        _warn(
+            f"{path}: {100 * share:.2g} % of its samples stand at the limits of their "
+            "format: it was recorded too loud, and its peaks are cut off"
+        )
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, ValidityWarning, stacklevel=5)
+
+
+def _first_line(path: Path) -> tuple[str, int, int]:
+    """Separator of the first line with text, blank lines before it, and columns."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for blank, line in enumerate(file):
             if line.strip():
-                return next((s for s in "\t;," if s in line), ","), blank
+                separator = next((s for s in "\t;," if s in line), ",")
+                width = line.count(separator) + 1
+                if width > COLUMNS:
+                    raise SignalFileError(
+                        f"has {width} columns, more than {COLUMNS}; write the one that "
+                        "is meant to a file of its own"
+                    )
+                return separator, blank, width
     raise SignalFileError("is empty")
 
 
@@ -179,7 +231,7 @@ def _real(array: np.ndarray, key: str) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
         raise SignalFileError(f"{key!r} holds {array.dtype}, not real numbers")
-    return array.astype(np.float64)
+    return array.astype(np.float64, copy=False)
 
 
 def _finite(samples: np.ndarray) -> np.ndarray:

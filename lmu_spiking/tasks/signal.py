@@ -3,11 +3,17 @@
 Letters: ``T`` steps.  Times are in seconds.  Sample ``k`` belongs to time ``k dt``.
 """
 
+import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, ValidityWarning, check_positive
+
+MOST_STEPS = 2**24  # that a signal is resampled or repeated to: 134 MB
+COARSEST = 10_000  # steps of a signal in a step that it is resampled to
+LOST = 0.01  # of the power, that may go without a word
+BLOCK = 2**16  # samples that are computed together
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +32,9 @@ class Signal:
         Where it came from, precisely enough to get it again.
     periodic : bool
         Whether it goes on without a seam when it is repeated.
+    power_lost : float
+        Share of the power (about the mean) of what it came from that it has lost by
+        being resampled to a longer step, 0 to 1.
 
     Raises
     ------
@@ -38,10 +47,11 @@ class Signal:
     name: str
     source: str
     periodic: bool = False
+    power_lost: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "samples", _as_samples(self.samples))
-        object.__setattr__(self, "dt", positive("Signal.dt", self.dt, "seconds"))
+        object.__setattr__(self, "dt", check_positive("Signal.dt", self.dt, "seconds"))
 
     @property
     def duration(self) -> float:
@@ -71,7 +81,9 @@ class Signal:
         spline.  Steps that drift apart by less than a hundredth of a step over the
         whole signal count as equal, and the samples are kept as they are.
 
-        A spline overshoots at a jump, by up to a ninth of it.
+        A spline overshoots at a jump, by up to a ninth of it.  A longer step that
+        takes away more than 1 % of the power is told in a `ValidityWarning`, and
+        ``power_lost`` of the result says how much.
 
         Parameters
         ----------
@@ -81,16 +93,26 @@ class Signal:
         Raises
         ------
         ValidationError
-            If ``dt`` is not positive, or too long to leave a sample.
+            If ``dt`` is not positive, too long to leave a sample, or so short that
+            there would be more than 16,777,216 of them.
         """
-        dt = positive("Signal.resampled.dt", dt, "seconds")
+        dt = check_positive("Signal.resampled.dt", dt, "seconds")
         n = step_count("Signal.duration", self.duration, dt)
         if abs(dt / self.dt - 1) * len(self.samples) < 0.01:
             return replace(self, dt=dt)
-        samples, step = self.samples, self.dt
-        if dt > step:
-            samples, step = band_limited(samples, step, dt)
-        return replace(self, samples=spline(samples, step, np.arange(n) * dt), dt=dt)
+        _check_ratio(self, dt, n)
+        samples, lost = _at_step(self.samples, self.dt, dt, n)
+        if lost > LOST:
+            warnings.warn(
+                f"{self.name}: {100 * lost:.0f} % of its power is above {0.5 / dt:g} "
+                f"Hz, the most that a dt of {dt:g} s carries, and is filtered out: the "
+                f"input is the low-passed one; dt={self.dt:g} (--dt {self.dt:g}) keeps "
+                "all of it",
+                ValidityWarning,
+                stacklevel=2,
+            )
+        lost = 1 - (1 - self.power_lost) * (1 - lost)
+        return replace(self, samples=samples, dt=dt, power_lost=lost)
 
     def looped(self, duration: float) -> "Signal":
         """The samples over and over, ``round(duration / dt)`` of them.
@@ -106,9 +128,63 @@ class Signal:
             If the duration is not at least one step.
         """
         n = step_count("Signal.looped.duration", duration, self.dt)
+        _check_steps("Signal.looped.duration", duration, n)
         whole = n % len(self.samples) == 0
         samples = np.resize(self.samples, n)
         return replace(self, samples=samples, periodic=self.periodic and whole)
+
+
+def _check_ratio(signal: Signal, dt: float, n: int) -> None:
+    """Refuse steps so much longer or shorter that they cannot be meant."""
+    _check_steps("Signal.resampled.dt", dt, n)
+    if dt > COARSEST * signal.dt:
+        raise ValidationError(
+            "Signal.resampled.dt",
+            dt,
+            f"is more than {COARSEST:,} of the signal's own steps of {signal.dt:g} s",
+            "is its sampling rate right?",
+        )
+
+
+def _check_steps(attribute: str, value: float, n: int) -> None:
+    if n > MOST_STEPS:
+        raise ValidationError(
+            attribute,
+            value,
+            f"makes {n:.3g} steps of the signal, more than {MOST_STEPS:,}",
+            "use a longer dt, or a shorter part of the signal (is its rate right?)",
+        )
+
+
+def _at_step(samples: np.ndarray, step: float, dt: float, n: int):
+    """``n`` samples at steps of ``dt``, and the share of the power that is lost.
+
+    Block by block: what lies further from a block than the filter and the spline reach
+    does not change it.
+    """
+    ratio = dt / step
+    up, down = _grids(ratio)
+    margin = 64 + (int(48 * ratio) if ratio > 1 else 0)
+    found, lost = np.empty(n), 0.0
+    for start in range(0, n, BLOCK):
+        t = np.arange(start, min(start + BLOCK, n)) * dt
+        low, high = int(t[0] / step), min(int(t[-1] / step) + 1, len(samples))
+        first = max(0, low - margin) // down * down
+        part, fine = samples[first : high + margin], step
+        if ratio > 1:
+            raw, (part, fine) = part, band_limited(part, step, dt)
+            gone = raw[::down] - part[::up]
+            own = slice((low - first) // down, max((high - first) // down, 1))
+            lost += down * float(np.sum(gone[own] ** 2))
+        found[start : start + len(t)] = spline(part, fine, t - first * step)
+    power = float(np.sum((samples - samples.mean()) ** 2))
+    varies = power > 1e-14 * float(np.sum(samples**2))  # by more than rounding
+    return found, min(1.0, lost / power) if varies else 0.0
+
+
+def _grids(ratio: float) -> tuple[int, int]:
+    """Steps up and down to a grid that resolves ``ratio`` steps; never 1 and 1."""
+    return (1, int(ratio / 4)) if ratio >= 8 else (int(np.ceil(8 / ratio)), 1)
 
 
 def spline(samples: np.ndarray, step: float, t: np.ndarray) -> np.ndarray:
@@ -151,26 +227,16 @@ def band_limited(samples: np.ndarray, step: float, dt: float):
     from scipy.signal import firwin, resample_poly
 
     ratio = dt / step
-    # never 1 / 1, for which resample_poly skips its filter
-    up, down = (1, int(ratio / 4)) if ratio >= 8 else (int(np.ceil(8 / ratio)), 1)
+    up, down = _grids(ratio)  # never 1 / 1, for which resample_poly skips its filter
     half = int(np.ceil(32 * ratio * up))
     taps = firwin(2 * half + 1, 0.92 / (ratio * up), window=("kaiser", 8.0))
     fine = resample_poly(samples, up, down, window=taps, padtype="edge")
     return fine, step * down / up
 
 
-def positive(attribute: str, value, unit: str) -> float:
-    """``value`` as a float, or a ValidationError unless positive and finite."""
-    number = isinstance(value, (int, float, np.integer, np.floating))
-    number = number and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or value <= 0:
-        raise ValidationError(attribute, value, f"must be a positive number ({unit})")
-    return float(value)
-
-
 def step_count(attribute: str, duration: float, dt: float) -> int:
     """Whole steps nearest to a duration, or a ValidationError if there is none."""
-    duration = positive(attribute, duration, "seconds")
+    duration = check_positive(attribute, duration, "seconds")
     steps = duration / dt
     if not np.isfinite(steps) or round(steps) < 1:
         raise ValidationError(

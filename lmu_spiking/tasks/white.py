@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lmu_spiking.errors import ValidationError
-from lmu_spiking.tasks.signal import Signal, positive, step_count
+from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.tasks.signal import Signal, step_count
 
 MAX_SEED = 2**31 - 1  # the largest that Nengo takes
 
@@ -46,9 +46,9 @@ def white_noise(
     """
     from nengo.processes import WhiteSignal  # slow to import, so only when used
 
-    dt = positive("white_noise.dt", dt, "seconds")
+    dt = check_positive("white_noise.dt", dt, "seconds")
     n = step_count("white_noise.duration", duration, dt)
-    rms = positive("white_noise.rms", rms, "root mean square")
+    rms = check_positive("white_noise.rms", rms, "root mean square")
     _check_bandwidth(bandwidth, duration, dt)
     _check_seed(seed)
     process = WhiteSignal(
@@ -63,7 +63,7 @@ def white_noise(
 
 
 def _check_bandwidth(bandwidth: float, duration: float, dt: float) -> None:
-    positive("white_noise.bandwidth", bandwidth, "Hz")
+    check_positive("white_noise.bandwidth", bandwidth, "Hz")
     if bandwidth > 0.5 / dt:
         raise ValidationError(
             "white_noise.bandwidth",

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking.errors import ParamsFileError, ValidationError
+from lmu_spiking.errors import ParamsFileError, ValidationError, check_whole
+from lmu_spiking.files import reason
 from lmu_spiking.rates.files import load_with_extra, save_params
 from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.training.optimizers import Optimizer
@@ -93,16 +94,22 @@ def load_state(path, settings: TrainSettings, about: dict) -> State:
         raise ValidationError(
             "train.checkpoint", str(path), "holds parameters but no training"
         )
-    _same(path, told.get("identity", {}), about)
+    was = told.get("identity")
+    _same(path, was if isinstance(was, dict) else {}, about)
     groups = {"weights": {}, "first": {}, "second": {}}
     try:
+        if not all(isinstance(record, dict) for record in told["history"]):
+            raise TypeError("its history is no list of records")
+        for name in ("step", "best_epoch"):
+            check_whole(f"checkpoint.{name}", told[name], 0)
         for name, array in extra.items():
             group, _, rest = name.partition(".")
             groups[group][rest] = array
         optimizer = Optimizer(settings, told["step"], groups["first"], groups["second"])
         best_epoch, history = told["best_epoch"], told["history"]
-    except KeyError as error:
-        raise ParamsFileError(f"{path}: is no whole checkpoint: {error}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        why = reason(error)
+        raise ParamsFileError(f"{path}: is no whole checkpoint: {why}") from None
     header = {k: v for k, v in best.header.items() if k != "checkpoint"}
     best = LMUParams(best.cells, best.D, best.c, best.dt, header)
     return State(groups["weights"], optimizer, best, best_epoch, history)
@@ -113,7 +120,8 @@ def _same(path, was: dict, now: dict) -> None:
     now = json.loads(json.dumps(now))
     if was == now:
         return
-    before, after = was.get("settings", {}), now["settings"]
+    before, after = was.get("settings"), now["settings"]
+    before = before if isinstance(before, dict) else {}
     names = [n for n in after if before.get(n) != after[n]]
     names += [n for n in ("start", "data") if was.get(n) != now[n]]
     raise ValidationError(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from lmu_spiking.errors import SignalFileError, ValidationError
+from lmu_spiking.errors import SignalFileError, ValidationError, ValidityWarning
 from lmu_spiking.tasks.readers import read_csv, read_npz, read_wav
 
 # -- .csv -----------------------------------------------------------------------
@@ -199,7 +199,9 @@ def test_wav_scale(tmp_path, dtype, data):
 
 def test_wav_channels(tmp_path):
     data = np.stack([U, -U], axis=1)
-    assert wav(tmp_path, data)[0] == [1.0, 2.0, 3.5]
+    with pytest.warns(ValidityWarning, match="2 channels, of which the first"):
+        assert wav(tmp_path, data)[0] == [1.0, 2.0, 3.5]
+    assert wav(tmp_path, data, 0)[0] == [1.0, 2.0, 3.5]
     assert wav(tmp_path, data, 1)[0] == [-1.0, -2.0, -3.5]
     assert wav(tmp_path, data, "1")[0] == [-1.0, -2.0, -3.5]
     with pytest.raises(

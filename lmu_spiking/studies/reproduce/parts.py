@@ -1,11 +1,13 @@
 """Long reproductions in parts: what is finished is kept, and not done again."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from lmu_spiking.files import NOT_OURS, read_json
 from lmu_spiking.studies.records import to_json, write_json
 from lmu_spiking.training.loop import Trained, train
 from lmu_spiking.training.recipes import Recipe, start
@@ -23,15 +25,21 @@ def kept(out, name: str, about: dict, make: Callable[[], dict]) -> dict:
         return json.loads(to_json(make()))
     path, about = Path(out) / "parts" / f"{name}.json", json.loads(to_json(about))
     try:
-        was = json.loads(path.read_text())
-        if was["about"] == about:
+        was = read_json(path)
+        whole = was.get("check") in (None, _check(was["value"]))
+        if was["about"] == about and whole and isinstance(was["value"], dict):
             return was["value"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except NOT_OURS:
         pass  # not there, or not whole
     value = json.loads(to_json(make()))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"about": about, "value": value})
+    write_json(path, {"about": about, "value": value, "check": _check(value)})
     return value
+
+
+def _check(value) -> str:
+    """Letters that change where a kept value is damaged."""
+    return hashlib.sha256(to_json(value).encode()).hexdigest()[:16]
 
 
 def trained(recipe: Recipe, data, seed: int, out, name: str, bar) -> Trained:

@@ -4,15 +4,10 @@
 weights either in groups by layer, each with its ``weight_names``, or in groups by class
 (``layers/lmu/layer/cell/vars/0``), whose numbers are the order of creation.
 
-A ``.keras`` file has checksums.  HDF5 has none, and bytes changed in many places can
-crash its library and with it the process: take such files from people you trust.
+Both are read within limits of time and size (`lmu_spiking.hdf5`, `lmu_spiking.files`).
 """
 
-import io
-import json
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -20,22 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from lmu_spiking.errors import (
-    LMUSpikingError,
-    ParamsFileError,
-    ValidationError,
-)
+from lmu_spiking.errors import ParamsFileError, ValidationError
+from lmu_spiking.files import Archive, json_of, reading
+from lmu_spiking.hdf5 import Group, read_hdf5
 from lmu_spiking.training.importers.hdf5 import (
     ROOTS,
     array_of,
     child_of,
     groups_by_class,
     names_in,
-    opened,
-    text_of,
 )
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+VERSIONS = ("keras_version", "backend")
 
 
 @dataclass(frozen=True)
@@ -61,27 +53,9 @@ class Stored:
     versions: dict[str, str]
 
 
-@contextmanager
-def one_line(path) -> Iterator[None]:
-    """Whatever is wrong with a file, as one line that begins with its path."""
-    try:
-        yield
-    except ParamsFileError as error:
-        told = str(error).startswith(str(path))
-        raise error if told else ParamsFileError(f"{path}: {error}") from None
-    except ValidationError as error:
-        if not error.attribute.startswith(("CellParams", "LMUParams")):
-            raise
-        raise ParamsFileError(f"{path}: {error}") from None
-    except LMUSpikingError:
-        raise
-    except KeyError as error:
-        raise ParamsFileError(f"{path}: it lacks {_brief(error)}") from None
-    except OSError as error:
-        reason = error.strerror or _brief(error)
-        raise ParamsFileError(f"{path}: cannot be read: {reason}") from None
-    except Exception as error:  # zlib's, struct's and h5py's own, from damaged bytes
-        raise ParamsFileError(f"{path}: is damaged: {_brief(error)}") from None
+def one_line(path) -> AbstractContextManager:
+    """Whatever is wrong with a file of Keras, as one line that begins with its path."""
+    return reading(path, ParamsFileError, own=("CellParams", "LMUParams"))
 
 
 def read(path) -> Stored:
@@ -103,8 +77,7 @@ def read(path) -> Stored:
         with path.open("rb") as file:
             start = file.read(len(HDF5))
         if start == HDF5:
-            with opened(path) as file:
-                return _of_hdf5(file)
+            return _of_hdf5(read_hdf5(path))
         if start.startswith(b"PK"):
             return _of_zip(path)
         raise ParamsFileError("is neither a .keras file (zip) nor HDF5 (.h5, .hdf5)")
@@ -118,38 +91,33 @@ def checked_path(attribute: str, path) -> Path:
 
 
 def _of_zip(path: Path) -> Stored:
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    with path.open("rb") as file:
+        archive = Archive(file)
+        names = archive.names
         if "config.json" not in names or "model.weights.h5" not in names:
             raise ParamsFileError(
                 "is a zip, but not of Keras: it lacks config.json or model.weights.h5"
             )
-        config = json.loads(archive.read("config.json"))
-        about = {}
+        config, about = json_of(archive.read("config.json")), {}
         if "metadata.json" in names:
-            about = json.loads(archive.read("metadata.json"))
-        weights = io.BytesIO(archive.read("model.weights.h5"))
+            about = json_of(archive.read("metadata.json"))
+        weights = archive.read("model.weights.h5")
     _check(config)
-    versions = {k: str(about[k]) for k in ("keras_version", "backend") if k in about}
-    with opened(weights) as file:
-        groups = groups_by_class(file)
+    versions = {k: str(about[k]) for k in VERSIONS if k in about}
+    groups = groups_by_class(read_hdf5(weights))
     return Stored(".keras archive", groups, True, config, versions)
 
 
-def _of_hdf5(file) -> Stored:
-    versions = {
-        key: text_of(file.attrs[key])
-        for key in ("keras_version", "backend")
-        if key in file.attrs
-    }
+def _of_hdf5(file: Group) -> Stored:
+    versions = {key: str(file.attrs[key]) for key in VERSIONS if key in file.attrs}
     config = file.attrs.get("model_config")
     if config is not None:
-        config = json.loads(text_of(config))
+        config = json_of(str(config))
         _check(config)
-    if any(root in file for root in ROOTS):
+    if any(root in file.items for root in ROOTS):
         groups = groups_by_class(file)
         return Stored("weights by class (HDF5)", groups, True, config, versions)
-    inner = child_of(file, "model_weights") if "model_weights" in file else file
+    inner = child_of(file, "model_weights") if "model_weights" in file.items else file
     layers = names_in(inner, "layer_names")
     if layers is None:
         raise ParamsFileError("is HDF5, but holds no Keras model or weights")
@@ -169,8 +137,3 @@ def _of_hdf5(file) -> Stored:
 def _check(config: Any) -> None:
     if not isinstance(config, dict) or not config:
         raise ParamsFileError("describes no model")
-
-
-def _brief(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 160 else text[:157] + "..."

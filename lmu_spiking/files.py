@@ -1,0 +1,283 @@
+"""Files that others made are read within limits; ours are written whole or not at all.
+
+A small file can claim, or decompress to, more than any memory holds, and a parser that
+meets damage raises whatever it likes.  So each reader of the package opens its files
+here: sizes are checked before anything is allocated, nothing is unpickled, and what a
+parser raises leaves `reading` as one line with the name of the file.
+"""
+
+import json
+import math
+import os
+import re
+import secrets
+import stat
+import struct
+import tomllib
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from lmu_spiking.errors import LMUSpikingError, ValidationError
+
+NO_PICKLES = "Object arrays cannot be loaded when allow_pickle=False"
+LARGEST = 2**28  # bytes of one file, decompressed
+TEXT, TOML = 2**22, 2**18  # bytes of JSON, and of TOML
+DOTS = 20  # in a line of TOML, numbers left out
+FLOAT = re.compile(r"(?<=[\s,\[=])[+-]?\d[\d_]*\.\d[\d_]*(?=[\s,\]}]|$)")
+MEMBERS = 10_000  # files in an archive
+PLAIN = 2**22  # bytes, up to which an archive may be compressed to nothing
+DENSER = 50  # times smaller than what it holds, that a larger archive may be
+HEADERS: dict[tuple[int, int], Callable] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+# beside ValueError, of gzip, struct, zlib and zipfile
+DAMAGE = (EOFError, struct.error, zlib.error, zipfile.BadZipFile)
+# what a file of ours that is not there, or no longer what we wrote, ends in
+NOT_OURS = (OSError, ValueError, KeyError, TypeError, AttributeError)
+NOT_OURS += (RecursionError, OverflowError, MemoryError)
+
+
+class TooLarge(ValueError):
+    """A file that claims more than its reader takes."""
+
+
+# -- whatever a parser raises --------------------------------------------------------
+
+
+@contextmanager
+def reading(
+    path, kind: Callable[[str], LMUSpikingError], *, own: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """Turn whatever is raised while a file is read into one line that names the file.
+
+    Parameters
+    ----------
+    path : path-like
+        How the line begins.
+    kind : type
+        The error that is raised: a class of `errors`, which takes the line.
+    own : tuple of str
+        Beginnings of attributes that the file itself has set: a ValidationError of
+        these is the file's fault.  Of others it is the caller's, and stays.
+    """
+    try:
+        yield
+    except kind as error:  # type: ignore[misc]
+        told = one_line(error)
+        raise kind(told if told.startswith(str(path)) else f"{path}: {told}") from None
+    except ValidationError as error:
+        if not own or not error.attribute.startswith(own):
+            raise
+        raise kind(f"{path}: {one_line(error)}") from None
+    except LMUSpikingError:
+        raise
+    except DAMAGE as error:
+        said = f"is corrupt, cut short or too large ({one_line(error)})"
+        raise kind(f"{path}: {said}") from None
+    except Exception as error:
+        raise kind(f"{path}: cannot be read ({reason(error)})") from None
+
+
+def reason(error: Exception) -> str:
+    """The reason that an error of any parser gives, in a few words on one line."""
+    for known, said in (
+        (RecursionError, "it is nested too deeply"),
+        (MemoryError, "it asks for more memory than there is"),
+        (OverflowError, "a number in it is too large"),
+        (UnicodeDecodeError, "it is not text in UTF-8"),
+    ):
+        if isinstance(error, known):
+            return said
+    if isinstance(error, KeyError):
+        return f"it lacks {one_line(error)}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return one_line(error)
+
+
+def one_line(error: object, width: int = 400) -> str:
+    """A message without line breaks, cut where it is endless."""
+    text = "".join(c if c.isprintable() else " " for c in str(error)[: 4 * width])
+    text = " ".join(text.split()) or type(error).__name__
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+# -- text ----------------------------------------------------------------------------
+
+
+def read_bytes(path, most: int = LARGEST) -> bytes:
+    """The bytes of a file, which may also be a pipe.
+
+    Raises
+    ------
+    OSError, TooLarge
+    """
+    with open(path, "rb") as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise TooLarge(f"it is larger than {size(most)}")
+    return found
+
+
+def read_json(path):
+    """The value in a file of JSON."""
+    return json_of(read_bytes(path, TEXT))
+
+
+def json_of(text: bytes | str):
+    """The value that a text of JSON means, if it is not endless."""
+    if len(text) > TEXT:
+        raise TooLarge(f"its JSON is larger than {size(TEXT)}")
+    return json.loads(text)
+
+
+def read_toml(path) -> dict:
+    """The tables in a file of TOML."""
+    text = read_bytes(path, TOML).decode()
+    for line in text.splitlines():
+        # each part of a dotted key costs as much as all the parts before it
+        if not line.startswith("#") and FLOAT.sub("", line).count(".") > DOTS:
+            raise ValueError(f"a key in it has more than {DOTS} parts")
+    return tomllib.loads(text)
+
+
+def size(count: float) -> str:
+    """A number of bytes for people."""
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >= 2**power:
+            return f"{count / 2**power:.4g} {unit}"
+    return f"{count:.0f} bytes"
+
+
+# -- archives of arrays --------------------------------------------------------------
+
+
+class Archive:
+    """A zip whose members are what they claim, and not too large.
+
+    Parameters
+    ----------
+    file : file
+        Open, in bytes.
+    """
+
+    def __init__(self, file):
+        self._zip = zipfile.ZipFile(file)
+        members, taken = self._zip.infolist(), file.seek(0, os.SEEK_END)
+        if len(members) > MEMBERS:
+            raise TooLarge(f"it holds {len(members)} files, more than {MEMBERS}")
+        claimed = sum(member.file_size for member in members)
+        if claimed > LARGEST:
+            raise TooLarge(
+                f"it would take {size(claimed)} decompressed, more than {size(LARGEST)}"
+            )
+        if claimed > PLAIN and claimed > DENSER * taken:
+            raise TooLarge(
+                f"it claims {size(claimed)} in a file of {size(taken)}; if this is "
+                "meant, save it uncompressed (numpy.savez)"
+            )
+        self._members = {member.filename: member for member in members}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the members."""
+        return list(self._members)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a member."""
+        with self.opened(name) as member:
+            return member.read()
+
+    def opened(self, name: str):
+        """A member, to be read in bytes."""
+        member = self._members[name]
+        # the others take any amount of memory to decompress a little
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{name} is compressed in a way that .npz never is")
+        return self._zip.open(member)
+
+
+class Arrays(Archive):
+    """The arrays of an ``.npz``, each read when it is asked for, without pickles."""
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the arrays."""
+        return [name.removesuffix(".npy") for name in self.names]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """An array, checked before room is made for it; bytes of what is none."""
+        whole = f"{name}.npy"
+        if whole not in self._members:
+            return np.asarray(self.read(name))
+        with self.opened(whole) as member:
+            version = np.lib.format.read_magic(member)
+            if version not in HEADERS:
+                raise ValueError(f"{name} is in an unknown version of .npy")
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of headers by Python 2
+                    shape, by_columns, dtype = HEADERS[version](member)
+            except (ValueError, SyntaxError, TypeError):
+                raise ValueError(f"the header of {name} is damaged") from None
+            if dtype.hasobject:
+                raise ValueError(f"{NO_PICKLES}: {name}")
+            if min(shape, default=0) < 0:
+                raise ValueError(f"{name} has a negative shape")
+            wanted = math.prod(shape) * dtype.itemsize
+            claimed = self._members[whole].file_size
+            if not 0 < dtype.itemsize or wanted > claimed:
+                raise ValueError(f"{name} is cut short: {shape} of {dtype}")
+            data, done = bytearray(wanted), 0
+            while done < wanted:
+                part = member.read(min(2**20, wanted - done))
+                if not part:
+                    raise ValueError(f"{name} is cut short: {done} bytes of {wanted}")
+                data[done : done + len(part)] = part
+                done += len(part)
+        found = np.frombuffer(data, dtype)
+        return found.reshape(shape, order="F" if by_columns else "C")
+
+
+@contextmanager
+def open_arrays(path) -> Iterator[Arrays]:
+    """The arrays of an ``.npz`` file."""
+    with open(path, "rb") as file:
+        yield Arrays(file)
+
+
+# -- writing -------------------------------------------------------------------------
+
+
+def write_atomically(path, data: bytes) -> None:
+    """Write a whole file or leave what was there: temporary file, flush, rename.
+
+    A new file gets the mode that the user's umask gives, and one that is replaced keeps
+    its own.  A device or a pipe, such as ``/dev/null``, is written to, not replaced.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        path.write_bytes(data)
+        return
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(temporary, flags, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.is_file() and not path.is_symlink():
+            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,137 @@
+"""Files of HDF5, read in a process of its own within limits of time and memory.
+
+HDF5 has no checksums, and its library hangs, crashes or asks for any amount of memory
+on some damaged files.  So a child reads them (`hdf5_child`), hands the contents back as
+an ``.npz``, and is ended when it takes too long.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from lmu_spiking.errors import MissingPackageError
+from lmu_spiking.files import Arrays, TooLarge, json_of, one_line, size
+
+CHILD = Path(__file__).with_name("hdf5_child.py")
+SECONDS = 1.5  # of computing, for a file: 100 MiB of gzip take less
+PATIENCE = 20.0  # seconds altogether, on a machine that is busy or a disk that is slow
+MEMORY = 2**30  # bytes that the child may have
+LARGEST = 2**27  # bytes of a file, and of all its arrays
+
+
+@dataclass(frozen=True)
+class Odd:
+    """Something in a file that is not taken, and why not."""
+
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A group of HDF5 with all that lies in it.
+
+    Attributes
+    ----------
+    attrs : dict of str to str or list of str
+        Attributes that are text; others are left out.
+    items : dict of str to Group, ndarray or Odd
+        Numbers with their type, texts as objects, one without axes as ``str``.
+    """
+
+    attrs: dict[str, str | list[str]]
+    items: "dict[str, Group | np.ndarray | str | Odd]"
+
+
+def read_hdf5(source) -> Group:
+    """All that a file of HDF5 holds: groups, arrays and text; links are not followed.
+
+    Parameters
+    ----------
+    source : path-like or bytes
+
+    Raises
+    ------
+    MissingPackageError
+        If h5py is not installed.
+    OSError, ValueError
+        With the reason, if the file cannot be read.
+    """
+    if find_spec("h5py") is None:
+        raise MissingPackageError("h5py", "nir")
+    with _as_file(source) as file, tempfile.TemporaryFile() as out:
+        if os.fstat(file.fileno()).st_size > LARGEST:
+            raise TooLarge(f"it is larger than {size(LARGEST)}")
+        with tempfile.TemporaryFile() as said:
+            status = run_child(file, out, said)
+            said.seek(0)
+            told = said.read(400).decode(errors="replace")
+        if status:
+            raise ValueError(_failure(status, told))
+        out.seek(0)
+        arrays = Arrays(out)
+        tree = json_of(arrays["tree"].tobytes())
+        found = {name: arrays[name] for name in arrays.files if name != "tree"}
+    return _group(tree, found)
+
+
+def run_child(file, out, said) -> int:
+    """Read an open file in a process of its own; its exit status.
+
+    Parameters
+    ----------
+    file, out, said : file
+        Its standard input, output and error.
+    """
+    limits = map(str, (SECONDS, MEMORY, LARGEST))
+    quiet = {"OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}  # no plugins
+    try:
+        return subprocess.run(
+            [sys.executable, "-P", str(CHILD), *limits],
+            stdin=file,
+            stdout=out,
+            stderr=said,
+            env={**os.environ, **quiet},
+            timeout=PATIENCE,
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return -signal.SIGTERM
+
+
+def _as_file(source):
+    if not isinstance(source, bytes):
+        return open(source, "rb")
+    file = tempfile.TemporaryFile()
+    file.write(source)
+    file.seek(0)
+    return file
+
+
+def _failure(status: int, told: str) -> str:
+    """The reason for which the child has failed."""
+    if status in (-getattr(signal, "SIGPROF", 0), -signal.SIGTERM):
+        return f"it is damaged: HDF5 took more than {SECONDS:g} s to read it"
+    if status == 1 and told:
+        return f"it is damaged or no HDF5: {one_line(told)}"
+    return "it is damaged: it crashes the library of HDF5"
+
+
+def _group(tree: dict, arrays: dict) -> Group:
+    items: dict = {}
+    for name, item in tree["items"].items():
+        if "odd" in item:
+            items[name] = Odd(item["odd"])
+        elif "array" in item:
+            items[name] = arrays[str(item["array"])]
+        elif "texts" in item:
+            texts = np.array(item["texts"], dtype=object).reshape(item["shape"])
+            items[name] = texts.item() if texts.ndim == 0 else texts
+        else:
+            items[name] = _group(item, arrays)
+    return Group(tree["attrs"], items)
