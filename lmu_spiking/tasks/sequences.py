@@ -169,7 +169,8 @@ class Sequences:
 
 def _digests(part: Part) -> list[int]:
     """One number for each sequence with its target."""
-    return [hash((x.tobytes(), y.tobytes())) for x, y in zip(part.x, part.y)]
+    pairs = zip(part.x, part.y, strict=True)
+    return [hash((x.tobytes(), y.tobytes())) for x, y in pairs]
 
 
 def _numbers(attribute: str, values) -> np.ndarray:

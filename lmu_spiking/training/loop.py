@@ -100,7 +100,10 @@ def train(
         state = load_state(checkpoint, settings, about)
         # version 0.3.0 called all of them valid
         state.history = [
-            {name.replace("valid_", f"{part}_"): value for name, value in record.items()}
+            {
+                name.replace("valid_", f"{part}_"): value
+                for name, value in record.items()
+            }
             for record in state.history
         ]
     if state is None:
