@@ -27,8 +27,8 @@ class Trained:
     Attributes
     ----------
     params : LMUParams
-        The best of all epochs by validation, or the last (``keep``).  Its header tells task, origin, settings,
-        seed, versions and results.
+        The best of all epochs by validation, or the last (``keep``).  Its header tells
+        task, origin, settings, seed, versions and results.
     history : list of dict
         Of each epoch: ``epoch``, ``loss`` (mean over its batches), ``valid_loss``,
         ``valid_accuracy`` or ``valid_nrmse``, ``seconds``, and the windows where they
