@@ -10,13 +10,17 @@ UV ?= uv
 # What needs TensorFlow or NengoLoihi has an environment of its own.
 FULL := VENV=.venv-full LOCK=locks/full.txt
 
+# The newest Python that the package is for: on the path, or one of pyenv's.
+NEWEST ?= $(shell for found in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python3.13; \
+	do $$found -c '' 2>/dev/null && echo $$found && break; done)
+
 # The stamp is the last thing an installation writes: without it .venv is made anew.
 INSTALLED := $(VENV)/.installed-$(notdir $(LOCK))
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-input
 COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 	--custom-compile-command "make lock" pyproject.toml --python-version 3.11
 
-.PHONY: help run test test-nengo test-train test-gui reproduce reproduce-train learned \
+.PHONY: help run test test-newest kernels test-nengo test-train test-gui reproduce reproduce-train learned \
 	bench lint notebooks executed docs pages lock clean
 .DEFAULT_GOAL := help
 
@@ -44,8 +48,18 @@ help: ## list these
 run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
 	$(VENV)/bin/lmu-spiking run --input ecg --out out/ecg
 
-test: $(INSTALLED) ## the tests
+test: kernels ## the tests
 	$(VENV)/bin/pytest $(TESTS)
+
+# Once, not once in each test process.
+kernels: $(INSTALLED)
+	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import compiled; \
+	[compiled.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
+
+test-newest: ## the same on Python 3.13, where there is one (NEWEST=...), in .venv-3.13
+	@if test -n "$(NEWEST)"; then \
+	$(MAKE) --no-print-directory test VENV=.venv-3.13 PYTHON="$(NEWEST)"; else \
+	echo "NOT RUN: no Python 3.13 on this machine; make test-newest NEWEST=..."; fi
 
 test-nengo: $(INSTALLED) ## Nengo's own tests on the compiled simulator (two minutes)
 	$(VENV)/bin/python tests/nengo_backend -q -n 2
@@ -118,7 +132,7 @@ lock: ## resolve the locks again (needs uv; FLAGS=--upgrade renews every pin)
 	$(UV) $(COMPILE) $(FLAGS) -o locks/full.txt --extra all --extra docs --extra dev
 
 clean: ## remove .venv and caches, never results
-	rm -rf .venv .venv-full build dist docs/_build docs/generated docs/notebooks .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-full .venv-3.13 build dist docs/_build docs/generated docs/notebooks .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	find lmu_spiking tests -name __pycache__ -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml $(LOCK)

@@ -77,6 +77,34 @@ def test_train_prints_and_keeps_the_contract(shell):
     assert len(json.loads(Path("out/digits/training.json").read_text())["history"]) == 2
 
 
+def test_what_is_trained_on_is_not_called_validation(shell, monkeypatch):
+    """In figure, files, table; a recipe trains on it, unless it says when to stop."""
+    pytest.importorskip("tensorflow")
+    drawn = []
+    monkeypatch.setattr("lmu_spiking.plots.style.png", lambda f: drawn.append(f) or b"")
+    for more, held_out in (([], False), (["--patience=2"], True)):
+        code, out, _ = shell("train", "digits", *QUICK, *more, f"--out={held_out}")
+        assert code == 0
+        labels = [a.get_legend_handles_labels()[1] for a in drawn.pop().axes]
+        assert ("validation" in labels[0], "validation" in labels[1]) == (held_out,) * 2
+        assert ("validation" in out) == held_out
+        told = json.loads(Path(f"{held_out}/training.json").read_text())
+        assert (told["valid_accuracy"] is not None) == held_out
+        assert ("valid_accuracy" in told["history"][0]) == held_out
+        results = load_params(f"{held_out}/model.npz").header["results"]
+        assert ("valid_accuracy" in results) == held_out
+
+
+def test_a_start_that_knows_the_test_digits_is_told(shell):
+    pytest.importorskip("tensorflow")
+    assert shell("train", "digits", *QUICK)[0] == 0
+    line = [*QUICK, "--start-from=out/digits/model.npz", "--out=again"]
+    assert "warning" not in shell("train", "digits", *line)[2]
+    code, _, told = shell("train", "digits", *line, "--split=1", "--fresh")
+    assert code == 0
+    assert "warning: --start-from: its model was trained on other parts" in told
+
+
 def test_the_same_command_goes_on_where_it_was(shell):
     pytest.importorskip("tensorflow")
     code, first, _ = shell("train", "digits", *QUICK, "--json")

@@ -92,6 +92,18 @@ def test_mackey_glass_figure_shows_no_model_that_has_not_converged():
     assert plots.png(figure).startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [("seen_accuracy", "digits trained on"), ("valid_accuracy", "validation")],
+)
+def test_learning_says_which_digits(column, said):
+    ax = Figure().subplots()
+    history = {"split": 0, "model": ["LMU"] * 2, "seconds": [1, 2], column: [0.5, 0.6]}
+    plots.trained.plot_learning(ax, pd.DataFrame(history))
+    assert ax.get_lines()[0].get_ydata().tolist() == [50, 60]
+    assert ax.get_ylabel() == f"Accuracy, {said}, %"
+
+
 def test_psmnist_figure_shows_no_model_that_has_not_converged():
     history = pd.DataFrame(
         {"split": 0, "model": ["LMU", "LSTM"], "seconds": 1.0, "valid_accuracy": 0.5}

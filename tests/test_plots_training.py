@@ -53,6 +53,15 @@ def test_metric_marks_the_epoch_that_was_kept(ax):
     assert marked.get_xydata().tolist() == [[2, 0.5]]
 
 
+def test_no_curve_of_what_was_trained_on_is_called_validation():
+    seen = [{k.replace("valid", "seen"): v for k, v in r.items()} for r in HISTORY]
+    figure = training_figure(RECORD | {"rate_accuracy": 0.9}, seen)
+    for ax, last in zip(figure.axes, (2 / 3, 2 / 3), strict=True):
+        assert line(ax, "sequences trained on").get_ydata()[-1] == pytest.approx(last)
+        texts = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert not any("valid" in text for text in [*texts, ax.get_ylabel()])
+
+
 def test_training_figure_has_two_panels():
     figure = training_figure(RECORD | {"rate_accuracy": 0.9}, HISTORY)
     assert len(figure.axes) == 2

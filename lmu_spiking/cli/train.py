@@ -1,5 +1,6 @@
 """``lmu-spiking train``: a rate model on a task."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import names_from
 from lmu_spiking.cli.console import Bar, prepare, print_json, print_table, tell
 from lmu_spiking.cli.known import MODES, TASKS
-from lmu_spiking.errors import ValidationError, check_seed
+from lmu_spiking.errors import ValidationError, ValidityWarning, check_seed
 
 FILES = ("psmnist",)  # tasks that take a file of the user's
 ON_CHIP = ("digits",)  # tasks with a recipe for a chip
@@ -108,6 +109,8 @@ def train(
         changed |= {"noise": noise, "rate_penalty": rate_penalty, "patience": patience}
         changed |= {"seconds": None if minutes is None else 60 * minutes, "seed": seed}
         changed |= {"mode": mode, "trainable_theta": train_theta or None}
+        if patience is not None and recipe.merged:  # what says when to stop is held out
+            recipe, changed["keep"] = replace(recipe, merged=False), "best"
         given = {name: value for name, value in changed.items() if value is not None}
         settings = replace(recipe.settings, **given)
         shape = {"order": order, "units": units}
@@ -120,6 +123,7 @@ def train(
         params = start(recipe, sequences, seed)
     else:
         params = load_params(start_from)
+        _check_start(params, sequences)
     params = params.updated({}, task_options=options)
     with Bar(f"Epochs of {task}", settings.epochs) as bar:
         trained = fit(
@@ -131,7 +135,7 @@ def train(
             progress=lambda epoch, epochs, record: bar.advance(record),
         )
     model = out / "model.npz"
-    record = _record(trained, sequences, seed, recipe.merged) | {
+    record = _record(trained, sequences, seed) | {
         "files": {
             "model": str(model),
             "result": str(out / "training.json"),
@@ -156,11 +160,25 @@ def train(
         ["epochs, of which kept", f"{record['epochs']}, {record['best_epoch']}"],
         ["seconds", f"{record['train_seconds']:.0f}"],
     ]
-    if not recipe.merged:
+    if record[f"valid_{metric}"] is not None:
         rows.insert(1, [f"{metric}, validation", f"{record['valid_' + metric]:.4f}"])
     print_table(f"{task}, {record['mode']}", ["", ""], rows)
     print("\nThe same weights in spikes:")
     print(f"lmu-spiking convert {model}")
+
+
+def _check_start(params, sequences) -> None:
+    """Warn of parameters that may know what is to be validated or tested on."""
+    header = params.header
+    same = header.get("task") == sequences.name and "training" in header
+    if same and header.get("origin") != sequences.origin:
+        warnings.warn(
+            f"--start-from: its model was trained on other parts of {sequences.name} "
+            f"({header.get('origin')}), and may know what it is tested on here; use "
+            "the same --split",
+            ValidityWarning,
+            stacklevel=2,
+        )
 
 
 def task_options(task: str, data: str | None, split: int | None) -> dict:
@@ -184,7 +202,7 @@ def load_sequences(task: str, options: dict):
     return load_task(task, **options)
 
 
-def _record(trained, sequences, seed: int, merged: bool) -> dict:
+def _record(trained, sequences, seed: int) -> dict:
     """One line's worth of a training."""
     header = trained.params.header
     metric = "nrmse" if sequences.classes is None else "accuracy"
@@ -193,8 +211,8 @@ def _record(trained, sequences, seed: int, merged: bool) -> dict:
         "origin": sequences.origin,
         "metric": metric,
         f"rate_{metric}": header["results"][f"test_{metric}"],
-        # trained on, too, the validation part says nothing
-        f"valid_{metric}": None if merged else header["results"][f"valid_{metric}"],
+        # None where the validation part is trained on, too
+        f"valid_{metric}": header["results"].get(f"valid_{metric}"),
         "chance": sequences.chance,
         "n_params": trained.params.n_params,
         "epochs": len(trained.history),

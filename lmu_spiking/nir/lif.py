@@ -1,17 +1,26 @@
 """Neurons as NIR means them: no refractory time, and no floor if none is asked for."""
 
+from typing import ClassVar
+
 import nengo
 import numpy as np
 
 from lmu_spiking.errors import check_positive
 
+INSTANT = 9.0  # time constants in a step, of which e^-9 of a voltage is left
+
 
 class PromptLIF(nengo.LIF):
-    """LIF neurons that go on at once after a spike.
+    """LIF neurons that lose nothing of a step when they spike.
 
-    `nengo.LIF` leaves out what remains of a step after a spike unless a refractory time
-    of a step or more makes up for it: at ``tau_ref=0`` and 1 ms it fires at 250 Hz in
-    place of 320.
+    Within a step the current is constant and the voltage follows its equation: at each
+    crossing it begins again at 0, and what is left of the step counts, so that a neuron
+    may spike several times in a step.  `nengo.LIF` leaves that rest out unless a
+    refractory time of a step or more makes up for it: at ``tau_ref=0`` and 1 ms it
+    fires at 250 Hz in place of 320.
+
+    A membrane that forgets within a step (`INSTANT`) is at its current at once, and
+    spikes once in each step in which that exceeds the threshold.
 
     Parameters
     ----------
@@ -21,6 +30,8 @@ class PromptLIF(nengo.LIF):
         The floor of the voltage, 0 or less; ``-np.inf`` for none, as in NIR.
     """
 
+    state: ClassVar = {"voltage": nengo.LIF.state["voltage"]}
+
     def __init__(self, tau_rc: float = 0.02, initial_state=None, min_voltage=0.0):
         super().__init__(
             tau_rc=check_positive("PromptLIF.tau_rc", tau_rc, "seconds"),
@@ -29,21 +40,25 @@ class PromptLIF(nengo.LIF):
             initial_state=initial_state,
         )
 
-    def step(self, dt, J, output, voltage, refractory_time):
-        """One step; ``refractory_time`` is what was left of the last one, seconds."""
-        J = np.asarray(J)
-        elapsed = dt + refractory_time
-        voltage -= (J - voltage) * np.expm1(-elapsed / self.tau_rc)
-        spiked = voltage > 1
-        output[:] = spiked / dt
-        refractory_time[:] = 0
-        beyond = (voltage[spiked] - 1) / (J[spiked] - 1)
-        # from v = 1 the voltage took this long to where it is; without end, at J itself
-        with np.errstate(divide="ignore"):
-            left = -self.tau_rc * np.log1p(-beyond)
-        refractory_time[spiked] = np.minimum(left, dt)
-        voltage[spiked] = 0
-        np.maximum(voltage, self.min_voltage, out=voltage)
+    def step(self, dt, J, output, voltage):
+        """Set the spikes of a step, over ``dt``, and the voltage after it."""
+        tau, before = self.tau_rc, voltage.copy()
+        voltage -= (np.asarray(J) - voltage) * np.expm1(-dt / tau)
+        output[:] = 0
+        fired = voltage > 1
+        if fired.any():
+            J = np.asarray(J)[fired]
+            # only a first voltage of the user's is above 1, and its current below
+            over = np.maximum(J - 1, np.finfo(float).tiny)
+            below = np.maximum(1 - before[fired], 0)
+            # seconds since the first crossing, and from one crossing to the next
+            since = np.clip(dt - tau * np.log1p(below / over), 0, dt)
+            period = tau * np.log1p(1 / over)
+            more = 0 if dt >= INSTANT * tau else np.floor(since / period)
+            output[fired] = (1 + more) / dt
+            since = np.minimum(since - more * period, period)
+            voltage[fired] = -J * np.expm1(-since / tau)
+        np.clip(voltage, self.min_voltage, 1, out=voltage)
 
 
 class SignedIF(nengo.SpikingRectifiedLinear):

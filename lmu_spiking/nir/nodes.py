@@ -29,11 +29,12 @@ from lmu_spiking.nir.build import (
     spikes,
     weighted,
 )
-from lmu_spiking.nir.lif import PromptLIF, SignedIF
+from lmu_spiking.nir.lif import INSTANT, PromptLIF, SignedIF
 from lmu_spiking.nir.limits import KINDS
 from lmu_spiking.nir.parts import Clock
 
 MOST_LATE = 1000  # steps of delay, each a connection
+LONGEST = 20  # time constants in a step, of which e^-20 of a voltage is left
 
 
 def _input(node, clock: Clock, choice) -> Part:
@@ -171,7 +172,9 @@ def _neurons(node, clock, choice, factor, bias=0.0, tau=None, before=()) -> Part
     seed = notes.get("seed")
     if seed is not None:
         seed = check_seed("metadata.seed", number(seed))
-    model = _integrating(node, rates) if tau is None else _leaky(node, tau, rates)
+    model = (
+        _integrating(node, rates) if tau is None else _leaky(node, tau, rates, clock)
+    )
     current = [weighted(factor)]
     if np.any(bias):
         current.append(raised(bias))
@@ -194,13 +197,17 @@ def _integrating(node, rates: bool) -> Any:
     return SignedIF(initial_state=_first(node))
 
 
-def _leaky(node, tau: float, rates: bool) -> Any:
+def _leaky(node, tau: float, rates: bool, clock: Clock) -> Any:
     """Nengo's own for graphs of ours, to give the same spikes."""
     refractory = at_least_0(noted(node).get("tau_ref", 0.0), "metadata.tau_ref")
     if rates:
+        if not _said(node) and tau * INSTANT <= clock.dt:
+            refractory = clock.dt  # it spikes once in each step above its threshold
         return nengo.LIFRate(tau_rc=tau, tau_ref=refractory)
     rest: dict[str, Any] = {"min_voltage": _floor(node), "initial_state": _first(node)}
     if refractory or _said(node) == "lif":
+        # nengo's is not a number where a step is dozens of time constants
+        tau = max(tau, clock.dt / LONGEST)
         return nengo.LIF(tau_rc=tau, tau_ref=refractory, **rest)
     return PromptLIF(tau, **rest)
 

@@ -18,7 +18,6 @@ from lmu_spiking.nir.parts import STEPS, Clock, package
 from lmu_spiking.nir.remap import remapped
 
 NEURONS = (None, "rate", "spikes")
-DT = 0.001  # seconds, of a graph that does not say
 
 
 def from_nir(
@@ -42,7 +41,8 @@ def from_nir(
     ----------
     source : nir.NIRGraph, str or Path
     dt : float, optional
-        Step of the simulator, seconds; what the graph says, or 1 ms.
+        Step of the simulator, seconds; by default what the graph says.  Graphs of other
+        programs say nothing, and need it.
     neurons : {"rate", "spikes"}, optional
         What the graph says; otherwise they spike.
     label, seed, add_to_container
@@ -55,7 +55,7 @@ def from_nir(
     Raises
     ------
     ValidationError
-        If a node is none of those that are built, by name.
+        If a node is none of those that are built, by name, or no step is given.
     ParamsFileError
         If the file is missing or damaged.
 
@@ -78,8 +78,8 @@ def from_nir(
             "from_nir.neurons", neurons, "is unknown", "use 'rate' or 'spikes'"
         )
     _check_options(label, seed, add_to_container)
-    clock = _clock(source, dt)
     _check(source)
+    clock = _clock(source, dt)
     nodes = remapped(source.nodes, clock)
     parts = _parts(nodes, clock, neurons)
     edges = sorted(source.edges)  # a file keeps no order, and seeds follow it
@@ -125,13 +125,25 @@ def _clock(graph, dt) -> Clock:
         dt = check_positive("from_nir.dt", dt, "seconds")
         drawn = said is not None and steps != "continuous"
         if drawn and not np.isclose(dt, said, rtol=1e-9):
+            ours = "steps" in noted(graph)
             raise ValidationError(
                 "from_nir.dt",
                 dt,
                 f"is not the step that this graph is drawn for, {said:g} s",
-                "draw it with to_nir(..., steps='continuous')",
+                "draw it with to_nir(..., steps='continuous')"
+                if ours
+                else "leave dt out",
             )
-    return Clock(dt or said or DT, steps)
+    if dt is None and said is None:
+        raise ValidationError(
+            "from_nir.dt",
+            None,
+            "is no step, and this graph names none: programs count its times and "
+            "weights in steps of their own, 0.1 ms or 1 ms",
+            "give the step in seconds that it was made for, as in "
+            "from_nir(graph, dt=0.001)",
+        )
+    return Clock(dt or said, steps)
 
 
 def _check_options(label, seed, add_to_container) -> None:

@@ -167,28 +167,31 @@ def plot_accuracy_vs_lag(ax, latency):
 
 
 def plot_learning(ax, history, models=None):
-    """Validation accuracy against seconds of training, of each split.
+    """Draw accuracy against seconds of training, of each split.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     history : DataFrame
-        ``split, model, seconds, valid_accuracy``.
+        ``split, model, seconds`` and ``valid_accuracy``, or ``seen_accuracy`` of
+        digits that were trained on.
     models : DataFrame, optional
         Those of ``model, test`` that have no history become lines.
     """
+    seen = "seen_accuracy" in history
+    column = "seen_accuracy" if seen else "valid_accuracy"
     for k, (name, cell) in enumerate(history.groupby("model", sort=False)):
         for i, (_, one) in enumerate(cell.groupby("split")):
             label = None if i else name
             color = COLORS[k]
-            ax.plot(one.seconds, 100 * one.valid_accuracy, color=color, label=label)
+            ax.plot(one.seconds, 100 * one[column], color=color, label=label)
     if models is not None:
         others = models[models.model.str.contains("pixels")].groupby("model").test
         for k, (name, test) in enumerate(others.mean().items()):
             style = ("--", ":")[k % 2]
             ax.axhline(100 * test, ls=style, color=GREY, lw=1, label=f"{name}, test")
     ax.set(xscale="log", xlabel="Seconds of training", ylim=(0, 100))
-    ax.set_ylabel("Accuracy on 400 digits trained on, %")
+    ax.set_ylabel(f"Accuracy, {'digits trained on' if seen else 'validation'}, %")
     ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, -0.4), **SMALL)
     return ax
 

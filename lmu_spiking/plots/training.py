@@ -12,21 +12,26 @@ from lmu_spiking.plots.style import (
 )
 
 NAMES = {"accuracy": "Accuracy", "nrmse": "NRMSE"}
+LABELS = {"valid": "validation", "seen": "sequences trained on"}
 
 
 def plot_history(ax, history: list[dict]):
-    """Loss of training and validation, epoch by epoch.
+    """Draw the losses of training and validation, epoch by epoch.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     history : list of dict
-        ``epoch``, ``loss``, ``valid_loss``.
+        ``epoch``, ``loss``, ``valid_loss``; or ``seen_loss``, of sequences that were
+        trained on and validate nothing.
     """
-    epochs = [record["epoch"] for record in history]
+    epochs, part = [record["epoch"] for record in history], _part(history)
     ax.plot(epochs, [r["loss"] for r in history], color=BLUE, label="training")
     ax.plot(
-        epochs, [r["valid_loss"] for r in history], color=VERMILION, label="validation"
+        epochs,
+        [record[f"{part}_loss"] for record in history],
+        color=VERMILION,
+        label=LABELS[part],
     )
     ax.set(xlabel="Epoch", ylabel="Loss", yscale="log")
     ax.legend()
@@ -34,10 +39,14 @@ def plot_history(ax, history: list[dict]):
 
 
 def plot_metric(ax, history: list[dict], metric: str, best_epoch: int):
-    """The metric on the validation part, and the epoch that was kept."""
-    values = [record[f"valid_{metric}"] for record in history]
+    """Draw the metric of validation, and the epoch that was kept.
+
+    Of sequences that were trained on, where the history has no others.
+    """
+    part = _part(history)
+    values = [record[f"{part}_{metric}"] for record in history]
     epochs = [record["epoch"] for record in history]
-    ax.plot(epochs, values, color=VERMILION, label="validation")
+    ax.plot(epochs, values, color=VERMILION, label=LABELS[part])
     kept = values[epochs.index(best_epoch)]
     ax.plot([best_epoch], [kept], "o", color=BLACK, ms=5, label=f"kept: {kept:.4g}")
     ax.set(xlabel="Epoch", ylabel=NAMES[metric])
@@ -48,7 +57,7 @@ def plot_metric(ax, history: list[dict], metric: str, best_epoch: int):
 
 
 def training_figure(record: dict, history: list[dict]):
-    """Loss, and the metric on the validation part, against epochs."""
+    """Draw the loss and the metric of validation against epochs."""
     with styled():
         figure = new_figure(7.2, 3.0)
         left, right = figure.subplots(1, 2)
@@ -62,6 +71,11 @@ def training_figure(record: dict, history: list[dict]):
             fontsize=10,
         )
     return figure
+
+
+def _part(history: list[dict]) -> str:
+    """Return ``valid``, or ``seen`` where the history validates nothing."""
+    return "valid" if "valid_loss" in history[0] else "seen"
 
 
 def plot_against_neurons(ax, rows: list[dict]):

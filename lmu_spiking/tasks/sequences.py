@@ -129,12 +129,22 @@ class Sequences:
     def merged(self) -> "Sequences":
         """The same with the validation part in ``train``, too, when all is chosen.
 
-        ``valid`` stays what it was, and no longer says anything: keep the last epoch.
+        ``valid`` stays what it was, and no longer validates: keep the last epoch.
         """
         parts = zip(*((p.x, p.y) for p in (self.train, self.valid)), strict=True)
         both = Part(*(np.concatenate(arrays) for arrays in parts))
         origin = f"{self.origin}; validation part in training"
         return replace(self, train=both, origin=origin)
+
+    def trained_on(self, part: str) -> int:
+        """Count the sequences of a part that are in ``train``, too.
+
+        Parameters
+        ----------
+        part : {"valid", "test"}
+        """
+        known = set(_digests(self.train))
+        return sum(digest in known for digest in _digests(getattr(self, part)))
 
     def _check(self, attribute: str, part: Part) -> None:
         if not isinstance(part, Part):
@@ -202,6 +212,12 @@ def nrmse(outputs, y) -> float:
     """
     square = np.mean(np.square(np.asarray(outputs, dtype=float) - y))
     return float(np.sqrt(square / target_variance(y)))
+
+
+def _digests(part: Part) -> list[int]:
+    """One number for each sequence with its target."""
+    pairs = zip(part.x, part.y, strict=True)
+    return [hash((x.tobytes(), y.tobytes())) for x, y in pairs]
 
 
 def _numbers(attribute: str, values) -> np.ndarray:

@@ -1,7 +1,10 @@
 """How well parameters do, in numpy."""
 
+import warnings
+
 import numpy as np
 
+from lmu_spiking.errors import ValidityWarning
 from lmu_spiking.rates.forward import forward
 from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.training.losses import loss_and_metric
@@ -37,3 +40,36 @@ def evaluate(
         for i in range(0, len(part.x), batch)
     ]
     return loss_and_metric(classes, np.concatenate(outputs), y)[1]
+
+
+def validation_name(data, *, chooses: bool = False) -> str:
+    """Return what results on the validation part are called: ``valid`` or ``seen``.
+
+    Sequences that are trained on validate nothing: where all of the part are, as after
+    `Sequences.merged`, results on it are those of ``seen`` sequences.
+
+    Parameters
+    ----------
+    data : Sequences
+    chooses : bool
+        Whether the part is to choose when to stop.
+
+    Warns
+    -----
+    ValidityWarning
+        If some of the validation part, or of the test part, are trained on, too.
+    """
+    known, n = data.trained_on("valid"), len(data.valid)
+    if 0 < known < n:
+        _warn(data, f"{known} of {n} validation sequences are trained on, too")
+    if known == n and chooses:
+        _warn(data, "patience counts by sequences that are trained on")
+    tested = data.trained_on("test")
+    if tested:
+        _warn(data, f"{tested} of {len(data.test)} test sequences are trained on, too")
+    return "seen" if known == n else "valid"
+
+
+def _warn(data, problem: str) -> None:
+    text = f"train: of the task {data.name}, {problem}; keep the parts apart"
+    warnings.warn(text, ValidityWarning, stacklevel=4)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmu_spiking.training._keras import tensorflow
+from lmu_spiking.training.evaluation import validation_name
+from lmu_spiking.training.loop import badness
 from lmu_spiking.training.losses import loss_and_metric, metric_name
 
 VALIDATIONS = 20  # at most, within a limit
@@ -30,7 +32,8 @@ class Fitted:
     n_params : int
     history : list of dict
         ``seconds, updates, loss, valid_loss`` and ``valid_accuracy`` or
-        ``valid_nrmse``.
+        ``valid_nrmse``; ``seen_`` in place of ``valid_`` where these sequences are
+        trained on, too.
     """
 
     test: float
@@ -68,7 +71,7 @@ def fit(
     progress : callable, optional
         Is called with each record of the history.
     """
-    tf, classes = tensorflow(), data.classes
+    tf, classes, part = tensorflow(), data.classes, validation_name(data)
     losses = tf.keras.losses
     loss = "mse" if classes is None else losses.SparseCategoricalCrossentropy(True)
     model.compile("adam", loss)
@@ -89,11 +92,11 @@ def fit(
                 continue
             with clock.running():
                 record = {"updates": updates, "loss": float(np.mean(recent))}
-                record |= _validated(model, data)
+                record |= _validated(model, data, part)
             record["seconds"] = seen = clock.seconds
             history.append(record)
             recent = []
-            if best is None or _badness(record) < _badness(best):
+            if best is None or badness(record) < badness(best):
                 best, weights = record, model.get_weights()
             if progress is not None:
                 progress(record)
@@ -148,12 +151,7 @@ def _batches(data, rng: np.random.Generator, batch: int, piece: int | None):
             yield given, y[chosen], size / count
 
 
-def _validated(model, data) -> dict:
+def _validated(model, data, part: str) -> dict:
     outputs = model.predict(data.valid.x, batch_size=100, verbose=0)
     loss, metric = loss_and_metric(data.classes, outputs, data.valid.y)
-    return {"valid_loss": loss, f"valid_{metric_name(data.classes)}": metric}
-
-
-def _badness(record: dict) -> tuple[float, float]:
-    """Least for the best, as in `training.loop`."""
-    return -record.get("valid_accuracy", 0.0), record["valid_loss"]
+    return {f"{part}_loss": loss, f"{part}_{metric_name(data.classes)}": metric}

@@ -14,6 +14,7 @@ from lmu_spiking.tasks.sequences import target_variance
 from lmu_spiking.training.batches import Batches
 from lmu_spiking.training.checkpoint import State, identity, load_state, save_state
 from lmu_spiking.training.engine import engine_for, mode_of
+from lmu_spiking.training.evaluation import validation_name
 from lmu_spiking.training.losses import loss_and_metric, metric_name
 from lmu_spiking.training.optimizers import Optimizer, rate_at
 from lmu_spiking.training.provenance import told
@@ -27,12 +28,14 @@ class Trained:
     Attributes
     ----------
     params : LMUParams
-        The best of all epochs by validation.  Its header tells task, origin, settings,
-        seed, versions and results.
+        The best of all epochs by validation, or the last (``keep``).  Its header tells
+        task, origin, settings, seed, versions and results.
     history : list of dict
         Of each epoch: ``epoch``, ``loss`` (mean over its batches), ``valid_loss``,
         ``valid_accuracy`` or ``valid_nrmse``, ``seconds``, and the windows where they
-        are trained (``cell0.theta``).
+        are trained (``cell0.theta``).  Where the validation part is trained on, too
+        (`Sequences.merged`), the names are ``seen_loss`` and ``seen_accuracy`` or
+        ``seen_nrmse``: these validate nothing.
     best_epoch : int
         Counted from 1.
     seconds : float
@@ -91,10 +94,19 @@ def train(
     """
     settings = TrainSettings() if settings is None else settings
     _check_fit(params, data)
+    part = validation_name(data, chooses=settings.patience is not None)
     about = identity(params, settings, data)
     state = None
     if checkpoint is not None and resume and Path(checkpoint).exists():
         state = load_state(checkpoint, settings, about)
+        # version 0.3.0 called all of them valid
+        state.history = [
+            {
+                name.replace("valid_", f"{part}_"): value
+                for name, value in record.items()
+            }
+            for record in state.history
+        ]
     if state is None:
         state = State(_weights(params, settings), Optimizer(settings), params)
     mode = mode_of(params, settings)
@@ -102,31 +114,34 @@ def train(
         with contextlib.closing(engine_for(params, settings, data)) as engine:
             batches = Batches(engine, settings, data)
             while not _ended(state, settings):
-                record = _epoch(state, engine, batches, params, data)
+                record = _epoch(state, engine, batches, params, data, part)
                 if checkpoint is not None:
                     save_state(checkpoint, state, about)
                 if progress is not None:
                     progress(record["epoch"], settings.epochs, record)
-    best = state.best.updated({}, **told(state, settings, mode, data))
+    best = state.best.updated({}, **told(state, settings, mode, data, part))
     seconds, stopped = best.header["training"]["seconds"], _ended(state, settings)
     return Trained(best, state.history, state.best_epoch, seconds, stopped, mode)
 
 
-def _epoch(state: State, engine, batches, params: LMUParams, data) -> dict:
-    """Train for an epoch, validate, and keep the parameters if they are the best."""
+def _epoch(state: State, engine, batches, params: LMUParams, data, part: str) -> dict:
+    """Train for an epoch, validate, and keep the parameters if they are the best.
+
+    ``part`` is the name of the results on the validation part.
+    """
     start, epoch = time.perf_counter(), len(state.history) + 1
     losses = [_step(state, engine, batches, batch) for batch in batches.epoch(epoch)]
     arrays = _constrained(state.weights)
     outputs = engine.outputs(arrays, batches.valid)
     loss, metric = loss_and_metric(data.classes, outputs, data.valid.y)
     _check_finite(batches.settings, loss, epoch)
-    record = {"epoch": epoch, "loss": float(np.mean(losses)), "valid_loss": loss}
-    record[f"valid_{metric_name(data.classes)}"] = metric
+    record = {"epoch": epoch, "loss": float(np.mean(losses)), f"{part}_loss": loss}
+    record[f"{part}_{metric_name(data.classes)}"] = metric
     record |= {name: float(arrays[name]) for name in engine.thetas}
     record["seconds"] = time.perf_counter() - start
     state.history.append(record)
     last = batches.settings.keep == "last"
-    if last or min(state.history, key=_badness) is record:
+    if last or min(state.history, key=badness) is record:
         state.best, state.best_epoch = params.updated(arrays), epoch
     return record
 
@@ -157,9 +172,10 @@ def _check_finite(settings: TrainSettings, value: float, epoch: int) -> None:
         )
 
 
-def _badness(record: dict) -> tuple[float, float]:
+def badness(record: dict) -> tuple[float, float]:
     """Least for the best epoch: by accuracy, where there is one, then by loss."""
-    return -record.get("valid_accuracy", 0.0), record["valid_loss"]
+    part = "valid" if "valid_loss" in record else "seen"
+    return -record.get(f"{part}_accuracy", 0.0), record[f"{part}_loss"]
 
 
 def _ended(state: State, settings: TrainSettings) -> str:

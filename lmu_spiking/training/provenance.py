@@ -10,13 +10,16 @@ from lmu_spiking.training.losses import metric_name
 from lmu_spiking.training.settings import TrainSettings
 
 
-def told(state: State, settings: TrainSettings, mode: str, data) -> dict:
-    """Task, origin, training, results on its parts, and versions."""
+def told(state: State, settings: TrainSettings, mode: str, data, valid: str) -> dict:
+    """Task, origin, training, results on its parts, and versions.
+
+    ``valid`` is the name of the results on the validation part.
+    """
     results = {
-        f"{part}_{metric_name(data.classes)}": evaluate(
-            state.best, getattr(data, part), data.classes, last=data.last
+        f"{name}_{metric_name(data.classes)}": evaluate(
+            state.best, part, data.classes, last=data.last
         )
-        for part in ("valid", "test")
+        for name, part in ((valid, data.valid), ("test", data.test))
     }
     training = {
         "settings": settings.described(),

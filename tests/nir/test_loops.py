@@ -36,7 +36,7 @@ def late(network):
 
 def run(source):
     with nengo.Network() as model:
-        network = from_nir(source, seed=3)
+        network = from_nir(source, dt=0.001, seed=3)
         constant = nengo.Node([1.0])
         nengo.Connection(constant, network.input, synapse=None)
         probe = nengo.Probe(network.output, synapse=None)
@@ -101,7 +101,7 @@ def test_objects_and_files_are_the_same(name, tmp_path):
         made = graph(edges, reverse, **nodes)
         nir.write(tmp_path / "loop.nir", made)
         for source in (made, tmp_path / "loop.nir"):
-            assert late(from_nir(source)) - {"m"} == expected
+            assert late(from_nir(source, dt=0.001)) - {"m"} == expected
             results.append(run(source))
     for one, other in itertools.pairwise(results):
         assert np.array_equal(one, other)
@@ -117,7 +117,7 @@ def test_what_takes_a_step_needs_no_other():
         made = graph(
             [("in", "a"), ("a", "s"), ("s", "a"), ("a", "out")], a=half(), s=slow
         )
-        assert not late(from_nir(made))
+        assert not late(from_nir(made, dt=0.001))
         run(made)
 
 

@@ -35,7 +35,7 @@ def chain(*nodes, back=None):
 
 def run(graph, value=1.0, steps=1000, **options):
     with nengo.Network() as model:
-        network = from_nir(graph, **options)
+        network = from_nir(graph, dt=DT, **options)
         size = network.input.size_in
         constant = nengo.Node(np.full(size, value))
         nengo.Connection(constant, network.input, synapse=None)
@@ -181,7 +181,7 @@ def test_names_with_a_slash(tmp_path):
         named = {"in": nir.Input(ONE.astype(int)), name: nir.Scale(scale=ONE)}
         named |= {"out": nir.Output(ONE.astype(int))}
         graph = nir.NIRGraph(named, [("in", name), (name, "out")])
-        assert from_nir(graph).input.size_in == 1
+        assert from_nir(graph, dt=DT).input.size_in == 1
         nir.write(path, graph)
         unreadable(path, f"the name '{name}' has a '/'.*rename")
         path.unlink()
@@ -270,7 +270,7 @@ def test_nodes_that_are_not_built(nodes, match):
     edges = [("in", "n0"), ("n0", "out")]
     graph = nir.NIRGraph(named, edges, type_check=False)
     with pytest.raises(ValidationError, match=match) as caught:
-        from_nir(graph)
+        from_nir(graph, dt=DT)
     assert "\n" not in str(caught.value)
 
 
@@ -278,17 +278,17 @@ def test_nodes_that_are_not_complete():
     graph = chain(lif())
     graph.nodes["n0"].tau = "fast"
     with pytest.raises(ValidationError, match=r"n0.*'fast' are no numbers"):
-        from_nir(graph)
+        from_nir(graph, dt=DT)
     del graph.nodes["n0"].tau
     with pytest.raises(ValidationError, match=r"n0.*not complete"):
-        from_nir(graph)
+        from_nir(graph, dt=DT)
 
 
 def test_time_constants_of_one_node_differ():
     many = {name: np.ones(2) for name in ("r", "v_leak", "v_threshold")}
     graph = chain(nir.LIF(tau=np.array([0.02, 0.03]), **many))
     with pytest.raises(ValidationError, match=r"n0.*one for all neurons"):
-        from_nir(graph)
+        from_nir(graph, dt=DT)
 
 
 def test_sizes_that_do_not_fit():
@@ -298,7 +298,7 @@ def test_sizes_that_do_not_fit():
     with pytest.raises(
         ValidationError, match=r"'in', 'n0'.*takes 2 values to a node of 3"
     ):
-        from_nir(graph)
+        from_nir(graph, dt=DT)
 
 
 @pytest.mark.parametrize(
@@ -320,6 +320,32 @@ def test_sizes_that_do_not_fit():
 def test_arguments(options, match):
     with pytest.raises(ValidationError, match=match):
         from_nir(to_nir(MemorySpec(), neurons="none"), **options)
+
+
+@pytest.mark.parametrize("node", [lif(), nir.IF(ONE, ONE), nir.Scale(scale=ONE)])
+def test_a_graph_without_a_step_needs_one(node, tmp_path):
+    """A file of another program, in which nothing says what it counts in."""
+    graph = chain(node)
+    nir.write(tmp_path / "theirs.nir", graph)
+    for source in (graph, tmp_path / "theirs.nir"):
+        with pytest.raises(
+            ValidationError,
+            match=r"from_nir\.dt: None is no step.*0\.1 ms or 1 ms; give.*dt=0\.001",
+        ) as caught:
+            from_nir(source)
+        assert "\n" not in str(caught.value)
+        assert from_nir(source, dt=0.0001).dt == 0.0001
+    graph.metadata["dt"] = 0.0001
+    assert from_nir(graph).dt == 0.0001
+    with pytest.raises(ValidationError, match=r"drawn for, 0\.0001 s; leave dt out"):
+        from_nir(graph, dt=0.001)
+
+
+def test_rates_of_a_membrane_far_faster_than_a_step():
+    """The spikes' own, once in each step above the threshold, not 1 / tau."""
+    for tau in (1e-5, 1e-9):
+        rates = run(chain(lif(tau=tau * ONE)), 1.0, 5, neurons="rate")
+        np.testing.assert_allclose(rates[:, 0], 1, rtol=0.02)
 
 
 def test_what_is_no_graph():
@@ -377,7 +403,7 @@ def test_leaks_too_fast_for_euler(node, match):
     graph = chain(node)
     graph.metadata["steps"] = "euler"
     with pytest.raises(ValidationError, match=f"n0.*{match}.*; draw the graph"):
-        from_nir(graph)
+        from_nir(graph, dt=DT)
 
 
 @pytest.mark.parametrize("via", ["object", "file"])

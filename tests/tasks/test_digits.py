@@ -79,3 +79,9 @@ def test_merged_trains_on_all_but_the_test_part(task):
     assert merged.test is task.test
     assert merged.valid is task.valid
     assert "validation part in training" in merged.origin
+
+
+def test_sequences_that_are_trained_on_are_counted(task):
+    assert task.trained_on("valid") == task.trained_on("test") == 0
+    assert task.merged().trained_on("valid") == len(task.valid)
+    assert task.merged().trained_on("test") == 0

@@ -1,10 +1,14 @@
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from lmu_spiking.errors import ValidityWarning
 from lmu_spiking.rates import forward
+from lmu_spiking.tasks.sequences import Part
 from lmu_spiking.training import evaluate
+from lmu_spiking.training.evaluation import validation_name
 
 
 def test_evaluate_needs_no_tensorflow(lmu):
@@ -13,3 +17,22 @@ def test_evaluate_needs_no_tensorflow(lmu):
     y = forward(params, x, last=True)
     assert evaluate(params, SimpleNamespace(x=x, y=y.argmax(1)), 3) == 1.0
     assert evaluate(params, SimpleNamespace(x=x, y=2 * y)) == pytest.approx(0.5)
+
+
+def test_what_is_trained_on_validates_nothing(task):
+    """However it came into the training part; a part of it is warned of."""
+    data = task(classes=3)
+    assert validation_name(data) == "valid"
+    for seen in (data.merged(), dataclasses.replace(data, valid=data.train)):
+        assert validation_name(seen) == "seen"
+        with pytest.warns(ValidityWarning, match="patience counts by sequences"):
+            validation_name(seen, chooses=True)
+    some = Part(*(np.concatenate([a[:3], b[3:]]) for a, b in both(data)))
+    with pytest.warns(ValidityWarning, match="3 of 24 validation sequences are tr"):
+        assert validation_name(dataclasses.replace(data, valid=some)) == "valid"
+    with pytest.warns(ValidityWarning, match="3 of 24 test sequences are trained on"):
+        validation_name(dataclasses.replace(data, test=some))
+
+
+def both(data):
+    return ((getattr(data.train, name), getattr(data.valid, name)) for name in "xy")

@@ -63,6 +63,13 @@ def test_classes_are_read_at_the_end(clock):
     assert only.history[0].keys() >= {"valid_accuracy", "loss"}
 
 
+def test_digits_trained_on_are_not_called_validation(clock):
+    data = task(classes=2).merged()
+    (only,) = fit(lstm_model(1, 2, (4,), last=True), data, (0.1,), batch=8)
+    assert only.history[0].keys() >= {"seen_accuracy", "seen_loss"}
+    assert not any("valid" in name for name in only.history[0])
+
+
 def test_pieces_keep_input_and_target_together():
     data = task(steps=25)
     batches = _batches(data, np.random.default_rng(0), 16, 12)

@@ -6,6 +6,7 @@ import pytest
 from lmu_spiking.errors import ParamsFileError, ValidationError
 from lmu_spiking.rates import forward, load_params, save_params
 from lmu_spiking.training import TrainSettings, evaluate, train
+from lmu_spiking.training.checkpoint import load_state, save_state
 
 tf = pytest.importorskip("tensorflow")
 
@@ -115,6 +116,26 @@ def test_noise_and_augmentation_follow_the_seed(lmu, task):
     different = [loss(plain), loss(plain, noise=0.1), loss(jittered)]
     different += [loss(plain, seed=1), loss(plain, noise=0.1, seed=1)]
     assert len(set(different)) == 5
+
+
+def test_after_a_merge_nothing_is_called_validation(lmu, task, tmp_path):
+    params, data = lmu(["tanh"]), task(classes=3).merged()
+    path = tmp_path / "going.npz"
+    settings = TrainSettings(**QUICK)
+    trained = train(params, data, settings, checkpoint=path)
+    header = load_params(path).header
+    for told in (*trained.history, *header["checkpoint"]["history"]):
+        assert told.keys() >= {"seen_loss", "seen_accuracy"}
+        assert not any("valid" in name for name in told)
+    results = trained.params.header["results"]
+    assert results.keys() == {"seen_accuracy", "test_accuracy"}
+    state = load_state(path, settings, header["checkpoint"]["identity"])
+    for record in state.history:  # a checkpoint of version 0.3.0
+        record["valid_loss"] = record.pop("seen_loss")
+        record["valid_accuracy"] = record.pop("seen_accuracy")
+    save_state(path, state, header["checkpoint"]["identity"])
+    resumed = train(params, data, settings, checkpoint=path)
+    assert resumed.history[0].keys() == trained.history[0].keys()
 
 
 def test_it_stops_when_validation_does_not_improve(lmu, task):
