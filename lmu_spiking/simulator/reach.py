@@ -34,22 +34,21 @@ BUILTINS = {
     " reversed round sum tuple zip".split()
 }
 # functions that give new values and have no argument to write to
-FRESH = "arange array asarray atleast_1d concatenate eye full hstack interp linspace"
-FRESH += " ones outer polyval sinc stack tile vstack where zeros"
+FRESH = "arange array asarray atleast_1d eye full hstack interp linspace ones polyval"
+FRESH += " sinc tile vstack where zeros"
 # those with one, which is harmless where nothing that lasts can be named
-WITH_OUT = "all any argmax argmin clip cos cumsum dot max mean min norm prod roll round"
-WITH_OUT += " std sum take var"
+WITH_OUT = "all any argmax argmin clip concatenate cumsum dot max mean min outer prod"
+WITH_OUT += " roll round stack std sum take var"
 # of arrays, and constants and types of numpy
 PLAIN_ATTRIBUTES = "T copy e float32 float64 flatten imag inf int64 item linalg ndim pi"
 PLAIN_ATTRIBUTES += " newaxis nan ravel real reshape shape size tau tolist"
 UFUNCS = {k: v for k, v in vars(np).items() if isinstance(v, np.ufunc)}
 MATH = {k: v for k, v in vars(math).items() if not k.startswith("_")}
-FUNCTIONS = {
-    *(f for f in (*UFUNCS.values(), *MATH.values()) if callable(f)),
-    *(getattr(np, k) for k in (FRESH + " " + WITH_OUT).split() if hasattr(np, k)),
-}
-LASTING = {*FRESH.split(), *PLAIN_ATTRIBUTES.split(), *MATH, *UFUNCS}
-ATTRIBUTES = LASTING | set(WITH_OUT.split())
+LENT = [getattr(np, name) for name in WITH_OUT.split()]  # what may write to an array
+FRESHLY = [getattr(np, name) for name in FRESH.split()]
+FUNCTIONS = {id(f) for f in (*UFUNCS.values(), *MATH.values(), *LENT, *FRESHLY)}
+ATTRIBUTES = {*FRESH.split(), *WITH_OUT.split(), *PLAIN_ATTRIBUTES.split()}
+ATTRIBUTES |= {*MATH, *UFUNCS}
 
 # what changes nothing but the function's own variables
 INSTRUCTIONS = set(
@@ -64,7 +63,6 @@ INSTRUCTIONS = set(
     " UNARY_INVERT UNARY_NEGATIVE UNARY_NOT UNARY_POSITIVE UNPACK_SEQUENCE"
     " YIELD_VALUE".split()
 )
-WRITES = ("STORE_SUBSCR", "STORE_SLICE")
 
 
 class Name(NamedTuple):
@@ -88,7 +86,7 @@ class Name(NamedTuple):
         """What the name stands for at present."""
         if isinstance(self.space, types.CellType):
             return self.space.cell_contents
-        return self.space.get(self.name)
+        return self.space[self.name]
 
 
 def names_in(op) -> list[Name] | None:
@@ -146,7 +144,7 @@ def names_of(function) -> list[Name] | None:
     function : callable
     """
     if isinstance(function, np.ufunc | types.BuiltinFunctionType):
-        return [] if function in FUNCTIONS else None
+        return [] if id(function) in FUNCTIONS else None
     if type(function) is not types.FunctionType:
         return None
     code = function.__code__
@@ -154,15 +152,18 @@ def names_of(function) -> list[Name] | None:
     if code.co_flags & GENERATORS or not all(map(_is_plain, given)):
         return None
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-    found: dict[str, Name] = {}
+    found: list[Name] = []
+    called = []
     steps = list(_instructions(code))
     for step in steps:
         name, what = step.opname, step.argval
         jump = name.startswith(("JUMP_", "POP_JUMP_"))
         if not jump and name not in INSTRUCTIONS:
             return None
-        if name in ("LOAD_ATTR", "LOAD_METHOD") and what not in ATTRIBUTES:
-            return None
+        if name in ("LOAD_ATTR", "LOAD_METHOD"):
+            if what not in ATTRIBUTES:
+                return None
+            called.append(LENT[0] if what in WITH_OUT.split() else UFUNCS.get(what))
         if name == "STORE_DEREF" and what in cells:
             return None
         space = None
@@ -176,16 +177,18 @@ def names_of(function) -> list[Name] | None:
             try:
                 read = Name(function, space, what, None)
                 read = read._replace(value=read.now())
-            except ValueError:  # an empty cell
+            except (KeyError, ValueError):  # it is yet to be defined
                 return None
-            if read.value is np or read.value is math or _is_function(read.value):
+            if id(read.value) in FUNCTIONS and callable(read.value):
+                called.append(read.value)
+                continue
+            if read.value is np or read.value is math:
                 continue
             if not (_is_plain(read.value) or _is_array(read.value)):
                 return None
-            found[what] = read
-    if any(_is_array(read.value) for read in found.values()) and not _only_reads(steps):
-        return None
-    return list(found.values())
+            found.append(read)
+    lasting = any(_is_array(read.value) for read in found)
+    return None if lasting and _may_write(steps, called) else found
 
 
 def _instructions(code):
@@ -207,25 +210,20 @@ def _is_array(value) -> bool:
     return type(value) is np.ndarray and value.dtype.kind in "biufc"
 
 
-def _is_function(value) -> bool:
-    known = isinstance(value, types.BuiltinFunctionType | np.ufunc) or callable(value)
-    return known and type(value).__hash__ is not None and value in FUNCTIONS
+def _may_write(steps, called) -> bool:
+    """Whether a function might write to an array that it finds by name.
 
-
-def _only_reads(steps) -> bool:
-    """Whether a function cannot write to an array that it finds by name."""
-    most = min(
-        (UFUNCS[s.argval].nin for s in steps if s.argval in UFUNCS.keys()), default=99
-    )
-    return not any(
-        step.opname in WRITES
+    Parameters
+    ----------
+    steps : list of dis.Instruction
+    called : list
+        Functions that it may call; a ufunc with more arguments than inputs writes.
+    """
+    most = min((f.nin for f in called if isinstance(f, np.ufunc)), default=99)
+    return any(f is lent for f in called for lent in LENT) or any(
+        step.opname in ("STORE_SUBSCR", "STORE_SLICE", "KW_NAMES", "CALL_KW")
         or (step.opname == "BINARY_OP" and step.argrepr.endswith("="))
-        or step.opname in ("KW_NAMES", "CALL_KW")
         or (step.opname == "CALL" and step.arg > most)
-        or (
-            step.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_DEREF")
-            and step.argval in set(WITH_OUT.split()) - UFUNCS.keys()
-        )
         for step in steps
     )
 
@@ -248,13 +246,15 @@ def check_names(names: list[Name], arenas) -> list[Name]:
     for read in names:
         try:
             now = read.now()
-        except ValueError:
-            now = None
+        except (KeyError, ValueError):
+            now = inspect.Parameter.empty
         if now is not read.value:
             array = _is_array(now)
             shared = array and any(np.may_share_memory(now, a) for a in arenas)
-            if shared or not (array == _is_array(read.value)) or (
-                not array and not _is_plain(now)
+            if (
+                shared
+                or not (array == _is_array(read.value))
+                or (not array and not _is_plain(now))
             ):
                 raise ValidationError(
                     f"{read.function.__qualname__}: {read.name}",
