@@ -1,4 +1,4 @@
-"""CPU time of single steps and of runs, ours over Nengo's, in one process and one thread.
+"""CPU time of single steps and of runs, ours over Nengo's, on one thread.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/simulator_steps.py
 

@@ -1,4 +1,4 @@
-"""What the Python code of a network can reach: its arguments alone, or whatever it likes.
+"""What the Python of a network can reach: its arguments alone, or whatever it likes.
 
 Code that can reach nothing but its arguments, and numbers that nothing changes, may be
 called ahead, and between compiled stretches in any order.  All other code may look at
@@ -7,7 +7,6 @@ strict: a function is read instruction by instruction, and what is not known to 
 harmless is taken for code that may do anything.
 """
 
-import builtins
 import dis
 import inspect
 import math
@@ -29,7 +28,7 @@ GENERATORS = (
     inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 )  # which a node would not run at once
 BUILTINS = {
-    getattr(builtins, name)
+    name
     for name in "abs bool complex divmod enumerate float int len list max min pow range"
     " reversed round sum tuple zip".split()
 }
@@ -46,11 +45,12 @@ UFUNCS = {k: v for k, v in vars(np).items() if isinstance(v, np.ufunc)}
 MATH = {k: v for k, v in vars(math).items() if not k.startswith("_")}
 LENT = [getattr(np, name) for name in WITH_OUT.split()]  # what may write to an array
 FRESHLY = [getattr(np, name) for name in FRESH.split()]
-FUNCTIONS = {id(f) for f in (*UFUNCS.values(), *MATH.values(), *LENT, *FRESHLY)}
+KNOWN = {id(f) for f in (*UFUNCS.values(), *MATH.values(), *LENT, *FRESHLY, np, math)}
 ATTRIBUTES = {*FRESH.split(), *WITH_OUT.split(), *PLAIN_ATTRIBUTES.split()}
 ATTRIBUTES |= {*MATH, *UFUNCS}
 
 # what changes nothing but the function's own variables
+ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 INSTRUCTIONS = set(
     "BINARY_OP BINARY_SLICE BINARY_SUBSCR BUILD_LIST BUILD_SLICE BUILD_TUPLE CACHE CALL"
     " CALL_INTRINSIC_1 CALL_KW COMPARE_OP CONTAINS_OP COPY COPY_FREE_VARS DELETE_FAST"
@@ -105,7 +105,7 @@ def names_in(op) -> list[Name] | None:
 
 
 def _known(thing) -> bool:
-    """Whether the class of a thing is Nengo's or ours, and not one of a test of Nengo's."""
+    """Whether the class of a thing is Nengo's or ours, and not one of Nengo's tests."""
     package, *rest = type(thing).__module__.split(".")
     return package in ("nengo", "lmu_spiking") and "tests" not in rest
 
@@ -144,7 +144,7 @@ def names_of(function) -> list[Name] | None:
     function : callable
     """
     if isinstance(function, np.ufunc | types.BuiltinFunctionType):
-        return [] if id(function) in FUNCTIONS else None
+        return [] if id(function) in KNOWN else None
     if type(function) is not types.FunctionType:
         return None
     code = function.__code__
@@ -152,43 +152,47 @@ def names_of(function) -> list[Name] | None:
     if code.co_flags & GENERATORS or not all(map(_is_plain, given)):
         return None
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-    found: list[Name] = []
-    called = []
     steps = list(_instructions(code))
+    if not all(_is_harmless(step, cells) for step in steps):
+        return None
+    try:
+        found = list(_read(function, steps, cells))
+    except (KeyError, ValueError):  # a name that is yet to be defined
+        return None
+    called = [read.value for read in found if id(read.value) in KNOWN]
+    called += [_named(s.argval) for s in steps if s.opname in ATTRIBUTE]
+    found = [read for read in found if id(read.value) not in KNOWN]
+    arrays = [_is_array(read.value) for read in found]
+    if not all(a or _is_plain(r.value) for a, r in zip(arrays, found, strict=True)):
+        return None
+    return None if any(arrays) and _may_write(steps, called) else found
+
+
+def _is_harmless(step: dis.Instruction, cells) -> bool:
+    """Whether an instruction by itself changes nothing outside of its function."""
+    if step.opname in ATTRIBUTE:
+        return step.argval in ATTRIBUTES
+    if step.opname == "STORE_DEREF":
+        return step.argval not in cells
+    return step.opname in INSTRUCTIONS or step.opname.startswith(("JUMP_", "POP_JUMP_"))
+
+
+def _read(function, steps, cells):
+    """Each name that a function looks up, with its value now."""
     for step in steps:
-        name, what = step.opname, step.argval
-        jump = name.startswith(("JUMP_", "POP_JUMP_"))
-        if not jump and name not in INSTRUCTIONS:
-            return None
-        if name in ("LOAD_ATTR", "LOAD_METHOD"):
-            if what not in ATTRIBUTES:
-                return None
-            called.append(LENT[0] if what in WITH_OUT.split() else UFUNCS.get(what))
-        if name == "STORE_DEREF" and what in cells:
-            return None
-        space = None
-        if name == "LOAD_GLOBAL":
+        space = cells.get(step.argval) if step.opname == "LOAD_DEREF" else None
+        if step.opname == "LOAD_GLOBAL":
             space = function.__globals__
-            if what not in space and getattr(builtins, what, None) in BUILTINS:
+            if step.argval not in space and step.argval in BUILTINS:
                 continue
-        elif name == "LOAD_DEREF":
-            space = cells.get(what)
         if space is not None:
-            try:
-                read = Name(function, space, what, None)
-                read = read._replace(value=read.now())
-            except (KeyError, ValueError):  # it is yet to be defined
-                return None
-            if id(read.value) in FUNCTIONS and callable(read.value):
-                called.append(read.value)
-                continue
-            if read.value is np or read.value is math:
-                continue
-            if not (_is_plain(read.value) or _is_array(read.value)):
-                return None
-            found.append(read)
-    lasting = any(_is_array(read.value) for read in found)
-    return None if lasting and _may_write(steps, called) else found
+            read = Name(function, space, step.argval, None)
+            yield read._replace(value=read.now())
+
+
+def _named(name: str):
+    """A function of numpy that may write to an argument, by its name or a method's."""
+    return getattr(np, name) if name in WITH_OUT.split() else UFUNCS.get(name)
 
 
 def _instructions(code):

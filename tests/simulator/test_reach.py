@@ -113,7 +113,7 @@ ANYTHING = {
     "an array that is added to": adds_in_place(ARRAY.copy()),
     "a cell that is bound anew": rebinds(),
     "a global that is": declares,
-    "random numbers": lambda t: np.random.rand(),
+    "random numbers": lambda t: np.random.rand(),  # noqa: NPY002
     "the clock on the wall": lambda t: time.time(),
     "print": lambda t: print(t),
     "append": lambda t: LIST.append(t),
@@ -130,7 +130,7 @@ ANYTHING = {
     "eval": lambda t: eval("1"),
     "an import": lambda t: __import__("os"),
     "no such name": lambda t: undefined_name,  # noqa: F821
-    "a mutable default": lambda t, a=[]: a,  # noqa: B006
+    "a mutable default": lambda t, a=[]: a,
     "frompyfunc": np.frompyfunc(lambda x: x, 1, 1),
     "vectorize": np.vectorize(lambda x: x),
     "a class": lambda t: np.sin.__class__,
@@ -192,7 +192,8 @@ def test_a_name_that_becomes_something_else():
         gain = 3.0
         sim.run_steps(2)
         assert sim.data[probe][:, 0].tolist() == [2, 2, 3, 3]
-        for gain in (sim.signals[sim.model.sig[ens.neurons]["voltage"]][:1], LIST):
+        for value in (sim.signals[sim.model.sig[ens.neurons]["voltage"]][:1], LIST):
+            gain = value
             with pytest.raises(ValueError, match=r"gain: .*make a new Simulator"):
                 sim.step()
         gain = 4.0
