@@ -97,7 +97,7 @@ class _Function:
         self._results = ctypes.c_void_p(), ctypes.c_void_p()
 
     def bind(self, frame: np.ndarray):
-        """Return a call without arguments; the frame must live as long as it is used."""
+        """Return a call without arguments, for a frame that lives as long as it."""
         pointer, integer = ctypes.c_void_p, ctypes.c_ssize_t
         where = [pointer(ctypes.addressof(result)) for result in self._results]
         n, at = integer(len(frame)), pointer(frame.ctypes.data)

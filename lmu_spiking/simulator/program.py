@@ -136,9 +136,8 @@ def compile_program(
     context = Context(model.dt, dtype.itemsize == 4, written)
     outside = _given_ops(given, model, step_order)
     nodes = [lower(op, context) for op in step_order]
-    for node in nodes:
-        if node.python and id(node.ops[0]) in outside:
-            node.steps = made_ahead(node.ops[0], context) or node.steps
+    for node in (n for n in nodes if n.python and id(n.ops[0]) in outside):
+        node.steps = made_ahead(node.ops[0], context) or node.steps
     python = [node for node in nodes if node.python]
     read = [names_in(node.ops[0]) for node in python]
     whole = whole or None in read
@@ -146,20 +145,14 @@ def compile_program(
     watched = [region_of(signal) for signal in probed]
     writer = _Writer(dtype, written, context, whole)
     if whole:
-        for node in nodes:
-            if python and isinstance(node.ops[0], TimeUpdate):
-                node.steps = [in_python(node.ops[0])]
+        for node in (n for n in nodes if python and isinstance(n.ops[0], TimeUpdate)):
+            node.steps = [in_python(node.ops[0])]
         dependents = schedule.without(dependents, nodes)
         nodes = [node for node in nodes if node.steps]
         nodes = schedule.tile_stretches(nodes, dependents)
         return writer.write(nodes, model, watched)
 
-    for node, names in zip(python, read, strict=True):
-        op = node.ops[0]
-        if _has_no_input(op) and op.output is not None:
-            steps = made_ahead(op, context)
-            if steps is not None:
-                node.steps, writer.names = steps, [*writer.names, *names]
+    writer.names = _make_ahead(python, read, context)
 
     def unwritten(what):
         """Values of constants, and of regions that nothing in the network changes."""
@@ -184,6 +177,19 @@ def compile_program(
     nodes = schedule.tile(nodes, dependents, watched)
     writer.scratch = schedule.scratch(nodes, watched)
     return writer.write(nodes, model, watched)
+
+
+def _make_ahead(python: list[Node], read: list, context: Context) -> list[Name]:
+    """Call what sees the time alone ahead, as no code is there to notice; its names."""
+    found = []
+    for node, names in zip(python, read, strict=True):
+        op = node.ops[0]
+        steps = None
+        if _has_no_input(op) and op.output is not None:
+            steps = made_ahead(op, context)
+        if steps is not None:
+            node.steps, found = steps, [*found, *names]
+    return found
 
 
 def _has_no_input(op) -> bool:

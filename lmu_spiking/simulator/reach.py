@@ -1,4 +1,4 @@
-"""What the Python code of a network can reach: its arguments alone, or whatever it likes.
+"""What the Python of a network can reach: its arguments alone, or whatever it likes.
 
 Code that can reach nothing but its arguments, and numbers that nothing changes, may be
 called ahead, and between compiled stretches in any order.  All other code may look at
@@ -7,7 +7,6 @@ strict: a function is read instruction by instruction, and what is not known to 
 harmless is taken for code that may do anything.
 """
 
-import builtins
 import dis
 import inspect
 import math
@@ -29,29 +28,29 @@ GENERATORS = (
     inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 )  # which a node would not run at once
 BUILTINS = {
-    getattr(builtins, name)
+    name
     for name in "abs bool complex divmod enumerate float int len list max min pow range"
     " reversed round sum tuple zip".split()
 }
 # functions that give new values and have no argument to write to
-FRESH = "arange array asarray atleast_1d concatenate eye full hstack interp linspace"
-FRESH += " ones outer polyval sinc stack tile vstack where zeros"
+FRESH = "arange array asarray atleast_1d eye full hstack interp linspace ones polyval"
+FRESH += " sinc tile vstack where zeros"
 # those with one, which is harmless where nothing that lasts can be named
-WITH_OUT = "all any argmax argmin clip cos cumsum dot max mean min norm prod roll round"
-WITH_OUT += " std sum take var"
+WITH_OUT = "all any argmax argmin clip concatenate cumsum dot max mean min outer prod"
+WITH_OUT += " roll round stack std sum take var"
 # of arrays, and constants and types of numpy
 PLAIN_ATTRIBUTES = "T copy e float32 float64 flatten imag inf int64 item linalg ndim pi"
 PLAIN_ATTRIBUTES += " newaxis nan ravel real reshape shape size tau tolist"
 UFUNCS = {k: v for k, v in vars(np).items() if isinstance(v, np.ufunc)}
 MATH = {k: v for k, v in vars(math).items() if not k.startswith("_")}
-FUNCTIONS = {
-    *(f for f in (*UFUNCS.values(), *MATH.values()) if callable(f)),
-    *(getattr(np, k) for k in (FRESH + " " + WITH_OUT).split() if hasattr(np, k)),
-}
-LASTING = {*FRESH.split(), *PLAIN_ATTRIBUTES.split(), *MATH, *UFUNCS}
-ATTRIBUTES = LASTING | set(WITH_OUT.split())
+LENT = [getattr(np, name) for name in WITH_OUT.split()]  # what may write to an array
+FRESHLY = [getattr(np, name) for name in FRESH.split()]
+KNOWN = {id(f) for f in (*UFUNCS.values(), *MATH.values(), *LENT, *FRESHLY, np, math)}
+ATTRIBUTES = {*FRESH.split(), *WITH_OUT.split(), *PLAIN_ATTRIBUTES.split()}
+ATTRIBUTES |= {*MATH, *UFUNCS}
 
 # what changes nothing but the function's own variables
+ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 INSTRUCTIONS = set(
     "BINARY_OP BINARY_SLICE BINARY_SUBSCR BUILD_LIST BUILD_SLICE BUILD_TUPLE CACHE CALL"
     " CALL_INTRINSIC_1 CALL_KW COMPARE_OP CONTAINS_OP COPY COPY_FREE_VARS DELETE_FAST"
@@ -64,7 +63,6 @@ INSTRUCTIONS = set(
     " UNARY_INVERT UNARY_NEGATIVE UNARY_NOT UNARY_POSITIVE UNPACK_SEQUENCE"
     " YIELD_VALUE".split()
 )
-WRITES = ("STORE_SUBSCR", "STORE_SLICE")
 
 
 class Name(NamedTuple):
@@ -88,7 +86,7 @@ class Name(NamedTuple):
         """What the name stands for at present."""
         if isinstance(self.space, types.CellType):
             return self.space.cell_contents
-        return self.space.get(self.name)
+        return self.space[self.name]
 
 
 def names_in(op) -> list[Name] | None:
@@ -107,7 +105,7 @@ def names_in(op) -> list[Name] | None:
 
 
 def _known(thing) -> bool:
-    """Whether the class of a thing is Nengo's or ours, and not one of a test of Nengo's."""
+    """Whether the class of a thing is Nengo's or ours, and not one of Nengo's tests."""
     package, *rest = type(thing).__module__.split(".")
     return package in ("nengo", "lmu_spiking") and "tests" not in rest
 
@@ -146,7 +144,7 @@ def names_of(function) -> list[Name] | None:
     function : callable
     """
     if isinstance(function, np.ufunc | types.BuiltinFunctionType):
-        return [] if function in FUNCTIONS else None
+        return [] if id(function) in KNOWN else None
     if type(function) is not types.FunctionType:
         return None
     code = function.__code__
@@ -154,38 +152,47 @@ def names_of(function) -> list[Name] | None:
     if code.co_flags & GENERATORS or not all(map(_is_plain, given)):
         return None
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-    found: dict[str, Name] = {}
     steps = list(_instructions(code))
-    for step in steps:
-        name, what = step.opname, step.argval
-        jump = name.startswith(("JUMP_", "POP_JUMP_"))
-        if not jump and name not in INSTRUCTIONS:
-            return None
-        if name in ("LOAD_ATTR", "LOAD_METHOD") and what not in ATTRIBUTES:
-            return None
-        if name == "STORE_DEREF" and what in cells:
-            return None
-        space = None
-        if name == "LOAD_GLOBAL":
-            space = function.__globals__
-            if what not in space and getattr(builtins, what, None) in BUILTINS:
-                continue
-        elif name == "LOAD_DEREF":
-            space = cells.get(what)
-        if space is not None:
-            try:
-                read = Name(function, space, what, None)
-                read = read._replace(value=read.now())
-            except ValueError:  # an empty cell
-                return None
-            if read.value is np or read.value is math or _is_function(read.value):
-                continue
-            if not (_is_plain(read.value) or _is_array(read.value)):
-                return None
-            found[what] = read
-    if any(_is_array(read.value) for read in found.values()) and not _only_reads(steps):
+    if not all(_is_harmless(step, cells) for step in steps):
         return None
-    return list(found.values())
+    try:
+        found = list(_read(function, steps, cells))
+    except (KeyError, ValueError):  # a name that is yet to be defined
+        return None
+    called = [read.value for read in found if id(read.value) in KNOWN]
+    called += [_named(s.argval) for s in steps if s.opname in ATTRIBUTE]
+    found = [read for read in found if id(read.value) not in KNOWN]
+    arrays = [_is_array(read.value) for read in found]
+    if not all(a or _is_plain(r.value) for a, r in zip(arrays, found, strict=True)):
+        return None
+    return None if any(arrays) and _may_write(steps, called) else found
+
+
+def _is_harmless(step: dis.Instruction, cells) -> bool:
+    """Whether an instruction by itself changes nothing outside of its function."""
+    if step.opname in ATTRIBUTE:
+        return step.argval in ATTRIBUTES
+    if step.opname == "STORE_DEREF":
+        return step.argval not in cells
+    return step.opname in INSTRUCTIONS or step.opname.startswith(("JUMP_", "POP_JUMP_"))
+
+
+def _read(function, steps, cells):
+    """Each name that a function looks up, with its value now."""
+    for step in steps:
+        space = cells.get(step.argval) if step.opname == "LOAD_DEREF" else None
+        if step.opname == "LOAD_GLOBAL":
+            space = function.__globals__
+            if step.argval not in space and step.argval in BUILTINS:
+                continue
+        if space is not None:
+            read = Name(function, space, step.argval, None)
+            yield read._replace(value=read.now())
+
+
+def _named(name: str):
+    """A function of numpy that may write to an argument, by its name or a method's."""
+    return getattr(np, name) if name in WITH_OUT.split() else UFUNCS.get(name)
 
 
 def _instructions(code):
@@ -207,25 +214,20 @@ def _is_array(value) -> bool:
     return type(value) is np.ndarray and value.dtype.kind in "biufc"
 
 
-def _is_function(value) -> bool:
-    known = isinstance(value, types.BuiltinFunctionType | np.ufunc) or callable(value)
-    return known and type(value).__hash__ is not None and value in FUNCTIONS
+def _may_write(steps, called) -> bool:
+    """Whether a function might write to an array that it finds by name.
 
-
-def _only_reads(steps) -> bool:
-    """Whether a function cannot write to an array that it finds by name."""
-    most = min(
-        (UFUNCS[s.argval].nin for s in steps if s.argval in UFUNCS.keys()), default=99
-    )
-    return not any(
-        step.opname in WRITES
+    Parameters
+    ----------
+    steps : list of dis.Instruction
+    called : list
+        Functions that it may call; a ufunc with more arguments than inputs writes.
+    """
+    most = min((f.nin for f in called if isinstance(f, np.ufunc)), default=99)
+    return any(f is lent for f in called for lent in LENT) or any(
+        step.opname in ("STORE_SUBSCR", "STORE_SLICE", "KW_NAMES", "CALL_KW")
         or (step.opname == "BINARY_OP" and step.argrepr.endswith("="))
-        or step.opname in ("KW_NAMES", "CALL_KW")
         or (step.opname == "CALL" and step.arg > most)
-        or (
-            step.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_DEREF")
-            and step.argval in set(WITH_OUT.split()) - UFUNCS.keys()
-        )
         for step in steps
     )
 
@@ -248,13 +250,15 @@ def check_names(names: list[Name], arenas) -> list[Name]:
     for read in names:
         try:
             now = read.now()
-        except ValueError:
-            now = None
+        except (KeyError, ValueError):
+            now = inspect.Parameter.empty
         if now is not read.value:
             array = _is_array(now)
             shared = array and any(np.may_share_memory(now, a) for a in arenas)
-            if shared or not (array == _is_array(read.value)) or (
-                not array and not _is_plain(now)
+            if (
+                shared
+                or not (array == _is_array(read.value))
+                or (not array and not _is_plain(now))
             ):
                 raise ValidationError(
                     f"{read.function.__qualname__}: {read.name}",

@@ -95,8 +95,9 @@ def tile_stretches(nodes: list[Node], dependents: dict) -> list[Node]:
     Nodes are in Nengo's order, and keep it but for that.
     """
     found = []
-    for python, stretch in itertools.groupby(nodes, key=lambda node: node.python):
-        found += stretch if python else tile(list(stretch), dependents, [])
+    for python, group in itertools.groupby(nodes, key=lambda node: node.python):
+        stretch = list(group)
+        found += stretch if python else tile(stretch, dependents, [])
     return found
 
 

@@ -69,8 +69,8 @@ class Simulator(nengo.Simulator):
     between compiled stretches; what they see and change is what it would be in Nengo.
     Only functions of time that provably see nothing else are called ahead.
 
-    With trials, ``signals`` are those of the first; functions of an input are called for
-    each trial in turn, those of time, and processes without input, once a step for all.
+    With trials, ``signals`` are those of the first; functions of an input are called
+    for each trial in turn, those of time and processes without input once a step.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class Simulator(nengo.Simulator):
     (4, 100, 1)
     """
 
-    _whole = False  # whether all signals are computed although none is watched
+    _whole: bool | None = None  # compute all signals, even if none is watched
 
     def __init__(
         self,
@@ -111,7 +111,8 @@ class Simulator(nengo.Simulator):
             else check_whole("threads", threads, 1)
         )
         self.program = None
-        self._whole = self._whole or not optimize
+        if self._whole is None:
+            self._whole = not optimize
         self._given = _checked_inputs(inputs)
         try:
             super().__init__(network, dt, seed, model, progress_bar, optimize)
@@ -147,7 +148,7 @@ class Simulator(nengo.Simulator):
             self.dg,
             self.dtype,
             self._given,
-            whole=self._whole,
+            whole=bool(self._whole),
         )
         n = self.trials or 1
         self._state = np.empty((n, len(program.state)), self.dtype)
@@ -370,7 +371,7 @@ class Simulator(nengo.Simulator):
             state["seed"],
             state["model"],
             state["progress_bar"],
-            True,  # of signals alone: its operators were optimized before
+            False,  # it was optimized before
             **state["options"],
         )
         self.optimize = state["optimize"]
@@ -407,7 +408,7 @@ class Simulator(nengo.Simulator):
 
 
 def _copied(output, of, to):
-    """A step that copies a signal from one trial to another; None where there is none."""
+    """Return a step that copies a signal to another trial; None where there is none."""
     if output is None:
         return None
     source, target = of[output], to[output]

@@ -19,7 +19,7 @@ SNAPSHOT = 2**24  # bytes of state up to which a block can be run again
 
 
 class NaNFound(Exception):
-    """A NaN came up in the step after the last one; ``known``, or at some time before."""
+    """A NaN came up: in the step after the last one if ``known``, else before."""
 
     def __init__(self, known: bool):
         super().__init__()
@@ -86,7 +86,8 @@ class Stepper:
         """Let go of all that takes room; after this step where one is being taken."""
         self.closed = True
         if not self.running:
-            self.state = self._flat = self._held = self._made = self._kept = None
+            self.state, self._flat = np.zeros((0, 0)), np.zeros(1)
+            self._made, self._kept, self._held = np.zeros((0, 0, 0)), None, ()
             self.sources = self.signals = self._acts = self._calls = ()
 
     def start(self, python: dict) -> None:
@@ -237,22 +238,14 @@ class Stepper:
     def _step_through(self, start: int, n: int, patience) -> int:
         """All steps, with Nengo's own in between."""
         self._take(1)
-        clock, done = self.signals[0], 0
+        done = 0
         try:
             while done < n:
                 self._move_to(start, done)
-                for acts in self._acts:
-                    for act in acts:
-                        act()
-                if self.looked_at and self._has_nan():
-                    self.output.drop(start + done + 1)
-                    raise NaNFound(known=True)
+                self._act(start + done)
                 done += 1
-                self.n_steps, self.time = clock.step.item(), clock.time.item()
-                if self.n_steps != start + done:  # somebody has set the clock
-                    self.set_clock(self.n_steps)
-                    break
-                if self.closed or (patience is not None and patience.over):
+                stopped = self.closed or (patience is not None and patience.over)
+                if stopped or self.n_steps != start + done:
                     break
         except BaseException:
             self.output.cut()
@@ -265,3 +258,16 @@ class Stepper:
         if not self.looked_at and where_nan(self.state) is not None:
             raise NaNFound(known=False)
         return done
+
+    def _act(self, step: int) -> None:
+        """Take one step, number ``step`` from 0, unless a node sets the clock."""
+        for acts in self._acts:
+            for act in acts:
+                act()
+        if self.looked_at and self._has_nan():
+            self.output.drop(step + 1)
+            raise NaNFound(known=True)
+        clock = self.signals[0]
+        self.n_steps, self.time = clock.step.item(), clock.time.item()
+        if self.n_steps != step + 1:  # let it be so in all trials
+            self.set_clock(self.n_steps)

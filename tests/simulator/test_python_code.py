@@ -28,7 +28,7 @@ class Shared:
         self.sim, self.log = sim, []
         self.list, self.dict, self.array = [0.0], {"x": 0.5}, np.zeros(2)
         random.seed(3)
-        np.random.seed(3)
+        np.random.seed(3)  # noqa: NPY002 - as a user may
         for begin in self.__dict__.get("begins", []):
             begin()
 
@@ -419,7 +419,7 @@ def noise_with_a_distribution_of_the_users_own(h):
 
 @model
 def an_environment_as_a_process(h):
-    """The closed loop of reinforcement learning: a process without input, and a node."""
+    """As in reinforcement learning: a process without input, and a node."""
     ens = nengo.Ensemble(12, 1, neuron_type=nengo.LIFRate(), n_eval_points=50)
     state = out(Told(lambda t: h.list[0]))
     nengo.Connection(state, ens, synapse=None)
@@ -480,9 +480,9 @@ def two_processes_in_their_order(h):
 
 @model
 def the_same_random_numbers_for_all(h):
-    out(lambda t: np.random.rand())
+    out(lambda t: np.random.rand())  # noqa: NPY002
     out(Told(lambda t: random.random()))
-    nengo.Connection(driven(), out(lambda t, x: x * np.random.randn(), size_in=1))
+    nengo.Connection(driven(), out(lambda t, x: x * random.gauss(0, 1), size_in=1))
 
 
 @model
@@ -764,7 +764,7 @@ def seen_by(sim, h, splits):
 
 
 def both(build, splits=(STEPS,)):
-    """What both simulators saw of a model, with the same operators in the same order."""
+    """What both simulators saw of a model, with the same operators in one order."""
     h = Shared()
     with nengo.Network(seed=1) as net:
         build(h)
@@ -940,7 +940,7 @@ def test_trials_share_what_has_no_input_and_repeat_what_has(trials):
     with nengo.Network(seed=1) as net:
         neurons = nengo.PoissonSpiking(nengo.RectifiedLinear())
         ens = nengo.Ensemble(20, 1, neuron_type=neurons)
-        u = nengo.Node(lambda t: np.random.rand() + len(log), size_out=1)
+        u = nengo.Node(lambda t: random.random() + len(log), size_out=1)
         v = nengo.Node(Told(lambda t: len(log)))
         nengo.Connection(u, ens)
         x = nengo.Node(

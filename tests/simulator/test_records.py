@@ -1,10 +1,14 @@
 """Records keep the samples that Nengo would keep, in the order of the steps."""
 
+import pickle
+
+import nengo
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmu_spiking import Simulator
 from lmu_spiking.simulator.records import Record
 
 
@@ -37,3 +41,69 @@ def test_blocks_follow_each_other(trials):
     assert len(record) == 0
     assert record.array().shape == (() if trials is None else (trials,)) + (0, 2, 3)
     assert record.array().dtype == np.float64
+
+
+@given(
+    st.sampled_from([None, 2]),
+    st.lists(
+        st.one_of(
+            st.integers(0, 90),
+            st.slices(30),
+            st.just(slice(None)),
+        ),
+        max_size=8,
+    ),
+)
+def test_a_record_is_the_list_that_nengo_has(trials, what):
+    """Samples come (a number) and are deleted (a slice)."""
+    record, expected, count = Record((2,), trials, 1.0, np.float64), [], 0
+    for entry in what:
+        held, copy = record.array(), record.array().copy()
+        if isinstance(entry, slice):
+            del record[entry]
+            del expected[entry]
+        else:
+            block = np.arange(count, count + 2.0 * entry * (trials or 1))
+            block = block.reshape(trials or 1, entry, 2)
+            record.append(block)
+            expected += list(np.moveaxis(block, 1, 0))
+            count += block.size
+        assert np.array_equal(held, copy)
+        assert len(record) == len(expected)
+        samples = [x if trials else x[0] for x in expected]
+        assert np.array_equal(list(record), samples)
+        for part in (slice(None), slice(-3, None), slice(1, 9, 2)):
+            assert isinstance(record[part], list)
+            assert np.array_equal(record[part], samples[part])
+        if samples:
+            assert np.array_equal(record[-1], samples[-1])
+            assert np.array_equal(np.asarray(record)[..., -1, :], samples[-1])
+        else:
+            with pytest.raises(IndexError):
+                record[-1]
+    again = pickle.loads(pickle.dumps(record))
+    assert np.array_equal(again.array(), record.array()) and len(again) == len(record)
+
+
+@pytest.mark.parametrize("every", [None, 0.003])
+def test_raw_samples_as_a_viewer_takes_them(every):
+    """NengoGUI's plots of voltages copy the list, and delete what was in it."""
+    with nengo.Network(seed=1) as model:
+        ens = nengo.Ensemble(10, 1)
+        probe = nengo.Probe(ens.neurons, "voltage", sample_every=every)
+        other = nengo.Probe(ens)
+    seen = []
+    for make in (nengo.Simulator, Simulator):
+        options = {} if make is nengo.Simulator else {"dtype": "float64"}
+        with make(model, progress_bar=False, **options) as sim:
+            taken = []
+            for n in (1, 1, 5, 2, 70, 1):
+                sim.run_steps(n)
+                raw = sim.data.raw[probe]
+                taken.append(raw[:])
+                del sim.data.raw[probe][:]
+                assert len(raw) == 0 and len(sim.data[probe]) == 0
+            assert sim.data[other].shape == (80, 1)
+            seen.append([np.reshape(x, (-1, 10)) for x in taken])
+    for a, b in zip(*seen, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10)
