@@ -12,7 +12,8 @@ its states, and of the units' spikes to their activities:
 
 with ``P`` the fixed point of the law on the calibration data and ``s`` the spikes of a
 unit of activity 1 in the time that it is heard for: a presentation by what comes next
-in the model, a step by the readout, the first of the same presentation.  What noise does behind nonlinearities, shift and all, is in it.
+in the model, a step by the readout, the first of the same presentation.  What noise
+does behind nonlinearities, shift and all, is in it.
 """
 
 from dataclasses import dataclass

@@ -90,7 +90,8 @@ class ConvertSettings:
     @property
     def read_after(self) -> int:
         """Return the steps from an output's first to the one that it is read at."""
-        return 0 if self.readout_synapse is None else self.steps - 1
+        # a synapse has heard a step by the next one
+        return 0 if self.readout_synapse is None else self.steps
 
     @property
     def kept(self) -> float:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lmu_spiking.conversion.conversion import convert, draw_seeds
 from lmu_spiking.conversion.run import present
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.rates.forward import forward
 
 X = np.random.default_rng(0).standard_normal((6, 20, 1))
@@ -73,6 +73,30 @@ def test_two_cells(lmu):
     assert built(made) == 50_000
     exact = forward(params, X)
     assert np.sqrt(np.mean((present(made, X).y - exact) ** 2)) < 0.5 * exact.std()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 10])
+@pytest.mark.parametrize(
+    ("connections", "n_cells"), [("", 2), ("W_x", 3), ("W_h", 1), ("e_h e_m W_x", 2)]
+)
+def test_so_many_neurons_have_no_error_at_any_presentation(
+    lmu, connections, n_cells, steps
+):
+    """Every output of every sample; a bias would be there for any number of them."""
+    params = lmu(connections, activation="relu", n_cells=n_cells, theta=0.02)
+    options = {"synapse": 0.03, "tuning": "pairs", "dt": 5e-4}
+    made = convert(params, X, n_neurons=10**14, presentation=steps * 5e-4, **options)
+    exact = forward(params, X)
+    assert np.abs(present(made, X, around=0.0).y - exact).max() < 1e-3 * exact.std()
+
+
+def test_an_output_that_mixes_samples_is_told(lmu):
+    """The share of earlier samples is exp(-presentation / readout_synapse)."""
+    params = lmu("W_h")
+    with pytest.warns(ValidityWarning, match="37% of earlier samples .* 0.009 s"):
+        made = convert(params, X, readout_synapse=0.003, **QUICK)
+    assert made.settings.kept == pytest.approx(np.exp(-1))
+    convert(params, X, readout_synapse=0.001, **QUICK)  # 5 %: nothing to tell
 
 
 def test_last_is_taken_from_the_header(lmu):

@@ -4,6 +4,7 @@ import pytest
 from lmu_spiking.conversion.conversion import convert
 from lmu_spiking.conversion.expected import cell_noise, noisy_forward
 from lmu_spiking.conversion.run import present
+from lmu_spiking.errors import ValidityWarning
 from lmu_spiking.rates.forward import forward
 
 
@@ -107,3 +108,44 @@ def test_without_noise_it_is_the_rate_model(lmu):
     for last in (False, True):
         found = noisy_forward(made, x, cell_noise(made), rng, last=last)
         np.testing.assert_allclose(found, forward(params, x, last=last), atol=1e-3)
+
+
+@pytest.mark.parametrize("n_cells", [1, 2])
+def test_a_readouts_lowpass_is_foretold(lmu, n_cells):
+    """Without noise: what it keeps of earlier samples; with noise: how little of it."""
+    params = lmu("W_x W_h", n_cells=n_cells, theta=0.02)
+    x = np.random.default_rng(2).standard_normal((300, 12, 1))
+    options = {"presentation": 0.005, "synapse": 0.03, "tuning": "pairs"}
+    options |= {"readout_synapse": 0.003, "hidden_share": 0.01}
+    with pytest.warns(ValidityWarning):
+        many, few = (convert(params, x, n_neurons=n, **options) for n in (10**14, 3000))
+    rng = np.random.default_rng(0)
+    law = noisy_forward(many, x[:4], cell_noise(many), rng)
+    shown = present(many, x[:4], around=0.0).y
+    np.testing.assert_allclose(shown, law, atol=2e-3)
+    assert np.abs(law - forward(params, x[:4])).max() > 0.05
+    last = noisy_forward(many, x[:4], cell_noise(many), rng, last=True)
+    np.testing.assert_allclose(last, law[:, -1], atol=2e-3)
+    mean = noisy_forward(many, x, cell_noise(many), rng)
+    spread = [
+        np.mean((y - mean) ** 2)
+        for y in (present(few, x).y, noisy_forward(few, x, cell_noise(few), rng))
+    ]
+    assert spread[0] == pytest.approx(spread[1], rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("connections", "n_cells"), [("W_x", 2), ("W_x W_h", 1), ("e_h", 1)]
+)
+def test_what_stages_hear_of_each_other_is_as_noisy_as_predicted(
+    lmu, connections, n_cells
+):
+    """Mean square errors within 10 %, where units have few neurons."""
+    params = lmu(connections, activation="relu", n_cells=n_cells, theta=0.03)
+    x = np.random.default_rng(3).standard_normal((300, 25, 1))
+    options = {"presentation": 0.008, "synapse": 0.05, "hidden_share": 0.02}
+    made = convert(params, x, n_neurons=6000, **options)
+    exact, rng = forward(params, x), np.random.default_rng(4)
+    measured = np.mean((present(made, x, around=0.0).y - exact)[:, 5:] ** 2)
+    law = noisy_forward(made, x, cell_noise(made), rng) - exact
+    assert measured == pytest.approx(np.mean(law[:, 5:] ** 2), rel=0.1)

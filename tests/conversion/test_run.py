@@ -5,7 +5,7 @@ import pytest
 from lmu_spiking.conversion import run as module
 from lmu_spiking.conversion.conversion import convert
 from lmu_spiking.conversion.run import copies_at_once, present
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.rates.forward import forward
 
 DT = 1e-3
@@ -132,11 +132,12 @@ def test_spikes_do_not_depend_on_the_number_of_processes(made, monkeypatch, n):
 
 def test_seeds(made):
     one, twin, other = (present(made, X, noise_seed=s) for s in (1, 1, 2))
-    np.testing.assert_array_equal(one.y, twin.y)
+    np.testing.assert_allclose(one.y, twin.y, rtol=0, atol=1e-12)  # sums: any order
     np.testing.assert_array_equal(one.spikes, twin.spikes)
     assert np.any(one.y != other.y)
     default = present(made, X)
-    np.testing.assert_array_equal(default.y, present(made, X, noise_seed=0).y)
+    again = present(made, X, noise_seed=0)
+    np.testing.assert_allclose(default.y, again.y, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", [2**31 - 1, 2**31 - 2])
@@ -160,13 +161,13 @@ def test_it_leaves_the_model_around_it_alone(made):
         found = present(made, X, noise_seed=0)
     assert model.networks == [] and model.all_probes == []
     np.testing.assert_array_equal(found.spikes, expected.spikes)
-    np.testing.assert_array_equal(found.y, expected.y)
+    np.testing.assert_allclose(found.y, expected.y, rtol=0, atol=1e-12)
 
 
 def test_a_readout_synapse_smooths(lmu):
-    rough, smooth = (
-        convert(lmu(""), X, readout_synapse=tau, **OPTIONS) for tau in (None, 0.01)
-    )
+    rough = convert(lmu(""), X, **OPTIONS)
+    with pytest.warns(ValidityWarning, match="readout_synapse: 0.01 s leaves 74%"):
+        smooth = convert(lmu(""), X, readout_synapse=0.01, **OPTIONS)
     x = np.ones((4, 40, 1))
     exact = forward(lmu(""), x, last=True)
     errors = [np.std(present(c, x, last=True).y - exact) for c in (rough, smooth)]

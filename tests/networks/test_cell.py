@@ -42,6 +42,10 @@ def test_state_and_hidden_are_the_equations(simulator, lmu, activation, steps):
     for exact, seen in zip((m, h), found, strict=True):
         ends = seen[steps * np.arange(1, 13)].transpose(1, 0, 2)
         np.testing.assert_allclose(ends, exact, rtol=0, atol=1e-10)
+    # what hears the units for a presentation hears the same value throughout
+    every = found[1][steps : 12 * steps].reshape(11, steps, 3, -1)
+    settled = h[:, :11].transpose(1, 0, 2)[:, None]
+    np.testing.assert_allclose(every, np.broadcast_to(settled, every.shape), atol=1e-10)
 
 
 def test_it_is_made_of_what_it_says():

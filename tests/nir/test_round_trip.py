@@ -219,7 +219,8 @@ def test_conversions_keep_their_mean(neurons):
     y = run(rebuilt, rebuilt.output, np.repeat(x[0], 10, axis=0))
     rates = LMUNetwork(params, dt=DT, presentation=0.01, add_to_container=False)
     exact = run(rates, rates.output, np.repeat(x[0], 10, axis=0))
-    assert np.abs(y - exact)[20:].max() < 0.05 * np.abs(exact).max()
+    read = slice(20, None, 10)  # at the ends of presentations: NIR holds nothing
+    assert np.abs(y - exact)[read].max() < 0.05 * np.abs(exact).max()
 
 
 def test_a_cell_alone_reads_its_hidden_units():

@@ -12,6 +12,7 @@ def test_nrmse_is_relative_to_the_target():
     target = np.array([1.0, -1.0, 2.0])
     assert nrmse(1.1 * target, target) == pytest.approx(0.1)
     assert nrmse(target, target) == 0
+    assert nrmse([8.0, 8.0], np.array([6.0, 10.0])) == pytest.approx(2 / 68**0.5)
 
 
 def test_power_law_finds_an_exact_one():
