@@ -27,7 +27,7 @@ from scipy.special import ndtri
 from lmu_spiking.assembly import Assembly, assemble, signal_moments
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.ldn import LDN
-from lmu_spiking.noise import LEVELS, Table, distortion, fixed_point, tabulate
+from lmu_spiking.noise import LEVELS, Table, along, fixed_point, tabulate
 from lmu_spiking.population import NOISY
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec, SignalSpec
@@ -67,6 +67,9 @@ class ErrorBudget:
         Of all neurons.
     quantisation : (d, d) ndarray or None
         Second moment of the state's error from weights in whole numbers, on a chip.
+    bias : (T, d) ndarray or None
+        The mean state less the exact one, of which ``distortion`` is the second moment;
+        None where the curves are straight as far as the signal goes.
     """
 
     spec: MemorySpec
@@ -79,6 +82,7 @@ class ErrorBudget:
     initial: np.ndarray
     spikes_per_s: float
     quantisation: np.ndarray | None = None
+    bias: np.ndarray | None = None
 
     @property
     def error(self) -> np.ndarray | None:
@@ -128,9 +132,13 @@ class ErrorBudget:
         if self.error is None:
             return None
         delay = self._on_grid(delay)
-        noise = _rms(self._weights(delay), self.error)
-        total = self.truncation_rmse(delay) ** 2 + noise**2
-        return float(np.sqrt(total.mean() / np.mean(self._past(delay) ** 2)))
+        c, past = self._weights(delay), self._past(delay)
+        total = _rms(c, self.error) ** 2 + self.truncation_rmse(delay) ** 2
+        if self.bias is not None:  # which may be part of the same gap, or mend it
+            window = whole_steps(self.spec)
+            gap = self.states[window:] @ c.T - past
+            total += 2 * np.mean(gap * (self.bias[window:] @ c.T), axis=0)
+        return float(np.sqrt(total.mean() / np.mean(past**2)))
 
     def _delay(self, delay) -> np.ndarray:
         whole = self.spec.dt * whole_steps(self.spec)
@@ -221,20 +229,21 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
         return ErrorBudget(**common, **spec.measured_errors(entire, lead + window))
     assembly = _summed(spec) if isinstance(spec, MemorySpec) else spec.assembly
     population, loop, U = assembly.population, assembly.loop, assembly.U
-    carried = states @ assembly.T.T
+    carried = entire @ assembly.T.T
     tables = tabulate(population, carried, spec.dt)
-    noise, sigma = fixed_point(loop, tables)
-    rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
-    distorted = np.zeros_like(noise)
-    if population.tuning.kind == "drawn":
-        distorted = distortion(loop, tables, carried, np.diag(noise))
+    course = along(loop, tables, carried, window, lead + window)
+    bias = None if course.bias is None else course.bias[lead:] @ U.T
+    distorted = np.zeros_like(course.noise)
+    if bias is not None:
+        distorted = bias[window:].T @ bias[window:] / len(settled)
     kind = statistics(population.neurons)
     return ErrorBudget(
         **common,
-        sigma=sigma,
-        noise=None if kind == "regular" else U @ noise @ U.T,
-        distortion=U @ distorted @ U.T,
-        spikes_per_s=0.0 if kind == "rate" else float(rates),
+        sigma=course.sigma,
+        noise=None if kind == "regular" else U @ course.noise @ U.T,
+        distortion=distorted,
+        spikes_per_s=0.0 if kind == "rate" else float(course.rate),
+        bias=bias,
     )
 
 
