@@ -142,10 +142,9 @@ class _Grids:
         self.reach = np.array([t.x[-1] for t in tables])
         even = np.linspace(-1, 1, CELLS + 1)
         x = self.reach[:, None] * even
+        pairs = list(zip(x, tables, strict=True))
         bent, variance, rate = (
-            np.stack(
-                [np.interp(a, t.x, t.columns[c]) for a, t in zip(x, tables, strict=True)]
-            )
+            np.stack([np.interp(a, t.x, t.columns[c]) for a, t in pairs])
             for c in ("decoded", "variance", "rate")
         )
         bent -= x
@@ -155,15 +154,14 @@ class _Grids:
 
     def means(self, x: np.ndarray, spread: np.ndarray) -> "_Means":
         """Over values ``x`` (P, d) and Gaussian noise of ``spread`` (d,)."""
-        spread = np.maximum(spread, self.reach / CELLS)
         at = x[:, :, None] + spread[:, None] * NODES
         at = (at / self.reach[:, None] + 1) * (CELLS / 2)
         cell = np.clip(at.astype(int), 0, CELLS - 1)
         at -= cell  # beyond the grid the last line goes on
         left = self.known[:, self.rows, cell]
-        right = self.known[:, self.rows, cell + 1]
-        y = (left + at * (right - left)).mean(axis=1)
-        return _Means(*(y @ WEIGHTS), slope=y[0] @ (WEIGHTS * NODES) / spread)
+        rise = self.known[:, self.rows, cell + 1] - left
+        slope = rise[0].mean(axis=0) @ WEIGHTS * (CELLS / 2) / self.reach
+        return _Means(*((left + at * rise).mean(axis=1) @ WEIGHTS), slope)
 
 
 class _Means(NamedTuple):
@@ -172,7 +170,7 @@ class _Means(NamedTuple):
     bent: np.ndarray
     variance: np.ndarray
     rate: np.ndarray
-    slope: np.ndarray  # of what is bent, ``E[eps n] / v``
+    slope: np.ndarray  # of what is bent
 
 
 def tabulate(population: Population, carried: np.ndarray, dt: float, first: int = 0):
