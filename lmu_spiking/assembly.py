@@ -6,12 +6,13 @@ Plain memories carry the Legendre coefficients themselves.  The tunings ``balanc
 """
 
 import dataclasses
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.errors import ValidationError, ValidityWarning, check_positive
 from lmu_spiking.ldn import LDN
 from lmu_spiking.population import NOISY, Population, build_population, shares
 from lmu_spiking.realisation import (
@@ -28,6 +29,7 @@ from lmu_spiking.tuning import (
     is_rectified_linear,
     neuron_type,
     statistics,
+    unheld,
 )
 
 TAU = 0.1  # seconds, of a plain memory's synapse
@@ -50,6 +52,9 @@ class Assembly:
         ``m = U x`` and ``x = T m``, alike for every input.
     tuning : str
         As asked: one of `ALL_TUNINGS`.
+    own_nrmse : float or None
+        For tunings that are made for a signal: the noise predicted for it at delay
+        theta, over the rms of the exact readout.
     """
 
     population: Population
@@ -57,6 +62,7 @@ class Assembly:
     U: np.ndarray
     T: np.ndarray
     tuning: str
+    own_nrmse: float | None = None
 
     def tiled(self, n: int) -> "Assembly":
         """The same for ``n`` times the inputs, each with neurons of its own."""
@@ -110,6 +116,8 @@ def assemble(
     common: dict[str, Any] = {"max_rate": max_rate, "averaging": ldn.theta}
     common |= {"aggregated": aggregated, "rng": rng}
     neurons = neuron_type(neurons)
+    if caution := unheld(neurons):
+        warnings.warn(caution, ValidityWarning, stacklevel=3)
     if not (isinstance(tuning, str) and tuning in REALISED):
         radii = np.ones(size) if radii is None else radii
         population = build_population(
@@ -149,7 +157,9 @@ def assemble(
     )
     A = found.T @ mapped.A @ found.U
     loop = dataclasses.replace(mapped, A=A, B=found.T @ mapped.B)
-    return Assembly(population, loop, found.U, found.T, tuning)
+    c = ldn.readout((ldn.steps(dt) - 1) * dt, dt).ravel()
+    own = float(np.sqrt(c @ found.noise @ c / (c @ moments @ c)))
+    return Assembly(population, loop, found.U, found.T, tuning, own)
 
 
 def choose_tau(

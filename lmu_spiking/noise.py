@@ -4,6 +4,9 @@ How noisy neurons are depends on how active they are, and that on the signal and
 noise that has gone round the loop: the state's covariance is a fixed point.
 """
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 from scipy.special import ndtri
 
@@ -13,6 +16,11 @@ from lmu_spiking.synapse import Mapped
 
 QUANTILES = 400  # of each state dimension over the signal
 POINTS = 300  # values on either side of zero at which curves are tabulated
+CELLS = 4000  # of an even grid over the values a dimension may take
+BLOCKS, BENT_BLOCKS = 16, 64  # of a window, for straight curves and for others
+SAMPLES = 8  # of a block, that its statistics are taken from
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
 _Z = ndtri((np.arange(48) + 0.5) / 48)
 GAUSS = _Z / _Z.std()  # a unit normal distribution in equally likely values
@@ -33,30 +41,136 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
     return P, sigma
 
 
-def distortion(mapped: Mapped, tables, states: np.ndarray, variance) -> np.ndarray:
-    """Second moment of the mean state's error ``e``, the loop run over the signal.
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What becomes of a memory's error along a signal; see `along`.
 
-    Curves see the state they have distorted: ``Z[k+1] = K Z[k] + L eps(m + e)``, where
-    ``eps(x) = E decoded(x + noise) - x`` and ``e = C Z``.
+    Attributes
+    ----------
+    noise : (d, d) ndarray
+        Covariance of the state's error from spikes, on average over the time counted.
+    sigma : (d,) ndarray
+        Variance in one step of the decoded state, on average.
+    rate : float
+        Spikes per second of all neurons, on average.
+    bias : (T, d) ndarray or None
+        The mean state less the exact one, in each step; None where curves are straight.
     """
-    reach = np.array([t.x[-1] for t in tables])
-    grid = np.linspace(-1, 1, 4001)
-    eps = np.stack(
-        [t.smoothed(grid * t.x[-1], v) for t, v in zip(tables, variance, strict=True)]
-    )
-    eps -= np.multiply.outer(reach, grid)
-    rows, to_cell = np.arange(len(tables)), (len(grid) - 1) / 2
+
+    noise: np.ndarray
+    sigma: np.ndarray
+    rate: float
+    bias: np.ndarray | None
+
+
+def along(
+    mapped: Mapped, tables: list["Table"], states, window: int, first: int = 0
+) -> Course:
+    r"""Noise and bias of a memory that starts at rest, step by step along its states.
+
+    The mean state ``m + e`` is what the curves make of the mean state, and its noise
+    passes through their slope (statistical linearisation):
+
+    .. math::
+
+        Z_{k+1} = K Z_k + L\,E[\epsilon(x_k)], \quad e = C Z, \quad
+        x_k \sim N(m_k + e_k, v_k), \quad v_k = \mathrm{diag}(C P_k C^T), \\
+        P_{k+1} = F_k P_k F_k^T + L\,E[\Sigma(x_k)]\,L^T, \quad
+        F_k = K + L\,\mathrm{diag}(E[\epsilon'(x_k)])\,C,
+
+    with ``eps(x)`` what neurons decode at ``x`` less ``x`` itself.  Noise is loud where
+    the signal is, and quiet in its pauses.  Expectations are held for a block of steps,
+    a small part of a window.
+
+    Parameters
+    ----------
+    mapped : Mapped
+    tables : list of Table
+        Of each dimension.
+    states : (T, d) ndarray
+        The exact states.
+    window : int
+        Steps in theta.
+    first : int
+        Steps from the start that do not count.
+    """
     K, L, C = closed_loop(mapped)
-    Z, e = np.zeros(len(K)), np.zeros(len(tables))
-    total = np.zeros((len(C), len(C)))
-    for m in states:
-        at = ((m + e) / reach + 1) * to_cell
-        cell = np.clip(at.astype(int), 0, len(grid) - 2)
-        left = eps[rows, cell]
-        Z = K @ Z + L @ (left + (at - cell) * (eps[rows, cell + 1] - left))
-        e = C @ Z
-        total += np.outer(e, e)
-    return total / len(states)
+    grids = _Grids(tables)
+    parts = BLOCKS if grids.straight else BENT_BLOCKS
+    doublings = max(0, int(np.log2(max(1, window // parts))))
+    block = 2**doublings
+    powers = [np.eye(len(K))]
+    for _ in range(block):
+        powers.append(K @ powers[-1])
+    ahead = C @ np.stack(powers)
+    d, T = len(tables), len(states)
+    Z, P = np.zeros(len(K)), np.zeros((len(K), len(K)))
+    noise, sigma, rate = np.zeros((d, d)), np.zeros(d), 0.0
+    bias = None if grids.straight else np.zeros((T, d))
+    # a block begins where what counts does; one cut short does for a whole one
+    for edge in range(first % block - block, T, block):
+        start, stop = max(edge, 0), min(edge + block, T)
+        n, x = stop - start, states[start:stop]
+        if not n:
+            continue
+        spread = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", C, P, C), 0.0))
+        if bias is not None:  # as long as no curve bends
+            bias[start:stop] = ahead[:n] @ Z
+            x = x + bias[start:stop]
+        seen = grids.means(x[:: max(1, n // SAMPLES)], spread)
+        if start >= first:
+            noise += n * (C @ P @ C.T)
+            sigma += n * seen.variance
+            rate += n * seen.rate.sum()
+        F, into = K + (L * seen.slope) @ C, L
+        Q = (L * seen.variance) @ L.T
+        for _ in range(doublings):
+            Q, into, F = Q + F @ Q @ F.T, into + F @ into, F @ F
+        P = F @ P @ F.T + Q
+        added = into @ seen.bent
+        Z = powers[n] @ Z + added
+        if bias is not None:
+            bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
+    counted = max(1, T - first)
+    return Course(noise / counted, sigma / counted, rate / counted, bias)
+
+
+class _Grids:
+    """The tables of all dimensions on even grids, where many values are looked up."""
+
+    def __init__(self, tables: list["Table"]):
+        self.reach = np.array([t.x[-1] for t in tables])
+        even = np.linspace(-1, 1, CELLS + 1)
+        x = self.reach[:, None] * even
+        pairs = list(zip(x, tables, strict=True))
+        bent, variance, rate = (
+            np.stack([np.interp(a, t.x, t.columns[c]) for a, t in pairs])
+            for c in ("decoded", "variance", "rate")
+        )
+        bent -= x
+        self.straight = bool(np.all(np.abs(bent) <= 1e-9 * self.reach[:, None]))
+        self.known = np.stack([bent, variance, rate])
+        self.rows = np.arange(len(tables))[:, None]
+
+    def means(self, x: np.ndarray, spread: np.ndarray) -> "_Means":
+        """Over values ``x`` (P, d) and Gaussian noise of ``spread`` (d,)."""
+        at = x[:, :, None] + spread[:, None] * NODES
+        at = (at / self.reach[:, None] + 1) * (CELLS / 2)
+        cell = np.clip(at.astype(int), 0, CELLS - 1)
+        at -= cell  # beyond the grid the last line goes on
+        left = self.known[:, self.rows, cell]
+        rise = self.known[:, self.rows, cell + 1] - left
+        slope = rise[0].mean(axis=0) @ WEIGHTS * (CELLS / 2) / self.reach
+        return _Means(*((left + at * rise).mean(axis=1) @ WEIGHTS), slope)
+
+
+class _Means(NamedTuple):
+    """Of each dimension (d,): see `along`."""
+
+    bent: np.ndarray
+    variance: np.ndarray
+    rate: np.ndarray
+    slope: np.ndarray  # of what is bent
 
 
 def tabulate(population: Population, carried: np.ndarray, dt: float, first: int = 0):
@@ -81,12 +195,6 @@ class Table:
         """Mean over the signal and over Gaussian noise of ``variance``."""
         x = np.add.outer(self.typical, np.sqrt(variance) * GAUSS)
         return float(_interpolate(x, self.x, self.columns[column]).mean())
-
-    def smoothed(self, x: np.ndarray, variance: float) -> np.ndarray:
-        """Decoded value at ``x`` in the mean over Gaussian noise of ``variance``."""
-        near = np.add.outer(self.x, np.sqrt(variance) * GAUSS)
-        known = _interpolate(near, self.x, self.columns["decoded"]).mean(axis=1)
-        return np.interp(x, self.x, known)
 
 
 def _interpolate(x: np.ndarray, known: np.ndarray, y: np.ndarray) -> np.ndarray:

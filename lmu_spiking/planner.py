@@ -122,8 +122,9 @@ def plan(
         To have it fixed, seconds; by default the least noisy lowpass.
     dt : float, optional
         Step, seconds; by default 1 ms, or less for fast signals and short windows.
-    tuning : {"balanced", "optimal"}, optional
-        To have it fixed; ``optimal`` takes fewer neurons, ``balanced`` fewer spikes.
+    tuning : {"balanced", "optimal"}
+        ``balanced``, the default, serves other signals as well; ``optimal`` takes fewer
+        neurons and more spikes, and clips signals beyond the one that it is made for.
     neuron_type : {"poisson", "stochastic"}
         Those whose noise the law knows.
     noise_seed : int
@@ -156,8 +157,7 @@ def plan(
         )
     noise_seed = check_seed("plan.noise_seed", noise_seed)
     request = Request(error, theta, bandwidth, rms, dt, max_rate, tau, order)
-    kinds = REALISED if tuning is None else (tuning,)
-    drafts = [draft for kind in kinds for draft in request.drafts(kind)]
+    drafts = list(request.drafts(tuning or "balanced"))
     if not drafts:
         raise _no_order(request)
     drafts.sort(key=lambda d: d.n_neurons if minimise == "neurons" else d.spikes_per_s)

@@ -20,22 +20,25 @@ To this are added what order ``d`` cannot hold of the input's spectrum (truncati
 the static distortion of drawn curves, run through the same loop.
 """
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri
 
 from lmu_spiking.assembly import Assembly, assemble, signal_moments
-from lmu_spiking.errors import ValidationError, check_whole
+from lmu_spiking.errors import ValidationError, ValidityWarning, check_whole
 from lmu_spiking.ldn import LDN
-from lmu_spiking.noise import LEVELS, Table, distortion, fixed_point, tabulate
-from lmu_spiking.population import NOISY
+from lmu_spiking.noise import LEVELS, Table, along, fixed_point, tabulate
+from lmu_spiking.population import NOISY, Population
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import map_onto
 from lmu_spiking.tasks import Signal, white_noise
 from lmu_spiking.tuning import statistics
 
+GROWN = 1.2  # times the error on a signal that fits: what a user should know of
+RARELY, OFTEN = 1e-4, 0.02  # of the time beyond the radii; more is no accident
 LEAD = 2  # windows of signal before what counts: an onset rings for about as long
 
 
@@ -68,6 +71,14 @@ class ErrorBudget:
         Of all neurons.
     quantisation : (d, d) ndarray or None
         Second moment of the state's error from weights in whole numbers, on a chip.
+    bias : (T, d) ndarray or None
+        The mean state less the exact one, of which ``distortion`` is the second moment;
+        None where the curves are straight as far as the signal goes.
+    beyond : float
+        Share of the samples at which the dimension that leaves its radius most is
+        beyond it, or beyond the neurons' ceilings where those are lower.
+    caution : str
+        A sentence, where the signal is not what the memory was made for.
     """
 
     spec: MemorySpec
@@ -80,6 +91,9 @@ class ErrorBudget:
     initial: np.ndarray
     spikes_per_s: float
     quantisation: np.ndarray | None = None
+    bias: np.ndarray | None = None
+    beyond: float = 0.0
+    caution: str = ""
 
     @property
     def error(self) -> np.ndarray | None:
@@ -100,13 +114,14 @@ class ErrorBudget:
         return None if self.error is None else _rms(self._weights(delay), self.error)
 
     def noise_nrmse(self, delay=None) -> float | None:
-        """`readout_rmse` over the rms of the exact readout; at theta by default."""
+        """`readout_rmse` over the rms of the exact readout; at theta by default.
+
+        NaN for a silent signal, to which nothing is relative.
+        """
         if self.error is None:
             return None
         c = self._weights(delay)
-        return float(
-            np.sqrt(np.sum(_rms(c, self.error) ** 2 / len(c)) / self._power(c))
-        )
+        return _relative(np.mean(_rms(c, self.error) ** 2), self._power(c))
 
     def window_noise_nrmse(self, n_points: int = 100) -> float | None:
         """`noise_nrmse` with mean squares taken over ``n_points`` delays."""
@@ -125,13 +140,42 @@ class ErrorBudget:
         return np.sqrt(np.mean((gap - self._past(delay)) ** 2, axis=0))
 
     def nrmse(self, delay=None) -> float | None:
-        """Error against the delayed input over the input's rms; all terms together."""
+        """Error against the delayed input over the input's rms; all terms together.
+
+        NaN for a silent signal.
+        """
         if self.error is None:
             return None
         delay = self._on_grid(delay)
-        noise = _rms(self._weights(delay), self.error)
-        total = self.truncation_rmse(delay) ** 2 + noise**2
-        return float(np.sqrt(total.mean() / np.mean(self._past(delay) ** 2)))
+        c, past = self._weights(delay), self._past(delay)
+        total = _rms(c, self.error) ** 2 + self.truncation_rmse(delay) ** 2
+        if self.bias is not None:  # which may be part of the same gap, or mend it
+            window = whole_steps(self.spec)
+            gap = self.states[window:] @ c.T - past
+            total += 2 * np.mean(gap * (self.bias[window:] @ c.T), axis=0)
+        return _relative(total.mean(), np.mean(past**2))
+
+    def parts(self) -> dict[str, float | None]:
+        """Errors at delay theta by where they are from, all over the input's rms.
+
+        Returns
+        -------
+        dict of float
+            ``truncation`` (of the order), ``spikes`` and ``curves`` (their distortion
+            or clipping; whole-number weights count here).  Their squares sum to that of
+            `nrmse`, but for what the curves' error and truncation have in common.
+            ``spikes`` is None for regularly spiking neurons.  NaN for a silent signal.
+        """
+        delay = self._on_grid(None)
+        c, power = self._weights(delay), float(np.mean(self._past(delay) ** 2))
+        whole = 0.0 if self.quantisation is None else self.quantisation
+        return {
+            "truncation": _relative(self.truncation_rmse(delay)[0] ** 2, power),
+            "spikes": None
+            if self.noise is None
+            else _relative(_rms(c, self.noise)[0] ** 2, power),
+            "curves": _relative(_rms(c, self.distortion + whole)[0] ** 2, power),
+        }
 
     def _delay(self, delay) -> np.ndarray:
         whole = self.spec.dt * whole_steps(self.spec)
@@ -195,12 +239,25 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
     -------
     ErrorBudget
 
+    Warns
+    -----
+    ValidityWarning
+        If the signal leaves what the memory was tuned to, or is silent.
+
     Examples
     --------
     >>> budget = predict(MemorySpec(n_neurons=6000, order=6, theta=0.5))
     >>> 0.02 < budget.noise_nrmse(delay=0.5) < 0.04
     True
     """
+    budget = budget_of(spec, signal, duration=duration, lead=lead)
+    if budget.caution:
+        warnings.warn(budget.caution, ValidityWarning, stacklevel=2)
+    return budget
+
+
+def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
+    """`predict` without its warning, which stands in ``caution``."""
     window = whole_steps(spec)
     if signal is None:
         lead = LEAD * window
@@ -222,20 +279,71 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
         return ErrorBudget(**common, **spec.measured_errors(entire, lead + window))
     assembly = _summed(spec) if isinstance(spec, MemorySpec) else spec.assembly
     population, loop, U = assembly.population, assembly.loop, assembly.U
-    carried = states @ assembly.T.T
+    carried = entire @ assembly.T.T
     tables = tabulate(population, carried, spec.dt)
-    noise, sigma = fixed_point(loop, tables)
-    rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
-    distorted = np.zeros_like(noise)
-    if population.tuning.kind == "drawn":
-        distorted = distortion(loop, tables, carried, np.diag(noise))
+    ranges = _ranges(population, tables)
+    course = along(loop, tables, carried, window, lead + window)
+    bias = None if course.bias is None else course.bias[lead:] @ U.T
+    distorted = np.zeros_like(course.noise)
+    if bias is not None:
+        distorted = bias[window:].T @ bias[window:] / len(settled)
     kind = statistics(population.neurons)
-    return ErrorBudget(
+    budget = ErrorBudget(
         **common,
-        sigma=sigma,
-        noise=None if kind == "regular" else U @ noise @ U.T,
-        distortion=U @ distorted @ U.T,
-        spikes_per_s=0.0 if kind == "rate" else float(rates),
+        sigma=course.sigma,
+        noise=None if kind == "regular" else U @ course.noise @ U.T,
+        distortion=distorted,
+        spikes_per_s=0.0 if kind == "rate" else float(course.rate),
+        bias=bias,
+        beyond=float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max()),
+    )
+    return replace(budget, caution=_caution(assembly, budget))
+
+
+def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
+    """Largest values (d,) that the neurons are made for: radii, or a lower ceiling."""
+    if population.tuning.kind == "drawn":
+        return population.radii
+    first = [
+        np.abs(t.x[np.abs(t.columns["decoded"] - t.x) > 1e-3 * r]).min(initial=r)
+        for t, r in zip(tables, population.radii, strict=True)
+    ]
+    return np.array(first)
+
+
+def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
+    """A sentence on a signal that the memory is not made for, or nothing."""
+    if not budget.moments.any():
+        return "the signal is silent: errors relative to it (NRMSE) are undefined"
+    c, own = budget._weights(None), assembly.own_nrmse
+    power = np.sqrt(budget._power(c))
+    bent = budget.bias is not None
+    where = f"{100 * budget.beyond:.2g} % of the samples are beyond the radii"
+    if own and budget.error is not None:
+        grown = float(_rms(c, budget.error)[0] / power / own)
+        if grown < GROWN or budget.beyond < (RARELY if bent else OFTEN):
+            return ""
+        what, remedy = "neurons fire above max_rate", "give the memory that signal"
+        if bent:
+            what, remedy = "neurons clip", f"{remedy}, or use tuning='balanced'"
+        return (
+            f"the signal leaves what tuning='{assembly.tuning}' was made for: {where}, "
+            f"where {what}, and the predicted error is {grown:.3g} times that on its "
+            f"own signal; {remedy}"
+        )
+    noise, added = (
+        0.0 if part is None else float(_rms(c, part)[0] / power)
+        for part in (budget.noise, budget.distortion)
+    )
+    grown = np.hypot(noise, added) / noise if noise else np.inf
+    if not added or grown < GROWN or budget.beyond < (RARELY if noise else OFTEN):
+        return ""
+    effect = f"the curves alone make an error of {added:.2g} NRMSE"
+    if noise:
+        effect = f"the predicted error is {grown:.3g} times that of the spikes alone"
+    return (
+        f"the signal leaves the radii: {where}, where the curves bend, and {effect}; "
+        "give larger radii (radii_from)"
     )
 
 
@@ -357,6 +465,11 @@ def truncation(ldn: LDN, frequency, power, delay, dt: float) -> np.ndarray:
     shifted = np.exp(-2j * np.pi * np.outer(frequency, lag))
     response = ldn.frequency_response(frequency, dt) @ ldn.readout(lag, dt).T
     return np.sqrt(np.asarray(power) @ np.abs(response - shifted) ** 2)
+
+
+def _relative(square: float, power: float) -> float:
+    """Root of the ratio of mean squares; NaN without power."""
+    return float(np.sqrt(square / power)) if power else float("nan")
 
 
 def _rms(c: np.ndarray, moment: np.ndarray) -> np.ndarray:

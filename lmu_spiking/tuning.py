@@ -13,7 +13,7 @@ from nengo.neurons import NeuronType
 
 from lmu_spiking.adaptation import AdaptiveLIF, AdaptiveLIFRate, settled
 from lmu_spiking.errors import ValidationError, check_positive
-from lmu_spiking.neurons import Unmerged
+from lmu_spiking.neurons import POPULATIONS, RampLinear, Unmerged
 
 _SPIKES = {
     "poisson": nengo.PoissonSpiking,
@@ -45,6 +45,13 @@ def neuron_type(name) -> NeuronType:
     ``rate-lif`` do not spike.  ``adaptive`` (LIF) and ``rate-adaptive`` have the curves
     that adaptation settles to, as has any `nengo.AdaptiveLIF` that is given.
     """
+    if isinstance(name, tuple(POPULATIONS.values())):
+        raise ValidationError(
+            "neuron_type",
+            name,
+            "stands for many neurons, which a memory counts itself",
+            "use aggregated=True and all n_neurons",
+        )
     if isinstance(name, NeuronType):
         return settled(_checked_amplitude(name))
     if name in _NEURONS:
@@ -96,6 +103,38 @@ def statistics(neurons: NeuronType) -> str:
         if isinstance(neurons, kind):
             return name
     return "regular" if neurons.spiking else "rate"
+
+
+# whose rates follow the drive at once, but for a spike or a membrane's time constant
+_FOLLOWS = (
+    *(nengo.RectifiedLinear, nengo.SpikingRectifiedLinear, nengo.LIFRate, nengo.LIF),
+    *(nengo.Sigmoid, nengo.Tanh, RampLinear),
+)
+
+
+def unheld(neurons: NeuronType) -> str:
+    """A sentence on neurons whose steady rates are not what they fire at in a loop.
+
+    Empty where they are.  What is not known to follow its drive at once is named.
+    """
+    base = getattr(neurons, "base_type", neurons)
+    if type(base) in _FOLLOWS:
+        return ""
+    fault = "its curve is not known to hold in a loop"
+    if isinstance(base, (nengo.AdaptiveLIF, nengo.AdaptiveLIFRate)):
+        if base.inc_n == 0:
+            return ""
+        fault = (
+            f"it adapts within {base.tau_n:g} s, so its curve holds for slower "
+            "signals alone"
+        )
+    elif isinstance(base, nengo.Izhikevich):
+        fault = "it adapts and bursts, so no curve holds"
+    return (
+        f"{type(base).__name__} in a memory: {fault}, and the state may be wrong by "
+        "half its size or more, at any number of neurons; measure it, or use "
+        "'poisson', 'regular', 'if' or 'lif'"
+    )
 
 
 def is_rectified_linear(neurons: NeuronType) -> bool:

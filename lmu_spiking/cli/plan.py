@@ -25,7 +25,7 @@ def plan(
     order: o.order(unset="the best") = None,
     tau: o.tau(unset="the best") = None,
     dt: o.step(unset="0.001, or less for what is fast") = None,
-    tuning: o.one_of("", REALISED, unset="the better") = None,
+    tuning: o.one_of("", REALISED, unset="balanced") = None,
     neuron_type: o.one_of("", PLANNED) = "poisson",
     seed: o.seed("Draws the spikes, when it is run") = 0,
     out: o.out("For spec.toml") = Path("out/plan"),

@@ -1,12 +1,17 @@
 """``lmu-spiking run``: one memory, one signal, measured beside predicted."""
 
-from math import isnan
+from math import isnan, sqrt
 from pathlib import Path
 
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.console import Bar, prepare, print_json, print_table, tell
-from lmu_spiking.cli.known import NEURON_TYPES, TUNINGS
+from lmu_spiking.cli.known import NEURON_TYPES, PLANNED, TUNINGS
 
+SOURCES = {
+    "truncation": "the order's (truncation)",
+    "spikes": "the spikes'",
+    "curves": "the curves', which do not hold for all of the signal",
+}
 ROWS = {
     "nrmse": "NRMSE at theta, against the input",
     "noise_nrmse": "NRMSE at theta, against the exact LDN",
@@ -110,8 +115,10 @@ def _report(row: dict, out: Path) -> None:
     from lmu_spiking.tasks.signal import LOST
 
     def text(key: str) -> str:
-        if row[key] is None or isnan(row[key]):
+        if row[key] is None:
             return "no law"
+        if isnan(row[key]):
+            return "undefined"
         return f"{row[key]:,.0f}" if key.endswith("spikes_per_s") else f"{row[key]:.4f}"
 
     rows = [[name, text(key), text(f"predicted_{key}")] for key, name in ROWS.items()]
@@ -139,12 +146,31 @@ def _report(row: dict, out: Path) -> None:
 
 
 def _advice(row: dict) -> str:
-    """Where most of the error is from, and what lowers it."""
-    if row["predicted_noise_nrmse"] is None:
-        return "For these neurons there is no law; poisson and stochastic have one."
-    if row["noise_nrmse"] < row["nrmse"] / 2:
-        return (
-            "Most of the error is the order's: a higher --order, or a shorter --theta."
-        )
-    remedy = "" if row["tuning"] == "optimal" else "--tuning optimal or "
-    return f"Most of the error is the spikes': {remedy}more --neurons lower it."
+    """Where the error's variance is from, and what lowers it how far."""
+    parts = {name: row[f"predicted_{name}_nrmse"] or 0.0 for name in SOURCES}
+    if row["predicted_spikes_nrmse"] is None:  # then what was measured tells
+        own = sqrt(max(row["nrmse"] ** 2 - parts["truncation"] ** 2, 0.0))
+        parts["spikes"] = sqrt(max(own**2 - parts["curves"] ** 2, 0.0))
+    total = sum(part**2 for part in parts.values())
+    if not total > 0:  # or NaN: the signal is silent
+        return "There is no error to lower."
+    shares = {name: part**2 / total for name, part in parts.items()}
+    first, second, _ = sorted(shares, key=lambda name: -shares[name])
+    pairs = row["tuning"] == "pairs" and row["neuron_type"] in PLANNED
+    clips = row["tuning"] == "optimal"
+    remedies = {
+        "truncation": "a higher --order or a shorter --theta",
+        "spikes": "--tuning balanced or more --neurons" if pairs else "more --neurons",
+        "curves": "--tuning balanced" if clips else "larger radii in a --spec",
+    }
+    of = f"{shares[first]:.0%} is {SOURCES[first]}"
+    lower = remedies[first]
+    if shares[second] >= 0.005:
+        of += f", {shares[second]:.0%} {SOURCES[second]}"
+    if shares[second] > shares[first] / 2:
+        lower += f", and {remedies[second]},"
+    left = sqrt(total - parts["spikes"] ** 2)
+    return (
+        f"Of the error's variance {of}: {lower} would lower it.\n"
+        f"No number of neurons alone brings NRMSE at theta below {left:.2g}."
+    )

@@ -10,7 +10,7 @@ from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.networks.held import hold
 from lmu_spiking.networks.hidden import Hidden, add_units
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.networks.shared import place, shared
+from lmu_spiking.networks.shared import place, shared, unused_seed
 from lmu_spiking.rates.params import CellParams
 
 RATE_SYNAPSE = 0.1  # of a step; with rates any synapse gives the same states
@@ -58,6 +58,8 @@ class LMUCell(nengo.Network):
         How units become neurons.
     memory : dict, optional
         More for `LegendreMemory`: ``synapse``, ``tuning``, ``max_rate``, ``signal``...
+        A ``noise_seed`` that neurons of the model have already is replaced by another
+        that is drawn from it, as is that of ``hidden``.
     copies : int
         Independent cells side by side, one for each of as many input sequences.
     averaging : float, optional
@@ -124,6 +126,7 @@ class LMUCell(nengo.Network):
                 n_neurons = 2 * params.memory_d * params.order
             options["synapse"] = RATE_SYNAPSE * dt
         options |= memory or {}
+        options["noise_seed"] = unused_seed(options.get("noise_seed"))
         if np.ndim(options.get("radii", 0)):
             options["radii"] = np.tile(options["radii"], copies)
         if n_neurons is None:
@@ -156,6 +159,7 @@ class LMUCell(nengo.Network):
                 **options,
             )
             nengo.Connection(self.encoded, self.memory.input, synapse=None)
+            hidden = replace(hidden, noise_seed=unused_seed(hidden.noise_seed))
             self.drive, self.hidden, self.units = add_units(
                 hidden, params.activation, params.units, copies, params.chip
             )

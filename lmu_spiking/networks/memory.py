@@ -17,7 +17,7 @@ from lmu_spiking.networks import readout
 from lmu_spiking.networks.clock import keeps_time
 from lmu_spiking.networks.driven import driven
 from lmu_spiking.networks.function import FunctionReadout, predict_function
-from lmu_spiking.networks.shared import shared
+from lmu_spiking.networks.shared import shared, unused_seed
 from lmu_spiking.population import Population
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import as_synapse, map_onto
@@ -238,10 +238,11 @@ class LegendreMemory(nengo.Network):
     def from_spec(cls, spec: MemorySpec, **kwargs) -> "LegendreMemory":
         """The memory that ``spec`` describes; ``kwargs`` go to the constructor.
 
-        Equal specs give equal spikes: two memories of one model want a ``noise_seed``
-        each.
+        Equal specs give equal spikes.  Memories of one model have spikes of their own:
+        where the model has the spec's ``noise_seed`` already, another is drawn from it.
         """
-        return cls(**(spec.arguments() | kwargs))
+        own = {"noise_seed": unused_seed(spec.noise_seed)}
+        return cls(**(spec.arguments() | own | kwargs))
 
     def add_output(
         self,

@@ -14,6 +14,20 @@ def place(network: nengo.Network, add_to_container: bool | None) -> None:
         nengo.Network.add(network)
 
 
+def unused_seed(seed: int | None) -> int | None:
+    """A seed of spikes, or one drawn from it where the model that is built has it.
+
+    Nengo draws equal spikes from equal seeds, and noise that two memories share does
+    not average out.
+    """
+    networks = nengo.Network.context
+    used = {e.seed for network in networks for e in network.all_ensembles} - {None}
+    draws = np.random.RandomState(seed)
+    while seed in used:
+        seed = int(draws.randint(2**31))
+    return seed
+
+
 def shared(weights, n: int):
     """A transform that applies ``weights`` to each of ``n`` parts alike.
 

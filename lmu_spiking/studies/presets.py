@@ -6,7 +6,7 @@ from lmu_spiking.population import radii_from
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.tasks import Signal, ecg
 from lmu_spiking.tasks.ecg import PERIOD
-from lmu_spiking.theory import predict, spectrum
+from lmu_spiking.theory import budget_of, spectrum
 
 ORDERS = range(6, 25, 2)
 
@@ -35,7 +35,7 @@ def spec_for(recorded: Signal, theta: float, n_neurons: int, **fields) -> Memory
         return spec.replace(radii=tuple(radii_from(states, 0.99).tolist()))
 
     specs = [candidate(order) for order in ORDERS if 2 * order <= n_neurons]
-    return min(specs, key=lambda spec: predict(spec, recorded.samples).nrmse())
+    return min(specs, key=lambda spec: budget_of(spec, recorded.samples).nrmse())
 
 
 def ecg_spec(dt: float = 0.001, n_neurons: int = 40_000) -> MemorySpec:

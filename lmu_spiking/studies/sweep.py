@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from nengo.exceptions import NengoException
 
-from lmu_spiking.errors import LMUSpikingError, StudyWarning
+from lmu_spiking.errors import LMUSpikingError, StudyWarning, ValidityWarning
 from lmu_spiking.files import NOT_OURS, read_json, reason
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.simulator.targets import check_target
@@ -230,6 +230,11 @@ def sweep(
     if len(frame):
         with Folder(out, "study") as kept:
             write_parquet(kept.claim("trials.parquet"), frame)
+    cautions = [row["caution"] for row in rows.values() if row.get("caution")]
+    if cautions:
+        commonest = max(cautions, key=cautions.count)
+        told = f"{len(cautions)} of {len(rows)} trials: {commonest}"
+        warnings.warn(told, ValidityWarning, stacklevel=2)
     if failures:
         raise FailedTrials(failures, frame)
     return frame
@@ -275,7 +280,9 @@ def _run_together(trials: list[Trial]) -> list[Outcome]:
     specs, signals = [t.spec for t in trials], [t.signal for t in trials]
     failure = ""
     try:
-        results = run_trials(specs, signals, target=trials[0].target)
+        with warnings.catch_warnings():  # which `sweep` tells, once for all
+            warnings.simplefilter("ignore", ValidityWarning)
+            results = run_trials(specs, signals, target=trials[0].target)
         return [
             Outcome(t.digest, _line(t, result.row), version=ours)
             for t, result in zip(trials, results, strict=True)

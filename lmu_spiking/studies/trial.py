@@ -3,6 +3,7 @@
 import platform
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -10,14 +11,15 @@ import nengo
 import numpy as np
 
 from lmu_spiking.cost import synaptic_operations
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.simulator.targets import check_target, simulator
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.metrics import nrmse, rms
 from lmu_spiking.tasks import Signal
-from lmu_spiking.theory import LEAD, ErrorBudget, predict, window_delays
+from lmu_spiking.theory import LEAD, ErrorBudget, budget_of, window_delays
+from lmu_spiking.tuning import unheld
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +70,16 @@ def run_trial(
     Returns
     -------
     TrialResult
+
+    Warns
+    -----
+    ValidityWarning
+        As `predict`; `run_trials` keeps it to ``row["caution"]``.
     """
-    return run_trials([spec], [signal], progress=progress, target=target)[0]
+    done = run_trials([spec], [signal], progress=progress, target=target)[0]
+    if caution := done.predicted.caution:
+        warnings.warn(caution, ValidityWarning, stacklevel=2)
+    return done
 
 
 def run_trials(
@@ -107,7 +117,7 @@ def run_trials(
         nengo.Connection(stimulus, memory.input, synapse=None)
         probe = nengo.Probe(memory.state, synapse=None)
         counted = spikes_of(memory)
-    predicted = [predict(memory, x, lead=lead) for x in heard]
+    predicted = [budget_of(memory, x, lead=lead) for x in heard]
     many = {}
     if target == "compiled":
         seeds = [s.noise_seed for s in specs]
@@ -135,6 +145,8 @@ def _result(target, memory, window, seconds, spec, signal, predicted, state, spi
     u, dt = np.asarray(signal.samples, dtype=float), spec.dt
     exact = np.vstack([predicted.initial, predicted.states[:-1]])
     row = measure(spec, u, state, exact, window) | predicted_row(predicted)
+    row["caution"] = unheld(memory.population.neurons) or predicted.caution
+    row["beyond_radii"] = predicted.beyond
     cost = synaptic_operations(spec, spikes / signal.duration)
     row |= {
         "spikes": spikes,
@@ -206,7 +218,9 @@ def measure(spec: MemorySpec, u, state, exact, window: int) -> dict:
 
 def predicted_row(predicted) -> dict:
     """The same from the law, before the run; None where there is no law."""
+    parts = predicted.parts()
     return {
+        **{f"predicted_{part}_nrmse": value for part, value in parts.items()},
         "predicted_nrmse": predicted.nrmse(),
         "predicted_noise_nrmse": predicted.noise_nrmse(),
         "predicted_window_noise_nrmse": predicted.window_noise_nrmse(),
