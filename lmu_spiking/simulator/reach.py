@@ -253,8 +253,10 @@ def check_names(names: list[Name], arenas) -> list[Name]:
         if now is not read.value:
             array = _is_array(now)
             shared = array and any(np.may_share_memory(now, a) for a in arenas)
-            if shared or not (array == _is_array(read.value)) or (
-                not array and not _is_plain(now)
+            if (
+                shared
+                or not (array == _is_array(read.value))
+                or (not array and not _is_plain(now))
             ):
                 raise ValidationError(
                     f"{read.function.__qualname__}: {read.name}",
