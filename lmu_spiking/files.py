@@ -225,7 +225,7 @@ class Arrays(Archive):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of headers by Python 2
                     shape, by_columns, dtype = HEADERS[version](member)
-            except (ValueError, SyntaxError, TypeError):
+            except (ValueError, SyntaxError, TypeError, tokenize.TokenError):
                 raise ValueError(f"the header of {name} is damaged") from None
             if dtype.hasobject:
                 raise ValueError(f"{NO_PICKLES}: {name}")

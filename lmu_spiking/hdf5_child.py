@@ -15,7 +15,7 @@ import zipfile
 import h5py
 import numpy as np
 
-OBJECTS = 10_000  # groups, arrays and links
+OBJECTS = 2000  # groups, arrays and links
 DEEP = 40  # groups in groups
 TEXTS = 20_000  # in one array of texts
 

@@ -20,15 +20,16 @@ from lmu_spiking.errors import (
     check_seed,
     check_whole,
 )
-from lmu_spiking.files import read_toml, reason, write_atomically
+from lmu_spiking.files import one_line, read_toml, reason, write_atomically
 from lmu_spiking.ldn import LDN
 from lmu_spiking.population import shares
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.tuning import NEURON_TYPES
 
 MOST_ORDER = 10_000
-MOST_SEARCHED = 64  # order, up to which the best synapse is found in about a second
-MOST_WAVES = 1000  # periods of the signal's band in a window, likewise
+MOST_READ = 32  # order, up to which the best synapse is found in about a second,
+MOST_SEARCHED = 200  # and in about ten
+MOST_WAVES = 100  # periods of the signal's band in a window, likewise
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,15 @@ class MemorySpec:
         _known(items, cls, source)
         _known(signal, SignalSpec, f"{source}.signal")
         try:
+            searched = items.get("tuning") in REALISED and "tau" not in items
+            if searched and items.get("order", 0) > MOST_READ:
+                raise ValidationError(
+                    f"{source}.order",
+                    items["order"],
+                    f"is above {MOST_READ}, where tuning='{items['tuning']}' is slow "
+                    "to find tau",
+                    "give tau as well, seconds",
+                )
             return cls(**items, signal=SignalSpec(**signal))
         except TypeError as error:
             raise ValidationError(
@@ -256,7 +266,10 @@ def _known(items: dict, kind: type, source: str) -> None:
     for key in items:
         if key not in known:
             raise ValidationError(
-                f"{source}.{key}", items[key], "is not known", f"use {', '.join(known)}"
+                f"{source}.{one_line(key, 60)}",
+                items[key],
+                "is not known",
+                f"use {', '.join(known)}",
             )
 
 

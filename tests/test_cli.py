@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 import lmu_spiking
 from lmu_spiking.spec import MemorySpec, SignalSpec
@@ -471,6 +472,27 @@ def test_unwritable_folder_is_refused_before_the_run(shell, monkeypatch):
     assert shell("run", *TINY, "--out=file")[0] == 2
 
 
+def test_run_says_what_is_no_longer_in_a_recording(shell, record):
+    """8 kHz noise at steps of 1 ms: low-passed, cut and repeated, a line each."""
+    noise = np.random.default_rng(0).integers(-9000, 9000, 24_000).astype(np.int16)
+    wavfile.write("noise.wav", 8000, noise)
+    line = ["run", "--input=noise.wav", "--order=2", "--neurons=40"]
+    code, out, error = shell(*line, "--duration=2")
+    low_passed, cut = error.splitlines()
+    assert code == 0
+    assert "88 % of its power is above 500 Hz" in low_passed
+    assert "--dt 0.000125) keeps all of it" in low_passed
+    assert cut == "lmu-spiking: the first 2 s of noise are taken, of 3 s"
+    assert "NRMSE at theta, against the input, low-passed" in out
+    assert "The input is noise low-passed at 500 Hz: 88 % of its power is not" in out
+    kept = json.loads(Path("out/result.json").read_text())
+    assert kept["input_power_lost"] == pytest.approx(0.885, abs=0.01)
+    code, out, error = shell(*line, "--duration=4", "--dt=0.000125")
+    assert error.startswith("lmu-spiking: noise lasts 3 s: it is repeated to 4 s, with")
+    assert "low-passed" not in out and error.count("\n") == 1
+    assert record("run", *TINY)["input_power_lost"] == 0.0
+
+
 # -- study -------------------------------------------------------------------------
 
 
@@ -574,7 +596,7 @@ def test_collect_gathers_what_is_finished(shell, record, monkeypatch):
     assert "3 more trials are not finished" in text
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"command": 1, "trials": 2}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"trials": 2}', "[" * 100_000])
 def test_collect_does_without_the_plan(record, text):
     record(*STUDY)
     Path("out/study/study.json").write_text(text)
@@ -582,7 +604,10 @@ def test_collect_does_without_the_plan(record, text):
     assert "lmu-spiking collect out/study" in Path("out/study/report.html").read_text()
 
 
-@pytest.mark.parametrize("address", ["nowhere", "http://host:1"])
+ADDRESSES = ("nowhere", "http://host:1", "tls://host:1", "tls://", "ucx://host:1")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_what_is_no_scheduler_is_told_in_one_line(shell, address):
     pytest.importorskip("distributed")
     code, out, error = shell(*STUDY[:-1], f"--scheduler={address}")

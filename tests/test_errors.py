@@ -101,3 +101,17 @@ def test_whole_numbers_become_ints(value):
 def test_what_is_no_whole_number(value):
     with pytest.raises(errors.ValidationError, match="whole number of at least 2"):
         errors.check_whole("a.b", value, 2)
+
+
+def test_numbers_of_hundreds_of_digits():
+    for value in (10**400, -(10**400)):
+        with pytest.raises(
+            errors.ValidationError, match=r"^x: -?1000.*positive number"
+        ):
+            errors.check_positive("x", value)
+    with pytest.raises(errors.ValidationError, match=r"must be at most 9223372036854"):
+        errors.check_whole("x", 10**400)
+    with pytest.raises(errors.ValidationError, match=r"must be at most 5$"):
+        errors.check_whole("x", 6, 1, 5)
+    told = str(errors.ValidationError("x", 10**5000, "is too large"))
+    assert told == "x: this int is too large"

@@ -402,3 +402,40 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path):
 def test_a_long_name_is_written(tmp_path):
     write_atomically(tmp_path / ("a" * 250), b"1")
     assert (tmp_path / ("a" * 250)).read_bytes() == b"1"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("theta = 1" + "0" * 400, "theta: 1000.* must be a positive number"),
+        ("n_neurons = 1" + "0" * 400, "n_neurons: 1000.* must be at most"),
+        ("tuning_seed = 1" + "0" * 400, "tuning_seed: 1000"),
+        ("order = 1" + "0" * 5000, "cannot be read: "),
+        ("radii = " + "[" * 9000 + "]" * 9000, "nested too deeply"),
+        ("x = " + "{a = " * 3000, "nested too deeply"),
+        (".".join("a" * 3000) + " = 1", "more than 20 parts"),
+        ("order = 500000000000000\nn_neurons = 1000000000000000", "at most 10000"),
+        ('order = 2000\nn_neurons = 90000\ntuning = "optimal"', "give tau as well"),
+        ('order = 40\nn_neurons = 800\ntuning = "balanced"', "above 32.*give tau"),
+        (
+            'tuning = "optimal"\n[signal]\nbandwidth = 1e9',
+            "bandwidth: 10000.* above 200",
+        ),
+        ("radii = [" + "1.0, " * 60_000 + "]", "larger than 256 KiB"),
+        ('"' + "k" * 3000 + '" = 1', "is not known"),
+    ],
+)
+def test_hostile_specs_end_in_one_line(tmp_path, text, said):
+    path = tmp_path / "spec.toml"
+    path.write_text(text)
+    with pytest.raises(LMUSpikingError, match=said) as caught:
+        MemorySpec.from_toml(path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+def test_a_large_order_of_the_least_noise_takes_its_tau(tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text('order = 40\nn_neurons = 4000\ntuning = "optimal"\ntau = 0.1')
+    assert MemorySpec.from_toml(path).order == 40
+    with pytest.raises(ValidationError, match=r"order: 300 is above 200.*give tau"):
+        MemorySpec(order=300, n_neurons=60_000, tuning="optimal")

@@ -12,6 +12,10 @@ from lmu_spiking.files import one_line, write_atomically
 
 GROUPED = ("neurons", "order", "tau", "max_rate")
 MEASURED = ("state_rmse", "noise_nrmse", "spikes_per_s")
+NUMBERS = ("nrmse", "window_noise_nrmse", "spikes", "mean_rate", "theta", "dt")
+NUMBERS += ("synops_per_s", "synops_per_s_full", "duration", "seed", "signal_seed")
+NUMBERS += ("seconds_build", "seconds_run", "bandwidth", "rms", "input_power_lost")
+TEXTS = ("digest", "neuron_type", "tuning", "target", "input", "spec", "verdict")
 
 
 def to_json(record) -> str:
@@ -69,11 +73,13 @@ def check_row(row: dict, grouped=GROUPED, measured=MEASURED) -> None:
         number = number and abs(value) < 2**63
         if name in grouped:
             fine = number and value > 0
-        elif name in measured or name.startswith("predicted_"):
+        elif name in NUMBERS or name in measured or name.startswith("predicted_"):
             fine = number or value is None
+        elif name in TEXTS:
+            fine = isinstance(value, str)
         else:
-            fine = value is None or isinstance(value, (str, bool, float)) or number
-        if not fine and name != "versions":
+            fine = name != "aggregated" or isinstance(value, bool)
+        if not fine:
             raise ValueError(f"its {name} is {one_line(value, 40)}")
 
 

@@ -28,7 +28,7 @@ def damaged(data: bytes, others: list[bytes], rng) -> bytes:
     return bytes(whole)
 
 
-def _once(data: bytearray, others: list[bytes], rng) -> bytearray:
+def _once(data: bytearray, others: list[bytes], rng) -> bytearray:  # noqa: C901
     n = len(data)
     if n == 0:
         return bytearray(rng.bytes(20))

@@ -28,6 +28,7 @@ from lmu_spiking.training.importers import import_params, load_paper_lmu
 from lmu_spiking.training.settings import TrainSettings
 
 SECONDS, BYTES = 2.0, 2**30  # that a file may take
+SMALL = 12_000  # bytes; larger ones are damaged more seldom
 HDF5 = ("keras", "h5", "nir")
 NAMES = {"params": "npz", "checkpoint": "npz", "mnist": "npz", "idx": "gz"}
 
@@ -59,11 +60,11 @@ def _records(path, rng) -> None:
     os.replace(path, trial)
     sweep.collect(folder)
     sources._kept(trial, "0.3.0")
-    for place in (folder / study.PLAN, folder / "parts" / "file.json"):
-        os.replace(trial, place)
-        trial = place
+    os.replace(trial, folder / study.PLAN)
     study._plan(folder)
-    parts.kept(folder, "file", {}, dict)
+    if rng.random() < 0.1:
+        os.replace(folder / study.PLAN, folder / "parts" / "file.json")
+        parts.kept(folder, "file", {}, dict)
 
 
 LOADERS = {
@@ -116,7 +117,10 @@ class Fuzz:
             return *plain[number], rng
         kinds = HDF5 if rng.random() < self._share else self._kinds
         kind = kinds[int(rng.integers(len(kinds)))]
-        others = self._corpus[kind]
+        every = self._corpus[kind]
+        most = 4 * SMALL if kind in HDF5 else SMALL
+        others = [each for each in every if len(each) < most]
+        others = others if rng.random() < 0.97 else every
         data = others[int(rng.integers(len(others)))]
         special = DAMAGE.get(kind, mutate.damaged)
         damage = special if rng.random() < 0.6 else mutate.damaged

@@ -35,3 +35,22 @@ def test_a_damaged_part_is_done_again(counted, tmp_path, text):
 
 def test_without_a_folder_nothing_is_kept(counted):
     assert [kept(None, "part", {}, counted)["calls"] for _ in range(2)] == [1, 2]
+
+
+@pytest.mark.parametrize("value", [3, [], "text", None])
+def test_a_part_of_another_kind_is_done_again(counted, tmp_path, value):
+    kept(tmp_path, "part", {}, counted)
+    path = tmp_path / "parts" / "part.json"
+    path.write_text(json.dumps({"about": {}, "value": value}))
+    assert kept(tmp_path, "part", {}, counted)["calls"] == 2
+    path.write_text("[" * 100_000)
+    assert kept(tmp_path, "part", {}, counted)["calls"] == 3
+
+
+def test_a_part_that_was_changed_is_done_again(counted, tmp_path):
+    kept(tmp_path, "part", {}, counted)
+    path = tmp_path / "parts" / "part.json"
+    path.write_text(path.read_text().replace('"calls": 1', '"calls": 7'))
+    assert kept(tmp_path, "part", {}, counted)["calls"] == 2
+    path.write_text('{"about": {}, "value": {"calls": 7}}')  # of an earlier version
+    assert kept(tmp_path, "part", {}, counted)["calls"] == 7

@@ -1,3 +1,5 @@
+import json
+
 import nengo
 import numpy as np
 import pandas as pd
@@ -74,3 +76,27 @@ def test_trials_are_summarised(tmp_path, monkeypatch):
         row = summary.iloc[0]
         assert row[name] == pytest.approx(np.sqrt(np.mean(cell**2)))
     assert summarise_sources(pd.DataFrame()).empty
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", "[" * 100_000, '{"version": "x"}']
+)
+def test_a_damaged_file_is_run_again(tmp_path, text):
+    (trial,) = neuron_trials([1], [20], ["if"], 1, BASE, 1.0)
+    frame = source_trials([trial], tmp_path)
+    path = tmp_path / "sources" / f"{trial.digest}.json"
+    path.write_text(text)
+    pd.testing.assert_frame_equal(source_trials([trial], tmp_path), frame)
+
+
+@pytest.mark.parametrize(
+    "change", [{"order": "one"}, {"state_rmse": []}, {"lead": "x"}, {"verdict": 3}]
+)
+def test_a_row_of_a_wrong_type_is_run_again(tmp_path, change):
+    (trial,) = neuron_trials([1], [20], ["if"], 1, BASE, 1.0)
+    frame = source_trials([trial], tmp_path)
+    path = tmp_path / "sources" / f"{trial.digest}.json"
+    record = json.loads(path.read_text())
+    record["row"] |= change
+    path.write_text(json.dumps(record))
+    pd.testing.assert_frame_equal(source_trials([trial], tmp_path), frame)

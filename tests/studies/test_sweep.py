@@ -209,3 +209,49 @@ def test_missing_predictions_are_numbers(tmp_path):
     frame = sweep(grid([1], [20], ["lif"], 1, BASE, 1.0), tmp_path)
     assert frame.predicted_state_rmse.dtype == float
     assert frame.predicted_state_rmse.isna().all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"row": 3},
+        {"row": {}},
+        {"trial": []},
+        {"row.state_rmse": "large"},
+        {"row.order": [1]},
+        {"row.order": 10**400},
+        {"row.tau": -1.0},
+        {"row.neurons": True},
+        {"row.spikes_per_s": {"a": 1}},
+        {"row.neuron_type": 3},
+        {"row.predicted_state_rmse": "none"},
+        {"row.versions": 3},
+        {"row.seed": "one"},
+        {"row.aggregated": "no"},
+    ],
+)
+def test_a_trial_of_a_wrong_type_is_left_out(tmp_path, change):
+    """One file fails nothing: it is told, the others are collected, it is run again."""
+    frame = sweep(small(2, orders=(1,)), tmp_path)
+    path = tmp_path / "trials" / f"{frame.digest[0]}.json"
+    record = json.loads(path.read_text())
+    ((key, value),) = change.items()
+    *outer, last = key.split(".")
+    (record[outer[0]] if outer else record)[last] = value
+    path.write_text(json.dumps(record))
+    with pytest.warns(StudyWarning, match=f"{frame.digest[0]}.json is corrupt"):
+        found = collect(tmp_path)
+    assert list(found.digest) == [frame.digest[1]]
+    with pytest.warns(StudyWarning, match="corrupt"):
+        again = sweep(small(2, orders=(1,)), tmp_path)
+    assert list(again.state_rmse) == list(frame.state_rmse)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "1" * 5000, "\xff", '{"trial": 1e400}']
+)
+def test_a_trial_that_no_parser_takes_is_left_out(tmp_path, text):
+    frame = sweep(small(2, orders=(1,)), tmp_path)
+    (tmp_path / "trials" / "zzz.json").write_bytes(text.encode("latin-1"))
+    with pytest.warns(StudyWarning, match="zzz.json is corrupt and left out"):
+        assert list(collect(tmp_path).digest) == sorted(frame.digest)

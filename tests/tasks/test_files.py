@@ -6,7 +6,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
-from lmu_spiking.errors import LMUSpikingError, SignalFileError, ValidationError
+from lmu_spiking.errors import (
+    LMUSpikingError,
+    SignalFileError,
+    ValidationError,
+    ValidityWarning,
+)
 from lmu_spiking.tasks import load_signal
 
 RATE = 250.0
@@ -203,3 +208,66 @@ def test_a_damaged_file_is_a_signal_or_one_line(tmp_path, suffix, place, junk, c
         assert np.isfinite(load_signal(path, 1 / RATE).samples).all()
     except LMUSpikingError as error:
         assert "\n" not in str(error)
+
+
+def bomb(path, **arrays):
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+def test_small_files_of_endless_signals(tmp_path):
+    wavfile.write(tmp_path / "slow.wav", 1, np.zeros(100_000, np.int16))
+    with pytest.raises(
+        ValidationError, match="more than 16,777,216.*is its rate right"
+    ):
+        load_signal(tmp_path / "slow.wav", 0.001)
+    path = bomb(tmp_path / "slow.npz", u=np.ones(400), dt=1000.0)
+    with pytest.raises(ValidationError, match="more than 16,777,216"):
+        load_signal(path, 0.001)
+    path = bomb(tmp_path / "bomb.npz", u=np.zeros(5_000_000))
+    with pytest.raises(SignalFileError, match="save it uncompressed") as caught:
+        load_signal(path, 0.001)
+    assert str(caught.value).startswith(f"{path}: ")
+    (tmp_path / "wide.csv").write_text(2 * (",".join(["1"] * 100_000) + "\n"))
+    with pytest.raises(SignalFileError, match="has 100000 columns, more than 1000"):
+        load_signal(tmp_path / "wide.csv", 0.001)
+
+
+def test_a_long_table_is_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("lmu_spiking.tasks.readers.CELLS", 64)
+    signal = load_signal(write(tmp_path / "sine.csv"), 1 / RATE)
+    np.testing.assert_allclose(signal.samples, U, atol=1e-12)
+    text = (tmp_path / "sine.csv").read_text().splitlines()
+    text[700] = "2.796,none"
+    (tmp_path / "sine.csv").write_text("\n".join(text))
+    with pytest.raises(SignalFileError, match="line 701 has 'none'"):
+        load_signal(tmp_path / "sine.csv", 1 / RATE)
+
+
+def test_a_wav_that_is_low_passed_says_so(tmp_path):
+    """Speech-like: 8 kHz noise at 1 ms keeps what is below 460 Hz."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16_000)
+    wavfile.write(tmp_path / "loud.wav", 8000, (2**15 * noise).astype(np.int16))
+    with pytest.warns(ValidityWarning, match=r"^loud: 88 % of its power is above 500"):
+        signal = load_signal(tmp_path / "loud.wav", 0.001)
+    assert signal.power_lost == pytest.approx(0.885, abs=0.01)
+    assert load_signal(tmp_path / "loud.wav", 1 / 8000).power_lost == 0.0
+
+
+def test_a_recording_that_was_too_loud_says_so(tmp_path):
+    tone = np.clip(40_000 * np.sin(np.arange(8000) / 20), -(2**15), 2**15 - 1)
+    wavfile.write(tmp_path / "loud.wav", 8000, tone.astype(np.int16))
+    with pytest.warns(ValidityWarning, match="stand at the limits of their format"):
+        load_signal(tmp_path / "loud.wav", 1 / 8000)
+
+
+def test_times_that_drift_are_refused(tmp_path):
+    """Each step is within 1 % of the mean, and the middle 4.5 steps off."""
+    times = np.cumsum(np.r_[0.0, np.full(500, 1.009), np.full(500, 0.991)]) * 1e-3
+    np.savez(tmp_path / "drift.npz", u=np.sin(times), t=times)
+    with pytest.raises(
+        SignalFileError, match=r"time drifts: 0.5045 s is 0.0045 s from"
+    ):
+        load_signal(tmp_path / "drift.npz", 0.001)
+    signal = load_signal(tmp_path / "drift.npz", 0.001, rate=1000.0)
+    assert len(signal.samples) == 1001

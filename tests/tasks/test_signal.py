@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.tasks import Signal
+from lmu_spiking.tasks import signal as module
 
 
 def make(samples, dt=0.001):
@@ -144,3 +145,52 @@ def test_looped(n, steps):
 def test_bad_loop(duration):
     with pytest.raises(ValidationError, match=r"^Signal\.looped\.duration: "):
         make([1.0, 2.0]).looped(duration)
+
+
+def test_what_a_longer_step_takes_away_is_told():
+    """White noise at 8 kHz keeps what is below 0.92 of 500 Hz: an eighth, nearly."""
+    noise = np.random.default_rng(0).standard_normal(80_000)
+    signal = make(noise, 1 / 8000)
+    told = (
+        r"^test: 88 % of its power is above 500 Hz.*\(--dt 0.000125\) keeps all of it$"
+    )
+    with pytest.warns(ValidityWarning, match=told):
+        coarse = signal.resampled(0.001)
+    assert coarse.power_lost == pytest.approx(1 - 0.92 / 8, abs=0.01)
+    with pytest.warns(ValidityWarning, match="50 % of its power is above 250 Hz"):
+        again = coarse.resampled(0.002)
+    assert again.power_lost == pytest.approx(1 - 0.92 / 16, abs=0.01)
+    assert again.looped(1.0).power_lost == again.power_lost
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+@pytest.mark.parametrize("dt", [1 / 8000, 0.0005, 0.001, 0.0017])
+def test_a_slow_signal_loses_nothing_whatever_its_mean(dt, offset):
+    slow = make(offset + sine(20.0, 1 / 8000, 2.0), 1 / 8000).resampled(dt)
+    assert slow.power_lost < 1e-4
+
+
+def test_a_finer_step_loses_nothing():
+    noise = make(np.random.default_rng(0).standard_normal(500), 0.002)
+    assert noise.resampled(0.001).power_lost == 0.0
+
+
+@pytest.mark.parametrize("ratio", [0.3, 0.99, 1.003, 1.1, 3.0, 7.9, 8.0, 44.1, 300.5])
+def test_blocks_make_no_difference(ratio, monkeypatch):
+    noise = np.random.default_rng(0).standard_normal(5000)
+    n = round(5000 / ratio)
+    whole, lost = module._at_step(noise, 1e-3 / ratio, 1e-3, n)
+    monkeypatch.setattr(module, "BLOCK", 300)
+    parts, of_parts = module._at_step(noise, 1e-3 / ratio, 1e-3, n)
+    np.testing.assert_allclose(parts, whole, atol=1e-9)
+    assert of_parts == pytest.approx(lost, abs=0.02)
+
+
+def test_steps_that_cannot_be_meant_are_refused():
+    signal = make(np.ones(100_000), 1.0)
+    with pytest.raises(ValidationError, match="makes 1e\\+08 steps.*16,777,216"):
+        signal.resampled(0.001)
+    with pytest.raises(ValidationError, match="makes 1e\\+08 steps"):
+        signal.looped(1e8)
+    with pytest.raises(ValidationError, match="is its sampling rate right"):
+        make(np.ones(10**6), 1e-9).resampled(0.001)
