@@ -23,7 +23,6 @@ from scipy.linalg.blas import dsyrk
 
 from lmu_spiking.covariance import closed_loop
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.tasks import white_noise
 from lmu_spiking.theory import ErrorBudget
 from lmu_spiking.tuning import averaged_variance, curves, statistics, step_variance
 
@@ -194,7 +193,9 @@ def solve_function(
     even = (rng.uniform() + GOLDEN * np.arange(len(at))) % 1
     loud = (LOUDNESS[0] + np.ptp(LOUDNESS) * even)[:, None]
     seen = (loud * given[at] - mean) @ rotate.T
-    rates = curves(neurons, seen @ encoders.T, gain, bias)
+    rates = np.empty((len(at), n_neurons))
+    for part in np.array_split(np.arange(len(at)), 1 + rates.size // 10**5):
+        rates[part] = curves(neurons, seen[part] @ encoders.T, gain, bias)
     f = evaluate(function, loud * given[at, : len(step)] @ weights.T, tick)
     later = evaluate(function, loud * then[at] @ weights.T, tick)
     g = (later - a * f) / (1 - a)
@@ -254,14 +255,16 @@ def predict_function(
 
 
 def default_signal(memory) -> np.ndarray:
-    """White noise (T, c) as fast as the memory resolves, d / (4 theta) Hz."""
-    duration = 60 * memory.ldn.theta
-    bandwidth = min(memory.ldn.order / (4 * memory.ldn.theta), 0.45 / memory.dt)
-    drawn = [
-        white_noise(duration, memory.dt, bandwidth, 0.5, seed).samples
-        for seed in range(memory.size_in)
-    ]
-    return np.stack(drawn, axis=1)
+    """White noise (T, c), rms 0.5, as fast as the memory resolves, d / (4 theta) Hz."""
+    theta, dt = memory.ldn.theta, memory.dt
+    n = round(60 * theta / dt)
+    highest = int(min(memory.ldn.order / (4 * theta), 0.45 / dt) * n * dt)
+    rng = np.random.RandomState(0)
+    drawn = rng.standard_normal((2, highest, memory.size_in))
+    waves = np.zeros((n // 2 + 1, memory.size_in), complex)
+    waves[1 : highest + 1] = drawn[0] + 1j * drawn[1]
+    u = np.fft.irfft(waves, n, axis=0)
+    return 0.5 * u / np.sqrt(np.mean(u**2, axis=0))
 
 
 def _as_inputs(memory, signal) -> np.ndarray:
@@ -298,16 +301,19 @@ def _directions(z: np.ndarray, n: int, rng) -> np.ndarray:
 def _decoders(
     neurons, rates: np.ndarray, targets: np.ndarray, tau: float
 ) -> np.ndarray:
-    """Least squares that know the spike noise after ``tau``; dual form, O(P^2 N)."""
+    """Least squares that know the spike noise after ``tau``; dual form, O(P^2 N).
+
+    It writes on ``rates``.
+    """
     noise = averaged_variance(neurons, rates.mean(axis=0), tau)
     if statistics(neurons) == "rate":  # else they follow the points one by one
         noise = np.full_like(noise, UNSEEN * np.mean(rates**2))
     scale = np.sqrt(noise)
-    scaled = rates / scale
-    gram = dsyrk(1.0, scaled.T, trans=1, lower=1)  # one half of it, in half the time
+    rates /= scale
+    gram = dsyrk(1.0, rates.T, trans=1, lower=1)  # one half of it, in half the time
     gram[np.diag_indices(len(gram))] += len(gram)
     dual = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), targets)
-    return scaled.T @ dual / scale[:, None]
+    return rates.T @ dual / scale[:, None]
 
 
 def _mean_and_variance(readout: FunctionReadout, states, inputs, dt: float):
