@@ -22,6 +22,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
+from lmu_spiking.brief import brief
 from lmu_spiking.covariance import closed_loop, readout_covariance
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.synapse import map_onto
@@ -70,6 +71,8 @@ class FunctionReadout:
     decoders: np.ndarray
     neurons: nengo.neurons.NeuronType
 
+    __repr__ = brief
+
     def rates(self, states: np.ndarray, inputs: np.ndarray) -> np.ndarray:
         """Rates (T, N), Hz, at states (T, d) and inputs (T, c)."""
         z = states @ self.from_state.T + inputs @ self.from_input.T
@@ -101,6 +104,8 @@ class LinearReadout:
     rows: np.ndarray
     bias: np.ndarray
     synapse: nengo.synapses.LinearFilter | None = None
+
+    __repr__ = brief
 
     def target(self, states: np.ndarray) -> np.ndarray:
         """The function of the windows that states (T, d) hold: (T, p)."""

@@ -160,6 +160,7 @@ def build(order=6, **changes):
         return LegendreMemory(60, order, THETA, **changes)
 
 
+CHANCE = np.random.default_rng(0)
 LINEAR = {
     "mean": np.mean,
     "derivative": lambda w: (w[0] - w[1]) / 0.005,
@@ -179,7 +180,7 @@ BENT = {
     "steps": lambda w: np.round(w.mean(), 6),
     "largest": np.max,
     "magnitude": lambda w: np.abs(w).sum(),
-    "noisy": lambda w, rng=np.random.default_rng(0): w[0] * (1 + 1e-6 * rng.random()),
+    "noisy": lambda w: w[0] * (1 + 1e-6 * CHANCE.random()),
     "counts": lambda w, seen=[]: seen.append(0) or w[0] + 1e-3 * len(seen),
     "fails outside": lambda w: w[0] if np.abs(w).max() < 100 else [][0],
     "infinite outside": lambda w: w[0] + 1 / (np.abs(w).max() < 1e3),

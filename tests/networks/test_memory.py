@@ -414,8 +414,10 @@ def test_a_tuning_of_ones_own():
 
 @pytest.mark.parametrize(
     "name",
-    ["theta", "order", "tau", "spec", "dt", "n_neurons", "synapse", "neuron_type"]
-    + ["input", "state", "ensemble", "population", "assembly", "ldn", "functions"],
+    (
+        "theta order tau spec dt n_neurons synapse neuron_type input state ensemble "
+        "population assembly ldn functions"
+    ).split(),
 )
 def test_nothing_can_be_set_that_would_do_nothing(name):
     memory = build()

@@ -56,7 +56,7 @@ def test_no_network_takes_what_would_do_nothing():
     for network, names in (
         (LMUCell(cell), "params copies dt memory hidden sample_dt units state"),
         (
-            LMUNetwork(LMUParams.draw(1, 2, [cell], dt=0.001)),
+            LMUNetwork(LMUParams((cell,), D=np.zeros((2, 5)), c=np.zeros(2))),
             "params copies dt cells output presentation n_neurons",
         ),
     ):
