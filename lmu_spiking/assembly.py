@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_positive
 from lmu_spiking.ldn import LDN
 from lmu_spiking.population import NOISY, Population, build_population, shares
@@ -63,6 +64,9 @@ class Assembly:
     T: np.ndarray
     tuning: str
     own_nrmse: float | None = None
+
+    __repr__ = brief
+    _told = ("tuning", "population")
 
     def tiled(self, n: int) -> "Assembly":
         """The same for ``n`` times the inputs, each with neurons of its own."""

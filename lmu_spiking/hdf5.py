@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import MissingPackageError
 from lmu_spiking.files import Arrays, TooLarge, json_of, one_line, size
 
@@ -47,6 +48,8 @@ class Group:
 
     attrs: dict[str, str | list[str]]
     items: "dict[str, Group | np.ndarray | str | Odd]"
+
+    __repr__ = brief
 
 
 def read_hdf5(source) -> Group:

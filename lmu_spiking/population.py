@@ -25,6 +25,7 @@ import numpy as np
 from nengo.neurons import NeuronType
 from scipy.linalg import cho_factor, cho_solve
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.neurons import POPULATIONS, RampLinear, population_of
 from lmu_spiking.recruitment import recruit
@@ -75,6 +76,9 @@ class Population:
     per_unit: np.ndarray
     ceiling: np.ndarray
     tuning: Tuning
+
+    __repr__ = brief
+    _told = ("n_neurons", "order", "neurons")
 
     @property
     def order(self) -> int:

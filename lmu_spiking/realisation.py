@@ -39,6 +39,7 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss
 from scipy.optimize import minimize_scalar
 
+from lmu_spiking.brief import brief
 from lmu_spiking.covariance import closed_loop, stationary_covariance
 from lmu_spiking.errors import MappingError
 from lmu_spiking.ldn import LDN
@@ -78,6 +79,8 @@ class Realisation:
     sigma: np.ndarray
     noise: np.ndarray
     error: float
+
+    __repr__ = brief
 
 
 def balanced(

@@ -30,6 +30,7 @@ import numpy as np
 from nengo.synapses import LinearFilter, Synapse
 from scipy.linalg import block_diag
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import (
     MappingError,
     ValidationError,
@@ -55,6 +56,8 @@ class Filter:
     F: np.ndarray
     G: np.ndarray
     C: np.ndarray
+
+    __repr__ = brief
 
     @property
     def size(self) -> int:
@@ -89,6 +92,8 @@ class Mapped:
     hidden_radius: float
     loop: Filter
     synapse: Synapse
+
+    __repr__ = brief
 
 
 def map_onto(

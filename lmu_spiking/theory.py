@@ -27,6 +27,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from lmu_spiking.assembly import Assembly, assemble, signal_moments
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_whole
 from lmu_spiking.ldn import LDN
 from lmu_spiking.noise import LEVELS, Table, along, fixed_point, tabulate
@@ -94,6 +95,9 @@ class ErrorBudget:
     bias: np.ndarray | None = None
     beyond: float = 0.0
     caution: str = ""
+
+    __repr__ = brief
+    _told = ("nrmse", "noise_nrmse", "state_rmse", "spikes_per_s")
 
     @property
     def error(self) -> np.ndarray | None:
@@ -217,6 +221,8 @@ class BandLaw:
     noise: np.ndarray
     spikes_per_s: float
     counts: tuple[int, ...]
+
+    __repr__ = brief
 
 
 def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> ErrorBudget:

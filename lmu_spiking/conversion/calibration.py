@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.rates.chip import smooth_slopes
 from lmu_spiking.rates.forward import run_cell
 from lmu_spiking.rates.params import CellParams, LMUParams
@@ -45,6 +46,8 @@ class CellUse:
     readouts: np.ndarray
     top: np.ndarray
     activity: float
+
+    __repr__ = brief
 
 
 def calibrate(params: LMUParams, x: np.ndarray, *, last: bool = False):

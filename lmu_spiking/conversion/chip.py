@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_positive, check_seed
 from lmu_spiking.networks.cell import steps_of
 from lmu_spiking.networks.chip import integrating
@@ -45,6 +46,8 @@ class SpikesRead:
     counts: np.ndarray
     unit_spikes: np.ndarray
     seconds: float
+
+    __repr__ = brief
 
 
 def read_spikes(

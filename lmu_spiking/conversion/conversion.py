@@ -9,6 +9,7 @@ import nengo
 import numpy as np
 
 from lmu_spiking.assembly import Assembly, choose_tau
+from lmu_spiking.brief import brief
 from lmu_spiking.conversion.calibration import CellUse, calibrate
 from lmu_spiking.conversion.settings import ConvertSettings
 from lmu_spiking.errors import ValidationError, ValidityWarning
@@ -45,6 +46,9 @@ class Conversion:
     memories: list[dict[str, Any]]
     hidden: list[Hidden]
     counts: list[int]
+
+    __repr__ = brief
+    _told = ("n_neurons", "counts")
 
     @property
     def n_neurons(self) -> int:

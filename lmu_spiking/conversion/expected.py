@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.conversion.conversion import Conversion
 from lmu_spiking.noise import fixed_point, tabulate
 from lmu_spiking.rates.forward import activations, run_cell
@@ -45,6 +46,8 @@ class CellNoise:
     memory_spikes_per_s: float
     unit_spikes: np.ndarray
     read_spikes: np.ndarray
+
+    __repr__ = brief
 
 
 def cell_noise(conversion: Conversion) -> list[CellNoise]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.conversion.conversion import Conversion, draw_seeds
 from lmu_spiking.errors import check_positive, check_seed, check_whole
 from lmu_spiking.processes import in_processes
@@ -38,6 +39,8 @@ class Presented:
     lags: np.ndarray
     memory_spikes: np.ndarray
     unit_spikes: np.ndarray
+
+    __repr__ = brief
 
     @property
     def spikes(self) -> np.ndarray:

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 import nengo
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.conversion.calibration import calibrate
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.ldn import LDN
@@ -72,6 +73,8 @@ class Units:
     block: int
     grids: tuple
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, eq=False)
 class CellLayout:
@@ -94,6 +97,8 @@ class CellLayout:
     units: Units
     start: float
     width: float
+
+    __repr__ = brief
 
     @property
     def cell(self) -> CellParams:

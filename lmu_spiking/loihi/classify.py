@@ -11,6 +11,7 @@ import nengo
 import numpy as np
 from scipy import stats
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_seed, check_whole
 from lmu_spiking.loihi.budget import Budget, budget
 from lmu_spiking.loihi.cell import CellLayout, lay_out_cell
@@ -42,6 +43,8 @@ class Answers:
     counts: np.ndarray
     memory_spikes: np.ndarray
     unit_spikes: np.ndarray
+
+    __repr__ = brief
 
 
 def answer(layout: CellLayout, x, progress=None) -> Answers:

@@ -23,6 +23,8 @@ from types import MappingProxyType
 import nengo
 import numpy as np
 
+from lmu_spiking.brief import brief
+
 
 @dataclass(frozen=True)
 class BlockCounts:
@@ -75,6 +77,8 @@ class Counts:
     blocks: tuple[BlockCounts, ...] | None = None
     host_spikes: int | None = None
     host_messages: int | None = None
+
+    __repr__ = brief
 
     @property
     def spikes(self) -> int:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
+from lmu_spiking.brief import brief
 from lmu_spiking.loihi.arithmetic import spikes_of
 from lmu_spiking.loihi.tuning import Curves
 
@@ -49,6 +50,8 @@ class Decoding:
     activities: np.ndarray
     slopes: np.ndarray
     residual: np.ndarray
+
+    __repr__ = brief
 
 
 def measure_decoders(

@@ -12,6 +12,7 @@ from functools import partial
 import nengo
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_positive, check_seed
 from lmu_spiking.loihi.advice import Advice, advice_table
 from lmu_spiking.loihi.budget import Budget, budget
@@ -77,6 +78,8 @@ class Deployment:
     exact: np.ndarray
     spikes_per_s: float
     chosen: tuple[Advice, ...] = ()
+
+    __repr__ = brief
 
     @property
     def structure(self) -> str:

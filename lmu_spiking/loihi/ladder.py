@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import stdtrit
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_seed
 from lmu_spiking.loihi.deploy import LAYOUTS, Deployment, deploy
 from lmu_spiking.loihi.target import Target, nengo_loihi
@@ -56,6 +57,8 @@ class Ladder:
     targets: tuple[Target, ...]
     seeds: tuple[int, ...]
     last: Deployment = field(repr=False)
+
+    __repr__ = brief
 
     def steps(self) -> list[dict]:
         """What is lost on each step down; they add up to `total`.

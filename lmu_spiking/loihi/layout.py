@@ -20,6 +20,7 @@ from nengo.neurons import NeuronType
 from scipy.signal import lfilter
 
 from lmu_spiking.assembly import signal_moments, weights_of
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import (
     ValidationError,
     check_positive,
@@ -101,6 +102,8 @@ class Layout:
     block: int
     grids: tuple[Grid, ...]
     rounding: np.ndarray
+
+    __repr__ = brief
 
     @property
     def n_neurons(self) -> int:

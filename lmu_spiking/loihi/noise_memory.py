@@ -27,6 +27,7 @@ import nengo
 import numpy as np
 from scipy.signal import lfilter
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.ldn import LDN
 from lmu_spiking.loihi.noise import KEPT, NoisyRectifiedLinear, drive_at, rate_of
@@ -76,6 +77,8 @@ class NoisyMemory:
     tops: np.ndarray
     target: str
     dt: float
+
+    __repr__ = brief
 
     def state(self, spikes: np.ndarray, relayed: np.ndarray) -> np.ndarray:
         """The state (T, d) that drives the neurons, from spikes (T, n) as booleans."""
@@ -202,6 +205,8 @@ class Scale:
     top: float
     step: float
     worth: float
+
+    __repr__ = brief
 
     @property
     def steps(self) -> np.ndarray:

@@ -11,6 +11,7 @@ import nengo
 import numpy as np
 from scipy import stats
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.loihi.noise import NoisyRectifiedLinear
 from lmu_spiking.loihi.noise_chip import anchor, check_noise, register
@@ -42,6 +43,8 @@ class SpikeStatistics:
     cv_ci: np.ndarray
     fano: np.ndarray
     fano_ci: np.ndarray
+
+    __repr__ = brief
 
 
 def measure_tuning(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import (
     ValidationError,
     check_positive,
@@ -84,6 +85,8 @@ class NoisyLayout:
     sigma: np.ndarray
     spikes_per_s: float
     seed: int
+
+    __repr__ = brief
 
     @property
     def n_neurons(self) -> int:

@@ -27,6 +27,7 @@ import numpy as np
 from nengo.dists import Choice, Uniform
 from nengo.solvers import LstsqL2
 
+from lmu_spiking.brief import brief
 from lmu_spiking.ldn import LDN
 
 NEURONS = {"if": nengo.SpikingRectifiedLinear, "lif": nengo.LIF}
@@ -164,6 +165,8 @@ class PeerNetwork:
     network: nengo.Network
     ensembles: list
     probes: list
+
+    __repr__ = brief
 
 
 def build_peer(recipe: Recipe, A, B, u, n: int, tau: float, dt: float, seed: int, chip):

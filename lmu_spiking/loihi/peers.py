@@ -17,6 +17,7 @@ from nengo.builder import Model
 from nengo.cache import NoDecoderCache
 from nengo.exceptions import BuildError
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import (
     MissingPackageError,
     ValidationError,
@@ -66,6 +67,8 @@ class PeerRun:
     chip_spikes: int = 0
     seconds_build: float = 0.0
     seconds_run: float = 0.0
+
+    __repr__ = brief
 
     @property
     def lost_bits(self) -> int:

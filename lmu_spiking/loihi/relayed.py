@@ -37,6 +37,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from lmu_spiking.assembly import weights_of
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import (
     MappingError,
     ValidationError,
@@ -85,6 +86,8 @@ class Relayed:
     a: float
     b: float
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:
@@ -114,6 +117,8 @@ class Stage:
     block: int
     grids: tuple[Grid, ...]
     rounding: np.ndarray
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +153,8 @@ class RelayedLayout:
     relays: Stage
     spikes_per_s: float
     signal: SignalSpec | None
+
+    __repr__ = brief
 
     @property
     def n_neurons(self) -> int:

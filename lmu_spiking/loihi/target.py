@@ -26,6 +26,7 @@ from nengo.builder import Model
 from nengo.cache import NoDecoderCache
 from nengo.connection import LearningRule
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import (
     ValidationError,
     check_positive,
@@ -102,6 +103,8 @@ class Run:
     seconds_build: float
     seconds_run: float
     versions: Mapping[str, str]
+
+    __repr__ = brief
 
     @property
     def row(self) -> dict:

@@ -17,6 +17,7 @@ import nengo
 import numpy as np
 from nengo.neurons import NeuronType
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.ldn import LDN
 from lmu_spiking.realisation import balanced
@@ -54,6 +55,8 @@ class Curves:
     encoders: np.ndarray
     gain: np.ndarray
     bias: np.ndarray
+
+    __repr__ = brief
 
     @property
     def encoding(self) -> np.ndarray:

@@ -10,13 +10,13 @@ from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.networks.held import hold
 from lmu_spiking.networks.hidden import Hidden, add_units
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.networks.shared import place, shared, unused_seed
+from lmu_spiking.networks.shared import AsBuilt, place, shared, unused_seed
 from lmu_spiking.rates.params import CellParams
 
 RATE_SYNAPSE = 0.1  # of a step; with rates any synapse gives the same states
 
 
-class LMUCell(nengo.Network):
+class LMUCell(AsBuilt, nengo.Network):
     r"""A Legendre Memory Unit: input, memory, hidden units and the paper's connections.
 
     ::
@@ -164,7 +164,15 @@ class LMUCell(nengo.Network):
                 hidden, params.activation, params.units, copies, params.chip
             )
             self._connect(late * self.steps)
+        self.built()
         place(self, add_to_container)  # whole or not at all
+
+    def __repr__(self) -> str:
+        label = "" if self.label is None else f' "{self.label}"'
+        copies = "" if self.copies == 1 else f"{self.copies} copies of "
+        return f"<LMUCell{label}: {copies}{self.params.units} units on {self.memory!r}>"
+
+    __str__ = __repr__
 
     @property
     def state(self) -> nengo.Node:

@@ -13,17 +13,19 @@ not ``f`` but what the lowpass turns into ``f`` (Principle 3, for a nonlinear re
 whose arguments, the window now and in the next step, are linear in state and input.
 """
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nengo
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
-from lmu_spiking.covariance import closed_loop
+from lmu_spiking.brief import brief
+from lmu_spiking.covariance import closed_loop, readout_covariance
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.tasks import white_noise
+from lmu_spiking.synapse import map_onto
 from lmu_spiking.theory import ErrorBudget
 from lmu_spiking.tuning import averaged_variance, curves, statistics, step_variance
 
@@ -31,6 +33,7 @@ POINTS = 1250  # evaluation points
 LOUDNESS = (0.5, 1.5)  # of the evaluation points, times the signal's
 GOLDEN = (np.sqrt(5) - 1) / 2  # multiples of it, modulo 1, fill an interval evenly
 UNSEEN = 1e-4  # of their mean square: what rate neurons are taken to be wrong by
+EXACT = 1e-9  # of their size: how far the answers of a linear function may be rounded
 KEPT = 1e-3  # directions of the joint state that vary less, relatively, are left out
 
 
@@ -68,6 +71,8 @@ class FunctionReadout:
     decoders: np.ndarray
     neurons: nengo.neurons.NeuronType
 
+    __repr__ = brief
+
     def rates(self, states: np.ndarray, inputs: np.ndarray) -> np.ndarray:
         """Rates (T, N), Hz, at states (T, d) and inputs (T, c)."""
         z = states @ self.from_state.T + inputs @ self.from_input.T
@@ -76,6 +81,35 @@ class FunctionReadout:
     def target(self, states: np.ndarray) -> np.ndarray:
         """The function of the windows that states (T, d) hold: (T, p)."""
         return evaluate(self.function, states @ self.weights.T)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearReadout:
+    """A linear function of the window: a transform of the state, without neurons.
+
+    Attributes
+    ----------
+    function : callable
+    delays : (n,) ndarray
+        Where the function sees the window, seconds.
+    rows : (p, d) ndarray
+        The function, of the state.
+    bias : (p,) ndarray
+    synapse : nengo.synapses.LinearFilter or None
+        What the spikes are read through; None where it is read from the state.
+    """
+
+    function: Callable
+    delays: np.ndarray
+    rows: np.ndarray
+    bias: np.ndarray
+    synapse: nengo.synapses.LinearFilter | None = None
+
+    __repr__ = brief
+
+    def target(self, states: np.ndarray) -> np.ndarray:
+        """The function of the windows that states (T, d) hold: (T, p)."""
+        return states @ self.rows.T + self.bias
 
 
 @dataclass(frozen=True)
@@ -130,6 +164,41 @@ def evaluate(function: Callable, windows: np.ndarray, tick=None) -> np.ndarray:
             "returns nothing, NaN or infinity on the windows of its signal",
         )
     return values
+
+
+def linear_parts(function: Callable, weights: np.ndarray):
+    """The matrix (p, d) and bias (p,) of a function that is affine in the state.
+
+    The function is asked for the windows of every coefficient, and then for 500 random
+    states, from a millionth to a million times as large as one: it is affine if all
+    answers are what matrix and bias say, to rounding.  None if it is not.
+
+    Parameters
+    ----------
+    function : callable
+    weights : (n, d) ndarray
+        The window from the state.
+    """
+    rng, d = np.random.RandomState(0), weights.shape[1]
+    sizes = 10.0 ** rng.uniform(-6, 6, (500, 1))
+    states = sizes * rng.standard_normal((500, d)) * np.sqrt(2 * np.arange(d) + 1)
+
+    def asked(states):
+        return evaluate(function, states @ weights.T)
+
+    try:
+        with warnings.catch_warnings():  # of sizes that the function was not made for
+            warnings.simplefilter("ignore")
+            values = asked(np.vstack([np.zeros(d), np.eye(d)]))
+            bias, rows = values[0], (values[1:] - values[0]).T
+            for part in (slice(5), slice(5, None)):  # few do, mostly
+                expected = states[part] @ rows.T + bias
+                size = np.abs(states[part]) @ np.abs(rows.T) + np.abs(bias)
+                if not np.all(np.abs(asked(states[part]) - expected) <= EXACT * size):
+                    return None
+    except ValidationError:
+        return None
+    return rows, bias
 
 
 def solve_function(
@@ -194,7 +263,9 @@ def solve_function(
     even = (rng.uniform() + GOLDEN * np.arange(len(at))) % 1
     loud = (LOUDNESS[0] + np.ptp(LOUDNESS) * even)[:, None]
     seen = (loud * given[at] - mean) @ rotate.T
-    rates = curves(neurons, seen @ encoders.T, gain, bias)
+    rates = np.empty((len(at), n_neurons))
+    for part in np.array_split(np.arange(len(at)), 1 + rates.size // 10**5):
+        rates[part] = curves(neurons, seen[part] @ encoders.T, gain, bias)
     f = evaluate(function, loud * given[at, : len(step)] @ weights.T, tick)
     later = evaluate(function, loud * then[at] @ weights.T, tick)
     g = (later - a * f) / (1 - a)
@@ -214,19 +285,39 @@ def solve_function(
 
 
 def predict_function(
-    memory, readout: FunctionReadout, budget: ErrorBudget, seed: int = 0
+    memory,
+    readout: FunctionReadout | LinearReadout,
+    budget: ErrorBudget,
+    seed: int = 0,
 ) -> FunctionBudget:
     """Errors of a function of the window, from a Gaussian stand-in for the spikes.
 
     The memory's noise is drawn with the law's covariance and run through its closed
     loop; the ensemble's mean rates answer to the noisy state, and their spike noise is
-    drawn likewise.  No neuron is simulated.
+    drawn likewise.  No neuron is simulated.  A linear function has the error law's
+    own errors.
     """
     rng = np.random.default_rng(seed)
     u, exact, dt = budget.signal[:, None], budget.states, memory.dt
     # at probe index k the ensemble sees the state after input k - 1, and input k
     before = np.vstack([np.zeros((1, exact.shape[1])), exact[:-1]])
     settled = slice(round(memory.ldn.theta / dt) + 1, None)
+    truth = _of_true_windows(readout, budget.signal, dt, settled.start)
+    ideal = readout.target(before[settled])
+
+    def rms(x):
+        return float(np.sqrt(np.mean(np.square(x))))
+
+    common = {
+        "truncation": rms(ideal - truth),
+        "spread": float(np.sqrt(np.mean(truth.var(axis=0)))),
+    }
+    if isinstance(readout, LinearReadout):
+        distortion, noise = _linear_errors(memory, readout, budget)
+        total = None
+        if noise is not None:
+            total = float(np.hypot(np.hypot(common["truncation"], distortion), noise))
+        return FunctionBudget(distortion=distortion, noise=noise, total=total, **common)
     clean, _ = _mean_and_variance(readout, before, u, dt)
     noisy, variance = _mean_and_variance(
         readout, before + _draw(memory, budget, rng), u, dt
@@ -235,33 +326,62 @@ def predict_function(
     smooth = nengo.Lowpass(readout.tau)
     clean, noisy = (_delayed(smooth.filt(x, dt=dt)) for x in (clean, noisy))
 
-    lags = np.round(readout.delays / dt).astype(int)
-    index = np.arange(len(u))[settled, None] - lags
-    truth = evaluate(readout.function, u[index, 0])
-    ideal = readout.target(before[settled])
-
-    def rms(x):
-        return float(np.sqrt(np.mean(np.square(x))))
-
     lawless = statistics(readout.neurons) == "regular"
     return FunctionBudget(
-        truncation=rms(ideal - truth),
         distortion=rms(clean[settled] - ideal),
         noise=None if lawless else rms(noisy[settled] - clean[settled]),
         total=None if lawless else rms(noisy[settled] - truth),
-        spread=float(np.sqrt(np.mean(truth.var(axis=0)))),
+        **common,
     )
 
 
+def _linear_errors(memory, readout: LinearReadout, budget: ErrorBudget):
+    """Distortion and noise of a linear function; no noise law for regular spikes."""
+    assembly, rows = memory.assembly, readout.rows
+
+    def rms(moment):
+        return float(np.sqrt(max(np.trace(moment), 0) / len(rows)))
+
+    distortion = rms(rows @ budget.distortion @ rows.T)
+    if budget.noise is None:
+        return distortion, None
+    if readout.synapse is None:
+        return distortion, rms(rows @ budget.noise @ rows.T)
+    reader = map_onto(memory.ldn, readout.synapse, memory.dt, feedforward=True)
+    reader = replace(reader, A=reader.A @ assembly.U)  # of what the neurons carry
+    return distortion, rms(
+        readout_covariance(assembly.loop, budget.sigma, rows, reader)
+    )
+
+
+def _of_true_windows(readout, u: np.ndarray, dt: float, start: int) -> np.ndarray:
+    """The function of the windows before each step from ``start`` on: (T, p).
+
+    Between samples, where a delay is no whole number of steps, on a straight line.
+    """
+    lags = readout.delays / dt
+    whole = np.floor(lags + 1e-6).astype(int)
+    part = np.maximum(lags - whole, 0) * (lags - whole > 1e-6)
+    values = []
+    for block in np.array_split(np.arange(start, len(u)), 1 + len(u) // 4096):
+        index = block[:, None] - whole
+        earlier = np.maximum(index - 1, 0)
+        windows = (1 - part) * u[index] + part * u[earlier]
+        values.append(evaluate(readout.function, windows))
+    return np.concatenate(values)
+
+
 def default_signal(memory) -> np.ndarray:
-    """White noise (T, c) as fast as the memory resolves, d / (4 theta) Hz."""
-    duration = 60 * memory.ldn.theta
-    bandwidth = min(memory.ldn.order / (4 * memory.ldn.theta), 0.45 / memory.dt)
-    drawn = [
-        white_noise(duration, memory.dt, bandwidth, 0.5, seed).samples
-        for seed in range(memory.size_in)
-    ]
-    return np.stack(drawn, axis=1)
+    """White noise (T, c), rms 0.5, as fast as the memory resolves, d / (4 theta) Hz."""
+    theta, dt = memory.ldn.theta, memory.dt
+    n = round(60 * theta / dt)
+    highest = int(min(memory.ldn.order / (4 * theta), 0.45 / dt) * n * dt)
+    rng = np.random.RandomState(0)
+    drawn = rng.standard_normal((2, highest, memory.size_in))
+    waves = np.zeros((n // 2 + 1, memory.size_in), complex)
+    waves[1 : highest + 1] = drawn[0] + 1j * drawn[1]
+    u = np.fft.irfft(waves, n, axis=0)
+    return 0.5 * u / np.sqrt(np.mean(u**2, axis=0))
 
 
 def _as_inputs(memory, signal) -> np.ndarray:
@@ -298,16 +418,19 @@ def _directions(z: np.ndarray, n: int, rng) -> np.ndarray:
 def _decoders(
     neurons, rates: np.ndarray, targets: np.ndarray, tau: float
 ) -> np.ndarray:
-    """Least squares that know the spike noise after ``tau``; dual form, O(P^2 N)."""
+    """Least squares that know the spike noise after ``tau``; dual form, O(P^2 N).
+
+    It writes on ``rates``.
+    """
     noise = averaged_variance(neurons, rates.mean(axis=0), tau)
     if statistics(neurons) == "rate":  # else they follow the points one by one
         noise = np.full_like(noise, UNSEEN * np.mean(rates**2))
     scale = np.sqrt(noise)
-    scaled = rates / scale
-    gram = dsyrk(1.0, scaled.T, trans=1, lower=1)  # one half of it, in half the time
+    rates /= scale
+    gram = dsyrk(1.0, rates.T, trans=1, lower=1)  # one half of it, in half the time
     gram[np.diag_indices(len(gram))] += len(gram)
     dual = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), targets)
-    return scaled.T @ dual / scale[:, None]
+    return rates.T @ dual / scale[:, None]
 
 
 def _mean_and_variance(readout: FunctionReadout, states, inputs, dt: float):

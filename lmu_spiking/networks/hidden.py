@@ -14,6 +14,7 @@ from typing import Any
 import nengo
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
 from lmu_spiking.networks.chip import ChipRate, integrating
 from lmu_spiking.networks.driven import driven
@@ -50,6 +51,8 @@ class Hidden:
     top: Any = 1.0
     aggregated: bool = True
     noise_seed: int | None = None
+
+    __repr__ = brief
 
     def __post_init__(self):
         if self.neuron_type not in NEURON_TYPES:

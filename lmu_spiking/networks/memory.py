@@ -16,17 +16,22 @@ from lmu_spiking.ldn import LDN
 from lmu_spiking.networks import readout
 from lmu_spiking.networks.clock import keeps_time
 from lmu_spiking.networks.driven import driven
-from lmu_spiking.networks.function import FunctionReadout, predict_function
-from lmu_spiking.networks.shared import shared, unused_seed
+from lmu_spiking.networks.function import (
+    FunctionReadout,
+    LinearReadout,
+    predict_function,
+)
+from lmu_spiking.networks.shared import AsBuilt, shared, unused_seed
 from lmu_spiking.population import Population
+from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.synapse import as_synapse, map_onto
 from lmu_spiking.theory import predict
-from lmu_spiking.tuning import unmerged
+from lmu_spiking.tuning import NEURON_TYPES, neuron_type, unmerged
 
 
 @keeps_time("LegendreMemory")
-class LegendreMemory(nengo.Network):
+class LegendreMemory(AsBuilt, nengo.Network):
     r"""A sliding window of ``theta`` seconds, held by recurrently connected neurons.
 
     The neurons decode the state ``m`` of a Legendre delay network [1]_; the recurrent
@@ -46,9 +51,10 @@ class LegendreMemory(nengo.Network):
         Window, seconds.
     synapse : float or nengo.synapses.LinearFilter, optional
         Recurrent synapse; a number is the time constant of a lowpass, seconds.  By
-        default .1 s, or what ``tuning`` finds best.
+        default 0.1 s, or what ``tuning`` finds best.
     dt : float
         Step of the simulator it will run in, seconds; one with another step refuses it.
+        Both are 1 ms by default; ``Simulator(model, dt=memory.dt)`` says another once.
     size_in : int
         Inputs; each has a window of its own.
     neuron_type : str or nengo.neurons.NeuronType
@@ -80,6 +86,8 @@ class LegendreMemory(nengo.Network):
     assembly : Assembly, optional
         Neurons and coordinates of another such memory, in place of new ones; repeated
         where this one has more inputs.
+    tau : float, optional
+        Time constant of a lowpass as the synapse, seconds: what `MemorySpec` calls it.
     tuning_seed : int
         Draws the curves.
     noise_seed : int, optional
@@ -97,15 +105,33 @@ class LegendreMemory(nengo.Network):
     output : nengo.Node
         The state as decoded from the spikes of one step, unfiltered.
     ensemble : nengo.Ensemble
-        All neurons, driven and decoded through ``ensemble.neurons``.
+        All neurons, driven and decoded through ``ensemble.neurons``.  Neuron ``k`` is
+        for dimension ``population.dimension[k]`` of ``size_in * order``, input by
+        input, with sign ``population.encoders[k]``: dimension by dimension, and in each
+        the neurons of sign +1 before those of -1 (drawn curves: in any order).
+    theta : float
+        Window, seconds.
+    order : int
+    tau : float or None
+        Time constant of the recurrent lowpass, seconds; None for another synapse.
+    spec : MemorySpec or None
+        What builds the same memory, with noise seed 0 where the network's own seed
+        draws the spikes; None where no spec says it (several inputs, a synapse other
+        than a lowpass, neurons or curves of one's own).
     ldn : LDN
     mapped : Mapped
         The LDN on the synapse, in Legendre coordinates.
     assembly : Assembly
         The neurons and the coordinates that they carry.
     population : Population
-    functions : dict of nengo.Node to FunctionReadout
-        The functions of the window that were added.
+    dt : float
+        Step, seconds.
+    functions : dict of nengo.Node to FunctionReadout or LinearReadout
+        The functions and weighted sums of the window that were added.
+
+    Notes
+    -----
+    All of them are read-only: a memory is what it was built as.
 
     References
     ----------
@@ -140,6 +166,7 @@ class LegendreMemory(nengo.Network):
         delay_steps: int = 0,
         aggregated: bool = False,
         assembly: Assembly | None = None,
+        tau: float | None = None,
         tuning_seed: int = 0,
         noise_seed: int | None = None,
         label: str | None = None,
@@ -162,6 +189,13 @@ class LegendreMemory(nengo.Network):
         size = size_in * ldn.order
         neurons = _configured(neuron_type)
         signal = SignalSpec() if signal is None else signal
+        if tau is not None:
+            if synapse is not None:
+                raise ValidationError(
+                    "LegendreMemory.tau", tau, "stands beside synapse", "give one"
+                )
+            synapse = check_positive("LegendreMemory.tau", tau, "seconds")
+        own = assembly is not None or readouts is not None or delay_steps
         if synapse is None:
             synapse = choose_tau(
                 ldn, dt, n_neurons, tuning, neurons, max_rate, signal, size_in, readouts
@@ -189,7 +223,9 @@ class LegendreMemory(nengo.Network):
         self.ldn, self.mapped, self.assembly = ldn, mapped, assembly
         self.dt, self.size_in = float(dt), size_in
         self.tuning_seed, self.noise_seed = tuning_seed, noise_seed
-        self.functions: dict[nengo.Node, FunctionReadout] = {}
+        self._said = None if own else (neurons, tuning, max_rate, radii, signal)
+        self._aggregated = aggregated
+        self.functions: dict[nengo.Node, FunctionReadout | LinearReadout] = {}
 
         with self:
             self.input = nengo.Node(size_in=size_in, label="input")
@@ -199,6 +235,67 @@ class LegendreMemory(nengo.Network):
             self._close(carried, decoded)
             self.state = self._legendre(carried, "state")
             self.output = self._legendre(decoded, "output")
+        self.built()
+
+    def __repr__(self) -> str:
+        label = "" if self.label is None else f' "{self.label}"'
+        inputs = "" if self.size_in == 1 else f"{self.size_in} inputs, "
+        through = self.mapped.synapse if self.tau is None else f"tau {self.tau:g} s"
+        neurons = _named(self.population.neurons) or self.population.neurons
+        return (
+            f"<LegendreMemory{label}: {inputs}order {self.order}, theta {self.theta:g} "
+            f"s, {self.population.n_neurons:,} {neurons} neurons, "
+            f"{self.assembly.tuning}, {through}, dt {self.dt:g} s>"
+        )
+
+    __str__ = __repr__
+
+    @property
+    def theta(self) -> float:
+        """The window, seconds."""
+        return self.ldn.theta
+
+    @property
+    def order(self) -> int:
+        """Legendre coefficients of each input."""
+        return self.ldn.order
+
+    @property
+    def tau(self) -> float | None:
+        """Time constant of the recurrent lowpass, seconds; None for another synapse."""
+        synapse = self.mapped.synapse
+        return float(synapse.tau) if isinstance(synapse, nengo.Lowpass) else None
+
+    @property
+    def spec(self) -> MemorySpec | None:
+        """What builds the same memory; None where no `MemorySpec` says it."""
+        if self._said is None or self.size_in != 1 or self.tau is None:
+            return None
+        neurons, tuning, max_rate, radii, signal = self._said
+        name = _named(neurons)
+        if name is None or not isinstance(tuning, str | None):
+            return None
+        if not isinstance(signal, SignalSpec):
+            if tuning in REALISED:
+                return None
+            signal = SignalSpec()  # which serves those tunings alone
+        if np.ndim(0.0 if radii is None else radii):
+            radii = tuple(np.asarray(radii, dtype=float).tolist())
+        return MemorySpec(
+            n_neurons=self.population.n_neurons,
+            order=self.order,
+            theta=self.theta,
+            tau=self.tau,
+            dt=self.dt,
+            neuron_type=name,
+            tuning=tuning,
+            max_rate=max_rate,
+            radii=1.0 if radii is None else radii,
+            aggregated=bool(self._aggregated),
+            tuning_seed=self.tuning_seed,
+            noise_seed=self.noise_seed or 0,
+            signal=signal,
+        )
 
     @property
     def population(self) -> Population:
@@ -248,29 +345,42 @@ class LegendreMemory(nengo.Network):
         self,
         *,
         delay=None,
+        weights=None,
         function: Callable | None = None,
         synapse=None,
         n_neurons: int | None = None,
         signal=None,
         label: str | None = None,
+        progress_bar=True,
     ) -> nengo.Node:
-        """A readout of the window; see `networks.readout`.
+        """A readout of the window: delays, weighted sums of it, or any function.
 
         Parameters
         ----------
         delay : float or (n,) array_like, optional
-            Seconds, ``dt`` to ``theta``.  Without a function: one output for each delay
-            (and input).  With one: where it sees the window.
+            Seconds, ``dt`` to ``theta``.  Alone: one output for each delay, in the
+            order given, input by input.  With weights or a function: the points of the
+            window that they see.
+        weights : (n,) or (k, n) array_like, optional
+            One for each point of the window, newest first; the output is the weighted
+            sum of each input, exactly, without neurons.  The points are the delays
+            ``numpy.linspace(dt, theta, n)`` unless ``delay`` says others: for
+            ``n = theta / dt``, each sample once.
         function : callable, optional
-            Any function of the window ``w`` (n,), newest sample first, returning a
-            number or a vector; computed by an ensemble over the joint state.
+            Any function of the window ``w`` (n,), newest sample first (and input by
+            input), returning a number or a vector; at 100 delays unless ``delay`` says
+            others.  Linear ones are recognised (`networks.function.linear_parts`) and
+            read from the state; others are computed by an ensemble over it.
         synapse : float or nengo.synapses.LinearFilter, optional
             Read from the spikes through a synapse of its own; it adds no delay.
-            By default delays are read from ``.state``, and functions use 20 ms.
+            By default what is linear is read from ``.state``; ensembles use 20 ms.
         n_neurons : int, optional
-            Of the function's ensemble; 2,000 by default.
+            Of the function's ensemble, which is then built for a linear one as well;
+            2,000 by default.
         signal : (T,) array_like, optional
             Input to be expected, which the function's ensemble is tuned to.
+        progress_bar : bool or nengo.utils.progress.ProgressBar
+            Shown where a function takes more than a second, as in `nengo.Simulator`.
 
         Returns
         -------
@@ -284,10 +394,20 @@ class LegendreMemory(nengo.Network):
                     function,
                     "takes no n_neurons or signal, which serve functions of the window",
                 )
-            return readout.add_delay(self, delay, synapse, label)
-        node, solved = readout.add_function(
-            self, function, delay, synapse, n_neurons, signal, label
-        )
+            if weights is None:
+                return readout.add_delay(self, delay, synapse, label)
+            node, solved = readout.add_weights(self, weights, delay, synapse, label)
+        elif weights is not None:
+            raise ValidationError(
+                "add_output.weights",
+                weights,
+                "stands beside a function",
+                "give one of them, or add two outputs",
+            )
+        else:
+            node, solved = readout.add_function(
+                self, function, delay, synapse, n_neurons, signal, label, progress_bar
+            )
         self.functions[node] = solved
         return node
 
@@ -299,7 +419,7 @@ class LegendreMemory(nengo.Network):
         signal : (T,) array_like, optional
             Samples of the input; white noise of 2 Hz and rms .5 by default.
         output : nengo.Node, optional
-            A function of the window that `add_output` returned.
+            A function or weighted sum of the window that `add_output` returned.
 
         Returns
         -------
@@ -353,6 +473,13 @@ def _configured(neuron_type):
         return neuron_type
     chosen = nengo.Config.default(nengo.Ensemble, "neuron_type")
     return "poisson" if chosen is nengo.Ensemble.neuron_type.default else chosen
+
+
+def _named(neurons) -> str | None:
+    """The name of a neuron type, if `neuron_type` knows one."""
+    if isinstance(neurons, str):
+        return neurons
+    return next((name for name in NEURON_TYPES if neuron_type(name) == neurons), None)
 
 
 def _times(size: int, order: int) -> int:

@@ -1,10 +1,16 @@
-r"""Readouts of a memory: delays, and any function of the window."""
+r"""Readouts of a memory: delays, weighted sums, and any function of the window."""
 
 import nengo
 import numpy as np
+from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_spiking.errors import ValidationError, check_whole
-from lmu_spiking.networks.function import solve_function
+from lmu_spiking.networks.function import (
+    POINTS,
+    LinearReadout,
+    linear_parts,
+    solve_function,
+)
 from lmu_spiking.synapse import as_synapse, map_onto
 from lmu_spiking.theory import window_delays
 from lmu_spiking.tuning import unmerged
@@ -32,53 +38,127 @@ def delay_weights(memory, delay) -> np.ndarray:
 
 
 def add_delay(memory, delay, synapse=None, label=None) -> nengo.Node:
-    r"""The input ``delay`` seconds ago.
+    """The input at each delay, in the order given; input by input."""
+    weights = delay_weights(memory, memory.ldn.theta if delay is None else delay)
+    rows = np.kron(np.eye(memory.size_in), weights)
+    return add_rows(memory, rows, synapse, label or "delay")
+
+
+def add_weights(memory, weights, delay, synapse=None, label=None):
+    """A weighted sum of points of the window; see `LegendreMemory.add_output`.
+
+    Returns
+    -------
+    node : nengo.Node
+    solved : LinearReadout
+    """
+    weights = _checked_weights(weights)
+    n, dt, theta = weights.shape[1], memory.dt, memory.ldn.theta
+    if delay is None:
+        if n == 1:
+            raise ValidationError(
+                "add_output.weights",
+                weights.tolist(),
+                "is one weight, of no point in particular",
+                "say which by delay=",
+            )
+        delay = np.linspace(dt, theta, n)
+    of_state = delay_weights(memory, delay)
+    if len(of_state) != n:
+        raise ValidationError(
+            "add_output.weights",
+            weights.shape,
+            f"must have one weight for each of {len(of_state)} delays",
+        )
+    whole = np.kron(np.eye(memory.size_in), weights)  # of all inputs side by side
+    return _linear(
+        memory,
+        LinearReadout(
+            lambda w: whole @ w,
+            np.atleast_1d(np.asarray(delay, dtype=float)),
+            np.kron(np.eye(memory.size_in), weights @ of_state),
+            np.zeros(len(whole)),
+            None if synapse is None else as_synapse(synapse),
+        ),
+        label or "weights",
+    )
+
+
+def add_rows(memory, rows, synapse, label) -> nengo.Node:
+    r"""A linear function ``rows`` (p, size_in * order) of the state.
 
     From ``.state``, or from the spikes through a synapse of its own.  The latter is
     mapped like the memory itself: with ``A_h, B_h`` the LDN's mapping onto ``h``,
     ``y = c (h * (A_h x + B_h u))`` is ``c m`` in the mean, and no later.
     """
-    weights = delay_weights(memory, memory.ldn.theta if delay is None else delay)
     each = np.eye(memory.size_in)
     if synapse is not None:
         synapse = as_synapse(synapse)
         mapped = map_onto(memory.ldn, synapse, memory.dt, feedforward=True)
     with memory:
-        node = nengo.Node(size_in=memory.size_in * len(weights), label=label or "delay")
+        node = nengo.Node(size_in=len(rows), label=label)
         if synapse is None:
-            nengo.Connection(
-                memory.state, node, transform=np.kron(each, weights), synapse=None
-            )
+            nengo.Connection(memory.state, node, transform=rows, synapse=None)
             return node
         nengo.Connection(
             memory.output,
             node,
-            transform=np.kron(each, weights @ mapped.A),
+            transform=rows @ np.kron(each, mapped.A),
             synapse=synapse,
         )
         for column, taken in zip(mapped.B.T, mapped.input_filter, strict=True):
-            transform = np.kron(each, (weights @ column)[:, None])
+            transform = rows @ np.kron(each, column[:, None])
             nengo.Connection(memory.input, node, transform=transform, synapse=taken)
     return node
 
 
-def add_function(memory, function, delay, synapse, n_neurons, signal, label):
-    """Any function of the window, by an ensemble of its own; see `networks.function`.
+def _linear(memory, solved: LinearReadout, label: str):
+    """The node of a linear function, with its bias."""
+    node = add_rows(memory, solved.rows, solved.synapse, label)
+    if solved.bias.any():
+        with memory:
+            nengo.Connection(nengo.Node(solved.bias), node, synapse=None)
+    return node, solved
+
+
+def add_function(
+    memory, function, delay, synapse, n_neurons, signal, label, progress_bar=True
+):
+    """Any function of the window; see `networks.function`.
+
+    One that is linear is read from the state, unless ``n_neurons`` asks for neurons;
+    all others have an ensemble of their own.
 
     Returns
     -------
     node : nengo.Node
-    solved : FunctionReadout
+    solved : FunctionReadout or LinearReadout
     """
+    delays = window_delays(memory) if delay is None else np.atleast_1d(delay)
+    weights = np.kron(np.eye(memory.size_in), delay_weights(memory, delays))
+    if n_neurons is None:
+        parts = linear_parts(function, weights)
+        if parts is not None:
+            read = None if synapse is None else as_synapse(synapse)
+            solved = LinearReadout(function, np.asarray(delays), *parts, read)
+            return _linear(memory, solved, label or "function")
     tau = _lowpass_tau(DEFAULT_TAU if synapse is None else synapse)
     n_neurons = DEFAULT_NEURONS if n_neurons is None else n_neurons
     n_neurons = check_whole("add_output.n_neurons", n_neurons, 1)
-    delays = window_delays(memory) if delay is None else np.atleast_1d(delay)
-    weights = np.kron(np.eye(memory.size_in), delay_weights(memory, delays))
     rng = np.random.RandomState(memory.tuning_seed + 1 + len(memory.functions))
-    solved = solve_function(
-        memory, function, delays, weights, tau, n_neurons, signal, rng
-    )
+    progress = Progress("Solving a function", "Solving a function", 2 * POINTS)
+    with ProgressTracker(progress_bar, progress) as tracker:
+        solved = solve_function(
+            memory,
+            function,
+            delays,
+            weights,
+            tau,
+            n_neurons,
+            signal,
+            rng,
+            tracker.total_progress.step,
+        )
     seed = memory.noise_seed
     with memory:
         ensemble = nengo.Ensemble(
@@ -106,6 +186,21 @@ def add_function(memory, function, delay, synapse, n_neurons, signal, label):
             ensemble.neurons, node, transform=solved.decoders.T, synapse=tau
         )
     return node, solved
+
+
+def _checked_weights(weights) -> np.ndarray:
+    """Finite weights (k, n), or a ValidationError."""
+    try:
+        numbers = np.array(weights, dtype=float, ndmin=2)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.ndim != 2 or not numbers.size or not np.isfinite(numbers).all():
+        raise ValidationError(
+            "add_output.weights",
+            weights,
+            "must be finite, (n,) or (k, n), one for each point of the window",
+        )
+    return numbers
 
 
 def _seconds(delay) -> np.ndarray:

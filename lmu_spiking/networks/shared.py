@@ -1,7 +1,11 @@
-"""One matrix for many parts of a vector: inputs, memories, samples side by side."""
+"""What the networks share: one matrix for many parts, and that they stay as built."""
+
+import inspect
 
 import nengo
 import numpy as np
+
+from lmu_spiking.errors import ValidationError
 
 DENSE = 2**16  # entries up to which the block-diagonal matrix itself is as quick
 
@@ -54,3 +58,31 @@ def shared(weights, n: int):
         padding="valid",
         init=weights.T[None],
     )
+
+
+class AsBuilt:
+    """A network whose own attributes cannot be set once it is built.
+
+    They say how it was built; setting one would change what it says and not what it
+    does.  Label, seed, and names of the user's own stay free.
+    """
+
+    def built(self) -> None:
+        """Make arguments, attributes and properties read-only from here on."""
+        kind = type(self)
+        given = set(inspect.signature(kind.__init__).parameters)
+        told = {n for n in dir(kind) if isinstance(getattr(kind, n), property)}
+        own = {name for name in vars(self) if not name.startswith("_")}
+        nengos = set(dir(nengo.Network)) | {"self", "label", "seed", "add_to_container"}
+        self._fixed = (given | told | own) - (nengos - {"n_neurons"})
+
+    def __setattr__(self, name: str, value) -> None:
+        if name in self.__dict__.get("_fixed", ()):
+            kind = type(self).__name__
+            raise ValidationError(
+                f"{kind}.{name}",
+                value,
+                "cannot be set, as the network is built",
+                f"build another {kind} with what you want",
+            )
+        super().__setattr__(name, value)

@@ -7,11 +7,11 @@ import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.networks.cell import LMUCell
-from lmu_spiking.networks.shared import place, shared
+from lmu_spiking.networks.shared import AsBuilt, place, shared
 from lmu_spiking.rates.params import LMUParams
 
 
-class LMUNetwork(nengo.Network):
+class LMUNetwork(AsBuilt, nengo.Network):
     """What `LMUParams` describe, in rates or in spikes.
 
     Sample ``t`` is presented from step ``t p`` on, ``p`` steps to a presentation; its
@@ -96,7 +96,15 @@ class LMUNetwork(nengo.Network):
                 before = made.hidden
             self.steps = self.cells[0].steps
             self._read_out()
+        self.built()
         place(self, add_to_container)  # whole or not at all
+
+    def __repr__(self) -> str:
+        label = "" if self.label is None else f' "{self.label}"'
+        cells = ", ".join(repr(cell) for cell in self.cells)
+        return f"<LMUNetwork{label}: {cells}, {self.params.size_out} outputs>"
+
+    __str__ = __repr__
 
     def _read_out(self) -> None:
         size_out = self.params.size_out

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.networks.driven import driven
 from lmu_spiking.nir.parts import Clock
 
@@ -32,6 +33,8 @@ class Part:
     slow: bool = False
     first: bool = False
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, eq=False)
 class Built:
@@ -40,6 +43,8 @@ class Built:
     into: nengo.Node
     out: nengo.Node
     ensemble: nengo.Ensemble | None
+
+    __repr__ = brief
 
 
 def build(part: Part) -> Built:

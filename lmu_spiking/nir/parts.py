@@ -21,6 +21,7 @@ from typing import Any
 import nengo
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import MissingPackageError, ValidationError
 
 STEPS = ("exact", "euler", "continuous")
@@ -112,6 +113,8 @@ class Cells:
     tau_ref: float = 0.0
     seed: int | None = None
     min_voltage: float = 0.0
+
+    __repr__ = brief
 
     @property
     def leaks(self) -> bool:

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import (
     ValidationError,
     check_positive,
@@ -84,6 +85,9 @@ class CellParams:
     b_u: np.ndarray | None = None
     activation: str = "tanh"
     chip: ChipUnits | None = None
+
+    __repr__ = brief
+    _told = ("size_in", "units", "order", "theta", "activation")
 
     def __post_init__(self):
         put = object.__setattr__
@@ -233,6 +237,9 @@ class LMUParams:
     c: np.ndarray
     dt: float = 0.001
     header: dict[str, Any] = field(default_factory=dict)
+
+    __repr__ = brief
+    _told = ("cells", "size_in", "size_out", "dt")
 
     def __post_init__(self):
         put = object.__setattr__

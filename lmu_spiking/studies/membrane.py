@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.ldn import LDN
 from lmu_spiking.population import Population
 from lmu_spiking.simulator.targets import simulator
@@ -40,6 +41,8 @@ class Lead:
 
     seconds: np.ndarray
     explained: float
+
+    __repr__ = brief
 
 
 def measure_lead(population: Population, states, dt: float, tau: float) -> Lead:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import nengo
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.cost import synaptic_operations
 from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.networks.memory import LegendreMemory
@@ -46,6 +47,8 @@ class TrialResult:
     state: np.ndarray
     exact: np.ndarray
     predicted: ErrorBudget
+
+    __repr__ = brief
 
 
 def run_trial(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from nengo.processes import WhiteSignal
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import check_seed, check_whole
 from lmu_spiking.tasks.sequences import Part, Sequences
 
@@ -59,6 +60,8 @@ class Periodic:
 
     harmonics: np.ndarray
     steps: int
+
+    __repr__ = brief
 
     def block(self, start: int, stop: int) -> np.ndarray:
         """Samples ``start`` to ``stop``: (stop - start, c)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_seed, check_whole
 from lmu_spiking.tasks.sequences import Part, Sequences
 
@@ -83,6 +84,8 @@ class Shift:
 
     order: np.ndarray = field(repr=False)
     shifts: int
+
+    __repr__ = brief
 
     def __post_init__(self):
         check_whole("Shift.shifts", self.shifts, least=0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 
 
@@ -31,6 +32,9 @@ class Part:
 
     x: np.ndarray = field(repr=False)
     y: np.ndarray = field(repr=False)
+
+    __repr__ = brief
+    _told = ("x", "y")
 
     def __post_init__(self):
         x, y = _numbers("Part.x", self.x), _numbers("Part.y", self.y)
@@ -88,6 +92,9 @@ class Sequences:
     last: bool
     origin: str
     augment: Callable | None = None
+
+    __repr__ = brief
+    _told = ("name", "dt", "classes")
 
     def __post_init__(self):
         object.__setattr__(self, "dt", check_positive("Sequences.dt", self.dt, "s"))

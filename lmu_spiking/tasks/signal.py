@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_positive
 
 MOST_STEPS = 2**24  # that a signal is resampled or repeated to: 134 MB
@@ -48,6 +49,9 @@ class Signal:
     source: str
     periodic: bool = False
     power_lost: float = 0.0
+
+    __repr__ = brief
+    _told = ("name", "duration", "dt", "rms")
 
     def __post_init__(self):
         object.__setattr__(self, "samples", _as_samples(self.samples))

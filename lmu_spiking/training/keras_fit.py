@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.training._keras import tensorflow
 from lmu_spiking.training.evaluation import validation_name
 from lmu_spiking.training.loop import badness
@@ -43,6 +44,8 @@ class Fitted:
     epochs: float
     n_params: int
     history: list[dict]
+
+    __repr__ = brief
 
 
 def fit(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.tasks.sequences import target_variance
@@ -51,6 +52,14 @@ class Trained:
     seconds: float
     stopped: str
     mode: str
+
+    __repr__ = brief
+    _told = ("best", "best_epoch", "stopped")
+
+    @property
+    def best(self) -> dict:
+        """The record of the best epoch."""
+        return self.history[self.best_epoch - 1]
 
 
 def train(

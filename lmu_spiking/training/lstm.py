@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.training._keras import tensorflow
 
 
@@ -29,6 +30,8 @@ class FittedLSTM:
     epochs: int
     seconds: float
     losses: list
+
+    __repr__ = brief
 
 
 def fit_lstm(

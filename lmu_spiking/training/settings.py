@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import (
     ValidationError,
     check_positive,
@@ -97,6 +98,8 @@ class TrainSettings:
     mode: str = "auto"
     precision: str = "float32"
     keep: str = "best"
+
+    __repr__ = brief
 
     def __post_init__(self):
         for name in ("epochs", "batch", "patience", "crop"):

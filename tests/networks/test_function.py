@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lmu_spiking import LegendreMemory, ValidationError, white_noise
-from lmu_spiking.networks.function import evaluate
+from lmu_spiking.networks.function import evaluate, linear_parts
 
 DT, THETA = 0.001, 0.5
 TRAINING = white_noise(30, DT, 2.0, 0.5, seed=5)
@@ -153,3 +153,159 @@ def test_predict_refuses_a_node_that_is_no_function():
         node = memory.add_output(delay=0.1)
     with pytest.raises(ValidationError, match="not a function"):
         memory.predict(SIGNAL, node)
+
+
+def build(order=6, **changes):
+    with nengo.Network():
+        return LegendreMemory(60, order, THETA, **changes)
+
+
+CHANCE = np.random.default_rng(0)
+LINEAR = {
+    "mean": np.mean,
+    "derivative": lambda w: (w[0] - w[1]) / 0.005,
+    "matched filter": lambda w: w @ np.hanning(len(w)),
+    "affine": lambda w: 3.0 - 2 * w[10],
+    "several": lambda w: np.diff(w)[:7],
+    "constant": lambda w: 2.0,
+}
+BENT = {
+    "product": lambda w: w[0] * w[-1],
+    "a little": lambda w: w[0] + 1e-6 * w[0] ** 2,
+    "saturating": lambda w: np.tanh(1e-5 * w[0]),
+    "clipped far out": lambda w: np.clip(w.mean(), -1e4, 1e4),
+    "dead zone": lambda w: w[0] if abs(w[0]) > 1e-4 else 0.0,
+    "half": lambda w: np.maximum(w, 0).mean(),
+    "piece": lambda w: w[0] if w[50] < 3 else w[1],
+    "steps": lambda w: np.round(w.mean(), 6),
+    "largest": np.max,
+    "magnitude": lambda w: np.abs(w).sum(),
+    "noisy": lambda w: w[0] * (1 + 1e-6 * CHANCE.random()),
+    "counts": lambda w, seen=[]: seen.append(0) or w[0] + 1e-3 * len(seen),
+    "fails outside": lambda w: w[0] if np.abs(w).max() < 100 else [][0],
+    "infinite outside": lambda w: w[0] + 1 / (np.abs(w).max() < 1e3),
+}
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_linear_functions_need_no_neurons(name):
+    memory = build()
+    node = memory.add_output(function=LINEAR[name])
+    assert memory.ensembles == [memory.ensemble]
+    states = np.random.default_rng(0).standard_normal((50, 6))
+    solved = memory.functions[node]
+    windows = states @ memory.ldn.readout(solved.delays - DT, DT).T
+    wanted = evaluate(LINEAR[name], windows)
+    np.testing.assert_allclose(solved.target(states), wanted, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_what_is_not_quite_linear_is_no_transform(name):
+    assert linear_parts(BENT[name], build().ldn.readout(0.005 * np.arange(100))) is None
+
+
+def test_neurons_asked_for_are_built_for_a_linear_function_too():
+    memory = build(neuron_type="rate")
+    memory.add_output(function=np.mean, n_neurons=50)
+    assert [e.n_neurons for e in memory.ensembles] == [60, 50]
+
+
+def weighted(weights, signal, **output):
+    with nengo.Network() as model:
+        stimulus = nengo.Node(nengo.processes.PresentInput(signal, DT))
+        memory = LegendreMemory(
+            96, 24, THETA, size_in=signal.shape[1], neuron_type="rate", tau=0.02
+        )
+        nengo.Connection(stimulus, memory.input, synapse=None)
+        probe = nengo.Probe(memory.add_output(weights=weights, **output), synapse=None)
+    with nengo.Simulator(model, dt=DT, progress_bar=False) as sim:
+        sim.run_steps(len(signal))
+    return sim.data[probe]
+
+
+@pytest.mark.parametrize("synapse", [None, 0.02])
+def test_weights_are_of_the_samples_dt_to_theta_ago(synapse):
+    """Mean, derivative and matched filter against sums over the true samples."""
+    t = DT * np.arange(2000)
+    u = np.sin(8 * t) + 0.3 * np.cos(21 * t)
+    n = round(THETA / DT)
+    slope = np.zeros(n)
+    slope[200], slope[202] = 1 / (2 * DT), -1 / (2 * DT)
+    shape = np.hanning(n) * np.sin(np.arange(n) / 40)
+    weights = [np.full(n, 1 / n), slope, shape / n]
+    read = weighted(weights, u[:, None], synapse=synapse)
+    at = np.arange(n + 1, len(u))
+    wanted = u[at[:, None] - np.arange(1, n + 1)] @ np.transpose(weights)
+    # the onset rings for about as long as the window
+    gap = (read[at] - wanted)[700:]
+    assert np.all(np.abs(gap).max(axis=0) < 5e-3 * np.abs(wanted).max(axis=0))
+
+
+def test_weights_of_points_that_are_said_and_of_several_inputs():
+    t = DT * np.arange(2000)
+    u = np.stack([np.sin(8 * t), np.cos(5 * t)], axis=1)
+    read = weighted([[1.0, 2.0], [0.5, -1.0]], u, delay=[0.3, 0.1])
+    k = 1900
+    wanted = [
+        [u[k - 300, i] + 2 * u[k - 100, i], 0.5 * u[k - 300, i] - u[k - 100, i]]
+        for i in range(2)
+    ]
+    np.testing.assert_allclose(read[k], np.ravel(wanted), atol=2e-3)
+
+
+@pytest.mark.parametrize("synapse", [None, 0.02])
+@pytest.mark.parametrize("tuning", [None, "balanced"])
+def test_error_of_a_weighted_sum_is_the_predicted_one(synapse, tuning):
+    weights = np.r_[np.ones(250), -np.ones(250)] / 500
+    with nengo.Network(seed=1) as model:
+        stimulus = nengo.Node(nengo.processes.PresentInput(SIGNAL[:, None], DT))
+        memory = LegendreMemory(
+            600, 6, THETA, noise_seed=3, aggregated=True, tuning=tuning
+        )
+        nengo.Connection(stimulus, memory.input, synapse=None)
+        node = memory.add_output(weights=weights, synapse=synapse)
+        probe = nengo.Probe(node, synapse=None)
+    with nengo.Simulator(model, dt=DT, progress_bar=False) as sim:
+        sim.run_steps(len(SIGNAL))
+    index = np.arange(501, len(SIGNAL))[:, None] - np.arange(1, 501)
+    measured = rms(sim.data[probe][501:, 0] - SIGNAL[index] @ weights)
+    budget = memory.predict(SIGNAL, node)
+    assert measured == pytest.approx(budget.total, rel=0.15)
+    assert budget.noise > budget.truncation > 0
+
+
+def test_a_long_function_shows_that_it_works():
+    seen = []
+
+    class Bar(nengo.utils.progress.ProgressBar):
+        def update(self, progress):
+            seen.append(progress.progress)
+
+        def close(self):
+            seen.append("closed")
+
+    build().add_output(function=np.max, n_neurons=20, progress_bar=Bar())
+    assert seen[-1] == "closed"
+    assert seen[-2] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"weights": [1.0, np.nan]}, "must be finite"),
+        ({"weights": "mean"}, "must be finite"),
+        ({"weights": []}, "must be finite"),
+        ({"weights": np.ones((2, 2, 2))}, "must be finite"),
+        ({"weights": [1.0]}, "say which by delay="),
+        ({"weights": [1.0, 2.0], "delay": [0.1, 0.2, 0.3]}, "each of 3 delays"),
+        ({"weights": [1.0, 2.0], "delay": [0.1, 0.6]}, "must lie between"),
+        ({"weights": [1.0, 2.0], "function": np.max}, "beside a function"),
+        ({"weights": [1.0, 2.0], "n_neurons": 10}, "n_neurons"),
+    ],
+)
+def test_weights_that_are_refused(arguments, words):
+    memory = build()
+    before = list(memory.all_objects)
+    with pytest.raises(ValidationError, match=words):
+        memory.add_output(**arguments)
+    assert memory.all_objects == before

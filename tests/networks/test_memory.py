@@ -1,4 +1,5 @@
 import copy
+import pickle
 import warnings
 
 import nengo
@@ -8,7 +9,7 @@ import pytest
 from lmu_spiking.errors import MappingError, ValidationError
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.spec import MemorySpec
+from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.tuning import Tuning
 
 SMALL = {"n_neurons": 60, "order": 3, "theta": 0.2}
@@ -406,3 +407,102 @@ def test_an_unstable_loop_leaves_no_half_made_network():
 def test_a_tuning_of_ones_own():
     memory = build(tuning=Tuning("pairs", 120.0))
     assert memory.population.rates(0, [1.0]).max() == pytest.approx(120.0)
+
+
+# -- what it says of itself ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    (
+        "theta order tau spec dt n_neurons synapse neuron_type input state ensemble "
+        "population assembly ldn functions"
+    ).split(),
+)
+def test_nothing_can_be_set_that_would_do_nothing(name):
+    memory = build()
+    with pytest.raises(ValidationError, match=rf"^LegendreMemory\.{name}: .*another"):
+        setattr(memory, name, 0.3)
+    assert (memory.theta, memory.order, memory.tau, memory.dt) == (0.2, 3, 0.1, 1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:'Node.size_out' is being overwritten")  # Nengo's
+def test_labels_seeds_and_names_of_the_users_can_be_set():
+    memory = build()
+    memory.label, memory.seed, memory.mine = "past", 3, "own"
+    assert (memory.label, memory.seed, memory.mine) == ("past", 3, "own")
+    for twin in (copy.deepcopy(memory), pickle.loads(pickle.dumps(memory))):
+        assert (twin.theta, twin.mine) == (0.2, "own")
+        with pytest.raises(ValidationError, match="cannot be set"):
+            twin.theta = 1.0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"order": 4, "tau": 0.05, "dt": 0.002, "neuron_type": "lif", "max_rate": 100.0},
+        {"tuning": "optimal", "signal": SignalSpec(1.0, 0.3), "noise_seed": 5},
+        {"neuron_type": "regular", "radii": (1.0, 0.5, 0.2, 0.1), "order": 4},
+        {"aggregated": True, "tuning": "recruited", "tuning_seed": 3},
+    ],
+)
+def test_the_spec_of_a_memory_is_what_it_was_built_from(changes):
+    spec = MemorySpec(**({"n_neurons": 120, "order": 3, "theta": 0.2} | changes))
+    with nengo.Network():
+        assert LegendreMemory.from_spec(spec).spec == spec
+
+
+def test_a_memory_without_a_spec_of_its_own_tells_one():
+    memory = build(neuron_type=nengo.LIF(), tau=0.05)
+    assert memory.spec == MemorySpec(**SMALL, tau=0.05, neuron_type="lif")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size_in": 2},
+        {"synapse": nengo.Alpha(0.05)},
+        {"delay_steps": 1},
+        {"neuron_type": nengo.LIF(tau_rc=0.05)},
+        {"neuron_type": "lif", "tuning": Tuning("drawn", 200.0)},
+        {"tuning": "balanced", "signal": np.sin(np.arange(1000) / 50)},
+    ],
+)
+def test_what_no_spec_says_has_none(changes):
+    assert build(**changes).spec is None
+
+
+def test_tau_is_a_lowpass_as_in_a_spec():
+    assert build(tau=0.03).mapped.synapse == nengo.Lowpass(0.03)
+    assert build(synapse=nengo.Alpha(0.03)).tau is None
+    with pytest.raises(ValidationError, match="beside synapse; give one"):
+        build(tau=0.03, synapse=0.03)
+    with pytest.raises(ValidationError, match=r"^LegendreMemory\.tau: -1"):
+        build(tau=-1)
+
+
+def test_it_says_what_it_is():
+    assert repr(build(label="past", tau=0.03)) == (
+        '<LegendreMemory "past": order 3, theta 0.2 s, 60 poisson neurons, pairs, '
+        "tau 0.03 s, dt 0.001 s>"
+    )
+    assert "2 inputs" in str(build(size_in=2))
+
+
+def test_which_neuron_is_for_what(simulator):
+    """The order of a raster: dimension by dimension, and + before - in each."""
+    with nengo.Network() as model:
+        stimulus = nengo.Node([1.0, -1.0])
+        memory = LegendreMemory(38, 3, 0.2, size_in=2, neuron_type="rate")
+        nengo.Connection(stimulus, memory.input, synapse=None)
+        rates = nengo.Probe(memory.ensemble.neurons)
+        state = nengo.Probe(memory.state, synapse=None)
+    with simulator(model) as sim:
+        sim.run_steps(150)
+        of, sign = memory.population.dimension, memory.population.encoders
+        seen = sim.data[rates][-1] > 1e-9
+        np.testing.assert_array_equal(seen, sim.data[state][-1][of] * sign > 1e-9)
+    order = np.lexsort((-sign, of))
+    np.testing.assert_array_equal(order, np.arange(38))
+    np.testing.assert_array_equal(np.bincount(of), [7, 7, 6, 6, 6, 6])

@@ -80,6 +80,14 @@ def test_every_input_has_its_delays_side_by_side(stream, white):
             )
 
 
+def test_delays_come_in_the_order_given():
+    one = memory(size_in=2, n_neurons=24)
+    node = one.add_output(delay=[0.2, 0.05, 0.1])
+    rows = LDN(6, 0.2).readout(np.array([0.2, 0.05, 0.1]) - DT, DT)
+    (read,) = (c for c in one.connections if c.post_obj is node)
+    np.testing.assert_allclose(read.transform.init, np.kron(np.eye(2), rows))
+
+
 def test_is_a_node_of_the_memory():
     one = memory()
     node = one.add_output(delay=[0.1, 0.2], label="past")

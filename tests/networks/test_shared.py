@@ -2,6 +2,7 @@ import nengo
 import numpy as np
 import pytest
 
+from lmu_spiking import CellParams, LMUCell, LMUNetwork, LMUParams, ValidationError
 from lmu_spiking.networks import shared as module
 from lmu_spiking.networks.shared import place, shared
 
@@ -48,3 +49,23 @@ def test_place(asked, inside):
         place(network, asked)
     assert model.networks == [network] * inside
     place(network, None)  # nowhere to go
+
+
+def test_no_network_takes_what_would_do_nothing():
+    cell = CellParams.draw(1, units=5, order=3, theta=0.01, connections="e_x W_x W_m")
+    for network, names in (
+        (LMUCell(cell), "params copies dt memory hidden sample_dt units state"),
+        (
+            LMUNetwork(LMUParams((cell,), D=np.zeros((2, 5)), c=np.zeros(2))),
+            "params copies dt cells output presentation n_neurons",
+        ),
+    ):
+        kind = type(network).__name__
+        for name in names.split():
+            with pytest.raises(ValidationError, match=rf"^{kind}\.{name}: 7 cannot"):
+                setattr(network, name, 7)
+        network.label, network.mine = "a", 1
+        assert (network.label, network.mine) == ("a", 1)
+        assert repr(network).startswith(f'<{kind} "a": ')
+        assert "5 units on <LegendreMemory" in repr(network)
+        assert "\n" not in repr(network)

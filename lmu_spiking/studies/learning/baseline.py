@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.training._keras import compiled, tensorflow
 from lmu_spiking.training.losses import loss_and_metric, loss_of, metric_name
 
@@ -33,6 +34,8 @@ class Timed:
     params: int
     predict: Callable
     weights: dict[str, np.ndarray]
+
+    __repr__ = brief
 
 
 def lstm_units(params: int, size_in: int, size_out: int) -> int:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.ldn import LDN
 
 
@@ -36,6 +37,8 @@ class BlockReadout:
     matrix: np.ndarray
     order: int
     size: int
+
+    __repr__ = brief
 
     @classmethod
     def of(cls, ldn: LDN, dt: float, weights: np.ndarray, size: int = 64):

@@ -14,6 +14,7 @@ from nengo.dists import Choice, Uniform
 from scipy.linalg import cholesky, solve_continuous_lyapunov, svd
 from scipy.signal import lfilter
 
+from lmu_spiking.brief import brief
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.simulator.targets import simulator
@@ -47,6 +48,8 @@ class Realised:
     A: np.ndarray
     B: np.ndarray
     transform: np.ndarray
+
+    __repr__ = brief
 
 
 def balanced(ldn: LDN) -> Realised:

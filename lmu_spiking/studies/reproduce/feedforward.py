@@ -17,6 +17,7 @@ import numpy as np
 from nengo.dists import Uniform
 from scipy.linalg import cho_factor, cho_solve
 
+from lmu_spiking.brief import brief
 from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import rms
 from lmu_spiking.tuning import curves, neuron_type, step_variance
@@ -36,6 +37,8 @@ class Curves:
     gain: np.ndarray
     bias: np.ndarray
     decoders: np.ndarray
+
+    __repr__ = brief
 
 
 def least_squares(neurons, encoders, gain, bias, x) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import LMUSpikingError
 from lmu_spiking.processes import in_processes
 
@@ -72,6 +73,8 @@ class Reproduction:
     seed: int
     fast: bool
     beside: str = field(default="")
+
+    __repr__ = brief
 
     def to_dict(self) -> dict:
         """Plain values for JSON."""

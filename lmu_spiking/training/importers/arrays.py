@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ParamsFileError
 
 
@@ -22,6 +23,8 @@ class Weights:
 
     cell: dict[str, np.ndarray]
     hidden: dict[str, np.ndarray]
+
+    __repr__ = brief
 
 
 def of_lmu(name: str, group: dict[str, np.ndarray], *, bare: bool) -> Weights:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.errors import ParamsFileError, ValidationError
 from lmu_spiking.files import Archive, json_of, reading
 from lmu_spiking.hdf5 import Group, read_hdf5
@@ -51,6 +52,8 @@ class Stored:
     by_class: bool
     config: dict | None
     versions: dict[str, str]
+
+    __repr__ = brief
 
 
 def one_line(path) -> AbstractContextManager:
