@@ -10,17 +10,17 @@ WIDTH, LINES = 88, 3
 FEW = 4  # items that are shown one by one
 
 
-def brief(value) -> str:
+def brief(self) -> str:
     """The ``repr`` of a dataclass with arrays, in one to three lines.
 
     What its class names in ``_told`` (attributes, or methods without arguments) comes
     first, and is all that is shown of a value within another; then the fields.
     """
-    told = {name: _asked(value, name) for name in getattr(value, "_told", ())}
-    fields = [f.name for f in dataclasses.fields(value) if f.name not in told]
-    shown = told | {name: getattr(value, name, None) for name in fields}
+    told = {name: _asked(self, name) for name in getattr(self, "_told", ())}
+    fields = [f.name for f in dataclasses.fields(self) if f.name not in told]
+    shown = told | {name: getattr(self, name, None) for name in fields}
     return textwrap.fill(
-        _call(value, shown),
+        _call(self, shown),
         WIDTH,
         max_lines=LINES,
         placeholder=" ...)",

@@ -97,7 +97,7 @@ class ErrorBudget:
     caution: str = ""
 
     __repr__ = brief
-    _told = ("nrmse", "noise_nrmse", "state_rmse", "spikes_per_s")
+    _told = ("nrmse", "noise_nrmse", "state_rmse", "spikes_per_s", "beyond")
 
     @property
     def error(self) -> np.ndarray | None:

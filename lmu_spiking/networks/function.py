@@ -137,6 +137,8 @@ class FunctionBudget:
     total: float | None
     spread: float
 
+    __repr__ = brief
+
 
 def evaluate(function: Callable, windows: np.ndarray, tick=None) -> np.ndarray:
     """``function`` of each window (T, n), as (T, p); refuses what is not finite.
