@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from lmu_spiking.brief import brief
 from lmu_spiking.covariance import closed_loop, stationary_covariance
 from lmu_spiking.population import Population
 from lmu_spiking.synapse import Mapped
@@ -61,6 +62,8 @@ class Course:
     sigma: np.ndarray
     rate: float
     bias: np.ndarray | None
+
+    __repr__ = brief
 
 
 def along(

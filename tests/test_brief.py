@@ -29,7 +29,7 @@ PART = Part(np.zeros((50, 700, 1)), np.zeros(50, int))
 VALUES = {
     "budget": (
         lambda: predict(SPEC, duration=3.0),
-        ["noise_nrmse=0.1", "sigma=array(6,)"],
+        ["noise_nrmse=0.", "spikes_per_s=2", "sigma=array(6,)"],
     ),
     "cell": (lambda: CELL, ["units=20", "order=60", "theta=0.1", "W_m=array(20,60)"]),
     "params": (lambda: PARAMS, ["CellParams(size_in=1, units=20", "D=array(3,20)"]),
