@@ -100,6 +100,11 @@ def test_links_between_pages_lead_somewhere():
             assert (ROOT / page.parent / link).exists(), f"{page}: {link}"
 
 
+def test_the_citation_is_of_this_version():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {lmu_spiking.__version__}\n" in text
+
+
 def run_python(code: str, names: dict, page: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -429,3 +429,19 @@ def test_refusals(call, message):
     with pytest.raises(ValidationError) as error:
         call()
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 7, 1000, 1001])
+@pytest.mark.parametrize("channels", [None, 3])
+@pytest.mark.parametrize("order", [1, 6, 40])
+def test_blocks_of_steps_are_the_steps_one_by_one(steps, channels, order):
+    shape = () if channels is None else (channels,)
+    rng = np.random.default_rng(order)
+    u, m = rng.normal(size=(steps, *shape)), rng.normal(size=(*shape, order))
+    ldn = LDN(order, 0.2)
+    Ad, Bd = ldn.discretize(0.001)
+    found = ldn.simulate(u, 0.001, initial=m)
+    assert found.shape == (*u.shape, order)
+    for k in range(steps):
+        m = m @ Ad.T + np.multiply.outer(u[k], Bd)
+        np.testing.assert_allclose(found[k], m, rtol=0, atol=1e-10 * order)

@@ -50,7 +50,7 @@ def test_parts_are_read_only_float32_and_int64():
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
     x[0] = 2  # the caller's own array stays as it was
-    assert repr(make(part)).count("\n") == 0
+    assert repr(make(part)).count("\n") < 3
     assert len(repr(make(part))) < 300
 
 

@@ -38,7 +38,7 @@ def test_is_a_frozen_value_of_its_own():
 
 
 def test_repr_is_short():
-    assert repr(make(np.zeros(10_000))).count("\n") == 0
+    assert repr(make(np.zeros(10_000))).count("\n") < 3
 
 
 @pytest.mark.parametrize(
