@@ -238,4 +238,5 @@ def _check_fit(params: LMUParams, data) -> None:
             f"is not the step of the task {data.name}, {data.dt:g} s",
         )
     if data.classes is None:  # before an hour of training, not after
-        target_variance(data.valid.y, "train.data.valid.y")
+        for part in ("valid", "test"):
+            target_variance(getattr(data, part).y, f"train.data.{part}.y")

@@ -5,8 +5,10 @@ import pytest
 
 from lmu_spiking.errors import ParamsFileError, ValidationError
 from lmu_spiking.rates import forward, load_params, save_params
+from lmu_spiking.tasks.sequences import Part
 from lmu_spiking.training import TrainSettings, evaluate, train
 from lmu_spiking.training.checkpoint import load_state, save_state
+from lmu_spiking.training.losses import loss_and_metric
 
 tf = pytest.importorskip("tensorflow")
 
@@ -49,7 +51,9 @@ def test_values_at_every_step_are_learnt_from_crops(lmu, task):
         nrmse = evaluate(trained.params, data.valid)
         assert nrmse < 0.7 * evaluate(params, data.valid)
         y = forward(trained.params, data.valid.x)
-        error = np.sqrt(np.mean((y - data.valid.y) ** 2) / np.var(data.valid.y))
+        error = np.sqrt(
+            np.mean((y - data.valid.y) ** 2) / data.valid.y.var((0, 1)).mean()
+        )
         assert nrmse == pytest.approx(error, rel=1e-6)
 
 
@@ -191,6 +195,25 @@ def test_a_task_must_fit(lmu, task):
         train(lmu(["tanh"]), dataclasses.replace(data, dt=0.002))
     with pytest.raises(ValidationError, match=r"TrainSettings\.crop"):
         train(lmu(["tanh"]), data, TrainSettings(crop=5))
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+@pytest.mark.parametrize("last", [True, False])
+def test_a_target_that_cannot_be_scored_is_refused_before_training(
+    lmu, task, part, last
+):
+    data = task(last=last)
+    still = Part(data.valid.x, np.full(data.valid.y.shape, 0.7))
+    with pytest.raises(ValidationError, match=rf"train\.data\.{part}\.y: [^\n]* vary"):
+        train(lmu(["tanh"]), dataclasses.replace(data, **{part: still}))
+
+
+def test_the_mean_of_a_target_does_not_count_in_its_error():
+    """``100 + 10 w``: its mean scores 1, wherever a trained target is scored."""
+    w = np.random.default_rng(0).standard_normal((2000, 1))
+    y = 100 + 10 * (w - w.mean()) / w.std()
+    loss, nrmse = loss_and_metric(None, np.full(y.shape, 100.0), y)
+    assert (loss, nrmse) == (pytest.approx(100), pytest.approx(1))
 
 
 def test_checkpoints_of_other_trainings_are_refused(lmu, task, tmp_path):
