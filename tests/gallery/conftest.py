@@ -34,7 +34,7 @@ def opened():
     return _opened
 
 
-@pytest.fixture(params=["nengo", "compiled"])
+@pytest.fixture(params=[pytest.param("nengo", marks=pytest.mark.slow), "compiled"])
 def ran(request, simulator):
     """Run a model and probe nodes (or what expressions name) in a simulator.
 

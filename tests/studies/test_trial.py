@@ -127,20 +127,19 @@ def test_targets_agree_where_nothing_is_drawn(neurons):
 
 
 def test_targets_agree_in_distribution():
-    """Errors of Poisson neurons: 16 trials of each, to four standard errors."""
+    """Errors of Poisson neurons: 16 trials and Nengo's 6, to four standard errors."""
     spec = SPEC.replace(n_neurons=300)
     signals = [white_noise(4.0, 0.001, 2.0, 0.5, k) for k in range(16)]
     specs = [spec.replace(noise_seed=k) for k in range(16)]
     ours = [r.row for r in run_trials(specs, signals)]
-    core = [
-        run_trial(s, x, target="core").row for s, x in zip(specs, signals, strict=True)
-    ]
+    pairs = list(zip(specs, signals, strict=True))[:6]
+    core = [run_trial(s, x, target="core").row for s, x in pairs]
     for name in ("state_rmse", "spikes_per_s"):
         a, b = (
             np.array([row[name] / row[f"predicted_{name}"] for row in rows])
             for rows in (ours, core)
         )
-        spread = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 16)
+        spread = np.sqrt(a.var(ddof=1) / 16 + b.var(ddof=1) / 6)
         assert abs(a.mean() - b.mean()) < 4 * spread, name
 
 
