@@ -3,7 +3,6 @@
 import dataclasses
 import textwrap
 from collections.abc import Mapping
-from dataclasses import MISSING
 
 import numpy as np
 
@@ -18,13 +17,8 @@ def brief(value) -> str:
     first, and is all that is shown of a value within another; then the fields.
     """
     told = {name: _asked(value, name) for name in getattr(value, "_told", ())}
-    fields = [f for f in dataclasses.fields(value) if f.name not in told]
-    shown = told | {
-        f.name: getattr(value, f.name, None)
-        for f in fields
-        # what is kept from a repr, and is as it mostly is, is not worth a line
-        if f.repr or f.default is MISSING or getattr(value, f.name) != f.default
-    }
+    fields = [f.name for f in dataclasses.fields(value) if f.name not in told]
+    shown = told | {name: getattr(value, name, None) for name in fields}
     return textwrap.fill(
         _call(value, shown),
         WIDTH,

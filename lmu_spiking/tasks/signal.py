@@ -48,7 +48,7 @@ class Signal:
     name: str
     source: str
     periodic: bool = False
-    power_lost: float = field(default=0.0, repr=False)
+    power_lost: float = 0.0
 
     __repr__ = brief
     _told = ("name", "duration", "dt", "rms")
