@@ -13,6 +13,7 @@ import re
 import secrets
 import stat
 import struct
+import tokenize
 import tomllib
 import warnings
 import zipfile

@@ -75,7 +75,7 @@ def test_what_is_not_the_files_fault_stays():
             files.reading("a", ParamsFileError, own=("C",)),
         ):
             raise error
-    with pytest.raises(ParamsFileError, match="^a: C.order: 0 bad$"):
+    with pytest.raises(ParamsFileError, match=r"^a: C\.order: 0 bad$"):
         with files.reading("a", ParamsFileError, own=("C",)):
             raise ValidationError("C.order", 0, "bad")
 

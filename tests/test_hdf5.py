@@ -127,7 +127,7 @@ def test_time_and_memory_have_limits(made, monkeypatch):
             read_hdf5(path)
     path = made(lambda f: f.update({"x": np.zeros(2**24, np.uint8)}))
     monkeypatch.setattr(hdf5, "MEMORY", 2**24)  # it has more than that already
-    with pytest.raises(ValueError, match="memory|damaged"):
+    with pytest.raises(ValueError, match=r"memory|damaged"):
         read_hdf5(path)
 
 

@@ -1,5 +1,6 @@
 """Damage: to bytes, to text, to what lies in an archive, to what JSON says."""
 
+import copy
 import io
 import json
 import re
@@ -92,9 +93,9 @@ def retold(data: bytes, others: list[bytes], rng) -> bytes:
         if rng.random() < 0.15:
             del owner[key]
         elif rng.random() < 0.1:
-            owner[key] = [owner[key]] * 3
+            owner[key] = [copy.deepcopy(owner[key]) for _ in range(3)]
         else:
-            owner[key] = VALUES[int(rng.integers(len(VALUES)))]
+            owner[key] = copy.deepcopy(VALUES[int(rng.integers(len(VALUES)))])
     return json.dumps(value).encode()
 
 
