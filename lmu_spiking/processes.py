@@ -1,7 +1,7 @@
 """Processes of this machine that work beside this one, and that end when it ends.
 
-A process that is killed cannot end its children.  So every child looks after its parent:
-`follow` is the first thing that it calls.
+A process that is killed cannot end its children.  So every child looks after its
+parent: `follow` is the first thing that it calls.
 """
 
 import ctypes
@@ -54,8 +54,8 @@ def follow(parent: int, at_once: bool = True) -> None:
     parent : int
         Number of the process that started this one.
     at_once : bool
-        Let Linux do it, too, whatever this process is doing.  It does so when the thread
-        that started this process ends: so only where that is the parent's main thread.
+        Let Linux do it, too, whatever this process is doing.  Linux does so when the
+        thread ends that started this process: that must be the parent's main thread.
     """
     if os.name != "posix":  # where a process keeps the number of a parent that is gone
         return
