@@ -33,17 +33,18 @@ def in_processes(
     """
     import joblib  # slow to import
 
-    main = threading.current_thread() is threading.main_thread()
     with joblib.parallel_config(
-        "loky",
-        n_jobs=jobs,
-        inner_max_num_threads=1,
-        initializer=follow,
-        initargs=(os.getpid(), main),
+        "loky", n_jobs=jobs, inner_max_num_threads=1, **following()
     ):
         kind = "generator" if ordered else "generator_unordered"
         run = joblib.Parallel(return_as=kind, batch_size=1)
     yield from run(joblib.delayed(function)(*each) for each in arguments)
+
+
+def following() -> dict:
+    """Return what makes workers of joblib follow this process, as options for them."""
+    main = threading.current_thread() is threading.main_thread()
+    return {"initializer": follow, "initargs": (os.getpid(), main)}
 
 
 def follow(parent: int, at_once: bool = True) -> None:

@@ -140,9 +140,10 @@ def test_cluster_with_tls_takes_the_certificates_of_dask(tmp_path):
         check=True,
         capture_output=True,
     )
-    pair = {"cert": str(cert), "key": str(key)}
-    tls = {"ca-file": str(cert), "scheduler": pair, "worker": pair, "client": pair}
-    told = {"distributed.comm.tls": tls, "distributed.comm.require-encryption": True}
+    tls = "distributed.comm.tls"
+    told = {f"{tls}.ca-file": str(cert), "distributed.comm.require-encryption": True}
+    for who in ("scheduler", "worker", "client"):
+        told |= {f"{tls}.{who}.cert": str(cert), f"{tls}.{who}.key": str(key)}
     with (
         dask.config.set(told),
         distributed.LocalCluster(
@@ -156,7 +157,7 @@ def test_cluster_with_tls_takes_the_certificates_of_dask(tmp_path):
     ):
         assert cluster.scheduler_address.startswith("tls://")
         frame = sweep(small(1), tmp_path / "a", scheduler=cluster.scheduler_address)
-    assert len(frame) == 1
+    assert len(frame) == len(small(1))
 
 
 def test_cluster_goes_on_where_processes_were(tmp_path, cluster, monkeypatch):
