@@ -349,6 +349,24 @@ def test_the_current_folder_that_is_gone_is_told(tmp_path):
 
 
 @unix
+def test_a_user_whom_no_list_knows_needs_no_home(tmp_path):
+    code = (
+        "import os, pwd; del os.environ['HOME']\n"
+        "def nobody(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = nobody\n"
+        "from lmu_spiking.cli import main; main(['collect', 'nowhere'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        **{"cwd": tmp_path, "env": environment() | {"HOME": "/"}},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no finished trials" in done.stderr.splitlines()[-1]
+
+
+@unix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_that_end_programs_end_it_in_a_line(number, tmp_path):
     child = subprocess.Popen(
