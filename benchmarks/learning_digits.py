@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 
 from lmu_spiking import plots
+from lmu_spiking.processes import following
 from lmu_spiking.studies.learning.digits import spiking_row, trained_digits
 from lmu_spiking.studies.learning.records import made_with
 from lmu_spiking.studies.metrics import confidence
@@ -70,7 +71,9 @@ def main() -> None:
     cells = [(seed, NEURONS, PRESENTATIONS, None) for seed in SEEDS]
     if options.fast:
         cells = [(seed, NEURONS[::2], (0.001,), 180) for seed in (101, 102)]
-    with joblib.parallel_config("loky", n_jobs=options.jobs, inner_max_num_threads=1):
+    with joblib.parallel_config(
+        "loky", n_jobs=options.jobs, inner_max_num_threads=1, **following()
+    ):
         found = joblib.Parallel()(joblib.delayed(study)(*cell) for cell in cells)
     rates, rows = [r for r, _ in found], [row for _, some in found for row in some]
     summary = summarise(rates, rows)

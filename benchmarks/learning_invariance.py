@@ -16,6 +16,7 @@ import joblib
 import numpy as np
 
 from lmu_spiking import plots
+from lmu_spiking.processes import following
 from lmu_spiking.studies.learning.digits import trained_digits
 from lmu_spiking.studies.learning.invariance import TRAINED, rate_rows, spiking_rows
 from lmu_spiking.studies.learning.records import made_with
@@ -57,7 +58,9 @@ def main() -> None:
     parser.add_argument("--figure", help="write the figure elsewhere")
     options = parser.parse_args()
     cells = [(101, 100)] if options.fast else [(seed, None) for seed in SEEDS]
-    with joblib.parallel_config("loky", n_jobs=options.jobs, inner_max_num_threads=1):
+    with joblib.parallel_config(
+        "loky", n_jobs=options.jobs, inner_max_num_threads=1, **following()
+    ):
         found = joblib.Parallel()(joblib.delayed(study)(*cell) for cell in cells)
     rates = [row for some, _ in found for row in some]
     spikes = [row for _, some in found for row in some]

@@ -27,6 +27,7 @@ from lmu_spiking.loihi.noise_memory import (
 )
 from lmu_spiking.loihi.noise_tuning import SpikeStatistics, measure_tuning
 from lmu_spiking.plots import loihi_noise_figure, save_figure
+from lmu_spiking.processes import following
 from lmu_spiking.studies.metrics import confidence, rms
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.trial import versions
@@ -135,7 +136,7 @@ def main() -> None:
     options = parser.parse_args()
     seeds = [SEED + k for k in range(options.seeds)]
     with (
-        joblib.parallel_config("loky", inner_max_num_threads=1),
+        joblib.parallel_config("loky", inner_max_num_threads=1, **following()),
         joblib.Parallel(n_jobs=options.jobs) as run,
     ):
         rows: list[dict] = []

@@ -22,6 +22,7 @@ import numpy as np
 from nengo.dists import Choice
 
 from lmu_spiking import MemorySpec, map_onto, white_noise
+from lmu_spiking.processes import following
 from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
@@ -112,7 +113,7 @@ def main() -> None:
         for name, rival in rivals(6000).items()
         for k in range(TRIALS)
     ]
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
+    with joblib.parallel_config("loky", inner_max_num_threads=1, **following()):
         rows = joblib.Parallel(n_jobs=options.jobs)(job for _, _, job in jobs)
 
     results: list[dict] = []

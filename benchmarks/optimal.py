@@ -29,6 +29,7 @@ from scipy.optimize import brentq
 from lmu_spiking import MemorySpec, SignalSpec, plots, white_noise
 from lmu_spiking.drafts import Request
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.processes import following
 from lmu_spiking.realisation import band_moments
 from lmu_spiking.recruitment import reach
 from lmu_spiking.studies.metrics import confidence, power_law
@@ -231,7 +232,9 @@ def main() -> None:
     law = [row for m in (60_000, 10**8) for row in growth(m)]
     slopes = exponents(law)
     points = [row for row in law if row["neurons"] == 60_000 and row["order"] in SHOWN]
-    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+    with joblib.parallel_config(
+        "loky", n_jobs=jobs, inner_max_num_threads=1, **following()
+    ):
         rows = joblib.Parallel()(joblib.delayed(trial)(*cell) for cell in cells)
         grown = joblib.Parallel()(
             joblib.delayed(measured)(row, k) for row in points for k in range(1)

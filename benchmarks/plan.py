@@ -16,6 +16,7 @@ import joblib
 import numpy as np
 
 from lmu_spiking import plan, plots, white_noise
+from lmu_spiking.processes import following
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.trial import run_trial, versions
 
@@ -62,7 +63,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--requests", type=int, default=20)
     options = parser.parse_args()
-    with joblib.parallel_config("loky", n_jobs=options.jobs, inner_max_num_threads=1):
+    with joblib.parallel_config(
+        "loky", n_jobs=options.jobs, inner_max_num_threads=1, **following()
+    ):
         run = joblib.Parallel(return_as="generator")
         rows = []
         for row in run(joblib.delayed(answer)(r) for r in requests(options.requests)):

@@ -1,7 +1,7 @@
 """Processes of this machine that work beside this one, and that end when it ends.
 
-A process that is killed cannot end its children.  So every child looks after its parent:
-`follow` is the first thing that it calls.
+A process that is killed cannot end its children.  So every child looks after its
+parent: `follow` is the first thing that it calls.
 """
 
 import ctypes
@@ -33,17 +33,18 @@ def in_processes(
     """
     import joblib  # slow to import
 
-    main = threading.current_thread() is threading.main_thread()
     with joblib.parallel_config(
-        "loky",
-        n_jobs=jobs,
-        inner_max_num_threads=1,
-        initializer=follow,
-        initargs=(os.getpid(), main),
+        "loky", n_jobs=jobs, inner_max_num_threads=1, **following()
     ):
         kind = "generator" if ordered else "generator_unordered"
         run = joblib.Parallel(return_as=kind, batch_size=1)
     yield from run(joblib.delayed(function)(*each) for each in arguments)
+
+
+def following() -> dict:
+    """Return what makes workers of joblib follow this process, as options for them."""
+    main = threading.current_thread() is threading.main_thread()
+    return {"initializer": follow, "initargs": (os.getpid(), main)}
 
 
 def follow(parent: int, at_once: bool = True) -> None:
@@ -54,8 +55,8 @@ def follow(parent: int, at_once: bool = True) -> None:
     parent : int
         Number of the process that started this one.
     at_once : bool
-        Let Linux do it, too, whatever this process is doing.  It does so when the thread
-        that started this process ends: so only where that is the parent's main thread.
+        Let Linux do it, too, whatever this process is doing.  Linux does so when the
+        thread ends that started this process: that must be the parent's main thread.
     """
     if os.name != "posix":  # where a process keeps the number of a parent that is gone
         return

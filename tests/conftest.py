@@ -129,9 +129,13 @@ def stream():
 
 
 @pytest.fixture
-def shell(capsys):
+def shell(capsys, monkeypatch):
     """Run a command line in this process: status, standard output and error."""
+    from lmu_spiking.cli import console
     from lmu_spiking.cli.shell import status
+
+    # no lines on progress, which a busy machine would make come
+    monkeypatch.setattr(console, "EVERY", 1e6)
 
     def run(*arguments):
         code = status([str(argument) for argument in arguments])

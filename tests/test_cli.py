@@ -142,7 +142,8 @@ def test_another_process_and_folder_give_the_same(record, tmp_path):
     other.mkdir()
     child = process("run", *TINY, "--seed=4", "--json", cwd=other)
     out, error = child.communicate()
-    assert (child.returncode, error) == (0, "")
+    lines = [line for line in error.splitlines() if not line.endswith(" s)")]
+    assert (child.returncode, lines) == (0, [])
     assert timeless(json.loads(out)) == timeless(here)
     spec = (other / "out" / "spec.toml").read_text()
     assert spec == Path("out/spec.toml").read_text()

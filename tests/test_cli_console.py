@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import lmu_spiking
-from lmu_spiking.cli import stopped
-from lmu_spiking.cli.console import as_options, table_lines
+from lmu_spiking.cli import console, stopped
+from lmu_spiking.cli.console import Bar, Ticker, as_options, table_lines
 
 pty = pytest.importorskip("pty", reason="needs a Unix terminal")
 
@@ -136,6 +136,256 @@ LATE = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from lmu_spiking.cli import main; print('ready', flush=True); main()"
 )
+
+
+# -- lines where there is no terminal --------------------------------------------------
+
+
+class Clock:
+    """Time that goes on while it is waited for, ``ticks`` times."""
+
+    def __init__(self, ticks, meanwhile=lambda tick: None):
+        self.now, self.ticks, self.meanwhile = 100.0, ticks, meanwhile
+
+    def __call__(self):
+        return self.now
+
+    def wait(self, seconds):
+        self.meanwhile(self.ticks)
+        self.now += seconds
+        self.ticks -= 1
+        return self.ticks < 0
+
+
+def test_a_line_every_ten_seconds_also_within_one_long_call():
+    told, clock = [], Clock(3)
+    ticker = Ticker(told.append, clock)
+    ticker.run(clock.wait)
+    assert told == ["Working (10 s)", "Working (20 s)", "Working (30 s)"]
+
+
+def test_a_line_says_what_is_done_and_how_much(monkeypatch):
+    told, bars = [], []
+
+    def meanwhile(tick):
+        if tick == 4:
+            bars.append(Bar("Trials", 1200).__enter__())
+            bars[0].advance_to(1100, 1200)
+        elif tick == 3:
+            bars[0].advance()
+        elif tick == 2:
+            bars[0].phase("Drawing")
+        elif tick == 1:
+            bars[0].__exit__()
+
+    clock = Clock(4, meanwhile)
+    ticker = Ticker(told.append, clock)
+    token = Ticker.current.set(ticker)
+    try:
+        ticker.run(clock.wait)
+    finally:
+        Ticker.current.reset(token)
+    assert told == [
+        *("Trials: 1,100 of 1,200 (10 s)", "Trials: 1,101 of 1,200 (20 s)"),
+        *("Drawing (30 s)", "Working (40 s)"),
+    ]
+
+
+def test_where_no_thread_can_be_started_it_is_silent(monkeypatch):
+    def refused(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", refused)
+    with Ticker(print):
+        pass
+
+
+COMMANDS = {
+    "run": "--duration 1 --order 2 --neurons 40 --theta 0.1",
+    "plan": "--error 0.3 --theta 0.1 --bandwidth 5",
+    "collect": "nowhere",
+    "convert": "nothing.npz",
+    "reproduce": "psmnist --data nowhere",
+}
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_ticker_while_it_runs(
+    shell, name, json, tmp_path, monkeypatch
+):
+    """Its thread runs from the beginning on, and has ended when the command has."""
+    monkeypatch.chdir(tmp_path)
+    ran, real = [], Ticker.run
+    monkeypatch.setattr(Ticker, "run", lambda self: ran.append(self) or real(self))
+    shell(*name.split(), *COMMANDS[name].split(), *json)
+    assert len(ran) == 1
+    assert not ran[0]._thread.is_alive() and not ran[0].bars
+
+
+def test_all_commands_are_of_the_kind_that_ticks():
+    from typer.main import get_command
+
+    from lmu_spiking.cli.help import Command
+    from lmu_spiking.cli.shell import app
+
+    def leaves(command):
+        for each in getattr(command, "commands", {}).values():
+            yield from leaves(each)
+        if not hasattr(command, "commands"):
+            yield command
+
+    found = list(leaves(get_command(app)))
+    assert len(found) == 11
+    assert all(isinstance(command, Command) for command in found)
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    for term, bar in (("xterm", True), ("dumb", False), ("unknown", False)):
+        monkeypatch.setenv("TERM", term)
+        assert console.on_terminal() is bar
+
+
+def test_lines_reach_standard_error_while_libraries_are_hushed(tmp_path):
+    code = (
+        "from lmu_spiking.cli import console as c\n"
+        "with c.ticking(), c.hushed():\n"
+        "    c.os.write(2, b'a library')\n"
+        "    c.Ticker.current.get()._say('Trying (10 s)')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("", "lmu-spiking: Trying (10 s)\n")
+
+
+# -- streams that are closed or full ---------------------------------------------------
+
+VERSION = f"lmu-spiking {lmu_spiking.__version__}\n"
+unix = pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+
+
+def in_shell(line, cwd, **more):
+    """Status, standard output and error of a line for /bin/sh; LMU is the command."""
+    return subprocess.run(
+        ["/bin/sh", "-c", line.replace("LMU", f'"{sys.executable}" -m lmu_spiking')],
+        **{
+            "cwd": cwd,
+            "env": environment() | more,
+            "capture_output": True,
+            "text": True,
+        },
+    )
+
+
+@unix
+@pytest.mark.parametrize(
+    ("line", "code", "out", "error"),
+    [
+        ("LMU --version >&-", 0, "", "standard output is closed"),
+        ("LMU run --order 0 >&-", 2, "", "--order"),
+        ("LMU run --order 0 2>&-", 2, "", ""),
+        ("LMU --version 2>&-", 0, VERSION, ""),
+        ("LMU --version <&- 2>&-", 0, VERSION, ""),
+        ("LMU --version <&- >&- 2>&-", 0, "", ""),
+        ("LMU run --order 0 <&- >&- 2>&-", 2, "", ""),
+        ("LMU --version | true", 0, "", ""),
+        ("LMU run --help | head -1", 0, None, ""),
+    ],
+)
+def test_closed_streams(line, code, out, error, tmp_path):
+    done = in_shell(line, tmp_path)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr and error in done.stderr
+    assert out is None or done.stdout == out
+    closed = ">&-" in line.replace("2>&-", "") and bool(error)
+    assert done.stderr.count("\n") == bool(error) + (closed and "order" in line)
+
+
+@unix
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("line", "code", "out", "error"),
+    [
+        ("LMU --version >/dev/full", 2, "", "No space left"),
+        ("LMU run --help >/dev/full", 2, "", "No space left"),
+        ("LMU run --order 0 2>/dev/full", 2, "", ""),
+        ("LMU --version 2>/dev/full", 0, VERSION, ""),
+        ("LMU --version >/dev/full 2>/dev/full", 2, "", ""),
+    ],
+)
+def test_full_streams(line, code, out, error, tmp_path):
+    done = in_shell(line, tmp_path)
+    assert (done.returncode, done.stdout) == (code, out)
+    assert done.stderr.count("\n") == bool(error) and error in done.stderr
+
+
+@unix
+def test_letters_that_an_encoding_lacks_cost_no_result(tmp_path):
+    code = (
+        "from lmu_spiking.cli import _open_streams\n"
+        "_open_streams(); print('\\u00b1 \\u03b8 \\udcff'); "
+    )
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment() | {"PYTHONIOENCODING": encoding},
+            capture_output=True,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert (
+            done.stdout.count(b"?") == {"ascii": 3, "latin-1": 2, "utf-8": 1}[encoding]
+        )
+
+
+@unix
+def test_the_current_folder_that_is_gone_is_told(tmp_path):
+    (tmp_path / "gone").mkdir()
+    done = in_shell("cd gone && rmdir ../gone && LMU run", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("lmu-spiking: the current folder: ")
+    assert done.stderr.count("\n") == 1
+
+
+@unix
+def test_a_user_whom_no_list_knows_needs_no_home(tmp_path):
+    code = (
+        "import os, pwd; del os.environ['HOME']\n"
+        "def nobody(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = nobody\n"
+        "from lmu_spiking.cli import main; main(['collect', 'nowhere'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        **{"cwd": tmp_path, "env": environment() | {"HOME": "/"}},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no finished trials" in done.stderr.splitlines()[-1]
+
+
+@unix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_end_programs_end_it_in_a_line(number, tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", LATE, *"run --duration 2000".split()],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(0.8)  # whenever it comes: while it imports, or while it runs
+    child.send_signal(number)
+    out, error = child.communicate()
+    told = [line for line in error.splitlines() if not line.endswith(" s)")]
+    if child.returncode == -number:  # it came before it was minded
+        return
+    assert (child.returncode, out) == (128 + number, "")
+    assert told == ["lmu-spiking: interrupted"]
 
 
 # -- tables --------------------------------------------------------------------------

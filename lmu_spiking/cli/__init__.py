@@ -22,6 +22,8 @@ def main(arguments=None) -> None:
     """
     _open_streams()
     _mind_signals()
+    if os.path.expanduser("~") == "~":  # nobody knows one, and Nengo needs one
+        os.environ["HOME"] = os.devnull  # where nobody, not even root, can put files
     try:
         from lmu_spiking.cli.shell import status
 

@@ -22,7 +22,7 @@ class Command(TyperCommand):
                 import lmu_spiking.studies.trial  # noqa: F401
             from threadpoolctl import threadpool_limits
 
-            # matrices are small here: threads of the BLAS would only wait for each other
+            # matrices are small: threads of the BLAS would only wait for each other
             with threadpool_limits(1):
                 try:
                     return super().invoke(ctx)

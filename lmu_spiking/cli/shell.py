@@ -87,16 +87,6 @@ def front(
         print(context.get_help())
 
 
-def _flush() -> None:
-    """Write what is left of standard output, or say that it is what cannot be."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, "standard output") from None
-
-
 def status(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status; a failure is told in one line."""
     completion.begin(os.environ)
@@ -110,7 +100,7 @@ def status(arguments: Sequence[str] | None = None) -> int:
         show_warning()
         try:
             code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
-            _flush()
+            sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):
             code = 130
         except SystemExit as error:

@@ -102,7 +102,7 @@ class Simulator(nengo.Simulator):
     ):
         self.closed = True  # until Nengo's constructor is done
         self.dtype = _checked_dtype(dtype)
-        self.trials = None if trials is None else check_whole("trials", trials, 1)
+        self.trials = None if trials is None else drawn.checked(trials)
         self.noise_seed = noise_seed
         self._noise = drawn.noise_of(self.trials, noise_seed)
         self.threads = (

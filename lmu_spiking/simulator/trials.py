@@ -10,6 +10,14 @@ from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.simulator.regions import region_of
 
 
+MOST = 10**6  # trials of one simulator: more are run one after another
+
+
+def checked(trials) -> int:
+    """A number of trials, or a ValidationError."""
+    return check_whole("Simulator.trials", trials, 1, MOST)
+
+
 class Noise(NamedTuple):
     """What tells the noise of a trial from that of others.
 

@@ -112,7 +112,7 @@ class Folder:
 
 
 def _free(path: Path) -> Path:
-    """A name beside ``path`` that nothing has: ``run.png`` becomes ``run.kept-1.png``."""
+    """A name beside ``path`` that nothing has: ``run.kept-1.png`` for ``run.png``."""
     number = 1
     while os.path.lexists(path.with_name(f"{path.stem}.kept-{number}{path.suffix}")):
         number += 1

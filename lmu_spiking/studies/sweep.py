@@ -6,7 +6,9 @@ trials that were finished stay, and the same sweep goes on from there: files are
 
 import functools
 import hashlib
+import itertools
 import json
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +18,13 @@ import numpy as np
 import pandas as pd
 from nengo.exceptions import NengoException
 
-from lmu_spiking.errors import LMUSpikingError, StudyWarning, ValidityWarning
+from lmu_spiking.errors import (
+    LMUSpikingError,
+    StudyWarning,
+    ValidationError,
+    ValidityWarning,
+    check_whole,
+)
 from lmu_spiking.files import NOT_OURS, read_json, reason
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.simulator.targets import check_target
@@ -34,6 +42,7 @@ from lmu_spiking.studies.trial import run_trials, versions
 from lmu_spiking.studies.workers import Outcome
 from lmu_spiking.tasks import Signal, white_noise
 
+MOST = 10**6  # trials of one grid, each of which has a file
 PROBED = 2e7  # numbers of state that the trials of one pass may keep
 
 
@@ -145,6 +154,15 @@ def grid(
     target : {"compiled", "core"}
     """
     check_target("grid.target", target)
+    check_whole("grid.trials", trials, 0)
+    rates = max_rates or [base.max_rate]
+    axes = (neuron_types, taus or [base.tau], rates, orders, neurons_per_dimension)
+    axes = [list(itertools.islice(values, MOST + 1)) for values in axes]
+    total = trials * math.prod(map(len, axes))
+    if total > MOST:
+        problem = f"of each combination are {total:,} or more in all"
+        remedy = f"use at most {MOST:,} in all"
+        raise ValidationError("grid.trials", trials, problem, remedy)
     aggregated = base.aggregated if aggregated is None else aggregated
     cells = [
         base.replace(
@@ -155,11 +173,7 @@ def grid(
             max_rate=max_rate,
             aggregated=aggregated and kind == "poisson" and base.tuning != "drawn",
         )
-        for kind in neuron_types
-        for tau in (taus or [base.tau])
-        for max_rate in (max_rates or [base.max_rate])
-        for order in orders
-        for neurons in neurons_per_dimension
+        for kind, tau, max_rate, order, neurons in itertools.product(*axes)
     ]
     return [
         _seeded(cell, number, duration, first_seed, target)

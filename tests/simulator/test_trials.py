@@ -303,3 +303,11 @@ def test_any_random_neuron_repeats_and_differs_by_trial(kind):
 def test_each_noise_seed_is_a_whole_number(seeds):
     with pytest.raises(ValidationError, match=r"noise_seed: .* must be a whole number"):
         noise_of(1, seeds)
+
+
+@pytest.mark.parametrize("trials", [10**6 + 1, 10**9, 10**30])
+def test_more_trials_than_a_simulator_can_hold_are_refused_at_once(trials):
+    with nengo.Network() as model:
+        nengo.Ensemble(2, 1)
+    with pytest.raises(ValidationError, match=r"Simulator\.trials.*at most 1000000"):
+        Simulator(model, trials=trials)

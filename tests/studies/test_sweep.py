@@ -1,3 +1,4 @@
+import itertools
 import json
 import pickle
 import re
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lmu_spiking.errors import StudyWarning
+from lmu_spiking.errors import StudyWarning, ValidationError
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies import records
 from lmu_spiking.studies import sweep as module
@@ -255,3 +256,20 @@ def test_a_trial_that_no_parser_takes_is_left_out(tmp_path, text):
     (tmp_path / "trials" / "zzz.json").write_bytes(text.encode("latin-1"))
     with pytest.warns(StudyWarning, match="zzz.json is corrupt and left out"):
         assert list(collect(tmp_path).digest) == sorted(frame.digest)
+
+
+@pytest.mark.parametrize(
+    ("orders", "types", "trials"),
+    [
+        ([1, 2], ["poisson"], 10**9),
+        ([1, 2], ["poisson"], 600_000),
+        (range(1, 10**9), ["poisson"], 1),
+        (itertools.count(1), ["poisson"], 1),
+        ([1], itertools.repeat("poisson"), 2),
+    ],
+)
+def test_more_trials_than_anybody_can_run_are_refused_at_once(orders, types, trials):
+    with pytest.raises(
+        ValidationError, match=r"grid\.trials.*at most 1,000,000 in all"
+    ):
+        grid(orders, [20], types, trials, MemorySpec(), 1.0)

@@ -1,4 +1,6 @@
+import shutil
 import socket
+import subprocess
 import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -123,6 +125,39 @@ def test_cluster_gives_the_same(tmp_path, cluster):
     assert {row["digest"] for row in seen} == set(here.digest)
     names = [{p.name for p in (tmp_path / k / "trials").iterdir()} for k in "ab"]
     assert names[0] == names[1]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_cluster_with_tls_takes_the_certificates_of_dask(tmp_path):
+    dask = pytest.importorskip("dask")
+    distributed = pytest.importorskip("distributed")
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=localhost", "-keyout", str(key), "-out", str(cert)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    tls = "distributed.comm.tls"
+    told = {f"{tls}.ca-file": str(cert), "distributed.comm.require-encryption": True}
+    for who in ("scheduler", "worker", "client"):
+        told |= {f"{tls}.{who}.cert": str(cert), f"{tls}.{who}.key": str(key)}
+    with (
+        dask.config.set(told),
+        distributed.LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            protocol="tls://",
+            security=distributed.Security(),
+            dashboard_address=":0",
+        ) as cluster,
+    ):
+        assert cluster.scheduler_address.startswith("tls://")
+        frame = sweep(small(1), tmp_path / "a", scheduler=cluster.scheduler_address)
+    assert len(frame) == len(small(1))
 
 
 def test_cluster_goes_on_where_processes_were(tmp_path, cluster, monkeypatch):
