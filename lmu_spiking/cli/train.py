@@ -146,9 +146,7 @@ def train(
         save_params(trained.params, folder.claim("model.npz"))
         figure = training_figure(record, trained.history)
         save_figure(figure, folder.claim("training.png"))
-        write_json(
-            folder.claim("training.json"), record | {"history": trained.history}
-        )
+        write_json(folder.claim("training.json"), record | {"history": trained.history})
     if json:
         print_json(record)
         return
