@@ -39,7 +39,9 @@ FRESH += " sinc tile vstack where zeros"
 WITH_OUT = "all any argmax argmin clip concatenate cumsum dot max mean min outer prod"
 WITH_OUT += " roll round stack std sum take var"
 # of arrays, and constants and types of numpy
-PLAIN_ATTRIBUTES = "T copy e float32 float64 flatten imag inf int64 item linalg ndim pi"
+PLAIN_ATTRIBUTES = (
+    "T astype copy e float32 float64 flatten imag inf int64 item linalg ndim pi"
+)
 PLAIN_ATTRIBUTES += " newaxis nan ravel real reshape shape size tau tolist"
 UFUNCS = {k: v for k, v in vars(np).items() if isinstance(v, np.ufunc)}
 MATH = {k: v for k, v in vars(math).items() if not k.startswith("_")}

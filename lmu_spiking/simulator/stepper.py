@@ -15,6 +15,7 @@ from lmu_spiking.simulator.nans import has_nan, where_nan
 from lmu_spiking.simulator.patience import Alone, Patience
 
 LOOKED_AT = 200_000  # numbers of state that are looked at in every step with Python
+STRICT = {"invalid": "raise", "divide": "ignore"}  # as Nengo calls functions
 SNAPSHOT = 2**24  # bytes of state up to which a block can be run again
 
 
@@ -110,7 +111,6 @@ class Stepper:
                 else:
                     acts.append(python[id(segment)][trial])
             self._acts.append([act for act in acts if act is not None])
-        # functions are called as Nengo calls them: what is invalid is an error
         called = any(sources.callers for sources in self.sources)
         self.strict = self.program.python or called
         self.set_clock(0)
@@ -130,24 +130,20 @@ class Stepper:
         Exception
             That of a node's function, for one.  The steps before it are kept.
         """
-        old = np.seterr(invalid="raise", divide="ignore") if self.strict else None
-        self.output.lock.acquire()
-        self.running = True
-        try:
-            start = self.signals[0].step.item()  # which a user may have set
-            if start != self.n_steps:
-                self.set_clock(start)
-            made, error = self._make(start, n, patience)
-            self.output.reserve(start, made)
-            if self._acts:
-                done = self._step_through(start, made, patience)
-            else:
-                done = self._run(start, made, pool)
-        finally:
-            self.running = False
-            self.output.lock.release()
-            if old is not None:
-                np.seterr(**old)
+        with self.output.lock, np.errstate(**(STRICT if self.strict else {})):
+            self.running = True
+            try:
+                start = self.signals[0].step.item()  # which a user may have set
+                if start != self.n_steps:
+                    self.set_clock(start)
+                made, error = self._make(start, n, patience)
+                self.output.reserve(start, made)
+                if self._acts:
+                    done = self._step_through(start, made, patience)
+                else:
+                    done = self._run(start, made, pool)
+            finally:
+                self.running = False
         if error is not None:
             raise error
         return done
@@ -182,7 +178,7 @@ class Stepper:
 
     def _move_to(self, start: int, k: int) -> None:
         """Let the frames be at step ``k`` of a block."""
-        self._step[...] = start + k
+        self._step.fill(start + k)
         if k != self._k:
             self._k = k
             by = k * self.program.columns * self.state.itemsize

@@ -1,9 +1,12 @@
 """Deterministic neurons, step for step those of Nengo; spike for spike."""
 
+import itertools
+
 import nengo
 import numpy as np
 import pytest
 
+from lmu_spiking import Simulator
 from lmu_spiking.neurons import RampLinear, RampTanh
 from lmu_spiking.simulator.opcodes import TILE
 
@@ -63,6 +66,40 @@ def test_every_type(name, agree, optimize):
     # In steps of 1 ms the equations of Izhikevich magnify any rounding.
     dt = 0.0002 if name.startswith("izhikevich") else 0.001
     agree(population(40, TYPES[name]), optimize=optimize, dt=dt)
+
+
+SETTINGS = list(
+    itertools.product((0.02, 0.05), (0.2, 0.1), ((-65, 8), (-50, 2)), (1, 2))
+)
+FEW = [SETTINGS[6], SETTINGS[15]]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [pytest.param(s, marks=() if s in FEW else pytest.mark.slow) for s in SETTINGS],
+    ids=str,
+)
+def test_izhikevich_neurons_magnify_rounding(setting):
+    """No spike moves in 0.4 s in steps of 0.2 ms; voltages are not equal to 1e-10."""
+    recovery, coupling, (voltage, increment), seed = setting
+    neurons = nengo.Izhikevich(
+        tau_recovery=recovery,
+        coupling=coupling,
+        reset_voltage=voltage,
+        reset_recovery=increment,
+    )
+    with nengo.Network(seed=seed) as net:
+        white = nengo.processes.WhiteSignal(1.0, high=10, rms=0.7, seed=seed)
+        ens = nengo.Ensemble(50, 1, neuron_type=neurons, n_eval_points=200)
+        nengo.Connection(nengo.Node(white), ens)
+        probes = [nengo.Probe(ens.neurons, k) for k in ("output", "voltage")]
+    seen = []
+    for make, options in ((nengo.Simulator, {}), (Simulator, {"dtype": "float64"})):
+        with make(net, dt=0.0002, progress_bar=False, **options) as sim:
+            sim.run_steps(2000)
+            seen.append([sim.data[p].copy() for p in probes])
+    assert np.array_equal(seen[0][0], seen[1][0]) and np.any(seen[0][0])
+    assert np.abs(seen[0][1] - seen[1][1]).max() < 3e-6
 
 
 LARGE = [n for n in TYPES if n != "direct" and not n.startswith("izhikevich")]
