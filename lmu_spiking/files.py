@@ -257,7 +257,7 @@ def open_arrays(path) -> Iterator[Arrays]:
 # -- writing -------------------------------------------------------------------------
 
 
-def write_atomically(path, data: bytes) -> None:
+def write_atomically(path, data: bytes, sync: bool = True) -> None:
     """Write a whole file or leave what was there: temporary file, flush, rename.
 
     A new file gets the mode that the user's umask gives, and one that is replaced keeps
@@ -275,7 +275,8 @@ def write_atomically(path, data: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:  # so that it is there after the power has failed
+                os.fsync(file.fileno())
         if path.is_file() and not path.is_symlink():
             os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)

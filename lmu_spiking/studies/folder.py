@@ -56,7 +56,7 @@ class Folder:
                     self._written[name] = {"sha256": digest, "by": self.owner}
             text = json.dumps(self._written, indent=1)
             with suppress(OSError):  # then they are kept the next time
-                write_atomically(self.out / LIST, f"{text}\n".encode())
+                write_atomically(self.out / LIST, f"{text}\n".encode(), sync=False)
         finally:
             if self._lock >= 0:
                 os.close(self._lock)

@@ -135,7 +135,7 @@ def test_a_list_cannot_name_what_is_elsewhere(tmp_path, name):
 
 
 def test_nothing_is_lost_where_the_list_cannot_be_written(tmp_path, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
