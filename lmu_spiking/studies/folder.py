@@ -54,9 +54,10 @@ class Folder:
             for name in self._claimed:
                 if digest := _digest(self.out / name):
                     self._written[name] = {"sha256": digest, "by": self.owner}
-            text = json.dumps(self._written, indent=1)
-            with suppress(OSError):  # then they are kept the next time
-                write_atomically(self.out / LIST, f"{text}\n".encode(), sync=False)
+            if self._written:
+                text = f"{json.dumps(self._written, indent=1)}\n"
+                with suppress(OSError):  # then they are kept the next time
+                    write_atomically(self.out / LIST, text.encode(), sync=False)
         finally:
             if self._lock >= 0:
                 os.close(self._lock)
