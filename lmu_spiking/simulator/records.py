@@ -9,6 +9,28 @@ from nengo.simulator import SimulationData
 LEAST = 64  # samples that a buffer has room for
 
 
+class Turns:
+    """A lock that whoever takes steps lets others have between two of them.
+
+    Attributes
+    ----------
+    lock : threading.RLock
+    wanted : bool
+        Whether another thread waits for it.
+    """
+
+    def __init__(self):
+        self.lock, self.wanted = threading.RLock(), False
+
+    def __enter__(self):
+        self.wanted = True
+        self.lock.acquire()
+        self.wanted = False
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
 class Record(Sequence):
     """Samples of one probe: a list of arrays to read, of which samples can be deleted.
 
@@ -27,7 +49,7 @@ class Record(Sequence):
         self.dtype = np.dtype(dtype)
         self._counts = np.zeros(trials or 1, np.int64)
         self._addresses = np.zeros(trials or 1, np.int64)
-        self._lock = threading.RLock()
+        self._turns = Turns()
         self._take(np.empty((trials or 1, 0, *self.shape), self.dtype))
 
     def _take(self, buffer: np.ndarray) -> None:
@@ -36,10 +58,10 @@ class Record(Sequence):
         first, stride = buffer.ctypes.data, buffer.strides[0]
         self._addresses[:] = (first + stride * trials) // self.dtype.itemsize
 
-    def bind(self, counts, addresses, lock) -> None:
+    def bind(self, counts, addresses, turns) -> None:
         """Let a compiled loop count and write the samples, (trials,) each."""
         counts[:], addresses[:] = self._counts, self._addresses
-        self._counts, self._addresses, self._lock = counts, addresses, lock
+        self._counts, self._addresses, self._turns = counts, addresses, turns
 
     def clear(self) -> None:
         """Forget all samples."""
@@ -90,7 +112,7 @@ class Record(Sequence):
 
     def __delitem__(self, index):
         """Forget a sample, or a slice of samples; the room for further ones stays."""
-        with self._lock:  # a viewer may delete what another thread simulates
+        with self._turns:  # a viewer may delete what another thread simulates
             n, old = len(self), self._buffer
             kept = list(range(n))
             del kept[index]
@@ -130,12 +152,12 @@ class Output:
 
     def __init__(self, records: list[Record], trials: int):
         self.records = records
-        self.lock = threading.RLock()  # while samples may be written
+        self.turns = Turns()  # while samples may be written
         self.addresses = np.zeros((trials, len(records)), np.int64)
         self.counts = np.zeros((trials, len(records)), np.int64)
         self.periods = np.array([record.period for record in records], float)
         for k, record in enumerate(records):
-            record.bind(self.counts[:, k], self.addresses[:, k], self.lock)
+            record.bind(self.counts[:, k], self.addresses[:, k], self.turns)
         self.room = 0  # steps for which all buffers are long enough
 
     def reserve(self, step: int, n: int) -> None:

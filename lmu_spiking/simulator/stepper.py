@@ -1,5 +1,7 @@
 """Steps of a program: all that it works on, prepared once, and run again and again."""
 
+import time
+
 import numpy as np
 from nengo.builder.operator import TimeUpdate
 
@@ -130,7 +132,9 @@ class Stepper:
         Exception
             That of a node's function, for one.  The steps before it are kept.
         """
-        with self.output.lock, np.errstate(**(STRICT if self.strict else {})):
+        if self.output.turns.wanted:
+            time.sleep(1e-3)
+        with self.output.turns.lock, np.errstate(**(STRICT if self.strict else {})):
             self.running = True
             try:
                 start = self.signals[0].step.item()  # which a user may have set
@@ -234,7 +238,7 @@ class Stepper:
     def _step_through(self, start: int, n: int, patience) -> int:
         """All steps, with Nengo's own in between."""
         self._take(1)
-        done = 0
+        done, before = 0, self.output.counts.copy()
         try:
             while done < n:
                 self._move_to(start, done)
@@ -251,7 +255,9 @@ class Stepper:
             if done < n and self.program.columns:
                 for sources, values in zip(self.sources, self._made, strict=True):
                     sources.keep(values[done:n])
-        if not self.looked_at and where_nan(self.state) is not None:
+        if not self.looked_at and (
+            where_nan(self.state) is not None or self._has_seen_nan(before)
+        ):
             raise NaNFound(known=False)
         return done
 

@@ -9,7 +9,6 @@ from nengo.builder.neurons import SimNeurons
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.simulator.regions import region_of
 
-
 MOST = 10**6  # trials of one simulator: more are run one after another
 
 

@@ -1034,10 +1034,13 @@ def test_a_viewer_in_another_thread_takes_samples_away():
         viewer.start()
         for _ in range(400):
             sim.step()
+        while not taken:  # it has its turn between two steps
+            sim.step()
+        n = sim.n_steps
         stop.set()
         viewer.join()
         taken.extend(raw)
         seen = np.array(taken)
         sim.reset()
-        sim.run_steps(400)
+        sim.run_steps(n)
         assert np.array_equal(seen, sim.data[probe])
