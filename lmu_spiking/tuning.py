@@ -115,10 +115,11 @@ _FOLLOWS = (
 def unheld(neurons: NeuronType) -> str:
     """A sentence on neurons whose steady rates are not what they fire at in a loop.
 
-    Empty where they are.  What is not known to follow its drive at once is named.
+    Empty where they are.  What is not known to follow its drive at once is named;
+    neuron types of ours say that they do by an attribute ``follows``.
     """
     base = getattr(neurons, "base_type", neurons)
-    if type(base) in _FOLLOWS:
+    if type(base) in _FOLLOWS or getattr(base, "follows", False):
         return ""
     fault = "its curve is not known to hold in a loop"
     if isinstance(base, (nengo.AdaptiveLIF, nengo.AdaptiveLIFRate)):

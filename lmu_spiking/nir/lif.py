@@ -30,6 +30,7 @@ class PromptLIF(nengo.LIF):
         The floor of the voltage, 0 or less; ``-np.inf`` for none, as in NIR.
     """
 
+    follows = True  # its drive at once, see `tuning.unheld`
     state: ClassVar = {"voltage": nengo.LIF.state["voltage"]}
 
     def __init__(self, tau_rc: float = 0.02, initial_state=None, min_voltage=0.0):
@@ -68,6 +69,7 @@ class SignedIF(nengo.SpikingRectifiedLinear):
     ``max(J, 0)``: inhibition only stops it.  NIR's ``IF`` has to climb back.
     """
 
+    follows = True
     min_voltage = -np.inf
 
     def step(self, dt, J, output, voltage):
