@@ -152,7 +152,7 @@ def test_the_mean_of_a_linear_model_is_the_rate_models(lmu, connections, aggrega
 def test_more_neurons_come_closer(lmu, name, activation):
     """Of any kind; those that are not Poisson have drawn curves, to be out of step."""
     params = lmu("W_x", activation=activation, theta=0.02, units=2, size_out=1)
-    x = sequences(params, 1, 8)
+    x = sequences(params, 1, 40)
     tuning = "pairs" if name == "poisson" else "drawn"
     errors = []
     for n in (10, 150):
