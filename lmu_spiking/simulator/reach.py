@@ -77,12 +77,15 @@ class Name(NamedTuple):
         Where the name is looked up each time.
     name : str
     value : object
+    only_read : bool
+        Whether the function could not write to it if it were an array.
     """
 
     function: object
     space: object
     name: str
     value: object
+    only_read: bool = True
 
     def now(self):
         """What the name stands for at present."""
@@ -164,10 +167,11 @@ def names_of(function) -> list[Name] | None:
     called = [read.value for read in found if id(read.value) in KNOWN]
     called += [_named(s.argval) for s in steps if s.opname in ATTRIBUTE]
     found = [read for read in found if id(read.value) not in KNOWN]
-    arrays = [_is_array(read.value) for read in found]
-    if not all(a or _is_plain(r.value) for a, r in zip(arrays, found, strict=True)):
-        return None
-    return None if any(arrays) and _may_write(steps, called) else found
+    only_read = not _may_write(steps, called)
+    for read in found:
+        if not (_is_plain(read.value) or (only_read and _is_array(read.value))):
+            return None
+    return [read._replace(only_read=only_read) for read in found]
 
 
 def _is_harmless(step: dis.Instruction, cells) -> bool:
@@ -254,14 +258,10 @@ def check_names(names: list[Name], arenas) -> list[Name]:
             now = read.now()
         except (KeyError, ValueError):
             now = inspect.Parameter.empty
-        if now is not read.value:
-            array = _is_array(now)
-            shared = array and any(np.may_share_memory(now, a) for a in arenas)
-            if (
-                shared
-                or not (array == _is_array(read.value))
-                or (not array and not _is_plain(now))
-            ):
+        # a list may be another although it is the same
+        if now is not read.value or type(now) in (list, dict):
+            own = _is_plain(now) or (read.only_read and _is_own(now, arenas))
+            if not own:
                 raise ValidationError(
                     f"{read.function.__qualname__}: {read.name}",
                     now,
@@ -272,3 +272,14 @@ def check_names(names: list[Name], arenas) -> list[Name]:
             read = read._replace(value=now)
         found.append(read)
     return found
+
+
+def _is_own(value, arenas) -> bool:
+    """Whether a value is of numbers that no simulator changes."""
+    if type(value) in (list, tuple):
+        return all(_is_own(part, arenas) for part in value)
+    if type(value) is dict:
+        return _is_own([*value, *value.values()], arenas)
+    if _is_array(value):
+        return not any(np.may_share_memory(value, arena) for arena in arenas)
+    return _is_plain(value)

@@ -192,13 +192,34 @@ def test_a_name_that_becomes_something_else():
         gain = 3.0
         sim.run_steps(2)
         assert sim.data[probe][:, 0].tolist() == [2, 2, 3, 3]
-        for value in (sim.signals[sim.model.sig[ens.neurons]["voltage"]][:1], LIST):
+        for gain in (5.0, np.array([6.0]), np.float64(7.0), np.array(8)):
+            sim.step()
+            assert sim.data[probe][-1, 0] == gain
+        voltage = sim.signals[sim.model.sig[ens.neurons]["voltage"]]
+        for value in (voltage[:1], [voltage], LIST.append, sim):
             gain = value
             with pytest.raises(ValueError, match=r"gain: .*make a new Simulator"):
                 sim.step()
         gain = 4.0
         sim.step()
         assert sim.data[probe][-1] == 4
+
+
+def test_an_observation_that_is_bound_anew_before_each_step():
+    """As in a loop of reinforcement learning."""
+    seen = None
+    with nengo.Network() as model:
+        node = nengo.Node(lambda t: 0.0 if seen is None else seen[0], size_out=1)
+        probe = nengo.Probe(node)
+    with Simulator(model, progress_bar=False) as sim:
+        for k in range(9):
+            seen = [None, [k], (k, 1), np.array([k]), {0: k}][k % 5]
+            sim.step()
+            if k == 6:
+                seen[:] = [8.0] if isinstance(seen, list) else seen
+                sim.step()
+        expected = [0, 1, 2, 3, 4, 0, 6, 8, 7, 8]
+        assert sim.data[probe][:, 0].tolist() == expected
 
 
 def test_processes_of_nengo_with_the_parts_of_a_user():
