@@ -20,11 +20,20 @@ POINTS = 300  # values on either side of zero at which curves are tabulated
 CELLS = 4000  # of an even grid over the values a dimension may take
 BLOCKS, BENT_BLOCKS = 16, 64  # of a window, for straight curves and for others
 SAMPLES = 8  # of a block, that its statistics are taken from
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
-WEIGHTS = WEIGHTS / WEIGHTS.sum()
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
-_Z = ndtri((np.arange(48) + 0.5) / 48)
-GAUSS = _Z / _Z.std()  # a unit normal distribution in equally likely values
+
+
+def _normal(n: int) -> np.ndarray:
+    """Equally likely values (n,) of a unit normal number: means of ``n`` parts of it.
+
+    Where ``n`` is even, ``E |z|`` is exact, which is what silent pairs make of noise.
+    """
+    edges = ndtri(np.arange(n + 1) / n)
+    density = np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi)
+    return n * (density[:-1] - density[1:])
+
+
+GAUSS, NODES = _normal(48), _normal(20)
 
 
 def fixed_point(mapped: Mapped, tables: list["Table"]):
@@ -108,7 +117,7 @@ def along(
     ahead = C @ np.stack(powers)
     d, T = len(tables), len(states)
     Z, P = np.zeros(len(K)), np.zeros((len(K), len(K)))
-    noise, sigma, rate = np.zeros((d, d)), np.zeros(d), 0.0
+    noise, sigma, rate, v = np.zeros((d, d)), np.zeros(d), 0.0, np.zeros(d)
     bias = None if grids.straight else np.zeros((T, d))
     # a block begins where what counts does; one cut short does for a whole one
     for edge in range(first % block - block, T, block):
@@ -116,7 +125,8 @@ def along(
         n, x = stop - start, states[start:stop]
         if not n:
             continue
-        spread = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", C, P, C), 0.0))
+        before, v = v, np.einsum("ij,jk,ik->i", C, P, C)
+        spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # amid the block
         if bias is not None:  # as long as no curve bends
             bias[start:stop] = ahead[:n] @ Z
             x = x + bias[start:stop]
@@ -163,8 +173,8 @@ class _Grids:
         at -= cell  # beyond the grid the last line goes on
         left = self.known[:, self.rows, cell]
         rise = self.known[:, self.rows, cell + 1] - left
-        slope = rise[0].mean(axis=0) @ WEIGHTS * (CELLS / 2) / self.reach
-        return _Means(*((left + at * rise).mean(axis=1) @ WEIGHTS), slope)
+        slope = rise[0].mean(axis=(0, 2)) * (CELLS / 2) / self.reach
+        return _Means(*(left + at * rise).mean(axis=(1, 3)), slope)
 
 
 class _Means(NamedTuple):
