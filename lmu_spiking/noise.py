@@ -104,7 +104,7 @@ def along(
     window : int
         Steps in theta.
     first : int
-        Steps from the start that do not count.
+        Steps from the start that do not count; of the error, those of a window more.
     """
     K, L, C = closed_loop(mapped)
     grids = _Grids(tables)
@@ -118,6 +118,7 @@ def along(
     d, T = len(tables), len(states)
     Z, P = np.zeros(len(K)), np.zeros((len(K), len(K)))
     noise, sigma, rate, v = np.zeros((d, d)), np.zeros(d), 0.0, np.zeros(d)
+    counted = 0
     bias = None if grids.straight else np.zeros((T, d))
     # a block begins where what counts does; one cut short does for a whole one
     for edge in range(first % block - block, T, block):
@@ -132,9 +133,11 @@ def along(
             x = x + bias[start:stop]
         seen = grids.means(x[:: max(1, n // SAMPLES)], spread)
         if start >= first:
+            rate += n * seen.rate.sum()
+        if start >= first + window:
             noise += n * (C @ P @ C.T)
             sigma += n * seen.variance
-            rate += n * seen.rate.sum()
+            counted += n
         F, into = K + (L * seen.slope) @ C, L
         Q = (L * seen.variance) @ L.T
         for _ in range(doublings):
@@ -144,8 +147,8 @@ def along(
         Z = powers[n] @ Z + added
         if bias is not None:
             bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
-    counted = max(1, T - first)
-    return Course(noise / counted, sigma / counted, rate / counted, bias)
+    counted = max(1, counted)
+    return Course(noise / counted, sigma / counted, rate / max(1, T - first), bias)
 
 
 class _Grids:
