@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lmu_spiking.errors import StudyWarning, ValidationError
-from lmu_spiking.spec import MemorySpec
-from lmu_spiking.errors import StudyWarning, ValidityWarning
+from lmu_spiking.errors import StudyWarning, ValidationError, ValidityWarning
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.studies import records
 from lmu_spiking.studies import sweep as module

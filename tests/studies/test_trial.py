@@ -173,7 +173,7 @@ def test_refuses_trials_of_two_memories():
 
 def test_a_trial_warns_of_a_signal_that_is_not_what_the_memory_is_made_for():
     spec = SPEC.replace(tuning="optimal", tau=0.4, n_neurons=3000)
-    loud = white_noise(2.0, 0.001, 4.0, 0.5, 0)
+    loud = white_noise(2.0, 0.001, 2.0, 2.0, 0)
     with pytest.warns(ValidityWarning, match="'optimal' was made for: .* beyond"):
         row = run_trial(spec, loud).row
     assert row["caution"].startswith("the signal leaves")
