@@ -20,11 +20,20 @@ POINTS = 300  # values on either side of zero at which curves are tabulated
 CELLS = 4000  # of an even grid over the values a dimension may take
 BLOCKS, BENT_BLOCKS = 16, 64  # of a window, for straight curves and for others
 SAMPLES = 8  # of a block, that its statistics are taken from
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
-WEIGHTS = WEIGHTS / WEIGHTS.sum()
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
-_Z = ndtri((np.arange(48) + 0.5) / 48)
-GAUSS = _Z / _Z.std()  # a unit normal distribution in equally likely values
+
+
+def _normal(n: int) -> np.ndarray:
+    """Equally likely values (n,) of a unit normal number: means of ``n`` parts of it.
+
+    Where ``n`` is even, ``E |z|`` is exact, which is what silent pairs make of noise.
+    """
+    edges = ndtri(np.arange(n + 1) / n)
+    density = np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi)
+    return n * (density[:-1] - density[1:])
+
+
+GAUSS, NODES = _normal(48), _normal(20)
 
 
 def fixed_point(mapped: Mapped, tables: list["Table"]):
@@ -95,7 +104,7 @@ def along(
     window : int
         Steps in theta.
     first : int
-        Steps from the start that do not count.
+        Steps from the start that do not count; of the error, those of a window more.
     """
     K, L, C = closed_loop(mapped)
     grids = _Grids(tables)
@@ -108,7 +117,8 @@ def along(
     ahead = C @ np.stack(powers)
     d, T = len(tables), len(states)
     Z, P = np.zeros(len(K)), np.zeros((len(K), len(K)))
-    noise, sigma, rate = np.zeros((d, d)), np.zeros(d), 0.0
+    noise, sigma, rate, v = np.zeros((d, d)), np.zeros(d), 0.0, np.zeros(d)
+    counted = 0
     bias = None if grids.straight else np.zeros((T, d))
     # a block begins where what counts does; one cut short does for a whole one
     for edge in range(first % block - block, T, block):
@@ -116,15 +126,18 @@ def along(
         n, x = stop - start, states[start:stop]
         if not n:
             continue
-        spread = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", C, P, C), 0.0))
+        before, v = v, np.einsum("ij,jk,ik->i", C, P, C)
+        spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # amid the block
         if bias is not None:  # as long as no curve bends
             bias[start:stop] = ahead[:n] @ Z
             x = x + bias[start:stop]
         seen = grids.means(x[:: max(1, n // SAMPLES)], spread)
         if start >= first:
+            rate += n * seen.rate.sum()
+        if start >= first + window:
             noise += n * (C @ P @ C.T)
             sigma += n * seen.variance
-            rate += n * seen.rate.sum()
+            counted += n
         F, into = K + (L * seen.slope) @ C, L
         Q = (L * seen.variance) @ L.T
         for _ in range(doublings):
@@ -134,8 +147,8 @@ def along(
         Z = powers[n] @ Z + added
         if bias is not None:
             bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
-    counted = max(1, T - first)
-    return Course(noise / counted, sigma / counted, rate / counted, bias)
+    counted = max(1, counted)
+    return Course(noise / counted, sigma / counted, rate / max(1, T - first), bias)
 
 
 class _Grids:
@@ -163,8 +176,8 @@ class _Grids:
         at -= cell  # beyond the grid the last line goes on
         left = self.known[:, self.rows, cell]
         rise = self.known[:, self.rows, cell + 1] - left
-        slope = rise[0].mean(axis=0) @ WEIGHTS * (CELLS / 2) / self.reach
-        return _Means(*((left + at * rise).mean(axis=1) @ WEIGHTS), slope)
+        slope = rise[0].mean(axis=(0, 2)) * (CELLS / 2) / self.reach
+        return _Means(*(left + at * rise).mean(axis=(1, 3)), slope)
 
 
 class _Means(NamedTuple):

@@ -288,7 +288,7 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     carried = entire @ assembly.T.T
     tables = tabulate(population, carried, spec.dt)
     ranges = _ranges(population, tables)
-    course = along(loop, tables, carried, window, lead + window)
+    course = along(loop, tables, carried, window, lead)
     bias = None if course.bias is None else course.bias[lead:] @ U.T
     distorted = np.zeros_like(course.noise)
     if bias is not None:

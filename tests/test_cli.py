@@ -11,6 +11,7 @@ import pytest
 from scipy.io import wavfile
 
 import lmu_spiking
+from lmu_spiking.cli.run import _advice
 from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.studies.records import to_json
 
@@ -246,6 +247,58 @@ def test_neurons_without_a_law_have_null_predictions(record, shell):
     row = record("run", *TINY, "--neuron-type=lif")
     assert row["predicted_noise_nrmse"] is None
     assert "no law" in shell("run", *TINY, "--neuron-type=lif")[1]
+
+
+def advice(truncation, spikes, curves=0.0, **fields):
+    parts = {"truncation": truncation, "spikes": spikes, "curves": curves}
+    row = {f"predicted_{name}_nrmse": value for name, value in parts.items()}
+    row |= {"tuning": "pairs", "neuron_type": "poisson", "nrmse": 0.5} | fields
+    return _advice(row)
+
+
+def test_the_advice_compares_variances_over_one_denominator():
+    said = advice(0.1, 0.05)  # a quarter of the truncation's variance
+    assert said.startswith(
+        "Of the error's variance 80% is the order's (truncation), 20%"
+    )
+    assert "a higher --order or a shorter --theta would lower it" in said
+    assert said.endswith("No number of neurons alone brings NRMSE at theta below 0.1.")
+
+
+def test_the_advice_names_both_halves():
+    said = advice(0.1, 0.1)
+    assert "50% is the order's (truncation), 50% the spikes'" in said
+    assert "--theta, and --tuning balanced or more --neurons, would lower it" in said
+
+
+def test_the_advice_of_raw_speech_is_not_to_add_neurons():
+    said = advice(1.0, 0.01)
+    assert said.startswith(
+        "Of the error's variance 100% is the order's (truncation): a"
+    )
+    assert said.endswith("below 1.")
+
+
+def test_the_advice_of_a_signal_that_is_clipped():
+    said = advice(0.01, 0.02, 0.8, tuning="optimal")
+    assert "100% is the curves', which do not hold for all" in said
+    assert "--tuning balanced would lower it" in said
+    assert said.endswith("below 0.8.")
+
+
+def test_the_advice_without_predicted_noise_is_by_what_was_measured():
+    said = advice(0.3, None, 0.0, neuron_type="lif", tuning="drawn", nrmse=0.5)
+    assert "64% is the spikes', 36% the order's (truncation)" in said
+    assert "more --neurons, and a higher --order" in said
+    assert advice(float("nan"), 0.0) == "There is no error to lower."
+
+
+def test_warnings_are_a_line_each_on_standard_error(shell):
+    code, out, error = shell("run", *TINY, "--neuron-type=adaptive", "--json")
+    assert code == 0 and out.count("\n") == 1
+    lines = error.splitlines()
+    assert all(line.startswith("lmu-spiking: ") for line in lines)
+    assert any("warning: AdaptiveLIF in a memory" in line for line in lines)
 
 
 def test_json_has_no_nan():

@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 from nengo.dists import Uniform
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, ValidityWarning
+from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.neurons import PoissonPopulation
 from lmu_spiking.tuning import (
     NEURON_TYPES,
     Tuning,
@@ -12,6 +14,7 @@ from lmu_spiking.tuning import (
     neuron_type,
     statistics,
     step_variance,
+    unheld,
 )
 
 KINDS = {
@@ -143,3 +146,39 @@ def test_what_is_no_rate(max_rate):
 def test_unknown_tuning(kind):
     with pytest.raises(ValidationError, match=r"^tuning: .* is unknown; use "):
         Tuning.of(kind, nengo.RectifiedLinear(), 300.0)
+
+
+# -- neurons whose curves do not hold in a loop ----------------------------------------
+
+
+class Mine(nengo.LIF):
+    """A user's own."""
+
+
+@pytest.mark.parametrize(
+    ("neurons", "said"),
+    [
+        ("adaptive", "AdaptiveLIF in a memory: it adapts within 1 s"),
+        ("rate-adaptive", "AdaptiveLIFRate in a memory: it adapts within 1 s"),
+        (nengo.AdaptiveLIF(tau_n=0.2), "it adapts within 0.2 s"),
+        (nengo.Izhikevich(), "Izhikevich in a memory: it adapts and bursts"),
+        (Mine(), "Mine in a memory: its curve is not known to hold"),
+        (nengo.PoissonSpiking(nengo.AdaptiveLIFRate()), "it adapts within 1 s"),
+    ],
+)
+def test_warns_of_neurons_whose_curves_do_not_hold_in_a_loop(neurons, said):
+    assert said in unheld(neuron_type(neurons))
+    with nengo.Network(), pytest.warns(ValidityWarning, match=said) as told:
+        LegendreMemory(60, 3, 0.5, neuron_type=neurons)
+    assert len(told) == 1 and "\n" not in str(told[0].message)
+
+
+@pytest.mark.parametrize("name", [n for n in NEURON_TYPES if "adaptive" not in n])
+def test_says_nothing_of_neurons_that_follow_their_drive(name):
+    assert unheld(neuron_type(name)) == ""
+    assert unheld(nengo.AdaptiveLIF(inc_n=0)) == ""
+
+
+def test_neurons_that_stand_for_many_are_counted_by_the_memory():
+    with pytest.raises(ValidationError, match="use aggregated=True"):
+        neuron_type(PoissonPopulation(nengo.RectifiedLinear(), 10))

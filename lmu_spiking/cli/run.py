@@ -2,9 +2,17 @@
 
 from math import isnan, sqrt
 from pathlib import Path
+from textwrap import fill
 
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import Bar, prepare, print_json, print_table, tell
+from lmu_spiking.cli.console import (
+    WIDTH,
+    Bar,
+    prepare,
+    print_json,
+    print_table,
+    tell,
+)
 from lmu_spiking.cli.known import NEURON_TYPES, PLANNED, TUNINGS
 
 SOURCES = {
@@ -141,7 +149,7 @@ def _report(row: dict, out: Path) -> None:
         asked, found = row["asked_nrmse"], row["nrmse"]
         kept = "kept" if found <= asked else "not kept"
         print(f"NRMSE at theta, asked for {asked:g}: {kept} ({found:.4f})")
-    print(_advice(row))
+    print(fill(_advice(row), WIDTH))
     print(f"{out / 'run.png'}, {out / 'result.json'}, {out / 'spec.toml'}")
 
 
@@ -171,6 +179,6 @@ def _advice(row: dict) -> str:
         lower += f", and {remedies[second]},"
     left = sqrt(total - parts["spikes"] ** 2)
     return (
-        f"Of the error's variance {of}: {lower} would lower it.\n"
+        f"Of the error's variance {of}: {lower} would lower it. "
         f"No number of neurons alone brings NRMSE at theta below {left:.2g}."
     )

@@ -210,3 +210,14 @@ def test_the_number_that_the_error_gives_is_enough():
     with pytest.raises(ValidationError, match="use at least 4"):
         LMUCell(params, copies=3, neuron_type="poisson")
     LMUCell(params, 4, copies=3, neuron_type="poisson")
+
+
+def test_cells_of_one_model_have_spikes_of_their_own():
+    params = CellParams.draw(1, units=4, order=3, theta=0.1)
+    options = {"neuron_type": "poisson", "memory": {"noise_seed": 3}}
+    with nengo.Network() as model:
+        for _ in range(2):
+            LMUCell(params, 60, hidden=Hidden(per_unit=2, noise_seed=3), **options)
+    seeds = [ensemble.seed for ensemble in model.all_ensembles]
+    assert len(set(seeds)) == len(seeds) == 4
+    assert 3 in seeds

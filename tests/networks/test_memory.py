@@ -506,3 +506,16 @@ def test_which_neuron_is_for_what(simulator):
     order = np.lexsort((-sign, of))
     np.testing.assert_array_equal(order, np.arange(38))
     np.testing.assert_array_equal(np.bincount(of), [7, 7, 6, 6, 6, 6])
+
+
+def test_memories_of_one_model_have_spikes_of_their_own():
+    """Nengo draws equal spikes from equal seeds; one memory alone keeps the spec's."""
+    spec = MemorySpec(n_neurons=60, order=3, noise_seed=4)
+    with nengo.Network():
+        first, second = (LegendreMemory.from_spec(spec) for _ in range(2))
+        given = LegendreMemory.from_spec(spec, noise_seed=4)
+    seeds = [m.ensemble.seed for m in (first, second, given)]
+    assert seeds[0] == seeds[2] == 4 != seeds[1]
+    with nengo.Network():
+        again = [LegendreMemory.from_spec(spec).ensemble.seed for _ in range(2)]
+    assert again == seeds[:2]

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lmu_spiking.errors import StudyWarning, ValidationError
-from lmu_spiking.spec import MemorySpec
+from lmu_spiking.errors import StudyWarning, ValidationError, ValidityWarning
+from lmu_spiking.spec import MemorySpec, SignalSpec
 from lmu_spiking.studies import records
 from lmu_spiking.studies import sweep as module
 from lmu_spiking.studies.sweep import FailedTrials, Trial, collect, grid, sweep
@@ -273,3 +273,16 @@ def test_more_trials_than_anybody_can_run_are_refused_at_once(orders, types, tri
         ValidationError, match=r"grid\.trials.*at most 1,000,000 in all"
     ):
         grid(orders, [20], types, trials, MemorySpec(), 1.0)
+
+
+def test_what_trials_warn_of_is_told_once(tmp_path):
+    base = MemorySpec(theta=0.1, signal=SignalSpec(2.0, 2.0))
+    trials = grid((2,), (20,), ("lif",), 3, base, 1.0)
+    with pytest.warns(
+        ValidityWarning, match="3 of 3 trials: the signal leaves"
+    ) as told:
+        frame = sweep(trials, tmp_path)
+    assert len(told) == 1
+    assert (frame.beyond_radii > 0.02).all()
+    with pytest.warns(ValidityWarning, match="3 of 3"):  # also from their files
+        sweep(trials, tmp_path)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.trial import run_trial, run_trials, versions
 from lmu_spiking.tasks import Signal, white_noise
@@ -87,7 +87,7 @@ def test_spikes_are_those_of_the_law(result):
 
 
 def test_regular_spikes_have_no_law():
-    row = run_trial(SPEC.replace(neuron_type="lif"), SIGNAL).row
+    row = run_trial(SPEC.replace(neuron_type="lif", radii=2.0), SIGNAL).row
     assert row["predicted_state_rmse"] is None
     assert row["state_rmse"] > 0
     assert row["tuning"] == "drawn"
@@ -117,6 +117,8 @@ def test_refuses_less_than_two_windows():
 def test_targets_agree_where_nothing_is_drawn(neurons):
     """Rates to rounding; spikes from voltages drawn anew have the same error."""
     spec = SPEC.replace(neuron_type=neurons, n_neurons=600)
+    if neurons == "lif":
+        spec = spec.replace(radii=2.0)
     core, ours = (run_trial(spec, SIGNAL, target=t).row for t in ("core", "compiled"))
     assert core["target"] == "core"
     if neurons == "rate":
@@ -164,3 +166,32 @@ def test_refuses_trials_of_two_memories():
         run_trials([SPEC, SPEC], [SIGNAL, longer])
     with pytest.raises(ValidationError, match="use compiled or core"):
         run_trial(SPEC, SIGNAL, target="board")
+
+
+# -- what it warns of ------------------------------------------------------------------
+
+
+def test_a_trial_warns_of_a_signal_that_is_not_what_the_memory_is_made_for():
+    spec = SPEC.replace(tuning="optimal", tau=0.4, n_neurons=3000)
+    loud = white_noise(2.0, 0.001, 2.0, 2.0, 0)
+    with pytest.warns(ValidityWarning, match="'optimal' was made for: .* beyond"):
+        row = run_trial(spec, loud).row
+    assert row["caution"].startswith("the signal leaves")
+    assert 0.1 < row["beyond_radii"] < 1
+    assert row["predicted_noise_nrmse"] == pytest.approx(row["noise_nrmse"], rel=0.3)
+    assert run_trial(SPEC, SIGNAL).row["caution"] == ""
+
+
+def test_the_parts_of_a_row_are_of_one_denominator(result):
+    row = result.row
+    parts = [row[f"predicted_{p}_nrmse"] for p in ("truncation", "spikes", "curves")]
+    assert np.hypot(*parts[:2]) == pytest.approx(row["predicted_nrmse"])
+    assert parts[2] == 0
+
+
+def test_silence_is_undefined_and_said_so():
+    silent = Signal(np.zeros(2000), 0.001, "silence", "made here")
+    with pytest.warns(ValidityWarning, match="silent"):
+        row = run_trial(SPEC, silent).row
+    assert row["spikes"] == row["predicted_spikes_per_s"] == row["state_rmse"] == 0
+    assert np.isnan([row["nrmse"], row["predicted_nrmse"]]).all()
