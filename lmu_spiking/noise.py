@@ -177,7 +177,8 @@ class _Grids:
         left = self.known[:, self.rows, cell]
         rise = self.known[:, self.rows, cell + 1] - left
         slope = rise[0].mean(axis=(0, 2)) * (CELLS / 2) / self.reach
-        return _Means(*(left + at * rise).mean(axis=(1, 3)), slope)
+        bent, variance, rate = (left + at * rise).mean(axis=(1, 3))
+        return _Means(bent, variance, rate, slope)
 
 
 class _Means(NamedTuple):
