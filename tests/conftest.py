@@ -128,14 +128,16 @@ def stream():
     return _stream
 
 
-@pytest.fixture
-def shell(capsys, monkeypatch):
-    """Run a command line in this process: status, standard output and error."""
-    from lmu_spiking.cli import console
-    from lmu_spiking.cli.shell import status
+@pytest.fixture(autouse=True)
+def no_lines_on_progress(monkeypatch):
+    """Keep away the lines that commands write after ten seconds of a busy machine."""
+    monkeypatch.setattr("lmu_spiking.cli.console.EVERY", 1e6)
 
-    # no lines on progress, which a busy machine would make come
-    monkeypatch.setattr(console, "EVERY", 1e6)
+
+@pytest.fixture
+def shell(capsys):
+    """Run a command line in this process: status, standard output and error."""
+    from lmu_spiking.cli.shell import status
 
     def run(*arguments):
         code = status([str(argument) for argument in arguments])

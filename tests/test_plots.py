@@ -36,7 +36,7 @@ def summary(tmp_path_factory):
         [20, 40],
         ["poisson", "lif"],
         2,
-        MemorySpec(theta=0.1, dt=0.002),
+        MemorySpec(theta=0.1, dt=0.002, radii=2.0),
         1.0,
         taus=[0.03, 0.05],
     )

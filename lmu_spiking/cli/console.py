@@ -112,7 +112,14 @@ def show_warning() -> None:
     """Tell our own warnings in a line each; all others stay silent."""
     for kind in (StudyWarning, ValidityWarning):
         warnings.simplefilter("always", kind)
-    warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
+    told: set[str] = set()
+
+    def show(message, *_, **__) -> None:
+        if str(message) not in told:  # once, however many networks it is true of
+            told.add(str(message))
+            tell(f"warning: {message}")
+
+    warnings.showwarning = show
 
 
 @contextmanager

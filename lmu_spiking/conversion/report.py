@@ -129,7 +129,7 @@ def report(conversion: Conversion, x, y, *, last: bool, **options) -> Conversion
     low, high = _interval(score, exact, result.y, y)
     final = y if last or score is accuracy else y[:, -1]
     latency = [
-        (round(float(lag), 9), score(late, final))
+        (round(float(lag), 9), _at_end(score, late, final, y))
         for lag, late in zip(result.lags, result.late, strict=True)
     ]
     costs = _costs(conversion, result, x.shape[1])
@@ -193,6 +193,13 @@ def _checked_classes(caller: str, y: np.ndarray, n: int, size_out: int, last: bo
             f"{caller}.last", last, "does not suit classes", "use last=True"
         )
     return y.astype(int)
+
+
+def _at_end(score, late, final, y) -> float:
+    """Return the score of last outputs; errors are relative to all of the target."""
+    if score is accuracy:
+        return score(late, final)
+    return float(np.sqrt(np.mean(np.square(late - final)) / target_variance(y)))
 
 
 def _lost(score, exact: float, spiking: float) -> float:

@@ -40,6 +40,7 @@ def test_random_spikes_are_refused_and_the_way_out_named(kind):
     refused(f"{kind}.*neurons='tonic'.*noise", MemorySpec(neuron_type=kind))
 
 
+@pytest.mark.filterwarnings("ignore:AdaptiveLIF in a memory")
 @pytest.mark.parametrize("kind", [nengo.AdaptiveLIF(), nengo.Sigmoid()])
 def test_other_neurons_are_refused_with_a_way_out_that_works(kind):
     made = memory(kind, tuning="drawn")
@@ -115,6 +116,7 @@ def test_recruited_neurons_have_ceilings():
     refused("ceiling|highest rate", MemorySpec(tuning="recruited"), neurons="if")
 
 
+@pytest.mark.filterwarnings("ignore:AdaptiveLIF in a memory")
 @pytest.mark.parametrize(
     ("arguments", "options", "match"),
     [

@@ -172,7 +172,7 @@ def test_report_is_one_page_that_needs_nothing(tmp_path, n):
 def test_report_writes_tables_and_figures(tmp_path):
     frame = trials()
     files = write_report(frame, tmp_path, "command")
-    assert set(tmp_path.iterdir()) == set(files.values())
+    assert set(tmp_path.glob("[!.]*")) == set(files.values())
     kept = pd.read_parquet(files["trials.parquet"])
     pd.testing.assert_frame_equal(kept, frame)
     kept = pd.read_parquet(files["summary.parquet"])

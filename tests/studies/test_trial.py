@@ -147,7 +147,7 @@ def test_targets_agree_in_distribution():
 
 @pytest.mark.parametrize("kind", ["poisson", "lif"])
 def test_a_trial_of_many_is_the_trial_by_itself(kind):
-    spec = SPEC.replace(neuron_type=kind)
+    spec = SPEC.replace(neuron_type=kind, radii=2.0)
     specs = [spec.replace(noise_seed=seed) for seed in (7, 0, 5)]
     signals = [white_noise(2.0, 0.001, 2.0, 0.5, k) for k in range(3)]
     alone = run_trial(specs[2], signals[2])
