@@ -202,6 +202,8 @@ class Simulator(nengo.Simulator):
             program, self._state, const, self._keys, sources, output, signals
         )
         self._names = program.names
+        clock = signals[0].step, signals[0].time
+        self._arenas = [self._state, *clock]  # what changes while steps are taken
 
     def _start(self) -> None:
         """Random numbers to processes, in the order in which Nengo hands them out."""
@@ -303,7 +305,7 @@ class Simulator(nengo.Simulator):
                 " time",
             )
         if self._names:
-            self._names = check_names(self._names, [self._state])
+            self._names = check_names(self._names, self._arenas)
 
     def _run(self, steps: int, report) -> None:
         """Blocks of steps, each short enough to be interrupted."""
