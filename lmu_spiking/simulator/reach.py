@@ -7,6 +7,7 @@ strict: a function is read instruction by instruction, and what is not known to 
 harmless is taken for code that may do anything.
 """
 
+import builtins
 import dis
 import inspect
 import math
@@ -50,6 +51,8 @@ FRESHLY = [getattr(np, name) for name in FRESH.split()]
 KNOWN = {id(f) for f in (*UFUNCS.values(), *MATH.values(), *LENT, *FRESHLY, np, math)}
 ATTRIBUTES = {*FRESH.split(), *WITH_OUT.split(), *PLAIN_ATTRIBUTES.split()}
 ATTRIBUTES |= {*MATH, *UFUNCS}
+ATTRIBUTES -= {"conj", "conjugate"}  # methods of arrays may write to an argument
+MODULES = [(vars(m), dict(vars(m))) for m in (np, math, builtins)]  # and as they were
 
 # what changes nothing but the function's own variables
 ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
@@ -116,7 +119,7 @@ def _known(thing) -> bool:
 
 
 def _names_of_process(process) -> list[Name] | None:
-    if not _known(process):
+    if not _known(process) or "make_step" in vars(process):  # one that was put there
         return None
     found: list[Name] = []
     for name, _ in inspect.getmembers(type(process), _is_parameter):
@@ -156,6 +159,8 @@ def names_of(function) -> list[Name] | None:
     given = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     if code.co_flags & GENERATORS or not all(map(_is_plain, given)):
         return None
+    if function.__builtins__ is not vars(builtins):
+        return None
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
     steps = list(_instructions(code))
     if not all(_is_harmless(step, cells) for step in steps):
@@ -166,10 +171,11 @@ def names_of(function) -> list[Name] | None:
         return None
     called = [read.value for read in found if id(read.value) in KNOWN]
     called += [_named(s.argval) for s in steps if s.opname in ATTRIBUTE]
-    found = [read for read in found if id(read.value) not in KNOWN]
+    found = [r for r in found if r.value is not np and r.value is not math]
     only_read = not _may_write(steps, called)
     for read in found:
-        if not (_is_plain(read.value) or (only_read and _is_array(read.value))):
+        known = _is_plain(read.value) or id(read.value) in KNOWN
+        if not (known or (only_read and _is_array(read.value))):
             return None
     return [read._replace(only_read=only_read) for read in found]
 
@@ -177,7 +183,7 @@ def names_of(function) -> list[Name] | None:
 def _is_harmless(step: dis.Instruction, cells) -> bool:
     """Whether an instruction by itself changes nothing outside of its function."""
     if step.opname in ATTRIBUTE:
-        return step.argval in ATTRIBUTES
+        return step.argval in ATTRIBUTES and _is_original(step.argval)
     if step.opname == "STORE_DEREF":
         return step.argval not in cells
     return step.opname in INSTRUCTIONS or step.opname.startswith(("JUMP_", "POP_JUMP_"))
@@ -190,10 +196,16 @@ def _read(function, steps, cells):
         if step.opname == "LOAD_GLOBAL":
             space = function.__globals__
             if step.argval not in space and step.argval in BUILTINS:
-                continue
+                if _is_original(step.argval):
+                    continue
         if space is not None:
             read = Name(function, space, step.argval, None)
             yield read._replace(value=read.now())
+
+
+def _is_original(name: str) -> bool:
+    """Whether nobody has put something else in the place of a known function."""
+    return all(now.get(name) is was.get(name) for now, was in MODULES)
 
 
 def _named(name: str):
@@ -259,7 +271,7 @@ def check_names(names: list[Name], arenas) -> list[Name]:
         except (KeyError, ValueError):
             now = inspect.Parameter.empty
         # a list may be another although it is the same
-        if now is not read.value or type(now) in (list, dict):
+        if now is not read.value or type(now) in (list, dict, tuple):
             own = _is_plain(now) or (read.only_read and _is_own(now, arenas))
             if not own:
                 raise ValidationError(

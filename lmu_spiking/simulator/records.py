@@ -103,12 +103,17 @@ class Record(Sequence):
         return self._buffer[:, n : len(self)]
 
     def __getitem__(self, index):
-        """Return a sample, or a list of samples; a leading axis of trials if any."""
+        """Return a sample, or a list of samples; a leading axis of trials if any.
+
+        What is written to a sample would not be in the data: it is read-only.
+        """
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = range(len(self))[index]
         found = self._buffer[:, index]
-        return (found if self.trials is not None else found[0]).copy()
+        found = (found if self.trials is not None else found[0]).copy()
+        found.setflags(write=False)
+        return found
 
     def __delitem__(self, index):
         """Forget a sample, or a slice of samples; the room for further ones stays."""
@@ -122,6 +127,17 @@ class Record(Sequence):
             # in the middle of a step the first trials may be a sample ahead
             self._buffer[:, len(kept) : len(kept) + 1] = old[:, n : n + 1]
             self._counts += len(kept) - n
+
+    def pop(self, index=-1):
+        """Return a sample, and forget it."""
+        with self._turns:
+            found = self[index]
+            del self[index]
+        return found
+
+    def copy(self) -> list:
+        """Return a list of all samples."""
+        return self[:]
 
     def __array__(self, dtype=None, copy=None):
         """Return all samples for numpy."""

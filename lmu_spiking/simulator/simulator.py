@@ -10,11 +10,14 @@ import nengo
 import numpy as np
 from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
+from nengo.builder.signal import SignalDict
 from nengo.exceptions import SimulatorClosed
+from nengo.utils.graphs import toposort
 from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
 from lmu_spiking.simulator import trials as drawn
+from lmu_spiking.simulator.merging import merge
 from lmu_spiking.simulator.nans import name_of_nan, where_nan
 from lmu_spiking.simulator.patience import Alone, Patience
 from lmu_spiking.simulator.program import compile_program
@@ -114,11 +117,13 @@ class Simulator(nengo.Simulator):
         if self._whole is None:
             self._whole = not optimize
         self._given = _checked_inputs(inputs)
+        self._merge = optimize
         try:
-            super().__init__(network, dt, seed, model, progress_bar, optimize)
+            super().__init__(network, dt, seed, model, progress_bar, optimize=False)
         except BaseException:
             self.closed = True
             raise
+        self.optimize = optimize
 
     def reset(self, seed=None):
         """Back to the beginning; ``seed`` for processes, as in `nengo.Simulator`."""
@@ -142,6 +147,13 @@ class Simulator(nengo.Simulator):
 
     def _lower(self) -> None:
         """The program, and arrays for it."""
+        if self._merge:
+            self.dg = merge(self.model, self.dg)
+            order = toposort(self.dg)
+            self._step_order = [op for op in order if hasattr(op, "make_step")]
+            self.signals = SignalDict()
+            for op in self.model.operators:
+                op.init_signals(self.signals)
         self.program = program = compile_program(
             self.model,
             self._step_order,
@@ -190,6 +202,8 @@ class Simulator(nengo.Simulator):
             program, self._state, const, self._keys, sources, output, signals
         )
         self._names = program.names
+        clock = signals[0].step, signals[0].time
+        self._arenas = [self._state, *clock]  # what changes while steps are taken
 
     def _start(self) -> None:
         """Random numbers to processes, in the order in which Nengo hands them out."""
@@ -291,7 +305,7 @@ class Simulator(nengo.Simulator):
                 " time",
             )
         if self._names:
-            self._names = check_names(self._names, [self._state])
+            self._names = check_names(self._names, self._arenas)
 
     def _run(self, steps: int, report) -> None:
         """Blocks of steps, each short enough to be interrupted."""

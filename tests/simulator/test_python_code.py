@@ -509,6 +509,13 @@ def an_array_that_is_presented_is_changed(h):
 
 
 @model
+def a_process_whose_steps_are_replaced(h):
+    process = WhiteSignal(0.03, 60, seed=2)
+    process.make_step = lambda *_, **__: lambda t: h.sim.n_steps
+    out(process)
+
+
+@model
 def pieces_that_are_functions(h):
     from nengo.processes import Piecewise
 

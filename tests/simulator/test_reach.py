@@ -1,5 +1,6 @@
 """Functions that provably see nothing but their arguments, and those that may not."""
 
+import builtins
 import math
 import time
 from math import sin
@@ -123,6 +124,9 @@ ANYTHING = {
     "that of a method": lambda t: ARRAY.sum(0, None, ARRAY),
     "that of a function": lambda t: np.clip(ARRAY, 0, 1, ARRAY),
     "that of another": lambda t: np.concatenate([[t] * 5], 0, ARRAY),
+    "that of a conjugate": lambda t: np.ones(5).conj(ARRAY),
+    "that of another one": lambda t: np.ones(5).conjugate(ARRAY),
+    "a module": lambda t: nengo.e,
     "fill": lambda t: ARRAY.fill(t),
     "sort": lambda t: ARRAY.sort(),
     "at": lambda t: np.add.at(ARRAY, 0, 1),
@@ -151,6 +155,20 @@ def test_functions_that_see_their_arguments_alone(what):
 @pytest.mark.parametrize("what", ANYTHING)
 def test_what_is_not_proved_may_do_anything(what):
     assert names_of(ANYTHING[what]) is None
+
+
+@pytest.mark.parametrize("place", [np, math, builtins])
+def test_what_is_put_in_the_place_of_a_known_function_may_do_anything(place):
+    function = {np: lambda t: np.sin(t), math: lambda t: math.sin(t)}.get(
+        place, lambda t: abs(t)
+    )
+    assert names_of(function) is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place, "abs" if place is builtins else "sin", lambda x: x)
+        assert names_of(function) is None
+    space = {"__builtins__": {"abs": lambda x: LIST[0]}}
+    exec("def function(t): return abs(t)", space)
+    assert names_of(space["function"]) is None
 
 
 def test_names_that_are_read():
@@ -203,6 +221,43 @@ def test_a_name_that_becomes_something_else():
         gain = 4.0
         sim.step()
         assert sim.data[probe][-1] == 4
+
+
+def test_a_function_that_becomes_another():
+    wave, noted = np.sin, []
+    with nengo.Network() as model:
+        node = nengo.Node(lambda t: wave(t))
+        probe = nengo.Probe(node)
+    with Simulator(model, progress_bar=False, dtype="float64") as sim:
+        sim.run_steps(2)
+
+        def wave(t):
+            noted.append(sim.n_steps)
+            return 0.0
+
+        with pytest.raises(ValueError, match=r"wave: .*make a new Simulator"):
+            sim.run_steps(2)
+        assert not noted and len(sim.data[probe]) == 2
+    with Simulator(model, progress_bar=False) as sim:
+        sim.run_steps(3)
+    assert noted == [0, 1, 2]
+
+
+def test_the_clock_as_an_array():
+    clock = 0.0
+    with nengo.Network() as model:
+        nengo.Node(lambda t: clock * 1.0)
+    with Simulator(model, progress_bar=False) as sim:
+        sim.step()
+        for signal in (sim.model.time, sim.model.step):
+            clock = sim.signals[signal]
+            with pytest.raises(ValueError, match=r"clock: .*make a new Simulator"):
+                sim.step()
+        clock = ([],)
+        sim._check()
+        clock[0].append(sim.signals[sim.model.time])
+        with pytest.raises(ValueError, match=r"clock: .*make a new Simulator"):
+            sim.step()
 
 
 def test_an_observation_that_is_bound_anew_before_each_step():

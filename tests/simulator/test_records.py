@@ -85,6 +85,29 @@ def test_a_record_is_the_list_that_nengo_has(trials, what):
     assert np.array_equal(again.array(), record.array()) and len(again) == len(record)
 
 
+@pytest.mark.parametrize("trials", [None, 2])
+def test_samples_are_taken_away_one_by_one(trials):
+    """As by a viewer that keeps the last hundred."""
+    record = Record((1,), trials, 1.0, np.float64)
+    record.append(np.arange(5.0 * (trials or 1)).reshape(trials or 1, 5, 1))
+    expected = record.copy()
+    assert isinstance(expected, list)
+    for index in (0, -1, 1):
+        assert np.array_equal(record.pop(index), expected.pop(index))
+        assert np.array_equal(record.copy(), expected)
+    with pytest.raises(IndexError):
+        record.pop(2)
+    assert len(record) == 2
+
+
+def test_what_is_written_to_a_sample_is_not_lost_in_silence():
+    record = Record((2,), None, 1.0, np.float64)
+    record.append(np.ones((1, 3, 2)))
+    for sample in (record[0], record[:][1], record.pop()):
+        with pytest.raises(ValueError, match="read-only"):
+            sample[0] = 9.0
+
+
 @pytest.mark.parametrize("every", [None, 0.003])
 def test_raw_samples_as_a_viewer_takes_them(every):
     """NengoGUI's plots of voltages copy the list, and delete what was in it."""
