@@ -125,7 +125,7 @@ class ErrorBudget:
         if self.error is None:
             return None
         c = self._weights(delay)
-        return _relative(np.mean(_rms(c, self.error) ** 2), self._power(c))
+        return _relative(float(np.mean(_rms(c, self.error) ** 2)), self._power(c))
 
     def window_noise_nrmse(self, n_points: int = 100) -> float | None:
         """`noise_nrmse` with mean squares taken over ``n_points`` delays."""
@@ -157,7 +157,7 @@ class ErrorBudget:
             window = whole_steps(self.spec)
             gap = self.states[window:] @ c.T - past
             total += 2 * np.mean(gap * (self.bias[window:] @ c.T), axis=0)
-        return _relative(total.mean(), np.mean(past**2))
+        return _relative(float(total.mean()), float(np.mean(past**2)))
 
     def parts(self) -> dict[str, float | None]:
         """Errors at delay theta by where they are from, all over the input's rms.

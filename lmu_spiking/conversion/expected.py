@@ -10,21 +10,54 @@ its states, and of the units' spikes to their activities:
     w_t \sim N(0, P - \bar A P \bar A^T), \qquad
     \hat h_t = \mathrm{Poisson}(s |f(\hat J_t)|) \,\mathrm{sign} / s ,
 
-with ``P`` the fixed point of the law on the calibration data and ``s`` the spikes of a
-unit of activity 1 in the time that it is heard for: a presentation by what comes next
-in the model, a step by the readout, the first of the same presentation.  What noise
-does behind nonlinearities, shift and all, is in it.
+with ``P`` the fixed point of the law on the data and ``s`` the spikes of a unit of
+activity 1 in the time that it is heard for: a presentation by what comes next in the
+model, a step by the readout, the first of the same presentation.  What noise does
+behind nonlinearities, shift and all, is in it.  So is what neurons with ceilings cut
+off states that are larger than those of the calibration data.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.assembly import Assembly
 from lmu_spiking.brief import brief
+from lmu_spiking.conversion.calibration import STATES
 from lmu_spiking.conversion.conversion import Conversion
+from lmu_spiking.covariance import closed_loop
 from lmu_spiking.noise import fixed_point, tabulate
 from lmu_spiking.rates.forward import activations, run_cell
 from lmu_spiking.rates.params import CellParams
+
+
+class Ceiling:
+    """What a memory with bounded neurons loses of large states, sample by sample.
+
+    ``Z <- K^s Z + (1 + K + ... + K^{s-1}) L epsilon``, ``e = C Z``, for the ``s``
+    steps of a presentation, with ``epsilon`` what is cut off the carried coordinates,
+    noise and the error so far included; see `noise.along`.
+    """
+
+    def __init__(self, made: Assembly, steps: int, k: int):
+        K, L, C = closed_loop(made.loop)
+        self.kept, self.into = np.eye(len(K)), np.zeros_like(L)
+        for _ in range(steps):
+            self.kept, self.into = K @ self.kept, K @ self.into + L
+        self.C, self.U, self.T = C, made.U, made.T
+        self.radii = made.population.radii.reshape(k, -1)
+
+    def begin(self, n: int) -> np.ndarray:
+        """States (n, k, z) of the error of ``n`` sequences, at rest."""
+        return np.zeros((n, len(self.radii), len(self.kept)))
+
+    def step(self, Z: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The error after a presentation: its states, and that of ``m`` (n, k, d)."""
+        Z = Z @ self.kept.T
+        x = m @ self.T.T + Z @ self.C.T
+        cut = np.clip(x, -self.radii, self.radii) - x
+        Z = Z + cut @ self.into.T
+        return Z, Z @ self.C.T @ self.U.T
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,25 +73,38 @@ class CellNoise:
         Spikes that a unit of activity 1 makes in a presentation: what cells hear.
     read_spikes : (n,) ndarray
         Those of them that the readout hears.
+    ceiling : Ceiling or None
+        Of the memories' neurons; None where their curves have no end.
     """
 
     P: np.ndarray
     memory_spikes_per_s: float
     unit_spikes: np.ndarray
     read_spikes: np.ndarray
+    ceiling: Ceiling | None = None
 
     __repr__ = brief
 
 
-def cell_noise(conversion: Conversion) -> list[CellNoise]:
-    """The law for each cell; Poisson-like neurons only."""
-    s, found = conversion.settings, []
-    for i, (cell, use) in enumerate(
-        zip(conversion.params.cells, conversion.uses, strict=True)
-    ):
+def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
+    """The law for each cell; Poisson-like neurons only.
+
+    Parameters
+    ----------
+    x : (n, T, c) ndarray, optional
+        Sequences, by default those of the calibration: neurons are as noisy as they
+        are active.
+    """
+    s, params, found = conversion.settings, conversion.params, []
+    for i, (cell, use) in enumerate(zip(params.cells, conversion.uses, strict=True)):
         made = conversion.built.cells[i].memory.assembly
         P, rate = np.empty((cell.memory_d, cell.order, cell.order)), 0.0
-        for j, states in enumerate(use.states):
+        seen = use.states
+        if x is not None:
+            m, x = run_cell(cell, x, params.dt)
+            m = m.reshape(-1, cell.memory_d, cell.order)
+            seen = m[:: max(1, len(m) // STATES)].transpose(1, 0, 2)
+        for j, states in enumerate(seen):
             first = j * cell.order
             tables = tabulate(made.population, states @ made.T.T, s.dt, first)
             noise, _ = fixed_point(made.loop, tables)
@@ -70,7 +116,9 @@ def cell_noise(conversion: Conversion) -> list[CellNoise]:
         per_step = hidden.per_unit // cell.sides * hidden.max_rate / top * s.dt
         per_step = np.broadcast_to(per_step, (cell.units,))
         read = per_step * s.steps_read
-        found.append(CellNoise(P, rate, per_step * s.steps, read))
+        bounded = np.isfinite(made.population.ceiling).all()
+        ceiling = Ceiling(made, s.steps, cell.memory_d) if bounded else None
+        found.append(CellNoise(P, rate, per_step * s.steps, read, ceiling))
     return found
 
 
@@ -84,7 +132,8 @@ def noisy_forward(
 ) -> np.ndarray:
     """Outputs (n, T, q), or (n, q) for ``last``, under the law's noise."""
     params, kept = conversion.params, conversion.settings.kept
-    if last and len(params.cells) == 1 and params.is_feedforward and not kept:
+    stationary = params.is_feedforward and noise[0].ceiling is None
+    if last and len(params.cells) == 1 and stationary and not kept:
         h = _end(params.cells[0], noise[0], x, params.dt, rng)
         return h @ params.D.T + params.c
     for cell, law in zip(params.cells, noise, strict=True):
@@ -134,15 +183,18 @@ def _run(cell: CellParams, law: CellNoise, x, dt: float, rng):
 
     m, h = draw(start), np.zeros((n, cell.units))
     heard, read = np.empty((2, n, T, cell.units))
-    constant = _constant(cell)
+    constant, ceiling = _constant(cell), law.ceiling
+    Z, cut = None if ceiling is None else ceiling.begin(n), np.zeros_like(m)
     for t in range(T):
         u = x[:, t] @ cell.e_x.T + constant["b_u"]
         if cell.e_h is not None:
             u = u + h @ cell.e_h.T
         if cell.e_m is not None:
-            u = u + m.reshape(n, -1) @ cell.e_m.T
+            u = u + (m + cut).reshape(n, -1) @ cell.e_m.T
         m = m @ Ad.T + u[:, :, None] * Bd + draw(push)
-        J = m.reshape(n, -1) @ cell.W_m.T + constant["b"]
+        if ceiling is not None:
+            Z, cut = ceiling.step(Z, m)
+        J = (m + cut).reshape(n, -1) @ cell.W_m.T + constant["b"]
         if cell.W_x is not None:
             J = J + x[:, t] @ cell.W_x.T
         if cell.W_h is not None:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from lmu_spiking.conversion.conversion import Conversion
+from lmu_spiking.conversion.conversion import CALIBRATED_ON, Conversion
 from lmu_spiking.conversion.expected import cell_noise, noisy_forward
 from lmu_spiking.conversion.run import Presented, present
 from lmu_spiking.errors import ValidationError, check_whole
@@ -95,7 +95,7 @@ def predict_loss(conversion: Conversion, x, y, *, last: bool, runs: int = 8):
     y = _checked("predict_loss", y, x, conversion.params.size_out, last)
     score = metric_of(y)
     exact = score(forward(conversion.params, x, last=last), y)
-    noise = cell_noise(conversion)
+    noise = cell_noise(conversion, x[:: max(1, len(x) // CALIBRATED_ON)])
     rng = np.random.default_rng(conversion.settings.noise_seed)
     losses = [
         _lost(

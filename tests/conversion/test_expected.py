@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -149,3 +151,36 @@ def test_what_stages_hear_of_each_other_is_as_noisy_as_predicted(
     measured = np.mean((present(made, x, around=0.0).y - exact)[:, 5:] ** 2)
     law = noisy_forward(made, x, cell_noise(made), rng) - exact
     assert measured == pytest.approx(np.mean(law[:, 5:] ** 2), rel=0.1)
+
+
+def test_what_ceilings_cut_off_unlike_data_is_predicted(lmu):
+    """Within 10 %, where the error is four times that without the ceilings."""
+    params = lmu("W_x", activation="linear", theta=0.03)
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((200, 25, 1))
+    options = {"n_neurons": 20_000, "presentation": 0.005, "hidden_share": 0.97}
+    made = convert(params, x, tuning="optimal", **options)
+    phases = rng.uniform(0, 2 * np.pi, (60, 1, 1))
+    loud = 8 * np.sin(0.3 * np.arange(25)[:, None] + phases)
+    exact = forward(params, loud)[:, 5:]
+    measured = np.mean((present(made, loud, around=0.0).y[:, 5:] - exact) ** 2)
+    noise = cell_noise(made, loud)
+    law, free = (
+        np.mean((noisy_forward(made, loud, n, rng)[:, 5:] - exact) ** 2)
+        for n in (noise, [replace(cell, ceiling=None) for cell in noise])
+    )
+    assert measured == pytest.approx(law, rel=0.2)  # of squares
+    assert law > 16 * free
+    last = noisy_forward(made, loud, noise, rng, last=True) - exact[:, -1]
+    assert np.mean(last**2) > 16 * free
+
+
+def test_memories_are_as_noisy_as_the_data_make_them(lmu):
+    params = lmu("W_x", n_cells=2, memory_d=2, bias=False)
+    x = np.random.default_rng(2).standard_normal((20, 30, 1))
+    made = convert(params, x, n_neurons=10**6, presentation=0.005, tuning="pairs")
+    for own, same in zip(cell_noise(made), cell_noise(made, x), strict=True):
+        np.testing.assert_allclose(own.P, same.P)
+        assert own.memory_spikes_per_s == pytest.approx(same.memory_spikes_per_s)
+    first, loud = (cell_noise(made, data)[0] for data in (x, 4 * x))
+    np.testing.assert_allclose(loud.P, 4 * first.P, rtol=0.05)
