@@ -39,7 +39,7 @@ OURS = {  # tuning, and neurons
 
 
 def memory(n_neurons: int, tuning: str | None) -> MemorySpec:
-    """Ours: the plain memory at tau 0.1 s, a noise-optimal one at its own."""
+    """Return our memory: the plain one has tau 0.1 s, a noise-optimal one its own."""
     plain = MemorySpec(n_neurons=n_neurons)
     return plain.replace(tuning=tuning, tau=None) if tuning else plain
 
@@ -50,7 +50,7 @@ def ours(spec: MemorySpec, number: int) -> dict:
 
 
 def rivals(n_neurons: int) -> dict[str, tuple[MemorySpec, type, dict]]:
-    """Plain Nengo: the memory, the neurons' rates, and the arguments of ensembles."""
+    """Return plain Nengo's memories, rate neurons and arguments of ensembles."""
     spec = MemorySpec(n_neurons=n_neurons)
     best = spec.replace(tuning="optimal", tau=None)
     slow = spec.replace(tau=best.tau)
@@ -65,7 +65,7 @@ def rivals(n_neurons: int) -> dict[str, tuple[MemorySpec, type, dict]]:
 
 
 def plain_nengo(spec: MemorySpec, base, tuning: dict, number: int) -> dict:
-    """The same memory as one would write it in plain Nengo."""
+    """Run the same memory as one would write it in plain Nengo."""
     u = white_noise(DURATION, spec.dt, 2.0, 0.5, SEED + number).samples
     mapped = map_onto(spec.ldn, spec.tau, spec.dt)
     with nengo.Network(seed=SEED + number) as model:

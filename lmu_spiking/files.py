@@ -1,4 +1,4 @@
-"""Files that others made are read within limits; ours are written whole or not at all.
+"""Read files within limits of size and memory, and write files whole or not at all.
 
 A small file can claim, or decompress to, more than any memory holds, and a parser that
 meets damage raises whatever it likes.  So each reader of the package opens its files
@@ -46,7 +46,7 @@ NOT_OURS += (RecursionError, OverflowError, MemoryError)
 
 
 class TooLarge(ValueError):
-    """A file that claims more than its reader takes."""
+    """A file is, or claims to be, larger than its reader accepts."""
 
 
 # -- whatever a parser raises --------------------------------------------------------
@@ -87,7 +87,7 @@ def reading(
 
 
 def reason(error: Exception) -> str:
-    """The reason that an error of any parser gives, in a few words on one line."""
+    """Return the reason that a parser's error gives, in a few words on one line."""
     for known, said in (
         (RecursionError, "it is nested too deeply"),
         (MemoryError, "it asks for more memory than there is"),
@@ -104,7 +104,7 @@ def reason(error: Exception) -> str:
 
 
 def one_line(error: object, width: int = 400) -> str:
-    """A message without line breaks, cut where it is endless."""
+    """Return a message without line breaks, cut to ``width`` characters."""
     text = "".join(c if c.isprintable() else " " for c in str(error)[: 4 * width])
     text = " ".join(text.split()) or type(error).__name__
     return text if len(text) <= width else f"{text[: width - 3]}..."
@@ -114,7 +114,7 @@ def one_line(error: object, width: int = 400) -> str:
 
 
 def read_bytes(path, most: int = LARGEST) -> bytes:
-    """The bytes of a file, which may also be a pipe.
+    """Return the bytes of a file, which may also be a pipe.
 
     Raises
     ------
@@ -128,19 +128,19 @@ def read_bytes(path, most: int = LARGEST) -> bytes:
 
 
 def read_json(path):
-    """The value in a file of JSON."""
+    """Return the value in a JSON file."""
     return json_of(read_bytes(path, TEXT))
 
 
 def json_of(text: bytes | str):
-    """The value that a text of JSON means, if it is not endless."""
+    """Return the value of a JSON text, or raise `TooLarge`."""
     if len(text) > TEXT:
         raise TooLarge(f"its JSON is larger than {size(TEXT)}")
     return json.loads(text)
 
 
 def read_toml(path) -> dict:
-    """The tables in a file of TOML."""
+    """Return the tables in a TOML file."""
     text = read_bytes(path, TOML).decode()
     for line in text.splitlines():
         # each part of a dotted key costs as much as all the parts before it
@@ -150,7 +150,7 @@ def read_toml(path) -> dict:
 
 
 def size(count: float) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes in KiB, MiB or GiB, as text."""
     for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
         if count >= 2**power:
             return f"{count / 2**power:.4g} {unit}"
@@ -161,7 +161,7 @@ def size(count: float) -> str:
 
 
 class Archive:
-    """A zip whose members are what they claim, and not too large.
+    """A zip archive whose members are checked to be of a reasonable size.
 
     Parameters
     ----------
@@ -188,16 +188,16 @@ class Archive:
 
     @property
     def names(self) -> list[str]:
-        """Names of the members."""
+        """Return the names of the members."""
         return list(self._members)
 
     def read(self, name: str) -> bytes:
-        """The bytes of a member."""
+        """Return the bytes of a member."""
         with self.opened(name) as member:
             return member.read()
 
     def opened(self, name: str):
-        """A member, to be read in bytes."""
+        """Open a member, to be read in bytes."""
         member = self._members[name]
         # the others take any amount of memory to decompress a little
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -210,11 +210,11 @@ class Arrays(Archive):
 
     @property
     def files(self) -> list[str]:
-        """Names of the arrays."""
+        """Return the names of the arrays."""
         return [name.removesuffix(".npy") for name in self.names]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """An array, checked before room is made for it; bytes of what is none."""
+        """Return an array, whose size is checked first; or the bytes of other data."""
         whole = f"{name}.npy"
         if whole not in self._members:
             return np.asarray(self.read(name))
@@ -249,7 +249,7 @@ class Arrays(Archive):
 
 @contextmanager
 def open_arrays(path) -> Iterator[Arrays]:
-    """The arrays of an ``.npz`` file."""
+    """Open an ``.npz`` file and yield its arrays."""
     with open(path, "rb") as file:
         yield Arrays(file)
 
@@ -258,7 +258,7 @@ def open_arrays(path) -> Iterator[Arrays]:
 
 
 def write_atomically(path, data: bytes, sync: bool = True) -> None:
-    """Write a whole file or leave what was there: temporary file, flush, rename.
+    """Write a whole file, or leave what was there (temporary file, flush, rename).
 
     A new file gets the mode that the user's umask gives, and one that is replaced keeps
     its own.  A device or a pipe, such as ``/dev/null``, is written to, not replaced.

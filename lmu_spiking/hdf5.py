@@ -1,8 +1,8 @@
-"""Files of HDF5, read in a process of its own within limits of time and memory.
+"""HDF5 files are read in a separate process, within limits of time and memory.
 
-HDF5 has no checksums, and its library hangs, crashes or asks for any amount of memory
-on some damaged files.  So a child reads them (`hdf5_child`), hands the contents back as
-an ``.npz``, and is ended when it takes too long.
+HDF5 has no checksums, and on some damaged files its library hangs, crashes or asks for
+any amount of memory.  So a child process reads them (`hdf5_child`), returns the
+contents as an ``.npz``, and is ended when it takes too long.
 """
 
 import os
@@ -29,14 +29,14 @@ LARGEST = 2**27  # bytes of a file, and of all its arrays
 
 @dataclass(frozen=True)
 class Odd:
-    """Something in a file that is not taken, and why not."""
+    """Something in a file that is not read, and why not."""
 
     why: str
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A group of HDF5 with all that lies in it.
+    """An HDF5 group with all that is in it.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Group:
 
 
 def read_hdf5(source) -> Group:
-    """All that a file of HDF5 holds: groups, arrays and text; links are not followed.
+    """Return all groups, arrays and texts of an HDF5 file; links are not followed.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def read_hdf5(source) -> Group:
 
 
 def run_child(file, out, said) -> int:
-    """Read an open file in a process of its own; its exit status.
+    """Read an open file in a separate process, and return its exit status.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def _as_file(source):
 
 
 def _failure(status: int, told: str) -> str:
-    """The reason for which the child has failed."""
+    """Return the reason for which the child process has failed."""
     if status in (-getattr(signal, "SIGPROF", 0), -signal.SIGTERM):
         return f"it is damaged: HDF5 took more than {SECONDS:g} s to read it"
     if status == 1 and told:

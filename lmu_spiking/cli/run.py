@@ -112,14 +112,14 @@ def run(
 
 
 def _says(given: Path | None, path: Path, chosen) -> bool:
-    """Say whether a file, in the user's words, is the one given and as was run."""
+    """Return whether the file is the user's own spec and describes what was run."""
     if given is None or not (path.exists() and path.samefile(given)):
         return False
     return type(chosen).from_toml(given) == chosen
 
 
 def _report(row: dict, out: Path) -> None:
-    """The run in a table, measured beside predicted."""
+    """Print the run as a table, measured beside predicted."""
     from lmu_spiking.tasks.signal import LOST
 
     def text(key: str) -> str:
@@ -154,7 +154,7 @@ def _report(row: dict, out: Path) -> None:
 
 
 def _advice(row: dict) -> str:
-    """Where the error's variance is from, and what lowers it how far."""
+    """Return where the error's variance comes from, and what would lower it."""
     parts = {name: row[f"predicted_{name}_nrmse"] or 0.0 for name in SOURCES}
     if row["predicted_spikes_nrmse"] is None:  # then what was measured tells
         own = sqrt(max(row["nrmse"] ** 2 - parts["truncation"] ** 2, 0.0))

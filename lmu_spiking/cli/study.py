@@ -180,7 +180,7 @@ def _report(frame, out: Path, command: str, missing: int, json: bool, more: dict
 
 
 def _keep_plan(out: Path, command: str, planned: list) -> None:
-    """What `collect` needs to know of a study that does not end."""
+    """Write what `collect` needs to know of a study that does not end."""
     from lmu_spiking.studies.folder import Folder
     from lmu_spiking.studies.records import write_json
 
@@ -190,7 +190,7 @@ def _keep_plan(out: Path, command: str, planned: list) -> None:
 
 
 def _plan(out: Path) -> tuple[str, set[str]]:
-    """The command and the trials of the last study in a folder, as far as known."""
+    """Return the command and the trials of the last study in a folder, if known."""
     from lmu_spiking.files import NOT_OURS, read_json
 
     try:

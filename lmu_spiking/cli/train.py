@@ -166,7 +166,7 @@ def train(
 
 
 def _check_start(params, sequences) -> None:
-    """Warn of parameters that may know what is to be validated or tested on."""
+    """Warn if the start parameters were trained on sequences that are tested here."""
     header = params.header
     same = header.get("task") == sequences.name and "training" in header
     if same and header.get("origin") != sequences.origin:
@@ -201,7 +201,7 @@ def load_sequences(task: str, options: dict):
 
 
 def _record(trained, sequences, seed: int) -> dict:
-    """One line's worth of a training."""
+    """Return the record of a training that is printed as JSON."""
     header = trained.params.header
     metric = "nrmse" if sequences.classes is None else "accuracy"
     return {

@@ -172,7 +172,7 @@ def _check_step(params: LMUParams, settings: ConvertSettings) -> None:
 
 
 def _check_readout(settings: ConvertSettings) -> None:
-    """Tell where outputs are mixed with those of earlier samples."""
+    """Warn if outputs are mixed with those of earlier samples."""
     if settings.kept > MIXED:
         tau, many = settings.readout_synapse, -np.log(MIXED)
         warnings.warn(

@@ -82,7 +82,7 @@ def noisy_forward(
     *,
     last: bool = False,
 ) -> np.ndarray:
-    """Outputs (n, T, q), or (n, q) for ``last``, under the law's noise."""
+    """Return outputs (n, T, q), or (n, q) for ``last``, with the predicted noise."""
     params, kept = conversion.params, conversion.settings.kept
     if last and len(params.cells) == 1 and params.is_feedforward and not kept:
         h = _end(params.cells[0], noise[0], x, params.dt, rng)
@@ -113,7 +113,7 @@ def _end(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
 
 
 def _spiking(exact: np.ndarray, law: CellNoise, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Activities as Poisson spikes give them to cells, and to the readout."""
+    """Return activities decoded from Poisson spikes, for cells and for the readout."""
     size = np.abs(exact)
     read = rng.poisson(size * law.read_spikes)
     rest = rng.poisson(size * np.maximum(law.unit_spikes - law.read_spikes, 0))
@@ -122,7 +122,7 @@ def _spiking(exact: np.ndarray, law: CellNoise, rng) -> tuple[np.ndarray, np.nda
 
 
 def _run(cell: CellParams, law: CellNoise, x, dt: float, rng):
-    """Noisy activities (n, T, units) of one cell: for cells, and for the readout."""
+    """Return a cell's noisy activities (n, T, units), for cells and for the readout."""
     n, T, _ = x.shape
     k, d = cell.memory_d, cell.order
     Ad, Bd = cell.ldn.discretize(dt)
