@@ -130,7 +130,7 @@ def stream():
 
 @pytest.fixture
 def shell(capsys, monkeypatch):
-    """Run a command line in this process: status, standard output and error."""
+    """Return a function that runs a command line in this process."""
     from lmu_spiking.cli import console
     from lmu_spiking.cli.shell import status
 

@@ -183,7 +183,7 @@ class LMUCell(AsBuilt, nengo.Network):
 
         The state at step ``k`` is that after the input of step ``k - 1``.  At the first
         step of a presentation it is the state after the last sample; a sample-and-hold
-        keeps it.  So the memory receives ``h`` and ``m`` of the last sample, and averages
+        keeps it.  The memory receives ``h`` and ``m`` of the last sample and averages
         them; the units receive means of ``x`` and ``h`` over the last presentation.
         """
         params, into, drive = self.params, self.encoded, self.drive

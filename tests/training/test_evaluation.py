@@ -25,7 +25,7 @@ def test_what_is_trained_on_validates_nothing(task):
     assert validation_name(data) == "valid"
     for seen in (data.merged(), dataclasses.replace(data, valid=data.train)):
         assert validation_name(seen) == "seen"
-        with pytest.warns(ValidityWarning, match="patience counts by sequences"):
+        with pytest.warns(ValidityWarning, match="patience is judged on sequences"):
             validation_name(seen, chooses=True)
     some = Part(*(np.concatenate([a[:3], b[3:]]) for a, b in both(data)))
     with pytest.warns(ValidityWarning, match="3 of 24 validation sequences are tr"):
