@@ -142,6 +142,7 @@ class LMUCell(AsBuilt, nengo.Network):
         late = check_whole("LMUCell.late", late, 0)
         super().__init__(label=label, seed=seed, add_to_container=False)
         self.params, self.copies, self.dt = params, copies, float(dt)
+        # stretch the window with the presentation, then build memory and units
         stretch = self.steps * dt / check_positive("LMUCell.sample_dt", sample_dt)
         self.averaged = int(np.clip(round(averaging / dt), 1, self.steps))
         self.parameters: dict[str, nengo.Connection] = {}

@@ -221,6 +221,7 @@ def solve_function(
     along differences of visited states.  ``tick()`` is called after each of the
     ``2 POINTS`` windows that the function is asked for.
     """
+    # the exact states along the signal, without the onset
     a = np.exp(-memory.dt / tau)
     u = _as_inputs(memory, signal)
     states = memory.ldn.simulate(u, memory.dt).reshape(len(u), -1)
@@ -252,6 +253,7 @@ def solve_function(
     radius = np.quantile(np.linalg.norm(z, axis=1), 0.99)
     rotate, z = rotate / radius, z / radius
 
+    # heterogeneous tuning curves with rates as in the memory
     neurons = memory.population.neurons
     max_rate = np.mean(
         nengo.dists.get_samples(memory.population.tuning.max_rates, 99, rng=rng)
@@ -268,6 +270,7 @@ def solve_function(
     rates = np.empty((len(at), n_neurons))
     for part in np.array_split(np.arange(len(at)), 1 + rates.size // 10**5):
         rates[part] = curves(neurons, seen[part] @ encoders.T, gain, bias)
+    # targets: the function now and a step later, with the synapse's lowpass undone
     f = evaluate(function, loud * given[at, : len(step)] @ weights.T, tick)
     later = evaluate(function, loud * then[at] @ weights.T, tick)
     g = (later - a * f) / (1 - a)

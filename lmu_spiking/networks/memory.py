@@ -195,6 +195,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
                     "LegendreMemory.tau", tau, "is given beside synapse", "give one"
                 )
             synapse = check_positive("LegendreMemory.tau", tau, "seconds")
+        # choose the synapse, map the delay network onto it, and tune the neurons
         own = assembly is not None or readouts is not None or delay_steps
         if synapse is None:
             synapse = choose_tau(
@@ -220,6 +221,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         else:
             assembly = assembly.tiled(_times(size, assembly.population.order))
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        # keep what the properties and `spec` report
         self.ldn, self.mapped, self.assembly = ldn, mapped, assembly
         self.dt, self.size_in = float(dt), size_in
         self.tuning_seed, self.noise_seed = tuning_seed, noise_seed

@@ -136,12 +136,14 @@ def add_function(
     """
     delays = window_delays(memory) if delay is None else np.atleast_1d(delay)
     weights = np.kron(np.eye(memory.size_in), delay_weights(memory, delays))
+    # a linear function needs no neurons
     if n_neurons is None:
         parts = linear_parts(function, weights)
         if parts is not None:
             read = None if synapse is None else as_synapse(synapse)
             solved = LinearReadout(function, np.asarray(delays), *parts, read)
             return _linear(memory, solved, label or "function")
+    # any other function: solve for the tuning curves and decoders of an ensemble
     tau = _lowpass_tau(DEFAULT_TAU if synapse is None else synapse)
     n_neurons = DEFAULT_NEURONS if n_neurons is None else n_neurons
     n_neurons = check_whole("add_output.n_neurons", n_neurons, 1)
@@ -159,6 +161,7 @@ def add_function(
             rng,
             tracker.total_progress.step,
         )
+    # build the ensemble and its connections within the memory
     seed = memory.noise_seed
     with memory:
         ensemble = nengo.Ensemble(

@@ -105,10 +105,11 @@ def train(
     _check_fit(params, data)
     part = validation_name(data, chooses=settings.patience is not None)
     about = identity(params, settings, data)
+    # go on from a checkpoint, or begin
     state = None
     if checkpoint is not None and resume and Path(checkpoint).exists():
         state = load_state(checkpoint, settings, about)
-        # version 0.3.0 called all of them valid
+        # checkpoints of early versions of 0.3.0 have the name valid in any case
         state.history = [
             {
                 name.replace("valid_", f"{part}_"): value
@@ -118,6 +119,7 @@ def train(
         ]
     if state is None:
         state = State(_weights(params, settings), Optimizer(settings), params)
+    # train epoch by epoch, with a checkpoint after each
     mode = mode_of(params, settings)
     if not _ended(state, settings):
         with contextlib.closing(engine_for(params, settings, data)) as engine:

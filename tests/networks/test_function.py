@@ -299,7 +299,7 @@ def test_a_long_function_shows_that_it_works():
         ({"weights": [1.0]}, "name it by delay="),
         ({"weights": [1.0, 2.0], "delay": [0.1, 0.2, 0.3]}, "each of 3 delays"),
         ({"weights": [1.0, 2.0], "delay": [0.1, 0.6]}, "must lie between"),
-        ({"weights": [1.0, 2.0], "function": np.max}, "beside a function"),
+        ({"weights": [1.0, 2.0], "function": np.max}, "together with a function"),
         ({"weights": [1.0, 2.0], "n_neurons": 10}, "n_neurons"),
     ],
 )
