@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 WIDTH, LINES = 88, 3
-FEW = 4  # items that are shown one by one
+FEW = 4  # the longest list whose items are shown one by one
 
 
 def brief(self) -> str:
@@ -35,7 +35,7 @@ def _asked(value, name: str):
     try:
         found = getattr(value, name)
         return found() if callable(found) else found
-    except Exception:  # a prompt shows what there is, whatever is wrong with it
+    except Exception:  # a ``repr`` must not fail, even if the value is not valid
         return None
 
 

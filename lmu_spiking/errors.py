@@ -113,6 +113,6 @@ def _short(value: object, width: int = 60) -> str:
     """Return one line of ``repr``, cut to ``width`` characters."""
     try:
         text = " ".join(repr(value).split())
-    except (ValueError, RecursionError):  # of endless digits, or nested for ever
+    except (ValueError, RecursionError):  # too many digits, or nested too deeply
         text = f"this {type(value).__name__}"
     return text if len(text) <= width else text[: width - 3] + "..."

@@ -1,9 +1,9 @@
 """Read files within limits of size and memory, and write files whole or not at all.
 
-A small file can claim, or decompress to, more than any memory holds, and a parser that
-meets damage raises whatever it likes.  So each reader of the package opens its files
-here: sizes are checked before anything is allocated, nothing is unpickled, and what a
-parser raises leaves `reading` as one line with the name of the file.
+A small file can claim, or decompress to, more than the memory of a machine, and parsers
+raise errors of any class on damaged files.  So each reader of the package opens its
+files here: sizes are checked before memory is allocated, nothing is unpickled, and
+`reading` turns every error of a parser into one line with the name of the file.
 """
 
 import json
@@ -29,18 +29,18 @@ from lmu_spiking.errors import LMUSpikingError, ValidationError
 NO_PICKLES = "Object arrays cannot be loaded when allow_pickle=False"
 LARGEST = 2**28  # bytes of one file, decompressed
 TEXT, TOML = 2**22, 2**18  # bytes of JSON, and of TOML
-DOTS = 20  # in a line of TOML, numbers left out
+DOTS = 20  # the most dots in a line of TOML, except those of numbers
 FLOAT = re.compile(r"(?<=[\s,\[=])[+-]?\d[\d_]*\.\d[\d_]*(?=[\s,\]}]|$)")
 MEMBERS = 10_000  # files in an archive
-PLAIN = 2**22  # bytes, up to which an archive may be compressed to nothing
-DENSER = 50  # times smaller than what it holds, that a larger archive may be
+PLAIN = 2**22  # bytes up to which the compression of an archive is not limited
+DENSER = 50  # the most that a larger archive may be compressed
 HEADERS: dict[tuple[int, int], Callable] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-# beside ValueError, of gzip, struct, zlib and zipfile
+# errors of gzip, struct, zlib and zipfile, besides ValueError
 DAMAGE = (EOFError, struct.error, zlib.error, zipfile.BadZipFile)
-# what a file of ours that is not there, or no longer what we wrote, ends in
+# errors from a file of ours that is missing or was changed
 NOT_OURS = (OSError, ValueError, KeyError, TypeError, AttributeError)
 NOT_OURS += (RecursionError, OverflowError, MemoryError)
 
@@ -49,24 +49,25 @@ class TooLarge(ValueError):
     """A file is, or claims to be, larger than its reader accepts."""
 
 
-# -- whatever a parser raises --------------------------------------------------------
+# -- errors of parsers ---------------------------------------------------------------
 
 
 @contextmanager
 def reading(
     path, kind: Callable[[str], LMUSpikingError], *, own: tuple[str, ...] = ()
 ) -> Iterator[None]:
-    """Turn whatever is raised while a file is read into one line that names the file.
+    """Turn every error while a file is read into one line that names the file.
 
     Parameters
     ----------
     path : path-like
-        How the line begins.
+        The line begins with it.
     kind : type
         The error that is raised: a class of `errors`, which takes the line.
     own : tuple of str
-        Beginnings of attributes that the file itself has set: a ValidationError of
-        these is the file's fault.  Of others it is the caller's, and stays.
+        Beginnings of attributes that the file itself sets: a ValidationError of these
+        is the file's fault.  One of other attributes is the caller's, and is not
+        changed.
     """
     try:
         yield
@@ -182,7 +183,7 @@ class Archive:
         if claimed > PLAIN and claimed > DENSER * taken:
             raise TooLarge(
                 f"it claims {size(claimed)} in a file of {size(taken)}; if this is "
-                "meant, save it uncompressed (numpy.savez)"
+                "intended, save it uncompressed (numpy.savez)"
             )
         self._members = {member.filename: member for member in members}
 
@@ -199,9 +200,9 @@ class Archive:
     def opened(self, name: str):
         """Open a member, to be read in bytes."""
         member = self._members[name]
-        # the others take any amount of memory to decompress a little
+        # other methods can take any amount of memory for a small member
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"{name} is compressed in a way that .npz never is")
+            raise ValueError(f"{name} is compressed by a method that .npz never uses")
         return self._zip.open(member)
 
 
@@ -275,7 +276,7 @@ def write_atomically(path, data: bytes, sync: bool = True) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            if sync:  # so that it is there after the power has failed
+            if sync:  # so that it survives a power failure
                 os.fsync(file.fileno())
         if path.is_file() and not path.is_symlink():
             os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))

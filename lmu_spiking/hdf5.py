@@ -21,8 +21,8 @@ from lmu_spiking.errors import MissingPackageError
 from lmu_spiking.files import Arrays, TooLarge, json_of, one_line, size
 
 CHILD = Path(__file__).with_name("hdf5_child.py")
-SECONDS = 1.5  # of computing, for a file: 100 MiB of gzip take less
-PATIENCE = 20.0  # seconds altogether, on a machine that is busy or a disk that is slow
+SECONDS = 1.5  # computing time for a file; 100 MiB of gzip take less
+PATIENCE = 20.0  # total seconds, for a busy machine or a slow disk
 MEMORY = 2**30  # bytes that the child may have
 LARGEST = 2**27  # bytes of a file, and of all its arrays
 
@@ -43,7 +43,7 @@ class Group:
     attrs : dict of str to str or list of str
         Attributes that are text; others are left out.
     items : dict of str to Group, ndarray or Odd
-        Numbers with their type, texts as objects, one without axes as ``str``.
+        Numbers with their type, texts as objects, a single text as ``str``.
     """
 
     attrs: dict[str, str | list[str]]
@@ -121,8 +121,8 @@ def _failure(status: int, told: str) -> str:
     if status in (-getattr(signal, "SIGPROF", 0), -signal.SIGTERM):
         return f"it is damaged: HDF5 took more than {SECONDS:g} s to read it"
     if status == 1 and told:
-        return f"it is damaged or no HDF5: {one_line(told)}"
-    return "it is damaged: it crashes the library of HDF5"
+        return f"it is damaged or not HDF5: {one_line(told)}"
+    return "it is damaged: it crashes the HDF5 library"
 
 
 def _group(tree: dict, arrays: dict) -> Group:

@@ -15,9 +15,9 @@ import zipfile
 import h5py
 import numpy as np
 
-OBJECTS = 2000  # groups, arrays and links
-DEEP = 40  # groups in groups
-TEXTS = 20_000  # in one array of texts
+OBJECTS = 2000  # the most groups, arrays and links
+DEEP = 40  # the deepest nesting of groups
+TEXTS = 20_000  # the most texts in one array
 
 
 class Reader:

@@ -29,7 +29,7 @@ def in_processes(
     jobs : int
         Processes; -1 for one on each core.
     ordered : bool
-        Whether results come in the order of the arguments, or as soon as each is there.
+        Whether results come in the order of the arguments, or as each is ready.
     """
     import joblib  # slow to import
 
@@ -58,7 +58,7 @@ def follow(parent: int, at_once: bool = True) -> None:
         Ask Linux to end it as well, whatever it is doing.  Linux does so when the
         thread that started this process ends: that must be the parent's main thread.
     """
-    if os.name != "posix":  # where a process keeps the number of a parent that is gone
+    if os.name != "posix":  # elsewhere a process keeps the number of an ended parent
         return
     if at_once and sys.platform == "linux":
         with suppress(OSError, AttributeError):

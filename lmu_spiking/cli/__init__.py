@@ -22,8 +22,8 @@ def main(arguments=None) -> None:
     """
     _open_streams()
     _mind_signals()
-    if os.path.expanduser("~") == "~":  # nobody knows one, and Nengo needs one
-        os.environ["HOME"] = os.devnull  # where nobody, not even root, can put files
+    if os.path.expanduser("~") == "~":  # there is no home, and Nengo needs one
+        os.environ["HOME"] = os.devnull  # a place where no files can be
     try:
         from lmu_spiking.cli.shell import status
 
@@ -35,7 +35,7 @@ def main(arguments=None) -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # which has been told, where that is possible
+        except OSError:  # already reported, if that is possible
             leave(stream)
     sys.exit(code)
 
@@ -65,12 +65,12 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # letters that an encoding lacks are ?
+        if hasattr(stream, "reconfigure"):  # letters that the encoding lacks become ?
             stream.reconfigure(errors="replace")
     if "stdout" in closed:
         with suppress(OSError):
             print(
-                "lmu-spiking: standard output is closed: results are in --out alone",
+                "lmu-spiking: standard output is closed: results are in --out only",
                 file=sys.stderr,
                 flush=True,
             )
@@ -80,7 +80,7 @@ def _mind_signals() -> None:
     """Let SIGTERM and SIGHUP end the program in order, unless they are ignored."""
 
     def stop(number, _frame):
-        signal.signal(number, signal.SIG_DFL)  # at once, the second time
+        signal.signal(number, signal.SIG_DFL)  # a second signal ends it at once
         raise SystemExit(128 + number)
 
     for name in ("SIGTERM", "SIGHUP"):

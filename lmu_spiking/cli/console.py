@@ -280,7 +280,7 @@ class Ticker:
     current: ContextVar["Ticker | None"] = ContextVar("current", default=None)
 
     def __init__(self, say=tell, clock=time.monotonic):
-        self.bars: list[Bar] = []  # that are shown, the last on top
+        self.bars: list[Bar] = []  # the bars in use, the innermost last
         self._say, self._clock, self._start = say, clock, clock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self.run, daemon=True)

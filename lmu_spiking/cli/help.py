@@ -17,7 +17,7 @@ class Command(TyperCommand):
     def invoke(self, ctx):
         """Run the command; announce the imports that take a second."""
         with ticking(), quiet_logs():
-            # what is missing, the command itself will say
+            # the command itself reports missing packages
             with Bar("Starting"), contextlib.suppress(ImportError):
                 import lmu_spiking.studies.trial  # noqa: F401
             from threadpoolctl import threadpool_limits

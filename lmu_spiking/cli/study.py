@@ -72,8 +72,8 @@ def study(
     On a cluster, give --scheduler tcp://host:8786. It is started with "dask scheduler",
     and on each machine, where lmu_spiking is installed too, with "dask worker
     tcp://host:8786"; files are written here. Trust the cluster as this machine: Dask
-    pickles what it sends, so whoever reaches a port of it can run code there and here.
-    Over a network that others share, use tls://host:8786 with Dask's certificates.
+    sends pickles, so anyone who can reach a port of it can run code there and here.
+    On a shared network, use tls://host:8786 with Dask's certificates.
     """  # noqa: D301 (the \b marks the examples)
     jobs = _jobs(jobs, scheduler)
     with Bar("Planning trials"):

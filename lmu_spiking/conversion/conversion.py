@@ -20,7 +20,7 @@ from lmu_spiking.rates.forward import checked_sequences
 from lmu_spiking.rates.params import LMUParams
 
 CALIBRATED_ON = 200  # sequences at most
-MIXED = 0.05  # share of earlier samples in an output that nobody is told of
+MIXED = 0.05  # share of earlier samples in an output that needs no warning
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ its states, and of the units' spikes to their activities:
     w_t \sim N(0, P - \bar A P \bar A^T), \qquad
     \hat h_t = \mathrm{Poisson}(s |f(\hat J_t)|) \,\mathrm{sign} / s ,
 
-with ``P`` the fixed point of the law on the calibration data and ``s`` the spikes of a
-unit of activity 1 in the time that it is heard for: a presentation by what comes next
-in the model, a step by the readout, the first of the same presentation.  What noise
-does behind nonlinearities, shift and all, is in it.
+with ``P`` the fixed point of the error model on the calibration data.  ``s`` is the
+number of spikes of a unit of activity 1 in the time that is averaged: a presentation
+for the next cell, the presentation's first step for the readout.  The result includes
+the shift of the mean that noise causes behind a nonlinearity.
 """
 
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class CellNoise:
         Covariance of each memory's error, in Legendre coefficients.
     memory_spikes_per_s : float
     unit_spikes : (n,) ndarray
-        Spikes that a unit of activity 1 makes in a presentation: what cells hear.
+        Spikes of a unit of activity 1 in a presentation, which cells receive.
     read_spikes : (n,) ndarray
-        Those of them that the readout hears.
+        Those of them that the readout receives.
     """
 
     P: np.ndarray
@@ -92,7 +92,7 @@ def noisy_forward(
     if last and not kept:
         h = h[:, -1:]
     y = h @ params.D.T + params.c
-    if kept:  # the readout's lowpass has heard c alone while cells took their time
+    if kept:  # the lowpass has filtered c alone until the first sample arrived
         before = (1 - kept ** len(params.cells)) * params.c
         for t in range(y.shape[1]):
             before = y[:, t] = kept * before + (1 - kept) * y[:, t]

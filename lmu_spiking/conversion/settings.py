@@ -39,8 +39,8 @@ class ConvertSettings:
     hidden_share : float
         Of the neurons, for the hidden units.
     readout_synapse : float, optional
-        Lowpass that the output is read through, at the end of a presentation, seconds;
-        a step's spikes, at its beginning, by default.
+        Lowpass that the output is read through, at the end of a presentation, seconds.
+        By default the spikes of a presentation's first step are read.
     aggregated : bool
         Simulate neurons that are alike as one, the same in distribution.
     noise_seed : int
@@ -90,7 +90,7 @@ class ConvertSettings:
     @property
     def read_after(self) -> int:
         """Return the number of steps from an output's first one until it is read."""
-        # a synapse has heard a step by the next one
+        # a synapse has filtered a step by the next one
         return 0 if self.readout_synapse is None else self.steps
 
     @property

@@ -4,9 +4,9 @@ numba compiles the kernels once for a machine and a precision; LLVM's object fil
 kept beside them, or in the user's cache where that cannot be written, and linked by
 llvmlite in a tenth of the time that numba takes to start.
 
-Machine code is run as the user who loads it.  A file is therefore taken only if nobody
-but that user and root can have written it, which `private` checks as ssh does for keys;
-from any other folder nothing is read, and there nothing is written.
+Machine code runs with the rights of the user who loads it.  A file is therefore loaded
+only if no one but that user and root can have written it; `private` checks this as ssh
+does for keys.  Other folders are neither read nor written.
 """
 
 import ctypes
@@ -34,8 +34,8 @@ def load(dtype: np.dtype, say):
     ----------
     dtype : float32 or float64
     say : callable
-        Takes a line before a compilation, which takes up to a minute, and one after it
-        where its result cannot be kept.
+        Is called with a line before a compilation, which takes up to a minute, and
+        after it if its result cannot be kept.
 
     Returns
     -------
@@ -74,8 +74,8 @@ def kept(dtype: np.dtype) -> Path | None:
 def private(found: os.stat_result) -> bool:
     """Return whether only this user and root can write to a file or a folder.
 
-    In a folder with the sticky bit, such as ``/tmp``, others cannot touch what is ours.
-    Where files have no owners, as on Windows, all are taken to be private.
+    In a folder with the sticky bit, such as ``/tmp``, others cannot replace our files.
+    Where files have no owners, as on Windows, all are treated as private.
     """
     if not hasattr(os, "geteuid"):
         return True

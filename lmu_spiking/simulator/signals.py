@@ -21,7 +21,7 @@ class Constant(np.ndarray):
             self.name,
             "is a constant that cannot be changed",
             "give its connection a learning rule of rate 0 (nengo.PES for decoders and"
-            " weights, nengo.Voja for encoders), add to a bias from a Node, or make the"
+            " weights, nengo.Voja for encoders), add to a bias by a Node, or make the"
             " Simulator with optimize=False for gains",
         )
 

@@ -67,8 +67,8 @@ class Simulator(nengo.Simulator):
     distribution: spikes are functions of seed, trial, step and neuron, the same for any
     number of threads and after each `reset`.  Nodes with Python functions, processes of
     the user's own and operators without a kernel run as Nengo runs them, in its order,
-    between compiled stretches; what they see and change is what it would be in Nengo.
-    Only functions of time that provably see nothing else are called ahead.
+    between compiled stretches; they see and change the same as in Nengo.  Only
+    functions of time that provably see nothing else are called ahead.
 
     With trials, ``signals`` are those of the first; functions of an input are called
     for each trial in turn, those of time and processes without input once a step.

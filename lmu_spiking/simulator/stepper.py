@@ -169,7 +169,7 @@ class Stepper:
         for sources, values in zip(self.sources, self._made, strict=True):
             values = values[:n]
             if sources is not self.sources[0]:
-                values[...] = shared  # what is not the trial's own
+                values[...] = shared  # inputs that all trials share
             made, failed = sources.fill(values, start, patience)
             if made < n:
                 n, error = made, failed

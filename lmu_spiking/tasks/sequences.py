@@ -136,7 +136,7 @@ class Sequences:
     def merged(self) -> "Sequences":
         """Return the task with the validation part added to ``train``.
 
-        ``valid`` stays what it was, and no longer validates: keep the last epoch.
+        ``valid`` is not changed, and no longer validates: keep the last epoch.
         """
         parts = zip(*((p.x, p.y) for p in (self.train, self.valid)), strict=True)
         both = Part(*(np.concatenate(arrays) for arrays in parts))

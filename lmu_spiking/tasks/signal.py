@@ -110,8 +110,8 @@ class Signal:
             warnings.warn(
                 f"{self.name}: {100 * lost:.0f} % of its power is above {0.5 / dt:g} "
                 f"Hz, the most that a dt of {dt:g} s carries, and is filtered out: the "
-                f"input is the low-passed one; dt={self.dt:g} (--dt {self.dt:g}) keeps "
-                "all of it",
+                f"input is the low-passed one; dt={self.dt:g} (--dt {self.dt:g}) "
+                "keeps all of it",
                 ValidityWarning,
                 stacklevel=2,
             )
