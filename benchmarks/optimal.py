@@ -30,7 +30,6 @@ benchmarks/results/off_signal.json.
 import argparse
 from pathlib import Path
 
-import joblib
 import nengo
 import numpy as np
 from scipy.optimize import brentq
@@ -48,7 +47,7 @@ from lmu_spiking import (
 from lmu_spiking.drafts import Request
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons import RampLinear
-from lmu_spiking.processes import following
+from lmu_spiking.processes import in_processes
 from lmu_spiking.realisation import band_moments
 from lmu_spiking.recruitment import reach
 from lmu_spiking.studies.metrics import confidence, power_law
@@ -335,10 +334,8 @@ def off_signals(speech, jobs: int) -> None:
     cases = [case for case in CASES if speech is not None or "speech" not in case[1]]
     signals = dict.fromkeys(signal for _, signal in cases)
     both = [(tuning, signal) for signal in signals for tuning in ("plain", "balanced")]
-    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
-        rows = joblib.Parallel()(
-            joblib.delayed(measure_off)(*case, speech) for case in [*cases, *both]
-        )
+    each = ((*case, speech) for case in [*cases, *both])
+    rows = list(in_processes(measure_off, each, jobs))
     for row in rows:
         print(
             "{tuning:9} {signal:12} {noise_nrmse:.4f} predicted "
@@ -387,13 +384,8 @@ def main() -> None:
     law = [row for m in (60_000, 10**8) for row in growth(m)]
     slopes = exponents(law)
     points = [row for row in law if row["neurons"] == 60_000 and row["order"] in SHOWN]
-    with joblib.parallel_config(
-        "loky", n_jobs=jobs, inner_max_num_threads=1, **following()
-    ):
-        rows = joblib.Parallel()(joblib.delayed(trial)(*cell) for cell in cells)
-        grown = joblib.Parallel()(
-            joblib.delayed(measured)(row, k) for row in points for k in range(1)
-        )
+    rows = list(in_processes(trial, cells, jobs))
+    grown = list(in_processes(measured, ((row, 0) for row in points), jobs))
     table = compare(rows)
     plots.save_figure(
         plots.optimal_figure(table, law, grown), ROOT / "docs/figures/optimal.png"
