@@ -10,10 +10,10 @@ its states, and of the units' spikes to their activities:
     w_t \sim N(0, P - \bar A P \bar A^T), \qquad
     \hat h_t = \mathrm{Poisson}(s |f(\hat J_t)|) \,\mathrm{sign} / s ,
 
-with ``P`` the fixed point of the error model on the calibration data.  ``s`` is the
-number of spikes of a unit of activity 1 in the time that is averaged: a presentation
-for the next cell, the presentation's first step for the readout.  The result includes
-the shift of the mean that noise causes behind a nonlinearity.
+with ``P`` the fixed point of the law on the calibration data and ``s`` the spikes of a
+unit of activity 1 in the time that it is heard for: a presentation by what comes next
+in the model, a step by the readout, the first of the same presentation.  What noise
+does behind nonlinearities, shift and all, is in it.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class CellNoise:
     unit_spikes : (n,) ndarray
         Spikes of a unit of activity 1 in a presentation, which cells receive.
     read_spikes : (n,) ndarray
-        Those of them that the readout receives.
+        Those of them that the readout hears.
     """
 
     P: np.ndarray
@@ -82,7 +82,7 @@ def noisy_forward(
     *,
     last: bool = False,
 ) -> np.ndarray:
-    """Return outputs (n, T, q), or (n, q) for ``last``, with the predicted noise."""
+    """Outputs (n, T, q), or (n, q) for ``last``, under the law's noise."""
     params, kept = conversion.params, conversion.settings.kept
     if last and len(params.cells) == 1 and params.is_feedforward and not kept:
         h = _end(params.cells[0], noise[0], x, params.dt, rng)
@@ -122,7 +122,7 @@ def _spiking(exact: np.ndarray, law: CellNoise, rng) -> tuple[np.ndarray, np.nda
 
 
 def _run(cell: CellParams, law: CellNoise, x, dt: float, rng):
-    """Return a cell's noisy activities (n, T, units), for cells and for the readout."""
+    """Noisy activities (n, T, units) of one cell: for cells, and for the readout."""
     n, T, _ = x.shape
     k, d = cell.memory_d, cell.order
     Ad, Bd = cell.ldn.discretize(dt)

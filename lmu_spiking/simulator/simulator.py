@@ -142,7 +142,7 @@ class Simulator(nengo.Simulator):
         self._per_step = None
 
     def _lower(self) -> None:
-        """Compile the program and make the arrays that it works on."""
+        """The program, and arrays for it."""
         self.program = program = compile_program(
             self.model,
             self._step_order,
