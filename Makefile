@@ -56,7 +56,7 @@ kernels: $(INSTALLED)
 	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import compiled; \
 	[compiled.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
 
-test-newest: ## one case of each test on Python 3.13 (TESTS=tests: all), in .venv-3.13
+test-newest: ## one case of each test on Python 3.13 (TESTS=tests runs all), in .venv-3.13
 	@if test -n "$(NEWEST)"; then \
 	$(MAKE) --no-print-directory test VENV=.venv-3.13 PYTHON="$(NEWEST)" \
 	TESTS="$(or $(TESTS),--one-case)"; else \

@@ -46,7 +46,7 @@ SEQUENCES, SAMPLES, AT = 32, 60, (5, 12)  # and the past values that are multipl
 
 
 def values(seed: int):
-    """Sequences (n, T, 1) of white noise, and the product of two past values."""
+    """Return sequences (n, T, 1) of white noise, and the product of two past values."""
     noise = white_noise(4 * SEQUENCES * SAMPLES * 0.01, 0.01, 5.0, 0.5, seed).samples
     x = noise.reshape(-1, SAMPLES, 1)
     late, later = (np.pad(x, ((0, 0), (k, 0), (0, 0)))[:, :SAMPLES] for k in AT)
@@ -54,7 +54,7 @@ def values(seed: int):
 
 
 def classes():
-    """Training and test parts of the digits, eight pixels a sample."""
+    """Return the training and test parts of the digits, eight pixels a sample."""
     data = digits()
     return [
         (np.asarray(p.x, float).reshape(len(p.x), 8, 8), p.y)
@@ -63,7 +63,7 @@ def classes():
 
 
 def model(kind: str, x: np.ndarray, y: np.ndarray, last: bool) -> LMUParams:
-    """Drawn cells, scaled to what they hear, and a readout by ridge regression."""
+    """Draw cells, scale them to their input, and solve for a readout (ridge)."""
     connections, n_cells = MODELS[kind]
     cell = {"units": 40, "order": 6, "theta": 0.08 if last else 0.15}
     cell |= {"connections": connections, "activation": "relu", "bias": True}
@@ -94,7 +94,7 @@ def model(kind: str, x: np.ndarray, y: np.ndarray, last: bool) -> LMUParams:
 
 
 def study(kind: str, task: str, steps: int, jobs: int) -> dict:
-    """One model at one presentation: with very many neurons, and with few."""
+    """Measure one model at one presentation, with very many neurons and with few."""
     last = task == "digits"
     (x, y), (test_x, test_y) = classes() if last else (values(1), values(2))
     params = model(kind, x, y, last)

@@ -11,11 +11,10 @@ benchmarks/results/learning_digits.json and docs/figures/learning_digits.png.
 import argparse
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from lmu_spiking import plots
-from lmu_spiking.processes import following
+from lmu_spiking.processes import in_processes
 from lmu_spiking.studies.learning.digits import spiking_row, trained_digits
 from lmu_spiking.studies.learning.records import made_with
 from lmu_spiking.studies.metrics import confidence
@@ -71,10 +70,7 @@ def main() -> None:
     cells = [(seed, NEURONS, PRESENTATIONS, None) for seed in SEEDS]
     if options.fast:
         cells = [(seed, NEURONS[::2], (0.001,), 180) for seed in (101, 102)]
-    with joblib.parallel_config(
-        "loky", n_jobs=options.jobs, inner_max_num_threads=1, **following()
-    ):
-        found = joblib.Parallel()(joblib.delayed(study)(*cell) for cell in cells)
+    found = list(in_processes(study, cells, options.jobs))
     rates, rows = [r for r, _ in found], [row for _, some in found for row in some]
     summary = summarise(rates, rows)
     figure = plots.digits_figure(rows, rates)

@@ -12,11 +12,10 @@ docs/figures/learning_invariance.png.
 import argparse
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from lmu_spiking import plots
-from lmu_spiking.processes import following
+from lmu_spiking.processes import in_processes
 from lmu_spiking.studies.learning.digits import trained_digits
 from lmu_spiking.studies.learning.invariance import TRAINED, rate_rows, spiking_rows
 from lmu_spiking.studies.learning.records import made_with
@@ -58,10 +57,7 @@ def main() -> None:
     parser.add_argument("--figure", help="write the figure elsewhere")
     options = parser.parse_args()
     cells = [(101, 100)] if options.fast else [(seed, None) for seed in SEEDS]
-    with joblib.parallel_config(
-        "loky", n_jobs=options.jobs, inner_max_num_threads=1, **following()
-    ):
-        found = joblib.Parallel()(joblib.delayed(study)(*cell) for cell in cells)
+    found = list(in_processes(study, cells, options.jobs))
     rates = [row for some, _ in found for row in some]
     spikes = [row for _, some in found for row in some]
     summary = {

@@ -13,10 +13,8 @@ docs/figures/learning_theta.png.
 import argparse
 from pathlib import Path
 
-import joblib
-
 from lmu_spiking import plots
-from lmu_spiking.processes import following
+from lmu_spiking.processes import in_processes
 from lmu_spiking.studies.learning import scales
 from lmu_spiking.studies.learning.records import made_with
 from lmu_spiking.studies.records import write_json
@@ -59,10 +57,7 @@ def main() -> None:
         for k in range(count)
         for factor in FACTORS
     ]
-    with joblib.parallel_config(
-        "loky", n_jobs=options.jobs, inner_max_num_threads=1, **following()
-    ):
-        rows = joblib.Parallel()(joblib.delayed(scales.theta_row)(*c) for c in cells)
+    rows = list(in_processes(scales.theta_row, cells, options.jobs))
     table = summarise(rows)
     figure = plots.theta_figure(rows, scales.DELAY)
     name = ROOT / "docs/figures/learning_theta.png"

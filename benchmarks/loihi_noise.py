@@ -15,7 +15,6 @@ benchmarks/results/loihi_noise.json and docs/figures/loihi_noise.png.
 import argparse
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from lmu_spiking import LDN, MemorySpec, predict, white_noise
@@ -27,7 +26,7 @@ from lmu_spiking.loihi.noise_memory import (
 )
 from lmu_spiking.loihi.noise_tuning import SpikeStatistics, measure_tuning
 from lmu_spiking.plots import loihi_noise_figure, save_figure
-from lmu_spiking.processes import following
+from lmu_spiking.processes import in_processes
 from lmu_spiking.studies.metrics import confidence, rms
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.trial import versions
@@ -135,19 +134,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     options = parser.parse_args()
     seeds = [SEED + k for k in range(options.seeds)]
-    with (
-        joblib.parallel_config("loky", inner_max_num_threads=1, **following()),
-        joblib.Parallel(n_jobs=options.jobs) as run,
-    ):
-        rows: list[dict] = []
-        for target in ("core", "emulator"):
-            found = run(joblib.delayed(tuning)(target, seed) for seed in seeds)
-            rows += tuning_rows(target, found)
-        measured = mean_of(found)
-        memories = []
-        for which in MEMORIES:
-            jobs = (joblib.delayed(memory)(*which, seed, measured) for seed in seeds)
-            memories.append(memory_row(*which, run(jobs)))
+    rows: list[dict] = []
+    for target in ("core", "emulator"):
+        cells = ((target, seed) for seed in seeds)
+        found = list(in_processes(tuning, cells, options.jobs))
+        rows += tuning_rows(target, found)
+    measured = mean_of(found)
+    memories = []
+    for which in MEMORIES:
+        cells = ((*which, seed, measured) for seed in seeds)
+        found = list(in_processes(memory, cells, options.jobs))
+        memories.append(memory_row(*which, found))
     record = {
         "command": "python benchmarks/loihi_noise.py",
         "seeds": [seeds[0], seeds[-1]],

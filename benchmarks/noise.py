@@ -16,13 +16,12 @@ Ten minutes on 2 cores.  Writes benchmarks/results/noise.json.
 import argparse
 from pathlib import Path
 
-import joblib
 import nengo
 import numpy as np
 from nengo.dists import Choice
 
 from lmu_spiking import MemorySpec, map_onto, white_noise
-from lmu_spiking.processes import following
+from lmu_spiking.processes import in_processes
 from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
@@ -39,7 +38,7 @@ OURS = {  # tuning, and neurons
 
 
 def memory(n_neurons: int, tuning: str | None) -> MemorySpec:
-    """Ours: the plain memory at tau 0.1 s, a noise-optimal one at its own."""
+    """Return our memory: the plain one has tau 0.1 s, a noise-optimal one its own."""
     plain = MemorySpec(n_neurons=n_neurons)
     return plain.replace(tuning=tuning, tau=None) if tuning else plain
 
@@ -50,7 +49,7 @@ def ours(spec: MemorySpec, number: int) -> dict:
 
 
 def rivals(n_neurons: int) -> dict[str, tuple[MemorySpec, type, dict]]:
-    """Plain Nengo: the memory, the neurons' rates, and the arguments of ensembles."""
+    """Return plain Nengo's memories, rate neurons and arguments of ensembles."""
     spec = MemorySpec(n_neurons=n_neurons)
     best = spec.replace(tuning="optimal", tau=None)
     slow = spec.replace(tau=best.tau)
@@ -65,7 +64,7 @@ def rivals(n_neurons: int) -> dict[str, tuple[MemorySpec, type, dict]]:
 
 
 def plain_nengo(spec: MemorySpec, base, tuning: dict, number: int) -> dict:
-    """The same memory as one would write it in plain Nengo."""
+    """Run the same memory as one would write it in plain Nengo."""
     u = white_noise(DURATION, spec.dt, 2.0, 0.5, SEED + number).samples
     mapped = map_onto(spec.ldn, spec.tau, spec.dt)
     with nengo.Network(seed=SEED + number) as model:
@@ -98,23 +97,27 @@ def plain_nengo(spec: MemorySpec, base, tuning: dict, number: int) -> dict:
     return row | {"spikes_per_s": per_s, "tau": spec.tau}
 
 
+def run(function, *arguments) -> dict:
+    """Return the row of one trial, by `ours` or `plain_nengo`."""
+    return function(*arguments)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     jobs = [
-        (name, m, joblib.delayed(ours)(memory(m, tuning), k))
+        (name, m, ours, memory(m, tuning), k)
         for name, (tuning, sizes) in OURS.items()
         for m in sizes
         for k in range(TRIALS)
     ]
     jobs += [
-        (name, 6000, joblib.delayed(plain_nengo)(*rival, k))
+        (name, 6000, plain_nengo, *rival, k)
         for name, rival in rivals(6000).items()
         for k in range(TRIALS)
     ]
-    with joblib.parallel_config("loky", inner_max_num_threads=1, **following()):
-        rows = joblib.Parallel(n_jobs=options.jobs)(job for _, _, job in jobs)
+    rows = list(in_processes(run, (job[2:] for job in jobs), options.jobs))
 
     results: list[dict] = []
     for name, m in dict.fromkeys(job[:2] for job in jobs):

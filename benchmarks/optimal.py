@@ -30,7 +30,6 @@ benchmarks/results/off_signal.json.
 import argparse
 from pathlib import Path
 
-import joblib
 import nengo
 import numpy as np
 from scipy.optimize import brentq
@@ -48,7 +47,7 @@ from lmu_spiking import (
 from lmu_spiking.drafts import Request
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons import RampLinear
-from lmu_spiking.processes import following
+from lmu_spiking.processes import in_processes
 from lmu_spiking.realisation import band_moments
 from lmu_spiking.recruitment import reach
 from lmu_spiking.studies.metrics import confidence, power_law
@@ -87,7 +86,7 @@ def specs(order: int) -> dict[str, MemorySpec]:
 
 
 def tuned(plain: MemorySpec, rival: MemorySpec, spread: np.ndarray) -> MemorySpec:
-    """The on/off pairs of least error that spend as many spikes as ``rival``."""
+    """Return the on/off pairs of least error that spend as many spikes as ``rival``."""
     spikes, drafts = predict_band(rival).spikes_per_s, []
     for power in POWERS:
         scale, noise = 1.0, np.zeros(len(spread))
@@ -155,7 +154,7 @@ def compare(rows: list[dict]) -> list[dict]:
 
 
 def errors_of(spec: MemorySpec, bandwidth: float) -> dict[str, float]:
-    """Predicted errors from spikes on noise of a bandwidth, rms 0.5."""
+    """Return the predicted errors from spikes on noise of a bandwidth, rms 0.5."""
     noise = predict_band(spec).noise
     states = band_moments(spec.ldn, spec.dt, bandwidth, 0.5)
 
@@ -174,7 +173,7 @@ def errors_of(spec: MemorySpec, bandwidth: float) -> dict[str, float]:
 
 
 def growth(n_neurons: int) -> list[dict]:
-    """Predicted errors against order, plain and optimal."""
+    """Return the predicted errors of each order, plain and optimal."""
     rows = []
     for order in GROWTH:
         for signal, bandwidth in (("2 Hz", 2.0), ("what d holds", held(order))):
@@ -220,7 +219,7 @@ def measured(row: dict, number: int) -> dict:
 
 
 def exponents(rows: list[dict]) -> list[dict]:
-    """Exponents of each predicted error against order, from 4 on."""
+    """Fit the exponent of each predicted error against the order, from 4 on."""
     table = []
     for key in dict.fromkeys((r["signal"], r["tuning"], r["neurons"]) for r in rows):
         mine = [r for r in rows if (r["signal"], r["tuning"], r["neurons"]) == key]
@@ -262,7 +261,7 @@ CASES = tuple(
 
 
 def off_signal(name: str, speech=None, seconds: float = OFF_SECONDS):
-    """A signal (T,) that is not white noise of `OWN`, and its step in seconds."""
+    """Return a signal (T,) that is not white noise of `OWN`, and its step (s)."""
     kind, _, factor = name.partition(" ")
     t = 1e-3 * np.arange(round(seconds / 1e-3))
     if kind == "speech":
@@ -283,7 +282,7 @@ def off_signal(name: str, speech=None, seconds: float = OFF_SECONDS):
 
 
 def off_memory(tuning: str, dt: float) -> dict:
-    """What `LegendreMemory` takes: of .5 s, or of 20 ms of 200 Hz at fast steps."""
+    """Return arguments of a memory of 0.5 s, or of 20 ms and 200 Hz at fast steps."""
     slow = dt > 5e-4
     made = {"n_neurons": 6000, "order": 6 if slow else 12, "dt": dt, "signal": OWN}
     made["theta"] = 0.5 if slow else 0.02
@@ -303,7 +302,7 @@ def off_memory(tuning: str, dt: float) -> dict:
 
 
 def measure_off(tuning: str, name: str, speech=None, trials=OFF_TRIALS, **more) -> dict:
-    """Error at delay theta against the exact LDN, measured and predicted."""
+    """Return the error at delay theta against the exact LDN, measured and predicted."""
     u, dt = off_signal(name, speech, **more)
     with nengo.Network(seed=OFF_SEED) as model:
         memory = LegendreMemory(**off_memory(tuning, dt))
@@ -331,14 +330,12 @@ def measure_off(tuning: str, name: str, speech=None, trials=OFF_TRIALS, **more) 
 
 
 def off_signals(speech, jobs: int) -> None:
-    """All of them, to the terminal and to a file."""
+    """Measure all cases; print them and write them to a file."""
     cases = [case for case in CASES if speech is not None or "speech" not in case[1]]
     signals = dict.fromkeys(signal for _, signal in cases)
     both = [(tuning, signal) for signal in signals for tuning in ("plain", "balanced")]
-    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
-        rows = joblib.Parallel()(
-            joblib.delayed(measure_off)(*case, speech) for case in [*cases, *both]
-        )
+    each = ((*case, speech) for case in [*cases, *both])
+    rows = list(in_processes(measure_off, each, jobs))
     for row in rows:
         print(
             "{tuning:9} {signal:12} {noise_nrmse:.4f} predicted "
@@ -387,13 +384,8 @@ def main() -> None:
     law = [row for m in (60_000, 10**8) for row in growth(m)]
     slopes = exponents(law)
     points = [row for row in law if row["neurons"] == 60_000 and row["order"] in SHOWN]
-    with joblib.parallel_config(
-        "loky", n_jobs=jobs, inner_max_num_threads=1, **following()
-    ):
-        rows = joblib.Parallel()(joblib.delayed(trial)(*cell) for cell in cells)
-        grown = joblib.Parallel()(
-            joblib.delayed(measured)(row, k) for row in points for k in range(1)
-        )
+    rows = list(in_processes(trial, cells, jobs))
+    grown = list(in_processes(measured, ((row, 0) for row in points), jobs))
     table = compare(rows)
     plots.save_figure(
         plots.optimal_figure(table, law, grown), ROOT / "docs/figures/optimal.png"

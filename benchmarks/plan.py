@@ -1,4 +1,4 @@
-"""Twenty requests to `plan`, drawn at random, and whether the networks keep them.
+"""Twenty requests to `plan`, drawn at random, and whether the networks meet them.
 
     python benchmarks/plan.py [--jobs 2] [--requests 20]
 
@@ -12,11 +12,10 @@ Writes benchmarks/results/plan.json and docs/figures/plan.png.
 import argparse
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from lmu_spiking import plan, plots, white_noise
-from lmu_spiking.processes import following
+from lmu_spiking.processes import in_processes
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.trial import run_trial, versions
 
@@ -63,20 +62,17 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--requests", type=int, default=20)
     options = parser.parse_args()
-    with joblib.parallel_config(
-        "loky", n_jobs=options.jobs, inner_max_num_threads=1, **following()
-    ):
-        run = joblib.Parallel(return_as="generator")
-        rows = []
-        for row in run(joblib.delayed(answer)(r) for r in requests(options.requests)):
-            rows.append(row)
-            print(
-                "{number:2} error {error:.4f} theta {theta:.3f} bandwidth "
-                "{bandwidth:6.2f}: order {order:2} neurons {neurons:9,} tau {tau:.3g} "
-                "predicted {predicted_nrmse:.4f} measured {nrmse:.4f} "
-                "(asked / measured {waste:.2f})".format(**row),
-                flush=True,
-            )
+    rows = []
+    asked = ((request,) for request in requests(options.requests))
+    for row in in_processes(answer, asked, options.jobs):
+        rows.append(row)
+        print(
+            "{number:2} error {error:.4f} theta {theta:.3f} bandwidth "
+            "{bandwidth:6.2f}: order {order:2} neurons {neurons:9,} tau {tau:.3g} "
+            "predicted {predicted_nrmse:.4f} measured {nrmse:.4f} "
+            "(asked / measured {waste:.2f})".format(**row),
+            flush=True,
+        )
     met = sum(row["met"] for row in rows)
     lean = sum(row["waste"] <= WASTE for row in rows)
     print(f"{met} of {len(rows)} meet the error, {lean} by no more than {WASTE} times")

@@ -19,7 +19,7 @@ SHARED = [0.0]  # what a function cannot be known to leave alone
 
 
 def lif(n, probes, nodes=0) -> nengo.Network:
-    """LIF neurons that hear a sine."""
+    """Build LIF neurons whose input is a sine."""
     with nengo.Network(seed=1) as model:
         stimulus = nengo.Node(lambda t: np.sin(6 * t))
         ensemble = nengo.Ensemble(n, 1)
@@ -33,7 +33,7 @@ def lif(n, probes, nodes=0) -> nengo.Network:
 
 
 def two_nodes() -> nengo.Network:
-    """A node of time into a node of its input."""
+    """Build a node of time that feeds a node of its input."""
     with nengo.Network(seed=1) as model:
         first = nengo.Node(lambda t: t + SHARED[0])
         second = nengo.Node(lambda t, x: x + SHARED[0], size_in=1)
@@ -42,7 +42,7 @@ def two_nodes() -> nengo.Network:
 
 
 def memory(neurons, watched=False) -> nengo.Network:
-    """The example of docs/simulator.md, with other neurons."""
+    """Build the example of docs/simulator.md, with other neurons."""
     with nengo.Network(seed=1) as model:
         stimulus = nengo.Node(
             (lambda t: np.sin(6 * t) + SHARED[0])
@@ -56,7 +56,7 @@ def memory(neurons, watched=False) -> nengo.Network:
 
 
 def adapting() -> nengo.Network:
-    """2,000 AdaptiveLIF neurons."""
+    """Build 2,000 AdaptiveLIF neurons."""
     with nengo.Network(seed=1) as model:
         stimulus = nengo.Node(lambda t: np.sin(6 * t))
         ensemble = nengo.Ensemble(2000, 1, neuron_type=nengo.AdaptiveLIF())
@@ -66,7 +66,7 @@ def adapting() -> nengo.Network:
 
 
 def learning() -> nengo.Network:
-    """1,000 LIF neurons that learn by PES to say what they hear."""
+    """Build 1,000 LIF neurons that learn by PES to represent their input."""
     with nengo.Network(seed=1) as model:
         stimulus = nengo.Node(lambda t: np.sin(6 * t))
         pre, error = nengo.Ensemble(1000, 1), nengo.Node(size_in=1)
@@ -83,7 +83,7 @@ def learning() -> nengo.Network:
 
 
 def compare(model, work, steps, repeats) -> tuple[float, float]:
-    """Microseconds of CPU time a step, Nengo's and ours."""
+    """Return the microseconds of CPU time that a step takes, in Nengo and here."""
     sims = [make(model, progress_bar=False) for make in (nengo.Simulator, Simulator)]
     least = [np.inf, np.inf]
     for sim in sims:
@@ -99,13 +99,13 @@ def compare(model, work, steps, repeats) -> tuple[float, float]:
 
 
 def singly(sim, steps) -> None:
-    """Steps one by one."""
+    """Take the steps one by one."""
     for _ in range(steps):
         sim.step()
 
 
 def at_once(sim, steps) -> None:
-    """Steps in one run."""
+    """Take the steps in one run."""
     sim.run_steps(steps)
 
 

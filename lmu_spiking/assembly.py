@@ -54,8 +54,8 @@ class Assembly:
     tuning : str
         As asked: one of `ALL_TUNINGS`.
     own_nrmse : float or None
-        For tunings that are made for a signal: the noise predicted for it at delay
-        theta, over the rms of the exact readout.
+        For tunings that are made for a signal, the noise predicted for that signal at
+        delay theta, over the rms of the exact readout.
     """
 
     population: Population

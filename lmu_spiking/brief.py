@@ -1,4 +1,4 @@
-"""Values of ours on a prompt: the numbers a user asks for, and the shapes of arrays."""
+"""The short ``repr`` of our values: key numbers, and the shapes of arrays."""
 
 import dataclasses
 import textwrap
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 
 WIDTH, LINES = 88, 3
-FEW = 4  # items that are shown one by one
+FEW = 4  # the longest list whose items are shown one by one
 
 
 def brief(self) -> str:
-    """The ``repr`` of a dataclass with arrays, in one to three lines.
+    """Return the ``repr`` of a dataclass with arrays, in one to three lines.
 
-    What its class names in ``_told`` (attributes, or methods without arguments) comes
-    first, and is all that is shown of a value within another; then the fields.
+    The names in the class's ``_told`` (attributes, or methods without arguments) come
+    first, then the other fields.  Of a value inside another, only ``_told`` is shown.
     """
     told = {name: _asked(self, name) for name in getattr(self, "_told", ())}
     fields = [f.name for f in dataclasses.fields(self) if f.name not in told]
@@ -31,11 +31,11 @@ def brief(self) -> str:
 
 
 def _asked(value, name: str):
-    """An attribute, or what a method returns; None where it cannot be had."""
+    """Return an attribute, or the value of a method; None if it raises an error."""
     try:
         found = getattr(value, name)
         return found() if callable(found) else found
-    except Exception:  # a prompt shows what there is, whatever is wrong with it
+    except Exception:  # a ``repr`` must not fail, even if the value is not valid
         return None
 
 
@@ -45,7 +45,7 @@ def _call(value, shown: dict) -> str:
 
 
 def _item(item) -> str:
-    """A field in a few words."""
+    """Return a field in a few words."""
     if isinstance(item, np.ndarray) and item.ndim:
         return f"array{item.shape}".replace(" ", "")
     if isinstance(item, (float, np.floating)):

@@ -38,7 +38,7 @@ class StudyWarning(UserWarning):
 
 
 class ValidityWarning(UserWarning):
-    """A result or a network is outside of what its error model is valid for."""
+    """A result, a network or an input is outside of what it is valid for."""
 
 
 class MappingError(LMUSpikingError, ValueError):
@@ -75,7 +75,7 @@ class MissingPackageError(LMUSpikingError, ImportError):
 
 
 def check_positive(attribute: str, value, unit: str = "") -> float:
-    """A positive finite number as a float, or a ValidationError."""
+    """Return a positive finite number as a float, or raise a ValidationError."""
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     try:
         checked = float(value) if number else -1.0
@@ -90,7 +90,7 @@ def check_positive(attribute: str, value, unit: str = "") -> float:
 def check_whole(
     attribute: str, value, least: int | None = None, most: int = 2**63 - 1
 ) -> int:
-    """A whole number from ``least`` to ``most`` as an int, or a ValidationError."""
+    """Return a whole number from ``least`` to ``most``, or raise a ValidationError."""
     number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not number or (least is not None and int(value) < least):
         bound = "" if least is None else f" of at least {least}"
@@ -110,9 +110,9 @@ def check_seed(attribute: str, value) -> int:
 
 
 def _short(value: object, width: int = 60) -> str:
-    """One line of ``repr``, cut to ``width`` characters."""
+    """Return one line of ``repr``, cut to ``width`` characters."""
     try:
         text = " ".join(repr(value).split())
-    except (ValueError, RecursionError):  # of endless digits, or nested for ever
+    except (ValueError, RecursionError):  # too many digits, or nested too deeply
         text = f"this {type(value).__name__}"
     return text if len(text) <= width else text[: width - 3] + "..."

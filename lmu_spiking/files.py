@@ -1,9 +1,9 @@
-"""Files that others made are read within limits; ours are written whole or not at all.
+"""Read files within limits of size and memory, and write files whole or not at all.
 
-A small file can claim, or decompress to, more than any memory holds, and a parser that
-meets damage raises whatever it likes.  So each reader of the package opens its files
-here: sizes are checked before anything is allocated, nothing is unpickled, and what a
-parser raises leaves `reading` as one line with the name of the file.
+A small file can claim, or decompress to, more than the memory of a machine, and parsers
+raise errors of any class on damaged files.  So each reader of the package opens its
+files here: sizes are checked before memory is allocated, nothing is unpickled, and
+`reading` turns every error of a parser into one line with the name of the file.
 """
 
 import json
@@ -29,44 +29,45 @@ from lmu_spiking.errors import LMUSpikingError, ValidationError
 NO_PICKLES = "Object arrays cannot be loaded when allow_pickle=False"
 LARGEST = 2**28  # bytes of one file, decompressed
 TEXT, TOML = 2**22, 2**18  # bytes of JSON, and of TOML
-DOTS = 20  # in a line of TOML, numbers left out
+DOTS = 20  # the most dots in a line of TOML, except those of numbers
 FLOAT = re.compile(r"(?<=[\s,\[=])[+-]?\d[\d_]*\.\d[\d_]*(?=[\s,\]}]|$)")
 MEMBERS = 10_000  # files in an archive
-PLAIN = 2**22  # bytes, up to which an archive may be compressed to nothing
-DENSER = 50  # times smaller than what it holds, that a larger archive may be
+PLAIN = 2**22  # bytes up to which the compression of an archive is not limited
+DENSER = 50  # the most that a larger archive may be compressed
 HEADERS: dict[tuple[int, int], Callable] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-# beside ValueError, of gzip, struct, zlib and zipfile
+# errors of gzip, struct, zlib and zipfile, besides ValueError
 DAMAGE = (EOFError, struct.error, zlib.error, zipfile.BadZipFile)
-# what a file of ours that is not there, or no longer what we wrote, ends in
+# errors from a file of ours that is missing or was changed
 NOT_OURS = (OSError, ValueError, KeyError, TypeError, AttributeError)
 NOT_OURS += (RecursionError, OverflowError, MemoryError)
 
 
 class TooLarge(ValueError):
-    """A file that claims more than its reader takes."""
+    """A file is, or claims to be, larger than its reader accepts."""
 
 
-# -- whatever a parser raises --------------------------------------------------------
+# -- errors of parsers ---------------------------------------------------------------
 
 
 @contextmanager
 def reading(
     path, kind: Callable[[str], LMUSpikingError], *, own: tuple[str, ...] = ()
 ) -> Iterator[None]:
-    """Turn whatever is raised while a file is read into one line that names the file.
+    """Turn every error while a file is read into one line that names the file.
 
     Parameters
     ----------
     path : path-like
-        How the line begins.
+        The line begins with it.
     kind : type
         The error that is raised: a class of `errors`, which takes the line.
     own : tuple of str
-        Beginnings of attributes that the file itself has set: a ValidationError of
-        these is the file's fault.  Of others it is the caller's, and stays.
+        Beginnings of attributes that the file itself sets: a ValidationError of these
+        is the file's fault.  One of other attributes is the caller's, and is not
+        changed.
     """
     try:
         yield
@@ -87,7 +88,7 @@ def reading(
 
 
 def reason(error: Exception) -> str:
-    """The reason that an error of any parser gives, in a few words on one line."""
+    """Return the reason that a parser's error gives, in a few words on one line."""
     for known, said in (
         (RecursionError, "it is nested too deeply"),
         (MemoryError, "it asks for more memory than there is"),
@@ -104,7 +105,7 @@ def reason(error: Exception) -> str:
 
 
 def one_line(error: object, width: int = 400) -> str:
-    """A message without line breaks, cut where it is endless."""
+    """Return a message without line breaks, cut to ``width`` characters."""
     text = "".join(c if c.isprintable() else " " for c in str(error)[: 4 * width])
     text = " ".join(text.split()) or type(error).__name__
     return text if len(text) <= width else f"{text[: width - 3]}..."
@@ -114,7 +115,7 @@ def one_line(error: object, width: int = 400) -> str:
 
 
 def read_bytes(path, most: int = LARGEST) -> bytes:
-    """The bytes of a file, which may also be a pipe.
+    """Return the bytes of a file, which may also be a pipe.
 
     Raises
     ------
@@ -128,19 +129,19 @@ def read_bytes(path, most: int = LARGEST) -> bytes:
 
 
 def read_json(path):
-    """The value in a file of JSON."""
+    """Return the value in a JSON file."""
     return json_of(read_bytes(path, TEXT))
 
 
 def json_of(text: bytes | str):
-    """The value that a text of JSON means, if it is not endless."""
+    """Return the value of a JSON text, or raise `TooLarge`."""
     if len(text) > TEXT:
         raise TooLarge(f"its JSON is larger than {size(TEXT)}")
     return json.loads(text)
 
 
 def read_toml(path) -> dict:
-    """The tables in a file of TOML."""
+    """Return the tables in a TOML file."""
     text = read_bytes(path, TOML).decode()
     for line in text.splitlines():
         # each part of a dotted key costs as much as all the parts before it
@@ -150,7 +151,7 @@ def read_toml(path) -> dict:
 
 
 def size(count: float) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes in KiB, MiB or GiB, as text."""
     for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
         if count >= 2**power:
             return f"{count / 2**power:.4g} {unit}"
@@ -161,7 +162,7 @@ def size(count: float) -> str:
 
 
 class Archive:
-    """A zip whose members are what they claim, and not too large.
+    """A zip archive whose members are checked to be of a reasonable size.
 
     Parameters
     ----------
@@ -182,26 +183,26 @@ class Archive:
         if claimed > PLAIN and claimed > DENSER * taken:
             raise TooLarge(
                 f"it claims {size(claimed)} in a file of {size(taken)}; if this is "
-                "meant, save it uncompressed (numpy.savez)"
+                "intended, save it uncompressed (numpy.savez)"
             )
         self._members = {member.filename: member for member in members}
 
     @property
     def names(self) -> list[str]:
-        """Names of the members."""
+        """Return the names of the members."""
         return list(self._members)
 
     def read(self, name: str) -> bytes:
-        """The bytes of a member."""
+        """Return the bytes of a member."""
         with self.opened(name) as member:
             return member.read()
 
     def opened(self, name: str):
-        """A member, to be read in bytes."""
+        """Open a member, to be read in bytes."""
         member = self._members[name]
-        # the others take any amount of memory to decompress a little
+        # other methods can take any amount of memory for a small member
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"{name} is compressed in a way that .npz never is")
+            raise ValueError(f"{name} is compressed by a method that .npz never uses")
         return self._zip.open(member)
 
 
@@ -210,11 +211,11 @@ class Arrays(Archive):
 
     @property
     def files(self) -> list[str]:
-        """Names of the arrays."""
+        """Return the names of the arrays."""
         return [name.removesuffix(".npy") for name in self.names]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """An array, checked before room is made for it; bytes of what is none."""
+        """Return an array, whose size is checked first; or the bytes of other data."""
         whole = f"{name}.npy"
         if whole not in self._members:
             return np.asarray(self.read(name))
@@ -249,7 +250,7 @@ class Arrays(Archive):
 
 @contextmanager
 def open_arrays(path) -> Iterator[Arrays]:
-    """The arrays of an ``.npz`` file."""
+    """Open an ``.npz`` file and yield its arrays."""
     with open(path, "rb") as file:
         yield Arrays(file)
 
@@ -258,7 +259,7 @@ def open_arrays(path) -> Iterator[Arrays]:
 
 
 def write_atomically(path, data: bytes, sync: bool = True) -> None:
-    """Write a whole file or leave what was there: temporary file, flush, rename.
+    """Write a whole file, or leave what was there (temporary file, flush, rename).
 
     A new file gets the mode that the user's umask gives, and one that is replaced keeps
     its own.  A device or a pipe, such as ``/dev/null``, is written to, not replaced.
@@ -275,7 +276,7 @@ def write_atomically(path, data: bytes, sync: bool = True) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            if sync:  # so that it is there after the power has failed
+            if sync:  # so that it survives a power failure
                 os.fsync(file.fileno())
         if path.is_file() and not path.is_symlink():
             os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))

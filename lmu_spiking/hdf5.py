@@ -1,8 +1,8 @@
-"""Files of HDF5, read in a process of its own within limits of time and memory.
+"""HDF5 files are read in a separate process, within limits of time and memory.
 
-HDF5 has no checksums, and its library hangs, crashes or asks for any amount of memory
-on some damaged files.  So a child reads them (`hdf5_child`), hands the contents back as
-an ``.npz``, and is ended when it takes too long.
+HDF5 has no checksums, and on some damaged files its library hangs, crashes or asks for
+any amount of memory.  So a child process reads them (`hdf5_child`), returns the
+contents as an ``.npz``, and is ended when it takes too long.
 """
 
 import os
@@ -21,29 +21,29 @@ from lmu_spiking.errors import MissingPackageError
 from lmu_spiking.files import Arrays, TooLarge, json_of, one_line, size
 
 CHILD = Path(__file__).with_name("hdf5_child.py")
-SECONDS = 1.5  # of computing, for a file: 100 MiB of gzip take less
-PATIENCE = 20.0  # seconds altogether, on a machine that is busy or a disk that is slow
+SECONDS = 1.5  # computing time for a file; 100 MiB of gzip take less
+PATIENCE = 20.0  # total seconds, for a busy machine or a slow disk
 MEMORY = 2**30  # bytes that the child may have
 LARGEST = 2**27  # bytes of a file, and of all its arrays
 
 
 @dataclass(frozen=True)
 class Odd:
-    """Something in a file that is not taken, and why not."""
+    """Something in a file that is not read, and why not."""
 
     why: str
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A group of HDF5 with all that lies in it.
+    """An HDF5 group with all that is in it.
 
     Attributes
     ----------
     attrs : dict of str to str or list of str
         Attributes that are text; others are left out.
     items : dict of str to Group, ndarray or Odd
-        Numbers with their type, texts as objects, one without axes as ``str``.
+        Numbers with their type, texts as objects, a single text as ``str``.
     """
 
     attrs: dict[str, str | list[str]]
@@ -53,7 +53,7 @@ class Group:
 
 
 def read_hdf5(source) -> Group:
-    """All that a file of HDF5 holds: groups, arrays and text; links are not followed.
+    """Return all groups, arrays and texts of an HDF5 file; links are not followed.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def read_hdf5(source) -> Group:
 
 
 def run_child(file, out, said) -> int:
-    """Read an open file in a process of its own; its exit status.
+    """Read an open file in a separate process, and return its exit status.
 
     Parameters
     ----------
@@ -117,12 +117,12 @@ def _as_file(source):
 
 
 def _failure(status: int, told: str) -> str:
-    """The reason for which the child has failed."""
+    """Return the reason for which the child process has failed."""
     if status in (-getattr(signal, "SIGPROF", 0), -signal.SIGTERM):
         return f"it is damaged: HDF5 took more than {SECONDS:g} s to read it"
     if status == 1 and told:
-        return f"it is damaged or no HDF5: {one_line(told)}"
-    return "it is damaged: it crashes the library of HDF5"
+        return f"it is damaged or not HDF5: {one_line(told)}"
+    return "it is damaged: it crashes the HDF5 library"
 
 
 def _group(tree: dict, arrays: dict) -> Group:

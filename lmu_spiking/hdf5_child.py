@@ -1,9 +1,9 @@
-"""Reads one file of HDF5 in a process of its own, which a damaged one may hang or kill.
+"""A script that reads one HDF5 file in a separate process (`lmu_spiking.hdf5`).
 
-It is run as a script, with the file as standard input, and writes an ``.npz`` to
-standard output: the arrays by number, and under ``tree`` what lies where, in JSON.  Of
-a file that cannot be read it writes the reason instead.  Nothing else of the package is
-imported here, so that it costs no more than h5py takes to be imported.
+A damaged file may hang or kill this process.  The file is standard input; standard
+output gets an ``.npz`` with the arrays by number and, under ``tree``, their places in
+JSON.  If the file cannot be read, standard error gets the reason.  Nothing else of the
+package is imported here, so that a start takes no longer than the import of h5py.
 """
 
 import contextlib
@@ -15,13 +15,13 @@ import zipfile
 import h5py
 import numpy as np
 
-OBJECTS = 2000  # groups, arrays and links
-DEEP = 40  # groups in groups
-TEXTS = 20_000  # in one array of texts
+OBJECTS = 2000  # the most groups, arrays and links
+DEEP = 40  # the deepest nesting of groups
+TEXTS = 20_000  # the most texts in one array
 
 
 class Reader:
-    """Writes the arrays of a file into an archive while it walks through the groups.
+    """A reader that copies the arrays of a file to an archive, group by group.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Reader:
         self._arrays = self._objects = 0
 
     def group(self, group, depth: int = 0) -> dict:
-        """What a group holds, as plain values."""
+        """Return what a group holds, as plain values."""
         if depth > DEEP:
             raise ValueError("its groups are nested too deeply")
         items = {}
@@ -74,7 +74,7 @@ class Reader:
 
 
 def attributes(group) -> dict:
-    """Those attributes of a group that are text, or lists of it."""
+    """Return the attributes of a group that are texts, or lists of texts."""
     found = {}
     for name, value in group.attrs.items():
         if isinstance(value, (str, bytes)):
@@ -85,13 +85,13 @@ def attributes(group) -> dict:
 
 
 def texts(value) -> list[str]:
-    """Text, or an array of it in the order of its elements."""
+    """Return the texts in an array, in the order of its elements."""
     every = np.asarray(value, dtype=object).ravel().tolist()
     return [e.decode() if isinstance(e, bytes) else str(e) for e in every]
 
 
 def limit(seconds: float, memory: int, largest: int) -> None:
-    """End this process when it has computed for so long; refuse it more memory."""
+    """Limit the computing time (s), memory and output (bytes) of this process."""
     with contextlib.suppress(ImportError, AttributeError, ValueError, OSError):
         signal.setitimer(signal.ITIMER_PROF, seconds)  # unhandled, it ends the process
         import resource
@@ -102,7 +102,7 @@ def limit(seconds: float, memory: int, largest: int) -> None:
 
 
 def main(seconds: float, memory: int, largest: int) -> int:
-    """Read standard input, write standard output."""
+    """Read the file in standard input, and write its contents to standard output."""
     limit(seconds, memory, largest)
     try:
         data = sys.stdin.buffer.read(largest + 1)

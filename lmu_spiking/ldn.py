@@ -173,10 +173,10 @@ class LDN:
         return states
 
     def _in_blocks(self, u, start, Ad, Bd) -> np.ndarray:
-        """Every state, in about ``3 sqrt(T)`` products instead of ``T``.
+        """Return every state, by about ``3 sqrt(T)`` products instead of ``T``.
 
-        The steps are cut into blocks, which run side by side from 0; what was there
-        before each block is added by superposition.
+        The steps are cut into blocks, which run side by side and start from zero; the
+        response to the state before each block is added by superposition.
         """
         scale, T = _balance(self.order), len(u)
         step, push = (Ad * scale / scale[:, None]).T, Bd / scale

@@ -17,16 +17,17 @@ from lmu_spiking.synapse import Mapped
 
 QUANTILES = 400  # of each state dimension over the signal
 POINTS = 300  # values on either side of zero at which curves are tabulated
-CELLS = 4000  # of an even grid over the values a dimension may take
-BLOCKS, BENT_BLOCKS = 16, 64  # of a window, for straight curves and for others
-SAMPLES = 8  # of a block, that its statistics are taken from
+CELLS = 4000  # of an even grid over the range of a dimension
+BLOCKS, BENT_BLOCKS = 16, 64  # in a window, for linear and for nonlinear curves
+SAMPLES = 8  # in a block, from which its statistics are computed
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
 
 
 def _normal(n: int) -> np.ndarray:
-    """Equally likely values (n,) of a unit normal number: means of ``n`` parts of it.
+    """Return ``n`` equally likely values for a standard normal variable.
 
-    Where ``n`` is even, ``E |z|`` is exact, which is what silent pairs make of noise.
+    They are the means of ``n`` quantile ranges.  For even ``n`` they give ``E |z|``
+    exactly, which sets the rate of on/off pairs that receive noise alone.
     """
     edges = ndtri(np.arange(n + 1) / n)
     density = np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi)
@@ -53,7 +54,7 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """What becomes of a memory's error along a signal; see `along`.
+    """The error of a memory along a signal; see `along`.
 
     Attributes
     ----------
@@ -64,7 +65,7 @@ class Course:
     rate : float
         Spikes per second of all neurons, on average.
     bias : (T, d) ndarray or None
-        The mean state less the exact one, in each step; None where curves are straight.
+        The mean state less the exact one, in each step; None if decoding is linear.
     """
 
     noise: np.ndarray
@@ -78,10 +79,10 @@ class Course:
 def along(
     mapped: Mapped, tables: list["Table"], states, window: int, first: int = 0
 ) -> Course:
-    r"""Noise and bias of a memory that starts at rest, step by step along its states.
+    r"""Return noise and bias of a memory that starts at rest, along its exact states.
 
-    The mean state ``m + e`` is what the curves make of the mean state, and its noise
-    passes through their slope (statistical linearisation):
+    The mean state ``m + e`` passes through the mean of the decoded curves, and its
+    noise through their mean slope (statistical linearisation):
 
     .. math::
 
@@ -90,9 +91,9 @@ def along(
         P_{k+1} = F_k P_k F_k^T + L\,E[\Sigma(x_k)]\,L^T, \quad
         F_k = K + L\,\mathrm{diag}(E[\epsilon'(x_k)])\,C,
 
-    with ``eps(x)`` what neurons decode at ``x`` less ``x`` itself.  Noise is loud where
-    the signal is, and quiet in its pauses.  Expectations are held for a block of steps,
-    a small part of a window.
+    where ``eps(x)`` is the value that the neurons decode at ``x``, minus ``x``.  The
+    noise grows with the signal and falls in its pauses.  Expectations are computed once
+    for each block of steps, a small part of a window.
 
     Parameters
     ----------
@@ -104,10 +105,12 @@ def along(
     window : int
         Steps in theta.
     first : int
-        Steps from the start that do not count; of the error, those of a window more.
+        Steps from the start that are not averaged over; the error's averages leave out
+        one more window.
     """
     K, L, C = closed_loop(mapped)
     grids = _Grids(tables)
+    # choose the block: a power of two of steps, so that P can be doubled through it
     parts = BLOCKS if grids.straight else BENT_BLOCKS
     doublings = max(0, int(np.log2(max(1, window // parts))))
     block = 2**doublings
@@ -115,29 +118,33 @@ def along(
     for _ in range(block):
         powers.append(K @ powers[-1])
     ahead = C @ np.stack(powers)
+    # sums over the counted steps; Z is the bias and P the noise of the loop's state
     d, T = len(tables), len(states)
     Z, P = np.zeros(len(K)), np.zeros((len(K), len(K)))
     noise, sigma, rate, v = np.zeros((d, d)), np.zeros(d), 0.0, np.zeros(d)
     counted = 0
     bias = None if grids.straight else np.zeros((T, d))
-    # a block begins where what counts does; one cut short does for a whole one
+    # blocks are aligned with the first counted step; a cut block is advanced as a whole
     for edge in range(first % block - block, T, block):
         start, stop = max(edge, 0), min(edge + block, T)
         n, x = stop - start, states[start:stop]
         if not n:
             continue
+        # statistics of the neurons at the block's states, bias and noise included
         before, v = v, np.einsum("ij,jk,ik->i", C, P, C)
-        spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # amid the block
-        if bias is not None:  # as long as no curve bends
+        spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # mid-block
+        if bias is not None:
             bias[start:stop] = ahead[:n] @ Z
             x = x + bias[start:stop]
         seen = grids.means(x[:: max(1, n // SAMPLES)], spread)
+        # add to the averages
         if start >= first:
             rate += n * seen.rate.sum()
         if start >= first + window:
             noise += n * (C @ P @ C.T)
             sigma += n * seen.variance
             counted += n
+        # advance P and Z by the block: each doubling squares the transition F
         F, into = K + (L * seen.slope) @ C, L
         Q = (L * seen.variance) @ L.T
         for _ in range(doublings):
@@ -152,7 +159,7 @@ def along(
 
 
 class _Grids:
-    """The tables of all dimensions on even grids, where many values are looked up."""
+    """Tables of all dimensions on even grids, for fast lookup of many values."""
 
     def __init__(self, tables: list["Table"]):
         self.reach = np.array([t.x[-1] for t in tables])
@@ -169,11 +176,11 @@ class _Grids:
         self.rows = np.arange(len(tables))[:, None]
 
     def means(self, x: np.ndarray, spread: np.ndarray) -> "_Means":
-        """Over values ``x`` (P, d) and Gaussian noise of ``spread`` (d,)."""
+        """Return means over values ``x`` (P, d) with Gaussian noise ``spread`` (d,)."""
         at = x[:, :, None] + spread[:, None] * NODES
         at = (at / self.reach[:, None] + 1) * (CELLS / 2)
         cell = np.clip(at.astype(int), 0, CELLS - 1)
-        at -= cell  # beyond the grid the last line goes on
+        at -= cell  # beyond the grid the last segment is extrapolated
         left = self.known[:, self.rows, cell]
         rise = self.known[:, self.rows, cell + 1] - left
         slope = rise[0].mean(axis=(0, 2)) * (CELLS / 2) / self.reach
@@ -182,12 +189,12 @@ class _Grids:
 
 
 class _Means(NamedTuple):
-    """Of each dimension (d,): see `along`."""
+    """Means of each dimension (d,); see `along`."""
 
     bent: np.ndarray
     variance: np.ndarray
     rate: np.ndarray
-    slope: np.ndarray  # of what is bent
+    slope: np.ndarray  # of ``bent``
 
 
 def tabulate(population: Population, carried: np.ndarray, dt: float, first: int = 0):

@@ -99,7 +99,7 @@ def plan(
     neuron_type: str = "poisson",
     noise_seed: int = 0,
 ) -> Plan:
-    """The cheapest memory of an error, without running a neuron.
+    """Find the cheapest memory of an error, without running a neuron.
 
     Parameters
     ----------
@@ -123,8 +123,9 @@ def plan(
     dt : float, optional
         Step, seconds; by default 1 ms, or less for fast signals and short windows.
     tuning : {"balanced", "optimal"}
-        ``balanced``, the default, serves other signals as well; ``optimal`` takes fewer
-        neurons and more spikes, and clips signals beyond the one that it is made for.
+        ``balanced``, the default, works for other signals as well; ``optimal`` needs
+        fewer neurons and more spikes, and clips signals that exceed the one it is made
+        for.
     neuron_type : {"poisson", "stochastic"}
         Those whose noise the law knows.
     noise_seed : int

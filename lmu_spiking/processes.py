@@ -1,7 +1,7 @@
-"""Processes of this machine that work beside this one, and that end when it ends.
+"""Worker processes on this machine, which end when this process ends.
 
-A process that is killed cannot end its children.  So every child looks after its
-parent: `follow` is the first thing that it calls.
+A process that is killed cannot end its children.  So every child watches its parent:
+the first function that it calls is `follow`.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-LOOK = 0.5  # seconds between looks at the parent
+LOOK = 0.5  # seconds between checks of the parent
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
@@ -29,7 +29,7 @@ def in_processes(
     jobs : int
         Processes; -1 for one on each core.
     ordered : bool
-        Whether results come in the order of the arguments, or as soon as each is there.
+        Whether results come in the order of the arguments, or as each is ready.
     """
     import joblib  # slow to import
 
@@ -48,17 +48,17 @@ def following() -> dict:
 
 
 def follow(parent: int, at_once: bool = True) -> None:
-    """End this process when its parent has ended; called in a process that was started.
+    """End this process when its parent has ended; the child process calls it.
 
     Parameters
     ----------
     parent : int
         Number of the process that started this one.
     at_once : bool
-        Let Linux do it, too, whatever this process is doing.  Linux does so when the
-        thread ends that started this process: that must be the parent's main thread.
+        Ask Linux to end it as well, whatever it is doing.  Linux does so when the
+        thread that started this process ends: that must be the parent's main thread.
     """
-    if os.name != "posix":  # where a process keeps the number of a parent that is gone
+    if os.name != "posix":  # elsewhere a process keeps the number of an ended parent
         return
     if at_once and sys.platform == "linux":
         with suppress(OSError, AttributeError):

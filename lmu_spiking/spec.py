@@ -27,9 +27,9 @@ from lmu_spiking.realisation import REALISED
 from lmu_spiking.tuning import NEURON_TYPES
 
 MOST_ORDER = 10_000
-MOST_READ = 32  # order, up to which the best synapse is found in about a second,
-MOST_SEARCHED = 200  # and in about ten
-MOST_WAVES = 100  # periods of the signal's band in a window, likewise
+MOST_READ = 32  # the order up to which the search for the best synapse takes about 1 s
+MOST_SEARCHED = 200  # the order up to which that search takes about 10 s
+MOST_WAVES = 100  # periods of the bandwidth in a window, up to which it does
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class MemorySpec:
 
     @classmethod
     def from_dict(cls, items: dict, source: str = "spec") -> "MemorySpec":
-        """From plain values; unknown keys are refused by name."""
+        """Build a spec from plain values; unknown keys are refused by name."""
         if not isinstance(items, dict):
             raise ValidationError(source, items, "must be a table of fields")
         items = dict(items)
@@ -183,8 +183,8 @@ class MemorySpec:
                 raise ValidationError(
                     f"{source}.order",
                     items["order"],
-                    f"is above {MOST_READ}, where tuning='{items['tuning']}' is slow "
-                    "to find tau",
+                    f"is above {MOST_READ}, where the search of "
+                    f"tuning='{items['tuning']}' for tau is slow",
                     "give tau as well, seconds",
                 )
             return cls(**items, signal=SignalSpec(**signal))
@@ -295,8 +295,8 @@ def _check_search(spec: MemorySpec) -> None:
             raise ValidationError(
                 f"MemorySpec.{name}",
                 value,
-                f"is above {most:g}, where no synapse is searched for "
-                f"tuning='{spec.tuning}'",
+                f"is above {most:g}, where the search of tuning='{spec.tuning}' for "
+                "tau takes too long",
                 "give tau, or use tuning='pairs'",
             )
 

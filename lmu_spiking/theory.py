@@ -14,8 +14,8 @@ own states included.  For Poisson rectifier pairs of ``n`` neurons a dimension,
 .. math:: \Sigma_{ii} = E|x_i|\, R_i / (r_{max}\, (n/2)\, dt) ,
 
 where ``x`` includes its own noise: ``P`` is a fixed point.  A readout ``c`` then has
-the error ``sqrt(c^T P c)``; the power of ``d`` with which it grows is that of the
-readout and of the signal (docs/laws.md).
+the error ``sqrt(c^T P c)``; with which power of ``d`` it grows depends on the readout
+and on the signal (docs/laws.md).
 To this are added what order ``d`` cannot hold of the input's spectrum (truncation), and
 the static distortion of drawn curves, run through the same loop.
 """
@@ -38,8 +38,8 @@ from lmu_spiking.synapse import map_onto
 from lmu_spiking.tasks import Signal, white_noise
 from lmu_spiking.tuning import statistics
 
-GROWN = 1.2  # times the error on a signal that fits: what a user should know of
-RARELY, OFTEN = 1e-4, 0.02  # of the time beyond the radii; more is no accident
+GROWN = 1.2  # warn if the error is so many times that on a fitting signal
+RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
 LEAD = 2  # windows of signal before what counts: an onset rings for about as long
 
 
@@ -74,12 +74,12 @@ class ErrorBudget:
         Second moment of the state's error from weights in whole numbers, on a chip.
     bias : (T, d) ndarray or None
         The mean state less the exact one, of which ``distortion`` is the second moment;
-        None where the curves are straight as far as the signal goes.
+        None if decoding is linear over the range of the signal.
     beyond : float
         Share of the samples at which the dimension that leaves its radius most is
         beyond it, or beyond the neurons' ceilings where those are lower.
     caution : str
-        A sentence, where the signal is not what the memory was made for.
+        A sentence if the memory was not made for the signal, else empty.
     """
 
     spec: MemorySpec
@@ -118,9 +118,9 @@ class ErrorBudget:
         return None if self.error is None else _rms(self._weights(delay), self.error)
 
     def noise_nrmse(self, delay=None) -> float | None:
-        """`readout_rmse` over the rms of the exact readout; at theta by default.
+        """Return `readout_rmse` over the rms of the exact readout; at theta by default.
 
-        NaN for a silent signal, to which nothing is relative.
+        It is NaN for a silent signal, whose rms is 0.
         """
         if self.error is None:
             return None
@@ -144,31 +144,32 @@ class ErrorBudget:
         return np.sqrt(np.mean((gap - self._past(delay)) ** 2, axis=0))
 
     def nrmse(self, delay=None) -> float | None:
-        """Error against the delayed input over the input's rms; all terms together.
+        """Return the error against the delayed input over the input's rms, all terms.
 
-        NaN for a silent signal.
+        It is NaN for a silent signal.
         """
         if self.error is None:
             return None
         delay = self._on_grid(delay)
         c, past = self._weights(delay), self._past(delay)
         total = _rms(c, self.error) ** 2 + self.truncation_rmse(delay) ** 2
-        if self.bias is not None:  # which may be part of the same gap, or mend it
+        if self.bias is not None:  # it may add to the truncation error, or cancel it
             window = whole_steps(self.spec)
             gap = self.states[window:] @ c.T - past
             total += 2 * np.mean(gap * (self.bias[window:] @ c.T), axis=0)
         return _relative(float(total.mean()), float(np.mean(past**2)))
 
     def parts(self) -> dict[str, float | None]:
-        """Errors at delay theta by where they are from, all over the input's rms.
+        """Return the errors at delay theta by their source, over the input's rms.
 
         Returns
         -------
         dict of float
-            ``truncation`` (of the order), ``spikes`` and ``curves`` (their distortion
-            or clipping; whole-number weights count here).  Their squares sum to that of
-            `nrmse`, but for what the curves' error and truncation have in common.
-            ``spikes`` is None for regularly spiking neurons.  NaN for a silent signal.
+            ``truncation`` (finite order), ``spikes`` (their noise) and ``curves``
+            (their distortion or clipping, and the rounding of weights on a chip).  The
+            squares sum to that of `nrmse`, up to the correlation of ``curves`` and
+            ``truncation``.  ``spikes`` is None for regularly spiking neurons.  All are
+            NaN for a silent signal.
         """
         delay = self._on_grid(None)
         c, power = self._weights(delay), float(np.mean(self._past(delay) ** 2))
@@ -226,7 +227,7 @@ class BandLaw:
 
 
 def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> ErrorBudget:
-    """The error budget of a memory on a signal, without running the memory.
+    """Predict the error budget of a memory on a signal, without running the memory.
 
     Parameters
     ----------
@@ -248,7 +249,7 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
     Warns
     -----
     ValidityWarning
-        If the signal leaves what the memory was tuned to, or is silent.
+        If the signal is not what the memory was tuned to, or is silent.
 
     Examples
     --------
@@ -263,7 +264,7 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
 
 
 def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
-    """`predict` without its warning, which stands in ``caution``."""
+    """Return what `predict` does, with its warning in ``caution`` alone."""
     window = whole_steps(spec)
     if signal is None:
         lead = LEAD * window
@@ -307,7 +308,7 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
 
 
 def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
-    """Largest values (d,) that the neurons are made for: radii, or a lower ceiling."""
+    """Return values (d,) up to which decoding is valid: radii, or lower ceilings."""
     if population.tuning.kind == "drawn":
         return population.radii
     first = [
@@ -318,7 +319,7 @@ def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
 
 
 def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
-    """A sentence on a signal that the memory is not made for, or nothing."""
+    """Return a sentence if the memory is not made for the signal, else an empty one."""
     if not budget.moments.any():
         return "the signal is silent: errors relative to it (NRMSE) are undefined"
     c, own = budget._weights(None), assembly.own_nrmse
@@ -333,7 +334,7 @@ def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
         if bent:
             what, remedy = "neurons clip", f"{remedy}, or use tuning='balanced'"
         return (
-            f"the signal leaves what tuning='{assembly.tuning}' was made for: {where}, "
+            f"the signal is not what tuning='{assembly.tuning}' was made for: {where}, "
             f"where {what}, and the predicted error is {grown:.3g} times that on its "
             f"own signal; {remedy}"
         )
@@ -344,11 +345,12 @@ def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
     grown = np.hypot(noise, added) / noise if noise else np.inf
     if not added or grown < GROWN or budget.beyond < (RARELY if noise else OFTEN):
         return ""
-    effect = f"the curves alone make an error of {added:.2g} NRMSE"
+    effect = f"the tuning curves alone make an error of {added:.2g} NRMSE"
     if noise:
         effect = f"the predicted error is {grown:.3g} times that of the spikes alone"
     return (
-        f"the signal leaves the radii: {where}, where the curves bend, and {effect}; "
+        f"the signal exceeds the radii: {where}, where decoding is not linear, and "
+        f"{effect}; "
         "give larger radii (radii_from)"
     )
 
@@ -474,7 +476,7 @@ def truncation(ldn: LDN, frequency, power, delay, dt: float) -> np.ndarray:
 
 
 def _relative(square: float, power: float) -> float:
-    """Root of the ratio of mean squares; NaN without power."""
+    """Return the root of a ratio of mean squares; NaN where the power is 0."""
     return float(np.sqrt(square / power)) if power else float("nan")
 
 

@@ -49,8 +49,8 @@ def neuron_type(name) -> NeuronType:
         raise ValidationError(
             "neuron_type",
             name,
-            "stands for many neurons, which a memory counts itself",
-            "use aggregated=True and all n_neurons",
+            "stands for many neurons, but a memory makes such populations itself",
+            "use aggregated=True and the total n_neurons",
         )
     if isinstance(name, NeuronType):
         return settled(_checked_amplitude(name))
@@ -105,7 +105,7 @@ def statistics(neurons: NeuronType) -> str:
     return "regular" if neurons.spiking else "rate"
 
 
-# whose rates follow the drive at once, but for a spike or a membrane's time constant
+# neurons whose rates follow the input current within a spike or a membrane constant
 _FOLLOWS = (
     *(nengo.RectifiedLinear, nengo.SpikingRectifiedLinear, nengo.LIFRate, nengo.LIF),
     *(nengo.Sigmoid, nengo.Tanh, RampLinear),
@@ -113,24 +113,24 @@ _FOLLOWS = (
 
 
 def unheld(neurons: NeuronType) -> str:
-    """A sentence on neurons whose steady rates are not what they fire at in a loop.
+    """Return a sentence if a neuron's steady-state rates do not hold in a loop.
 
-    Empty where they are.  What is not known to follow its drive at once is named;
-    neuron types of ours say that they do by an attribute ``follows``.
+    It is empty where they hold.  A neuron type that is not known to follow its input at
+    once is named; our own types declare it by an attribute ``follows``.
     """
     base = getattr(neurons, "base_type", neurons)
     if type(base) in _FOLLOWS or getattr(base, "follows", False):
         return ""
-    fault = "its curve is not known to hold in a loop"
+    fault = "its tuning curve is not known to hold in a loop"
     if isinstance(base, (nengo.AdaptiveLIF, nengo.AdaptiveLIFRate)):
         if base.inc_n == 0:
             return ""
         fault = (
-            f"it adapts within {base.tau_n:g} s, so its curve holds for slower "
-            "signals alone"
+            f"it adapts within {base.tau_n:g} s, so its tuning curve holds only for "
+            "slower signals"
         )
     elif isinstance(base, nengo.Izhikevich):
-        fault = "it adapts and bursts, so no curve holds"
+        fault = "it adapts and bursts, so no tuning curve holds"
     return (
         f"{type(base).__name__} in a memory: {fault}, and the state may be wrong by "
         "half its size or more, at any number of neurons; measure it, or use "

@@ -218,10 +218,10 @@ def test_a_run_says_whether_the_error_asked_for_is_kept(shell, record):
     line = ["run", "--spec=plan/spec.toml", "--duration=5"]
     row = record(*line)
     assert row["asked_nrmse"] == 0.15
-    said = f"NRMSE at theta, asked for 0.15: kept ({row['nrmse']:.4f})\n"
+    said = f"NRMSE at theta, asked for 0.15: met ({row['nrmse']:.4f})\n"
     assert said in shell(*line)[1]
     assert said in shell("run", "--spec=out/spec.toml", "--duration=5")[1]
-    assert "asked for 0.15: not kept (" in shell(*line, "--neurons=20")[1]
+    assert "asked for 0.15: not met (" in shell(*line, "--neurons=20")[1]
     assert "asked_nrmse" not in record(*line, "--bandwidth=6")  # another question
     assert "asked_nrmse" not in record("run", *TINY)
 
@@ -281,7 +281,7 @@ def test_the_advice_of_raw_speech_is_not_to_add_neurons():
 
 def test_the_advice_of_a_signal_that_is_clipped():
     said = advice(0.01, 0.02, 0.8, tuning="optimal")
-    assert "100% is the curves', which do not hold for all" in said
+    assert "100% is the tuning curves', which do not fit" in said
     assert "--tuning balanced would lower it" in said
     assert said.endswith("below 0.8.")
 

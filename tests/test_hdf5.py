@@ -108,7 +108,7 @@ def test_endless_files_are_refused(made, fill, said):
 
 def test_what_is_no_hdf5(tmp_path):
     for data in (b"", b"hello", b"\x89HDF\r\n\x1a\n" + bytes(100)):
-        with pytest.raises(ValueError, match="damaged or no HDF5") as caught:
+        with pytest.raises(ValueError, match="damaged or not HDF5") as caught:
             read_hdf5(data)
         assert "\n" not in str(caught.value)
     with pytest.raises(OSError):
@@ -134,7 +134,7 @@ def test_time_and_memory_have_limits(made, monkeypatch):
 @pytest.mark.parametrize("status", [-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGKILL])
 def test_a_crash_of_the_child_is_told(made, monkeypatch, status):
     monkeypatch.setattr(hdf5, "run_child", lambda *_: status)
-    with pytest.raises(ValueError, match="crashes the library of HDF5"):
+    with pytest.raises(ValueError, match="crashes the HDF5 library"):
         read_hdf5(made(everything))
 
 

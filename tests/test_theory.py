@@ -289,7 +289,10 @@ def test_noise_is_loud_where_the_signal_is():
 WARNED = {
     "optimal": ({"tuning": "optimal"}, "times that on its own signal.*'balanced'"),
     "drawn": ({"tuning": "drawn", "n_neurons": 60_000}, "times that of the spikes"),
-    "lif": ({"neuron_type": "lif", "n_neurons": 120}, "the curves alone make an error"),
+    "lif": (
+        {"neuron_type": "lif", "n_neurons": 120},
+        "tuning curves alone make an error",
+    ),
 }
 
 
@@ -320,7 +323,7 @@ def test_bias_and_truncation_are_one_gap():
         memory = LegendreMemory(
             600, 2, THETA, neuron_type=nengo.PoissonSpiking(neurons), tuning=tuning
         )
-    with pytest.warns(ValidityWarning, match="leaves the radii"):
+    with pytest.warns(ValidityWarning, match="exceeds the radii"):
         budget = predict(memory, 3 * noise())
     c = memory.ldn.readout([THETA - DT], DT).ravel()
     mean = (budget.states + budget.bias) @ c

@@ -162,7 +162,7 @@ class Mine(nengo.LIF):
         ("rate-adaptive", "AdaptiveLIFRate in a memory: it adapts within 1 s"),
         (nengo.AdaptiveLIF(tau_n=0.2), "it adapts within 0.2 s"),
         (nengo.Izhikevich(), "Izhikevich in a memory: it adapts and bursts"),
-        (Mine(), "Mine in a memory: its curve is not known to hold"),
+        (Mine(), "Mine in a memory: its tuning curve is not known to hold"),
         (nengo.PoissonSpiking(nengo.AdaptiveLIFRate()), "it adapts within 1 s"),
     ],
 )

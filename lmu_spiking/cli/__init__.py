@@ -15,15 +15,15 @@ STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # of descriptors 0
 
 
 def main(arguments=None) -> None:
-    """Run the shell and exit: 0, 2 for a user's mistake, 130 for Ctrl-C.
+    """Run the shell and exit with 0, 2 for a user's mistake, or 130 for Ctrl-C.
 
-    Another signal that ends programs ends it as Ctrl-C does, with 128 and its number:
-    143 for SIGTERM, 129 for SIGHUP.
+    Other signals that end programs are handled in the same way; the status is 128 plus
+    the signal's number: 143 for SIGTERM, 129 for SIGHUP.
     """
     _open_streams()
     _mind_signals()
-    if os.path.expanduser("~") == "~":  # nobody knows one, and Nengo needs one
-        os.environ["HOME"] = os.devnull  # where nobody, not even root, can put files
+    if os.path.expanduser("~") == "~":  # there is no home, and Nengo needs one
+        os.environ["HOME"] = os.devnull  # a place where no files can be
     try:
         from lmu_spiking.cli.shell import status
 
@@ -35,22 +35,22 @@ def main(arguments=None) -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # which has been told, where that is possible
+        except OSError:  # already reported, if that is possible
             leave(stream)
     sys.exit(code)
 
 
 def leave(stream) -> None:
-    """Send what a stream still holds to nowhere, where Python writes it as it ends."""
+    """Discard what a stream still holds, so that Python does not write it at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _open_streams() -> None:
-    """Standard streams that take everything, also where descriptors are closed.
+    """Make standard streams that accept all text, even if descriptors are closed.
 
-    A closed descriptor is the first that another file would get, and `print` writes
-    what is for a missing standard error to standard output.
+    Otherwise the next file that is opened would get the closed descriptor, and `print`
+    would write to standard output what is meant for a missing standard error.
     """
     closed = []
     for number, (name, mode) in enumerate(STREAMS):
@@ -65,22 +65,22 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # letters that an encoding lacks are ?
+        if hasattr(stream, "reconfigure"):  # letters that the encoding lacks become ?
             stream.reconfigure(errors="replace")
     if "stdout" in closed:
         with suppress(OSError):
             print(
-                "lmu-spiking: standard output is closed: results are in --out alone",
+                "lmu-spiking: standard output is closed: results are in --out only",
                 file=sys.stderr,
                 flush=True,
             )
 
 
 def _mind_signals() -> None:
-    """Let signals that end a program end it in order, unless they are ignored."""
+    """Let SIGTERM and SIGHUP end the program in order, unless they are ignored."""
 
     def stop(number, _frame):
-        signal.signal(number, signal.SIG_DFL)  # at once, the second time
+        signal.signal(number, signal.SIG_DFL)  # a second signal ends it at once
         raise SystemExit(128 + number)
 
     for name in ("SIGTERM", "SIGHUP"):
@@ -91,7 +91,7 @@ def _mind_signals() -> None:
 
 
 def stopped(arguments=None) -> str:
-    """What is said after Ctrl-C and the like, of what was typed."""
+    """Return the message after Ctrl-C and similar signals, for the typed command."""
     typed = sys.argv[1:] if arguments is None else list(arguments)
     resumed = typed[:1] and (
         typed[0] in RESUMED

@@ -40,7 +40,7 @@ def command_line() -> str:
 
 
 def tell(line: str, file=None) -> None:
-    """Write one line to the user, to standard error, where somebody can read it."""
+    """Write one line to standard error, if it can be written."""
     with contextlib.suppress(OSError, ValueError):
         file = file or sys.stderr
         print(f"{NAME}: {' '.join(str(line).split())}", file=file, flush=True)
@@ -109,7 +109,7 @@ def as_typed(error: ValidationError, params, given: dict) -> LMUSpikingError:
 
 
 def show_warning() -> None:
-    """Tell our own warnings in a line each; all others stay silent."""
+    """Show each of our own warnings in one line, and hide all others."""
     for kind in (StudyWarning, ValidityWarning):
         warnings.simplefilter("always", kind)
     told: set[str] = set()
@@ -257,7 +257,7 @@ def _on_its_side(header: list, rows: list) -> list[str]:
 
 
 def beside_hushed():
-    """A way to standard error of our own, which `hushed` leaves open."""
+    """Return a copy of standard error that stays open while `hushed` silences it."""
     try:
         if sys.stderr.fileno() == 2:
             return os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
@@ -267,14 +267,14 @@ def beside_hushed():
 
 
 def on_terminal() -> bool:
-    """Say whether standard error is a terminal on which a bar can be moved."""
+    """Return whether standard error is a terminal on which a bar can be moved."""
     return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 class Ticker:
-    """Says every ten seconds what a command is doing, where there is no terminal.
+    """A writer of progress lines, one every ten seconds, where there is no terminal.
 
-    It has a thread, so that it goes on while one long call is computing.
+    It has a thread of its own, so that it continues during one long computation.
 
     Parameters
     ----------
@@ -287,7 +287,7 @@ class Ticker:
     current: ContextVar["Ticker | None"] = ContextVar("current", default=None)
 
     def __init__(self, say=tell, clock=time.monotonic):
-        self.bars: list[Bar] = []  # that are shown, the last on top
+        self.bars: list[Bar] = []  # the bars in use, the innermost last
         self._say, self._clock, self._start = say, clock, clock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self.run, daemon=True)
@@ -306,13 +306,13 @@ class Ticker:
             self._thread.join(1.0)
 
     def run(self, wait=None) -> None:
-        """Say a line after each ``wait(EVERY)`` that is false."""
+        """Write a line each time that ``wait(EVERY)`` returns false."""
         wait = wait or self._over.wait
         while not wait(EVERY):
             self._say(self.line())
 
     def line(self) -> str:
-        """What is being done, how much of it is done, and for how long."""
+        """Return what is being done, how much of it is done, and for how long."""
         shown = next(iter(self.bars[-1:]), None)
         doing = "Working" if shown is None else shown.name
         if shown is not None and shown.total:
@@ -322,7 +322,7 @@ class Ticker:
 
 @contextmanager
 def ticking():
-    """Lines on the progress of a command, where no terminal shows its bars."""
+    """Write lines on a command's progress where no terminal shows its bars."""
     way = beside_hushed()
     try:
         with Ticker(lambda line: tell(line, way)):

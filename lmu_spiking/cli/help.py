@@ -15,9 +15,9 @@ class Command(TyperCommand):
     """A command whose help is plain text of at most 80 columns."""
 
     def invoke(self, ctx):
-        """Run it, with what takes a second to import announced."""
+        """Run the command; announce the imports that take a second."""
         with ticking(), quiet_logs():
-            # what is missing, the command itself will say
+            # the command itself reports missing packages
             with Bar("Starting"), contextlib.suppress(ImportError):
                 import lmu_spiking.studies.trial  # noqa: F401
             from threadpoolctl import threadpool_limits

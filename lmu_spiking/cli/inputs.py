@@ -86,7 +86,7 @@ def choose_signal(
 
 
 def fitted(signal: Signal, duration: float) -> Signal:
-    """A recording cut or repeated to a duration, and a line about what that does."""
+    """Cut or repeat a recording to a duration, and write a line about it."""
     name, length = signal.name, signal.duration
     if duration < length - signal.dt / 2:
         tell(f"the first {duration:g} s of {name} are taken, of {length:g} s")

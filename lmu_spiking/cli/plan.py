@@ -9,7 +9,7 @@ from lmu_spiking.cli.known import GOALS, PLANNED, REALISED
 
 def plan(
     error: o.number(
-        "To be kept: NRMSE of the input theta ago", "NRMSE", panel=o.LIMITS, most=1.0
+        "Target: NRMSE of the input theta ago", "NRMSE", panel=o.LIMITS, most=1.0
     ) = 0.05,
     minimise: o.one_of("What is to be least", GOALS, panel=o.LIMITS) = "neurons",
     max_neurons: o.neurons(None, "Allowed, in all", panel=o.LIMITS) = None,

@@ -68,7 +68,7 @@ def reproduce(
     mackey-glass     chaos predicted: the LMU, rate-based and in spikes
     psmnist          permuted digits: the LMU, rate-based and in spikes
 
-    LSTMs that are trained beside are stopped by the clock and have not converged.
+    LSTMs are trained for a set time and have not converged: no comparison.
 
     The last two need lmu_spiking[train,data]. What they have finished is kept in --out,
     and the same command goes on from there. Without --fast they take minutes to hours.

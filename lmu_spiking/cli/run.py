@@ -18,7 +18,7 @@ from lmu_spiking.cli.known import NEURON_TYPES, PLANNED, TUNINGS
 SOURCES = {
     "truncation": "the order's (truncation)",
     "spikes": "the spikes'",
-    "curves": "the curves', which do not hold for all of the signal",
+    "curves": "the tuning curves', which do not fit the whole signal",
 }
 ROWS = {
     "nrmse": "NRMSE at theta, against the input",
@@ -112,14 +112,14 @@ def run(
 
 
 def _says(given: Path | None, path: Path, chosen) -> bool:
-    """Say whether a file, in the user's words, is the one given and as was run."""
+    """Return whether the file is the user's own spec and describes what was run."""
     if given is None or not (path.exists() and path.samefile(given)):
         return False
     return type(chosen).from_toml(given) == chosen
 
 
 def _report(row: dict, out: Path) -> None:
-    """The run in a table, measured beside predicted."""
+    """Print the run as a table, measured beside predicted."""
     from lmu_spiking.tasks.signal import LOST
 
     def text(key: str) -> str:
@@ -131,7 +131,7 @@ def _report(row: dict, out: Path) -> None:
 
     rows = [[name, text(key), text(f"predicted_{key}")] for key, name in ROWS.items()]
     lost = row["input_power_lost"]
-    if lost > LOST:  # the first row is of what was left of the recording
+    if lost > LOST:  # the first row refers to the low-passed recording
         rows[0][0] += ", low-passed"
     print_table(
         f"{row['neurons']:,} {row['neuron_type']} neurons, order {row['order']}, "
@@ -147,20 +147,20 @@ def _report(row: dict, out: Path) -> None:
         )
     if "asked_nrmse" in row:
         asked, found = row["asked_nrmse"], row["nrmse"]
-        kept = "kept" if found <= asked else "not kept"
-        print(f"NRMSE at theta, asked for {asked:g}: {kept} ({found:.4f})")
+        met = "met" if found <= asked else "not met"
+        print(f"NRMSE at theta, asked for {asked:g}: {met} ({found:.4f})")
     print(fill(_advice(row), WIDTH))
     print(f"{out / 'run.png'}, {out / 'result.json'}, {out / 'spec.toml'}")
 
 
 def _advice(row: dict) -> str:
-    """Where the error's variance is from, and what lowers it how far."""
+    """Return where the error's variance comes from, and what would lower it."""
     parts = {name: row[f"predicted_{name}_nrmse"] or 0.0 for name in SOURCES}
-    if row["predicted_spikes_nrmse"] is None:  # then what was measured tells
+    if row["predicted_spikes_nrmse"] is None:  # estimate it from what was measured
         own = sqrt(max(row["nrmse"] ** 2 - parts["truncation"] ** 2, 0.0))
         parts["spikes"] = sqrt(max(own**2 - parts["curves"] ** 2, 0.0))
     total = sum(part**2 for part in parts.values())
-    if not total > 0:  # or NaN: the signal is silent
+    if not total > 0:  # 0, or NaN for a silent signal
         return "There is no error to lower."
     shares = {name: part**2 / total for name, part in parts.items()}
     first, second, _ = sorted(shares, key=lambda name: -shares[name])

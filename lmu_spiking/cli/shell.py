@@ -105,7 +105,7 @@ def status(arguments: Sequence[str] | None = None) -> int:
             code = 130
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
-            if code < 128:  # how Typer takes it that whoever read our output has left
+            if code < 128:  # Typer exits so if the reader of our output has gone
                 leave(sys.stdout)
                 return 0
         except BrokenPipeError:

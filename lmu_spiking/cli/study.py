@@ -72,8 +72,8 @@ def study(
     On a cluster, give --scheduler tcp://host:8786. It is started with "dask scheduler",
     and on each machine, where lmu_spiking is installed too, with "dask worker
     tcp://host:8786"; files are written here. Trust the cluster as this machine: Dask
-    pickles what it sends, so whoever reaches a port of it can run code there and here.
-    Over a network that others share, use tls://host:8786 with Dask's certificates.
+    sends pickles, so anyone who can reach a port of it can run code there and here.
+    On a shared network, use tls://host:8786 with Dask's certificates.
     """  # noqa: D301 (the \b marks the examples)
     jobs = _jobs(jobs, scheduler)
     with Bar("Planning trials"):
@@ -180,7 +180,7 @@ def _report(frame, out: Path, command: str, missing: int, json: bool, more: dict
 
 
 def _keep_plan(out: Path, command: str, planned: list) -> None:
-    """What `collect` needs to know of a study that does not end."""
+    """Write what `collect` needs to know of a study that does not end."""
     from lmu_spiking.studies.folder import Folder
     from lmu_spiking.studies.records import write_json
 
@@ -190,7 +190,7 @@ def _keep_plan(out: Path, command: str, planned: list) -> None:
 
 
 def _plan(out: Path) -> tuple[str, set[str]]:
-    """The command and the trials of the last study in a folder, as far as known."""
+    """Return the command and the trials of the last study in a folder, if known."""
     from lmu_spiking.files import NOT_OURS, read_json
 
     try:

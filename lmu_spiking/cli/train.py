@@ -109,7 +109,7 @@ def train(
         changed |= {"noise": noise, "rate_penalty": rate_penalty, "patience": patience}
         changed |= {"seconds": None if minutes is None else 60 * minutes, "seed": seed}
         changed |= {"mode": mode, "trainable_theta": train_theta or None}
-        if patience is not None and recipe.merged:  # what says when to stop is held out
+        if patience is not None and recipe.merged:  # hold out what decides when to stop
             recipe, changed["keep"] = replace(recipe, merged=False), "best"
         given = {name: value for name, value in changed.items() if value is not None}
         settings = replace(recipe.settings, **given)
@@ -166,13 +166,13 @@ def train(
 
 
 def _check_start(params, sequences) -> None:
-    """Warn of parameters that may know what is to be validated or tested on."""
+    """Warn if the start parameters were trained on sequences that are tested here."""
     header = params.header
     same = header.get("task") == sequences.name and "training" in header
     if same and header.get("origin") != sequences.origin:
         warnings.warn(
             f"--start-from: its model was trained on other parts of {sequences.name} "
-            f"({header.get('origin')}), and may know what it is tested on here; use "
+            f"({header.get('origin')}), perhaps on sequences that are tested here; use "
             "the same --split",
             ValidityWarning,
             stacklevel=2,
@@ -201,7 +201,7 @@ def load_sequences(task: str, options: dict):
 
 
 def _record(trained, sequences, seed: int) -> dict:
-    """One line's worth of a training."""
+    """Return the record of a training that is printed as JSON."""
     header = trained.params.header
     metric = "nrmse" if sequences.classes is None else "accuracy"
     return {
@@ -209,7 +209,7 @@ def _record(trained, sequences, seed: int) -> dict:
         "origin": sequences.origin,
         "metric": metric,
         f"rate_{metric}": header["results"][f"test_{metric}"],
-        # None where the validation part is trained on, too
+        # None if the validation part is also trained on
         f"valid_{metric}": header["results"].get(f"valid_{metric}"),
         "chance": sequences.chance,
         "n_params": trained.params.n_params,

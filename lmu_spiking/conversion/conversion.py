@@ -20,7 +20,7 @@ from lmu_spiking.rates.forward import checked_sequences
 from lmu_spiking.rates.params import LMUParams
 
 CALIBRATED_ON = 200  # sequences at most
-MIXED = 0.05  # share of earlier samples in an output that nobody is told of
+MIXED = 0.05  # share of earlier samples in an output that needs no warning
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +172,7 @@ def _check_step(params: LMUParams, settings: ConvertSettings) -> None:
 
 
 def _check_readout(settings: ConvertSettings) -> None:
-    """Tell where outputs are mixed with those of earlier samples."""
+    """Warn if outputs are mixed with those of earlier samples."""
     if settings.kept > MIXED:
         tau, many = settings.readout_synapse, -np.log(MIXED)
         warnings.warn(

@@ -70,7 +70,7 @@ class CellNoise:
         Covariance of each memory's error, in Legendre coefficients.
     memory_spikes_per_s : float
     unit_spikes : (n,) ndarray
-        Spikes that a unit of activity 1 makes in a presentation: what cells hear.
+        Spikes of a unit of activity 1 in a presentation, which cells receive.
     read_spikes : (n,) ndarray
         Those of them that the readout hears.
     ceiling : Ceiling or None
@@ -141,7 +141,7 @@ def noisy_forward(
     if last and not kept:
         h = h[:, -1:]
     y = h @ params.D.T + params.c
-    if kept:  # the readout's lowpass has heard c alone while cells took their time
+    if kept:  # the lowpass has filtered c alone until the first sample arrived
         before = (1 - kept ** len(params.cells)) * params.c
         for t in range(y.shape[1]):
             before = y[:, t] = kept * before + (1 - kept) * y[:, t]
@@ -162,7 +162,7 @@ def _end(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
 
 
 def _spiking(exact: np.ndarray, law: CellNoise, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Activities as Poisson spikes give them to cells, and to the readout."""
+    """Return activities decoded from Poisson spikes, for cells and for the readout."""
     size = np.abs(exact)
     read = rng.poisson(size * law.read_spikes)
     rest = rng.poisson(size * np.maximum(law.unit_spikes - law.read_spikes, 0))

@@ -35,7 +35,7 @@ class ConversionReport:
     predicted_spread : float or None
         Standard deviation of the predicted loss from run to run.
     chance : float
-        Of the most frequent class; 1 for NRMSE, that of the target's mean.
+        Accuracy of the most frequent class; or 1, the NRMSE of the target's mean.
     sequences : int
     neurons, memory_neurons : int
     spikes_per_inference, memory_spikes_per_inference : float

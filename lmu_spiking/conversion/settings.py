@@ -39,8 +39,8 @@ class ConvertSettings:
     hidden_share : float
         Of the neurons, for the hidden units.
     readout_synapse : float, optional
-        Lowpass that the output is read through, at the end of a presentation, seconds;
-        a step's spikes, at its beginning, by default.
+        Lowpass that the output is read through, at the end of a presentation, seconds.
+        By default the spikes of a presentation's first step are read.
     aggregated : bool
         Simulate neurons that are alike as one, the same in distribution.
     noise_seed : int
@@ -84,25 +84,25 @@ class ConvertSettings:
 
     @property
     def steps(self) -> int:
-        """Return the steps of a presentation."""
+        """Return the number of steps in a presentation."""
         return steps_of(self.presentation, self.dt)
 
     @property
     def read_after(self) -> int:
-        """Return the steps from an output's first to the one that it is read at."""
-        # a synapse has heard a step by the next one
+        """Return the number of steps from an output's first one until it is read."""
+        # a synapse has filtered a step by the next one
         return 0 if self.readout_synapse is None else self.steps
 
     @property
     def kept(self) -> float:
-        """Return the share of earlier samples in an output, 0 without a lowpass."""
+        """Return the share of earlier samples in an output; 0 without a lowpass."""
         if self.readout_synapse is None:
             return 0.0
         return float(np.exp(-self.steps * self.dt / self.readout_synapse))
 
     @property
     def steps_read(self) -> float:
-        """Return the steps whose plain mean is as noisy as an output's own share."""
+        """Return the number of steps whose plain mean is as noisy as the lowpass."""
         if self.readout_synapse is None:
             return 1.0
         shares = np.tanh(np.array([self.steps, 1]) * self.dt / 2 / self.readout_synapse)

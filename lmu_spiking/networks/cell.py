@@ -33,10 +33,10 @@ class LMUCell(AsBuilt, nengo.Network):
     ``"if"`` neurons it is made of what chips have.
 
     A sample is presented for ``presentation`` seconds.  The window is stretched with
-    it, so the memory computes the same however long that is.  Sample ``t`` is all in
-    the state at the end of its presentation; that state is sampled and held for the
-    units, so their activity is ``h_t`` throughout the presentation that follows, and
-    whatever hears it hears the same value for as long.
+    it, so the memory computes the same however long that is.  The state at the end of
+    the presentation of sample ``t`` contains all of that sample.  A sample-and-hold
+    keeps this state for the units, so their activity is ``h_t``, constant in the mean,
+    throughout the following presentation.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ class LMUCell(AsBuilt, nengo.Network):
         How units become neurons.
     memory : dict, optional
         More for `LegendreMemory`: ``synapse``, ``tuning``, ``max_rate``, ``signal``...
-        A ``noise_seed`` that neurons of the model have already is replaced by another
-        that is drawn from it, as is that of ``hidden``.
+        If other neurons of the model already use its ``noise_seed``, or that of
+        ``hidden``, another seed is drawn from it.
     copies : int
         Independent cells side by side, one for each of as many input sequences.
     averaging : float, optional
@@ -80,9 +80,8 @@ class LMUCell(AsBuilt, nengo.Network):
     state : nengo.Node
         ``m``; at probe index ``k`` that after the input at index ``k - 1``.
     hidden : nengo.Node
-        Activity of the units, ``h``, decoded from the spikes of one step.  Where a
-        presentation is several steps, its mean stays the same from one end of a
-        presentation to the next.
+        Activity of the units, ``h``, decoded from the spikes of one step.  Its mean is
+        constant during a presentation.
     units : nengo.Ensemble or None
         Their neurons; None for linear units in rates.
     parameters : dict of str to nengo.Connection
@@ -143,6 +142,7 @@ class LMUCell(AsBuilt, nengo.Network):
         late = check_whole("LMUCell.late", late, 0)
         super().__init__(label=label, seed=seed, add_to_container=False)
         self.params, self.copies, self.dt = params, copies, float(dt)
+        # stretch the window with the presentation, then build memory and units
         stretch = self.steps * dt / check_positive("LMUCell.sample_dt", sample_dt)
         self.averaged = int(np.clip(round(averaging / dt), 1, self.steps))
         self.parameters: dict[str, nengo.Connection] = {}
@@ -180,13 +180,12 @@ class LMUCell(AsBuilt, nengo.Network):
         return self.memory.state
 
     def _connect(self, first: int) -> None:
-        """The paper's connections.
+        """Make the paper's connections.
 
-        The state at step ``k`` is that after the input of step ``k - 1``: where a
-        presentation begins it is the last sample's, and is held from there on.  So
-        ``h`` and ``m`` on their way to the memory are the last sample's, whose mean the
-        memory itself takes; ``x`` and ``h`` on their way to the units are means of the
-        presentation before.
+        The state at step ``k`` is that after the input of step ``k - 1``.  At the first
+        step of a presentation it is the state after the last sample; a sample-and-hold
+        keeps it.  The memory receives ``h`` and ``m`` of the last sample and averages
+        them; the units receive means of ``x`` and ``h`` over the last presentation.
         """
         params, into, drive = self.params, self.encoded, self.drive
         settled = hold(self.state, self.steps)
@@ -202,7 +201,7 @@ class LMUCell(AsBuilt, nengo.Network):
             self._from(one_from(first, self.dt), into, "b_u")
 
     def _from_last(self, source: nengo.Node, target: nengo.Node, name: str) -> None:
-        """The connection of one array, from the mean of the last presentation."""
+        """Make the connection of one array, from the mean of the last presentation."""
         if self.steps == 1:
             self._from(source, target, name, synapse=0)
         elif getattr(self.params, name) is not None:
@@ -210,7 +209,7 @@ class LMUCell(AsBuilt, nengo.Network):
             self._from(source, target, name)
 
     def _from(self, source, target: nengo.Node, name: str, synapse=None) -> None:
-        """The connection of one parameter array, if it is there."""
+        """Make the connection of one parameter array, if the cell has it."""
         weights = getattr(self.params, name)
         if weights is None:
             return

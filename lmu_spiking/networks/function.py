@@ -30,10 +30,10 @@ from lmu_spiking.theory import ErrorBudget
 from lmu_spiking.tuning import averaged_variance, curves, statistics, step_variance
 
 POINTS = 1250  # evaluation points
-LOUDNESS = (0.5, 1.5)  # of the evaluation points, times the signal's
-GOLDEN = (np.sqrt(5) - 1) / 2  # multiples of it, modulo 1, fill an interval evenly
-UNSEEN = 1e-4  # of their mean square: what rate neurons are taken to be wrong by
-EXACT = 1e-9  # of their size: how far the answers of a linear function may be rounded
+LOUDNESS = (0.5, 1.5)  # factors on the signal's size at the evaluation points
+GOLDEN = (np.sqrt(5) - 1) / 2  # its multiples, modulo 1, fill an interval evenly
+UNSEEN = 1e-4  # noise variance assumed of rate neurons, over their mean square
+EXACT = 1e-9  # relative rounding error that a linear function may have
 KEPT = 1e-3  # directions of the joint state that vary less, relatively, are left out
 
 
@@ -141,9 +141,9 @@ class FunctionBudget:
 
 
 def evaluate(function: Callable, windows: np.ndarray, tick=None) -> np.ndarray:
-    """``function`` of each window (T, n), as (T, p); refuses what is not finite.
+    """Return ``function`` of each window (T, n) as (T, p); all values must be finite.
 
-    ``tick()`` is called after each of them.
+    ``tick()`` is called after each window.
     """
     found = []
     try:
@@ -169,11 +169,11 @@ def evaluate(function: Callable, windows: np.ndarray, tick=None) -> np.ndarray:
 
 
 def linear_parts(function: Callable, weights: np.ndarray):
-    """The matrix (p, d) and bias (p,) of a function that is affine in the state.
+    """Return the matrix (p, d) and bias (p,) of a function that is affine in the state.
 
-    The function is asked for the windows of every coefficient, and then for 500 random
-    states, from a millionth to a million times as large as one: it is affine if all
-    answers are what matrix and bias say, to rounding.  None if it is not.
+    The function is evaluated on the window of each coefficient, and then on 500 random
+    states of sizes from 1e-6 to 1e6.  It is taken as affine if all its values equal
+    those of matrix and bias, to rounding; otherwise None is returned.
 
     Parameters
     ----------
@@ -189,11 +189,11 @@ def linear_parts(function: Callable, weights: np.ndarray):
         return evaluate(function, states @ weights.T)
 
     try:
-        with warnings.catch_warnings():  # of sizes that the function was not made for
+        with warnings.catch_warnings():  # the sizes may be beyond the function's domain
             warnings.simplefilter("ignore")
             values = asked(np.vstack([np.zeros(d), np.eye(d)]))
             bias, rows = values[0], (values[1:] - values[0]).T
-            for part in (slice(5), slice(5, None)):  # few do, mostly
+            for part in (slice(5), slice(5, None)):  # most fail at once
                 expected = states[part] @ rows.T + bias
                 size = np.abs(states[part]) @ np.abs(rows.T) + np.abs(bias)
                 if not np.all(np.abs(asked(states[part]) - expected) <= EXACT * size):
@@ -214,18 +214,19 @@ def solve_function(
     rng,
     tick: Callable | None = None,
 ) -> FunctionReadout:
-    """Curves and decoders for ``function`` of the window, tuned to a signal.
+    """Solve for tuning curves and decoders of ``function``, tuned to a signal.
 
     The joint state (window now, and how it moves in ``tau``) is rotated to its
     principal directions, scaled by the fourth root of their variances; encoders point
     along differences of visited states.  ``tick()`` is called after each of the
     ``2 POINTS`` windows that the function is asked for.
     """
+    # the exact states along the signal, without the onset
     a = np.exp(-memory.dt / tau)
     u = _as_inputs(memory, signal)
     states = memory.ldn.simulate(u, memory.dt).reshape(len(u), -1)
     settled = slice(round(memory.ldn.theta / memory.dt), None)
-    # what the ensemble is given: the state now, and the input that moves it
+    # the ensemble's input: the state now, and the memory's input that changes it
     given = np.hstack([states[:-1], u[1:]])[settled]
     then = states[1:][settled]
 
@@ -236,7 +237,7 @@ def solve_function(
     now = np.hstack([weights, np.zeros((len(weights), memory.size_in))])
     to_joint = np.vstack([now, weights @ moved])
 
-    # its principal directions, by way of the few numbers that it is made of
+    # principal directions of the joint state, from the covariance of those few inputs
     mean = given.mean(axis=0)
     spread, axes = np.linalg.eigh(np.atleast_2d(np.cov(given.T)))
     _, scale, directions = np.linalg.svd(
@@ -252,6 +253,7 @@ def solve_function(
     radius = np.quantile(np.linalg.norm(z, axis=1), 0.99)
     rotate, z = rotate / radius, z / radius
 
+    # heterogeneous tuning curves with rates as in the memory
     neurons = memory.population.neurons
     max_rate = np.mean(
         nengo.dists.get_samples(memory.population.tuning.max_rates, 99, rng=rng)
@@ -268,6 +270,7 @@ def solve_function(
     rates = np.empty((len(at), n_neurons))
     for part in np.array_split(np.arange(len(at)), 1 + rates.size // 10**5):
         rates[part] = curves(neurons, seen[part] @ encoders.T, gain, bias)
+    # targets: the function now and a step later, with the synapse's lowpass undone
     f = evaluate(function, loud * given[at, : len(step)] @ weights.T, tick)
     later = evaluate(function, loud * then[at] @ weights.T, tick)
     g = (later - a * f) / (1 - a)
@@ -292,12 +295,12 @@ def predict_function(
     budget: ErrorBudget,
     seed: int = 0,
 ) -> FunctionBudget:
-    """Errors of a function of the window, from a Gaussian stand-in for the spikes.
+    """Predict the errors of a function of the window, with Gaussian noise for spikes.
 
     The memory's noise is drawn with the law's covariance and run through its closed
     loop; the ensemble's mean rates answer to the noisy state, and their spike noise is
-    drawn likewise.  No neuron is simulated.  A linear function has the error law's
-    own errors.
+    drawn likewise.  No neuron is simulated.  The errors of a linear function follow
+    from the state's predicted errors directly.
     """
     rng = np.random.default_rng(seed)
     u, exact, dt = budget.signal[:, None], budget.states, memory.dt
@@ -338,7 +341,7 @@ def predict_function(
 
 
 def _linear_errors(memory, readout: LinearReadout, budget: ErrorBudget):
-    """Distortion and noise of a linear function; no noise law for regular spikes."""
+    """Return distortion and noise of a linear function (None for regular spikes)."""
     assembly, rows = memory.assembly, readout.rows
 
     def rms(moment):
@@ -357,9 +360,9 @@ def _linear_errors(memory, readout: LinearReadout, budget: ErrorBudget):
 
 
 def _of_true_windows(readout, u: np.ndarray, dt: float, start: int) -> np.ndarray:
-    """The function of the windows before each step from ``start`` on: (T, p).
+    """Return the function of the true window at each step from ``start`` on: (T, p).
 
-    Between samples, where a delay is no whole number of steps, on a straight line.
+    A delay that is no whole number of steps is interpolated linearly.
     """
     lags = readout.delays / dt
     whole = np.floor(lags + 1e-6).astype(int)
@@ -374,7 +377,7 @@ def _of_true_windows(readout, u: np.ndarray, dt: float, start: int) -> np.ndarra
 
 
 def default_signal(memory) -> np.ndarray:
-    """White noise (T, c), rms 0.5, as fast as the memory resolves, d / (4 theta) Hz."""
+    """Return white noise (T, c), rms 0.5, up to the memory's band, d / (4 theta) Hz."""
     theta, dt = memory.ldn.theta, memory.dt
     n = round(60 * theta / dt)
     highest = int(min(memory.ldn.order / (4 * theta), 0.45 / dt) * n * dt)
@@ -420,9 +423,9 @@ def _directions(z: np.ndarray, n: int, rng) -> np.ndarray:
 def _decoders(
     neurons, rates: np.ndarray, targets: np.ndarray, tau: float
 ) -> np.ndarray:
-    """Least squares that know the spike noise after ``tau``; dual form, O(P^2 N).
+    """Solve for decoders by least squares, with the spike noise after ``tau``.
 
-    It writes on ``rates``.
+    It uses the dual form, O(P^2 N), and overwrites ``rates``.
     """
     noise = averaged_variance(neurons, rates.mean(axis=0), tau)
     if statistics(neurons) == "rate":  # else they follow the points one by one

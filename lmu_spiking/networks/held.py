@@ -51,10 +51,11 @@ class Held(nengo.Process):
 
 
 def hold(source: nengo.Node, steps: int, averaged: int = 1, synapse=None) -> nengo.Node:
-    """Add a node that holds ``source``; itself where every step is a sample.
+    """Add a sample-and-hold node for ``source`` and return it.
 
-    With ``synapse=0`` the source is heard a step late, so that what is averaged are the
-    last ``averaged`` steps of one presentation and none of the next.
+    Where every step is a sample, ``source`` itself is returned.  With ``synapse=0`` the
+    source arrives a step late, so that the mean is over the last ``averaged`` steps of
+    one presentation and none of the next.
     """
     if steps == 1:
         return source

@@ -54,7 +54,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         default 0.1 s, or what ``tuning`` finds best.
     dt : float
         Step of the simulator it will run in, seconds; one with another step refuses it.
-        Both are 1 ms by default; ``Simulator(model, dt=memory.dt)`` says another once.
+        Both are 1 ms by default; use ``Simulator(model, dt=memory.dt)`` for another.
     size_in : int
         Inputs; each has a window of its own.
     neuron_type : str or nengo.neurons.NeuronType
@@ -87,7 +87,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         Neurons and coordinates of another such memory, in place of new ones; repeated
         where this one has more inputs.
     tau : float, optional
-        Time constant of a lowpass as the synapse, seconds: what `MemorySpec` calls it.
+        Time constant of a lowpass synapse, seconds, as in `MemorySpec`.
     tuning_seed : int
         Draws the curves.
     noise_seed : int, optional
@@ -108,16 +108,16 @@ class LegendreMemory(AsBuilt, nengo.Network):
         All neurons, driven and decoded through ``ensemble.neurons``.  Neuron ``k`` is
         for dimension ``population.dimension[k]`` of ``size_in * order``, input by
         input, with sign ``population.encoders[k]``: dimension by dimension, and in each
-        the neurons of sign +1 before those of -1 (drawn curves: in any order).
+        the neurons of sign +1 before those of -1 (heterogeneous curves: any order).
     theta : float
         Window, seconds.
     order : int
     tau : float or None
         Time constant of the recurrent lowpass, seconds; None for another synapse.
     spec : MemorySpec or None
-        What builds the same memory, with noise seed 0 where the network's own seed
-        draws the spikes; None where no spec says it (several inputs, a synapse other
-        than a lowpass, neurons or curves of one's own).
+        The spec of the same memory, with noise seed 0 where the network's own seed
+        draws the spikes; None if no spec describes it (several inputs, a synapse other
+        than a lowpass, custom neurons or tuning curves).
     ldn : LDN
     mapped : Mapped
         The LDN on the synapse, in Legendre coordinates.
@@ -131,7 +131,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
 
     Notes
     -----
-    All of them are read-only: a memory is what it was built as.
+    All attributes are read-only, since they say how the memory was built.
 
     References
     ----------
@@ -192,9 +192,10 @@ class LegendreMemory(AsBuilt, nengo.Network):
         if tau is not None:
             if synapse is not None:
                 raise ValidationError(
-                    "LegendreMemory.tau", tau, "stands beside synapse", "give one"
+                    "LegendreMemory.tau", tau, "is given beside synapse", "give one"
                 )
             synapse = check_positive("LegendreMemory.tau", tau, "seconds")
+        # choose the synapse, map the delay network onto it, and tune the neurons
         own = assembly is not None or readouts is not None or delay_steps
         if synapse is None:
             synapse = choose_tau(
@@ -220,6 +221,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         else:
             assembly = assembly.tiled(_times(size, assembly.population.order))
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        # keep what the properties and `spec` report
         self.ldn, self.mapped, self.assembly = ldn, mapped, assembly
         self.dt, self.size_in = float(dt), size_in
         self.tuning_seed, self.noise_seed = tuning_seed, noise_seed
@@ -252,23 +254,23 @@ class LegendreMemory(AsBuilt, nengo.Network):
 
     @property
     def theta(self) -> float:
-        """The window, seconds."""
+        """Return the window, seconds."""
         return self.ldn.theta
 
     @property
     def order(self) -> int:
-        """Legendre coefficients of each input."""
+        """Return the number of Legendre coefficients of each input."""
         return self.ldn.order
 
     @property
     def tau(self) -> float | None:
-        """Time constant of the recurrent lowpass, seconds; None for another synapse."""
+        """Return the lowpass's time constant, seconds; None for another synapse."""
         synapse = self.mapped.synapse
         return float(synapse.tau) if isinstance(synapse, nengo.Lowpass) else None
 
     @property
     def spec(self) -> MemorySpec | None:
-        """What builds the same memory; None where no `MemorySpec` says it."""
+        """Return the spec of the same memory; None if no `MemorySpec` describes it."""
         if self._said is None or self.size_in != 1 or self.tau is None:
             return None
         neurons, tuning, max_rate, radii, signal = self._said
@@ -278,7 +280,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         if not isinstance(signal, SignalSpec):
             if tuning in REALISED:
                 return None
-            signal = SignalSpec()  # which serves those tunings alone
+            signal = SignalSpec()  # only those tunings use it
         if np.ndim(0.0 if radii is None else radii):
             radii = tuple(np.asarray(radii, dtype=float).tolist())
         return MemorySpec(
@@ -333,10 +335,10 @@ class LegendreMemory(AsBuilt, nengo.Network):
 
     @classmethod
     def from_spec(cls, spec: MemorySpec, **kwargs) -> "LegendreMemory":
-        """The memory that ``spec`` describes; ``kwargs`` go to the constructor.
+        """Build the memory that ``spec`` describes; ``kwargs`` go to the constructor.
 
         Equal specs give equal spikes.  Memories of one model have spikes of their own:
-        where the model has the spec's ``noise_seed`` already, another is drawn from it.
+        if the model already uses the spec's ``noise_seed``, another is drawn from it.
         """
         own = {"noise_seed": unused_seed(spec.noise_seed)}
         return cls(**(spec.arguments() | own | kwargs))
@@ -353,34 +355,34 @@ class LegendreMemory(AsBuilt, nengo.Network):
         label: str | None = None,
         progress_bar=True,
     ) -> nengo.Node:
-        """A readout of the window: delays, weighted sums of it, or any function.
+        """Add a readout of the window: delays, weighted sums, or any function.
 
         Parameters
         ----------
         delay : float or (n,) array_like, optional
             Seconds, ``dt`` to ``theta``.  Alone: one output for each delay, in the
             order given, input by input.  With weights or a function: the points of the
-            window that they see.
+            window that these are applied to.
         weights : (n,) or (k, n) array_like, optional
             One for each point of the window, newest first; the output is the weighted
             sum of each input, exactly, without neurons.  The points are the delays
-            ``numpy.linspace(dt, theta, n)`` unless ``delay`` says others: for
-            ``n = theta / dt``, each sample once.
+            ``numpy.linspace(dt, theta, n)`` unless ``delay`` names others; with
+            ``n = theta / dt`` that is each sample once.
         function : callable, optional
             Any function of the window ``w`` (n,), newest sample first (and input by
-            input), returning a number or a vector; at 100 delays unless ``delay`` says
-            others.  Linear ones are recognised (`networks.function.linear_parts`) and
+            input), returning a number or a vector; at 100 delays unless ``delay`` names
+            others.  Linear functions (`networks.function.linear_parts` finds them) are
             read from the state; others are computed by an ensemble over it.
         synapse : float or nengo.synapses.LinearFilter, optional
             Read from the spikes through a synapse of its own; it adds no delay.
-            By default what is linear is read from ``.state``; ensembles use 20 ms.
+            By default linear readouts use ``.state``, and ensembles use 20 ms.
         n_neurons : int, optional
-            Of the function's ensemble, which is then built for a linear one as well;
-            2,000 by default.
+            Neurons of the function's ensemble, 2,000 by default.  If it is given, an
+            ensemble is built for a linear function as well.
         signal : (T,) array_like, optional
             Input to be expected, which the function's ensemble is tuned to.
         progress_bar : bool or nengo.utils.progress.ProgressBar
-            Shown where a function takes more than a second, as in `nengo.Simulator`.
+            Shown if solving for a function takes more than a second.
 
         Returns
         -------
@@ -401,7 +403,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
             raise ValidationError(
                 "add_output.weights",
                 weights,
-                "stands beside a function",
+                "is given together with a function",
                 "give one of them, or add two outputs",
             )
         else:
@@ -412,7 +414,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         return node
 
     def predict(self, signal=None, output: nengo.Node | None = None):
-        """The errors to expect on a signal, before the run.
+        """Predict the errors on a signal, before the run.
 
         Parameters
         ----------
@@ -476,7 +478,7 @@ def _configured(neuron_type):
 
 
 def _named(neurons) -> str | None:
-    """The name of a neuron type, if `neuron_type` knows one."""
+    """Return the name of a neuron type, or None if it has no name."""
     if isinstance(neurons, str):
         return neurons
     return next((name for name in NEURON_TYPES if neuron_type(name) == neurons), None)

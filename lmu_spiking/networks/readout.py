@@ -38,14 +38,14 @@ def delay_weights(memory, delay) -> np.ndarray:
 
 
 def add_delay(memory, delay, synapse=None, label=None) -> nengo.Node:
-    """The input at each delay, in the order given; input by input."""
+    """Add a node of the input at each delay, in the order given, input by input."""
     weights = delay_weights(memory, memory.ldn.theta if delay is None else delay)
     rows = np.kron(np.eye(memory.size_in), weights)
     return add_rows(memory, rows, synapse, label or "delay")
 
 
 def add_weights(memory, weights, delay, synapse=None, label=None):
-    """A weighted sum of points of the window; see `LegendreMemory.add_output`.
+    """Add a weighted sum of points of the window (`LegendreMemory.add_output`).
 
     Returns
     -------
@@ -59,8 +59,8 @@ def add_weights(memory, weights, delay, synapse=None, label=None):
             raise ValidationError(
                 "add_output.weights",
                 weights.tolist(),
-                "is one weight, of no point in particular",
-                "say which by delay=",
+                "is one weight, and no point of the window is named",
+                "name it by delay=",
             )
         delay = np.linspace(dt, theta, n)
     of_state = delay_weights(memory, delay)
@@ -85,7 +85,7 @@ def add_weights(memory, weights, delay, synapse=None, label=None):
 
 
 def add_rows(memory, rows, synapse, label) -> nengo.Node:
-    r"""A linear function ``rows`` (p, size_in * order) of the state.
+    r"""Add the linear function ``rows`` (p, size_in * order) of the state.
 
     From ``.state``, or from the spikes through a synapse of its own.  The latter is
     mapped like the memory itself: with ``A_h, B_h`` the LDN's mapping onto ``h``,
@@ -113,7 +113,7 @@ def add_rows(memory, rows, synapse, label) -> nengo.Node:
 
 
 def _linear(memory, solved: LinearReadout, label: str):
-    """The node of a linear function, with its bias."""
+    """Add the node of a linear function, with its bias."""
     node = add_rows(memory, solved.rows, solved.synapse, label)
     if solved.bias.any():
         with memory:
@@ -124,10 +124,10 @@ def _linear(memory, solved: LinearReadout, label: str):
 def add_function(
     memory, function, delay, synapse, n_neurons, signal, label, progress_bar=True
 ):
-    """Any function of the window; see `networks.function`.
+    """Add any function of the window; see `networks.function`.
 
-    One that is linear is read from the state, unless ``n_neurons`` asks for neurons;
-    all others have an ensemble of their own.
+    A linear function is read from the state, unless ``n_neurons`` asks for neurons;
+    every other function gets an ensemble.
 
     Returns
     -------
@@ -136,12 +136,14 @@ def add_function(
     """
     delays = window_delays(memory) if delay is None else np.atleast_1d(delay)
     weights = np.kron(np.eye(memory.size_in), delay_weights(memory, delays))
+    # a linear function needs no neurons
     if n_neurons is None:
         parts = linear_parts(function, weights)
         if parts is not None:
             read = None if synapse is None else as_synapse(synapse)
             solved = LinearReadout(function, np.asarray(delays), *parts, read)
             return _linear(memory, solved, label or "function")
+    # any other function: solve for the tuning curves and decoders of an ensemble
     tau = _lowpass_tau(DEFAULT_TAU if synapse is None else synapse)
     n_neurons = DEFAULT_NEURONS if n_neurons is None else n_neurons
     n_neurons = check_whole("add_output.n_neurons", n_neurons, 1)
@@ -159,6 +161,7 @@ def add_function(
             rng,
             tracker.total_progress.step,
         )
+    # build the ensemble and its connections within the memory
     seed = memory.noise_seed
     with memory:
         ensemble = nengo.Ensemble(
@@ -189,7 +192,7 @@ def add_function(
 
 
 def _checked_weights(weights) -> np.ndarray:
-    """Finite weights (k, n), or a ValidationError."""
+    """Return finite weights (k, n), or raise a ValidationError."""
     try:
         numbers = np.array(weights, dtype=float, ndmin=2)
     except (TypeError, ValueError):

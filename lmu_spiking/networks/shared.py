@@ -1,4 +1,4 @@
-"""What the networks share: one matrix for many parts, and that they stay as built."""
+"""Common parts of the networks: shared matrices, seeds, and read-only attributes."""
 
 import inspect
 
@@ -19,7 +19,7 @@ def place(network: nengo.Network, add_to_container: bool | None) -> None:
 
 
 def unused_seed(seed: int | None) -> int | None:
-    """A seed of spikes, or one drawn from it where the model that is built has it.
+    """Return a seed for spikes, or a new one drawn from it if the model has it already.
 
     Nengo draws equal spikes from equal seeds, and noise that two memories share does
     not average out.
@@ -61,10 +61,10 @@ def shared(weights, n: int):
 
 
 class AsBuilt:
-    """A network whose own attributes cannot be set once it is built.
+    """A network whose own attributes cannot be set after it is built.
 
-    They say how it was built; setting one would change what it says and not what it
-    does.  Label, seed, and names of the user's own stay free.
+    They describe how it was built; setting one would change the description and not
+    the network.  Label, seed, and attributes that the user adds can be set.
     """
 
     def built(self) -> None:
@@ -82,7 +82,7 @@ class AsBuilt:
             raise ValidationError(
                 f"{kind}.{name}",
                 value,
-                "cannot be set, as the network is built",
-                f"build another {kind} with what you want",
+                "cannot be set after the network is built",
+                f"build another {kind} with this value",
             )
         super().__setattr__(name, value)

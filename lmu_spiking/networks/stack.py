@@ -12,11 +12,11 @@ from lmu_spiking.rates.params import LMUParams
 
 
 class LMUNetwork(AsBuilt, nengo.Network):
-    """What `LMUParams` describe, in rates or in spikes.
+    """A network of the cells that `LMUParams` describe, rate-based or spiking.
 
     Sample ``t`` is presented from step ``t p`` on, ``p`` steps to a presentation; its
-    output is there from step ``read_step(t)`` on, for one presentation: that is what
-    each cell takes, and hands on settled.
+    output is there from step ``read_step(t)`` on, for one presentation, because each
+    cell takes one presentation until its state is settled.
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ def to_nir(
         By default the source's own: ``rate``, ``if`` and ``lif`` can be said, random
         spikes are refused.  ``"if"``: neurons of the same rates that integrate and
         fire.  ``"tonic"``: as many that never fall silent within the radius (see
-        `tonic`), right where a spike subtracts the threshold.  ``"none"``: the exactly
+        `tonic`), exact if a spike subtracts the threshold.  ``"none"``: the exactly
         linear loop alone.  Hidden units integrate and fire at their own rates with any
         of them.
     steps : {"exact", "euler", "continuous"}

@@ -36,7 +36,7 @@ def write(graph, path) -> None:
 
 
 def read(path):
-    """A graph from a file.
+    """Read a graph from a file.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def read(path):
 
 
 def _plain(group: Group) -> dict:
-    """Dictionaries of arrays, numbers and texts, as nir takes them."""
+    """Return dictionaries of arrays, numbers and texts, as nir expects them."""
     found = {}
     for name, item in group.items.items():
         if isinstance(item, Odd):
@@ -78,7 +78,7 @@ def _plain(group: Group) -> dict:
 
 
 def _slashed(group: Group, above: str = "") -> str | None:
-    """A node's name that HDF5 took for a path, if there is one."""
+    """Return a node's name that HDF5 took for a path, or None."""
     for name, item in group.items.items():
         if not isinstance(item, Group) or (above and name in ("metadata", "nodes")):
             continue

@@ -7,20 +7,20 @@ import numpy as np
 
 from lmu_spiking.errors import check_positive
 
-INSTANT = 9.0  # time constants in a step, of which e^-9 of a voltage is left
+INSTANT = 9.0  # time constants in a step, after which e^-9 of a voltage is left
 
 
 class PromptLIF(nengo.LIF):
-    """LIF neurons that lose nothing of a step when they spike.
+    """LIF neurons that integrate the whole step, even if they spike in it.
 
     Within a step the current is constant and the voltage follows its equation: at each
-    crossing it begins again at 0, and what is left of the step counts, so that a neuron
-    may spike several times in a step.  `nengo.LIF` leaves that rest out unless a
-    refractory time of a step or more makes up for it: at ``tau_ref=0`` and 1 ms it
-    fires at 250 Hz in place of 320.
+    threshold crossing it is reset to 0 and integrated on for the rest of the step, so a
+    neuron may spike several times in a step.  `nengo.LIF` leaves out the rest of the
+    step unless the refractory time is a step or more: with ``tau_ref=0`` and steps of
+    1 ms it fires at 250 Hz instead of 320.
 
-    A membrane that forgets within a step (`INSTANT`) is at its current at once, and
-    spikes once in each step in which that exceeds the threshold.
+    A membrane of ``dt / 9`` or less (`INSTANT`) reaches its current within a step; the
+    neuron then spikes once in each step in which the current exceeds the threshold.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class PromptLIF(nengo.LIF):
         The floor of the voltage, 0 or less; ``-np.inf`` for none, as in NIR.
     """
 
-    follows = True  # its drive at once, see `tuning.unheld`
+    follows = True  # follows its input at once, see `tuning.unheld`
     state: ClassVar = {"voltage": nengo.LIF.state["voltage"]}
 
     def __init__(self, tau_rc: float = 0.02, initial_state=None, min_voltage=0.0):
@@ -42,17 +42,17 @@ class PromptLIF(nengo.LIF):
         )
 
     def step(self, dt, J, output, voltage):
-        """Set the spikes of a step, over ``dt``, and the voltage after it."""
+        """Set ``output`` to the spikes of a step over ``dt``; update the voltage."""
         tau, before = self.tau_rc, voltage.copy()
         voltage -= (np.asarray(J) - voltage) * np.expm1(-dt / tau)
         output[:] = 0
         fired = voltage > 1
         if fired.any():
             J = np.asarray(J)[fired]
-            # only a first voltage of the user's is above 1, and its current below
+            # an initial voltage of the user's may be above 1 while the current is below
             over = np.maximum(J - 1, np.finfo(float).tiny)
             below = np.maximum(1 - before[fired], 0)
-            # seconds since the first crossing, and from one crossing to the next
+            # seconds since the first crossing, and between crossings
             since = np.clip(dt - tau * np.log1p(below / over), 0, dt)
             period = tau * np.log1p(1 / over)
             more = 0 if dt >= INSTANT * tau else np.floor(since / period)

@@ -34,7 +34,7 @@ from lmu_spiking.nir.limits import KINDS
 from lmu_spiking.nir.parts import Clock
 
 MOST_LATE = 1000  # steps of delay, each a connection
-LONGEST = 20  # time constants in a step, of which e^-20 of a voltage is left
+LONGEST = 20  # time constants in a step, after which e^-20 of a voltage is left
 
 
 def _input(node, clock: Clock, choice) -> Part:
@@ -198,7 +198,7 @@ def _integrating(node, rates: bool) -> Any:
 
 
 def _leaky(node, tau: float, rates: bool, clock: Clock) -> Any:
-    """Nengo's own for graphs of ours, to give the same spikes."""
+    """Return LIF neurons; for our own graphs Nengo's, to give the same spikes."""
     refractory = at_least_0(noted(node).get("tau_ref", 0.0), "metadata.tau_ref")
     if rates:
         if not _said(node) and tau * INSTANT <= clock.dt:
@@ -206,7 +206,7 @@ def _leaky(node, tau: float, rates: bool, clock: Clock) -> Any:
         return nengo.LIFRate(tau_rc=tau, tau_ref=refractory)
     rest: dict[str, Any] = {"min_voltage": _floor(node), "initial_state": _first(node)}
     if refractory or _said(node) == "lif":
-        # nengo's is not a number where a step is dozens of time constants
+        # nengo.LIF gives NaN if a step is dozens of time constants
         tau = max(tau, clock.dt / LONGEST)
         return nengo.LIF(tau_rc=tau, tau_ref=refractory, **rest)
     return PromptLIF(tau, **rest)

@@ -41,8 +41,8 @@ def from_nir(
     ----------
     source : nir.NIRGraph, str or Path
     dt : float, optional
-        Step of the simulator, seconds; by default what the graph says.  Graphs of other
-        programs say nothing, and need it.
+        Step of the simulator, seconds; by default that of the graph.  It is needed for
+        graphs of other programs, which do not store it.
     neurons : {"rate", "spikes"}, optional
         What the graph says; otherwise they spike.
     label, seed, add_to_container
@@ -55,7 +55,7 @@ def from_nir(
     Raises
     ------
     ValidationError
-        If a node is none of those that are built, by name, or no step is given.
+        If a node is of a kind that is not supported, or no step is given.
     ParamsFileError
         If the file is missing or damaged.
 
@@ -112,7 +112,7 @@ def from_nir(
 
 
 def _clock(graph, dt) -> Clock:
-    """The step, and how leaks in the graph are meant."""
+    """Return the step, and how leaks in the graph are meant."""
     steps = noted(graph).get("steps", "exact")
     if not isinstance(steps, str) or steps not in STEPS:
         raise ValidationError(
@@ -138,9 +138,9 @@ def _clock(graph, dt) -> Clock:
         raise ValidationError(
             "from_nir.dt",
             None,
-            "is no step, and this graph names none: programs count its times and "
-            "weights in steps of their own, 0.1 ms or 1 ms",
-            "give the step in seconds that it was made for, as in "
+            "is no step, and this graph stores none: programs express times and "
+            "weights in steps of their own, such as 0.1 ms or 1 ms",
+            "give the step in seconds that the graph was made for, as in "
             "from_nir(graph, dt=0.001)",
         )
     return Clock(dt or said, steps)

@@ -215,7 +215,7 @@ def invariance_figure(rates: list[dict], spikes: list[dict]):
 
 
 def plot_curves(ax, result: dict):
-    """A validation metric of the LMU against seconds of training."""
+    """Draw the validation metric of the LMU against seconds of training."""
     rows = [row for row in result["curves"] if row["model"] == "LMU"]
     x, y = [r["seconds"] for r in rows], [r["value"] for r in rows]
     label = f"LMU, {result['params']:,} parameters"
@@ -257,10 +257,11 @@ def plot_inference(ax, results: list[dict]):
 
 
 def cost_figure(results: list[dict]):
-    """The LMU's curve of each task, and what inference takes, an LSTM's beside it.
+    """Draw the LMU's learning curve on each task, and the cost of inference.
 
-    Inference takes a model of a size as long whatever it has learned.  What an LSTM
-    learns in these seconds is in the result, not in the figure: it has not converged.
+    The cost of inference is shown beside an LSTM's, since it does not depend on what
+    was learned.  The LSTM's learning curve is in the result and not in the figure,
+    because it has not converged.
     """
     with styled():
         figure = new_figure(3.6 * (len(results) + 1) + 1.4, 3.3)

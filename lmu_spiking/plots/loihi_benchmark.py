@@ -18,7 +18,7 @@ SOURCES = {"best known": "LMU notebook", "official": "NengoLoihi's example"}
 
 
 def plot_window(ax, summary):
-    """Window NRMSE against spikes per second, on the emulator.
+    """Draw the window NRMSE against spikes per second, on the emulator.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def plot_window(ax, summary):
 
 
 def _sourced(peer: str) -> str:
-    """Where a peer comes from, with its neurons."""
+    """Return the source of a peer, with its neurons."""
     recipe, *neurons = peer.split(", ")
     return ", ".join([SOURCES.get(recipe, recipe), *neurons])
 
 
 def plot_table(ax, table):
-    """Emulator beside core Nengo: ours and a recipe with a relay, row by row.
+    """Draw emulator beside Nengo, ours and a recipe with a relay, row by row.
 
     ``table`` has ``label, core, emulator, peer_core, peer_emulator``.
     """
@@ -102,7 +102,7 @@ def plot_predicted(ax, frame):
 
 
 def loihi_figure(summary, table, predictions):
-    """All three, side by side."""
+    """Draw the three panels side by side."""
     with styled():
         figure = new_figure(11.5, 3.9)
         axes = figure.subplots(1, 3, width_ratios=[1, 1.15, 1])

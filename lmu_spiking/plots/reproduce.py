@@ -113,7 +113,7 @@ def plot_capacity(ax, rows, published: dict | None = None):
 
 
 def plot_capacity_vs_length(ax, rows, lstm=None, published_lstm: dict | None = None):
-    """Mean error of T/4, T/2 and 3T/4 against T, with an LSTM's where it is given."""
+    """Draw the mean error of T/4, T/2 and 3T/4 against T, and an LSTM's if given."""
     inside = rows[(rows.delay > 0) & (rows.delay < rows.length)]
     names = (("paper", "paper's readout", "o--"), ("half-sample", "half-sample", "s-"))
     for k, (name, label, style) in enumerate(names):
@@ -131,10 +131,10 @@ def plot_capacity_vs_length(ax, rows, lstm=None, published_lstm: dict | None = N
 
 
 def capacity_figure(result):
-    """Error over the delays of each length, and over the lengths.
+    """Draw the error over the delays of each length, and over the lengths.
 
-    An LSTM that was trained here is in the result, not in the figure: minutes do not
-    take it to where the paper's 500 epochs did.
+    An LSTM that was trained here is in the result and not in the figure, because it has
+    not converged after minutes; the paper's was trained for 500 epochs.
     """
     rows, published = result.data["untrained"], result.data["published"]
     lmu = published[published.model == "LMU"]

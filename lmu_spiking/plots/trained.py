@@ -67,7 +67,7 @@ def plot_model_errors(ax, models, published):
 
 
 def plot_spiking_errors(ax, spiking, published: float | None = None):
-    """NRMSE against neurons: measured, predicted, and of the rate-based model.
+    """Draw NRMSE against neurons: measured, predicted, and the rate-based model's.
 
     Parameters
     ----------
@@ -103,10 +103,10 @@ def plot_spiking_errors(ax, spiking, published: float | None = None):
 
 
 def mackey_glass_figure(result):
-    """A prediction, and the spiking network against its number of neurons.
+    """Draw a prediction, and the spiking network's error against its neurons.
 
-    Rivals that were trained against the clock are in the result, not in the figure:
-    they have not converged (`plot_model_errors` shows them).
+    Other models that were trained for the same time are in the result and not in the
+    figure, because they have not converged (`plot_model_errors` shows them).
     """
     with styled():
         figure = new_figure(9, 3.9)
@@ -122,7 +122,7 @@ def mackey_glass_figure(result):
 
 
 def plot_accuracy_vs_neurons(ax, spiking):
-    """Accuracy against neurons: points measured, a line predicted, dashes rate-based.
+    """Draw accuracy against neurons: measured, predicted, and the rate-based model's.
 
     Parameters
     ----------
@@ -197,10 +197,10 @@ def plot_learning(ax, history, models=None):
 
 
 def psmnist_figure(result):
-    """Spikes against neurons, and when they may be read.
+    """Draw the accuracy in spikes against neurons, and against the time of reading.
 
-    Rivals that were trained against the clock are in the result, not in the figure:
-    they have not converged (`plot_learning` shows them).
+    Other models that were trained for the same time are in the result and not in the
+    figure, because they have not converged (`plot_learning` shows them).
     """
     with styled():
         figure = new_figure(9, 3.9)

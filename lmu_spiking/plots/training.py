@@ -41,7 +41,7 @@ def plot_history(ax, history: list[dict]):
 def plot_metric(ax, history: list[dict], metric: str, best_epoch: int):
     """Draw the metric of validation, and the epoch that was kept.
 
-    Of sequences that were trained on, where the history has no others.
+    If the history has no validation, it is the metric of sequences trained on.
     """
     part = _part(history)
     values = [record[f"{part}_{metric}"] for record in history]

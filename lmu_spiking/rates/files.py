@@ -76,7 +76,7 @@ def load_params(path) -> LMUParams:
 
 
 def load_with_extra(path) -> tuple[LMUParams, dict[str, np.ndarray]]:
-    """Parameters and the further arrays."""
+    """Return the parameters and the further arrays of a file."""
     with reading(path, ParamsFileError, own=("CellParams", "LMUParams", "ChipUnits")):
         arrays = _arrays(path)
         try:
@@ -88,7 +88,7 @@ def load_with_extra(path) -> tuple[LMUParams, dict[str, np.ndarray]]:
 
 
 def _params(arrays: dict) -> tuple[LMUParams, dict[str, np.ndarray]]:
-    """Parameters and further arrays, of the arrays of a file."""
+    """Return parameters and further arrays, from the arrays of a file."""
     header = json_of(arrays.pop("header").tobytes())
     if header["format"] != FORMAT:
         raise ValueError(f"format {header['format']!r}, not {FORMAT!r}")

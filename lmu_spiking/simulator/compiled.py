@@ -19,12 +19,12 @@ ROWS, WIDTH, STEP, STEPS = 20, 22, 23, 24
 
 @cache
 def advance(dtype: np.dtype):
-    """What runs frames: `kernels.machine.advance` for one precision."""
+    """Return the compiled loop, `kernels.machine.advance`, for one precision."""
     return native.load(dtype, _say)
 
 
 def frame_of(width: int, **arrays: np.ndarray) -> np.ndarray:
-    """Addresses and lengths of arrays, which must live as long as the frame is used.
+    """Return the addresses and lengths of arrays, which must outlive the frame.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def frame_of(width: int, **arrays: np.ndarray) -> np.ndarray:
 
 
 def _say(line: str) -> None:
-    """Write a line to standard error, if there is one that takes it."""
+    """Write a line to standard error, if it can be written."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
             print(f"lmu_spiking: {line}", file=sys.stderr, flush=True)

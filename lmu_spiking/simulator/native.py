@@ -4,9 +4,9 @@ numba compiles the kernels once for a machine and a precision; LLVM's object fil
 kept beside them, or in the user's cache where that cannot be written, and linked by
 llvmlite in a tenth of the time that numba takes to start.
 
-Machine code is run as the user who loads it.  A file is therefore taken only if nobody
-but that user and root can have written it, which `private` checks as ssh does for keys;
-from any other folder nothing is read, and there nothing is written.
+Machine code runs with the rights of the user who loads it.  A file is therefore loaded
+only if no one but that user and root can have written it; `private` checks this as ssh
+does for keys.  Other folders are neither read nor written.
 """
 
 import ctypes
@@ -28,14 +28,14 @@ LARGEST = 2**26  # bytes of a file, many times what the kernels take
 
 
 def load(dtype: np.dtype, say):
-    """The loop for one precision.
+    """Return the compiled loop for one precision.
 
     Parameters
     ----------
     dtype : float32 or float64
     say : callable
-        Takes a line before a compilation, which takes up to a minute, and one after it
-        where its result cannot be kept.
+        Is called with a line before a compilation, which takes up to a minute, and
+        after it if its result cannot be kept.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def load(dtype: np.dtype, say):
     name = f"advance_{dtype.name}"
     places = _places(name)
     for image in filter(None, map(_read, places)):
-        with suppress(Exception):  # of LLVM, for what is whole and yet no object
+        with suppress(Exception):  # LLVM's, if the content is no object
             return _Function(image, name)
     there = [place for place in places if os.path.lexists(place)]
     left_out = f"; {there[0]} is damaged or not private to you" if there else ""
@@ -72,10 +72,10 @@ def kept(dtype: np.dtype) -> Path | None:
 
 
 def private(found: os.stat_result) -> bool:
-    """Say whether nobody but this user and root can write to a file or a folder.
+    """Return whether only this user and root can write to a file or a folder.
 
-    In a folder with the sticky bit, such as ``/tmp``, others cannot touch what is ours.
-    Where files have no owners, as on Windows, all are taken to be private.
+    In a folder with the sticky bit, such as ``/tmp``, others cannot replace our files.
+    Where files have no owners, as on Windows, all are treated as private.
     """
     if not hasattr(os, "geteuid"):
         return True
@@ -97,7 +97,7 @@ class _Function:
         self._results = ctypes.c_void_p(), ctypes.c_void_p()
 
     def bind(self, frame: np.ndarray):
-        """Return a call without arguments, for a frame that lives as long as it."""
+        """Return a call without arguments for a frame, which must outlive the call."""
         pointer, integer = ctypes.c_void_p, ctypes.c_ssize_t
         where = [pointer(ctypes.addressof(result)) for result in self._results]
         n, at = integer(len(frame)), pointer(frame.ctypes.data)
@@ -141,7 +141,7 @@ def _key() -> str:
 
 
 def _folders() -> list[Path]:
-    """Where machine code is looked for and kept."""
+    """Return the folders where machine code is looked for and kept."""
     folders = [HERE / "kernels" / "__pycache__"]
     cache = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(cache):  # as its standard has it: any other is ignored
@@ -153,15 +153,15 @@ def _folders() -> list[Path]:
 
 
 def _places(name: str) -> list[Path]:
-    """The files that may hold a function, without symbolic links on the way to them."""
+    """Return the files that may hold a function, with symbolic links resolved."""
     name = f"{name}-{_key()}.o"
     return [Path(os.path.realpath(folder)) / name for folder in _folders()]
 
 
 def _refusal(folder: Path) -> str:
-    """The reason why others could put something into a folder; empty if none can.
+    """Return why other users could write into a folder; empty if they cannot.
 
-    It and all folders above it, as far as they are there, must be private.
+    The folder and all existing folders above it must be private.
     """
     for each in (folder, *folder.parents):
         try:
@@ -175,9 +175,9 @@ def _refusal(folder: Path) -> str:
 
 
 def _read(place: Path) -> bytes | None:
-    """The object in a file that is whole and that only we can have written, or None.
+    """Return the object in a file that is complete and private, or None.
 
-    What is checked is the file that was opened, so that none can take its place.
+    The check is of the opened file, so that no other file can replace it in between.
     """
     if _refusal(place.parent):
         return None
@@ -196,12 +196,12 @@ def _read(place: Path) -> bytes | None:
 
 
 def _digest(place: Path, image: bytes) -> bytes:
-    """The digest of an object and its name: one under another name is another."""
+    """Return the digest of an object together with its name."""
     return hashlib.sha256(place.name.encode() + b"\n" + image).digest()
 
 
 def _write(place: Path, image: bytes) -> str:
-    """Keep an object for this user alone, whole or not at all; return why not."""
+    """Write an object for this user alone, and return why that failed, if it did."""
     if reason := _refusal(place.parent):
         return reason
     fresh = place.with_name(f"{place.name}.{os.getpid()}.new")
@@ -222,5 +222,5 @@ def _write(place: Path, image: bytes) -> str:
 
 
 def _all(reasons: list[str]) -> str:
-    """The reasons in a line, each once."""
+    """Return the reasons in one line, each once."""
     return "; ".join(dict.fromkeys(reasons)) or "there is no folder for it"

@@ -67,10 +67,10 @@ def drop_zeros(nodes: list[Node], watched: list[Region]) -> list[Node]:
 
 
 def fold_gains(nodes, watched, constant, hidden, fixed) -> list[Node]:
-    """``J += gain (W x)`` as ``J += (gain W) x``, where ``W x`` serves nothing else.
+    """Replace ``J += gain (W x)`` by ``J += (gain W) x`` if ``W x`` has no other use.
 
-    ``hidden`` learns of the regions that are computed no more, ``fixed`` of the ids of
-    bases that can be changed no more.
+    The regions that are no longer computed are added to ``hidden``, and the ids of
+    bases that can no longer be changed to ``fixed``.
     """
     uses = Uses(nodes, watched)
     home = {id(step): node for node in nodes for step in node.steps}

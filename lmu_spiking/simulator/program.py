@@ -95,16 +95,16 @@ class Program:
 
     @property
     def python(self) -> bool:
-        """Whether Python runs between compiled stretches."""
+        """Return whether Python runs between compiled stretches."""
         return any(not isinstance(s, np.ndarray) for s in self.segments)
 
     def hides(self, region: Region) -> bool:
-        """Whether part of a region is not computed."""
+        """Return whether part of a region is not computed."""
         ends = self.hidden.get(id(region.base), ())
         return any(a < region.end and region.start < b for a, b in ends)
 
     def is_fixed(self, base) -> bool:
-        """Whether a constant cannot be changed."""
+        """Return whether a constant cannot be changed."""
         return base.readonly or id(base) in self.fixed
 
 
@@ -135,11 +135,13 @@ def compile_program(
     }
     context = Context(model.dt, dtype.itemsize == 4, written)
     outside = _given_ops(given, model, step_order)
+    # lower each operator; those without a kernel stay in Python
     nodes = [lower(op, context) for op in step_order]
     for node in (n for n in nodes if n.python and id(n.ops[0]) in outside):
         node.steps = made_ahead(node.ops[0], context) or node.steps
     python = [node for node in nodes if node.python]
     read = [names_in(node.ops[0]) for node in python]
+    # if Python may look at signals, all of them must be computed, in Nengo's order
     whole = whole or None in read
     probed = [model.sig[probe]["in"] for probe in model.probes]
     watched = [region_of(signal) for signal in probed]
@@ -155,7 +157,7 @@ def compile_program(
     writer.names = _make_ahead(python, read, context)
 
     def unwritten(what):
-        """Values of constants, and of regions that nothing in the network changes."""
+        """Return values of constants, and of regions that the network never changes."""
         if not isinstance(what, Region):
             return np.asarray(what)
         if id(what.base) in written or not what.whole:
@@ -163,10 +165,11 @@ def compile_program(
         return what.base.initial_value.reshape(-1)[what.start : what.end]
 
     def constant(what):
-        """The same for what nobody can change."""
+        """Return the same, but only for values that nobody can change."""
         mine = isinstance(what, Region) and not what.base.readonly
         return None if mine else unwritten(what)
 
+    # no code looks at signals within a step: leave out what serves nothing, and reorder
     nodes = passes.drop_zeros(nodes, watched)
     nodes = passes.fold_gains(nodes, watched, unwritten, writer.hidden, writer.fixed)
     nodes = passes.trim_fills(nodes, watched)
@@ -180,7 +183,7 @@ def compile_program(
 
 
 def _make_ahead(python: list[Node], read: list, context: Context) -> list[Name]:
-    """Call what sees the time alone ahead, as no code is there to notice; its names."""
+    """Let functions of time alone be called ahead; return the names that they read."""
     found = []
     for node, names in zip(python, read, strict=True):
         op = node.ops[0]
@@ -244,14 +247,14 @@ class _Writer:
         self.known: dict[int, tuple[np.ndarray, int]] = {}
 
     def write(self, nodes, model, watched) -> Program:  # noqa: C901
-        """The program of nodes in their order."""
+        """Return the program of nodes in their order."""
         self.work = self._put("state", np.zeros(self.context.work))
         most = max(self.scratch.values(), default=-1) + 1
         self.buffers = [self._put("state", np.zeros(TILE + PAD)) for _ in range(most)]
         rows, segments, first = [], [], 0
         if not self.whole and any(node.python for node in nodes):
             clock = [op for op in model.operators if isinstance(op, TimeUpdate)]
-            segments += clock  # where no order of Nengo's says when
+            segments += clock  # first, as no order of Nengo's applies
         for node in nodes:
             if node.tiled:
                 head = np.zeros(WIDTH, np.int64)

@@ -1,10 +1,10 @@
-"""What the Python of a network can reach: its arguments alone, or whatever it likes.
+"""Which data the Python code of a network can reach: its arguments alone, or anything.
 
-Code that can reach nothing but its arguments, and numbers that nothing changes, may be
-called ahead, and between compiled stretches in any order.  All other code may look at
-the simulator or change it, so it is called in its place in Nengo's order.  The proof is
-strict: a function is read instruction by instruction, and what is not known to be
-harmless is taken for code that may do anything.
+Code that can reach only its arguments and numbers that nothing changes may be called
+ahead, and in any order between compiled stretches.  All other code may look at the
+simulator or change it, so it is called at its place in Nengo's order.  The test is
+strict: a function is read instruction by instruction, and code that is not known to be
+harmless is treated as code that may do anything.
 """
 
 import builtins
@@ -33,20 +33,20 @@ BUILTINS = {
     for name in "abs bool complex divmod enumerate float int len list max min pow range"
     " reversed round sum tuple zip".split()
 }
-# functions that give new values and have no argument to write to
+# numpy functions that return new values and cannot write to an argument
 FRESH = "arange array asarray atleast_1d eye full hstack interp linspace ones polyval"
 FRESH += " sinc tile vstack where zeros"
-# those with one, which is harmless where nothing that lasts can be named
+# numpy functions that can write to an argument, which is harmless for local arrays
 WITH_OUT = "all any argmax argmin clip concatenate cumsum dot max mean min outer prod"
 WITH_OUT += " roll round stack std sum take var"
-# of arrays, and constants and types of numpy
+# harmless attributes of arrays, and constants and types of numpy
 PLAIN_ATTRIBUTES = (
     "T astype copy e float32 float64 flatten imag inf int64 item linalg ndim pi"
 )
 PLAIN_ATTRIBUTES += " newaxis nan ravel real reshape shape size tau tolist"
 UFUNCS = {k: v for k, v in vars(np).items() if isinstance(v, np.ufunc)}
 MATH = {k: v for k, v in vars(math).items() if not k.startswith("_")}
-LENT = [getattr(np, name) for name in WITH_OUT.split()]  # what may write to an array
+LENT = [getattr(np, name) for name in WITH_OUT.split()]  # may write to an array
 FRESHLY = [getattr(np, name) for name in FRESH.split()]
 KNOWN = {id(f) for f in (*UFUNCS.values(), *MATH.values(), *LENT, *FRESHLY, np, math)}
 ATTRIBUTES = {*FRESH.split(), *WITH_OUT.split(), *PLAIN_ATTRIBUTES.split()}
@@ -54,7 +54,7 @@ ATTRIBUTES |= {*MATH, *UFUNCS}
 ATTRIBUTES -= {"conj", "conjugate"}  # methods of arrays may write to an argument
 MODULES = [(vars(m), dict(vars(m))) for m in (np, math, builtins)]  # and as they were
 
-# what changes nothing but the function's own variables
+# instructions that change only the function's own variables
 ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 INSTRUCTIONS = set(
     "BINARY_OP BINARY_SLICE BINARY_SUBSCR BUILD_LIST BUILD_SLICE BUILD_TUPLE CACHE CALL"
@@ -91,14 +91,14 @@ class Name(NamedTuple):
     only_read: bool = True
 
     def now(self):
-        """What the name stands for at present."""
+        """Return the present value of the name."""
         if isinstance(self.space, types.CellType):
             return self.space.cell_contents
         return self.space[self.name]
 
 
 def names_in(op) -> list[Name] | None:
-    """Return what the Python of an operator reads by name; None if it may do anything.
+    """Return the names that an operator's Python reads; None if it may do anything.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def names_in(op) -> list[Name] | None:
 
 
 def _known(thing) -> bool:
-    """Whether the class of a thing is Nengo's or ours, and not one of Nengo's tests."""
+    """Return whether an object's class is Nengo's or ours, not one of Nengo's tests."""
     package, *rest = type(thing).__module__.split(".")
     return package in ("nengo", "lmu_spiking") and "tests" not in rest
 
@@ -145,7 +145,7 @@ def _is_parameter(member) -> bool:
 
 
 def names_of(function) -> list[Name] | None:
-    """Return the names that a function reads; None unless it provably only reads.
+    """Return the names that a function reads; None if it might do more than read.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def names_of(function) -> list[Name] | None:
 
 
 def _is_harmless(step: dis.Instruction, cells) -> bool:
-    """Whether an instruction by itself changes nothing outside of its function."""
+    """Return whether an instruction changes nothing outside of its function."""
     if step.opname in ATTRIBUTE:
         return step.argval in ATTRIBUTES and _is_original(step.argval)
     if step.opname == "STORE_DEREF":
@@ -190,7 +190,7 @@ def _is_harmless(step: dis.Instruction, cells) -> bool:
 
 
 def _read(function, steps, cells):
-    """Each name that a function looks up, with its value now."""
+    """Yield each name that a function looks up, with its present value."""
     for step in steps:
         space = cells.get(step.argval) if step.opname == "LOAD_DEREF" else None
         if step.opname == "LOAD_GLOBAL":
@@ -209,12 +209,12 @@ def _is_original(name: str) -> bool:
 
 
 def _named(name: str):
-    """A function of numpy that may write to an argument, by its name or a method's."""
+    """Return numpy's function of this name, if it may write to an argument."""
     return getattr(np, name) if name in WITH_OUT.split() else UFUNCS.get(name)
 
 
 def _instructions(code):
-    """All instructions of a function, those of the functions within it too."""
+    """Yield all instructions of a function and of the functions within it."""
     yield from dis.get_instructions(code)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -222,7 +222,7 @@ def _instructions(code):
 
 
 def _is_plain(value) -> bool:
-    """Whether a value can never change."""
+    """Return whether a value can never change."""
     if type(value) is tuple:
         return all(map(_is_plain, value))
     return type(value) in PLAIN
@@ -233,7 +233,7 @@ def _is_array(value) -> bool:
 
 
 def _may_write(steps, called) -> bool:
-    """Whether a function might write to an array that it finds by name.
+    """Return whether a function might write to an array that it finds by name.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def _may_write(steps, called) -> bool:
 
 
 def check_names(names: list[Name], arenas) -> list[Name]:
-    """Return names with what they stand for now, before steps are taken.
+    """Return names with their present values, before steps are taken.
 
     Parameters
     ----------
@@ -277,8 +277,8 @@ def check_names(names: list[Name], arenas) -> list[Name]:
                 raise ValidationError(
                     f"{read.function.__qualname__}: {read.name}",
                     now,
-                    "is no number or array of its own, as it was when the Simulator was"
-                    " made",
+                    "is no longer a number or an array that nothing else changes, as"
+                    " it was when the Simulator was made",
                     "make a new Simulator",
                 )
             read = read._replace(value=now)
@@ -287,7 +287,7 @@ def check_names(names: list[Name], arenas) -> list[Name]:
 
 
 def _is_own(value, arenas) -> bool:
-    """Whether a value is of numbers that no simulator changes."""
+    """Return whether a value consists of numbers that no simulator changes."""
     if type(value) in (list, tuple):
         return all(_is_own(part, arenas) for part in value)
     if type(value) is dict:

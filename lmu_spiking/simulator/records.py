@@ -10,7 +10,7 @@ LEAST = 64  # samples that a buffer has room for
 
 
 class Turns:
-    """A lock that whoever takes steps lets others have between two of them.
+    """A lock that the thread that takes steps offers to others between two steps.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Record(Sequence):
         self._take(np.empty((trials or 1, 0, *self.shape), self.dtype))
 
     def _take(self, buffer: np.ndarray) -> None:
-        """Write to another buffer from now on; the last was handed out."""
+        """Write to another buffer from now on, as users may hold views of the last."""
         self._buffer, trials = buffer, np.arange(len(buffer))
         first, stride = buffer.ctypes.data, buffer.strides[0]
         self._addresses[:] = (first + stride * trials) // self.dtype.itemsize
@@ -71,12 +71,12 @@ class Record(Sequence):
         return int(self._counts[-1])  # the last trial is the last to take a step
 
     def samples_in(self, step: int, n_steps: int) -> int:
-        """Return how many samples the steps after ``step`` bring."""
+        """Return the number of samples that the steps after ``step`` produce."""
         after = np.arange(step + 1, step + n_steps + 1)
         return int(np.count_nonzero(after % self.period < 1))
 
     def reserve(self, more: int) -> int:
-        """Make room for some more samples; return for how many there is."""
+        """Make room for more samples, and return the number that fits."""
         n, room = len(self), self._buffer.shape[1]
         if n + more > room:
             old, room = self._buffer, max(n + more, 2 * room, LEAST)
@@ -85,7 +85,7 @@ class Record(Sequence):
         return room - n
 
     def append(self, block: np.ndarray) -> None:
-        """Take samples (trials, k, size) that follow."""
+        """Append samples (trials, k, size)."""
         n, more = len(self), block.shape[1]
         self.reserve(more)
         self._buffer[:, n : n + more] = block.reshape(len(block), more, *self.shape)
@@ -188,7 +188,7 @@ class Output:
         self.counts -= step % self.periods < 1
 
     def cut(self) -> None:
-        """Forget what some trials have seen and others have not."""
+        """Forget samples that some trials have and others have not."""
         self.counts[...] = self.counts.min(axis=0)
 
 

@@ -42,7 +42,7 @@ class Region:
         )
 
     def covers(self, other: "Region") -> bool:
-        """Whether it has all entries of another, both in one piece or not."""
+        """Return whether the region's range contains that of another region."""
         return self.start <= other.start and other.end <= self.end
 
     @property

@@ -90,9 +90,9 @@ def tile(nodes: list[Node], dependents: dict, watched: list[Region]) -> list[Nod
 
 
 def tile_stretches(nodes: list[Node], dependents: dict) -> list[Node]:
-    """Tile what lies between two steps of Python, where no code can see in which order.
+    """Tile the nodes between two steps of Python, where no code can see their order.
 
-    Nodes are in Nengo's order, and keep it but for that.
+    All other nodes stay in Nengo's order.
     """
     found = []
     for python, group in itertools.groupby(nodes, key=lambda node: node.python):

@@ -21,12 +21,12 @@ class Constant(np.ndarray):
             self.name,
             "is a constant that cannot be changed",
             "give its connection a learning rule of rate 0 (nengo.PES for decoders and"
-            " weights, nengo.Voja for encoders), add to a bias from a Node, or make the"
+            " weights, nengo.Voja for encoders), add to a bias by a Node, or make the"
             " Simulator with optimize=False for gains",
         )
 
     def __setitem__(self, key, value):
-        """Refuse, unless it is a copy."""
+        """Refuse to write, unless the array is a copy."""
         if not self.flags.writeable:
             self._refuse()
         super().__setitem__(key, value)
@@ -85,7 +85,7 @@ class Signals(SignalDict):
         dict.__setitem__(self, model.time, self.time)
 
     def __getitem__(self, key):
-        """The array of a signal, or a view of its base's."""
+        """Return the array of a signal, or a view of its base's array."""
         try:
             return dict.__getitem__(self, key)
         except KeyError:
@@ -95,7 +95,7 @@ class Signals(SignalDict):
                 raise ValidationError(
                     "Simulator.signals",
                     key.name,
-                    "has no place of its own in the compiled program",
+                    "is not computed in the compiled program",
                     "probe it, or make the Simulator with optimize=False, which keeps"
                     " all signals",
                 ) from None
@@ -105,7 +105,7 @@ class Signals(SignalDict):
         return dict.__getitem__(self, key)
 
     def view(self, signal) -> np.ndarray:
-        """The entries of a signal, whether they are computed or not."""
+        """Return a view of a signal's entries, whether they are computed or not."""
         constant, at = self._program.places[signal.base]
         fixed = constant and self._program.is_fixed(signal.base)
         arena = self._arenas[int(constant)]
@@ -129,5 +129,5 @@ class Signals(SignalDict):
         self.time[()] = n * self._dt
 
     def tick(self) -> None:
-        """Go on by a step, from what the clock says."""
+        """Advance the clock by one step."""
         self.at_step(self.step.item() + 1)

@@ -30,7 +30,7 @@ from lmu_spiking.simulator.stepper import NaNFound, Stepper
 BLOCK = 0.1  # seconds between two looks at the keyboard
 MOST = 16384  # steps in a block
 BYTES = 2**28  # that a block's inputs and samples may take
-SHORT = 1e-3  # seconds of work that are not worth threads
+SHORT = 1e-3  # seconds of work that are too short for threads
 
 
 class Simulator(nengo.Simulator):
@@ -41,8 +41,9 @@ class Simulator(nengo.Simulator):
     network, dt, seed, model, progress_bar
         As in `nengo.Simulator`.
     optimize : bool
-        As in `nengo.Simulator`; and if False all signals are computed, so that
-        ``signals`` has them all, and none that Nengo lets one change is compiled in.
+        As in `nengo.Simulator`.  If False, all signals are also computed, so that
+        ``signals`` has all of them, and every signal that Nengo allows to be changed
+        can be changed.
     dtype : {"float32", "float64"}
         Of all signals.
     trials : int, optional
@@ -69,8 +70,8 @@ class Simulator(nengo.Simulator):
     distribution: spikes are functions of seed, trial, step and neuron, the same for any
     number of threads and after each `reset`.  Nodes with Python functions, processes of
     the user's own and operators without a kernel run as Nengo runs them, in its order,
-    between compiled stretches; what they see and change is what it would be in Nengo.
-    Only functions of time that provably see nothing else are called ahead.
+    between compiled stretches; they see and change the same as in Nengo.  Only
+    functions of time that provably see nothing else are called ahead.
 
     With trials, ``signals`` are those of the first; functions of an input are called
     for each trial in turn, those of time and processes without input once a step.
@@ -206,7 +207,7 @@ class Simulator(nengo.Simulator):
         self._arenas = [self._state, *clock]  # what changes while steps are taken
 
     def _start(self) -> None:
-        """Random numbers to processes, in the order in which Nengo hands them out."""
+        """Give random generators to processes, in Nengo's order."""
         made = {id(i.op): k for k, i in enumerate(self.program.inputs)}
         python = {id(s) for s in self.program.segments if not isinstance(s, np.ndarray)}
         steps: dict[int, list] = {}
@@ -226,7 +227,7 @@ class Simulator(nengo.Simulator):
         self._stepper.start(steps)
 
     def _steps_of(self, op) -> list:
-        """Nengo's own step functions, one for each trial."""
+        """Return Nengo's own step functions, one for each trial."""
         signals = self._stepper.signals
         process = isinstance(op, SimProcess)
         timed = process and op.input is None and op.mode != "inc"
@@ -259,22 +260,22 @@ class Simulator(nengo.Simulator):
 
     @property
     def n_steps(self):
-        """Steps that were completed."""
+        """Return the number of completed steps."""
         return self._stepper.n_steps
 
     @property
     def time(self):
-        """Seconds that were simulated."""
+        """Return the simulated time, seconds."""
         return self._stepper.time
 
     def clear_probes(self):
-        """Forget what was probed."""
+        """Forget all samples of probes."""
         for probe in self.program.probes:
             self._sim_data[probe].clear()
         self.data.reset()
 
     def step(self):
-        """One step of ``dt`` seconds."""
+        """Take one step of ``dt`` seconds."""
         self._check()
         try:
             self._stepper.advance(1)
@@ -293,22 +294,21 @@ class Simulator(nengo.Simulator):
             self._run(steps, lambda n: tracker.total_progress.step(n))
 
     def _check(self) -> None:
-        """What must be true before each run."""
+        """Check that a run may begin."""
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
         if self._stepper.running:
             raise ValidationError(
                 "Simulator.step",
                 self.n_steps,
-                "is a step that is being taken",
-                "let no node of a network run its own simulator, and one thread at a"
-                " time",
+                "is a step that is not finished",
+                "let no node step its own simulator, and use one thread at a time",
             )
         if self._names:
             self._names = check_names(self._names, self._arenas)
 
     def _run(self, steps: int, report) -> None:
-        """Blocks of steps, each short enough to be interrupted."""
+        """Run blocks of steps, each short enough to be interrupted."""
         self._check()
         steps = operator.index(steps)
         stepper = self._stepper
@@ -331,14 +331,14 @@ class Simulator(nengo.Simulator):
                     raise SimulatorClosed("Simulator was closed by a node it ran.")
 
     def _workers(self, steps: int):
-        """Threads for trials, where there are several and enough to do."""
+        """Return threads for trials, if the work is long enough for several."""
         n = min(self.threads, self.trials or 1)
         short = self._per_step is not None and steps * self._per_step < SHORT
         alone = n == 1 or short or self.program.python
         return Alone() if alone else ThreadPoolExecutor(n)
 
     def _block(self) -> int:
-        """Steps in the next block: they change no result."""
+        """Return the number of steps in the next block, which changes no result."""
         if self._per_step is None:
             return 8
         per_step = self.program.columns * len(self._stepper.sources)
@@ -347,7 +347,7 @@ class Simulator(nengo.Simulator):
         return int(max(1, min(MOST, room, BLOCK / self._per_step)))
 
     def _nan_error(self, known: bool) -> NotANumberError:
-        """In the step after those that are done, if it is known which one it was."""
+        """Return the error for a NaN in the step after the completed ones, if known."""
         step = self.n_steps + known
         when = (
             f"became NaN {'in' if known else 'by'} step {step} ({step * self.dt:g} s)"
@@ -422,7 +422,7 @@ class Simulator(nengo.Simulator):
 
 
 def _copied(output, of, to):
-    """Return a step that copies a signal to another trial; None where there is none."""
+    """Return a step that copies a signal to another trial; None without a signal."""
     if output is None:
         return None
     source, target = of[output], to[output]

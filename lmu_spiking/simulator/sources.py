@@ -89,7 +89,7 @@ class Sources:
         """Forget how far the inputs have come; `start` each of them again."""
         self.makers: dict = {}
         self.callers: dict = {}
-        self.drawn: dict = {}  # what is no function of time, made and not yet used
+        self.drawn: dict = {}  # random values that were made and not yet used
 
     def start(self, k: int, rng) -> None:
         """Set up input ``k`` with its random numbers."""
@@ -156,7 +156,7 @@ class Sources:
         return n, error
 
     def _again(self, k: int, out: np.ndarray) -> int:
-        """Use what was made and not taken; for how many steps there was some."""
+        """Use values that were made and not taken; return the number of their steps."""
         values = self.drawn.get(k, ())
         m = min(len(values), len(out))
         if m:

@@ -1,4 +1,4 @@
-"""Steps of a program: all that it works on, prepared once, and run again and again."""
+"""Steps of a compiled program: its data are prepared once, then run repeatedly."""
 
 import time
 
@@ -16,13 +16,13 @@ from lmu_spiking.simulator.compiled import (
 from lmu_spiking.simulator.nans import has_nan, where_nan
 from lmu_spiking.simulator.patience import Alone, Patience
 
-LOOKED_AT = 200_000  # numbers of state that are looked at in every step with Python
+LOOKED_AT = 200_000  # size of state up to which every step with Python is checked
 STRICT = {"invalid": "raise", "divide": "ignore"}  # as Nengo calls functions
 SNAPSHOT = 2**24  # bytes of state up to which a block can be run again
 
 
 class NaNFound(Exception):
-    """A NaN came up: in the step after the last one if ``known``, else before."""
+    """A NaN was computed: in the step after the last one if ``known``, else earlier."""
 
     def __init__(self, known: bool):
         super().__init__()
@@ -86,7 +86,7 @@ class Stepper:
         self.set_clock(0)
 
     def close(self) -> None:
-        """Let go of all that takes room; after this step where one is being taken."""
+        """Release all memory, after the present step if one is being taken."""
         self.closed = True
         if not self.running:
             self.state, self._flat = np.zeros((0, 0)), np.zeros(1)
@@ -94,7 +94,7 @@ class Stepper:
             self.sources = self.signals = self._acts = self._calls = ()
 
     def start(self, python: dict) -> None:
-        """Begin anew.
+        """Start from step 0.
 
         Parameters
         ----------
@@ -118,13 +118,13 @@ class Stepper:
         self.set_clock(0)
 
     def set_clock(self, n: int) -> None:
-        """Let it be step ``n`` in all trials."""
+        """Set the clock of all trials to step ``n``."""
         for signals in self.signals:
             signals.at_step(n)
         self.n_steps, self.time = n, self.signals[0].time.item()
 
     def advance(self, n: int, pool=Alone, patience: Patience | None = None) -> int:
-        """Take up to ``n`` steps; how many it were.
+        """Take up to ``n`` steps, and return how many were taken.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class Stepper:
         return done
 
     def _make(self, start: int, n: int, patience):
-        """Inputs for ``n`` steps, or less; what ended them early."""
+        """Make inputs for up to ``n`` steps; return their number, and any error."""
         error = None
         if not self.program.columns:
             return n, error
@@ -169,19 +169,19 @@ class Stepper:
         for sources, values in zip(self.sources, self._made, strict=True):
             values = values[:n]
             if sources is not self.sources[0]:
-                values[...] = shared  # what is not the trial's own
+                values[...] = shared  # inputs that all trials share
             made, failed = sources.fill(values, start, patience)
             if made < n:
                 n, error = made, failed
         return n, error
 
     def _take(self, n: int) -> None:
-        """Let each call be of ``n`` steps."""
+        """Let each compiled call take ``n`` steps."""
         if n != self._n:
             self._frames[..., STEPS] = self._n = n
 
     def _move_to(self, start: int, k: int) -> None:
-        """Let the frames be at step ``k`` of a block."""
+        """Move all frames to step ``k`` of a block."""
         self._step.fill(start + k)
         if k != self._k:
             self._k = k
@@ -189,7 +189,7 @@ class Stepper:
             self._frames[..., INPUTS] = self._first + by
 
     def _run(self, start: int, n: int, pool) -> int:
-        """Compiled steps of all trials, shared among the threads of a pool."""
+        """Run compiled steps of all trials on the threads of a pool."""
         self._move_to(start, 0)
         self._take(n)
         before = None
@@ -215,12 +215,12 @@ class Stepper:
         return value != value
 
     def _has_seen_nan(self, before) -> bool:
-        """Whether there was one that has gone, but not from what was probed."""
+        """Return whether probes have recorded a NaN that is no longer in the state."""
         each = zip(self.output.records, before[0], strict=True)
         return any(has_nan(record.since(n)) for record, n in each)
 
     def _until_nan(self, start: int, n: int, before) -> int:
-        """Go back, and up to the step before the first NaN if that is known."""
+        """Go back, and run up to the step before the first NaN, if it is known."""
         if self._kept is None:
             return n
         self.output.counts[...] = before
@@ -236,7 +236,7 @@ class Stepper:
         return n
 
     def _step_through(self, start: int, n: int, patience) -> int:
-        """All steps, with Nengo's own in between."""
+        """Take steps one by one, with Nengo's own step functions in between."""
         self._take(1)
         done, before = 0, self.output.counts.copy()
         try:

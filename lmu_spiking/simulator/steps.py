@@ -120,7 +120,7 @@ class Node:
 
     @property
     def python(self) -> bool:
-        """Whether Python runs in it."""
+        """Return whether Python runs in the node."""
         return any(step.code is None for step in self.steps)
 
 

@@ -9,11 +9,11 @@ from nengo.builder.neurons import SimNeurons
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.simulator.regions import region_of
 
-MOST = 10**6  # trials of one simulator: more are run one after another
+MOST = 10**6  # trials of one simulator
 
 
 def checked(trials) -> int:
-    """A number of trials, or a ValidationError."""
+    """Return a number of trials, or raise a ValidationError."""
     return check_whole("Simulator.trials", trials, 1, MOST)
 
 

@@ -1,8 +1,8 @@
-"""The folder of a command's results, in which what is the user's own stays as it is.
+"""The folder of a command's results, in which the user's own files are never replaced.
 
-A folder keeps a list, `LIST`, of the files that commands wrote there and of the digest
-of each.  Only a file that is on it and still as it was written is replaced or removed.
-Any other file of the same name, and one that was changed, is kept under another name.
+A list in the folder, `LIST`, names the files that commands wrote there, with the digest
+of each.  Only a file that is on the list and unchanged is replaced or removed.  Any
+other file of the same name is kept under another name.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ LIST = ".lmu_spiking.json"
 
 
 class Folder:
-    """A folder while a command writes to it; another one waits meanwhile.
+    """A folder, locked while a command writes to it; other commands wait.
 
     Parameters
     ----------
@@ -56,24 +56,25 @@ class Folder:
                     self._written[name] = {"sha256": digest, "by": self.owner}
             if self._written:
                 text = f"{json.dumps(self._written, indent=1)}\n"
-                with suppress(OSError):  # then they are kept the next time
+                with suppress(OSError):  # the next command then keeps all files
                     write_atomically(self.out / LIST, text.encode(), sync=False)
         finally:
             if self._lock >= 0:
                 os.close(self._lock)
 
     def claim(self, name: str) -> Path:
-        """The path of a file that is to be written, with what is there out of the way.
+        """Return the path of a file to be written, and keep what is there.
 
-        What no command wrote, or what was changed since, gets another name, which a
-        warning tells.
+        A file that no command wrote, or that was changed since, is renamed, with a
+        warning.
         """
         path = self.out / name
         if os.path.lexists(path) and not self._ours(name):
             kept = _free(path)
             path.rename(kept)
             warnings.warn(
-                f"{path} is not as a command wrote it: it is kept as {kept.name}",
+                f"{path} was not written by this program, or was changed: it is kept "
+                f"as {kept.name}",
                 StudyWarning,
                 stacklevel=2,
             )
@@ -81,7 +82,7 @@ class Folder:
         return path
 
     def clear(self, *patterns: str) -> None:
-        """Remove what this owner wrote in an earlier session and not in this one."""
+        """Remove files that this owner wrote in earlier sessions but not in this."""
         for name, about in list(self._written.items()):
             path = self.out / name
             matches = any(path.match(pattern) for pattern in patterns)
@@ -93,12 +94,12 @@ class Folder:
             del self._written[name]
 
     def _ours(self, name: str) -> bool:
-        """Say whether a file is as a command wrote it."""
+        """Return whether a file is as a command wrote it."""
         about = self._written.get(name)
         return about is not None and _digest(self.out / name) == about["sha256"]
 
     def _read(self) -> dict:
-        """The list; an empty one where it is missing or no list of ours."""
+        """Return the list; an empty one if it is missing or not ours."""
         try:
             found = json.loads(_bytes(self.out / LIST))
             return {
@@ -113,7 +114,7 @@ class Folder:
 
 
 def _free(path: Path) -> Path:
-    """A name beside ``path`` that nothing has: ``run.kept-1.png`` for ``run.png``."""
+    """Return an unused name beside ``path``: ``run.kept-1.png`` for ``run.png``."""
     number = 1
     while os.path.lexists(path.with_name(f"{path.stem}.kept-{number}{path.suffix}")):
         number += 1
@@ -121,7 +122,7 @@ def _free(path: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    """The digest of a regular file; an empty text for anything else."""
+    """Return the digest of a regular file; an empty text for anything else."""
     try:
         return hashlib.sha256(_bytes(path)).hexdigest()
     except OSError:
@@ -129,7 +130,7 @@ def _digest(path: Path) -> str:
 
 
 def _bytes(path: Path) -> bytes:
-    """What is in a regular file, to which no symbolic link leads."""
+    """Return the content of a regular file that is no symbolic link."""
     if not stat.S_ISREG(path.lstat().st_mode):
         raise OSError("is no regular file")
     return path.read_bytes()

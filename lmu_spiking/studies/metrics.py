@@ -12,12 +12,12 @@ def rms(x) -> float:
 
 
 def nrmse(actual, target) -> float:
-    """Return the rms of the difference over the rms of the target, as of memories.
+    """Return the rms of the difference over the rms of the target, as for memories.
 
-    A memory has to say the mean of its signal, too, so its error is relative to the rms
-    with the mean in it: a readout that only ever says the mean has an error below 1, as
-    small as that mean is large.  What was trained to a target is scored by
-    `lmu_spiking.tasks.sequences.nrmse`, relative to the standard deviation.
+    A memory must also represent the mean of its signal, so its error is relative to the
+    rms, which includes the mean; a constant readout at the mean has an error below 1.
+    Trained models are scored by `lmu_spiking.tasks.sequences.nrmse`, relative to the
+    standard deviation.
     """
     scale = rms(target)
     return rms(np.asarray(actual) - target) / scale if scale else float("nan")

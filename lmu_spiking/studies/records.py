@@ -56,7 +56,7 @@ def to_frame(rows):
 
 
 def check_row(row: dict, grouped=GROUPED, measured=MEASURED) -> None:
-    """Refuse a row that no table takes, by the name of what is wrong in it.
+    """Raise an error that names the wrong field of a row, if there is one.
 
     Parameters
     ----------

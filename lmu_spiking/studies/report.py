@@ -84,7 +84,7 @@ EXPONENT_COLUMNS = [
 def write_report(
     frame: pd.DataFrame, out, command: str, missing: int = 0
 ) -> dict[str, Path]:
-    """Tables, figures and one self-contained page in the folder ``out``.
+    """Write tables, figures and one self-contained page to the folder ``out``.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def write_report(
     -------
     dict of Path
         By name: ``report.html``, ``summary.parquet``, ``trials.parquet`` and figures.
-        Figures of an earlier report that this one has not are removed.
+        Figures of an earlier report that are not in this one are removed.
     """
     out, summary = Path(out), summarise(frame)
     pictures = {

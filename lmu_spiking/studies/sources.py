@@ -189,7 +189,7 @@ def _run(trial: Trial, folder: Path, resume: bool) -> dict:
 
 
 def _kept(path: Path, version: str) -> dict | None:
-    """The row in a file; None where it is not there, damaged or of another version."""
+    """Return the row in a file; None if missing, damaged or of another version."""
     with contextlib.suppress(*NOT_OURS):
         record = read_json(path)
         if record["version"] == version:

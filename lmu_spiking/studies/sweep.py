@@ -343,7 +343,7 @@ def _kept(outcome: Outcome, folder: Path) -> Outcome:
 
 
 def _read(path: Path, current: bool = False) -> dict | None:
-    """The row in a trial's file, if there is one (of this version, if ``current``)."""
+    """Return the row in a trial's file, if any (of this version, if ``current``)."""
     try:
         row = _flat(read_json(path))
         if row["digest"] != path.stem:

@@ -77,7 +77,7 @@ def run_trial(
     Warns
     -----
     ValidityWarning
-        As `predict`; `run_trials` keeps it to ``row["caution"]``.
+        As `predict`; `run_trials` only stores it in ``row["caution"]``.
     """
     done = run_trials([spec], [signal], progress=progress, target=target)[0]
     if caution := done.predicted.caution:

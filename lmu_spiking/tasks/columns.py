@@ -89,7 +89,7 @@ def signal_and_time(column, names: list[str], headed: bool, timed: bool):
 
 
 def uniform_step(times: np.ndarray) -> float:
-    """The step of times that increase evenly: their mean step.
+    """Return the mean step of times that increase evenly.
 
     Raises
     ------

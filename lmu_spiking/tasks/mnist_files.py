@@ -58,7 +58,7 @@ def read_mnist(data: str | PathLike):
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """Bytes of so many dimensions from an IDX file, compressed or not."""
+    """Return the array of so many dimensions in an IDX file, compressed or not."""
     with reading(path, SignalFileError), path.open("rb") as file:
         packed = file.read(len(GZIP)) == GZIP
         file.seek(0)
@@ -67,7 +67,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
 
 def _idx(content, dimensions: int) -> np.ndarray:
-    """The bytes of an IDX file as an array; what it claims is checked first."""
+    """Return the bytes of an IDX file as an array, after a check of its header."""
     length, magic = 4 * (1 + dimensions), 0x800 + dimensions
     header = content.read(length)
     if len(header) < length:

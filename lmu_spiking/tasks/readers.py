@@ -23,12 +23,12 @@ from lmu_spiking.tasks.columns import (
 
 NPZ_NAMES = ("samples", "u", "x")
 COLUMNS = 1000  # of a file of text
-CELLS = 2**18  # of a file of text that are looked at together
-CLIPPED = 0.001  # of the samples, that may stand at the limits of their format
+CELLS = 2**18  # of a text file that are read together
+CLIPPED = 0.001  # share of samples that may be at the limits of their format
 
 
 def read_csv(path: Path, column, timed: bool):
-    """Columns of numbers, parted by comma, semicolon or tab, with or without a header.
+    """Read a column of numbers, separated by comma, semicolon or tab.
 
     The first line is a header if its first cell is not a number.  A decimal comma is
     understood where the separator is not a comma.
@@ -68,7 +68,7 @@ def read_csv(path: Path, column, timed: bool):
 
 
 def _cleaned(table, separator: str):
-    """Cells without blanks around them or decimal commas, and no blank lines."""
+    """Return the cells without outer blanks, decimal commas and blank lines."""
     table = table.fillna("").apply(lambda cells: cells.str.strip())
     if separator != ",":
         table = table.apply(lambda cells: cells.str.replace(",", ".", regex=False))
@@ -76,7 +76,7 @@ def _cleaned(table, separator: str):
 
 
 def _places(table, column, timed: bool):
-    """Positions of signal and time, and the table without its header."""
+    """Return the positions of signal and time, and the table without its header."""
     if (table.iloc[:, -1] == "").all():  # every line ends in a separator
         table = table.iloc[:, :-1]
     headed = not _is_number(table.iloc[0, 0])
@@ -123,7 +123,7 @@ def read_wav(path: Path, column, timed: bool):
     if channels.shape[1] > 1 and column is None:
         _warn(
             f"{path}: has {channels.shape[1]} channels, of which the first is taken; "
-            "choose one with column (--column 0 for this one)"
+            "choose one with column (--column 0 is the first)"
         )
     names = [str(i) for i in range(channels.shape[1])]
     samples = channels[:, column_index(0 if column is None else column, names)]
@@ -137,7 +137,7 @@ def read_wav(path: Path, column, timed: bool):
 
 
 def _check_clipping(path: Path, samples: np.ndarray) -> None:
-    """Say so where a recording was louder than its format could hold."""
+    """Warn if a recording was louder than its format can hold."""
     limits = np.iinfo(samples.dtype)
     least, most = samples == limits.min, samples == limits.max
     share = np.sum(least[1:] & least[:-1] | most[1:] & most[:-1]) / len(samples)
@@ -153,7 +153,7 @@ def _warn(line: str) -> None:
 
 
 def _first_line(path: Path) -> tuple[str, int, int]:
-    """Separator of the first line with text, blank lines before it, and columns."""
+    """Return the first line's separator, the blank lines before it, and its columns."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for blank, line in enumerate(file):
             if line.strip():

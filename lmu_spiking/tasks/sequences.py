@@ -123,7 +123,7 @@ class Sequences:
 
     @property
     def chance(self) -> float:
-        """What is had for nothing.
+        """Return the score that needs no learning.
 
         Accuracy on ``test`` of always saying the most frequent class of ``train``; or
         1, the error of a constant, their mean, over the standard deviation (`nrmse`).
@@ -134,9 +134,9 @@ class Sequences:
         return float(np.mean(self.test.y == most))
 
     def merged(self) -> "Sequences":
-        """The same with the validation part in ``train``, too, when all is chosen.
+        """Return the task with the validation part added to ``train``.
 
-        ``valid`` stays what it was, and no longer validates: keep the last epoch.
+        ``valid`` is not changed, and no longer validates: keep the last epoch.
         """
         parts = zip(*((p.x, p.y) for p in (self.train, self.valid)), strict=True)
         both = Part(*(np.concatenate(arrays) for arrays in parts))
@@ -144,7 +144,7 @@ class Sequences:
         return replace(self, train=both, origin=origin)
 
     def trained_on(self, part: str) -> int:
-        """Count the sequences of a part that are in ``train``, too.
+        """Count the sequences of a part that are also in ``train``.
 
         Parameters
         ----------
@@ -222,7 +222,7 @@ def nrmse(outputs, y) -> float:
 
 
 def _digests(part: Part) -> list[int]:
-    """One number for each sequence with its target."""
+    """Return one number for each sequence with its target."""
     pairs = zip(part.x, part.y, strict=True)
     return [hash((x.tobytes(), y.tobytes())) for x, y in pairs]
 

@@ -11,9 +11,9 @@ import numpy as np
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_positive
 
-MOST_STEPS = 2**24  # that a signal is resampled or repeated to: 134 MB
-COARSEST = 10_000  # steps of a signal in a step that it is resampled to
-LOST = 0.01  # of the power, that may go without a word
+MOST_STEPS = 2**24  # the longest that a signal is resampled or repeated to: 134 MB
+COARSEST = 10_000  # the most steps of a signal in one step of the resampled signal
+LOST = 0.01  # share of power whose loss needs no warning
 BLOCK = 2**16  # samples that are computed together
 
 
@@ -34,8 +34,8 @@ class Signal:
     periodic : bool
         Whether it goes on without a seam when it is repeated.
     power_lost : float
-        Share of the power (about the mean) of what it came from that it has lost by
-        being resampled to a longer step, 0 to 1.
+        Share of the original's power (about its mean) that was lost by resampling to a
+        longer step, 0 to 1.
 
     Raises
     ------
@@ -77,7 +77,7 @@ class Signal:
         return np.pad(self.samples, (steps, 0), mode)
 
     def resampled(self, dt: float) -> "Signal":
-        """The same signal at another step, ``round(duration / dt)`` samples long.
+        """Return the signal at another step, ``round(duration / dt)`` samples long.
 
         To a finer step: a cubic spline through the samples; where the new grid runs
         past the last sample, it holds that sample.  To a coarser step: first
@@ -85,9 +85,9 @@ class Signal:
         spline.  Steps that drift apart by less than a hundredth of a step over the
         whole signal count as equal, and the samples are kept as they are.
 
-        A spline overshoots at a jump, by up to a ninth of it.  A longer step that
-        takes away more than 1 % of the power is told in a `ValidityWarning`, and
-        ``power_lost`` of the result says how much.
+        A spline overshoots at a jump, by up to a ninth of it.  If a longer step removes
+        more than 1 % of the power, a `ValidityWarning` says so; ``power_lost`` of the
+        result has the share.
 
         Parameters
         ----------
@@ -110,8 +110,8 @@ class Signal:
             warnings.warn(
                 f"{self.name}: {100 * lost:.0f} % of its power is above {0.5 / dt:g} "
                 f"Hz, the most that a dt of {dt:g} s carries, and is filtered out: the "
-                f"input is the low-passed one; dt={self.dt:g} (--dt {self.dt:g}) keeps "
-                "all of it",
+                f"input is the low-passed one; dt={self.dt:g} (--dt {self.dt:g}) "
+                "keeps all of it",
                 ValidityWarning,
                 stacklevel=2,
             )
@@ -139,14 +139,14 @@ class Signal:
 
 
 def _check_ratio(signal: Signal, dt: float, n: int) -> None:
-    """Refuse steps so much longer or shorter that they cannot be meant."""
+    """Refuse steps that are so much longer or shorter that they must be a mistake."""
     _check_steps("Signal.resampled.dt", dt, n)
     if dt > COARSEST * signal.dt:
         raise ValidationError(
             "Signal.resampled.dt",
             dt,
             f"is more than {COARSEST:,} of the signal's own steps of {signal.dt:g} s",
-            "is its sampling rate right?",
+            "check its sampling rate",
         )
 
 
@@ -156,15 +156,14 @@ def _check_steps(attribute: str, value: float, n: int) -> None:
             attribute,
             value,
             f"makes {n:.3g} steps of the signal, more than {MOST_STEPS:,}",
-            "use a longer dt, or a shorter part of the signal (is its rate right?)",
+            "use a longer dt or a shorter part of the signal, and check its rate",
         )
 
 
 def _at_step(samples: np.ndarray, step: float, dt: float, n: int):
-    """``n`` samples at steps of ``dt``, and the share of the power that is lost.
+    """Return ``n`` samples at steps of ``dt``, and the share of power that is lost.
 
-    Block by block: what lies further from a block than the filter and the spline reach
-    does not change it.
+    It works block by block, each with a margin as wide as the filter and the spline.
     """
     ratio = dt / step
     up, down = _grids(ratio)
@@ -187,7 +186,7 @@ def _at_step(samples: np.ndarray, step: float, dt: float, n: int):
 
 
 def _grids(ratio: float) -> tuple[int, int]:
-    """Steps up and down to a grid that resolves ``ratio`` steps; never 1 and 1."""
+    """Return the factors up and down to a grid that resolves ``ratio`` steps."""
     return (1, int(ratio / 4)) if ratio >= 8 else (int(np.ceil(8 / ratio)), 1)
 
 

@@ -109,7 +109,7 @@ def load_state(path, settings: TrainSettings, about: dict) -> State:
         best_epoch, history = told["best_epoch"], told["history"]
     except (KeyError, TypeError, ValueError) as error:
         why = reason(error)
-        raise ParamsFileError(f"{path}: is no whole checkpoint: {why}") from None
+        raise ParamsFileError(f"{path}: is no complete checkpoint: {why}") from None
     header = {k: v for k, v in best.header.items() if k != "checkpoint"}
     best = LMUParams(best.cells, best.D, best.c, best.dt, header)
     return State(groups["weights"], optimizer, best, best_epoch, history)

@@ -18,7 +18,7 @@ def evaluate(
     last: bool | None = None,
     batch: int = 100,
 ) -> float:
-    """Accuracy, or root mean square error over the target's standard deviation.
+    """Return accuracy, or root mean square error over the target's deviation.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ def evaluate(
 
 
 def validation_name(data, *, chooses: bool = False) -> str:
-    """Return what results on the validation part are called: ``valid`` or ``seen``.
+    """Return the name of results on the validation part: ``valid`` or ``seen``.
 
-    Sequences that are trained on validate nothing: where all of the part are, as after
-    `Sequences.merged`, results on it are those of ``seen`` sequences.
+    Sequences that are trained on validate nothing.  If all sequences of the part are
+    trained on, as after `Sequences.merged`, the results are called ``seen``.
 
     Parameters
     ----------
@@ -57,16 +57,16 @@ def validation_name(data, *, chooses: bool = False) -> str:
     Warns
     -----
     ValidityWarning
-        If some of the validation part, or of the test part, are trained on, too.
+        If some sequences of the validation or test part are also trained on.
     """
     known, n = data.trained_on("valid"), len(data.valid)
     if 0 < known < n:
-        _warn(data, f"{known} of {n} validation sequences are trained on, too")
+        _warn(data, f"{known} of {n} validation sequences are also trained on")
     if known == n and chooses:
-        _warn(data, "patience counts by sequences that are trained on")
+        _warn(data, "patience is judged on sequences that are trained on")
     tested = data.trained_on("test")
     if tested:
-        _warn(data, f"{tested} of {len(data.test)} test sequences are trained on, too")
+        _warn(data, f"{tested} of {len(data.test)} test sequences are also trained on")
     return "seen" if known == n else "valid"
 
 

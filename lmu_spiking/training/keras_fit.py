@@ -33,8 +33,8 @@ class Fitted:
     n_params : int
     history : list of dict
         ``seconds, updates, loss, valid_loss`` and ``valid_accuracy`` or
-        ``valid_nrmse``; ``seen_`` in place of ``valid_`` where these sequences are
-        trained on, too.
+        ``valid_nrmse``; ``seen_`` instead of ``valid_`` if these sequences are also
+        trained on.
     """
 
     test: float

@@ -34,9 +34,9 @@ class Trained:
     history : list of dict
         Of each epoch: ``epoch``, ``loss`` (mean over its batches), ``valid_loss``,
         ``valid_accuracy`` or ``valid_nrmse``, ``seconds``, and the windows where they
-        are trained (``cell0.theta``).  Where the validation part is trained on, too
+        are trained (``cell0.theta``).  If the validation part is also trained on
         (`Sequences.merged`), the names are ``seen_loss`` and ``seen_accuracy`` or
-        ``seen_nrmse``: these validate nothing.
+        ``seen_nrmse``, because these validate nothing.
     best_epoch : int
         Counted from 1.
     seconds : float
@@ -58,7 +58,7 @@ class Trained:
 
     @property
     def best(self) -> dict:
-        """The record of the best epoch."""
+        """Return the record of the best epoch."""
         return self.history[self.best_epoch - 1]
 
 
@@ -105,10 +105,11 @@ def train(
     _check_fit(params, data)
     part = validation_name(data, chooses=settings.patience is not None)
     about = identity(params, settings, data)
+    # go on from a checkpoint, or begin
     state = None
     if checkpoint is not None and resume and Path(checkpoint).exists():
         state = load_state(checkpoint, settings, about)
-        # version 0.3.0 called all of them valid
+        # checkpoints of early versions of 0.3.0 have the name valid in any case
         state.history = [
             {
                 name.replace("valid_", f"{part}_"): value
@@ -118,6 +119,7 @@ def train(
         ]
     if state is None:
         state = State(_weights(params, settings), Optimizer(settings), params)
+    # train epoch by epoch, with a checkpoint after each
     mode = mode_of(params, settings)
     if not _ended(state, settings):
         with contextlib.closing(engine_for(params, settings, data)) as engine:
@@ -182,7 +184,7 @@ def _check_finite(settings: TrainSettings, value: float, epoch: int) -> None:
 
 
 def badness(record: dict) -> tuple[float, float]:
-    """Least for the best epoch: by accuracy, where there is one, then by loss."""
+    """Return a key that is least for the best epoch: by accuracy, if any, then loss."""
     part = "valid" if "valid_loss" in record else "seen"
     return -record.get(f"{part}_accuracy", 0.0), record[f"{part}_loss"]
 
@@ -237,6 +239,6 @@ def _check_fit(params: LMUParams, data) -> None:
             params.dt,
             f"is not the step of the task {data.name}, {data.dt:g} s",
         )
-    if data.classes is None:  # before an hour of training, not after
+    if data.classes is None:  # refuse before training, not after it
         for part in ("valid", "test"):
             target_variance(getattr(data, part).y, f"train.data.{part}.y")

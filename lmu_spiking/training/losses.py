@@ -32,7 +32,7 @@ def metric_name(classes: int | None) -> str:
 
 
 def loss_and_metric(classes: int | None, outputs, y) -> tuple[float, float]:
-    """The same loss in numpy, and accuracy or normalised root mean square error.
+    """Return the loss in numpy, and accuracy or normalised root mean square error.
 
     The error is relative to the standard deviation of the target:
     `lmu_spiking.tasks.sequences.nrmse`.

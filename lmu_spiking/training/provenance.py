@@ -11,7 +11,7 @@ from lmu_spiking.training.settings import TrainSettings
 
 
 def told(state: State, settings: TrainSettings, mode: str, data, valid: str) -> dict:
-    """Task, origin, training, results on its parts, and versions.
+    """Return task, origin, training, results on the parts, and versions.
 
     ``valid`` is the name of the results on the validation part.
     """

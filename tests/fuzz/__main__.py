@@ -1,4 +1,4 @@
-"""Damaged and hostile files into all readers: ``python tests/fuzz --files 200000``.
+"""Give damaged and hostile files to all readers: ``python tests/fuzz --files 200000``.
 
 Every file must give what it holds or one line of `LMUSpikingError`, within 2 s of
 computing and 1 GiB, and run no code.  A worker that a file kills or hangs is started
@@ -21,7 +21,7 @@ HUNG = 15.0  # seconds of computing, after which a file counts as one that hangs
 
 
 def work(first: int, last: int, step: int, seed: int, share: float) -> None:
-    """Every ``step``-th file from ``first`` on, a line of JSON for each."""
+    """Read every ``step``-th file from ``first`` on; print a line of JSON for each."""
     from run import Fuzz, forking
 
     with tempfile.TemporaryDirectory() as folder, forking() as zygote:
@@ -33,7 +33,7 @@ def work(first: int, last: int, step: int, seed: int, share: float) -> None:
 
 
 def watched(first: int, options) -> subprocess.Popen:
-    """A process that does this worker's share from a file on."""
+    """Start a process that reads a worker's files from number ``first`` on."""
     numbers = (first, options.files, options.jobs, options.seed, options.share)
     return subprocess.Popen(
         [sys.executable, __file__, "--work", *map(str, numbers)],
@@ -43,7 +43,7 @@ def watched(first: int, options) -> subprocess.Popen:
 
 
 def share_of(worker: int, options, out) -> None:
-    """All files of one worker, whatever they do to it."""
+    """Read all files of one worker, which is restarted if a file ends it."""
     begun, restarts = worker - options.jobs, 0
     while begun + options.jobs < options.files:
         process = watched(begun + options.jobs, options)
@@ -63,7 +63,7 @@ def share_of(worker: int, options, out) -> None:
 
 
 def main() -> int:
-    """Run, and say what was found."""
+    """Run the workers and print what was found."""
     import threading
 
     parser = argparse.ArgumentParser()

@@ -1,4 +1,4 @@
-"""Files to begin with: sound ones of every kind, and hostile ones that are valid."""
+"""The files to be damaged: sound ones of every kind, and valid hostile ones."""
 
 import gzip
 import io
@@ -28,7 +28,7 @@ U = np.sin(40 * T)
 
 
 class Trap:
-    """What leaves a mark where it is unpickled."""
+    """An object that leaves a mark if it is unpickled."""
 
     def __init__(self, mark):
         self._mark = mark
@@ -44,7 +44,7 @@ def npz(**arrays) -> bytes:
 
 
 def header(descr: str, shape: str, data: bytes = b"", order="False") -> bytes:
-    """An .npy of a header as it stands."""
+    """Return an .npy file with the given header."""
     text = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + data
 
@@ -58,7 +58,7 @@ def zipped(members: dict, method=zipfile.ZIP_DEFLATED) -> bytes:
 
 
 def hostile_npz(name: str, mark) -> list[bytes]:
-    """Archives that are valid, and claim or hold what they should not."""
+    """Return valid archives that claim or hold what they should not."""
     big = b"\0" * 2**26
     headers = [
         ("'<f8'", "(1000000000000,)"),
@@ -103,7 +103,7 @@ def hostile_npz(name: str, mark) -> list[bytes]:
 
 
 def signals(mark) -> dict[str, list[bytes]]:
-    """Recordings."""
+    """Return recordings."""
     rows = "\n".join(f"{t:.3f},{u:.6f}" for t, u in zip(T, U, strict=True))
     comma = "\n".join(f"{t:.3f};{u:.6f}" for t, u in zip(T, U, strict=True))
     wide = ",".join(["1"] * 100_000) + "\n"
@@ -150,7 +150,7 @@ def params() -> LMUParams:
 
 
 def models(folder, mark) -> dict[str, list[bytes]]:
-    """Parameters and checkpoints."""
+    """Return parameters and checkpoints."""
     path, made = folder / "model.npz", params()
     save_params(made, path)
     sound = path.read_bytes()
@@ -164,7 +164,7 @@ def models(folder, mark) -> dict[str, list[bytes]]:
 
 
 def digits(mark) -> dict[str, list[bytes]]:
-    """MNIST."""
+    """Return files of MNIST."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (6, 28, 28), dtype=np.uint8)
     labels = np.arange(6, dtype=np.uint8)
@@ -182,7 +182,7 @@ def digits(mark) -> dict[str, list[bytes]]:
 
 
 def texts() -> dict[str, list[bytes]]:
-    """Specs, trials and plans."""
+    """Return specs, trials and plans."""
     spec = tomli_w.dumps(MemorySpec(n_neurons=60, order=3, tau=0.1).to_dict())
     plain = 'order = 6\nn_neurons = 600\nneuron_type = "lif"\n[signal]\nrms = 0.5\n'
     toml = [
@@ -236,7 +236,7 @@ def hdf5(fill) -> bytes:
 
 
 def hostile_hdf5(place: str) -> list:  # noqa: C901
-    """Ways to fill a file in which an array lies at ``place``."""
+    """Return hostile files in which an array lies at ``place``."""
     parent = place.rpartition("/")[0]
 
     def soft(f):
@@ -317,7 +317,7 @@ def hostile_hdf5(place: str) -> list:  # noqa: C901
 
 
 def networks(packed) -> dict[str, list[bytes]]:
-    """Keras models, as far as they lie in the repository, and graphs of NIR."""
+    """Return the repository's Keras models, and graphs of NIR."""
     keras, h5 = [], []
     for path in sorted(packed.glob("keras_lmu-*.zip")):
         with zipfile.ZipFile(path) as archive:
@@ -366,6 +366,6 @@ def networks(packed) -> dict[str, list[bytes]]:
 
 
 def everything(folder, packed, mark) -> dict[str, list[bytes]]:
-    """All files to begin with, by the kind of loader."""
+    """Return all files to be damaged, by the kind of reader."""
     found = signals(mark) | models(folder, mark) | digits(mark) | texts()
     return found | networks(packed)

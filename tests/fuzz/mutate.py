@@ -1,4 +1,4 @@
-"""Damage: to bytes, to text, to what lies in an archive, to what JSON says."""
+"""Damage to bytes, texts, members of archives and values of JSON."""
 
 import copy
 import io
@@ -20,7 +20,7 @@ VALUES = (
 
 
 def damaged(data: bytes, others: list[bytes], rng) -> bytes:
-    """The bytes, damaged in one to eight places."""
+    """Return the bytes, damaged in one to eight places."""
     if rng.random() < 0.02:
         return data
     whole = bytearray(data)
@@ -64,7 +64,7 @@ def _once(data: bytearray, others: list[bytes], rng) -> bytearray:  # noqa: C901
 
 
 def reworded(data: bytes, others: list[bytes], rng) -> bytes:
-    """Text with a word, a number or a line changed."""
+    """Return a text with a word, a number or a line changed."""
     text = data.decode("utf-8", "replace")
     for _ in range(int(rng.integers(1, 4))):
         words = list(re.finditer(r"[\w.+-]+", text[:20_000]))
@@ -79,7 +79,7 @@ def reworded(data: bytes, others: list[bytes], rng) -> bytes:
 
 
 def retold(data: bytes, others: list[bytes], rng) -> bytes:
-    """JSON in which a value is another one, or gone."""
+    """Return JSON in which a value is changed or missing."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -114,7 +114,7 @@ def _places(value, found: list, depth: int = 0) -> None:
 
 
 def repacked(data: bytes, others: list[bytes], rng) -> bytes:
-    """An archive whose members are damaged, with checksums that fit."""
+    """Return an archive with damaged members and correct checksums."""
     if len(data) > 400_000:
         return damaged(data, others, rng)
     try:

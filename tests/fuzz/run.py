@@ -1,4 +1,4 @@
-"""One damaged file after another into the reader that is meant for it."""
+"""Give one damaged file after another to the reader that is meant for it."""
 
 import contextlib
 import os
@@ -54,7 +54,7 @@ def _h5(path, rng) -> None:
 
 
 def _records(path, rng) -> None:
-    """A trial, a row of sources, a plan and a part of a reproduction."""
+    """Read a file as a trial, a row of sources, a plan and a part of a reproduction."""
     folder = path.parent
     trial = folder / "trials" / "file.json"
     os.replace(path, trial)
@@ -110,7 +110,7 @@ class Fuzz:
         self._kinds = [kind for kind in self._corpus if kind not in HDF5]
 
     def file(self, number: int) -> tuple[str, bytes, np.random.Generator]:
-        """Kind and content of a file; the first ones are not damaged at all."""
+        """Return kind and content of a file; the first files are not damaged."""
         plain = [(k, each) for k, every in self._corpus.items() for each in every]
         rng = np.random.default_rng([self._seed, number])
         if number < len(plain):
@@ -127,7 +127,7 @@ class Fuzz:
         return kind, damage(data, others, rng), rng
 
     def one(self, number: int, zygote: Zygote) -> dict:
-        """What became of a file."""
+        """Read a file, and return how that ended."""
         kind, data, rng = self.file(number)
         path = self._folder / f"file.{NAMES.get(kind, kind)}"
         path.write_bytes(data)
@@ -162,7 +162,7 @@ class Fuzz:
 
 
 def _forget_peak() -> None:
-    """Let the peak of this process's memory begin anew."""
+    """Reset the peak of this process's memory."""
     with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
         file.write("5")
 
@@ -177,7 +177,7 @@ def _peak() -> int:
 
 @contextlib.contextmanager
 def forking():
-    """Read HDF5 in forks of one process, and see what they take."""
+    """Read HDF5 in forks of one process, and measure their time and memory."""
     zygote, before = Zygote(), hdf5.run_child
     hdf5.run_child = zygote
     try:

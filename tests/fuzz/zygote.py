@@ -1,7 +1,7 @@
-"""A process that has h5py and reads every file in a fork of its own.
+"""A process that has imported h5py and reads every file in a fork.
 
-What `lmu_spiking.hdf5.run_child` does in a fifth of a second, with the same code and
-the same limits, in a hundredth.
+It does what `lmu_spiking.hdf5.run_child` does, with the same code and limits, in 0.01 s
+instead of 0.2 s.
 """
 
 import os
@@ -19,7 +19,7 @@ ANSWER = struct.Struct("idq")  # status, seconds, bytes
 
 
 class Zygote:
-    """Stands in for `hdf5.run_child`, and knows what the last child took.
+    """A replacement for `hdf5.run_child` that measures its children.
 
     Attributes
     ----------
@@ -47,13 +47,13 @@ class Zygote:
         return status
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         self._near.close()
         self._process.wait(10)
 
 
 def serve(child: str, number: int) -> None:
-    """Fork for every request, until the other end is closed."""
+    """Fork for each request, until the other end is closed."""
     main = runpy.run_path(child)["main"]
     line = socket.socket(fileno=number)
     while True:

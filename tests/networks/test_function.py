@@ -296,10 +296,10 @@ def test_a_long_function_shows_that_it_works():
         ({"weights": "mean"}, "must be finite"),
         ({"weights": []}, "must be finite"),
         ({"weights": np.ones((2, 2, 2))}, "must be finite"),
-        ({"weights": [1.0]}, "say which by delay="),
+        ({"weights": [1.0]}, "name it by delay="),
         ({"weights": [1.0, 2.0], "delay": [0.1, 0.2, 0.3]}, "each of 3 delays"),
         ({"weights": [1.0, 2.0], "delay": [0.1, 0.6]}, "must lie between"),
-        ({"weights": [1.0, 2.0], "function": np.max}, "beside a function"),
+        ({"weights": [1.0, 2.0], "function": np.max}, "together with a function"),
         ({"weights": [1.0, 2.0], "n_neurons": 10}, "n_neurons"),
     ],
 )

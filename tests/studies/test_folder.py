@@ -43,7 +43,7 @@ def test_only_what_matches_and_is_of_the_owner_is_removed(tmp_path):
 def test_a_file_of_the_user_is_kept_under_another_name(tmp_path):
     (tmp_path / "a.png").write_text("mine")
     with pytest.warns(
-        StudyWarning, match=r"a\.png is not as a command wrote it.*kept-1"
+        StudyWarning, match=r"a\.png was not written by this program.*kept-1"
     ):
         write(tmp_path, a="1")
     assert (tmp_path / "a.kept-1.png").read_text() == "mine"

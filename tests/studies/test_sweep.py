@@ -278,9 +278,7 @@ def test_more_trials_than_anybody_can_run_are_refused_at_once(orders, types, tri
 def test_what_trials_warn_of_is_told_once(tmp_path):
     base = MemorySpec(theta=0.1, signal=SignalSpec(2.0, 2.0))
     trials = grid((2,), (20,), ("lif",), 3, base, 1.0)
-    with pytest.warns(
-        ValidityWarning, match="3 of 3 trials: the signal leaves"
-    ) as told:
+    with pytest.warns(ValidityWarning, match="3 of 3 trials: the signal ") as told:
         frame = sweep(trials, tmp_path)
     assert len(told) == 1
     assert (frame.beyond_radii > 0.02).all()

@@ -176,7 +176,7 @@ def test_a_trial_warns_of_a_signal_that_is_not_what_the_memory_is_made_for():
     loud = white_noise(2.0, 0.001, 2.0, 2.0, 0)
     with pytest.warns(ValidityWarning, match="'optimal' was made for: .* beyond"):
         row = run_trial(spec, loud).row
-    assert row["caution"].startswith("the signal leaves")
+    assert row["caution"].startswith("the signal is not what")
     assert 0.1 < row["beyond_radii"] < 1
     assert row["predicted_noise_nrmse"] == pytest.approx(row["noise_nrmse"], rel=0.3)
     assert run_trial(SPEC, SIGNAL).row["caution"] == ""

@@ -217,7 +217,7 @@ def bomb(path, **arrays):
 
 def test_small_files_of_endless_signals(tmp_path):
     wavfile.write(tmp_path / "slow.wav", 1, np.zeros(100_000, np.int16))
-    with pytest.raises(ValidationError, match=r"more than 16,777,216.*its rate right"):
+    with pytest.raises(ValidationError, match=r"more than 16,777,216.*check its rate"):
         load_signal(tmp_path / "slow.wav", 0.001)
     path = bomb(tmp_path / "slow.npz", u=np.ones(400), dt=1000.0)
     with pytest.raises(ValidationError, match="more than 16,777,216"):

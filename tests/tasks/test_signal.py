@@ -190,5 +190,5 @@ def test_steps_that_cannot_be_meant_are_refused():
         signal.resampled(0.001)
     with pytest.raises(ValidationError, match="makes 1e\\+08 steps"):
         signal.looped(1e8)
-    with pytest.raises(ValidationError, match="is its sampling rate right"):
+    with pytest.raises(ValidationError, match="check its sampling rate"):
         make(np.ones(10**6), 1e-9).resampled(0.001)

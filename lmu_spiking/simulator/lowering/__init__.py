@@ -32,7 +32,7 @@ def lower(op, context: Context) -> Node:
 
 
 def in_python(op) -> Step:
-    """Return a step that calls Nengo's own."""
+    """Return a step that calls Nengo's own step function."""
 
     def regions(signals):
         return [region_of(s) for s in signals if not s.sparse]

@@ -35,7 +35,7 @@ class Context:
     work: int = 0
 
     def constant(self, signal) -> np.ndarray | None:
-        """The value of a signal that nobody can change; None if one can."""
+        """Return the value of a signal that cannot change; None if it can."""
         if id(signal.base) in self.written or not signal.base.readonly:
             return None
         return signal.initial_value

@@ -48,7 +48,7 @@ def lower_process(op, context: Context):
 
 
 def made_ahead(op, context: Context):
-    """Values that depend on time alone: columns of the input."""
+    """Make an input of values that depend on time alone, computed ahead."""
     y, inc = region_of(op.output), getattr(op, "mode", "set") == "inc"
     if not y.whole or len(op.output.shape) != 1:
         return None

@@ -114,7 +114,7 @@ def _lstm_beside(data, params, seconds: float, batch: int, seed: int) -> dict:
 
 
 def in_own_process(steps: int, **options) -> dict:
-    """`train_at` in a fresh process, which knows no other length."""
+    """Run `train_at` in a new process, so that its memory is measured alone."""
     parent = (os.getpid(),)
     with multiprocessing.get_context("spawn").Pool(1, follow, parent) as pool:
         return pool.apply(train_at, (steps,), options)

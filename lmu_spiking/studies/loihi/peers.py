@@ -82,7 +82,7 @@ class Case:
 
 
 def window_cases(seeds: int = 10, neurons=WINDOW.neurons, recipes=None) -> list[Case]:
-    """NengoLoihi's example and the LMU notebook's recipe, on the emulator."""
+    """Return cases of NengoLoihi's example and the LMU notebook's recipe."""
     if recipes is None:
         recipes = (peers.best_known(), peers.official(), peers.best_known("lif"))
     return [
@@ -186,7 +186,7 @@ def run_cases(cases: Iterable[Case], out=None, bar=Silent) -> pd.DataFrame:
 
 
 def summarise(frame: pd.DataFrame) -> pd.DataFrame:
-    """Over seeds: means, bootstrapped 95 % intervals, and the published number.
+    """Return means over seeds, bootstrapped 95 % intervals, and published numbers.
 
     Returns
     -------

@@ -176,7 +176,7 @@ FAULTS = (
 
 
 def scores(outputs: np.ndarray, y: np.ndarray, seed: int = 0) -> dict:
-    """NRMSE with its 95 % interval, from the start and from step `SETTLED` on.
+    """Return NRMSE with its 95 % interval, from the start and from step `SETTLED` on.
 
     Relative to the standard deviation; the paper's is to the rms, which is the same to
     four digits, since the mean of all series is removed.

@@ -38,7 +38,7 @@ def kept(out, name: str, about: dict, make: Callable[[], dict]) -> dict:
 
 
 def _check(value) -> str:
-    """Letters that change where a kept value is damaged."""
+    """Return a checksum of a kept value."""
     return hashlib.sha256(to_json(value).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Permuted sequential MNIST: an LMU, an LSTM against the clock, and the LMU in spikes.
+"""Permuted sequential MNIST: an LMU, an LSTM trained for a set time, and spiking LMUs.
 
 Without a file these are 5,000 real digits of MNIST, split three times: an accuracy on
 them is none on the whole of MNIST, which the published ones are.  With ``data`` it is

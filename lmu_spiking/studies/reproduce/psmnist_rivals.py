@@ -1,7 +1,7 @@
-"""What runs beside the LMU on psMNIST: an LSTM by the clock, and models without time.
+"""Models beside the LMU on psMNIST: an LSTM, and models without time.
 
 None of them is tuned, and the LSTM is stopped before it has converged: their accuracies
-are records of these runs and no comparison of models.
+record these runs and do not compare the models.
 """
 
 import time

@@ -72,8 +72,8 @@ def notes(
     return [
         f"rates: mean of {splits} split{'s' * (splits > 1)}, interval of t over them; "
         f"{data}",
-        "; ".join(each) + "; compilation of LSTMs is left out of their time; what was "
-        "stopped by the clock has not converged, and nothing but the LMU was tuned: no "
+        "; ".join(each) + "; compilation of LSTMs is left out of their time; models "
+        "trained for a set time have not converged, and only the LMU was tuned: no "
         "comparison of models",
         f"spikes: ms a pixel, on {digits} test digits of each split that was run; the "
         "interval is that of the paired loss around the rate accuracy of these digits; "

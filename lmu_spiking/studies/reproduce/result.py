@@ -113,7 +113,7 @@ class Silent:
 def in_parallel(
     run: Callable, arguments: Iterable[tuple], jobs: int, on_done: Callable
 ) -> list:
-    """``run(*each)`` for each of the arguments, in order, on ``jobs`` processes."""
+    """Return ``run(*each)`` for each of the arguments, from ``jobs`` processes."""
     done = []
     try:
         for value in in_processes(run, arguments, jobs):

@@ -1,4 +1,4 @@
-"""What Keras writes into HDF5: names, arrays, and no way out of the file."""
+"""Names and arrays in the HDF5 files that Keras writes."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ ROOTS = ("layers", "_layer_checkpoint_dependencies")
 
 
 def groups_by_class(file: Group) -> dict[str, dict[str, np.ndarray]]:
-    """Arrays of all layers, where groups go by class."""
+    """Return the arrays of all layers, where groups are named by class."""
     root = next((root for root in ROOTS if root in file.items), None)
     if root is None:
         raise ParamsFileError("holds weights in an order of Keras that is not known")
@@ -25,7 +25,7 @@ def groups_by_class(file: Group) -> dict[str, dict[str, np.ndarray]]:
 
 
 def names_in(group: Group, key: str) -> list[str] | None:
-    """Names in an attribute, which Keras splits when it is long."""
+    """Return the names in an attribute, which Keras splits if it is long."""
     if key in group.attrs:
         return list(group.attrs[key])
     if f"{key}0" not in group.attrs:
@@ -38,7 +38,7 @@ def names_in(group: Group, key: str) -> list[str] | None:
 
 
 def array_of(group: Group, path: str) -> np.ndarray:
-    """Numbers that lie in this file, and are not too many."""
+    """Return an array of numbers in the file."""
     data = _below(group, path)
     if not isinstance(data, np.ndarray) or data.dtype.kind not in "fiu":
         raise ParamsFileError(f"{path} is not an array of numbers")
@@ -46,7 +46,7 @@ def array_of(group: Group, path: str) -> np.ndarray:
 
 
 def child_of(group: Group, path: str) -> Group:
-    """A group inside a group."""
+    """Return a group inside a group."""
     found = _below(group, path)
     if not isinstance(found, Group):
         raise ParamsFileError(f"{path} is no group of weights")
@@ -54,7 +54,7 @@ def child_of(group: Group, path: str) -> Group:
 
 
 def _below(group: Group, path: str):
-    """An object inside the file; links out of it were never followed."""
+    """Return an object inside the file; links out of it are not followed."""
     found = group
     for name in path.strip("/").split("/"):
         if not isinstance(found, Group) or name not in found.items:
@@ -66,7 +66,7 @@ def _below(group: Group, path: str):
 
 
 def _datasets(group: Group, prefix: str = "") -> Iterator[str]:
-    """Paths of all arrays below a group, numbers in order."""
+    """Yield the paths of all arrays below a group, numbers in order."""
     for name in sorted(group.items, key=lambda name: (len(name), name)):
         child = group.items[name]
         if isinstance(child, Group):

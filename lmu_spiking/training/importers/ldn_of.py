@@ -5,7 +5,7 @@ import numpy as np
 from lmu_spiking.errors import ParamsFileError
 from lmu_spiking.ldn import LDN
 
-MOST_ORDER = 512  # of which an exponential takes a fifth of a second
+MOST_ORDER = 512  # a matrix exponential of it takes 0.2 s
 TOLERANCE = 1e-5  # of the largest number; single precision leaves 1e-7
 
 
@@ -62,7 +62,7 @@ def theta_of(name: str, Ad: np.ndarray, Bd: np.ndarray) -> float:
 
 
 def _held(Ad: np.ndarray, Bd: np.ndarray) -> bool:
-    """Whether ``A Bd = (Ad - I) B``, which holds for any window and is quick to see."""
+    """Return whether ``A Bd = (Ad - I) B``, which holds for every window."""
     d = len(Bd)
     if not 0 < d <= MOST_ORDER or Ad.shape != (d, d):
         return False

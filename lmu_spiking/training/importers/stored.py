@@ -57,7 +57,7 @@ class Stored:
 
 
 def one_line(path) -> AbstractContextManager:
-    """Whatever is wrong with a file of Keras, as one line that begins with its path."""
+    """Turn every error about a Keras file into one line that begins with its path."""
     return reading(path, ParamsFileError, own=("CellParams", "LMUParams"))
 
 

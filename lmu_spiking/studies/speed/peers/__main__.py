@@ -43,7 +43,7 @@ def main(module: str, case_file: str, out: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when whoever holds the other end of its standard input ends."""
+    """End this process when the process at the other end of its input ends."""
     while os.read(0, 1):
         pass
     os._exit(1)
