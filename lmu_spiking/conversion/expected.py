@@ -10,11 +10,11 @@ its states, and of the units' spikes to their activities:
     w_t \sim N(0, P - \bar A P \bar A^T), \qquad
     \hat h_t = \mathrm{Poisson}(s |f(\hat J_t)|) \,\mathrm{sign} / s ,
 
-with ``P`` the fixed point of the law on the data and ``s`` the spikes of a unit of
-activity 1 in the time that it is heard for: a presentation by what comes next in the
-model, a step by the readout, the first of the same presentation.  What noise does
-behind nonlinearities, shift and all, is in it.  So is what neurons with ceilings cut
-off states that are larger than those of the calibration data.
+with ``P`` the fixed point of the error model on the data.  ``s`` is the number of
+spikes of a unit of activity 1 in the time that is averaged: a presentation for the next
+cell, the presentation's first step for the readout.  The result includes the shift of
+the mean that noise causes behind a nonlinearity, and the clipping of states that are
+larger than the ceilings of neurons allow.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from lmu_spiking.rates.params import CellParams
 
 
 class Ceiling:
-    """What a memory with bounded neurons loses of large states, sample by sample.
+    """The clipping of large states by neurons with ceilings, sample by sample.
 
     ``Z <- K^s Z + (1 + K + ... + K^{s-1}) L epsilon``, ``e = C Z``, for the ``s``
     steps of a presentation, with ``epsilon`` what is cut off the carried coordinates,
@@ -48,11 +48,11 @@ class Ceiling:
         self.radii = made.population.radii.reshape(k, -1)
 
     def begin(self, n: int) -> np.ndarray:
-        """States (n, k, z) of the error of ``n`` sequences, at rest."""
+        """Return the states (n, k, z) of the error of ``n`` sequences, at rest."""
         return np.zeros((n, len(self.radii), len(self.kept)))
 
     def step(self, Z: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The error after a presentation: its states, and that of ``m`` (n, k, d)."""
+        """Return the error's states after a presentation, and the error of ``m``."""
         Z = Z @ self.kept.T
         x = m @ self.T.T + Z @ self.C.T
         cut = np.clip(x, -self.radii, self.radii) - x
@@ -72,9 +72,9 @@ class CellNoise:
     unit_spikes : (n,) ndarray
         Spikes of a unit of activity 1 in a presentation, which cells receive.
     read_spikes : (n,) ndarray
-        Those of them that the readout hears.
+        Those of them that the readout receives.
     ceiling : Ceiling or None
-        Of the memories' neurons; None where their curves have no end.
+        Of the memories' neurons; None if their tuning curves have no ceiling.
     """
 
     P: np.ndarray
@@ -87,7 +87,7 @@ class CellNoise:
 
 
 def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
-    """The law for each cell; Poisson-like neurons only.
+    """Return the predicted noise of each cell, for Poisson-like neurons only.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def noisy_forward(
     *,
     last: bool = False,
 ) -> np.ndarray:
-    """Outputs (n, T, q), or (n, q) for ``last``, under the law's noise."""
+    """Return outputs (n, T, q), or (n, q) for ``last``, with the predicted noise."""
     params, kept = conversion.params, conversion.settings.kept
     stationary = params.is_feedforward and noise[0].ceiling is None
     if last and len(params.cells) == 1 and stationary and not kept:
@@ -171,7 +171,7 @@ def _spiking(exact: np.ndarray, law: CellNoise, rng) -> tuple[np.ndarray, np.nda
 
 
 def _run(cell: CellParams, law: CellNoise, x, dt: float, rng):
-    """Noisy activities (n, T, units) of one cell: for cells, and for the readout."""
+    """Return a cell's noisy activities (n, T, units), for cells and for the readout."""
     n, T, _ = x.shape
     k, d = cell.memory_d, cell.order
     Ad, Bd = cell.ldn.discretize(dt)

@@ -1,17 +1,18 @@
-"""Operators that do the same become one, in an order that every build repeats.
+"""Merge equal operators, in an order that every build repeats.
 
-Nengo's optimizer takes operators as their addresses in memory have it, and stops by the
-clock: two equal builds would sum in another order, and differ in the last digit.
+Nengo's optimizer takes operators in the order of their memory addresses, and stops
+after a set time.  So two equal builds would sum in different orders, and their results
+would differ in the last digit.
 """
 
 from nengo.builder.optimizer import OpMergePass
 from nengo.utils.simulator import operator_dependency_graph
 
-WORTHWHILE = 0.01  # of the operators that a look at one has saved on average
+WORTHWHILE = 0.01  # stop when a pass saves less than this share of the mean saving
 
 
 class _InOrder(dict):
-    """A set that gives its members in the order in which they came."""
+    """A set whose members are in the order in which they were added."""
 
     def __init__(self, members):
         super().__init__(dict.fromkeys(members))
@@ -28,14 +29,14 @@ class _InOrder(dict):
 
 
 def merge(model, graph: dict) -> dict:
-    """Merge a model's operators; return the graph of those that there are now.
+    """Merge a model's operators, and return the graph of the remaining ones.
 
     Parameters
     ----------
     model : nengo.builder.Model
         Its operators and signals are replaced.
     graph : dict of operator to set of operators
-        Those that come after each; used up.
+        The operators that come after each; it is changed.
     """
     merging = OpMergePass(graph)
     merging.might_merge = _InOrder(graph)

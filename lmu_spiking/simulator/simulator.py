@@ -147,7 +147,7 @@ class Simulator(nengo.Simulator):
         self._per_step = None
 
     def _lower(self) -> None:
-        """The program, and arrays for it."""
+        """Compile the program and make the arrays that it works on."""
         if self._merge:
             self.dg = merge(self.model, self.dg)
             order = toposort(self.dg)
