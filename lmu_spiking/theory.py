@@ -40,6 +40,7 @@ from lmu_spiking.tuning import statistics
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
+LARGEST = 1e100  # of a signal, whose squares are still numbers
 LEAD = 2  # windows of signal before what counts: an onset rings for about as long
 
 
@@ -325,7 +326,7 @@ def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
     c, own = budget._weights(None), assembly.own_nrmse
     power = np.sqrt(budget._power(c))
     bent = budget.bias is not None
-    where = f"{100 * budget.beyond:.2g} % of the samples are beyond the radii"
+    where = f"{100 * budget.beyond:.3g} % of the samples are beyond the radii"
     if own and budget.error is not None:
         grown = float(_rms(c, budget.error)[0] / power / own)
         if grown < GROWN or budget.beyond < (RARELY if bent else OFTEN):
@@ -380,6 +381,13 @@ def _checked_signal(spec, signal, lead: int) -> np.ndarray:
             signal,
             "must be finite samples (T,), more than a window",
             f"use more than {window} steps of {spec.dt:g} s",
+        )
+    if np.abs(u).max() > LARGEST:
+        raise ValidationError(
+            "predict.signal",
+            float(np.abs(u).max()),
+            f"is more than {LARGEST:g}, whose squares are no numbers",
+            "scale it",
         )
     return u
 

@@ -620,3 +620,8 @@ def test_the_error_includes_whole_number_weights():
         without.readout_rmse(0.2)[0] ** 2 + added
     )
     assert dataclasses.replace(budget, noise=None).error is None
+
+
+def test_a_signal_whose_squares_are_no_numbers_is_refused():
+    with pytest.raises(ValidationError, match=r"predict.signal: 1e\+160 is more than"):
+        predict(MemorySpec(n_neurons=600, order=4, theta=0.1), np.full(300, 1e160))

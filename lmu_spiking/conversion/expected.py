@@ -184,7 +184,8 @@ def _run(cell: CellParams, law: CellNoise, x, dt: float, rng):
     m, h = draw(start), np.zeros((n, cell.units))
     heard, read = np.empty((2, n, T, cell.units))
     constant, ceiling = _constant(cell), law.ceiling
-    Z, cut = None if ceiling is None else ceiling.begin(n), np.zeros_like(m)
+    Z = np.zeros(0) if ceiling is None else ceiling.begin(n)
+    cut = np.zeros_like(m)
     for t in range(T):
         u = x[:, t] @ cell.e_x.T + constant["b_u"]
         if cell.e_h is not None:
