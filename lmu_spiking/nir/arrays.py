@@ -15,7 +15,14 @@ def noted(node) -> dict:
 
 
 def number(value):
-    """A number of Python, where a file has numpy's."""
+    """A number of Python, where a file has numpy's.
+
+    One of less than double precision is the decimal number that was meant.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, np.floating):
+        return float(str(value))
     return value.item() if isinstance(value, np.generic) else value
 
 
