@@ -335,8 +335,9 @@ def test_a_graph_without_a_step_needs_one(node, tmp_path):
             from_nir(source)
         assert "\n" not in str(caught.value)
         assert from_nir(source, dt=0.0001).dt == 0.0001
-    graph.metadata["dt"] = 0.0001
-    assert from_nir(graph).dt == 0.0001
+    for said in (0.0001, np.float32(0.0001), np.array(0.0001)):
+        graph.metadata["dt"] = said
+        assert from_nir(graph).dt == from_nir(graph, dt=0.0001).dt == 0.0001
     with pytest.raises(ValidationError, match=r"drawn for, 0\.0001 s; leave dt out"):
         from_nir(graph, dt=0.001)
 
