@@ -1,6 +1,7 @@
 """Numbers of a graph, checked: finite, real, of the size that is needed."""
 
 import numbers
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ def noted(node) -> dict:
     return node.metadata if isinstance(node.metadata, dict) else {}
 
 
-def number(value):
+def number(value: Any) -> Any:
     """A number of Python, where a file has numpy's.
 
     One of less than double precision is the decimal number that was meant.
