@@ -1,6 +1,7 @@
 """What can go wrong, in one line: the attribute, the value, the limit, the way out."""
 
 import numbers
+import os
 
 
 class LMUSpikingError(Exception):
@@ -98,6 +99,26 @@ def check_whole(
     if abs(int(value)) > most:
         raise ValidationError(attribute, value, f"must be at most {most}")
     return int(value)
+
+
+def check_memory(attribute: str, value, needed: float, remedy: str) -> None:
+    """Refuse what takes more bytes than this machine has, where it says how many.
+
+    Parameters
+    ----------
+    attribute : str
+    value : object
+    needed : float
+        Bytes, about.
+    remedy : str
+    """
+    try:
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on this system
+        available = 2**63
+    if needed > available:
+        problem = f"needs about {needed / 2**30:.3g} GiB of memory"
+        raise ValidationError(attribute, value, problem, remedy)
 
 
 def check_seed(attribute: str, value) -> int:

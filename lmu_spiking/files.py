@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking.errors import LMUSpikingError, ValidationError
+from lmu_spiking.errors import LMUSpikingError, StudyWarning, ValidationError
 
 NO_PICKLES = "Object arrays cannot be loaded when allow_pickle=False"
 LARGEST = 2**28  # bytes of one file, decompressed
@@ -256,6 +256,23 @@ def open_arrays(path) -> Iterator[Arrays]:
 
 
 # -- writing -------------------------------------------------------------------------
+
+
+def set_aside(path: Path, why: str) -> None:
+    """Give a file a free name, ``run.kept-1.png`` for ``run.png``, and warn of it.
+
+    Parameters
+    ----------
+    path : Path
+    why : str
+        The reason, after the path: ``"is no checkpoint"``.
+    """
+    number = 1
+    while os.path.lexists(path.with_name(f"{path.stem}.kept-{number}{path.suffix}")):
+        number += 1
+    kept = path.rename(path.with_name(f"{path.stem}.kept-{number}{path.suffix}"))
+    said = f"{path} {why}: it is kept as {kept.name}"
+    warnings.warn(said, StudyWarning, stacklevel=3)
 
 
 def write_atomically(path, data: bytes, sync: bool = True) -> None:

@@ -1,11 +1,10 @@
 """From options to the memory and the signal that are meant."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from lmu_spiking.cli.console import tell
-from lmu_spiking.errors import LMUSpikingError, ValidationError
+from lmu_spiking.errors import ValidationError, check_memory
 from lmu_spiking.population import NOISY, radii_from
 from lmu_spiking.realisation import REALISED
 from lmu_spiking.spec import MemorySpec
@@ -134,14 +133,10 @@ def check_duration(spec: MemorySpec, duration: float) -> None:
             f"is too short for a window of {spec.theta:g} s",
             f"use at least {2 * spec.theta:g}, or a shorter --theta",
         )
-    needed = 8 * 6 * (spec.order + 4) * max(duration / spec.dt, 0)
-    try:
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on this system
-        return
-    if needed > available:
-        raise LMUSpikingError(
-            f"--duration: {duration:g} s at order {spec.order}, dt {spec.dt:g} s need "
-            f"about {needed / 2**30:.3g} GiB of memory; use a shorter --duration, a "
-            "smaller --order or a longer --dt"
-        )
+    check_memory(
+        "--duration",
+        duration,
+        8 * 6 * (spec.order + 4) * max(duration / spec.dt, 0),
+        f"use a shorter one, a smaller --order than {spec.order} or a longer --dt than "
+        f"{spec.dt:g}",
+    )

@@ -6,9 +6,10 @@ from lmu_spiking.loihi.cell import CellLayout
 from lmu_spiking.loihi.memory import ChipMemory, widened
 from lmu_spiking.loihi.upstream import nengo_loihi
 from lmu_spiking.networks.driven import driven
+from lmu_spiking.networks.shared import AsBuilt
 
 
-class ChipCell(nengo.Network):
+class ChipCell(AsBuilt, nengo.Network):
     """The network of a `CellLayout`, on ``core``, ``simreal``, emulator or board.
 
     Parameters
@@ -60,6 +61,7 @@ class ChipCell(nengo.Network):
                 synapse=synapse,
             )
             self.spikes = nengo.Probe(self.units.neurons, label="unit spikes")
+        self.built()
 
     def _place(self) -> None:
         loihi = nengo_loihi()

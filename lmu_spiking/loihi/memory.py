@@ -12,9 +12,10 @@ from lmu_spiking.loihi.pulses import Pulses
 from lmu_spiking.loihi.relayed import RelayedLayout, Stage
 from lmu_spiking.loihi.upstream import nengo_loihi
 from lmu_spiking.networks.driven import driven
+from lmu_spiking.networks.shared import AsBuilt
 
 
-class ChipMemory(nengo.Network):
+class ChipMemory(AsBuilt, nengo.Network):
     """The network of a `Layout`: a memory on ``core``, ``simreal``, emulator or board.
 
     Parameters
@@ -63,9 +64,10 @@ class ChipMemory(nengo.Network):
                 synapse=synapse,
             )
             self.spikes = nengo.Probe(self.neurons.neurons, label="spikes")
+        self.built()
 
 
-class RelayedMemory(nengo.Network):
+class RelayedMemory(AsBuilt, nengo.Network):
     """The network of a `RelayedLayout`.
 
     Parameters
@@ -123,6 +125,7 @@ class RelayedMemory(nengo.Network):
             )
             self.spikes = nengo.Probe(self.neurons.neurons, label="spikes")
             self.relayed = nengo.Probe(self.relays.neurons, label="relayed")
+        self.built()
 
 
 def _stage(stage: Layout | Stage, label: str) -> nengo.Ensemble:

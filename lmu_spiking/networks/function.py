@@ -148,7 +148,10 @@ def evaluate(function: Callable, windows: np.ndarray, tick=None) -> np.ndarray:
     found = []
     try:
         for w in windows:
-            found.append(np.ravel(function(w)).astype(float))
+            answer = np.ravel(function(w))
+            if np.iscomplexobj(answer):
+                raise TypeError("it returns complex numbers")
+            found.append(answer.astype(float))
             if tick is not None:
                 tick()
         values = np.array(found, dtype=float)

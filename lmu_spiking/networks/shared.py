@@ -61,7 +61,7 @@ def shared(weights, n: int):
 
 
 class AsBuilt:
-    """A network whose own attributes cannot be set after it is built.
+    """A network whose own attributes cannot be set or deleted after it is built.
 
     They describe how it was built; setting one would change the description and not
     the network.  Label, seed, and attributes that the user adds can be set.
@@ -77,12 +77,19 @@ class AsBuilt:
         self._fixed = (given | told | own) - (nengos - {"n_neurons"})
 
     def __setattr__(self, name: str, value) -> None:
+        self._check_free(name, value, "set")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._check_free(name, self.__dict__.get(name), "deleted")
+        super().__delattr__(name)
+
+    def _check_free(self, name: str, value, done: str) -> None:
         if name in self.__dict__.get("_fixed", ()):
             kind = type(self).__name__
             raise ValidationError(
                 f"{kind}.{name}",
                 value,
-                "cannot be set after the network is built",
+                f"cannot be {done} after the network is built",
                 f"build another {kind} with this value",
             )
-        super().__setattr__(name, value)

@@ -3,10 +3,11 @@
 import nengo
 
 from lmu_spiking.networks.clock import keeps_time
+from lmu_spiking.networks.shared import AsBuilt
 
 
 @keeps_time("from_nir")
-class NIRNetwork(nengo.Network):
+class NIRNetwork(AsBuilt, nengo.Network):
     """What `from_nir` builds.
 
     Attributes
@@ -22,6 +23,10 @@ class NIRNetwork(nengo.Network):
     neurons : dict of str to nengo.Ensemble
     dt : float
         Step of the simulator it is for, seconds; simulators of another are refused.
+
+    Notes
+    -----
+    All of them are read-only: a network is what its graph was.
     """
 
     input: nengo.Node

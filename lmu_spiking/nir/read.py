@@ -107,6 +107,7 @@ def from_nir(
     network.output = built[_only(nodes, "Output")].out
     network.state = network.parts.get("state")
     network.dt = clock.dt
+    network.built()
     place(network, add_to_container)  # whole or not at all
     return network
 

@@ -9,12 +9,10 @@ import hashlib
 import json
 import os
 import stat
-import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from lmu_spiking.errors import StudyWarning
-from lmu_spiking.files import write_atomically
+from lmu_spiking.files import set_aside, write_atomically
 
 try:
     import fcntl
@@ -70,14 +68,7 @@ class Folder:
         """
         path = self.out / name
         if os.path.lexists(path) and not self._ours(name):
-            kept = _free(path)
-            path.rename(kept)
-            warnings.warn(
-                f"{path} was not written by this program, or was changed: it is kept "
-                f"as {kept.name}",
-                StudyWarning,
-                stacklevel=2,
-            )
+            set_aside(path, "was not written by this program, or was changed")
         self._claimed.append(name)
         return path
 
@@ -111,14 +102,6 @@ class Folder:
             return {}
         except RecursionError:  # of brackets in brackets
             return {}
-
-
-def _free(path: Path) -> Path:
-    """Return an unused name beside ``path``: ``run.kept-1.png`` for ``run.png``."""
-    number = 1
-    while os.path.lexists(path.with_name(f"{path.stem}.kept-{number}{path.suffix}")):
-        number += 1
-    return path.with_name(f"{path.stem}.kept-{number}{path.suffix}")
 
 
 def _digest(path: Path) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from nengo.processes import WhiteSignal
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import check_seed, check_whole
+from lmu_spiking.errors import check_memory, check_seed, check_whole
 from lmu_spiking.tasks.sequences import Part, Sequences
 
 PERIOD, HIGH = 2.5, 10.0  # in units of the longest delay T, which is 1 s
@@ -18,6 +18,7 @@ OUTPUTS = 5
 DT = 1e-3
 CYCLES = 4  # of recall's fastest wave in a sequence: 10 harmonics of PERIOD
 CHUNK = 4096
+COPIES = 3  # of the sequences, at most, while they are made
 
 
 def delays(length: int) -> np.ndarray:
@@ -95,6 +96,10 @@ def capacity(length: int = 1000, draws: int = DRAWS, seed: int = 0) -> Sequences
     length = check_whole("capacity.length", length, least=20)  # Nyquist of HIGH
     draws = check_whole("capacity.draws", draws, least=4)
     seed = check_seed("capacity.seed", seed)
+    needed = 4 * COPIES * (1 + OUTPUTS) * draws * PERIOD * length
+    check_memory(
+        "capacity.length", length, needed, f"use less, or fewer than {draws} draws"
+    )
     x = whole_sequences(length, draws, seed).astype(np.float32)
     y, halves = delayed(x, delays(length)), _halves(draws)
     parts = [Part(x[i, :, None], y[i]) for i in halves]
@@ -131,6 +136,8 @@ def recall(steps: int = 100_000, n: int = DRAWS, seed: int = 0) -> Sequences:
     steps = check_whole("recall.steps", steps, least=20)
     n = check_whole("recall.n", n, least=4)
     seed = check_seed("recall.seed", seed)
+    remedy = f"use fewer, or fewer than n={n} sequences"
+    check_memory("recall.steps", steps, 4 * COPIES * n * steps, remedy)
     drawn = np.random.RandomState(seed).randn(n, 2, int(PERIOD * CYCLES))
     waves = Periodic((drawn[:, 0] + 1j * drawn[:, 1]).T, round(PERIOD * (steps - 1)))
     x = np.empty((n, steps, 1), np.float32)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lmu_spiking.errors import check_seed, check_whole
+from lmu_spiking.errors import check_memory, check_seed, check_whole
 from lmu_spiking.tasks.sequences import Part, Sequences
 
 DT = 1e-3
@@ -53,6 +53,9 @@ def mackey_glass(
     steps = check_whole("mackey_glass.steps", steps, least=ahead + 1)
     seed = check_seed("mackey_glass.seed", seed)
     tau = check_whole("mackey_glass.tau", tau, least=1)
+    needed = 8 * SUBSTEPS * n_series * (WASHOUT + steps + 4 * tau)
+    remedy = f"use fewer, or fewer than n_series={n_series}"
+    check_memory("mackey_glass.steps", steps, needed, remedy)
     series = np.tanh(mackey_glass_series(n_series, WASHOUT + steps, seed, tau) - 1)
     series = series[:, WASHOUT:, None]
     series -= series.mean()

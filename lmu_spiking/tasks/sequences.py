@@ -137,7 +137,19 @@ class Sequences:
         """Return the task with the validation part added to ``train``.
 
         ``valid`` is not changed, and no longer validates: keep the last epoch.
+
+        Raises
+        ------
+        ValidationError
+            If the sequences of the two parts differ in length.
         """
+        if self.valid.x.shape[1] != self.steps:
+            raise ValidationError(
+                "Sequences.merged",
+                self.valid.x.shape[1],
+                f"steps of valid are not the {self.steps} of train",
+                "cut both into sequences of one length, as heartbeats(window=) does",
+            )
         parts = zip(*((p.x, p.y) for p in (self.train, self.valid)), strict=True)
         both = Part(*(np.concatenate(arrays) for arrays in parts))
         origin = f"{self.origin}; validation part in training"

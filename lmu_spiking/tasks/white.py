@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.errors import ValidationError, check_memory, check_positive
 from lmu_spiking.tasks.signal import Signal, step_count
 
+COPIES = 6  # of the samples, at most, while they are made
 MAX_SEED = 2**31 - 1  # the largest that Nengo takes
 
 
@@ -48,6 +49,8 @@ def white_noise(
 
     dt = check_positive("white_noise.dt", dt, "seconds")
     n = step_count("white_noise.duration", duration, dt)
+    remedy = "use a shorter duration or a longer dt"
+    check_memory("white_noise.duration", duration, 8 * COPIES * n, remedy)
     rms = check_positive("white_noise.rms", rms, "root mean square")
     _check_bandwidth(bandwidth, duration, dt)
     _check_seed(seed)

@@ -6,13 +6,14 @@ the present weights and what the optimizer remembers.
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from lmu_spiking.errors import ParamsFileError, ValidationError, check_whole
-from lmu_spiking.files import reason
+from lmu_spiking.files import reason, set_aside
 from lmu_spiking.rates.files import load_with_extra, save_params
 from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.training.optimizers import Optimizer
@@ -59,8 +60,53 @@ def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
     return {"settings": told, "start": _digest(start), "data": _digest(parts)}
 
 
-def save_state(path, state: State, about: dict) -> None:
-    """Write a training, whole or not at all."""
+def stamp(path) -> tuple | None:
+    """What changes whenever a file is written anew; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def make_way(path) -> None:
+    """Keep what is no checkpoint under another name; a checkpoint is overwritten."""
+    try:
+        if "checkpoint" in load_with_extra(path)[0].header:
+            return
+    except ParamsFileError:
+        pass
+    set_aside(Path(path), "is no checkpoint")
+
+
+def save_state(
+    path, state: State, about: dict, seen: tuple | None = None
+) -> tuple | None:
+    """Write a training, whole or not at all, and return the `stamp` of its file.
+
+    Parameters
+    ----------
+    path : path-like
+    state : State
+    about : dict
+        Its `identity`.
+    seen : tuple or None
+        The stamp of what this training has read or written there last.
+
+    Raises
+    ------
+    ParamsFileError
+        If the file cannot be written.
+    ValidationError
+        If somebody else, another training for one, has written it meanwhile.
+    """
+    if stamp(path) not in (seen, None):
+        raise ValidationError(
+            "train.checkpoint",
+            str(path),
+            "was written meanwhile, as if by another training",
+            "give each training a path (--out) of its own",
+        )
     moments = state.optimizer
     extra = {f"weights.{name}": a for name, a in state.weights.items()}
     extra |= {f"first.{name}": a for name, a in moments.first.items()}
@@ -72,6 +118,7 @@ def save_state(path, state: State, about: dict) -> None:
         "history": state.history,
     }
     save_params(state.best.updated({}, checkpoint=told), path, extra)
+    return stamp(path)
 
 
 def load_state(path, settings: TrainSettings, about: dict) -> State:

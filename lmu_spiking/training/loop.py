@@ -13,7 +13,14 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.tasks.sequences import target_variance
 from lmu_spiking.training.batches import Batches
-from lmu_spiking.training.checkpoint import State, identity, load_state, save_state
+from lmu_spiking.training.checkpoint import (
+    State,
+    identity,
+    load_state,
+    make_way,
+    save_state,
+    stamp,
+)
 from lmu_spiking.training.engine import engine_for, mode_of
 from lmu_spiking.training.evaluation import validation_name
 from lmu_spiking.training.losses import loss_and_metric, metric_name
@@ -85,7 +92,8 @@ def train(
         same call goes on after the last epoch that was finished, and ends with the same
         parameters, bit by bit.
     resume : bool
-        Whether to go on from a checkpoint that is there.
+        Whether to go on from a checkpoint that is there; if not, it is overwritten, and
+        what is no checkpoint is kept under another name.
     progress : callable, optional
         Is called after each epoch with its number, that of all, and its record.
 
@@ -97,7 +105,7 @@ def train(
     ------
     ValidationError
         If parameters, data and settings do not fit, the checkpoint is of another
-        training, or the loss is no longer finite.
+        training or is written by one meanwhile, or the loss is no longer finite.
     ParamsFileError
         If the checkpoint cannot be read or written.
     """
@@ -106,8 +114,13 @@ def train(
     part = validation_name(data, chooses=settings.patience is not None)
     about = identity(params, settings, data)
     # go on from a checkpoint, or begin
-    state = None
-    if checkpoint is not None and resume and Path(checkpoint).exists():
+    state, seen = None, None
+    there = checkpoint is not None and Path(checkpoint).exists()
+    if there and not resume:
+        make_way(checkpoint)
+    if there:
+        seen = stamp(checkpoint)
+    if there and resume:
         state = load_state(checkpoint, settings, about)
         # checkpoints of early versions of 0.3.0 have the name valid in any case
         state.history = [
@@ -127,7 +140,7 @@ def train(
             while not _ended(state, settings):
                 record = _epoch(state, engine, batches, params, data, part)
                 if checkpoint is not None:
-                    save_state(checkpoint, state, about)
+                    seen = save_state(checkpoint, state, about, seen)
                 if progress is not None:
                     progress(record["epoch"], settings.epochs, record)
     best = state.best.updated({}, **told(state, settings, mode, data, part))

@@ -128,6 +128,8 @@ def test_default_signal_suits_the_memory():
         ({"function": lambda w: np.nan}, "NaN"),
         ({"function": lambda w: w[1000]}, "fails on a window"),
         ({"function": lambda w: "text"}, "fails on a window"),
+        ({"function": lambda w: 1j * w[0]}, "complex numbers"),
+        ({"function": np.fft.rfft}, "complex numbers"),
         ({"function": np.max, "delay": [0.0]}, "must lie between"),
         ({"function": np.max, "delay": [0.6]}, "must lie between"),
         ({"function": np.max, "n_neurons": 0}, "at least 1"),

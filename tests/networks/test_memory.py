@@ -423,6 +423,8 @@ def test_nothing_can_be_set_that_would_do_nothing(name):
     memory = build()
     with pytest.raises(ValidationError, match=rf"^LegendreMemory\.{name}: .*another"):
         setattr(memory, name, 0.3)
+    with pytest.raises(ValidationError, match=r"cannot be deleted after .*another"):
+        delattr(memory, name)
     assert (memory.theta, memory.order, memory.tau, memory.dt) == (0.2, 3, 0.1, 1e-3)
 
 
@@ -431,6 +433,9 @@ def test_labels_seeds_and_names_of_the_users_can_be_set():
     memory = build()
     memory.label, memory.seed, memory.mine = "past", 3, "own"
     assert (memory.label, memory.seed, memory.mine) == ("past", 3, "own")
+    memory.other = 1
+    del memory.other
+    assert not hasattr(memory, "other")
     for twin in (copy.deepcopy(memory), pickle.loads(pickle.dumps(memory))):
         assert (twin.theta, twin.mine) == (0.2, "own")
         with pytest.raises(ValidationError, match="cannot be set"):

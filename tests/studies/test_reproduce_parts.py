@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from lmu_spiking.errors import StudyWarning
 from lmu_spiking.studies.reproduce.parts import kept
 
 
@@ -25,12 +26,14 @@ def test_what_is_finished_is_not_done_again(counted, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"about": 1}'])
-def test_a_damaged_part_is_done_again(counted, tmp_path, text):
+def test_what_is_no_part_is_kept_and_done_again(counted, tmp_path, text):
     path = tmp_path / "parts" / "part.json"
     path.parent.mkdir()
     path.write_text(text)
-    assert kept(tmp_path, "part", {}, counted)["calls"] == 1
+    with pytest.warns(StudyWarning, match=r"it is kept as part\.kept-1\.json$"):
+        assert kept(tmp_path, "part", {}, counted)["calls"] == 1
     assert json.loads(path.read_text())["value"]["calls"] == 1
+    assert path.with_name("part.kept-1.json").read_text() == text
 
 
 def test_without_a_folder_nothing_is_kept(counted):
@@ -44,7 +47,8 @@ def test_a_part_of_another_kind_is_done_again(counted, tmp_path, value):
     path.write_text(json.dumps({"about": {}, "value": value}))
     assert kept(tmp_path, "part", {}, counted)["calls"] == 2
     path.write_text("[" * 100_000)
-    assert kept(tmp_path, "part", {}, counted)["calls"] == 3
+    with pytest.warns(StudyWarning, match="no part"):
+        assert kept(tmp_path, "part", {}, counted)["calls"] == 3
 
 
 def test_a_part_that_was_changed_is_done_again(counted, tmp_path):

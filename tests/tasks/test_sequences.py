@@ -152,3 +152,10 @@ def test_a_target_that_does_not_vary_is_refused(y):
         nrmse(np.zeros(np.shape(y)), y)
     with pytest.raises(ValidationError, match=r"mine: '\d+ values' do not vary"):
         target_variance(y, "mine")
+
+
+def test_parts_of_other_lengths_are_not_merged():
+    short, long = (Part(np.ones((2, n, 1)), np.ones((2, n, 1))) for n in (3, 5))
+    task = Sequences("mine", long, short, long, 0.001, None, False, "here")
+    with pytest.raises(ValidationError, match=r"^Sequences\.merged: 3 steps .* 5 of"):
+        task.merged()

@@ -124,3 +124,9 @@ def test_the_bandwidth_that_an_error_advises_works(steps, dt, wrong):
     if steps > 2:  # of two steps the two limits are the same number
         signal = white_noise(steps * dt, dt, float(advised[1]), 0.5, 0)
         assert signal.rms > 0
+
+
+@pytest.mark.parametrize(("duration", "dt"), [(1e12, 1e-3), (1e300, 1e-3), (1, 1e-15)])
+def test_what_fits_into_no_memory_is_refused(duration, dt):
+    with pytest.raises(ValidationError, match=r"^white_noise\.duration: .* GiB of mem"):
+        white_noise(duration, dt, 2.0, 0.5, 0)

@@ -3,11 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lmu_spiking.errors import ParamsFileError, ValidationError
+from lmu_spiking.errors import ParamsFileError, StudyWarning, ValidationError
 from lmu_spiking.rates import forward, load_params, save_params
 from lmu_spiking.tasks.sequences import Part
 from lmu_spiking.training import TrainSettings, evaluate, train
-from lmu_spiking.training.checkpoint import load_state, save_state
+from lmu_spiking.training.checkpoint import load_state, save_state, stamp
 from lmu_spiking.training.losses import loss_and_metric
 
 tf = pytest.importorskip("tensorflow")
@@ -137,7 +137,7 @@ def test_after_a_merge_nothing_is_called_validation(lmu, task, tmp_path):
     for record in state.history:  # a checkpoint of version 0.3.0
         record["valid_loss"] = record.pop("seen_loss")
         record["valid_accuracy"] = record.pop("seen_accuracy")
-    save_state(path, state, header["checkpoint"]["identity"])
+    save_state(path, state, header["checkpoint"]["identity"], stamp(path))
     resumed = train(params, data, settings, checkpoint=path)
     assert resumed.history[0].keys() == trained.history[0].keys()
 
@@ -230,9 +230,50 @@ def test_checkpoints_of_other_trainings_are_refused(lmu, task, tmp_path):
     longer = dataclasses.replace(settings, epochs=5)
     assert len(train(params, data, longer, checkpoint=path).history) == 5
     assert len(train(params, data, other, checkpoint=path, resume=False).history) == 4
+    assert [file.name for file in tmp_path.iterdir()] == ["going.npz"]
     save_params(params, path)
     with pytest.raises(ValidationError, match="no training"):
         train(params, data, settings, checkpoint=path)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ParamsFileError, match=str(path)):
         train(params, data, settings, checkpoint=path)
+
+
+@pytest.mark.parametrize("content", [b"mine", b"", "model"])
+def test_what_is_no_checkpoint_is_kept(lmu, task, tmp_path, content):
+    params, path = lmu(["tanh"]), tmp_path / "going.npz"
+    if content == "model":
+        save_params(params, path)
+        content = path.read_bytes()
+    path.write_bytes(content)
+    settings = TrainSettings(**QUICK)
+    with pytest.warns(StudyWarning, match=r"is no checkpoint: it is kept as going\."):
+        train(params, task(), settings, checkpoint=path, resume=False)
+    assert (tmp_path / "going.kept-1.npz").read_bytes() == content
+    assert len(train(params, task(), settings, checkpoint=path).history) == 4
+
+
+def test_two_trainings_do_not_write_one_checkpoint(lmu, task, tmp_path):
+    """The one whose file another has written over says so; the other's is whole."""
+    params, data, path = lmu(["tanh"]), task(), tmp_path / "going.npz"
+    first, second = (TrainSettings(**QUICK, seed=seed) for seed in (1, 2))
+
+    def other(epoch, *_):
+        if epoch == 2:
+            train(params, data, second, checkpoint=path, resume=False)
+
+    with pytest.raises(ValidationError, match=r"written meanwhile.* a path \(--out\)"):
+        train(params, data, first, checkpoint=path, progress=other)
+    assert len(train(params, data, second, checkpoint=path).history) == 4
+
+
+def test_a_checkpoint_that_is_removed_meanwhile_is_written_again(lmu, task, tmp_path):
+    path = tmp_path / "going.npz"
+    settings = TrainSettings(**QUICK)
+
+    def remove(epoch, *_):
+        assert path.exists()
+        path.unlink()
+
+    trained = train(lmu(["tanh"]), task(), settings, checkpoint=path, progress=remove)
+    assert len(trained.history) == 4

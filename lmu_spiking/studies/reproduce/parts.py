@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking.files import NOT_OURS, read_json
+from lmu_spiking.files import NOT_OURS, read_json, set_aside
 from lmu_spiking.studies.records import to_json, write_json
 from lmu_spiking.training.loop import Trained, train
 from lmu_spiking.training.recipes import Recipe, start
@@ -29,8 +29,10 @@ def kept(out, name: str, about: dict, make: Callable[[], dict]) -> dict:
         whole = was.get("check") in (None, _check(was["value"]))
         if was["about"] == about and whole and isinstance(was["value"], dict):
             return was["value"]
+    except FileNotFoundError:
+        pass
     except NOT_OURS:
-        pass  # not there, or not whole
+        set_aside(path, "is no part of a reproduction")
     value = json.loads(to_json(make()))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"about": about, "value": value, "check": _check(value)})
