@@ -18,6 +18,8 @@ from lmu_spiking.training.chip import curve_of
 class PairRectified(nengo.RectifiedLinear):
     """Rectified-linear rates that NengoDL gives the slope 1/2 at 0."""
 
+    follows = True  # its drive at once, see `tuning.unheld`
+
 
 def register() -> None:
     """Tell NengoDL how to build types of ours; its own are left alone."""

@@ -114,6 +114,15 @@ def test_the_network_honours_what_every_network_does():
     assert net.networks == [inside] and outside not in net.networks
 
 
+@pytest.mark.parametrize("name", ["layout", "input", "neurons", "pulses", "spikes"])
+def test_nothing_can_be_set_that_would_do_nothing(name):
+    memory = ChipMemory(layout("core"))
+    with pytest.raises(ValidationError, match=rf"^ChipMemory\.{name}: 3 cannot be set"):
+        setattr(memory, name, 3)
+    memory.label, memory.mine = "past", 1
+    assert (memory.label, memory.mine) == ("past", 1)
+
+
 def test_the_structure_of_the_chip_in_floating_point(loihi):
     laid_out = layout("simreal", n=40)
     u = U[:1000]

@@ -118,6 +118,14 @@ def test_on_core_its_error_is_the_predicted_one_and_about_that_of_as_many_neuron
     assert alike / 2 < error < 2 * alike
 
 
+def test_the_network_stays_as_built(relayed):
+    memory = RelayedMemory(relayed)
+    with pytest.raises(
+        ValidationError, match=r"^RelayedMemory\.relays: 3 cannot be set"
+    ):
+        memory.relays = 3
+
+
 def test_relays_hear_only_neurons_of_their_own_coordinate(relayed):
     heard = relayed.relays.weights != 0
     same = relayed.relays.curves.dimension[:, None] == relayed.curves.dimension

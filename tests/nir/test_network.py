@@ -26,3 +26,12 @@ def test_a_continuous_graph_serves_the_step_that_is_asked_for():
         from_nir(graph, dt=0.0005)
     with nengo.Simulator(model, dt=0.0005, progress_bar=False) as simulator:
         simulator.run_steps(2)
+
+
+@pytest.mark.parametrize("name", "input output state parts neurons dt".split())
+def test_nothing_can_be_set_that_would_do_nothing(name):
+    network = from_nir(to_nir(MemorySpec(), neurons="none", steps="exact"))
+    with pytest.raises(ValidationError, match=rf"^NIRNetwork\.{name}: 0\.5 cannot be"):
+        setattr(network, name, 0.5)
+    network.label, network.mine = "past", 1
+    assert (network.label, network.mine) == ("past", 1)
