@@ -49,6 +49,7 @@ class ChipRate(Unmerged, nengo.neurons.NeuronType):
 class ChipIF(nengo.SpikingRectifiedLinear):
     """Integrates its drive (Hz) from 0, spikes once a step at most, and forgets."""
 
+    follows = True  # its drive at once, see `tuning.unheld`
     state = {"voltage": Choice([0])}  # noqa: RUF012 (as Nengo has it)
 
     def step(self, dt, J, output, voltage):
@@ -68,6 +69,7 @@ class ChipLIF(nengo.LIF):
         As the chip has them, seconds (`ChipUnits.rc` and ``ref``).
     """
 
+    follows = True
     state = {  # noqa: RUF012
         "voltage": Choice([0]),
         "refractory_time": Choice([0]),

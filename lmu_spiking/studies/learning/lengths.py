@@ -139,5 +139,5 @@ def _warm() -> None:
     """Import, trace and allocate what any length needs."""
     from lmu_spiking.training import TrainSettings, train
 
-    data = load_task("recall", steps=20, n=4)
+    data = load_task("recall", steps=20, n=20)
     train(at_random(data, 0), heard_anew(data), TrainSettings(epochs=1, batch=1))
