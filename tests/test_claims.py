@@ -147,7 +147,6 @@ README = {
         "optimal", "balanced", "Nengo, tuned", "Nengo default, ReLU"
     ),
     "measured over predicted": law,
-    "twenty random requests": lambda: [f"{planned()[0]} of 20", planned()[1]],
     "capacity task": capacity,
     "`Simulator` against": lambda: [
         speed("lmu_spiking"),
@@ -164,6 +163,7 @@ README = {
     "permuted digits on 102": chip_digits,
 }
 MEASURED = {
+    "twenty random requests": lambda: [", ".join(planned())],
     "Poisson neurons against": lambda: noise(
         "lmu_spiking", "Nengo, intercepts 0", "Nengo default, ReLU"
     ),
