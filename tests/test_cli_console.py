@@ -157,6 +157,13 @@ class Clock:
         return self.ticks < 0
 
 
+@pytest.fixture
+def every_ten_seconds(monkeypatch):
+    """Undo what keeps lines on progress away from the tests."""
+    monkeypatch.setattr(console, "EVERY", 10.0)
+
+
+@pytest.mark.usefixtures("every_ten_seconds")
 def test_a_line_every_ten_seconds_also_within_one_long_call():
     told, clock = [], Clock(3)
     ticker = Ticker(told.append, clock)
@@ -164,6 +171,7 @@ def test_a_line_every_ten_seconds_also_within_one_long_call():
     assert told == ["Working (10 s)", "Working (20 s)", "Working (30 s)"]
 
 
+@pytest.mark.usefixtures("every_ten_seconds")
 def test_a_line_says_what_is_done_and_how_much(monkeypatch):
     told, bars = [], []
 

@@ -221,7 +221,7 @@ def test_predicts_the_distortion_of_drawn_curves(stream):
     keywords = {"neuron_type": "rate-lif", "tuning": "drawn", "tuning_seed": 1}
     state = stream(noise(), n_neurons=1600, order=4, theta=THETA, **keywords)
     error = state[1:] - LDN(4, THETA).simulate(noise(), DT)[:-1]
-    with pytest.warns(ValidityWarning, match=r"^the signal leaves the radii: 3 %"):
+    with pytest.warns(ValidityWarning, match=r"^the signal exceeds the radii: 2\.96 %"):
         budget = predicted(4, 400, **keywords)
     assert np.all(budget.noise == 0)
     scale = np.sqrt(np.diag(budget.distortion))

@@ -156,10 +156,12 @@ def models(folder, mark) -> dict[str, list[bytes]]:
     sound = path.read_bytes()
     arrays = {name: np.array(a) for name, a in made.arrays().items()}
     optimizer = Optimizer(TrainSettings(), 3, arrays, arrays)
-    save_state(path, State(arrays, optimizer, made, 1, [{"epoch": 1}]), ABOUT)
+    checkpoint = folder / "checkpoint.npz"
+    state = State(arrays, optimizer, made, 1, [{"epoch": 1}])
+    save_state(checkpoint, state, ABOUT)
     return {
         "params": [sound, *hostile_npz("header", mark)],
-        "checkpoint": [path.read_bytes()],
+        "checkpoint": [checkpoint.read_bytes()],
     }
 
 

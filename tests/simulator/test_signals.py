@@ -86,7 +86,7 @@ def test_the_way_of_a_constant_that_is_compiled_in():
         )
         with pytest.raises(ValueError, match="optimize=False"):
             sim.signals[gains][...] = 2.0
-        with pytest.raises(ValueError, match=r"no place.*probe it.*optimize=False"):
+        with pytest.raises(ValueError, match=r"not computed.*probe it.*optimize=False"):
             sim.signals[sim.model.sig[link]["weighted"]]
     seen = []
     for make in (nengo.Simulator, Simulator):
