@@ -77,6 +77,8 @@ reproduce: $(INSTALLED) ## published figures, spike noise and the error law agai
 	$(VENV)/bin/python benchmarks/noise.py
 	$(VENV)/bin/python benchmarks/law.py
 	$(VENV)/bin/python benchmarks/optimal.py
+	$(VENV)/bin/python benchmarks/optimal.py --off-signal
+	$(VENV)/bin/python benchmarks/conversion.py
 	$(VENV)/bin/python benchmarks/plan.py
 	$(VENV)/bin/python benchmarks/billion.py
 	$(VENV)/bin/python benchmarks/dask_sweep.py
