@@ -204,7 +204,7 @@ def _read(function, steps, cells):
 
 
 def _is_original(name: str) -> bool:
-    """Whether nobody has put something else in the place of a known function."""
+    """Return True if no known function was replaced by something else."""
     return all(now.get(name) is was.get(name) for now, was in MODULES)
 
 

@@ -158,7 +158,7 @@ class Record(Sequence):
 
 
 class Output:
-    """Where the compiled loop writes samples: addresses and counts, (trials, probes).
+    """Hold where the compiled loop writes samples: addresses, counts (trials, probes).
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
 
 
 def stamp(path) -> tuple | None:
-    """What changes whenever a file is written anew; None where there is none."""
+    """Return what changes whenever a file is written anew; None without a file."""
     try:
         found = os.stat(path)
     except OSError:

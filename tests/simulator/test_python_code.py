@@ -23,7 +23,7 @@ MODELS = {}
 
 
 class Shared:
-    """What the code of a model shares, begun anew for each simulator."""
+    """Hold what the code of a model shares, begun anew for each simulator."""
 
     def begin(self, sim):
         self.sim, self.log = sim, []
@@ -420,7 +420,7 @@ def noise_with_a_distribution_of_the_users_own(h):
 
 @model
 def an_environment_as_a_process(h):
-    """As in reinforcement learning: a process without input, and a node."""
+    """A process without input and a node close a loop, as reinforcement learning."""
     ens = nengo.Ensemble(12, 1, neuron_type=nengo.LIFRate(), n_eval_points=50)
     state = out(Told(lambda t: h.list[0]))
     nengo.Connection(state, ens, synapse=None)
@@ -577,7 +577,7 @@ def everything_is_read_in_the_middle_of_a_step(h):
 
 @model
 def large_populations_are_read(h):
-    """Which would run tile by tile, and keep nothing."""
+    """The populations would run tile by tile, and keep nothing."""
     ens = driven(1100, neuron_type=nengo.RectifiedLinear())
     keys = ("in", "out", "bias")
 
@@ -739,7 +739,7 @@ def generators_and_iterators(h):
 
 
 def seen_by(sim, h, splits):
-    """What was probed and logged."""
+    """Return what was probed and logged."""
     h.begin(sim)
     for n in splits:
         if n:
@@ -751,7 +751,7 @@ def seen_by(sim, h, splits):
 
 
 def both(build, splits=(STEPS,)):
-    """What both simulators saw of a model, with the same operators in one order."""
+    """Return what both simulators saw, with the operators in one order."""
     h = Shared()
     with nengo.Network(seed=1) as net:
         build(h)
@@ -805,7 +805,7 @@ def test_code_sees_and_changes_what_it_would_in_nengo(name, splits):
     ],
 )
 def test_as_built_by_each_simulator_itself(name):
-    """Where the order is free this may be another; these models do not see it."""
+    """The order may differ where it is free; these models do not see it."""
     h = Shared()
     with nengo.Network(seed=1) as net:
         MODELS[name](h)

@@ -261,7 +261,7 @@ def test_the_clock_as_an_array():
 
 
 def test_an_observation_that_is_bound_anew_before_each_step():
-    """As in a loop of reinforcement learning."""
+    """A loop of reinforcement learning does the same."""
     seen = None
     with nengo.Network() as model:
         node = nengo.Node(lambda t: 0.0 if seen is None else seen[0], size_out=1)

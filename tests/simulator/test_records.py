@@ -87,7 +87,7 @@ def test_a_record_is_the_list_that_nengo_has(trials, what):
 
 @pytest.mark.parametrize("trials", [None, 2])
 def test_samples_are_taken_away_one_by_one(trials):
-    """As by a viewer that keeps the last hundred."""
+    """A viewer keeps the last hundred samples."""
     record = Record((1,), trials, 1.0, np.float64)
     record.append(np.arange(5.0 * (trials or 1)).reshape(trials or 1, 5, 1))
     expected = record.copy()

@@ -101,7 +101,7 @@ def test_a_node_can_close_its_simulator():
 
 
 def test_a_viewer_in_another_thread_takes_samples_away():
-    """As NengoGUI's plots of voltages do."""
+    """NengoGUI's plots of voltages do the same."""
     with nengo.Network(seed=1) as net:
         ens = nengo.Ensemble(10, 1)
         probe = nengo.Probe(ens.neurons, "voltage")
