@@ -34,7 +34,11 @@ def _normal(n: int) -> np.ndarray:
     return n * (density[:-1] - density[1:])
 
 
-GAUSS, NODES = _normal(48), _normal(20)
+GAUSS = _normal(48)
+# Six of 24 such values, of mean zero, for each of four samples next to each other.
+NODES = np.stack(
+    [np.r_[-part[::-1], part] for part in _normal(24)[12:].reshape(3, 4).T]
+)
 
 
 def fixed_point(mapped: Mapped, tables: list["Table"]):
@@ -117,7 +121,10 @@ def along(
     powers = [np.eye(len(K))]
     for _ in range(block):
         powers.append(K @ powers[-1])
-    ahead = C @ np.stack(powers)
+    ahead, through = C @ np.stack(powers), powers[-1]
+    # what unit variance in each dimension adds to P in a block, if decoding is linear
+    steps = np.stack(powers[:-1]) @ L
+    unit = np.einsum("bik,bjk->ijk", steps, steps)
     # sums over the counted steps; Z is the bias and P the noise of the loop's state
     d, T = len(tables), len(states)
     Z, P = np.zeros(len(K)), np.zeros((len(K), len(K)))
@@ -131,7 +138,8 @@ def along(
         if not n:
             continue
         # statistics of the neurons at the block's states, bias and noise included
-        before, v = v, np.einsum("ij,jk,ik->i", C, P, C)
+        shown = C @ P @ C.T
+        before, v = v, shown.diagonal()
         spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # mid-block
         if bias is not None:
             bias[start:stop] = ahead[:n] @ Z
@@ -141,10 +149,14 @@ def along(
         if start >= first:
             rate += n * seen.rate.sum()
         if start >= first + window:
-            noise += n * (C @ P @ C.T)
+            noise += n * shown
             sigma += n * seen.variance
             counted += n
-        # advance P and Z by the block: each doubling squares the transition F
+        # advance P and Z by the block
+        if bias is None:
+            P = through @ P @ through.T + unit @ seen.variance
+            continue
+        # each doubling squares the transition F
         F, into = K + (L * seen.slope) @ C, L
         Q = (L * seen.variance) @ L.T
         for _ in range(doublings):
@@ -152,8 +164,7 @@ def along(
         P = F @ P @ F.T + Q
         added = into @ seen.bent
         Z = powers[n] @ Z + added
-        if bias is not None:
-            bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
+        bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
     counted = max(1, counted)
     return Course(noise / counted, sigma / counted, rate / max(1, T - first), bias)
 
@@ -172,29 +183,40 @@ class _Grids:
         )
         bent -= x
         self.straight = bool(np.all(np.abs(bent) <= 1e-9 * self.reach[:, None]))
-        self.known = np.stack([bent, variance, rate])
-        self.rows = np.arange(len(tables))[:, None]
+        # value and rise of each column beside each other, (d * CELLS, columns) each
+        known = np.stack([variance, rate] if self.straight else [variance, rate, bent])
+        self.left = known[:, :, :-1].reshape(len(known), -1).T.copy()
+        self.rise = np.diff(known).reshape(len(known), -1).T.copy()
+        self.begin = CELLS * np.arange(len(tables))[:, None]
+        self.scale = CELLS / 2 / self.reach
+        self.nodes = np.resize(NODES, (2 * SAMPLES, 1, NODES.shape[1]))
 
     def means(self, x: np.ndarray, spread: np.ndarray) -> "_Means":
         """Return means over values ``x`` (P, d) with Gaussian noise ``spread`` (d,)."""
-        at = x[:, :, None] + spread[:, None] * NODES
-        at = (at / self.reach[:, None] + 1) * (CELLS / 2)
-        cell = np.clip(at.astype(int), 0, CELLS - 1)
+        at = (x * self.scale + CELLS / 2)[:, :, None]
+        at = at + (spread * self.scale)[:, None] * self.nodes[: len(x)]
+        cell = at.astype(int)
+        np.minimum(cell, CELLS - 1, out=cell)
+        np.maximum(cell, 0, out=cell)
         at -= cell  # beyond the grid the last segment is extrapolated
-        left = self.known[:, self.rows, cell]
-        rise = self.known[:, self.rows, cell + 1] - left
-        slope = rise[0].mean(axis=(0, 2)) * (CELLS / 2) / self.reach
-        bent, variance, rate = (left + at * rise).mean(axis=(1, 3))
-        return _Means(bent, variance, rate, slope)
+        cell += self.begin
+        rise = self.rise.take(cell, axis=0)
+        found = self.left.take(cell, axis=0).sum(axis=(0, 2))
+        found += np.einsum("pdn,pdnc->dc", at, rise)
+        found /= at[:, 0].size
+        if self.straight:
+            return _Means(*found.T, None, None)
+        slope = rise[..., 2].sum(axis=(0, 2)) / at[:, 0].size * self.scale
+        return _Means(*found.T, slope)
 
 
 class _Means(NamedTuple):
     """Means of each dimension (d,); see `along`."""
 
-    bent: np.ndarray
     variance: np.ndarray
     rate: np.ndarray
-    slope: np.ndarray  # of ``bent``
+    bent: np.ndarray | None  # None if decoding is linear
+    slope: np.ndarray | None  # of ``bent``
 
 
 def tabulate(population: Population, carried: np.ndarray, dt: float, first: int = 0):
