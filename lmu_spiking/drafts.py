@@ -25,6 +25,7 @@ MAX_ORDER = 100
 LOWEST = 2  # on a lowpass of tau = theta, order 1 has no recurrence, so no neurons
 MIN_DT = 1e-5  # seconds, that steps are shortened to
 MAX_NEURONS = 10**12
+ASIDE = 0.0035  # of the log of a number, to have the least one between two that near
 NEARLY = 0.995  # of the goal: what truncation must leave room for noise in
 
 
@@ -152,11 +153,11 @@ class Request:
         def fewest(tau: float, start: float) -> float:
             mapped = map_onto(ldn, tau, self.dt)
 
-            def enough(n: float) -> bool:
+            def excess(n: float) -> float:
                 found = balanced(ldn, mapped, self.dt, moments, int(n), **options)
-                return last @ found.noise @ last <= goal**2
+                return np.sqrt(last @ found.noise @ last) / goal
 
-            return least(enough, max(start, 2.0 * order), 2.0 * order)
+            return least(excess, max(start, 2.0 * order), 2.0 * order)
 
         try:
             n, tau = fewest(self.tau or self.theta, 1000.0), self.tau
@@ -171,41 +172,56 @@ class Request:
         )
 
 
-def least(enough: Callable[[float], bool], start: float, low: float = 0.0) -> float:
-    """The least number, to 1 %, that is enough; from ``start`` outwards, not below low.
+def least(excess: Callable[[float], float], start: float, low: float) -> float:
+    """Return the least number of neurons, to 1 %, whose noise is at most the goal.
 
-    Too few neurons may have no law at all (`MappingError`): they are not enough.
+    Parameters
+    ----------
+    excess : callable
+        Of a number, its noise over the goal, which falls about as the root of the
+        number.  Too few neurons may have no error model at all (`MappingError`): they
+        are not enough.
+    start, low : float
+        Where the search begins, and the least number that is asked about.
 
     Raises
     ------
     MappingError
         If `MAX_NEURONS` are not enough.
     """
-
-    def holds(x: float) -> bool:
+    first, last = np.log(low), np.log(MAX_NEURONS)
+    x, step, tries = np.log(max(start, low)), 0.0, 0
+    bad = good = None  # the nearest on either side: log of the number, of its excess
+    while True:
         try:
-            return enough(x)
+            y = np.log(max(excess(np.exp(x)), 1e-300))
         except MappingError:
-            return False
+            y = np.inf
+        tries += 1
+        bad, good = (bad, (x, y)) if y <= 0 else ((x, y), good)
+        if good and good[0] <= first:
+            return low
+        if bad and bad[0] >= last:
+            raise MappingError(f"{MAX_NEURONS:,} neurons are not enough")
+        if good and bad:
+            if good[0] - bad[0] <= np.log(1.01):
+                return np.exp(good[0])
+            x = _between(bad, good, halve=tries > 10)
+        else:
+            # by the root, a little beyond, and further each time that it is too near
+            wanted = np.log(4) if np.isinf(y) else 2 * abs(y)
+            step = max(wanted + ASIDE, 2 * step)
+            x = max(x - step, first) if good else min(x + step, last)
 
-    if holds(start):
-        good, bad = start, start / 1.5
-        while bad > low and holds(bad):
-            good, bad = bad, bad / 1.5
-        if bad <= low:
-            if good == low or holds(low):
-                return low
-            bad = low
-    else:
-        bad, good = start, 1.5 * start
-        while not holds(good):
-            bad, good = good, 1.5 * good
-            if good > MAX_NEURONS:
-                raise MappingError(f"{MAX_NEURONS:,} neurons are not enough")
-    while good > 1.01 * bad:
-        middle = np.sqrt(good * bad)
-        good, bad = (middle, bad) if holds(middle) else (good, middle)
-    return good
+
+def _between(bad: tuple, good: tuple, halve: bool) -> float:
+    """Return where to ask next: just beyond the zero of the chord, on its far side."""
+    (x0, y0), (x1, y1) = bad, good
+    if halve or np.isinf(y0):
+        return (x0 + x1) / 2
+    zero = x0 + (x1 - x0) * y0 / (y0 - y1)
+    zero += -ASIDE if zero - x0 > x1 - zero else ASIDE
+    return float(np.clip(zero, x0 + ASIDE, x1 - ASIDE))
 
 
 def _step(theta: float, bandwidth: float) -> float:

@@ -195,16 +195,16 @@ def _settled(request: Request, draft: Draft, neuron_type: str) -> Plan | None:
     fewest, kept = 2 * draft.order, []
     goal = np.sqrt(request.goal**2 - draft.truncation**2)
 
-    def enough(amount: float) -> bool:
+    def excess(amount: float) -> float:
         n = max(int(np.ceil(amount)), fewest)
         max_rate = request.max_rate * min(1.0, amount / fewest)
         found = _worked_out(request, draft, n, max_rate, neuron_type)
         if found.noise <= goal:
             kept.append(found)
-        return found.noise <= goal
+        return found.noise / goal
 
     try:
-        least(enough, float(draft.n_neurons), 0.02 * fewest)
+        least(excess, float(draft.n_neurons), 0.02 * fewest)
     except MappingError:
         return None
     return min(kept, key=lambda p: _cost(p, "neurons"))

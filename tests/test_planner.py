@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from lmu_spiking.studies.trial import run_trial
 from lmu_spiking.tasks import white_noise
 
 ASKED = {"error": 0.1, "theta": 0.2, "bandwidth": 4.0}
+plan_once = cache(plan)
 
 
 def test_the_error_is_met_in_simulation():
@@ -23,7 +26,7 @@ def test_the_error_is_met_in_simulation():
 
 
 def test_what_is_predicted_is_what_is_aimed_at():
-    found = plan(**ASKED)
+    found = plan_once(**ASKED)
     assert found.nrmse == pytest.approx(MARGIN * 0.1, rel=0.02)
     assert found.nrmse**2 == pytest.approx(found.truncation**2 + found.noise**2)
     assert sum(found.counts) == found.spec.n_neurons
@@ -33,7 +36,7 @@ def test_what_is_predicted_is_what_is_aimed_at():
 
 
 def test_no_order_takes_fewer_neurons():
-    best = plan(**ASKED)
+    best = plan_once(**ASKED)
     for order in range(max(1, best.spec.order - 2), best.spec.order + 4):
         try:
             other = plan(**ASKED, order=order)
@@ -52,7 +55,7 @@ def test_neurons_grow_as_the_inverse_square_of_the_error():
 
 
 def test_spikes_can_be_saved_at_the_cost_of_neurons():
-    fewest, thriftiest = (plan(**ASKED, tuning=t) for t in ("optimal", None))
+    fewest, thriftiest = (plan_once(**ASKED, **t) for t in ({"tuning": "optimal"}, {}))
     assert thriftiest.spec.tuning == "balanced"  # which serves other signals, too
     assert fewest.spec.n_neurons < thriftiest.spec.n_neurons
     assert fewest.spikes_per_s > thriftiest.spikes_per_s
@@ -86,14 +89,14 @@ def test_what_is_fixed_stays():
 
 
 def test_a_plan_goes_through_a_file(tmp_path):
-    spec = plan(**ASKED).spec
+    spec = plan_once(**ASKED).spec
     spec.to_toml(tmp_path / "spec.toml")
     assert MemorySpec.from_toml(tmp_path / "spec.toml") == spec
 
 
 def test_many_neurons_are_simulated_as_their_sums():
     assert plan(0.01, 0.05, 60.0).spec.aggregated
-    assert not plan(**ASKED).spec.aggregated
+    assert not plan_once(**ASKED).spec.aggregated
 
 
 @pytest.mark.parametrize(
