@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from nengo.simulator import SimulationData
 
+from lmu_spiking.errors import ValidationError
+
 LEAST = 64  # samples that a buffer has room for
 
 
@@ -134,6 +136,40 @@ class Record(Sequence):
             found = self[index]
             del self[index]
         return found
+
+    def __setitem__(self, index, value):
+        """Replace a sample, or all samples of a slice by as many."""
+        with self._turns:
+            at = np.arange(len(self))[index]
+            value = np.asarray(value, self.dtype)
+            if self.trials is not None and np.ndim(at):
+                value = value.swapaxes(0, 1)
+            shape = (len(self._buffer), *np.shape(at), *self.shape)
+            if value.size != np.prod(shape):
+                raise ValidationError(
+                    "sim.data.raw",
+                    value.shape,
+                    f"does not replace samples of shape {self.shape}",
+                    "give one array for each sample",
+                )
+            self._take(self._buffer.copy())  # users may hold views of the last
+            self._buffer[:, at] = value.reshape(shape)
+
+    def __eq__(self, other):
+        """Return whether two lists of samples are equal, one by one."""
+        if not isinstance(other, list | Record):
+            return NotImplemented
+        pairs = zip(self, other, strict=False)
+        return len(self) == len(other) and all(np.array_equal(*pair) for pair in pairs)
+
+    __hash__ = None  # as a list
+
+    def __add__(self, other: list) -> list:
+        """Return a list of these samples and of others."""
+        return self[:] + other[:]
+
+    def __radd__(self, other: list) -> list:
+        return other[:] + self[:]
 
     def copy(self) -> list:
         """Return a list of all samples."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmu_spiking import Simulator
+from lmu_spiking.errors import ValidationError
 from lmu_spiking.simulator.records import Record
 
 
@@ -98,6 +99,25 @@ def test_samples_are_taken_away_one_by_one(trials):
     with pytest.raises(IndexError):
         record.pop(2)
     assert len(record) == 2
+
+
+@pytest.mark.parametrize("trials", [None, 2])
+def test_samples_are_replaced_and_compared_as_those_of_a_list(trials):
+    record = Record((2,), trials, 1.0, np.float64)
+    record.append(np.arange(10.0 * (trials or 1)).reshape(trials or 1, 5, 2))
+    expected, seen = record.copy(), record.array()
+    before = seen.copy()
+    assert record == expected and record != expected[1:] and record != 3
+    assert np.array_equal(record + expected[:1], expected + expected[:1])
+    assert np.array_equal(expected[:1] + record, expected[:1] + expected)
+    record[1] = expected[1] = -expected[1]
+    record[-2:] = expected[-2:] = [-2 * x for x in expected[-2:]]
+    assert record == expected
+    assert np.array_equal(seen, before)
+    with pytest.raises(ValidationError, match=r"sim.data.raw: \(3,\) does not replace"):
+        record[0] = np.ones(3)
+    with pytest.raises(IndexError):
+        record[7] = expected[0]
 
 
 def test_what_is_written_to_a_sample_is_not_lost_in_silence():
