@@ -20,7 +20,7 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-in
 COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 	--custom-compile-command "make lock" pyproject.toml --python-version 3.11
 
-.PHONY: help run test test-newest kernels test-nengo test-train test-gui reproduce reproduce-train learned \
+.PHONY: help run test test-newest kernels kernels-newest kernels-train test-nengo test-train test-gui reproduce reproduce-train learned \
 	bench lint notebooks executed docs pages lock clean
 .DEFAULT_GOAL := help
 
@@ -56,10 +56,13 @@ kernels: $(INSTALLED)
 	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import compiled; \
 	[compiled.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
 
-test-newest: ## one case of each test on Python 3.13 (TESTS=tests runs all), in .venv-3.13
+kernels-train:
+	@$(MAKE) --no-print-directory kernels $(FULL)
+
+test-newest: ## the tests on Python 3.13, in .venv-3.13
+test-newest kernels-newest:
 	@if test -n "$(NEWEST)"; then \
-	$(MAKE) --no-print-directory test VENV=.venv-3.13 PYTHON="$(NEWEST)" \
-	TESTS="$(or $(TESTS),--one-case)"; else \
+	$(MAKE) --no-print-directory $(@:-newest=) VENV=.venv-3.13 PYTHON="$(NEWEST)"; else \
 	echo "NOT RUN: no Python 3.13 on this machine; make test-newest NEWEST=..."; fi
 
 test-nengo: $(INSTALLED) ## Nengo's own tests on the compiled simulator (two minutes)

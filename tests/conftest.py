@@ -15,31 +15,9 @@ from lmu_spiking.rates.params import CellParams, LMUParams
 # The same examples in every run: a failure is a fault, never bad luck.
 settings.register_profile("law", deadline=None, derandomize=True, database=None)
 settings.load_profile("law")
-settings.register_profile("one case", settings.get_profile("law"), max_examples=5)
 
 # One file that all workers would lock; nothing here solves for decoders twice.
 nengo.rc.set("decoder_cache", "enabled", "False")
-
-
-def pytest_addoption(parser):
-    parser.addoption(
-        "--one-case",
-        action="store_true",
-        help="only the first case of each test, for a second interpreter",
-    )
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--one-case"):
-        return
-    settings.load_profile("one case")
-    first = {}
-    for item in items:
-        first.setdefault((item.path, getattr(item, "originalname", item.name)), item)
-    kept = set(first.values())
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = first.values()
 
 
 def _white(steps, dt=0.001, high=4.0, rms=0.5, seed=0):

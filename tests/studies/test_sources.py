@@ -78,25 +78,35 @@ def test_trials_are_summarised(tmp_path, monkeypatch):
     assert summarise_sources(pd.DataFrame()).empty
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "3", "[" * 100_000, '{"version": "x"}']
-)
-def test_a_damaged_file_is_run_again(tmp_path, text):
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A trial, its file and the table of it."""
+    folder = tmp_path_factory.mktemp("ran")
     (trial,) = neuron_trials([1], [20], ["if"], 1, BASE, 1.0)
-    frame = source_trials([trial], tmp_path)
-    path = tmp_path / "sources" / f"{trial.digest}.json"
-    path.write_text(text)
-    pd.testing.assert_frame_equal(source_trials([trial], tmp_path), frame)
+    frame = source_trials([trial], folder)
+    return trial, folder / "sources" / f"{trial.digest}.json", frame
+
+
+def run_again(ran, folder, text):
+    trial, path, frame = ran
+    (folder / "sources").mkdir()
+    (folder / "sources" / path.name).write_text(text)
+    pd.testing.assert_frame_equal(source_trials([trial], folder), frame)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "3", "[" * 100_000, '{"version": "x"}'],
+    ids=["empty", "cut", "list", "number", "deep", "version"],
+)
+def test_a_damaged_file_is_run_again(ran, tmp_path, text):
+    run_again(ran, tmp_path, text)
 
 
 @pytest.mark.parametrize(
     "change", [{"order": "one"}, {"state_rmse": []}, {"lead": "x"}, {"verdict": 3}]
 )
-def test_a_row_of_a_wrong_type_is_run_again(tmp_path, change):
-    (trial,) = neuron_trials([1], [20], ["if"], 1, BASE, 1.0)
-    frame = source_trials([trial], tmp_path)
-    path = tmp_path / "sources" / f"{trial.digest}.json"
-    record = json.loads(path.read_text())
+def test_a_row_of_a_wrong_type_is_run_again(ran, tmp_path, change):
+    record = json.loads(ran[1].read_text())
     record["row"] |= change
-    path.write_text(json.dumps(record))
-    pd.testing.assert_frame_equal(source_trials([trial], tmp_path), frame)
+    run_again(ran, tmp_path, json.dumps(record))
