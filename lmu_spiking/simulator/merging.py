@@ -6,6 +6,7 @@ would differ in the last digit.
 """
 
 from nengo.builder.optimizer import OpMergePass
+from nengo.utils.graphs import toposort
 from nengo.utils.simulator import operator_dependency_graph
 
 WORTHWHILE = 0.01  # stop when a pass saves less than this share of the mean saving
@@ -28,6 +29,29 @@ class _InOrder(dict):
             self.pop(member, None)
 
 
+def _reachable(edges: dict) -> dict:
+    """Return all operators that come after each one, in one step or in many."""
+    reached, known = {}, {}
+    for op in reversed(toposort(edges)):
+        after = frozenset(edges[op])
+        if after not in known:  # operators with the same successors share a set
+            known[after] = after.union(*(reached[each] for each in after))
+        reached[op] = known[after]
+    return reached
+
+
+class _Pass(OpMergePass):
+    """Nengo's pass over all operators, whose time went into comparing sets."""
+
+    def __call__(self, views: bool) -> None:
+        """Merge what can be merged now, only operators on views where ``views``."""
+        self.dependents = _reachable(self.dg.forward)
+        self.only_merge_ops_with_view = views
+        for seen in (self.merged, self.merged_dependents, self.opinfo):
+            seen.clear()
+        self.perform_merges()
+
+
 def merge(model, graph: dict) -> dict:
     """Merge a model's operators, and return the graph of the remaining ones.
 
@@ -38,7 +62,7 @@ def merge(model, graph: dict) -> dict:
     graph : dict of operator to set of operators
         The operators that come after each; it is changed.
     """
-    merging = OpMergePass(graph)
+    merging = _Pass(graph)
     merging.might_merge = _InOrder(graph)
     first, looked_at, views = len(graph), 0, True
     while True:
