@@ -205,9 +205,9 @@ class _Grids:
         found += np.einsum("pdn,pdnc->dc", at, rise)
         found /= at[:, 0].size
         if self.straight:
-            return _Means(*found.T, None, None)
+            return _Means(found[:, 0], found[:, 1], None, None)
         slope = rise[..., 2].sum(axis=(0, 2)) / at[:, 0].size * self.scale
-        return _Means(*found.T, slope)
+        return _Means(found[:, 0], found[:, 1], found[:, 2], slope)
 
 
 class _Means(NamedTuple):
