@@ -173,35 +173,12 @@ class LDN:
         return states
 
     def _in_blocks(self, u, start, Ad, Bd) -> np.ndarray:
-        """Return every state, by about ``3 sqrt(T)`` products instead of ``T``.
-
-        The steps are cut into blocks, which run side by side and start from zero; the
-        response to the state before each block is added by superposition.
-        """
-        scale, T = _balance(self.order), len(u)
-        step, push = (Ad * scale / scale[:, None]).T, Bd / scale
-        length = max(1, int(np.sqrt(T)))
-        n = -(-T // length)
-        padded = np.zeros((n * length, *u.shape[1:]))
-        padded[:T] = u
-        blocks = padded.reshape(n, length, *u.shape[1:])
-        x = np.zeros((n, length, *u.shape[1:], self.order))
-        running = np.zeros((n, *u.shape[1:], self.order))
-        for j in range(length):
-            running = running @ step + np.multiply.outer(blocks[:, j], push)
-            x[:, j] = running
-        # the state before each block: all of the last, carried on by a block's steps
-        whole = np.linalg.matrix_power(step, length)
-        before = np.empty_like(running)
-        now = start / scale
-        for b in range(n):
-            before[b] = now
-            now = now @ whole + running[b]
-        for j in range(length):
-            before = before @ step
-            x[:, j] += before
+        """Return every state, in coordinates in which rounding errors are small."""
+        scale = _balance(self.order)
+        step = (Ad * scale / scale[:, None]).T
+        x = propagate(np.multiply.outer(u, Bd / scale), step, start / scale)
         x *= scale
-        return x.reshape(n * length, *u.shape[1:], self.order)[:T]
+        return x
 
     def frequency_response(self, frequency, dt: float) -> np.ndarray:
         r"""State after an input ``exp(2 pi i f t)``, per unit of that input.
@@ -358,6 +335,46 @@ class SeriesStep:
                 term = self.h / k * self.multiply(term)
                 x += term
         return x * self._scale
+
+
+def propagate(driven: np.ndarray, step: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Return the states ``x[k] = x[k-1] @ step + driven[k]``, with ``x[-1] = start``.
+
+    By about ``3 sqrt(T)`` products instead of ``T``: the steps are cut into blocks,
+    which run side by side and start from zero; the response to the state before each
+    block is added by superposition.
+
+    Parameters
+    ----------
+    driven : (T, ..., d) ndarray
+    step : (d, d) ndarray
+    start : (..., d) ndarray
+
+    Returns
+    -------
+    (T, ..., d) ndarray
+    """
+    T, shape = len(driven), driven.shape[1:]
+    length = max(1, int(np.sqrt(T)))
+    n = -(-T // length)
+    x = np.zeros((n * length, *shape))
+    x[:T] = driven
+    x = x.reshape(n, length, *shape)
+    running = np.zeros((n, *shape))
+    for j in range(length):
+        running = running @ step + x[:, j]
+        x[:, j] = running
+    # the state before each block: all of the last, carried on by a block's steps
+    whole = np.linalg.matrix_power(step, length)
+    before = np.empty_like(running)
+    now = start
+    for b in range(n):
+        before[b] = now
+        now = now @ whole + running[b]
+    for j in range(length):
+        before = before @ step
+        x[:, j] += before
+    return x.reshape(n * length, *shape)[:T]
 
 
 def _balance(order: int) -> np.ndarray:

@@ -103,30 +103,34 @@ def _nengo(neurons, currents, dt, rng):
 
 def _integrating(currents, dt):
     voltage = np.zeros(currents.shape[1])
-    spikes = np.empty(currents.shape, np.float32)
-    for k, current in enumerate(currents):
-        voltage = np.maximum(voltage + current * dt, 0.0)
-        spiked = voltage > 1.0
-        voltage[spiked] = 0.0
-        spikes[k] = spiked
-    return spikes
+    spikes = np.empty(currents.shape, bool)
+    for current, spiked in zip(currents * dt, spikes, strict=True):
+        voltage += current
+        np.maximum(voltage, 0.0, out=voltage)
+        np.greater(voltage, 1.0, out=spiked)
+        np.copyto(voltage, 0.0, where=spiked)
+    return spikes.astype(np.float32)
 
 
 def _leaky(neurons, currents, dt, target):
     leak = membrane_decay(neurons.tau_rc, dt, target)
     hold = round(neurons.tau_ref / dt)
     lowest = getattr(neurons, "min_voltage", 0.0)
-    voltage, held = np.zeros(currents.shape[1]), np.zeros(currents.shape[1], int)
-    spikes = np.empty(currents.shape, np.float32)
-    for k, current in enumerate(currents):
-        voltage = np.maximum(voltage + leak * (current - voltage), lowest)
-        voltage[held > 0] = 0.0
-        spiked = voltage > 1.0
-        voltage[spiked] = 0.0
-        held = np.maximum(held - 1, 0)
-        held[spiked] = hold
-        spikes[k] = spiked
-    return spikes
+    voltage, left = np.zeros(currents.shape[1]), np.zeros(currents.shape[1], int)
+    rise, refractory = np.empty_like(voltage), np.empty(currents.shape[1], bool)
+    spikes = np.empty(currents.shape, bool)
+    for current, spiked in zip(currents, spikes, strict=True):
+        np.subtract(current, voltage, out=rise)
+        rise *= leak
+        voltage += rise
+        np.maximum(voltage, lowest, out=voltage)
+        np.greater(left, 0, out=refractory)
+        np.copyto(voltage, 0.0, where=refractory)
+        np.greater(voltage, 1.0, out=spiked)
+        np.copyto(voltage, 0.0, where=spiked)
+        left -= refractory
+        np.copyto(left, hold, where=spiked)
+    return spikes.astype(np.float32)
 
 
 def is_leaky(neurons: NeuronType) -> bool:

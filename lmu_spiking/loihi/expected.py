@@ -24,6 +24,7 @@ and was measured at some steps as the memory was laid out.
 
 import numpy as np
 
+from lmu_spiking.ldn import propagate
 from lmu_spiking.loihi.arithmetic import spikes_of
 
 ROUNDS = 4  # of the noise: where it still grows then, it grows without bound
@@ -155,11 +156,12 @@ def around(ldn, mapped, dt: float, curves, error: np.ndarray) -> np.ndarray:
     again = curves.T @ Ad @ curves.U
     a = np.exp(-dt / mapped.synapse.tau)
     driven = (1 - a) * error @ (curves.T @ mapped.A @ curves.U).T
-    state, states = np.zeros(ldn.order), np.zeros_like(driven)
-    for k in range(1, len(driven)):
-        state = again @ state + driven[k - 1]
-        states[k] = state
-    return states
+    return propagate(_next(driven), again.T, np.zeros(ldn.order))
+
+
+def _next(driven: np.ndarray) -> np.ndarray:
+    """Return what arrives in each step of what was there a step before."""
+    return np.concatenate([np.zeros_like(driven[:1]), driven[:-1]])
 
 
 def _around_both(layout, error, relaying):
@@ -167,12 +169,12 @@ def _around_both(layout, error, relaying):
     curves, loop, d = layout.curves, layout.relayed, layout.ldn.order
     around, a, b = curves.T @ loop.A1 @ curves.U, loop.a, loop.b
     n = min(len(error), len(relaying))
-    states, relayed = np.zeros((n, d)), np.zeros((n, d))
-    for k in range(1, n):
-        state, relay = states[k - 1], relayed[k - 1]
-        states[k] = a * state + (1 - a) * around @ (relay + relaying[k - 1])
-        relayed[k] = b * relay + (1 - b) * (state + error[k - 1])
-    return states, relayed
+    # both as one state, of which the relays are the second half
+    eye = np.eye(d)
+    step = np.block([[a * eye, (1 - a) * around], [(1 - b) * eye, b * eye]])
+    into = (1 - a) * relaying[:n] @ around.T, (1 - b) * error[:n]
+    both = propagate(_next(np.concatenate(into, axis=1)), step.T, np.zeros(2 * d))
+    return both[:, :d], both[:, d:]
 
 
 def _moment(layout, carried: np.ndarray, after: int) -> np.ndarray:
