@@ -11,8 +11,8 @@ each model runs an eighth of the test sequences: the loss is zero within its 95 
 interval over models where conversion has no bias.  With 30,000 each runs all of them,
 and the mean loss stands over the mean predicted one; the interval is that of the ratio
 of two means over the same models.  Spikes are drawn with the model's seed, and four
-times for single cells on digits, whose losses are small.  Writes
-benchmarks/results/conversion.json; rows that are there are kept.
+times for single cells on digits, whose losses are small.  About 20 minutes on one core.
+Writes benchmarks/results/conversion.json; rows that are there are kept.
 """
 
 import argparse

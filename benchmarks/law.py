@@ -1,12 +1,12 @@
-"""The error law: measured against predicted over orders, neurons and neuron types.
+"""The error model: measured against predicted over orders, neurons and neuron types.
 
     python benchmarks/law.py [--jobs 2] [--runs runs/law]
 
-Real neurons throughout (nothing aggregated): theta .5 s, tau .1 s, dt 1 ms, white
-noise of 2 Hz and rms .5, pairs of 300 Hz at radius 1, 8 trials of 60 s at each point
-(20 s for the comparison of neuron types).  About an hour on 2 cores; resumable.  Writes
-benchmarks/results/law.json, docs/figures/error_against_neurons.png and
-docs/figures/error_against_spikes.png.
+Real neurons throughout (nothing aggregated): theta 0.5 s, tau 0.1 s, dt 1 ms, white
+noise of 2 Hz and rms 0.5, pairs of 300 Hz at radius 1, 8 trials of 60 s at each point
+(20 s for the comparison of neuron types).  A few minutes on 2 cores (four on one);
+resumable.  Writes benchmarks/results/law.json, docs/figures/error_against_neurons.png
+and docs/figures/error_against_spikes.png.
 """
 
 import argparse

@@ -10,7 +10,7 @@ Nengo's own tuning, max_rates U(200, 400) and intercepts U(-1, 0.9); *intercepts
 ``intercepts=Choice([0]), max_rates=Choice([300])``, one line of tuning; *tuned* has,
 beside that line, the synapse of the noise-optimal memory and the rate at which it fires
 as many spikes.  All others but the noise-optimal ones have tau 0.1 s.
-Ten minutes on 2 cores.  Writes benchmarks/results/noise.json.
+A few minutes on 2 cores (four on one).  Writes benchmarks/results/noise.json.
 """
 
 import argparse

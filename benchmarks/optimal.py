@@ -15,7 +15,7 @@ Then the predicted error alone, and runs beside it, for orders 2 to 64 at consta
 signal of 2 Hz, and one whose bandwidth is what each order can hold (truncation error
 1 %).  ``exponents`` has four errors: the readout at delay theta, that of the newest
 sample, the window of 100 delays, and the norm of the state's error.
-About 20 minutes on 2 cores.  Writes benchmarks/results/optimal.json and
+A few minutes on 2 cores (three on one).  Writes benchmarks/results/optimal.json and
 docs/figures/optimal.png.
 
     python benchmarks/optimal.py --off-signal [--speech fsdd.npz]

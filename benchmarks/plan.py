@@ -2,11 +2,11 @@
 
     python benchmarks/plan.py [--jobs 2] [--requests 20]
 
-Error .01 to .2, theta .05 to 5 s, bandwidth times theta .3 to 3, each uniform in its
-logarithm, drawn with seed 20261122.  Each network runs on white noise of 20 s, 200
+Error 0.01 to 0.2, theta 0.05 to 5 s, bandwidth times theta 0.3 to 3, each uniform in
+its logarithm, drawn with seed 20261122.  Each network runs on white noise of 20 s, 200
 windows or 60 cycles of the bandwidth, whichever is longest; those of more than 3,000
-neurons as sums of their spikes (exact in distribution).  About 20 minutes on 2 cores.
-Writes benchmarks/results/plan.json and docs/figures/plan.png.
+neurons as sums of their spikes (exact in distribution).  A few minutes on 2 cores
+(three on one).  Writes benchmarks/results/plan.json and docs/figures/plan.png.
 """
 
 import argparse

@@ -4,12 +4,14 @@ A row of a table is held against the record in ``benchmarks/results`` that its c
 wrote, to the digits that the page shows.
 """
 
+import itertools
 import json
 import re
 from functools import cache
 from pathlib import Path
 
 import pytest
+from scipy.stats import binomtest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -69,10 +71,111 @@ def law() -> list[str]:
     return [spread([p["ratio"] for p in points]), spread(ends), f"{len(points)} mem"]
 
 
+def exponents() -> list[str]:
+    """Of the error in the number of neurons, with its interval, and predicted."""
+    rows = [r for r in record("law")["exponents"] if r["against"] == "neurons"]
+    return [
+        f"{r['at'][6:]}: {r['exponent']:.3f} ± {(r['high'] - r['low']) / 2:.3f} "
+        f"({r['predicted']:.3f})"
+        for r in rows
+    ]
+
+
+def share(k: int, n: int) -> str:
+    """95 % interval of the share of successes (Clopper-Pearson)."""
+    low, high = binomtest(k, n).proportion_ci(method="exact")
+    return f"({100 * low:.0f} to {100 * high:.0f} %)"
+
+
 def planned() -> list[str]:
     asked = record("plan")["requests"]
     met, lean = sum(r["met"] for r in asked), sum(r["waste"] <= 1.3 for r in asked)
-    return [str(met), str(lean)]
+    (tuning,), n = {r["tuning"] for r in asked}, len(asked)
+    sizes = [r["neurons"] for r in asked]
+    return [
+        f"**{met} of {n}** {share(met, n)}",
+        f"**{lean}** {share(lean, n)}",
+        f"{min(sizes)} to {max(sizes):,} neurons",
+        f"memories `{tuning}`",
+    ]
+
+
+def over_tuned(tuning: str, key: str = "noise_nrmse") -> list[str]:
+    """Error of a tuning over that of tuned pairs, at each order."""
+    rows = record("optimal")["comparison"]
+    mine, pairs = (
+        [r[key] for r in rows if r["tuning"] == name]
+        for name in (tuning, "plain, tuned")
+    )
+    return [f"{a / b:.2f}" for a, b in zip(mine, pairs, strict=True)]
+
+
+def tuned_text() -> list[str]:
+    """What the text of docs/optimal.md says of errors over those of tuned pairs."""
+    cases = itertools.product(("optimal", "balanced"), ("", "predicted_", "window_"))
+    return [
+        "{}, {} and {} times".format(*over_tuned(tuning, f"{kind}noise_nrmse"))
+        for tuning, kind in cases
+        if (tuning, kind) not in (("optimal", "predicted_"), ("balanced", "window_"))
+    ]
+
+
+def compared() -> list[str]:
+    """Rows of the table of tunings in docs/optimal.md."""
+    return [
+        f"| {r['order']} | {r['tuning']} | {r['tau']:g} | **{r['noise_nrmse']:.4f}** ± "
+        f"{r['noise_nrmse_ci95']:.4f} ({r['predicted_noise_nrmse']:.4f}) | "
+        f"{r['window_noise_nrmse']:.4f} ({r['predicted_window_noise_nrmse']:.4f}) | "
+        f"{r['noise_nrmse_less_than_plain']:.0%}, "
+        f"{r['window_noise_nrmse_less_than_plain']:.0%} | {r['mean_rate']:.0f}, "
+        f"{r['peak_rate']:.0f} | {r['spikes_per_s']:.2g} |"
+        for r in record("optimal")["comparison"]
+    ]
+
+
+def converted() -> tuple[list[str], list[str]]:
+    """Loss with very many neurons, and measured over predicted loss with few."""
+    rows, seeds = (
+        record("conversion")["rows"],
+        record("conversion")["settings"]["seeds"],
+    )
+    assert all(abs(r["loss_many"]) <= r["loss_many_ci95"] for r in rows)
+    half = {
+        task: max(r["loss_many_ci95"] for r in rows if r["task"] == task)
+        for task in ("noise", "digits")
+    }
+    ones = sum(abs(r["ratio"] - 1) <= r["ratio_ci95"] for r in rows)
+    models = f"{len(seeds)} models each"
+    return [
+        f"{len(rows)} cases",
+        "zero within its interval in all",
+        f"up to {half['noise']:.4f} in NRMSE on noise",
+        f"up to {100 * half['digits']:.1f} points in accuracy on digits",
+        models,
+    ], [
+        spread([r["ratio"] for r in rows]),
+        f"up to {max(r['ratio_ci95'] for r in rows):.2f}",
+        f"{ones} of {len(rows)} intervals contain 1",
+        models,
+        f"{record('conversion')['settings']['draws']} draws of the spikes",
+    ]
+
+
+def neuron_types() -> list[str]:
+    """What the text of docs/measured.md says of regular spikes and LIF neurons."""
+    fits = {r["neuron_type"]: r for r in record("law")["neuron_type_exponents"]}
+    slopes = sorted(-fits[kind]["exponent"] for kind in ("if", "regular"))
+    lif = [r for r in record("law")["neuron_types"] if r["neuron_type"] == "lif"]
+    return [f"m^-{slopes[0]:.2f} to m^-{slopes[1]:.2f}"] + [
+        "{state_rmse:.4f} ({state_rmse_low:.4f} to {state_rmse_high:.4f})".format(**r)
+        + f" at {big(r['spikes_per_s'])}"
+        for r in lif[-2:]
+    ]
+
+
+def wasted() -> list[str]:
+    *most, worst = sorted(r["waste"] for r in record("plan")["requests"])
+    return [f"is {spread(most)} times the measured error", f"is {worst:.2f} times"]
 
 
 def capacity() -> list[str]:
@@ -147,6 +250,7 @@ README = {
         "optimal", "balanced", "Nengo, tuned", "Nengo default, ReLU"
     ),
     "measured over predicted": law,
+    "twenty random requests": planned,
     "capacity task": capacity,
     "`Simulator` against": lambda: [
         speed("lmu_spiking"),
@@ -160,10 +264,9 @@ README = {
         *predicted_on_chip(20, 41),
         relayed(),
     ],
-    "permuted digits on 102": chip_digits,
 }
 MEASURED = {
-    "twenty random requests": lambda: [", ".join(planned())],
+    "twenty random requests": planned,
     "Poisson neurons against": lambda: noise(
         "lmu_spiking", "Nengo, intercepts 0", "Nengo default, ReLU"
     ),
@@ -171,6 +274,13 @@ MEASURED = {
     "the same, m = 60,000": lambda: noise("lmu_spiking", neurons=60_000)[:1],
     "noise-optimal memory, m": lambda: [tuned("optimal"), tuned("plain, tuned")],
     "measured over predicted state": lambda: law()[:2],
+    "`balanced` over plain": lambda: [
+        ", ".join(over_tuned("balanced", key))
+        for key in ("noise_nrmse", "predicted_noise_nrmse")
+    ],
+    "exponent of the error": exponents,
+    "two and three cells": lambda: converted()[0],
+    "the same models in 30,000": lambda: converted()[1],
     "capacity task, not trained": capacity,
     "Loihi's emulator, window": README["Loihi's emulator"],
     "permuted digits there": chip_digits,
@@ -186,6 +296,19 @@ def test_numbers_of_a_row_are_those_of_its_record(page, start, texts):
     shown = row_of(page, start)
     missing = [text for text in texts() if text not in shown]
     assert not missing, f"{page}: {missing} not in {shown}"
+
+
+TEXTS = {
+    "docs/measured.md": [neuron_types],
+    "docs/optimal.md": [compared, tuned_text, wasted, lambda: planned()[2:3]],
+}
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_numbers_of_a_text_are_those_of_its_record(page):
+    shown = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    texts = [text for found in TEXTS[page] for text in found()]
+    assert not [text for text in texts if text not in shown]
 
 
 def claimed() -> list[list[str]]:
