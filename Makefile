@@ -31,7 +31,8 @@ LEARNED := mackey-glass psmnist
 # What needs TensorFlow or NengoLoihi; everything else has run without them.
 TRAINED := tests/training tests/loihi tests/test_cli_train.py tests/test_cli_deploy.py \
 	tests/rates/test_chip.py tests/networks/test_chip.py tests/conversion/test_chip.py \
-	tests/studies/test_loihi_peers.py tests/test_docs.py \
+	tests/studies/test_loihi_peers.py \
+	$(foreach page,README.md docs/cli.md docs/loihi.md,tests/test_docs.py::test_every_block_of_a_page_runs[$(page)]) \
 	$(wildcard tests/studies/test_learning_*.py) tests/studies/test_reproduce_capacity.py \
 	$(wildcard tests/studies/test_reproduce_mackey_glass.py) \
 	$(wildcard tests/studies/test_reproduce_psmnist.py)

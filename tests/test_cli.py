@@ -650,7 +650,11 @@ def test_collect_gathers_what_is_finished(shell, record, monkeypatch):
     assert "3 more trials are not finished" in text
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"trials": 2}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"trials": 2}', "[" * 100_000],
+    ids=["empty", "list", "old", "deep"],
+)
 def test_collect_does_without_the_plan(record, text):
     record(*STUDY)
     Path("out/study/study.json").write_text(text)

@@ -37,7 +37,7 @@ SMALL = {
     "study": ["--duration=2", "--trials=1", "--jobs=1"],
     "train": ["--epochs=1"],
     "convert": ["--sequences=20"],
-    "deploy": ["--duration=1.5", "--neurons=48", "--order=3"],
+    "deploy": ["--duration=1.5", "--neurons=48", "--order=3", "--trials=1"],
 }
 # Minutes at any size, or on another machine: the command line is parsed, not run.
 LONG = ("reproduce", "bench", "spikes", "--scheduler", "psmnist", "board")

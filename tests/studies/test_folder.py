@@ -111,6 +111,7 @@ def test_a_link_in_place_of_what_was_written_is_not_removed(tmp_path):
         "[" * 10**5,
         b"\xff\xfe",
     ],
+    ids=lambda text: repr(text)[:12],
 )
 def test_a_list_that_is_none_makes_all_files_the_user_s(tmp_path, text):
     write(tmp_path, a="1")

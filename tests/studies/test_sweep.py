@@ -249,7 +249,9 @@ def test_a_trial_of_a_wrong_type_is_left_out(tmp_path, change):
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 100_000, "1" * 5000, "\xff", '{"trial": 1e400}']
+    "text",
+    ["[" * 100_000, "1" * 5000, "\xff", '{"trial": 1e400}'],
+    ids=lambda text: repr(text)[:12],
 )
 def test_a_trial_that_no_parser_takes_is_left_out(tmp_path, text):
     frame = sweep(small(2, orders=(1,)), tmp_path)
