@@ -71,7 +71,7 @@ def test_a_rate_network_is_the_ldn(stream, white, name, order, dt):
     if (name, order) in RADII:
         pytest.skip("no stable loop, see test_refuses_the_unstable")
     synapse, delay_steps = SYNAPSES[name]
-    steps = 2000 if name == "lowpass" else 800
+    steps = 5000 if name == "lowpass" else 1200
     u = white(steps, dt, high=10.0)
     error = rate_error(stream, u, order, dt, synapse, delay_steps=delay_steps)
     assert error < 1e-9

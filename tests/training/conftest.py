@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from lmu_spiking import hdf5
-
 from lmu_spiking.rates import CellParams, LMUParams
 from lmu_spiking.tasks.sequences import Part, Sequences
 
