@@ -18,7 +18,7 @@ from lmu_spiking.synapse import Mapped
 QUANTILES = 400  # of each state dimension over the signal
 POINTS = 300  # values on either side of zero at which curves are tabulated
 CELLS = 4000  # of an even grid over the range of a dimension
-BLOCKS, BENT_BLOCKS = 16, 64  # in a window, for linear and for nonlinear curves
+BLOCKS, BENT_BLOCKS = 16, 64  # the least in a window, for linear and nonlinear curves
 SAMPLES = 8  # in a block, from which its statistics are computed
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
 
@@ -115,7 +115,7 @@ def along(
     K, L, C = closed_loop(mapped)
     grids = _Grids(tables)
     # choose the block: a power of two of steps, so that P can be doubled through it
-    parts = BLOCKS if grids.straight else BENT_BLOCKS
+    parts = BLOCKS if grids.straight else max(BENT_BLOCKS, 16 * len(tables))
     doublings = max(0, int(np.log2(max(1, window // parts))))
     block = 2**doublings
     powers = [np.eye(len(K))]

@@ -327,6 +327,13 @@ def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
     power = np.sqrt(budget._power(c))
     bent = budget.bias is not None
     where = f"{100 * budget.beyond:.3g} % of the samples are beyond the radii"
+    noisy = 0.0 if budget.noise is None else float(_rms(c, budget.noise)[0] / power)
+    if bent and noisy > 1:
+        return (
+            f"the spikes alone make an error of {noisy:.2g} NRMSE, so that neurons "
+            "clip their own noise and the prediction is rough; use more neurons, a "
+            "lower order or tuning='balanced'"
+        )
     if own and budget.error is not None:
         grown = float(_rms(c, budget.error)[0] / power / own)
         if grown < GROWN or budget.beyond < (RARELY if bent else OFTEN):

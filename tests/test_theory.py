@@ -15,6 +15,7 @@ from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.ldn import LDN
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.spec import MemorySpec, SignalSpec
+from lmu_spiking.studies.trial import run_trial
 from lmu_spiking.synapse import map_onto
 from lmu_spiking.tasks import white_noise
 from lmu_spiking.theory import (
@@ -257,6 +258,18 @@ def test_predicts_clipping_off_the_signal_tuned_to(case):
     off_tuning(case, trials=3, seconds=4.0)
 
 
+@pytest.mark.parametrize(("order", "theta"), [(12, 0.5), (17, 1.04), (30, 0.5)])
+def test_predicts_clipping_at_high_orders(order, theta):
+    """Whose loops move fast: within a block that is too long they would diverge."""
+    spec = MemorySpec(40_000, order, theta, tuning="optimal", aggregated=True)
+    signal = white_noise(8.0, DT, order / 7 / theta, 0.76, 29)
+    with pytest.warns(ValidityWarning, match="clip"):
+        predicted = predict(spec, signal.samples).noise_nrmse()
+        measured = run_trial(spec, signal).row["noise_nrmse"]
+    assert predicted > 0.1
+    assert measured / predicted == pytest.approx(1, abs=0.1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", benchmark().CASES, ids=" ".join)
 def test_predicts_every_bounded_tuning_off_its_signal(case):
@@ -303,6 +316,15 @@ def test_warns_of_a_signal_that_leaves_what_a_memory_is_made_for(name):
         budget = predict(MemorySpec(**fields), 3 * noise()[:4000])
     assert len(w) == 1 and "\n" not in str(w[0].message)
     assert 0.1 < budget.beyond < 1
+
+
+def test_warns_of_noise_that_clips():
+    spec = MemorySpec(400, 32, 0.14, tuning="optimal")
+    with pytest.warns(
+        ValidityWarning, match="^the spikes alone make an error of .*"
+    ) as w:
+        assert predict(spec, noise()[:2000]).noise_nrmse() > 1
+    assert len(w) == 1 and "\n" not in str(w[0].message)
 
 
 @pytest.mark.parametrize("tuning", ["pairs", "recruited", "balanced", "optimal"])
