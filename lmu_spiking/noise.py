@@ -118,13 +118,11 @@ def along(
     parts = BLOCKS if grids.straight else max(BENT_BLOCKS, 16 * len(tables))
     doublings = max(0, int(np.log2(max(1, window // parts))))
     block = 2**doublings
-    powers = [np.eye(len(K))]
-    for _ in range(block):
-        powers.append(K @ powers[-1])
-    ahead, through = C @ np.stack(powers), powers[-1]
-    # what unit variance in each dimension adds to P in a block, if decoding is linear
-    steps = np.stack(powers[:-1]) @ L
-    unit = np.einsum("bik,bjk->ijk", steps, steps)
+    if grids.straight:
+        through, unit = _through(K, L, doublings)
+    else:
+        powers = np.stack([np.linalg.matrix_power(K, n) for n in range(block + 1)])
+        ahead = C @ powers
     # sums over the counted steps; Z is the bias and P the noise of the loop's state
     d, T = len(tables), len(states)
     Z, P = np.zeros(len(K)), np.zeros((len(K), len(K)))
@@ -167,6 +165,14 @@ def along(
         bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
     counted = max(1, counted)
     return Course(noise / counted, sigma / counted, rate / max(1, T - first), bias)
+
+
+def _through(K: np.ndarray, L: np.ndarray, doublings: int):
+    """Return the transition through a block, and what unit variances add to ``P``."""
+    unit = np.einsum("ik,jk->kij", L, L)
+    for _ in range(doublings):
+        unit, K = unit + K @ unit @ K.T, K @ K
+    return K, np.moveaxis(unit, 0, 2)
 
 
 class _Grids:
