@@ -9,7 +9,7 @@ fit 80 sequences at the expense of others.  *every batch* computes the memories 
 batch of raw sequences anew, *once* keeps them.  An LSTM of as many parameters trains
 for the same seconds, up to 3,162 steps; it does not converge and is not shown.  Run it
 alone, on one thread: it measures time.
-Seed 5700, not used to choose anything.  About 15 minutes.  Writes
+Seed 5700, not used to choose anything.  A few minutes.  Writes
 benchmarks/results/learning_length.json and docs/figures/learning_length.png.
 """
 
