@@ -155,7 +155,7 @@ class Request:
 
             def excess(n: float) -> float:
                 found = balanced(ldn, mapped, self.dt, moments, int(n), **options)
-                return np.sqrt(last @ found.noise @ last) / goal
+                return np.sqrt(max(last @ found.noise @ last, 0.0)) / goal
 
             return least(excess, max(start, 2.0 * order), 2.0 * order)
 
@@ -190,13 +190,15 @@ def least(excess: Callable[[float], float], start: float, low: float) -> float:
         If `MAX_NEURONS` are not enough.
     """
     first, last = np.log(low), np.log(MAX_NEURONS)
-    x, step, tries = np.log(max(start, low)), 0.0, 0
+    n = max(start, low)
+    x, step, tries = np.log(n), 0.0, 0
     bad = good = None  # the nearest on either side: log of the number, of its excess
     while True:
         try:
-            y = np.log(max(excess(np.exp(x)), 1e-300))
+            y = np.log(max(excess(n), 1e-300))
         except MappingError:
             y = np.inf
+        y = np.inf if np.isnan(y) else y
         tries += 1
         bad, good = (bad, (x, y)) if y <= 0 else ((x, y), good)
         if good and good[0] <= first:
@@ -212,6 +214,7 @@ def least(excess: Callable[[float], float], start: float, low: float) -> float:
             wanted = np.log(4) if np.isinf(y) else 2 * abs(y)
             step = max(wanted + ASIDE, 2 * step)
             x = max(x - step, first) if good else min(x + step, last)
+        n = low if x == first else np.exp(x)
 
 
 def _between(bad: tuple, good: tuple, halve: bool) -> float:

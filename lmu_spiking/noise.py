@@ -35,10 +35,9 @@ def _normal(n: int) -> np.ndarray:
 
 
 GAUSS = _normal(48)
-# Six of 24 such values, of mean zero, for each of four samples next to each other.
-NODES = np.stack(
-    [np.r_[-part[::-1], part] for part in _normal(24)[12:].reshape(3, 4).T]
-)
+# 24 such values, and six of them, of mean zero, for each of four neighbouring samples.
+NODES = _normal(24)
+SHARED = np.stack([np.r_[-x[::-1], x] for x in NODES[12:].reshape(3, 4).T])
 
 
 def fixed_point(mapped: Mapped, tables: list["Table"]):
@@ -195,12 +194,15 @@ class _Grids:
         self.rise = np.diff(known).reshape(len(known), -1).T.copy()
         self.begin = CELLS * np.arange(len(tables))[:, None]
         self.scale = CELLS / 2 / self.reach
-        self.nodes = np.resize(NODES, (2 * SAMPLES, 1, NODES.shape[1]))
+        shared = np.resize(SHARED, (2 * SAMPLES, 1, SHARED.shape[1]))
+        self.nodes = [
+            NODES if n < len(SHARED) else shared[:n] for n in range(2 * SAMPLES)
+        ]
 
     def means(self, x: np.ndarray, spread: np.ndarray) -> "_Means":
         """Return means over values ``x`` (P, d) with Gaussian noise ``spread`` (d,)."""
         at = (x * self.scale + CELLS / 2)[:, :, None]
-        at = at + (spread * self.scale)[:, None] * self.nodes[: len(x)]
+        at = at + (spread * self.scale)[:, None] * self.nodes[len(x)]
         cell = at.astype(int)
         np.minimum(cell, CELLS - 1, out=cell)
         np.maximum(cell, 0, out=cell)

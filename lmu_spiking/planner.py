@@ -199,7 +199,7 @@ def _settled(request: Request, draft: Draft, neuron_type: str) -> Plan | None:
         n = max(int(np.ceil(amount)), fewest)
         max_rate = request.max_rate * min(1.0, amount / fewest)
         found = _worked_out(request, draft, n, max_rate, neuron_type)
-        if found.noise <= goal:
+        if found.noise / goal <= 1:
             kept.append(found)
         return found.noise / goal
 

@@ -2,7 +2,9 @@
 
 ``tests/frozen.json`` holds them as they were; ``python tests/test_frozen.py`` writes it
 anew, for a change that is meant.  Of the outputs of commands the keys and words are
-equal, and the numbers to 1 part in 10^9: processors round sums differently.
+equal, and the numbers to 1 part in 10^9: processors round sums differently.  Spikes are
+equal one by one: only a threshold that is met to the last digit could tell processors
+apart.
 """
 
 import contextlib
@@ -83,24 +85,13 @@ COMMANDS = {
     "reproduce": "reproduce capacity --fast",
 }
 # What the clock and the machine say, and where files lie.
-PASSING = (
-    "second",
-    "time",
-    "command",
-    "version",
-    "date",
-    "path",
-    "out",
-    "host",
-    "peak",
-    "jobs",
-)
+PASSING = {"seconds", "time", "command", "version", "versions", "date", "path", "file"}
 
 
 def lasting(value):
     """Return a record without what differs from one run to the next."""
     if isinstance(value, dict):
-        kept = {k: v for k, v in value.items() if not any(p in k for p in PASSING)}
+        kept = {k: v for k, v in value.items() if not PASSING & set(k.split("_"))}
         return {key: lasting(each) for key, each in kept.items()}
     return [lasting(each) for each in value] if isinstance(value, list) else value
 
@@ -197,7 +188,7 @@ def cells(n_cells: int) -> nengo.Network:
     with nengo.Network(seed=1) as model:
         process = nengo.processes.WhiteSignal(1.0, high=4.0, rms=0.5, seed=2)
         stimulus = nengo.Node(process)
-        built = LMUNetwork(params, n_neurons=400)
+        built = LMUNetwork(params, 400, neuron_type="poisson", presentation=0.002)
         nengo.Connection(stimulus, built.input, synapse=None)
         model.probes_of_spikes = probes_of(built)
     return model
@@ -225,6 +216,7 @@ def spikes_of(name: str, simulator) -> str:
         counts = np.round(sim.data[probe] * sim.dt).astype("<i8")
         counted.update(counts.tobytes())
         total += int(counts.sum())
+    assert total > 100, name
     return f"{total} {counted.hexdigest()[:16]}"
 
 

@@ -368,11 +368,15 @@ def folded(mean, variance):
     return np.where(sigma > 0, value, np.abs(mean))
 
 
-@pytest.mark.parametrize("order", [1, 3, 6, 12])
-@pytest.mark.parametrize("neurons", [6, 100, 10_000])
-def test_the_covariance_follows_the_signal_step_by_step(order, neurons):
+STEPWISE = [(n, d, THETA) for n in (6, 100, 10_000) for d in (1, 3, 6, 12)]
+SHORT = [(100, 4, 0.1), (100, 4, 0.03), (3000, 4, 0.03)]  # blocks of a few steps
+
+
+@pytest.mark.parametrize(("neurons", "order", "theta"), STEPWISE + SHORT)
+def test_the_covariance_follows_the_signal_step_by_step(neurons, order, theta):
     """From rest, through noise that is loud where the signal is."""
-    spec = MemorySpec(n_neurons=neurons * order, order=order, radii=0.7)
+    spec = MemorySpec(neurons * order, order, theta, radii=0.7)
+    window = round(theta / DT)
     u = noise()[:4000] * (np.arange(4000) % 2000 < 1000)  # bursts
     budget = predict(spec, u)
     ldn, a = spec.ldn, np.exp(-DT / spec.tau)
@@ -380,12 +384,12 @@ def test_the_covariance_follows_the_signal_step_by_step(order, neurons):
     L, P = Ad - a * np.eye(order), np.zeros((order, order))
     total, sigmas = np.zeros_like(P), []
     for k, x in enumerate(states):
-        total += P * (k >= WINDOW)
+        total += P * (k >= window)
         sigmas.append(folded(x, np.diag(P)) * 0.7 / (spec.max_rate * neurons / 2 * DT))
         P = Ad @ P @ Ad.T + (L * sigmas[-1]) @ L.T
-    mean = np.mean(sigmas[WINDOW:], axis=0)
+    mean = np.mean(sigmas[window:], axis=0)
     np.testing.assert_allclose(budget.sigma, mean, rtol=0.02)
-    P = total / (len(u) - WINDOW)
+    P = total / (len(u) - window)
     np.testing.assert_allclose(budget.noise, P, rtol=0, atol=0.02 * np.abs(P).max())
 
 

@@ -103,9 +103,10 @@ def _nengo(neurons, currents, dt, rng):
 
 def _integrating(currents, dt):
     voltage = np.zeros(currents.shape[1])
-    spikes = np.empty(currents.shape, bool)
-    for current, spiked in zip(currents * dt, spikes, strict=True):
-        voltage += current
+    spikes, rise = np.empty(currents.shape, bool), np.empty_like(voltage)
+    for current, spiked in zip(currents, spikes, strict=True):
+        np.multiply(current, dt, out=rise)
+        voltage += rise
         np.maximum(voltage, 0.0, out=voltage)
         np.greater(voltage, 1.0, out=spiked)
         np.copyto(voltage, 0.0, where=spiked)

@@ -138,38 +138,57 @@ class Record(Sequence):
         return found
 
     def __setitem__(self, index, value):
-        """Replace a sample, or all samples of a slice by as many."""
+        """Replace a sample, or all samples of a slice by as many.
+
+        A sample is as ``self[index]`` shows it, with a leading axis of trials if any.
+        """
         with self._turns:
-            at = np.arange(len(self))[index]
-            value = np.asarray(value, self.dtype)
-            if self.trials is not None and np.ndim(at):
-                value = value.swapaxes(0, 1)
-            shape = (len(self._buffer), *np.shape(at), *self.shape)
-            if value.size != np.prod(shape):
+            trials = () if self.trials is None else (self.trials,)
+            shape = (*trials, *self.shape)
+            at = range(len(self))[index]
+            if isinstance(at, int):
+                at, value = [at], [value]
+            value = [np.asarray(each, self.dtype) for each in value]
+            wrong = [each.shape for each in value if each.shape != shape]
+            if wrong or len(value) != len(at):
                 raise ValidationError(
                     "sim.data.raw",
-                    value.shape,
-                    f"does not replace samples of shape {self.shape}",
+                    wrong[0] if wrong else f"{len(value)} samples",
+                    f"does not replace {len(at)} samples of shape {shape}",
                     "give one array for each sample",
                 )
             self._take(self._buffer.copy())  # users may hold views of the last
-            self._buffer[:, at] = value.reshape(shape)
+            for k, each in zip(at, value, strict=True):
+                self._buffer[:, k] = each if trials else each[None]
 
     def __eq__(self, other):
         """Return whether two lists of samples are equal, one by one."""
         if not isinstance(other, list | Record):
             return NotImplemented
-        pairs = zip(self, other, strict=False)
-        return len(self) == len(other) and all(np.array_equal(*pair) for pair in pairs)
+        mine, theirs = self[:], other[:]
+        pairs = zip(mine, theirs, strict=False)
+        equal = len(mine) == len(theirs) and all(np.array_equal(*p) for p in pairs)
+        return other is self or equal
 
     __hash__ = None  # as a list
 
     def __add__(self, other: list) -> list:
         """Return a list of these samples and of others."""
+        if not isinstance(other, list | Record):
+            return NotImplemented
         return self[:] + other[:]
 
     def __radd__(self, other: list) -> list:
-        return other[:] + self[:]
+        return other + self[:] if isinstance(other, list) else NotImplemented
+
+    def __iadd__(self, other):
+        """Refuse: only a simulator adds samples, in the steps that it takes."""
+        raise ValidationError(
+            "sim.data.raw",
+            "+=",
+            "cannot add samples to what a probe has seen",
+            "use raw[probe] + samples, which is a list of its own",
+        )
 
     def copy(self) -> list:
         """Return a list of all samples."""

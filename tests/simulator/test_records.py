@@ -116,8 +116,17 @@ def test_samples_are_replaced_and_compared_as_those_of_a_list(trials):
     assert np.array_equal(seen, before)
     with pytest.raises(ValidationError, match=r"sim.data.raw: \(3,\) does not replace"):
         record[0] = np.ones(3)
+    with pytest.raises(ValidationError, match="'1 samples' does not replace 2"):
+        record[:2] = expected[:1]
+    if trials:  # an array of all samples has the trials first
+        with pytest.raises(ValidationError, match="does not replace 5 samples"):
+            record[:] = record.array()
+    record[:] = record
+    assert record == expected == record
     with pytest.raises(IndexError):
         record[7] = expected[0]
+    with pytest.raises(ValidationError, match="cannot add samples"):
+        record += expected
 
 
 def test_what_is_written_to_a_sample_is_not_lost_in_silence():

@@ -63,7 +63,7 @@ def task():
     return _task
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def hdf5_in_forks():
     """Read HDF5 in forks of one child, which is what most of the time went into."""
     if importlib.util.find_spec("h5py") is None:
@@ -73,7 +73,10 @@ def hdf5_in_forks():
     spec = importlib.util.spec_from_file_location("zygote", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    hdf5.run_child, before = module.Zygote(), hdf5.run_child
-    yield
-    hdf5.run_child.close()
-    hdf5.run_child = before
+    zygote, before = module.Zygote(), hdf5.run_child
+    hdf5.run_child = zygote
+    try:
+        yield
+    finally:
+        hdf5.run_child = before
+        zygote.close()

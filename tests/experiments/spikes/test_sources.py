@@ -92,6 +92,8 @@ def run_again(ran, folder, text):
     (folder / "sources").mkdir()
     (folder / "sources" / path.name).write_text(text)
     pd.testing.assert_frame_equal(source_trials([trial], folder), frame)
+    written = json.loads((folder / "sources" / path.name).read_text())
+    assert written["row"] == json.loads(path.read_text())["row"]
 
 
 @pytest.mark.parametrize(
