@@ -29,13 +29,14 @@ PUBLISHED := poisson-figure capacity delay-network
 LEARNED := mackey-glass psmnist
 
 # What needs TensorFlow or NengoLoihi; everything else has run without them.
-TRAINED := tests/training tests/loihi tests/test_cli_train.py tests/test_cli_deploy.py \
+TRAINED := tests/training tests/loihi tests/cli/test_train.py tests/cli/test_deploy.py \
 	tests/rates/test_chip.py tests/networks/test_chip.py tests/conversion/test_chip.py \
-	tests/studies/test_loihi_peers.py \
+	tests/experiments/chip tests/experiments/learning \
 	$(foreach page,README.md docs/cli.md docs/loihi.md,tests/test_docs.py::test_every_block_of_a_page_runs[$(page)]) \
-	$(wildcard tests/studies/test_learning_*.py) tests/studies/test_reproduce_capacity.py \
-	$(wildcard tests/studies/test_reproduce_mackey_glass.py) \
-	$(wildcard tests/studies/test_reproduce_psmnist.py)
+	$(patsubst %,tests/experiments/published/test_%.py,capacity mackey_glass psmnist)
+
+# The tests of a room: a folder, or the file of a module.
+ROOMS = $(if $(ROOM),$(or $(wildcard tests/$(ROOM) tests/test_$(ROOM).py),$(error no tests of $(ROOM): see tests/)))
 
 # Many test processes with one thread each, not the other way round.
 test test-nengo test-train test-gui reproduce executed pages: export OMP_NUM_THREADS = 1
@@ -49,8 +50,8 @@ help: ## list these
 run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
 	$(VENV)/bin/lmu-spiking run --input ecg --out out/ecg
 
-test: kernels ## the tests
-	$(VENV)/bin/pytest $(TESTS)
+test: kernels ## the tests, or those of one room: make test ROOM=networks
+	$(VENV)/bin/pytest $(or $(TESTS),$(ROOMS))
 
 # Once, not once in each test process.
 kernels: $(INSTALLED)

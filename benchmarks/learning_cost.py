@@ -13,8 +13,8 @@ import argparse
 from pathlib import Path
 
 from lmu_spiking import plots
-from lmu_spiking.studies.learning.cost import TASKS, cost_of
-from lmu_spiking.studies.learning.records import made_with
+from lmu_spiking.experiments.learning.cost import TASKS, cost_of
+from lmu_spiking.experiments.learning.records import made_with
 from lmu_spiking.studies.records import write_json
 
 ROOT = Path(__file__).resolve().parent.parent

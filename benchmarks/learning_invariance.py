@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from lmu_spiking import plots
+from lmu_spiking.experiments.learning.digits import trained_digits
+from lmu_spiking.experiments.learning.invariance import TRAINED, rate_rows, spiking_rows
+from lmu_spiking.experiments.learning.records import made_with
 from lmu_spiking.processes import in_processes
-from lmu_spiking.studies.learning.digits import trained_digits
-from lmu_spiking.studies.learning.invariance import TRAINED, rate_rows, spiking_rows
-from lmu_spiking.studies.learning.records import made_with
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
 

@@ -17,8 +17,8 @@ import argparse
 from pathlib import Path
 
 from lmu_spiking import plots
-from lmu_spiking.studies.learning import lengths
-from lmu_spiking.studies.learning.records import made_with
+from lmu_spiking.experiments.learning import lengths
+from lmu_spiking.experiments.learning.records import made_with
 from lmu_spiking.studies.records import write_json
 
 ROOT = Path(__file__).resolve().parent.parent

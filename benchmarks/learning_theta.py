@@ -3,7 +3,7 @@
     python benchmarks/learning_theta.py [--jobs 2] [--fast]
 
 White noise of 5 Hz, order 24, dt 2 ms; only ``log theta`` is trained, from coarse to
-fine (`lmu_spiking.studies.learning.scales` says how and why).  Beside it the same
+fine (`lmu_spiking.experiments.learning.scales` says how and why).  Beside it the same
 epochs on the signal as it is (*plain*), and with the readout trained along.  Seeds
 5600 to 5609 were not used to find the recipe; each starts at .05 and at .8 s.
 About 10 minutes on 2 cores.  Writes benchmarks/results/learning_theta.json and
@@ -14,9 +14,9 @@ import argparse
 from pathlib import Path
 
 from lmu_spiking import plots
+from lmu_spiking.experiments.learning import scales
+from lmu_spiking.experiments.learning.records import made_with
 from lmu_spiking.processes import in_processes
-from lmu_spiking.studies.learning import scales
-from lmu_spiking.studies.learning.records import made_with
 from lmu_spiking.studies.records import write_json
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,9 +18,8 @@ from pathlib import Path
 import pandas as pd
 
 from lmu_spiking import plots
-from lmu_spiking.loihi import peer_networks as peers
-from lmu_spiking.studies.loihi.ours import Ours, run_ours
-from lmu_spiking.studies.loihi.peers import (
+from lmu_spiking.experiments.chip.ours import Ours, run_ours
+from lmu_spiking.experiments.chip.peers import (
     Case,
     run_cases,
     summarise,
@@ -28,11 +27,12 @@ from lmu_spiking.studies.loihi.peers import (
     thesis_cases,
     window_cases,
 )
-from lmu_spiking.studies.loihi.predicted import run_predictions
-from lmu_spiking.studies.loihi.signals import TABLE, THESIS, WINDOW
+from lmu_spiking.experiments.chip.predicted import run_predictions
+from lmu_spiking.experiments.chip.signals import TABLE, THESIS, WINDOW
+from lmu_spiking.experiments.published.delay_loihi import OUR_RATE, OUR_TAU
+from lmu_spiking.loihi import peer_networks as peers
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
-from lmu_spiking.studies.reproduce.delay_loihi import OUR_RATE, OUR_TAU
 from lmu_spiking.studies.trial import versions
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from lmu_spiking import plots
+from lmu_spiking.experiments.learning.records import made_with
+from lmu_spiking.experiments.published.parts import kept, trained
+from lmu_spiking.experiments.published.result import Silent
 from lmu_spiking.loihi.classify import classify
-from lmu_spiking.studies.learning.records import made_with
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
-from lmu_spiking.studies.reproduce.parts import kept, trained
-from lmu_spiking.studies.reproduce.result import Silent
 from lmu_spiking.tasks.digits import digits
 
 ROOT = Path(__file__).resolve().parent.parent

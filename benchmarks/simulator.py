@@ -19,10 +19,10 @@ import sys
 from pathlib import Path
 
 from lmu_spiking import plots
+from lmu_spiking.experiments.speed import table
+from lmu_spiking.experiments.speed.run import compare, grid, machine, product_of
+from lmu_spiking.experiments.speed.simulators import chosen, interpreters
 from lmu_spiking.studies.records import write_json
-from lmu_spiking.studies.speed import table
-from lmu_spiking.studies.speed.run import compare, grid, machine, product_of
-from lmu_spiking.studies.speed.simulators import chosen, interpreters
 
 ROOT = Path(__file__).resolve().parent.parent
 NEURONS = (600, 6_000, 60_000, 600_000)

@@ -22,18 +22,18 @@ from pathlib import Path
 import pandas as pd
 
 from lmu_spiking import MemorySpec, plots
-from lmu_spiking.plots.spikes import spikes_figures
-from lmu_spiking.spec import SignalSpec
-from lmu_spiking.studies.budget import (
+from lmu_spiking.experiments.spikes.budget import (
     budget_costs,
     costs,
     neuron_trials,
     spike_budget_trials,
 )
+from lmu_spiking.experiments.spikes.sources import source_trials, summarise_sources
+from lmu_spiking.experiments.spikes.study import rate_exponents
+from lmu_spiking.plots.spikes import spikes_figures
+from lmu_spiking.spec import SignalSpec
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.report import exponents
-from lmu_spiking.studies.sources import source_trials, summarise_sources
-from lmu_spiking.studies.spikes import rate_exponents
 from lmu_spiking.studies.sweep import sweep
 from lmu_spiking.studies.trial import versions
 

@@ -67,10 +67,10 @@ def simulator(
     environment of its own is given as --python brian2=/path/to/its/bin/python.
     """  # noqa: D301 (the \b marks the examples)
     from lmu_spiking import plots
+    from lmu_spiking.experiments.speed import run, table
+    from lmu_spiking.experiments.speed.simulators import chosen, interpreters
     from lmu_spiking.studies.folder import Folder
     from lmu_spiking.studies.records import write_json
-    from lmu_spiking.studies.speed import run, table
-    from lmu_spiking.studies.speed.simulators import chosen, interpreters
 
     cases = run.grid(types, orders, neurons, seed)
     asked = chosen(peers)

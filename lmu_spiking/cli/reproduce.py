@@ -85,7 +85,7 @@ def reproduce(
         from lmu_spiking.studies.trial import versions
 
         module = name.replace("-", "_")
-        study = import_module(f"lmu_spiking.studies.reproduce.{module}")
+        study = import_module(f"lmu_spiking.experiments.published.{module}")
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     draw = getattr(plots, f"{module.removesuffix('_figure')}_figure")
     start = time.perf_counter()

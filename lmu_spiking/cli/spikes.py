@@ -58,14 +58,17 @@ def spikes(
     study that was stopped goes on when the same command is given again.
     """  # noqa: D301 (the \b marks the examples)
     with Bar("Planning trials"):
-        from lmu_spiking.spec import MemorySpec
-        from lmu_spiking.studies import budget as of_budget
-        from lmu_spiking.studies.sources import source_trials, summarise_sources
-        from lmu_spiking.studies.spikes import (
+        from lmu_spiking.experiments.spikes import budget as of_budget
+        from lmu_spiking.experiments.spikes.sources import (
+            source_trials,
+            summarise_sources,
+        )
+        from lmu_spiking.experiments.spikes.study import (
             cost_table,
             rate_exponents,
             write_spikes_report,
         )
+        from lmu_spiking.spec import MemorySpec
         from lmu_spiking.studies.sweep import sweep
         from lmu_spiking.studies.trial import versions
 

@@ -16,11 +16,12 @@ from zygote import Zygote
 from lmu_spiking import hdf5
 from lmu_spiking.cli import study
 from lmu_spiking.errors import LMUSpikingError
+from lmu_spiking.experiments.published import parts
+from lmu_spiking.experiments.spikes import sources
 from lmu_spiking.nir import from_nir
 from lmu_spiking.rates import load_params
 from lmu_spiking.spec import MemorySpec, asked_error
-from lmu_spiking.studies import sources, sweep
-from lmu_spiking.studies.reproduce import parts
+from lmu_spiking.studies import sweep
 from lmu_spiking.tasks import load_signal
 from lmu_spiking.tasks.mnist_files import read_idx, read_mnist
 from lmu_spiking.training.checkpoint import load_state

@@ -1,0 +1,1 @@
+"""Error against spikes of different neurons, and what the error is made of."""

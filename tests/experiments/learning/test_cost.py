@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from lmu_spiking.experiments.learning import baseline, cost
+from lmu_spiking.rates import LMUParams, forward
+from lmu_spiking.tasks import load_task
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_task("mackey-glass", n_series=4, steps=120)
+
+
+@pytest.fixture(scope="module")
+def fitted(data):
+    return baseline.timed_lstm(data, 5, 0.5, batch=1)
+
+
+@pytest.mark.parametrize("params", [300, 4606, 106_811])
+def test_an_lstm_of_as_many_parameters(params):
+    units = baseline.lstm_units(params, 1, 10)
+
+    def size(u):
+        return 4 * u * (u + 2) + 10 * u + 10
+
+    assert abs(size(units) - params) <= min(
+        abs(size(units + 1) - params), abs(size(units - 1) - params)
+    )
+
+
+def test_history_ends_with_the_time(fitted):
+    gone = [row["seconds"] for row in fitted.history]
+    assert gone == sorted(gone)
+    assert gone[-1] >= 0.5 > [0.0, *gone][-2]
+    assert fitted.params == 4 * 5 * (5 + 2) + 5 + 1
+
+
+def test_a_step_in_numpy_is_that_of_keras(fitted, data):
+    x = data.test.x[:2, :20]
+    step = cost.lstm_step(fitted.weights, 2)
+    stream = np.stack([step(x[:, t]) for t in range(20)], axis=1)
+    np.testing.assert_allclose(stream, fitted.predict(x), atol=1e-5)
+
+
+def test_a_step_of_the_lmu_is_that_of_its_equations():
+    cell = {"units": 7, "order": 5, "theta": 0.02, "activation": "relu"}
+    cell |= {"connections": "", "bias": True, "memory_d": 2}
+    params = LMUParams.draw(3, 4, [cell], seed=1)
+    x = np.random.default_rng(0).standard_normal((2, 30, 3))
+    step = cost.lmu_step(params, 2)
+    stream = np.stack([step(x[:, t].astype(np.float32)) for t in range(30)], axis=1)
+    np.testing.assert_allclose(stream, forward(params, x), atol=1e-4)
+
+
+def test_cost_tells_curves_and_times_of_both():
+    found = cost.cost_of("mackey-glass", 0.5, n_series=4, steps=120)
+    assert {row["model"] for row in found["curves"]} == {"LMU", "LSTM"}
+    assert found["lstm_params"] == pytest.approx(found["params"], rel=0.05)
+    assert len(found["inference"]) == 8
+    assert all(row["seconds_per_step"] > 0 for row in found["inference"])

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from lmu_spiking.experiments.learning import lengths
+from lmu_spiking.tasks import load_task
+
+
+def test_both_ways_learn_alike_and_no_length_is_harder():
+    options = {"epochs": 40, "seed": 3, "sequences": 40}
+    rows = [
+        lengths.train_at(steps, projected=way, **options)
+        for steps, way in ((200, "every batch"), (200, "once"), (800, "every batch"))
+    ]
+    errors = [row["nrmse"] for row in rows]
+    assert max(errors) < 0.9 * rows[0]["chance"]
+    # noise of 1 % on the inputs; and the task is the same in units of its length
+    assert errors[0] == pytest.approx(errors[1], rel=0.1)
+    assert errors[0] == pytest.approx(errors[2], rel=0.1)
+
+
+def test_sensor_noise_is_fresh_and_of_its_size():
+    data = lengths.heard_anew(load_task("recall", steps=500, n=10))
+    rng = np.random.default_rng(0)
+    first, second = (data.augment(rng, data.train.x) for _ in range(2))
+    size = np.std(first - data.train.x)
+    # 2,000 numbers: the standard deviation is known to 1.6 %
+    assert size == pytest.approx(lengths.SENSOR, rel=0.08)
+    assert not np.array_equal(first, second)
+
+
+def test_growth_is_the_exponent_of_long_sequences():
+    rows = [
+        {"steps": n, "seconds_per_epoch": 3 + n, "bytes": 5.0 * n**2}
+        for n in (10, 10**6, 10**7, 10**8)
+    ]
+    found = lengths.growth(rows, least=10**6)
+    assert found["seconds_per_epoch"] == pytest.approx(1, abs=1e-5)
+    assert found["bytes"] == pytest.approx(2)
+
+
+@pytest.mark.slow
+def test_runs_in_a_process_of_its_own():
+    row = lengths.in_own_process(100, epochs=1, seed=0, sequences=10, lstm=True)
+    assert row["lstm_params"] == pytest.approx(row["params"], rel=0.1)
+    assert row["peak_bytes"] > row["bytes"] >= 0

@@ -1,0 +1,81 @@
+import nengo
+import numpy as np
+import pytest
+
+from lmu_spiking.experiments.published import feedforward as network
+from lmu_spiking.experiments.published import poisson_figure as module
+from lmu_spiking.experiments.published.feedforward import (
+    NEURONS,
+    draw,
+    feedforward,
+    feedforward_law,
+    least_squares,
+)
+from lmu_spiking.experiments.published.poisson_figure import memories, reproduce
+from lmu_spiking.tuning import curves, neuron_type
+
+
+@pytest.mark.parametrize(("neurons", "points"), [(30, 200), (150, 60)])
+def test_decoders_are_nengos(neurons, points):
+    """Its own system, more points than neurons or fewer."""
+    drawn, kind = draw(neurons, 3), neuron_type("poisson-lif")
+    x = np.random.RandomState(0).uniform(-1, 1, points)
+    rates = curves(kind, np.outer(x, drawn.encoders), drawn.gain, drawn.bias)
+    wanted = nengo.solvers.LstsqL2(reg=0.1)(rates, x[:, None])[0][:, 0]
+    found = least_squares(kind, drawn.encoders, drawn.gain, drawn.bias, x)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-14)
+
+
+def test_decoders_do_not_depend_on_the_chunks(monkeypatch):
+    whole = draw(100, 0).decoders
+    monkeypatch.setattr(network, "CHUNK", 7)
+    np.testing.assert_allclose(draw(100, 0).decoders, whole, rtol=1e-9)
+
+
+def test_sizes_are_the_published_ones():
+    assert (NEURONS[0], NEURONS[-1], len(NEURONS)) == (100, 20_010, 11)
+
+
+def test_law_of_the_feedforward_run_holds():
+    """Mean square over seeds; one run has some 50 independent samples."""
+    rows = [feedforward(200, seed) for seed in range(10)]
+    ratio = np.array([(row["rmse"] / row["predicted_rmse"]) ** 2 for row in rows])
+    assert abs(ratio.mean() - 1) < 4 * ratio.std(ddof=1) / np.sqrt(len(ratio))
+
+
+def test_law_falls_as_the_root():
+    few, many = feedforward_law(draw(500, 0)), feedforward_law(draw(8000, 0))
+    assert few / many == pytest.approx(4, rel=0.05)
+
+
+def test_memories_have_the_same_number_at_each_order():
+    trials = memories(module.ORDERS, module.MEMORY_NEURONS, 2, 4.0, 0)
+    assert {trial.spec.n_neurons for trial in trials} == set(module.MEMORY_NEURONS)
+    assert all(trial.spec.aggregated for trial in trials)
+    assert len({trial.digest for trial in trials}) == len(trials)
+
+
+def test_tiny_reproduction(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "NEURONS", (100, 150, 200))
+    monkeypatch.setattr(module, "ORDERS", (1, 2))
+    monkeypatch.setattr(module, "MEMORY_NEURONS", (480, 960, 1920))
+    found = reproduce(5, fast=True, out=tmp_path)
+    assert {one.what: one.published for one in found.comparisons} == {
+        "feed-forward: slope": -0.5,
+        "feed-forward: RMSE sqrt(m)": 5.0,
+        "memory, d = 1: slope": -0.5,
+    }
+    assert all(one.low < one.ours < one.high for one in found.comparisons)
+    assert found.fast and found.seed == 5
+    assert len(list((tmp_path / "trials").glob("*.json"))) == 6
+    assert list(found.data["feedforward"].seed.unique()) == [5, 6, 7]
+
+
+@pytest.mark.slow
+def test_slopes_are_minus_one_half():
+    found = {one.what: one for one in reproduce(1).comparisons}
+    assert found["feed-forward: slope"].ours == pytest.approx(-0.5, abs=0.03)
+    for name, one in found.items():
+        if name.startswith("memory"):
+            width = one.high - one.ours  # two standard errors
+            assert abs(one.ours - one.beside) < 2 * width + 0.01
