@@ -77,7 +77,7 @@ test-train: ## the tests with TensorFlow and NengoLoihi (Python 3.11) in .venv-f
 test-gui: $(INSTALLED) ## the gallery in NengoGUI, in Chromium (a minute)
 	LMU_SPIKING_BROWSER=1 $(VENV)/bin/pytest -m gui -n 0 tests/gui
 
-reproduce: $(INSTALLED) ## published figures, spike noise and the error law again (hours)
+reproduce: $(INSTALLED) ## published figures, spike noise and predicted errors again (hours)
 	$(VENV)/bin/pytest -m slow -n 2
 	$(VENV)/bin/python benchmarks/noise.py
 	$(VENV)/bin/python benchmarks/law.py

@@ -46,8 +46,8 @@ def main() -> None:
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(
             "{neurons:,} neurons, {tuning:8} {seconds:.1f} s, {GiB:.2f} GiB, "
-            "{spikes:.3g} spikes; noise_nrmse {noise_nrmse:.3g}, the law "
-            "{predicted_noise_nrmse:.3g}; state_rmse {state_rmse:.3g}, the law "
+            "{spikes:.3g} spikes; noise_nrmse {noise_nrmse:.3g}, predicted "
+            "{predicted_noise_nrmse:.3g}; state_rmse {state_rmse:.3g}, predicted "
             "{predicted_state_rmse:.3g}".format(**rows[-1]),
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""Digits of five seeds: rates, spikes at several sizes, and the law's loss beside.
+"""Digits of five seeds: rates, spikes at several sizes, and the predicted loss beside.
 
     python benchmarks/learning_digits.py [--jobs 2] [--fast]
 
@@ -53,10 +53,9 @@ def summarise(rates: list[dict], rows: list[dict]) -> dict:
         table.append(entry)
         print(
             "{presentation:.3f} s a pixel, m = {n_neurons:9,}: {spiking_accuracy:.2%}, "
-            "lost {loss:+.2%} +- {loss_ci95:.2%} (law {predicted_loss:+.2%}), spikes "
-            "{spikes_per_inference:,.0f}, synops {synops_per_inference:,.0f}".format(
-                **entry
-            )
+            "lost {loss:+.2%} +- {loss_ci95:.2%} (predicted {predicted_loss:+.2%}), "
+            "spikes {spikes_per_inference:,.0f}, "
+            "synops {synops_per_inference:,.0f}".format(**entry)
         )
     return {"rate_accuracy": mean, "rate_accuracy_ci95": half, "spikes": table}
 

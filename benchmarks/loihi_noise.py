@@ -1,4 +1,4 @@
-"""Noisy neurons on the Loihi emulator: their spikes, and a memory of them on its law.
+"""Noisy neurons on the Loihi emulator: their spikes, and a memory's error.
 
     python benchmarks/loihi_noise.py [--jobs 1] [--seeds 10]
 
@@ -6,9 +6,9 @@ Neurons at constant drives: rate, coefficient of variation of the intervals betw
 spikes and Fano factor of counts in 100 ms, 20 neurons for 20 s a seed, in a block with
 synapses of .1 s.  Memories: theta .5 s, tau .1 s, dt 1 ms, white noise of 2 Hz and rms
 .5, 6 s a seed, 150 Hz at radius 1; the state from the spikes against the exact delay
-network, from t = theta on.  The law is that of Poisson spikes at the neurons' rates;
-`law_measured` has the measured rates and Fano factors.  Intervals are Student's over
-seeds.  About seven minutes on one idle core.  Writes
+network, from t = theta on.  `law` is the error predicted for Poisson spikes at the
+neurons' rates; `law_measured` has the measured rates and Fano factors.  Intervals are
+Student's over seeds.  About seven minutes on one idle core.  Writes
 benchmarks/results/loihi_noise.json and docs/figures/loihi_noise.png.
 """
 
@@ -97,8 +97,8 @@ def memory(
         "noise_nrmse": rms(error @ readout) / scale,
         "rate": spikes / neurons,
     }
-    laws = {"law": None} | ({"law_measured": measured} if kept == KEPT else {})
-    for name, curve in laws.items():
+    curves = {"law": None} | ({"law_measured": measured} if kept == KEPT else {})
+    for name, curve in curves.items():
         P = noise_covariance(built, exact, curve)
         row[f"{name}_state_rmse"] = np.sqrt(np.trace(P) / order)
         row[f"{name}_noise_nrmse"] = np.sqrt(readout @ P @ readout) / scale
@@ -116,14 +116,15 @@ def memory_row(order: int, neurons: int, kept: float, runs: list[dict]) -> dict:
     row["poisson_pairs_noise_nrmse"] = predict(spec).noise_nrmse()
     print(
         "d={order} m={neurons:4} kept {kept:.3f}  state {state_rmse:.4f} +- "
-        "{state_rmse_ci95:.4f} (law {law_state_rmse:.4f}, over it {over_law:.3f} +- "
-        "{over_law_ci95:.3f})  readout {noise_nrmse:.4f} +- {noise_nrmse_ci95:.4f} "
-        "(law {law_noise_nrmse:.4f})  {rate:.1f} Hz".format(**row)
+        "{state_rmse_ci95:.4f} (predicted {law_state_rmse:.4f}, over it "
+        "{over_law:.3f} +- {over_law_ci95:.3f})  readout {noise_nrmse:.4f} +- "
+        "{noise_nrmse_ci95:.4f} (predicted {law_noise_nrmse:.4f})  "
+        "{rate:.1f} Hz".format(**row)
     )
     if "over_law_measured" in row:
         print(
-            "    over the law with measured tuning {over_law_measured:.3f} +- "
-            "{over_law_measured_ci95:.3f}".format(**row)
+            "    over the error predicted with measured tuning "
+            "{over_law_measured:.3f} +- {over_law_measured_ci95:.3f}".format(**row)
         )
     return row
 

@@ -93,8 +93,8 @@ def tuned(plain: MemorySpec, rival: MemorySpec, spread: np.ndarray) -> MemorySpe
         for _ in range(20):  # noise makes spikes, too: a fixed point
             radii = scale * (spread**2 + noise) ** (power / 2)
             spec = plain.replace(radii=tuple(radii))
-            law = predict_band(spec)
-            scale, noise = scale * law.spikes_per_s / spikes, np.diag(law.noise)
+            band = predict_band(spec)
+            scale, noise = scale * band.spikes_per_s / spikes, np.diag(band.noise)
         drafts.append((errors_of(spec, 2.0)["noise_nrmse"], spec))
     return min(drafts, key=lambda draft: draft[0])[1]
 
@@ -143,8 +143,8 @@ def compare(rows: list[dict]) -> list[dict]:
         table.append(entry)
         print(
             "d={order:2} {tuning:19} tau {tau:4.2f}  theta {noise_nrmse:.4f} "
-            "(law {predicted_noise_nrmse:.4f}, {noise_nrmse_less_than_plain:4.0%} "
-            "less)  window {window_noise_nrmse:.4f} "
+            "(predicted {predicted_noise_nrmse:.4f}, "
+            "{noise_nrmse_less_than_plain:4.0%} less)  window {window_noise_nrmse:.4f} "
             "({predicted_window_noise_nrmse:.4f}, "
             "{window_noise_nrmse_less_than_plain:4.0%} less)  mean {mean_rate:.1f} "
             "peak {peak_rate:.0f} Hz".format(**entry),

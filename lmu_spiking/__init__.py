@@ -5,7 +5,7 @@ error predicted before the run::
 
     memory = LegendreMemory(6000, order=6, theta=0.5)     # inside a nengo.Network
     budget = predict(MemorySpec(n_neurons=6000, order=6, theta=0.5))
-    small = plan(error=0.05, theta=0.5, bandwidth=2.0)    # the law inverted
+    small = plan(error=0.05, theta=0.5, bandwidth=2.0)    # the error model inverted
 
 Whole units with hidden layers, trained in rates and run in spikes::
 

@@ -1,4 +1,4 @@
-r"""From the error that one can afford to the network: the law, inverted.
+r"""From the error that one can afford to the network: the error model, inverted.
 
 The error at delay theta, relative to the input, is
 
@@ -127,7 +127,7 @@ def plan(
         fewer neurons and more spikes, and clips signals that exceed the one it is made
         for.
     neuron_type : {"poisson", "stochastic"}
-        Those whose noise the law knows.
+        Those whose noise the error model describes.
     noise_seed : int
         Of the spec.
 
@@ -162,7 +162,7 @@ def plan(
     if not drafts:
         raise _no_order(request)
     drafts.sort(key=lambda d: d.n_neurons if minimise == "neurons" else d.spikes_per_s)
-    # whole neurons and the law itself have the last word on the best few
+    # the error of whole neurons has the last word on the best few
     near = [draft for draft in drafts if draft.within(limits, slack=1.2)]
     allowed: list[Plan] = []
     for tried, draft in enumerate(near):
@@ -188,7 +188,7 @@ def _cost(found: Plan, minimise: str) -> tuple[float, float]:
 
 
 def _settled(request: Request, draft: Draft, neuron_type: str) -> Plan | None:
-    """The draft as whole neurons: the fewest that keep the error by the law itself.
+    """Return the draft as whole neurons: the fewest predicted to meet the target.
 
     Where the fewest that there can be are too many, they fire less.
     """
@@ -213,7 +213,7 @@ def _settled(request: Request, draft: Draft, neuron_type: str) -> Plan | None:
 def _worked_out(
     request: Request, draft: Draft, n: int, max_rate: float, neuron_type: str
 ) -> Plan:
-    """What the law says of so many neurons."""
+    """Return what is predicted of so many neurons."""
     spec = MemorySpec(
         n_neurons=n,
         order=draft.order,
@@ -226,17 +226,17 @@ def _worked_out(
         aggregated=n > AGGREGATE,
         signal=request.band,
     )
-    law, dt = predict_band(spec), request.dt
+    band, dt = predict_band(spec), request.dt
     last = spec.ldn.readout((spec.ldn.steps(dt) - 1) * dt, dt)
-    noise = float(np.sqrt(last @ law.noise @ last)) / request.rms
+    noise = float(np.sqrt(last @ band.noise @ last)) / request.rms
     return Plan(
         spec=spec,
         error=request.error,
         nrmse=float(np.hypot(noise, draft.truncation)),
         truncation=draft.truncation,
         noise=noise,
-        counts=law.counts,
-        spikes_per_s=law.spikes_per_s,
+        counts=band.counts,
+        spikes_per_s=band.spikes_per_s,
     )
 
 

@@ -1,4 +1,4 @@
-r"""The error law: how wrong a spiking memory will be, before it runs.
+r"""The error model: how wrong a spiking memory will be, before it runs.
 
 A memory's decoded state carries spike noise ``eta`` of covariance ``Sigma`` in every
 step, which the recurrent synapse feeds back.  For a lowpass,
@@ -58,7 +58,7 @@ class ErrorBudget:
         Variance in one step of the decoded state, in the coordinates that are carried.
     noise : (d, d) ndarray or None
         Covariance of the state's error from spikes.  None for regularly spiking
-        neurons (IF, LIF), which no white-noise law describes.
+        neurons (IF, LIF), which no white-noise model describes.
     distortion : (d, d) ndarray
         Second moment of the state's error from the curves.
     moments : (d, d) ndarray
@@ -209,7 +209,7 @@ class ErrorBudget:
 
 @dataclass(frozen=True, eq=False)
 class BandLaw:
-    """The law on a whole band of noise; see `predict_band`.
+    """The predicted error on a whole band of noise; see `predict_band`.
 
     Attributes
     ----------
@@ -400,7 +400,7 @@ def _checked_signal(spec, signal, lead: int) -> np.ndarray:
 
 
 def predict_band(spec: MemorySpec) -> BandLaw:
-    """The law on the spec's whole band of noise, not on one stretch of it.
+    """Predict the error on the spec's whole band of noise, not on one stretch of it.
 
     For rectifier pairs of Poisson or stochastic neurons, on states that are normally
     distributed.

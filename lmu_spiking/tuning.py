@@ -92,7 +92,7 @@ def unmerged(neurons: Any) -> NeuronType:
 
 
 def statistics(neurons: NeuronType) -> str:
-    """How the neurons turn a rate into output: what the noise law depends on.
+    """Return how the neurons turn a rate into output, on which their noise depends.
 
     Returns
     -------

@@ -97,7 +97,7 @@ def test_all_neurons_are_used(order, more, tuning):
     assert not found.plain
 
 
-# -- the noise law holds in them -------------------------------------------------------
+# -- the error model holds in them -----------------------------------------------------
 
 
 @pytest.mark.parametrize(("tuning", "order"), [("balanced", 6), ("optimal", 12)])
@@ -174,7 +174,7 @@ def test_the_default_synapse_is_the_best_for_tunings_that_choose():
 
 
 def noise_of(found, readouts, moments):
-    """Mean square error of readouts by the law, on states of these moments."""
+    """Predict the mean square error of readouts, on states of these moments."""
     x = np.random.default_rng(0).multivariate_normal(
         np.zeros(len(moments)), moments, 5000, method="eigh"
     )

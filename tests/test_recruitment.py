@@ -54,7 +54,7 @@ def test_every_level_has_neurons(n, asked):
     assert np.all(np.diff(edges) > 0)
 
 
-# -- the law ---------------------------------------------------------------------------
+# -- the noise -------------------------------------------------------------------------
 
 
 def test_one_level_is_a_rectifier_pair():

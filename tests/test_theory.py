@@ -92,7 +92,7 @@ def aggregated(stream, order, neurons):
     return _MEASURED[order, neurons]
 
 
-# -- the law against the neurons -------------------------------------------------------
+# -- predicted against measured -------------------------------------------------------
 
 
 @pytest.mark.parametrize("neurons", [100, 1000])
@@ -140,7 +140,7 @@ def test_the_error_falls_with_the_root_of_the_neurons(stream):
 
 
 def test_few_neurons_see_their_own_noise(stream):
-    """Order 12 with 600 neurons, where the linear law is some 40 % off."""
+    """Order 12 with 600 neurons, where the linear model is some 40 % off."""
     found = second_moment(measure(stream, 12, 50, 8, aggregated=True))
     budget = predicted(12, 50, aggregated=True)
     many = predicted(12, 5_000_000, aggregated=True)
@@ -356,7 +356,7 @@ def test_bias_and_truncation_are_one_gap():
     assert parts["curves"] > parts["spikes"]
 
 
-# -- the law as mathematics ------------------------------------------------------------
+# -- the error model as mathematics ----------------------------------------------------
 
 
 def folded(mean, variance):
@@ -446,7 +446,7 @@ def test_the_law_of_billions_of_neurons_builds_none():
 @pytest.mark.parametrize("tuning", ["pairs", "recruited", "balanced", "optimal"])
 @pytest.mark.parametrize("kind", ["poisson", "stochastic"])
 def test_a_spec_has_the_law_of_its_neurons(kind, tuning):
-    """Which the law does not build one by one."""
+    """Which the prediction does not build one by one."""
     spec = MemorySpec(101, 3, 0.2, tau=0.1, neuron_type=kind, tuning=tuning)
     with nengo.Network():
         memory = LegendreMemory.from_spec(spec)

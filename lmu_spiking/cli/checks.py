@@ -99,7 +99,7 @@ def _simulator():
 
 
 def _spikes():
-    """A spiking memory beside its law."""
+    """Compare a spiking memory's error with the predicted one."""
     from lmu_spiking.spec import MemorySpec
     from lmu_spiking.studies.trial import run_trial
     from lmu_spiking.tasks import white_noise
@@ -108,8 +108,8 @@ def _spikes():
     row = run_trial(spec, white_noise(5.0, spec.dt, 2.0, 0.5, 0)).row
     ratio = row["state_rmse"] / row["predicted_state_rmse"]
     if not 0.5 < ratio < 2:
-        raise ValueError(f"the error is {ratio:.2g} times what the law predicts")
-    return f"error is {ratio:.2f} times the law's", ratio
+        raise ValueError(f"the error is {ratio:.2g} times the predicted one")
+    return f"error is {ratio:.2f} times the predicted one", ratio
 
 
 def _cache():

@@ -61,8 +61,8 @@ def convert(
     lmu-spiking convert out/digits/model.npz --presentation 0.001 --sequences 100
 
     Presenting samples longer changes nothing but the noise: windows are stretched. The
-    loss is predicted from the law before the run (Poisson and stochastic neurons). A
-    Keras LMU, which does not name its task, takes --task.
+    loss is predicted before the run (for Poisson and stochastic neurons). A Keras LMU,
+    which does not name its task, takes --task.
     """  # noqa: D301 (the \b marks the examples)
     with Bar("Reading the model and the data"):
         from lmu_spiking.conversion import convert as turn
@@ -137,7 +137,8 @@ def convert(
 def _tell(title: str, rows: list[dict]) -> None:
     """A table of all counts of neurons."""
     metric = rows[0]["metric"]
-    header = ["neurons", "rate", "spiking", "lost", "95 %", "law", "spikes", "synops"]
+    loss = ("lost", "95 %", "predicted")
+    header = ["neurons", "rate", "spiking", *loss, "spikes", "synops"]
     table = [
         [
             f"{row['neurons']:,}",
@@ -152,7 +153,7 @@ def _tell(title: str, rows: list[dict]) -> None:
         for row in rows
     ]
     print_table(f"{title}, {metric} of {rows[0]['sequences']}", header, table)
-    print("\nLost, and by the law; spikes and synaptic operations of one sequence.")
+    print("\nPredicted is the loss to expect; spikes and synops are of one sequence.")
 
 
 def _read(model: Path):

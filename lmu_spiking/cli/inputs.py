@@ -97,7 +97,7 @@ def fitted(signal: Signal, duration: float) -> Signal:
 
 
 def _ecg_spec(given: dict) -> MemorySpec:
-    """The preset for the user's step and number of neurons; the law finds the order."""
+    """Return the preset of least predicted error for the user's step and neurons."""
     wanted = {key: given[key] for key in ("dt", "n_neurons") if key in given}
     if "n_neurons" in wanted:  # too few are refused later, with the spec as it then is
         wanted["n_neurons"] = min(max(wanted["n_neurons"], 2 * min(ORDERS)), LARGE)

@@ -145,7 +145,8 @@ def text(value) -> str:
 
 
 def _row(what: str, published: str, ours: str, interval: str, beside: str) -> str:
-    line = f"{what:28} {published:>12} {ours:>8} {interval:>20} {beside:>8}"
+    wide = 28 - max(8, len(beside))  # a long head stands a little to the left
+    line = f"{what:28} {published:>12} {ours:>8} {interval:>{wide}} {beside:>8}"
     return line.rstrip()
 
 

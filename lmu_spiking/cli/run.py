@@ -50,7 +50,7 @@ def run(
     out: o.out("For result.json, run.png and spec.toml") = Path("out"),
     json: o.Json = False,
 ):
-    """Run a spiking memory on a signal, and compare it with the law.
+    """Run a spiking memory on a signal; compare its error with the predicted one.
 
     \b
     lmu-spiking run
@@ -60,9 +60,9 @@ def run(
 
     What holds where an option is not given is in brackets. With --spec it is what the
     file says, such as spec.toml of an earlier run; with --input ecg, a memory of its
-    last 0.1 s that the law has chosen. Recordings are given as --input mine.csv; they
-    are resampled to --dt, and cut or repeated to --duration. Two windows of signal go
-    before what is measured, so that its beginning does not ring.
+    last 0.1 s, of the order with the least predicted error. Recordings are given as
+    --input mine.csv; they are resampled to --dt, and cut or repeated to --duration. Two
+    windows of signal go before what is measured, so that its beginning does not ring.
     """  # noqa: D301 (the \b marks the examples)
     with Bar("Choosing the memory") as bar:
         from lmu_spiking import plots
@@ -124,7 +124,7 @@ def _report(row: dict, out: Path) -> None:
 
     def text(key: str) -> str:
         if row[key] is None:
-            return "no law"
+            return "no prediction"
         if isnan(row[key]):
             return "undefined"
         return f"{row[key]:,.0f}" if key.endswith("spikes_per_s") else f"{row[key]:.4f}"

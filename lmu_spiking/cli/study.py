@@ -1,4 +1,4 @@
-"""``lmu-spiking study`` and ``collect``: many memories, and the law of their errors."""
+"""``lmu-spiking study`` and ``collect``: many memories, and how their errors fall."""
 
 import os
 import shlex
@@ -57,7 +57,7 @@ def study(
     out: o.out("For report.html, tables, figures and trials") = Path("out/study"),
     json: o.Json = False,
 ):
-    """Run many memories, and fit the law that their errors follow.
+    """Run many memories, and fit the power law that their errors follow.
 
     \b
     lmu-spiking study --orders 2,4 --neurons-per-dimension 20,200 --trials 3

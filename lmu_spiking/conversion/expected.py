@@ -1,7 +1,7 @@
 r"""The loss to expect of a conversion, before a neuron runs.
 
-The rate model runs from sample to sample with noise of the law's covariance added to
-its states, and of the units' spikes to their activities:
+The rate model runs from sample to sample with noise of the predicted covariance
+added to its states, and of the units' spikes to their activities:
 
 .. math::
 
@@ -136,8 +136,8 @@ def noisy_forward(
     if last and len(params.cells) == 1 and stationary and not kept:
         h = _end(params.cells[0], noise[0], x, params.dt, rng)
         return h @ params.D.T + params.c
-    for cell, law in zip(params.cells, noise, strict=True):
-        x, h = _run(cell, law, x, params.dt, rng)
+    for cell, own in zip(params.cells, noise, strict=True):
+        x, h = _run(cell, own, x, params.dt, rng)
     if last and not kept:
         h = h[:, -1:]
     y = h @ params.D.T + params.c
@@ -148,42 +148,42 @@ def noisy_forward(
     return y[:, -1] if last else y
 
 
-def _end(cell: CellParams, law: CellNoise, x, dt: float, rng) -> np.ndarray:
+def _end(cell: CellParams, noise: CellNoise, x, dt: float, rng) -> np.ndarray:
     """Noisy activities (n, units) at the last step: the noise is stationary."""
     m, _ = run_cell(cell, x, dt, last=True)
     n, k = len(m), cell.memory_d
-    roots = np.stack([_root(P) for P in law.P])
+    roots = np.stack([_root(P) for P in noise.P])
     drawn = rng.standard_normal((n, k, cell.order))
     J = (m + np.einsum("kij,nkj->nki", roots, drawn).reshape(n, -1)) @ cell.W_m.T
     J = J + _constant(cell)["b"]
     if cell.W_x is not None:
         J = J + x[:, -1] @ cell.W_x.T
-    return _spiking(activations(cell.activation, J, cell.chip), law, rng)[1]
+    return _spiking(activations(cell.activation, J, cell.chip), noise, rng)[1]
 
 
-def _spiking(exact: np.ndarray, law: CellNoise, rng) -> tuple[np.ndarray, np.ndarray]:
+def _spiking(exact: np.ndarray, noise: CellNoise, rng) -> tuple[np.ndarray, np.ndarray]:
     """Return activities decoded from Poisson spikes, for cells and for the readout."""
     size = np.abs(exact)
-    read = rng.poisson(size * law.read_spikes)
-    rest = rng.poisson(size * np.maximum(law.unit_spikes - law.read_spikes, 0))
+    read = rng.poisson(size * noise.read_spikes)
+    rest = rng.poisson(size * np.maximum(noise.unit_spikes - noise.read_spikes, 0))
     sign = np.sign(exact)
-    return sign * (read + rest) / law.unit_spikes, sign * read / law.read_spikes
+    return sign * (read + rest) / noise.unit_spikes, sign * read / noise.read_spikes
 
 
-def _run(cell: CellParams, law: CellNoise, x, dt: float, rng):
+def _run(cell: CellParams, noise: CellNoise, x, dt: float, rng):
     """Return a cell's noisy activities (n, T, units), for cells and for the readout."""
     n, T, _ = x.shape
     k, d = cell.memory_d, cell.order
     Ad, Bd = cell.ldn.discretize(dt)
-    start = np.stack([_root(P) for P in law.P])
-    push = np.stack([_root(P - Ad @ P @ Ad.T) for P in law.P])
+    start = np.stack([_root(P) for P in noise.P])
+    push = np.stack([_root(P - Ad @ P @ Ad.T) for P in noise.P])
 
     def draw(root):
         return np.einsum("kij,nkj->nki", root, rng.standard_normal((n, k, d)))
 
     m, h = draw(start), np.zeros((n, cell.units))
     heard, read = np.empty((2, n, T, cell.units))
-    constant, ceiling = _constant(cell), law.ceiling
+    constant, ceiling = _constant(cell), noise.ceiling
     Z = np.zeros(0) if ceiling is None else ceiling.begin(n)
     cut = np.zeros_like(m)
     for t in range(T):
@@ -201,7 +201,7 @@ def _run(cell: CellParams, law: CellNoise, x, dt: float, rng):
         if cell.W_h is not None:
             J = J + h @ cell.W_h.T
         exact = activations(cell.activation, J, cell.chip)
-        heard[:, t], read[:, t] = _spiking(exact, law, rng)
+        heard[:, t], read[:, t] = _spiking(exact, noise, rng)
         h = heard[:, t]
     return heard, read
 

@@ -31,7 +31,7 @@ class ConversionReport:
     loss, loss_low, loss_high : float
         Measured, with its 95 % interval over sequences (paired).
     predicted_loss : float or None
-        From the law, before the run; None where no law is known.
+        Before the run; None where the error model does not predict it.
     predicted_spread : float or None
         Standard deviation of the predicted loss from run to run.
     chance : float
@@ -80,7 +80,7 @@ class ConversionReport:
 
 
 def predict_loss(conversion: Conversion, x, y, *, last: bool, runs: int = 8):
-    """Loss to expect, and its spread from run to run; Nones without a law.
+    """Return the loss to expect and its spread over runs; Nones without a prediction.
 
     Parameters
     ----------

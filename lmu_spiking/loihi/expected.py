@@ -9,7 +9,7 @@ they are driven with ``x + q``.  Both errors go round the loop:
 
 in the coordinates that the neurons carry.  How large ``e`` is depends on what they are
 driven with: on the signal, near whose peaks they decode worse, and on what it becomes
-in the memory, ``x + \varepsilon``.  So the law is a fixed point, and is solved as one,
+in the memory, ``x + \varepsilon``.  So the error is a fixed point, and solved as one,
 
 .. math::
 

@@ -1,4 +1,4 @@
-r"""A memory of noisy neurons for Loihi, in plain Nengo, and the law of its error.
+r"""A memory of noisy neurons for Loihi, in plain Nengo, and its predicted error.
 
 Neurons come in pairs of encoders +1 and -1 without bias, and all drive all through
 whole-numbered weights.  With ``K`` the weights of ``m`` neurons onto ``d`` dimensions
@@ -259,7 +259,7 @@ def noise_covariance(memory: NoisyMemory, states, tuning=None) -> np.ndarray:
 def noise_law(
     memory: NoisyMemory, states: np.ndarray, tuning: SpikeStatistics | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``P`` (d, d) of the law, and ``Sigma`` (d,), over the exact states (T, d).
+    """Return the predicted ``P`` (d, d) and ``Sigma`` (d,) over exact states (T, d).
 
     Neurons see the noise of the state as well as the state: a fixed point.
 

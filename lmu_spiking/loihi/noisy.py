@@ -1,9 +1,9 @@
 r"""A memory of noisy neurons (`noise`), laid out for `deploy`.
 
-Neurons come in pairs and the law of Poisson spikes tells their error (`noise_memory`),
-so nothing is measured before the run.  Neurons may fire faster than ``max_rate``, and
-nearly in proportion: radii cover what each dimension mostly takes, the signal's part
-and the noise's,
+Neurons come in pairs and the error model of Poisson spikes predicts their error
+(`noise_memory`), so nothing is measured before the run.  Neurons may fire faster than
+``max_rate``, and nearly in proportion: radii cover what each dimension mostly takes,
+the signal's part and the noise's,
 
 .. math:: \rho_i = 3 \sqrt{E x_i^2 + P_{ii}} ,
 
@@ -64,7 +64,7 @@ class NoisyLayout:
     signal : SignalSpec or None
         What is expected, where it is a band.
     noise : (d, d) ndarray
-        Covariance of the state's error by the law.
+        Predicted covariance of the state's error.
     sigma : (d,) ndarray
         Variance of the decoded value in one step.
     spikes_per_s : float
@@ -94,7 +94,7 @@ class NoisyLayout:
         return len(self.curves.gain)
 
     def measured_errors(self, states=None, start: int = 0) -> dict:
-        """What `theory.predict` needs to know: the law's noise, on any signal.
+        """Return what `theory.predict` needs to know: the same noise, on any signal.
 
         What whole-number weights add is not told: they are spread so that it is small.
         """

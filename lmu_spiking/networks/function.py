@@ -124,7 +124,7 @@ class FunctionBudget:
         Of the ensemble in the mean, against the function of the exact LDN's window.
     noise : float or None
         From the spikes of memory and ensemble; None for regularly spiking neurons (IF,
-        LIF), which no white-noise law describes.
+        LIF), which no white-noise model describes.
     total : float or None
         All of them, against the function of the true window.
     spread : float
@@ -300,7 +300,7 @@ def predict_function(
 ) -> FunctionBudget:
     """Predict the errors of a function of the window, with Gaussian noise for spikes.
 
-    The memory's noise is drawn with the law's covariance and run through its closed
+    The memory's noise is drawn with the predicted covariance and run through its closed
     loop; the ensemble's mean rates answer to the noisy state, and their spike noise is
     drawn likewise.  No neuron is simulated.  The errors of a linear function follow
     from the state's predicted errors directly.
@@ -334,11 +334,11 @@ def predict_function(
     smooth = nengo.Lowpass(readout.tau)
     clean, noisy = (_delayed(smooth.filt(x, dt=dt)) for x in (clean, noisy))
 
-    lawless = statistics(readout.neurons) == "regular"
+    regular = statistics(readout.neurons) == "regular"
     return FunctionBudget(
         distortion=rms(clean[settled] - ideal),
-        noise=None if lawless else rms(noisy[settled] - clean[settled]),
-        total=None if lawless else rms(noisy[settled] - truth),
+        noise=None if regular else rms(noisy[settled] - clean[settled]),
+        total=None if regular else rms(noisy[settled] - truth),
         **common,
     )
 
@@ -455,7 +455,7 @@ def _mean_and_variance(readout: FunctionReadout, states, inputs, dt: float):
 
 
 def _draw(memory, budget: ErrorBudget, rng) -> np.ndarray:
-    """A course of the memory's noise (T, d), Gaussian, of the law's covariance."""
+    """Return a course of the memory's noise (T, d), of the predicted covariance."""
     K, L, C = closed_loop(memory.assembly.loop)
     eta = np.sqrt(budget.sigma) * rng.standard_normal(budget.states.shape)
     noise, Z = np.zeros_like(eta), np.zeros(len(K))

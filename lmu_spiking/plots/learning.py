@@ -112,7 +112,7 @@ def length_figure(rows: list[dict], exponents: dict[str, float]):
 
 
 def plot_accuracy(ax, rows: list[dict], rates: list[dict]):
-    """Accuracy against neurons, with the law's line, for each presentation.
+    """Draw accuracy against neurons, measured and predicted, for each presentation.
 
     Parameters
     ----------
@@ -126,14 +126,14 @@ def plot_accuracy(ax, rows: list[dict], rates: list[dict]):
         mine = [r for r in rows if r["presentation"] == presentation]
         m = sorted({r["n_neurons"] for r in mine})
         cells = [[r for r in mine if r["n_neurons"] == n] for n in m]
-        law = [
+        predicted = [
             100 * np.mean([r["rate_accuracy"] - r["predicted_loss"] for r in cell])
             for cell in cells
         ]
         seen = [[100 * r["spiking_accuracy"] for r in cell] for cell in cells]
         error = [np.std(y) / np.sqrt(len(y)) for y in seen]
         label = f"{1e3 * presentation:g} ms a pixel"
-        ax.plot(m, law, color=COLORS[k], label=f"{label}, the law")
+        ax.plot(m, predicted, color=COLORS[k], label=f"{label}, predicted")
         ax.errorbar(
             m,
             [np.mean(y) for y in seen],
@@ -152,7 +152,7 @@ def plot_accuracy(ax, rows: list[dict], rates: list[dict]):
 
 
 def plot_losses(ax, rows: list[dict]):
-    """Measured against predicted loss, in points; bars are a spread of the law."""
+    """Draw measured against predicted loss, in points, with the predicted spread."""
     for k, presentation in enumerate(sorted({r["presentation"] for r in rows})):
         mine = [r for r in rows if r["presentation"] == presentation]
         ax.errorbar(
@@ -176,7 +176,7 @@ def plot_losses(ax, rows: list[dict]):
 
 
 def digits_figure(rows: list[dict], rates: list[dict]):
-    """Accuracy against neurons, and losses against the law."""
+    """Draw accuracy against neurons, and measured against predicted losses."""
     with styled():
         figure = new_figure(8.4, 3.4)
         axes = figure.subplots(1, 2)

@@ -1,4 +1,4 @@
-"""Figures of the chip benchmarks: against peers, against Nengo, against the law."""
+"""Figures of the chip benchmarks: against peers, Nengo and the predicted error."""
 
 import numpy as np
 

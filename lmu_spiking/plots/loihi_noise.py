@@ -1,4 +1,4 @@
-"""Pictures of noisy neurons on Loihi: their spikes, and a memory of them on its law."""
+"""Pictures of noisy neurons on Loihi: their spikes, and a memory's error."""
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def plot_spike_statistics(ax, measured: list[dict], least_rate: float = 10.0):
 
 
 def plot_noisy_memory(ax, memories: list[dict]):
-    """Error of memories against their neurons, points measured and lines the law.
+    """Draw error of memories against their neurons: points measured, lines predicted.
 
     Parameters
     ----------
@@ -86,12 +86,12 @@ def plot_noisy_memory(ax, memories: list[dict]):
     for k, (name, rows) in enumerate(_by(named, "name").items()):
         neurons = np.array([row["neurons"] for row in rows])
         _points(ax, rows, "neurons", "state_rmse", k, name)
-        law = np.array([row["law_state_rmse"] for row in rows])
-        label = None if k else "the law"
+        predicted = np.array([row["law_state_rmse"] for row in rows])
+        label = None if k else "predicted"
         if len(rows) > 1:
-            ax.plot(neurons, law, color=BLACK, lw=1, label=label)
+            ax.plot(neurons, predicted, color=BLACK, lw=1, label=label)
         else:
-            ax.hlines(law, 0.92 * neurons, 1.08 * neurons, color=BLACK, lw=1)
+            ax.hlines(predicted, 0.92 * neurons, 1.08 * neurons, color=BLACK, lw=1)
     log_axes(ax, "Neurons", "State RMSE")
     neurons = sorted({row["neurons"] for row in memories})
     ax.set_xticks(neurons, [str(n) for n in neurons])

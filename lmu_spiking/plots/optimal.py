@@ -38,10 +38,10 @@ def plot_tunings(ax, table: list[dict], measure: str = "noise_nrmse"):
             error_kw={"lw": 1},
             label=name,
         )
-        law = [row[f"predicted_{measure}"] for row in rows]
+        predicted = [row[f"predicted_{measure}"] for row in rows]
         half = 0.45 * width
-        label = "the law" if k == len(names) - 1 else None
-        ax.hlines(law, x - half, x + half, color="black", lw=1.6, label=label)
+        label = "predicted" if k == len(names) - 1 else None
+        ax.hlines(predicted, x - half, x + half, color="black", lw=1.6, label=label)
     ax.set(yscale="log", ylabel="Noise NRMSE at delay θ")
     ax.set_xticks(range(len(orders)), [f"d = {order}" for order in orders])
     ax.legend()
@@ -49,7 +49,7 @@ def plot_tunings(ax, table: list[dict], measure: str = "noise_nrmse"):
 
 
 def plot_growth(ax, law: list[dict], measured: list[dict], signal: str):
-    """Error against order on one kind of signal: the law's lines, measured points.
+    """Draw error against order on one kind of signal: lines predicted, points measured.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def plot_growth(ax, law: list[dict], measured: list[dict], signal: str):
         rows = [r for r in law if (r["signal"], r["tuning"]) == (signal, name)]
         x = [r["order"] for r in rows]
         y = np.array([r["predicted_noise_nrmse"] for r in rows])
-        ax.plot(x, y, color=color, label=f"{name}, the law")
+        ax.plot(x, y, color=color, label=f"{name}, predicted")
         rows = [r for r in measured if (r["signal"], r["tuning"]) == (signal, name)]
         points = [r["noise_nrmse"] for r in rows]
         ax.plot(

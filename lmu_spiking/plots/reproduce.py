@@ -23,7 +23,7 @@ PUBLISHED = {"color": BLACK, "marker": "x", "ls": "", "ms": 5, "zorder": 3}
 
 
 def plot_feedforward(ax, runs, fudge: float = 5.0):
-    """RMSE of the published network, with the law and the published line.
+    """Draw the RMSE of the published network, what is predicted and the published line.
 
     Parameters
     ----------
@@ -35,17 +35,17 @@ def plot_feedforward(ax, runs, fudge: float = 5.0):
     """
     ax.plot(runs.neurons, runs.rmse, "o", ms=3, color=VERMILION, label="each run")
     mean = runs.groupby("neurons").predicted_rmse.mean()
-    ax.plot(mean.index, mean, color=BLUE, label="law, nothing fitted")
+    ax.plot(mean.index, mean, color=BLUE, label="predicted, nothing fitted")
     line = fudge / np.sqrt(mean.index.to_numpy())
     ax.plot(mean.index, line, "--", color=GREY, label=f"published line, {fudge:g}/√m")
     return log_axes(ax, "Neurons m", "RMSE of the decoded sinusoid")
 
 
 def plot_error_vs_order(ax, summary):
-    """State RMSE against order at the largest number of neurons, with the law."""
+    """Draw state RMSE against order, measured and predicted, at the most neurons."""
     at = summary[summary.neurons == summary.neurons.max()].sort_values("order")
     draw_points(ax, at, "order", "state_rmse", 0, "measured")
-    ax.plot(at.order, at.predicted_state_rmse, color=COLORS[0], label="law")
+    ax.plot(at.order, at.predicted_state_rmse, color=COLORS[0], label="predicted")
     guide = 0.75 * at.state_rmse.iloc[-1] * at.order / at.order.iloc[-1]
     ax.plot(at.order, guide, ":", color=GREY, label="slope 1")
     log_axes(ax, "Dimensions d", "State RMSE")

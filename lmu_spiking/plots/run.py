@@ -1,4 +1,4 @@
-"""Figures of one run: windows and readouts beside the input, errors beside the law."""
+"""Figures of one run: windows and readouts beside the input, and predicted errors."""
 
 import numpy as np
 
@@ -62,20 +62,20 @@ def plot_readout(ax, result, windows: float = 8.75):
 
 
 def plot_error(ax, result, windows: float = 8.75):
-    """The readout at delay theta less the exact LDN's, in the law's band."""
+    """Draw the readout at delay theta less the exact LDN's, in the predicted band."""
     shown = _section(result, windows)
     _, read, ideal = _readouts(result)
     ax.plot(result.time[shown], (read - ideal)[shown], color=VERMILION, lw=0.8)
     predicted = result.predicted.readout_rmse(result.row["theta"])
     if predicted is not None:
-        band = 2 * float(predicted[0])
-        ax.axhspan(-band, band, color=BLUE, alpha=0.15, lw=0, label="law, ± 2 rms")
+        band, label = 2 * float(predicted[0]), "predicted, ± 2 rms"
+        ax.axhspan(-band, band, color=BLUE, alpha=0.15, lw=0, label=label)
     ax.axhline(0, color=BLACK, lw=0.5)
     return _over_time(ax, result, shown, "Error vs exact LDN")
 
 
 def plot_error_vs_delay(ax, result, n: int = 60):
-    """Rms error of each delay of the window, with the law's lines."""
+    """Draw the rms error of each delay of the window, measured and predicted."""
     ldn, dt = _ldn(result), result.row["dt"]
     steps = np.unique(np.round(np.linspace(1, _window(result), n)).astype(int))
     weights = ldn.readout((steps - 1) * dt, dt)
@@ -86,19 +86,20 @@ def plot_error_vs_delay(ax, result, n: int = 60):
     true = np.stack(
         [result.signal[settled.start - s : T - s] for s in steps.tolist()], axis=1
     )
-    law = result.predicted
+    budget = result.predicted
     rows = (
-        ("vs input", true, BLACK, lambda s: law.nrmse(s) * _rms(law.signal)),
-        ("vs exact LDN", ideal, VERMILION, lambda s: law.readout_rmse(s)[0]),
+        ("vs input", true, BLACK, lambda s: budget.nrmse(s) * _rms(budget.signal)),
+        ("vs exact LDN", ideal, VERMILION, lambda s: budget.readout_rmse(s)[0]),
     )
     for name, target, color, predicted in rows:
         error = np.sqrt(np.mean((read - target) ** 2, axis=0))
         ax.plot(steps * dt, error, "o", ms=2.6, color=color, label=name)
-        if law.error is not None:
+        if budget.error is not None:
             line = [float(predicted(s)) for s in steps * dt]
             ax.plot(steps * dt, line, "-", lw=1, color=color)
     ax.set(xlabel="Delay in the window (s)", ylabel="RMS error", ylim=(0, None))
-    ax.legend(title="dots measured, lines the law" if law.error is not None else None)
+    told = "dots measured, lines predicted" if budget.error is not None else None
+    ax.legend(title=told)
     return ax
 
 
@@ -177,8 +178,8 @@ def _numbers(ax, row: dict) -> None:
         "spikes_per_s": "Spikes per second",
     }
     ax.axis("off")
-    columns = (0.0, 0.79, 1.0)
-    lines = [("", "measured", "law")]
+    columns = (0.0, 0.77, 1.0)
+    lines = [("", "measured", "predicted")]
     for key, name in names.items():
         values = (row[key], row[f"predicted_{key}"])
         form = _count if key == "spikes_per_s" else "{:.4f}".format

@@ -30,7 +30,8 @@ GUIDES = ("slope −1/2", "independent", "lead alone")
 CAPTIONS = {
     "spikes-cost": "Error of the state against neurons, spikes and synaptic operations "
     "(spikes times the weights they drive; factored as built, and as full m by m "
-    "weights): trials with 95 % intervals; lines are the law, where there is one.",
+    "weights): trials with 95 % intervals; lines are the predicted error, where there "
+    "is one.",
     "spikes-budget": "The same number of spikes per second, from many slow neurons "
     "(left) or a few fast ones (right). Poisson noise does not care; regular spikes at "
     "independent phases gain with the root of the rate.",
@@ -59,8 +60,9 @@ def plot_error_by_type(ax, summary, x: str = "neurons", levels=None):
     """
     for k, name, cell in _by_type(summary.sort_values(x), levels):
         draw_points(ax, cell, x, "state_rmse", k, name)
-        law = cell[cell.predicted_state_rmse > 0]
-        ax.plot(law[x], law.predicted_state_rmse, color=COLORS[k % len(COLORS)], lw=1)
+        predicted = cell[cell.predicted_state_rmse > 0]
+        color = COLORS[k % len(COLORS)]
+        ax.plot(predicted[x], predicted.predicted_state_rmse, color=color, lw=1)
     return log_axes(ax, X[x], "State RMSE")
 
 

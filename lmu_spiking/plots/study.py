@@ -1,4 +1,4 @@
-"""Figures of a study: error against neurons and spikes, beside the law."""
+"""Figures of a study: error against neurons and spikes, measured and predicted."""
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from lmu_spiking.plots.style import (
 
 CAPTIONS = {
     "error-vs-neurons": "Error of the state against the number of neurons: trials "
-    "(root mean square, 95 % interval) and what the law predicted for them (lines).",
+    "(root mean square, 95 % interval) and what was predicted for them (lines).",
     "measured-over-predicted": "Measured over predicted error of the state, with 95 % "
-    "intervals over trials: 1 where the law is exact.",
+    "intervals over trials: 1 where the prediction is exact.",
     "error-vs-spikes": "Error of the state against what it costs in spikes; lines are "
-    "the law, where there is one.",
+    "the predicted error, where there is one.",
 }
 
 
@@ -73,14 +73,14 @@ def study_figures(summary) -> dict:
     Memories without an error, such as those of rate neurons, are left out.
     """
     wrong = summary[summary.state_rmse > 1e-9]
-    lawful = wrong[wrong.state_rmse_ratio.notna()]
+    predicted = wrong[wrong.state_rmse_ratio.notna()]
     spiking = wrong[wrong.spikes_per_s > 0]
     by_type = ["neuron_type", "tau", "max_rate"], "order"
     figures = {}
     if len(wrong):
         figures["error-vs-neurons"] = _panels(plot_error_vs_neurons, wrong, *by_type)
-    if len(lawful):
-        figures["measured-over-predicted"] = _panels(plot_ratio, lawful, *by_type)
+    if len(predicted):
+        figures["measured-over-predicted"] = _panels(plot_ratio, predicted, *by_type)
     if len(spiking):
         by_order = ["order", "tau", "max_rate"], "neuron_type"
         figures["error-vs-spikes"] = _panels(plot_error_vs_spikes, spiking, *by_order)
@@ -93,11 +93,11 @@ def _curves(ax, summary, x: str, by: str, levels, form: str) -> None:
     for name, cell in summary.sort_values(x).groupby(by):
         k = levels.index(name)
         draw_points(ax, cell, x, "state_rmse", k, form.format(name))
-        law = cell[cell.predicted_state_rmse > 0]
+        predicted = cell[cell.predicted_state_rmse > 0]
         color = COLORS[k % len(COLORS)]
-        ax.plot(law[x], law.predicted_state_rmse, "-", color=color, lw=1)
+        ax.plot(predicted[x], predicted.predicted_state_rmse, "-", color=color, lw=1)
     if summary.predicted_state_rmse.notna().any():
-        ax.plot([], [], "-", color=BLACK, lw=1, label="law")
+        ax.plot([], [], "-", color=BLACK, lw=1, label="predicted")
 
 
 def _panels(plot, summary, by: list[str], colored: str):
@@ -134,7 +134,7 @@ def _natural(label: str):
     """Guides last; numbers by their value."""
     number = label.removeprefix("d = ")
     return (
-        label in ("law", "slope −1/2"),
+        label in ("predicted", "slope −1/2"),
         int(number) if number.isdecimal() else 0,
         label,
     )

@@ -144,8 +144,8 @@ def plot_accuracy_vs_neurons(ax, spiking):
             ms=5,
             label=f"{seconds * 1e3:g} ms a pixel",
         )
-        law = 100 * (rate - mean.predicted_loss)
-        ax.plot(mean.index, law, color=color, label="predicted")
+        predicted = 100 * (rate - mean.predicted_loss)
+        ax.plot(mean.index, predicted, color=color, label="predicted")
     rates = 100 * spiking.groupby("split").rate_accuracy.first().mean()
     ax.axhline(rates, ls="--", color=BLACK, lw=1, label="rate-based")
     ax.set(xscale="log", xlabel="Neurons m", ylabel="Accuracy, %")

@@ -96,7 +96,7 @@ def plot_against_neurons(ax, rows: list[dict]):
     if all(row["predicted_loss"] is not None for row in rows):
         predicted = rate - sign * np.array([row["predicted_loss"] for row in rows])
         style = {"marker": "_", "ms": 14} if len(rows) == 1 else {}
-        ax.plot(neurons, predicted, color=BLUE, label="predicted by the law", **style)
+        ax.plot(neurons, predicted, color=BLUE, label="predicted", **style)
     low = [abs(row["loss"] - row["loss_low"]) for row in rows]
     high = [abs(row["loss_high"] - row["loss"]) for row in rows]
     ax.errorbar(

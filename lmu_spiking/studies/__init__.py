@@ -1,1 +1,1 @@
-"""Trials that are compared with the law, sweeps of them, and what they say."""
+"""Trials beside their predicted error, sweeps of them, and what they say."""

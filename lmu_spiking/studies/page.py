@@ -40,7 +40,8 @@ PAGE = """<!doctype html>
 {figures}
 <h2>Exponents</h2>
 <p class="note">Power laws of the state RMSE, fitted over trials (not over their means),
-with 95 % intervals. “Law” is the exponent of the predictions for the same trials.</p>
+with 95 % intervals. “Predicted” is the exponent of the predictions for the same
+trials.</p>
 {exponents}
 <h2>Errors</h2>
 <p class="note">State RMSE: against the exact delay network, over time, dimensions and
@@ -103,7 +104,7 @@ def exponent_table(fits: pd.DataFrame) -> pd.DataFrame:
     shown["at"] = fits["at"]
     shown["trials"] = fits.trials
     shown["exponent"] = _bracketed(fits.exponent, fits.low, fits.high, "{:+.3f}")
-    shown["law"] = _text(fits.predicted, "{:+.3f}")
+    shown["predicted"] = _text(fits.predicted, "{:+.3f}")
     return shown
 
 
@@ -119,7 +120,8 @@ def error_table(summary: pd.DataFrame) -> pd.DataFrame:
         ends = (summary[f"{name}{end}"] for end in ("", "_low", "_high"))
         ratio = (summary[f"{name}_ratio{end}"] for end in ("", "_low", "_high"))
         shown[title] = _bracketed(*ends, "{:#.3g}")
-        shown[f"{title}, law"] = _text(summary[f"predicted_{name}"], "{:#.3g}")
+        predicted = summary[f"predicted_{name}"]
+        shown[f"{title}, predicted"] = _text(predicted, "{:#.3g}")
         shown[f"{title}, ratio"] = _bracketed(*ratio, "{:.3f}")
     return shown
 

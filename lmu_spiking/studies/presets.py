@@ -1,4 +1,4 @@
-"""Specs taken from the law: what to build for a signal, found without a run."""
+"""Specs from predicted errors: what to build for a signal, found without a run."""
 
 import numpy as np
 
@@ -12,10 +12,11 @@ ORDERS = range(6, 25, 2)
 
 
 def spec_for(recorded: Signal, theta: float, n_neurons: int, **fields) -> MemorySpec:
-    """The order of least predicted ``nrmse`` for a window of a signal.
+    """Return the spec of the order of least predicted ``nrmse`` for a signal's window.
 
-    A higher order holds more of the signal and carries more noise; the law says where
-    they balance.  Each dimension's radius is the 99th percentile of its exact state.
+    A higher order holds more of the signal and carries more noise; the predicted
+    error says where they balance.  Each dimension's radius is the 99th percentile of
+    its exact state.
 
     Parameters
     ----------

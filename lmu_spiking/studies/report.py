@@ -16,7 +16,7 @@ MEASURES = ("state_rmse", "noise_nrmse")
 
 
 def summarise(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row for each combination: errors over its trials, and the law's.
+    """Return a row for each combination: errors over its trials, and those predicted.
 
     Errors are roots of the mean over trials of squares, as are predictions (each trial
     has its own, for its own signal) and their ratios.  ``_low`` and ``_high`` end the
@@ -43,7 +43,7 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def exponents(frame: pd.DataFrame) -> pd.DataFrame:
-    """Power laws of ``state_rmse``, fitted over trials, beside the law's own.
+    """Fit power laws to ``state_rmse`` over trials, and to the predicted errors.
 
     Against neurons at each order; against order at each number of neurons per
     dimension, and at each number of neurons in all, where the grid has them.

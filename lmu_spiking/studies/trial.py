@@ -1,4 +1,4 @@
-"""One trial: build a memory, stream a signal through it, compare it with the law."""
+"""One trial: a memory is built, run on a signal and compared with the prediction."""
 
 import platform
 import sys
@@ -38,7 +38,7 @@ class TrialResult:
     state, exact : (T, d) ndarray
         The spiking state, and the exact LDN's at the same probe index.
     predicted : ErrorBudget
-        The law's word on the same signal, before the run.
+        What was predicted for the same signal, before the run.
     """
 
     row: dict
@@ -220,7 +220,7 @@ def measure(spec: MemorySpec, u, state, exact, window: int) -> dict:
 
 
 def predicted_row(predicted) -> dict:
-    """The same from the law, before the run; None where there is no law."""
+    """Return the same as predicted before the run; None where nothing is predicted."""
     parts = predicted.parts()
     return {
         **{f"predicted_{part}_nrmse": value for part, value in parts.items()},

@@ -1,4 +1,4 @@
-"""Band-limited white noise, the input of the error law."""
+"""Band-limited white noise, the input that errors are predicted for."""
 
 import numpy as np
 

@@ -44,7 +44,7 @@ class TrainSettings:
         Gaussian noise on the memories' states while training, in units of the rms that
         each dimension has in the batch.
     noise_covariance : (k d, k d) array_like, optional
-        Of the states of the first cell, in place of ``noise``: what the error law
+        Of the states of the first cell, in place of ``noise``: what the error model
         predicts for spikes.  Independent from step to step.
     late, stretch : float
         Errors of a chip to train with, root mean squares: samples that a state is read

@@ -243,10 +243,10 @@ def test_electrocardiogram_can_have_the_least_noise(record):
     assert best["noise_nrmse"] == pytest.approx(best["predicted_noise_nrmse"], rel=0.2)
 
 
-def test_neurons_without_a_law_have_null_predictions(record, shell):
+def test_neurons_without_a_prediction_have_nulls(record, shell):
     row = record("run", *TINY, "--neuron-type=lif")
     assert row["predicted_noise_nrmse"] is None
-    assert "no law" in shell("run", *TINY, "--neuron-type=lif")[1]
+    assert "no prediction" in shell("run", *TINY, "--neuron-type=lif")[1]
 
 
 def advice(truncation, spikes, curves=0.0, **fields):

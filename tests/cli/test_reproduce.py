@@ -79,7 +79,7 @@ def test_widest_table_fits():
     missing = Comparison("y" * 28, None, say="not run: install lmu_spiking[train]")
     result = Reproduction(
         *("name", "title " * 20, (one, missing), ("fault " * 30,), ("note " * 30,)),
-        *({"t": pd.DataFrame()}, {}, 0, False, "law"),
+        *({"t": pd.DataFrame()}, {}, 0, False, "predicted"),
     )
     assert max(map(len, report(result))) <= 80
 

@@ -20,9 +20,9 @@ def variance(e):
 @pytest.mark.parametrize("tuning", ["balanced", "pairs"])
 @pytest.mark.parametrize("neurons", ["poisson", "stochastic"])
 def test_a_linear_cell_is_as_noisy_as_the_law_says(lmu, tuning, neurons):
-    """Mean within 4 standard errors, variance within 4 and the law's own 10 %.
+    """Mean within 4 standard errors, variance within 4 and the model's own 10 %.
 
-    The law leaves out that stochastic neurons are a little quieter than Poisson ones
+    The model leaves out that stochastic neurons are a little quieter than Poisson ones
     and takes a lowpass of a readout for a window of two time constants.
     """
     params = lmu("", activation="linear", theta=0.012, bias=False)
@@ -41,10 +41,10 @@ def test_a_linear_cell_is_as_noisy_as_the_law_says(lmu, tuning, neurons):
     )
     exact = forward(params, x, last=True)
     measured = present(made, x, last=True, around=0.0).y - exact
-    law = noisy_forward(made, x, cell_noise(made), rng, last=True) - exact
+    predicted = noisy_forward(made, x, cell_noise(made), rng, last=True) - exact
     z = measured.mean(axis=0) / (measured.std(axis=0) / np.sqrt(len(x)))
     assert np.abs(z).max() < 4
-    (one, se_one), (other, se_other) = variance(measured), variance(law)
+    (one, se_one), (other, se_other) = variance(measured), variance(predicted)
     tolerance = 4 * np.sqrt(se_one**2 + se_other**2) + 0.1 * other
     assert np.all(np.abs(one - other) < tolerance)
 
@@ -57,8 +57,8 @@ def test_spikes_of_memories_are_foretold(lmu):
     found = present(made, x, last=True, around=0.0).memory_spikes
     long = present(made, x[:, :20], last=True, around=0.0).memory_spikes
     per_s = (found - long).mean() / (20 * 0.002)  # once the window is full
-    (law,) = cell_noise(made)
-    assert per_s == pytest.approx(law.memory_spikes_per_s, rel=0.1)
+    (noise,) = cell_noise(made)
+    assert per_s == pytest.approx(noise.memory_spikes_per_s, rel=0.1)
 
 
 def test_the_end_is_the_last_of_all_steps_in_distribution(lmu):
@@ -122,12 +122,12 @@ def test_a_readouts_lowpass_is_foretold(lmu, n_cells):
     with pytest.warns(ValidityWarning):
         many, few = (convert(params, x, n_neurons=n, **options) for n in (10**14, 3000))
     rng = np.random.default_rng(0)
-    law = noisy_forward(many, x[:4], cell_noise(many), rng)
+    predicted = noisy_forward(many, x[:4], cell_noise(many), rng)
     shown = present(many, x[:4], around=0.0).y
-    np.testing.assert_allclose(shown, law, atol=2e-3)
-    assert np.abs(law - forward(params, x[:4])).max() > 0.05
+    np.testing.assert_allclose(shown, predicted, atol=2e-3)
+    assert np.abs(predicted - forward(params, x[:4])).max() > 0.05
     last = noisy_forward(many, x[:4], cell_noise(many), rng, last=True)
-    np.testing.assert_allclose(last, law[:, -1], atol=2e-3)
+    np.testing.assert_allclose(last, predicted[:, -1], atol=2e-3)
     mean = noisy_forward(many, x, cell_noise(many), rng)
     spread = [
         np.mean((y - mean) ** 2)
@@ -149,8 +149,8 @@ def test_what_stages_hear_of_each_other_is_as_noisy_as_predicted(
     made = convert(params, x, n_neurons=6000, **options)
     exact, rng = forward(params, x), np.random.default_rng(4)
     measured = np.mean((present(made, x, around=0.0).y - exact)[:, 5:] ** 2)
-    law = noisy_forward(made, x, cell_noise(made), rng) - exact
-    assert measured == pytest.approx(np.mean(law[:, 5:] ** 2), rel=0.1)
+    predicted = noisy_forward(made, x, cell_noise(made), rng) - exact
+    assert measured == pytest.approx(np.mean(predicted[:, 5:] ** 2), rel=0.1)
 
 
 def test_what_ceilings_cut_off_unlike_data_is_predicted(lmu):
@@ -165,12 +165,12 @@ def test_what_ceilings_cut_off_unlike_data_is_predicted(lmu):
     exact = forward(params, loud)[:, 5:]
     measured = np.mean((present(made, loud, around=0.0).y[:, 5:] - exact) ** 2)
     noise = cell_noise(made, loud)
-    law, free = (
+    predicted, free = (
         np.mean((noisy_forward(made, loud, n, rng)[:, 5:] - exact) ** 2)
         for n in (noise, [replace(cell, ceiling=None) for cell in noise])
     )
-    assert measured == pytest.approx(law, rel=0.2)  # of squares
-    assert law > 16 * free
+    assert measured == pytest.approx(predicted, rel=0.2)  # of squares
+    assert predicted > 16 * free
     last = noisy_forward(made, loud, noise, rng, last=True) - exact[:, -1]
     assert np.mean(last**2) > 16 * free
 

@@ -73,5 +73,5 @@ def test_it_spikes_with_noise_that_falls_with_neurons(folder, inputs, name):
     for m in (10**6, 10**8):
         made = convert(params, x, n_neurons=m, presentation=0.001, last=False)
         errors.append(np.std(present(made, x).y - exact))
-    assert errors[1] < 0.15 * errors[0]  # 1/10 by the law
+    assert errors[1] < 0.15 * errors[0]  # 1/10 is predicted
     assert errors[1] < 0.1 * np.std(exact)

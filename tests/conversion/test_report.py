@@ -96,15 +96,15 @@ def test_plain_numbers(made, labels):
 
 
 def test_predicted_loss_is_that_of_many_runs(made, labels):
-    """Of 12 runs, against 24 draws of the law: within 4 standard errors and 3 %."""
-    law, spread = predict_loss(made, X, labels, last=True, runs=24)
+    """Of 12 runs, against 24 draws of the model: within 4 standard errors and 3 %."""
+    predicted, spread = predict_loss(made, X, labels, last=True, runs=24)
     runs = [
         0.8 - accuracy(present(made, X, last=True, noise_seed=s, around=0.0).y, labels)
         for s in range(12)
     ]
     assert spread > 0
     error = np.hypot(np.std(runs) / np.sqrt(12), spread / np.sqrt(24))
-    assert abs(np.mean(runs) - law) < 4 * error + 0.03
+    assert abs(np.mean(runs) - predicted) < 4 * error + 0.03
     again = [predict_loss(made, X, labels, last=True, runs=2) for _ in range(2)]
     assert again[0] == again[1]
 

@@ -88,11 +88,11 @@ def test_the_cell_in_spikes_is_its_rates_within_the_law(ran):
     probed = ("signal", "in_spikes", "in_rates", "cell.state", "rates.state")
     names, (u, spikes, rates, m, exact) = ran("lmu_cell", 10, *probed)
     encoded = u @ names["params"].e_x.T
-    law = names["cell"].memory.predict(encoded[:, 0]).noise
-    assert 0.75 < rms(m - exact) / np.sqrt(np.trace(law) / m.shape[1]) < 1.25
+    noise = names["cell"].memory.predict(encoded[:, 0]).noise
+    assert 0.75 < rms(m - exact) / np.sqrt(np.trace(noise) / m.shape[1]) < 1.25
     # noise of the state at a slope of at most 1, and of the units' own spikes
     W = names["params"].W_m
-    of_state = np.einsum("id,de,ie->i", W, law, W)
+    of_state = np.einsum("id,de,ie->i", W, noise, W)
     per_side, max_rate = 80 / 2, 300.0
     of_units = np.abs(rates).mean(axis=0) / (per_side * max_rate * 2 * names["SMOOTH"])
     error = np.mean((spikes - rates) ** 2, axis=0)

@@ -1,4 +1,4 @@
-"""A memory of noisy neurons: whole-numbered weights, and its error on the law."""
+"""A memory of noisy neurons: whole-numbered weights, and its error as predicted."""
 
 import nengo
 import numpy as np
@@ -21,7 +21,7 @@ DT, THETA = 1e-3, 0.5
 
 
 def trial(target, order, n_neurons, seed, duration=6.0, **options):
-    """Root mean square of the state's error, measured and by the law."""
+    """Return the root mean square of the state's error, measured and predicted."""
     u = white_noise(duration, DT, 2.0, 0.5, seed).samples
     memory = build_noisy_memory(
         u,
@@ -36,8 +36,8 @@ def trial(target, order, n_neurons, seed, duration=6.0, **options):
     exact[1:] = LDN(order, THETA).simulate(u, DT)[:-1]
     state, _ = run_noisy_memory(memory, len(u), seed)
     error = state - exact
-    law = np.sqrt(np.trace(noise_covariance(memory, exact)) / order)
-    return np.sqrt(np.mean(error**2)), law
+    predicted = np.sqrt(np.trace(noise_covariance(memory, exact)) / order)
+    return np.sqrt(np.mean(error**2)), predicted
 
 
 def test_rounding_is_handed_on_to_the_next_neuron():
@@ -84,17 +84,17 @@ def test_relays_take_turns():
 @pytest.mark.parametrize("order", [3, 6])
 def test_the_error_is_on_the_law_in_core_nengo(order):
     pairs = [trial("core", order, 120, seed) for seed in range(4)]
-    measured, law = np.sqrt(np.mean(np.square(pairs), axis=0))
+    measured, predicted = np.sqrt(np.mean(np.square(pairs), axis=0))
     # 24 s of noise that lasts a tenth: about 5 % of standard error; counts over long
     # times are up to 9 % more variable than Poisson counts
-    assert measured == pytest.approx(law, rel=0.2)
+    assert measured == pytest.approx(predicted, rel=0.2)
 
 
 def test_the_error_is_on_the_law_on_the_emulator():
     """Without a warning, which would be an error: no bit lost, no overflow."""
     pairs = [trial("emulator", 3, 120, seed) for seed in range(3)]
-    measured, law = np.sqrt(np.mean(np.square(pairs), axis=0))
-    assert measured == pytest.approx(law, rel=0.25)
+    measured, predicted = np.sqrt(np.mean(np.square(pairs), axis=0))
+    assert measured == pytest.approx(predicted, rel=0.25)
 
 
 @pytest.mark.parametrize("kept", [1 / 64, 1 / 8])

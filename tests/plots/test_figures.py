@@ -108,9 +108,9 @@ def test_neurons_are_on_logarithmic_axes_with_a_guide(ax, summary):
     x, y = np.log(line(ax, "slope −1/2"))
     assert np.diff(y) / np.diff(x) == pytest.approx(-0.5)
     labels = ax.get_legend_handles_labels()[1]
-    assert {"d = 1", "d = 2", "law"} <= set(labels)
-    laws = [np.array(line.get_data()) for line in ax.lines if line.get_ls() == "-"]
-    drawn = np.sort(np.concatenate([law[1] for law in laws]))
+    assert {"d = 1", "d = 2", "predicted"} <= set(labels)
+    lines = [np.array(line.get_data()) for line in ax.lines if line.get_ls() == "-"]
+    drawn = np.sort(np.concatenate([y for _, y in lines]))
     np.testing.assert_allclose(drawn, np.sort(part.predicted_state_rmse))
 
 

@@ -92,7 +92,7 @@ def test_curves_are_the_lmus_alone():
 def test_the_law_is_a_line_and_spikes_are_points():
     ax = learning.plot_accuracy(new_ax(), spiking(), [{"rate_accuracy": 0.98}])
     lines = {line.get_label(): line.get_ydata() for line in ax.lines}
-    assert list(lines["1 ms a pixel, the law"]) == pytest.approx([97.1, 97.91])
+    assert list(lines["1 ms a pixel, predicted"]) == pytest.approx([97.1, 97.91])
 
 
 def test_inference_is_per_sequence():

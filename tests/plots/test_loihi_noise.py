@@ -54,8 +54,8 @@ def test_memories_stand_beside_their_law(ax):
     lines = [line for line in ax.lines if line.get_linestyle() == "-"]
     assert len(ax.containers) == 3
     heights = {tuple(line.get_ydata()) for line in lines}
-    law = [row["law_state_rmse"] for row in memories() if row["order"] == 3]
-    assert tuple(law) in heights
+    predicted = [row["law_state_rmse"] for row in memories() if row["order"] == 3]
+    assert tuple(predicted) in heights
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
 

@@ -50,7 +50,7 @@ def test_growth_shows_the_law_and_what_was_measured():
     plots.plot_growth(ax, law, measured, "2 Hz")
     lines = {line.get_label(): line.get_xydata() for line in ax.lines}
     np.testing.assert_allclose(
-        lines["optimal, the law"][:, 1], [0.02, 0.03, 0.04, 0.08]
+        lines["optimal, predicted"][:, 1], [0.02, 0.03, 0.04, 0.08]
     )
     np.testing.assert_allclose(
         lines["plain, measured"][:, 1], [0.022, 0.033, 0.044, 0.088]

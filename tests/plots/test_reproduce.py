@@ -55,8 +55,8 @@ def test_published_line_is_drawn_as_it_was(ax):
 def test_factor_d_is_taken_at_the_largest_number(ax, summary):
     assert plots.plot_error_vs_order(ax, summary) is ax
     at = summary[summary.neurons == 80]
-    (law,) = (line for line in ax.lines if line.get_label() == "law")
-    np.testing.assert_allclose(law.get_ydata(), at.predicted_state_rmse)
+    (drawn,) = (line for line in ax.lines if line.get_label() == "predicted")
+    np.testing.assert_allclose(drawn.get_ydata(), at.predicted_state_rmse)
 
 
 def test_poisson_figure_has_three_panels(summary):

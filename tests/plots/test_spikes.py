@@ -66,9 +66,11 @@ def test_errors_stand_over_what_they_cost(ax, summary, x):
     assert plot_error_by_type(ax, summary, x) is ax
     _, labels = ax.get_legend_handles_labels()
     assert labels == ["lif", "poisson"]
-    law = [line for line in ax.lines if len(line.get_xdata()) and line.get_ls() == "-"]
+    lines = [
+        line for line in ax.lines if len(line.get_xdata()) and line.get_ls() == "-"
+    ]
     poisson = summary[summary.neuron_type == "poisson"]
-    assert any(list(line.get_xdata()) == list(poisson[x]) for line in law)
+    assert any(list(line.get_xdata()) == list(poisson[x]) for line in lines)
 
 
 def test_errors_at_equal_spikes(ax, summary):

@@ -63,16 +63,16 @@ def test_published_models_are_crosses(ax):
 
 def test_law_is_a_line_for_each_presentation(ax):
     assert plots.plot_spiking_errors(ax, SPIKING, 0.0487) is ax
-    laws = [line for line in ax.lines if line.get_label() == "predicted"]
-    assert [len(line.get_xdata()) for line in laws] == [2, 1]
+    predicted = [line for line in ax.lines if line.get_label() == "predicted"]
+    assert [len(line.get_xdata()) for line in predicted] == [2, 1]
 
 
 def test_accuracy_is_the_mean_of_splits(ax):
     assert plots.plot_accuracy_vs_neurons(ax, DIGITS) is ax
     (dashed,) = (line for line in ax.lines if line.get_label() == "rate-based")
     assert dashed.get_ydata()[0] == pytest.approx(97)
-    law = next(line for line in ax.lines if line.get_label() == "predicted")
-    np.testing.assert_allclose(law.get_ydata(), [94])
+    predicted = next(line for line in ax.lines if line.get_label() == "predicted")
+    np.testing.assert_allclose(predicted.get_ydata(), [94])
 
 
 def shown(figure) -> set[str]:

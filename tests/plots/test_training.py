@@ -74,18 +74,16 @@ def test_training_figure_has_two_panels():
 def test_interval_and_prediction_stand_where_loss_says(ax, metric, sign, low, high):
     rows = [converted(m, metric, sign=sign) for m in (1000, 100)]
     plot_against_neurons(ax, rows)
-    assert line(ax, "predicted by the law").get_ydata() == pytest.approx(
-        0.5 - sign * 0.03
-    )
-    assert line(ax, "predicted by the law").get_xdata().tolist() == [100, 1000]
+    assert line(ax, "predicted").get_ydata() == pytest.approx(0.5 - sign * 0.03)
+    assert line(ax, "predicted").get_xdata().tolist() == [100, 1000]
     bars = ax.containers[0].lines[2][0].get_segments()
     assert sorted(np.array(bars)[0][:, 1]) == pytest.approx([low, high])
 
 
-def test_no_law_no_line(ax):
+def test_no_prediction_no_line(ax):
     plot_against_neurons(ax, [converted(100, predicted=None)])
     labels = [drawn.get_label() for drawn in ax.get_lines()]
-    assert "predicted by the law" not in labels
+    assert "predicted" not in labels
 
 
 def test_latency_is_in_milliseconds(ax):

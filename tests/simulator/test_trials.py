@@ -1,4 +1,4 @@
-"""Trials are independent realisations of one network; each obeys its law."""
+"""Trials are independent realisations of one network; each is as predicted."""
 
 import math
 
@@ -251,14 +251,14 @@ def test_the_memory_of_all_trials_has_the_covariance_of_the_law():
         memory = LegendreMemory(600, 3, 0.1, neuron_type=POISSON)
         nengo.Connection(stimulus, memory.input, synapse=None)
         probe = nengo.Probe(memory.state, synapse=None)
-    law = predict(memory, u)
+    budget = predict(memory, u)
     x = run(model, 4000, probe, trials=32).astype(float)
-    error = (x[:, 1:] - law.states[:-1])[:, 200:]
+    error = (x[:, 1:] - budget.states[:-1])[:, 200:]
     seen = np.einsum("nti,ntj->nij", error, error) / error.shape[1]
     spread = seen.std(axis=0, ddof=1) / math.sqrt(32)
-    z = (seen.mean(0) - law.error) / spread
+    z = (seen.mean(0) - budget.error) / spread
     assert np.abs(z).max() < 5, z
-    assert np.all(spread < 0.05 * np.sqrt(np.outer(*2 * [np.diag(law.error)])))
+    assert np.all(spread < 0.05 * np.sqrt(np.outer(*2 * [np.diag(budget.error)])))
     # and no trial has anything to do with another
     between = np.einsum("nti,mti->nm", error, error) / error.shape[1]
     r = between / np.sqrt(np.outer(np.diag(between), np.diag(between)))

@@ -3,9 +3,9 @@
 What is drawn: orders 2 to 12, windows of .1 to 1 s, 40 to 200 neurons a dimension, a
 band that the order can hold (``theta f`` up to 2 and to a quarter of the order), a
 synapse of a tenth to half the window, IF or LIF neurons, their rate, the signal's rms
-and every seed.  Nothing of it was used to make the law, which has no free parameter.
-None that is drawn is refused: where so few neurons feed their own noise that the memory
-hardly holds, the law has to say so.
+and every seed.  Nothing of it was used to make the error model, which has no free
+parameter.  None that is drawn is refused: where so few neurons feed their own noise
+that the memory hardly holds, the error model has to say so.
 """
 
 from dataclasses import dataclass

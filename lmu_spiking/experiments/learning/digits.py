@@ -1,4 +1,4 @@
-"""Digits, a pixel a step: trained in rates, run in spikes, the loss beside the law."""
+"""Digits, a pixel a step: trained in rates, run in spikes, the loss predicted."""
 
 from dataclasses import replace
 
@@ -87,7 +87,7 @@ def spiking_row(
     tests: int | None = None,
     **settings,
 ) -> dict:
-    """The test digits in spikes, with the law's loss beside the measured one.
+    """Run the test digits in spikes, with the predicted loss beside the measured one.
 
     Parameters
     ----------

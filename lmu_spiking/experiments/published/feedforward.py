@@ -1,4 +1,4 @@
-r"""The network behind the LMU paper's figure of Poisson neurons, and its law.
+r"""The network behind the LMU paper's figure of Poisson neurons, and its error.
 
 One ensemble of Poisson neurons with the rates of LIF neurons decodes a sinusoid: no
 recurrence, ``d = 1``.
@@ -83,7 +83,7 @@ def draw(n_neurons: int, seed: int) -> Curves:
 
 
 def feedforward(n_neurons: int, seed: int) -> dict:
-    """The published run: RMSE of a decoded sinusoid, and the law's word on it."""
+    """Run what was published: RMSE of a decoded sinusoid, measured and predicted."""
     drawn = draw(n_neurons, seed)
     with nengo.Network(seed=seed) as model:
         u = nengo.Node(lambda t: np.sin(2 * np.pi * FREQUENCY * t))
@@ -115,7 +115,7 @@ def feedforward(n_neurons: int, seed: int) -> dict:
 
 
 def feedforward_law(drawn: Curves) -> float:
-    r"""RMSE of the published run, without a run and without a fudge factor.
+    r"""Predict the RMSE of the published run, without a run and without a fudge factor.
 
     .. math::
 

@@ -163,7 +163,7 @@ def reproduce(
         settings=about | {"lstm_seconds": limit, "settled": SETTLED},
         seed=seed,
         fast=fast,
-        beside="law",
+        beside="predicted",
     )
 
 

@@ -1,4 +1,4 @@
-"""The trained LMU of Mackey-Glass in spikes: its NRMSE, and what the law expected."""
+"""The trained LMU of Mackey-Glass in spikes: its NRMSE, measured and predicted."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ from lmu_spiking.tasks.sequences import nrmse, target_variance
 
 GROUP = 8  # series whose activities are held at once
 CALIBRATED = 8  # training series
-PREDICTED = 8  # test series that the law's loss is averaged over
-TUNING, HIDDEN_SHARE = "optimal", 0.7  # least loss by the law, on validation series
+PREDICTED = 8  # test series that the predicted loss is averaged over
+TUNING, HIDDEN_SHARE = "optimal", 0.7  # least predicted loss, on validation series
 SHOWN = 500
 
 
@@ -29,7 +29,7 @@ def run(
     -------
     dict
         NRMSE of rates and spikes; the loss with its interval over series, and the
-        law's; costs; ``example``, the end of the first series.
+        predicted one; costs; ``example``, the end of the first series.
     """
     made = convert(
         params,
@@ -47,7 +47,7 @@ def run(
     exact, shown = in_groups(params, x), present(made, x, jobs=jobs)
     rate, spiking = nrmse(exact, y), nrmse(shown.y, y)
     low, high = _interval(exact, shown.y, y, seed)
-    # the law's loss is of the first series: the same noise on the error of all
+    # the predicted loss is of the first series: the same noise on the error of all
     of_few = nrmse(exact[:few], y[:few])
     noise = (of_few + predicted) ** 2 - of_few**2
     expected = float(np.sqrt(max(rate**2 + noise, 0.0)))
@@ -74,7 +74,7 @@ def run(
 
 
 def compare(rows: list[dict]) -> list[Comparison]:
-    """The spiking NRMSE beside the law's."""
+    """Return the spiking NRMSE beside the predicted one."""
     found = []
     for row in rows:
         steps = row["steps_a_sample"]
@@ -95,7 +95,7 @@ def notes(rows: list[dict]) -> list[str]:
         "spikes: the LMU's weights, Poisson neurons, 1 or 10 steps of 1 ms a sample "
         f"(st.), {TUNING} tuning, {HIDDEN_SHARE:.0%} of the neurons for the units; "
         f"series of {rows[0]['samples']:,} samples; " + "; ".join(each),
-        "law: NRMSE to expect, rates with the noise of the law on "
+        "predicted: NRMSE to expect, rates with the predicted noise on "
         f"{min(PREDICTED, rows[0]['series'])} of the series",
     ]
 

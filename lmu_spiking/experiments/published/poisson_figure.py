@@ -3,7 +3,8 @@ r"""The LMU paper's figure of Poisson neurons: as it was published, and as claim
 The paper says that ``m`` recurrently connected Poisson neurons hold ``d`` dimensions
 with an error of O(d / sqrt(m)).  The script behind its figure [1]_ runs a feed-forward
 ensemble with ``d = 1`` and no memory, beside the line ``5 / sqrt(m)``, whose 5 it calls
-a fudge factor.  Here are that run, and memories of ``d = 1 ... 24`` beside the law.
+a fudge factor.  Here are that run, and memories of ``d = 1 ... 24`` beside the
+predicted error.
 
 References
 ----------
@@ -93,7 +94,7 @@ def reproduce(seed: int = 0, *, fast=False, jobs: int = 1, out=None, bar=Silent)
         },
         seed=seed,
         fast=fast,
-        beside="law",
+        beside="predicted",
     )
 
 
@@ -131,11 +132,11 @@ def memories(orders, neurons, trials: int, duration: float, seed: int) -> list:
 
 def _compare_feedforward(fed: pd.DataFrame) -> list[Comparison]:
     measured = power_law(fed.neurons, fed.rmse)
-    law = power_law(fed.neurons, fed.predicted_rmse)
+    expected = power_law(fed.neurons, fed.predicted_rmse)
     root = np.sqrt(fed.neurons)
     mean, half = confidence(fed.rmse * root)
     predicted = float(np.mean(fed.predicted_rmse * root))
-    slope = (measured.exponent, measured.low, measured.high, law.exponent)
+    slope = (measured.exponent, measured.low, measured.high, expected.exponent)
     return [
         Comparison("feed-forward: slope", SLOPE, *slope),
         Comparison(

@@ -155,7 +155,7 @@ def reproduce(
         | {"splits": splits, "lstm_minutes": lstm_minutes},
         seed=seed,
         fast=fast,
-        beside="law",
+        beside="predicted",
     )
 
 

@@ -1,4 +1,4 @@
-"""The LMU of psMNIST in spikes: accuracy, what the law expected, cost and latency."""
+"""The LMU of psMNIST in spikes: accuracy, measured and predicted, cost and latency."""
 
 import pandas as pd
 

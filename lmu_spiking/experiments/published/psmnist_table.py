@@ -22,7 +22,7 @@ def published() -> pd.DataFrame:
 
 
 def compare(models: pd.DataFrame, spiking: pd.DataFrame, whole: bool):
-    """Rate models, and the spiking networks beside the law, in per cent."""
+    """Return rate models, and spiking networks beside the prediction, in per cent."""
     known = {"LMU": "parallel LMU" if whole else "LMU", "LSTM, same time": "LSTM"}
     known["LSTM, longer"] = "LSTM"
     found = []
@@ -77,7 +77,7 @@ def notes(
         "comparison of models",
         f"spikes: ms a pixel, on {digits} test digits of each split that was run; the "
         "interval is that of the paired loss around the rate accuracy of these digits; "
-        "law: rate accuracy less the predicted loss",
+        "predicted: rate accuracy less the predicted loss",
         "an inference: " + "; ".join(costs),
         origin,
     ]

@@ -57,16 +57,16 @@ def rate_exponents(frame: pd.DataFrame, planned: dict) -> pd.DataFrame:
             some = len(cell) > 2 and cell.max_rate.nunique() > 1
             if not some or not (cell.state_rmse > 0).all():
                 continue
-            law = power_law(cell.max_rate, cell.state_rmse)
+            fit = power_law(cell.max_rate, cell.state_rmse)
             rows.append(
                 {
                     "neuron_type": kind,
                     "order": order,
                     "budget": budget,
                     "trials": len(cell),
-                    "exponent": law.exponent,
-                    "low": law.low,
-                    "high": law.high,
+                    "exponent": fit.exponent,
+                    "low": fit.low,
+                    "high": fit.high,
                 }
             )
     columns = ["neuron_type", "order", "budget", "trials", "exponent", "low", "high"]
@@ -138,7 +138,7 @@ def cost_table(summary: pd.DataFrame) -> pd.DataFrame:
     shown["synops/s"] = page._text(summary.synops_per_s, "{:.3g}")
     shown["synops/s, full"] = page._text(summary.synops_per_s_full, "{:.3g}")
     shown["state RMSE"] = _bracketed(summary, "state_rmse", "{:#.3g}")
-    shown["law"] = page._text(summary.predicted_state_rmse, "{:#.3g}")
+    shown["predicted"] = page._text(summary.predicted_state_rmse, "{:#.3g}")
     return shown.rename(columns={"neuron_type": "type"})
 
 
@@ -147,7 +147,7 @@ def budget_table(budgets: pd.DataFrame) -> pd.DataFrame:
     shown = budgets[["neuron_type", "order", "max_rate", "neurons", "trials"]].copy()
     shown["spikes/s"] = page._text(budgets.spikes_per_s, "{:,.0f}")
     shown["state RMSE"] = _bracketed(budgets, "state_rmse", "{:#.3g}")
-    shown["law"] = page._text(budgets.predicted_state_rmse, "{:#.3g}")
+    shown["predicted"] = page._text(budgets.predicted_state_rmse, "{:#.3g}")
     return shown.rename(columns={"neuron_type": "type", "max_rate": "max rate (Hz)"})
 
 
