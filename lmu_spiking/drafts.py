@@ -178,9 +178,9 @@ def least(excess: Callable[[float], float], start: float, low: float) -> float:
     Parameters
     ----------
     excess : callable
-        Of a number, its noise over the goal, which falls about as the root of the
-        number.  Too few neurons may have no error model at all (`MappingError`): they
-        are not enough.
+        Gives the noise of a number over the goal.  It falls about as one over the root
+        of the number.  Too few neurons may have no error model at all (`MappingError`):
+        they are not enough.
     start, low : float
         Where the search begins, and the least number that is asked about.
 

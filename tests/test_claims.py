@@ -72,7 +72,7 @@ def law() -> list[str]:
 
 
 def exponents() -> list[str]:
-    """Of the error in the number of neurons, with its interval, and predicted."""
+    """Return the exponents of the error in the neurons: interval and prediction."""
     rows = [r for r in record("law")["exponents"] if r["against"] == "neurons"]
     return [
         f"{r['at'][6:]}: {r['exponent']:.3f} ± {(r['high'] - r['low']) / 2:.3f} "
@@ -111,7 +111,7 @@ def over_tuned(tuning: str, key: str = "noise_nrmse") -> list[str]:
 
 
 def tuned_text() -> list[str]:
-    """What the text of docs/optimal.md says of errors over those of tuned pairs."""
+    """Check the ratios to tuned pairs that the text of docs/optimal.md gives."""
     cases = itertools.product(("optimal", "balanced"), ("", "predicted_", "window_"))
     return [
         "{}, {} and {} times".format(*over_tuned(tuning, f"{kind}noise_nrmse"))
@@ -162,7 +162,7 @@ def converted() -> tuple[list[str], list[str]]:
 
 
 def neuron_types() -> list[str]:
-    """What the text of docs/measured.md says of regular spikes and LIF neurons."""
+    """Check what the text of docs/measured.md says of regular and LIF neurons."""
     fits = {r["neuron_type"]: r for r in record("law")["neuron_type_exponents"]}
     slopes = sorted(-fits[kind]["exponent"] for kind in ("if", "regular"))
     lif = [r for r in record("law")["neuron_types"] if r["neuron_type"] == "lif"]

@@ -446,7 +446,7 @@ def test_the_law_of_billions_of_neurons_builds_none():
 @pytest.mark.parametrize("tuning", ["pairs", "recruited", "balanced", "optimal"])
 @pytest.mark.parametrize("kind", ["poisson", "stochastic"])
 def test_a_spec_has_the_law_of_its_neurons(kind, tuning):
-    """Which the prediction does not build one by one."""
+    """The prediction does not build such neurons one by one."""
     spec = MemorySpec(101, 3, 0.2, tau=0.1, neuron_type=kind, tuning=tuning)
     with nengo.Network():
         memory = LegendreMemory.from_spec(spec)

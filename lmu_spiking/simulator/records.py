@@ -166,9 +166,9 @@ class Record(Sequence):
         if not isinstance(other, list | Record):
             return NotImplemented
         mine, theirs = self[:], other[:]
-        pairs = zip(mine, theirs, strict=False)
-        equal = len(mine) == len(theirs) and all(np.array_equal(*p) for p in pairs)
-        return other is self or equal
+        if other is self or len(mine) != len(theirs):
+            return other is self
+        return all(map(np.array_equal, mine, theirs))
 
     __hash__ = None  # as a list
 

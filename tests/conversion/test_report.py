@@ -96,7 +96,7 @@ def test_plain_numbers(made, labels):
 
 
 def test_predicted_loss_is_that_of_many_runs(made, labels):
-    """Of 12 runs, against 24 draws of the model: within 4 standard errors and 3 %."""
+    """Compare 12 runs with 24 draws of the model, to 4 standard errors and 3 %."""
     predicted, spread = predict_loss(made, X, labels, last=True, runs=24)
     runs = [
         0.8 - accuracy(present(made, X, last=True, noise_seed=s, around=0.0).y, labels)
