@@ -30,8 +30,8 @@ LEARNED := mackey-glass psmnist
 
 # What needs TensorFlow or NengoLoihi; everything else has run without them.
 TRAINED := tests/training tests/loihi tests/cli/test_train.py tests/cli/test_deploy.py \
-	tests/rates/test_chip.py tests/networks/test_chip.py tests/conversion/test_chip.py \
-	tests/experiments/chip tests/experiments/learning \
+	tests/lmu/importers tests/neurons/test_chip.py tests/neurons/test_chip_rates.py \
+	tests/conversion/test_chip.py tests/experiments/chip tests/experiments/learning \
 	$(foreach page,README.md docs/cli.md docs/loihi.md,tests/test_docs.py::test_every_block_of_a_page_runs[$(page)]) \
 	$(patsubst %,tests/experiments/published/test_%.py,capacity mackey_glass psmnist)
 

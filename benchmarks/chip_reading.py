@@ -19,7 +19,7 @@ import numpy as np
 
 from lmu_spiking.conversion.chip import held_states, read_spikes
 from lmu_spiking.experiments.learning.records import made_with
-from lmu_spiking.rates import LMUParams, activations
+from lmu_spiking.lmu import LMUParams, activations
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.tasks.digits import digits

@@ -26,13 +26,13 @@ import numpy as np
 
 from lmu_spiking.conversion import convert, predict_loss, present
 from lmu_spiking.conversion.report import metric_of
-from lmu_spiking.rates.forward import forward, run_cell
-from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.lmu.forward import forward, run_cell
+from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.signals.white import white_noise
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.trial import versions
 from lmu_spiking.tasks.digits import digits
-from lmu_spiking.tasks.white import white_noise
 
 RESULTS = Path(__file__).parent / "results" / "conversion.json"
 MODELS = {

@@ -12,9 +12,10 @@ Writes benchmarks/results/learning_cost.json and docs/figures/learning_cost.png.
 import argparse
 from pathlib import Path
 
-from lmu_spiking import plots
+from lmu_spiking.experiments.figures import cost_figure
 from lmu_spiking.experiments.learning.cost import TASKS, cost_of
 from lmu_spiking.experiments.learning.records import made_with
+from lmu_spiking.plots import save_figure
 from lmu_spiking.studies.records import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,10 +53,10 @@ def main() -> None:
             cost_of(task, seconds, SEED, **(small[task] if options.fast else {}))
         )
         show(results[-1])
-    figure = plots.cost_figure(results)
+    figure = cost_figure(results)
     name = ROOT / "docs/figures/learning_cost.png"
     if options.figure or not options.fast:
-        plots.save_figure(figure, options.figure or name)
+        save_figure(figure, options.figure or name)
     if options.fast:
         return
     command = f"python benchmarks/learning_cost.py --seconds {options.seconds:g}"

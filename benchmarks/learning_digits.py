@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking import plots
-from lmu_spiking.experiments.learning.digits import spiking_row, trained_digits
+from lmu_spiking.experiments.figures import digits_figure
+from lmu_spiking.experiments.learning.invariance import spiking_row, trained_digits
 from lmu_spiking.experiments.learning.records import made_with
+from lmu_spiking.plots import save_figure
 from lmu_spiking.processes import in_processes
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
@@ -72,10 +73,10 @@ def main() -> None:
     found = list(in_processes(study, cells, options.jobs))
     rates, rows = [r for r, _ in found], [row for _, some in found for row in some]
     summary = summarise(rates, rows)
-    figure = plots.digits_figure(rows, rates)
+    figure = digits_figure(rows, rates)
     name = ROOT / "docs/figures/learning_digits.png"
     if options.figure or not options.fast:
-        plots.save_figure(figure, options.figure or name)
+        save_figure(figure, options.figure or name)
     if options.fast:
         return
     write_json(

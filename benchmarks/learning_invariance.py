@@ -14,10 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking import plots
-from lmu_spiking.experiments.learning.digits import trained_digits
-from lmu_spiking.experiments.learning.invariance import TRAINED, rate_rows, spiking_rows
+from lmu_spiking.experiments.figures import invariance_figure
+from lmu_spiking.experiments.learning.invariance import (
+    TRAINED,
+    rate_rows,
+    spiking_rows,
+    trained_digits,
+)
 from lmu_spiking.experiments.learning.records import made_with
+from lmu_spiking.plots import save_figure
 from lmu_spiking.processes import in_processes
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
@@ -64,10 +69,10 @@ def main() -> None:
         "rates": summarise(rates, "rate_accuracy"),
         "spikes": summarise(spikes, "spiking_accuracy"),
     }
-    figure = plots.invariance_figure(rates, spikes)
+    figure = invariance_figure(rates, spikes)
     name = ROOT / "docs/figures/learning_invariance.png"
     if options.figure or not options.fast:
-        plots.save_figure(figure, options.figure or name)
+        save_figure(figure, options.figure or name)
     if options.fast:
         return
     write_json(

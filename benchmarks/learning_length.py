@@ -16,9 +16,10 @@ benchmarks/results/learning_length.json and docs/figures/learning_length.png.
 import argparse
 from pathlib import Path
 
-from lmu_spiking import plots
+from lmu_spiking.experiments.figures import length_figure
 from lmu_spiking.experiments.learning import lengths
 from lmu_spiking.experiments.learning.records import made_with
+from lmu_spiking.plots import save_figure
 from lmu_spiking.studies.records import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,10 +72,10 @@ def main() -> None:
     exponents = lengths.growth(main_rows, least)
     everywhere = lengths.growth(main_rows, 0)
     print(f"exponents from {least:,} steps on: {exponents}; of all: {everywhere}")
-    figure = plots.length_figure(rows, exponents)
+    figure = length_figure(rows, exponents)
     name = ROOT / "docs/figures/learning_length.png"
     if options.figure or not options.fast:
-        plots.save_figure(figure, options.figure or name)
+        save_figure(figure, options.figure or name)
     if options.fast:
         return
     write_json(

@@ -13,9 +13,10 @@ docs/figures/learning_theta.png.
 import argparse
 from pathlib import Path
 
-from lmu_spiking import plots
+from lmu_spiking.experiments.figures import theta_figure
 from lmu_spiking.experiments.learning import scales
 from lmu_spiking.experiments.learning.records import made_with
+from lmu_spiking.plots import save_figure
 from lmu_spiking.processes import in_processes
 from lmu_spiking.studies.records import write_json
 
@@ -59,10 +60,10 @@ def main() -> None:
     ]
     rows = list(in_processes(scales.theta_row, cells, options.jobs))
     table = summarise(rows)
-    figure = plots.theta_figure(rows, scales.DELAY)
+    figure = theta_figure(rows, scales.DELAY)
     name = ROOT / "docs/figures/learning_theta.png"
     if options.figure or not options.fast:
-        plots.save_figure(figure, options.figure or name)
+        save_figure(figure, options.figure or name)
     if options.fast:
         return
     write_json(

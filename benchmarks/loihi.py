@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lmu_spiking import plots
+from lmu_spiking.experiments.chip import peer_networks as peers
 from lmu_spiking.experiments.chip.ours import Ours, run_ours
 from lmu_spiking.experiments.chip.peers import (
     Case,
@@ -29,8 +29,9 @@ from lmu_spiking.experiments.chip.peers import (
 )
 from lmu_spiking.experiments.chip.predicted import run_predictions
 from lmu_spiking.experiments.chip.signals import TABLE, THESIS, WINDOW
-from lmu_spiking.experiments.published.delay_loihi import OUR_RATE, OUR_TAU
-from lmu_spiking.loihi import peer_networks as peers
+from lmu_spiking.experiments.figures import loihi_figure
+from lmu_spiking.experiments.published.delay_network import OUR_RATE, OUR_TAU
+from lmu_spiking.plots import save_figure
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.trial import versions
@@ -108,8 +109,8 @@ def main() -> None:
     within = int((abs(found.ratio - 1) <= 0.25).sum())
     print(f"measured / predicted: {mean:.3f} +- {half:.3f}, {within} of 30 within 25 %")
     window = summary[(summary.benchmark == "window") & (summary.target == "sim")]
-    figure = plots.loihi_figure(window, table, found)
-    plots.save_figure(figure, ROOT / "docs/figures/loihi.png")
+    figure = loihi_figure(window, table, found)
+    save_figure(figure, ROOT / "docs/figures/loihi.png")
     result = {
         "summary": summary.to_dict("records"),
         "table": table.to_dict("records"),

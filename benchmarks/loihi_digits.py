@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking import plots
+from lmu_spiking.experiments.figures import loihi_digits_figure
 from lmu_spiking.experiments.learning.records import made_with
 from lmu_spiking.experiments.published.parts import kept, trained
 from lmu_spiking.experiments.published.result import Silent
-from lmu_spiking.loihi.classify import classify
+from lmu_spiking.loihi.run.classify import classify
+from lmu_spiking.plots import save_figure
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.tasks.digits import digits
@@ -90,8 +91,8 @@ def main() -> None:
         print(rows[-1], flush=True)
     told = {"rows": rows, "summary": summarise(rows), "layout": LAYOUT}
     write_json(ROOT / "benchmarks/results/loihi_digits.json", told | made_with())
-    figure = plots.loihi_digits_figure(rows)
-    plots.save_figure(figure, ROOT / "docs/figures/loihi_digits.png")
+    figure = loihi_digits_figure(rows)
+    save_figure(figure, ROOT / "docs/figures/loihi_digits.png")
     print(told["summary"])
 
 

@@ -18,14 +18,16 @@ from pathlib import Path
 import numpy as np
 
 from lmu_spiking import LDN, MemorySpec, predict, white_noise
-from lmu_spiking.loihi.noise import KEPT, drive_at, rate_of
-from lmu_spiking.loihi.noise_memory import (
+from lmu_spiking.experiments.figures.loihi_noise import loihi_noise_figure
+from lmu_spiking.loihi.poisson.memory import (
+    SpikeStatistics,
     build_noisy_memory,
+    measure_tuning,
     noise_covariance,
     run_noisy_memory,
 )
-from lmu_spiking.loihi.noise_tuning import SpikeStatistics, measure_tuning
-from lmu_spiking.plots import loihi_noise_figure, save_figure
+from lmu_spiking.loihi.poisson.neuron import KEPT, drive_at, rate_of
+from lmu_spiking.plots import save_figure
 from lmu_spiking.processes import in_processes
 from lmu_spiking.studies.metrics import confidence, rms
 from lmu_spiking.studies.records import write_json

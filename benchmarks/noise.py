@@ -26,7 +26,7 @@ from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.trial import measure, run_trial, versions
-from lmu_spiking.theory import predict_band
+from lmu_spiking.theory.predict import predict_band
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED, TRIALS, DURATION = 4200, 8, 60.0

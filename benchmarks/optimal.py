@@ -41,19 +41,20 @@ from lmu_spiking import (
     Simulator,
     Tuning,
     ecg,
-    plots,
     white_noise,
 )
-from lmu_spiking.drafts import Request
+from lmu_spiking.experiments.figures import optimal_figure
+from lmu_spiking.memory.basis import band_moments
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.neurons import RampLinear
+from lmu_spiking.neurons.recruitment import reach
+from lmu_spiking.neurons.types import RampLinear
+from lmu_spiking.plots import save_figure
 from lmu_spiking.processes import in_processes
-from lmu_spiking.realisation import band_moments
-from lmu_spiking.recruitment import reach
 from lmu_spiking.studies.metrics import confidence, power_law
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.trial import run_trial, versions
-from lmu_spiking.theory import LEAD, budget_of, predict_band
+from lmu_spiking.theory.plan import Request
+from lmu_spiking.theory.predict import LEAD, budget_of, predict_band
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED, TRIALS, DURATION = 5200, 4, 60.0
@@ -399,9 +400,7 @@ def main() -> None:
     rows = list(in_processes(trial, cells, jobs))
     grown = list(in_processes(measured, ((row, 0) for row in points), jobs))
     table = compare(rows)
-    plots.save_figure(
-        plots.optimal_figure(table, law, grown), ROOT / "docs/figures/optimal.png"
-    )
+    save_figure(optimal_figure(table, law, grown), ROOT / "docs/figures/optimal.png")
     write_json(
         ROOT / "benchmarks" / "results" / "optimal.json",
         {

@@ -18,10 +18,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from lmu_spiking import plots
+from lmu_spiking.experiments.figures import speed_figure
 from lmu_spiking.experiments.speed import table
 from lmu_spiking.experiments.speed.run import compare, grid, machine, product_of
 from lmu_spiking.experiments.speed.simulators import chosen, interpreters
+from lmu_spiking.plots import save_figure
 from lmu_spiking.studies.records import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,8 +86,8 @@ def _keep(rows: list[dict], start: dict) -> None:
         ROOT / "benchmarks" / "results" / "simulator.json",
         {"command": "python benchmarks/simulator.py", **start, "rows": rows},
     )
-    figure = plots.speed_figure(table.panels(rows))
-    plots.save_figure(figure, ROOT / "docs" / "figures" / "simulator.png")
+    figure = speed_figure(table.panels(rows))
+    save_figure(figure, ROOT / "docs" / "figures" / "simulator.png")
 
 
 if __name__ == "__main__":

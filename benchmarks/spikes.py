@@ -22,6 +22,7 @@ from pathlib import Path
 import pandas as pd
 
 from lmu_spiking import MemorySpec, plots
+from lmu_spiking.experiments.figures.spikes import spikes_figures
 from lmu_spiking.experiments.spikes.budget import (
     budget_costs,
     costs,
@@ -30,8 +31,7 @@ from lmu_spiking.experiments.spikes.budget import (
 )
 from lmu_spiking.experiments.spikes.sources import source_trials, summarise_sources
 from lmu_spiking.experiments.spikes.study import rate_exponents
-from lmu_spiking.plots.spikes import spikes_figures
-from lmu_spiking.spec import SignalSpec
+from lmu_spiking.memory.spec import SignalSpec
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.report import exponents
 from lmu_spiking.studies.sweep import sweep

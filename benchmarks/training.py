@@ -27,16 +27,16 @@ for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREAD
 import nengo  # noqa: E402  after the number of threads
 import numpy as np  # noqa: E402
 
-from lmu_spiking.ldn import LDN  # noqa: E402
-from lmu_spiking.rates import LMUParams  # noqa: E402
+from lmu_spiking.dynamics.ldn import LDN  # noqa: E402
+from lmu_spiking.lmu import LMUParams  # noqa: E402
 from lmu_spiking.studies.records import write_json  # noqa: E402
 from lmu_spiking.tasks.mnist import psmnist  # noqa: E402
 from lmu_spiking.training import TrainSettings  # noqa: E402
 from lmu_spiking.training._keras import nengo_dl, tensorflow  # noqa: E402
 from lmu_spiking.training.bptt import BPTTEngine  # noqa: E402
+from lmu_spiking.training.loop import versions  # noqa: E402
 from lmu_spiking.training.optimizers import Optimizer  # noqa: E402
 from lmu_spiking.training.parallel_engine import ParallelEngine  # noqa: E402
-from lmu_spiking.training.provenance import versions  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 DIGITS, BATCH, ORDER, UNITS, STEPS, DT = 4000, 100, 256, 212, 784, 0.001

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what editors and type checkers read; Python reads HOMES
     from lmu_spiking.conversion import Conversion, convert, report
+    from lmu_spiking.dynamics.ldn import LDN
+    from lmu_spiking.dynamics.mapping import Mapped, map_onto
     from lmu_spiking.errors import (
         LMUSpikingError,
         MappingError,
@@ -35,25 +37,24 @@ if TYPE_CHECKING:  # what editors and type checkers read; Python reads HOMES
         SignalFileError,
         ValidationError,
     )
-    from lmu_spiking.ldn import LDN
-    from lmu_spiking.loihi.deploy import deploy
-    from lmu_spiking.loihi.target import Target
+    from lmu_spiking.lmu import CellParams, LMUParams, load_params, save_params
+    from lmu_spiking.loihi.run.deploy import deploy
+    from lmu_spiking.loihi.run.target import Target
+    from lmu_spiking.memory.spec import MemorySpec, SignalSpec
     from lmu_spiking.networks.cell import LMUCell
     from lmu_spiking.networks.memory import LegendreMemory
     from lmu_spiking.networks.stack import LMUNetwork
-    from lmu_spiking.neurons import PoissonPopulation, StochasticPopulation
+    from lmu_spiking.neurons.curves import Tuning
+    from lmu_spiking.neurons.population import radii_from
+    from lmu_spiking.neurons.types import PoissonPopulation, StochasticPopulation
     from lmu_spiking.nir import from_nir, to_nir
-    from lmu_spiking.planner import Plan, plan
-    from lmu_spiking.population import radii_from
-    from lmu_spiking.rates import CellParams, LMUParams, load_params, save_params
+    from lmu_spiking.signals import Signal, ecg, load_signal, white_noise
     from lmu_spiking.simulator import Simulator
-    from lmu_spiking.spec import MemorySpec, SignalSpec
     from lmu_spiking.studies.sweep import sweep
-    from lmu_spiking.synapse import Mapped, map_onto
-    from lmu_spiking.tasks import Signal, ecg, load_signal, load_task, white_noise
-    from lmu_spiking.theory import ErrorBudget, predict
+    from lmu_spiking.tasks import load_task
+    from lmu_spiking.theory.plan import Plan, plan
+    from lmu_spiking.theory.predict import ErrorBudget, predict
     from lmu_spiking.training import TrainSettings, train
-    from lmu_spiking.tuning import Tuning
 
 # Which module each name is in.  They are imported when first asked for: Nengo and all
 # that comes with it take a second or two, in which the shell has completed a word.
@@ -61,25 +62,26 @@ HOMES = {
     "conversion": "Conversion convert report",
     "errors": "LMUSpikingError MappingError MissingPackageError ParamsFileError "
     "SignalFileError ValidationError",
-    "ldn": "LDN",
-    "loihi.deploy": "deploy",
-    "loihi.target": "Target",
+    "dynamics.ldn": "LDN",
+    "loihi.run.deploy": "deploy",
+    "loihi.run.target": "Target",
     "networks.cell": "LMUCell",
     "networks.memory": "LegendreMemory",
     "networks.stack": "LMUNetwork",
-    "neurons": "PoissonPopulation StochasticPopulation",
+    "neurons.types": "PoissonPopulation StochasticPopulation",
     "nir": "from_nir to_nir",
-    "planner": "Plan plan",
-    "population": "radii_from",
-    "rates": "CellParams LMUParams load_params save_params",
+    "theory.plan": "Plan plan",
+    "neurons.population": "radii_from",
+    "lmu": "CellParams LMUParams load_params save_params",
     "simulator": "Simulator",
-    "spec": "MemorySpec SignalSpec",
+    "memory.spec": "MemorySpec SignalSpec",
     "studies.sweep": "sweep",
-    "synapse": "Mapped map_onto",
-    "tasks": "Signal ecg load_signal load_task white_noise",
-    "theory": "ErrorBudget predict",
+    "dynamics.mapping": "Mapped map_onto",
+    "signals": "Signal ecg load_signal white_noise",
+    "tasks": "load_task",
+    "theory.predict": "ErrorBudget predict",
     "training": "TrainSettings train",
-    "tuning": "Tuning",
+    "neurons.curves": "Tuning",
 }
 _HOME = {name: module for module, names in HOMES.items() for name in names.split()}
 

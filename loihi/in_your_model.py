@@ -21,9 +21,9 @@ import nengo_loihi
 import numpy as np
 
 from lmu_spiking import LDN
-from lmu_spiking.loihi.layout import lay_out
-from lmu_spiking.loihi.memory import ChipMemory, read_state
-from lmu_spiking.loihi.tuning import chip_neurons
+from lmu_spiking.loihi.mapping.curves import chip_neurons
+from lmu_spiking.loihi.mapping.layout import lay_out
+from lmu_spiking.loihi.mapping.memory import ChipMemory, read_state
 
 THETA, DT, SECONDS = 0.1, 0.001, 2.0
 

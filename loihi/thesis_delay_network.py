@@ -16,9 +16,9 @@ Which partitions there are, ``sinfo`` tells.
 
 from pathlib import Path
 
-from lmu_spiking.loihi.ladder import ladder
+from lmu_spiking.loihi.run.ladder import ladder
+from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.plots import ladder_figure, save_figure
-from lmu_spiking.spec import MemorySpec, SignalSpec
 
 OUT = Path("out/loihi")
 

@@ -16,9 +16,9 @@ Which partitions there are, ``sinfo`` tells.
 
 from pathlib import Path
 
-from lmu_spiking.loihi.deploy import deploy
+from lmu_spiking.loihi.run.deploy import deploy
+from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.plots import deployed, layout_figure, save_figure
-from lmu_spiking.spec import MemorySpec, SignalSpec
 
 OUT = Path("out/loihi")
 

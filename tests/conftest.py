@@ -9,8 +9,8 @@ from hypothesis import settings
 from nengo.builder import Model
 from nengo.cache import NoDecoderCache
 
+from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.rates.params import CellParams, LMUParams
 
 # The same examples in every run: a failure is a fault, never bad luck.
 settings.register_profile("law", deadline=None, derandomize=True, database=None)

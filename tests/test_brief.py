@@ -18,7 +18,7 @@ from lmu_spiking import (
 )
 from lmu_spiking.brief import brief
 from lmu_spiking.tasks import Part, Sequences
-from lmu_spiking.theory import spec_assembly
+from lmu_spiking.theory.predict import spec_assembly
 from lmu_spiking.training.loop import Trained
 
 PACKAGE = Path(__file__).parents[1] / "lmu_spiking"

@@ -34,5 +34,5 @@ def test_examples_of_a_module(name):
 
 
 def test_there_are_examples():
-    assert "lmu_spiking.ldn" in MODULES
+    assert "lmu_spiking.dynamics.ldn" in MODULES
     assert "lmu_spiking.networks.memory" in MODULES

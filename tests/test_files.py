@@ -184,7 +184,7 @@ def test_sizes_for_people(count, text):
 
 def test_an_idx_file_is_decompressed_as_far_as_it_claims(tmp_path):
     """A kilobyte that holds 32 MB where its header says 2 x 28 x 28."""
-    from lmu_spiking.tasks.mnist_files import read_idx
+    from lmu_spiking.tasks.mnist import read_idx
 
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(gzip.compress(struct.pack(">4I", 0x803, 2, 28, 28) + bytes(2**25)))

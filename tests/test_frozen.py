@@ -23,11 +23,11 @@ import numpy as np
 import pytest
 
 import lmu_spiking
+from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.networks.stack import LMUNetwork
-from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.simulator import Simulator
-from lmu_spiking.spec import MemorySpec, SignalSpec
 
 FILE = Path(__file__).with_name("frozen.json")
 

@@ -8,13 +8,7 @@ from typing import Annotated
 import typer
 
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import (
-    Bar,
-    command_line,
-    prepare,
-    print_json,
-    print_table,
-)
+from lmu_spiking.cli.console import Bar, command_line, prepare, print_json, print_table
 from lmu_spiking.cli.help import Command, Group
 from lmu_spiking.cli.known import PEERS, TIMED
 
@@ -66,9 +60,10 @@ def simulator(
     of its own; those on one thread first. The limit is a loop in C. A simulator in an
     environment of its own is given as --python brian2=/path/to/its/bin/python.
     """  # noqa: D301 (the \b marks the examples)
-    from lmu_spiking import plots
+    from lmu_spiking.experiments.figures import speed_figure
     from lmu_spiking.experiments.speed import run, table
     from lmu_spiking.experiments.speed.simulators import chosen, interpreters
+    from lmu_spiking.plots import save_figure
     from lmu_spiking.studies.folder import Folder
     from lmu_spiking.studies.records import write_json
 
@@ -92,7 +87,7 @@ def simulator(
         files = {"simulator.json": folder.claim("simulator.json")}
         if panels := table.panels(rows):
             files["simulator.png"] = folder.claim("simulator.png")
-            plots.save_figure(plots.speed_figure(panels), files["simulator.png"])
+            save_figure(speed_figure(panels), files["simulator.png"])
         record["files"] = {name: str(path) for name, path in files.items()}
         write_json(files["simulator.json"], record)
         folder.clear("simulator.png")

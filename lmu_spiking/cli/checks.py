@@ -81,10 +81,10 @@ def _simulator():
     """
     import numpy as np
 
+    from lmu_spiking.memory.spec import MemorySpec
+    from lmu_spiking.signals import white_noise
     from lmu_spiking.simulator.targets import TARGETS
-    from lmu_spiking.spec import MemorySpec
     from lmu_spiking.studies.trial import run_trial
-    from lmu_spiking.tasks import white_noise
 
     spec = MemorySpec(n_neurons=60, order=3, theta=0.1, neuron_type="rate")
     signal = white_noise(1.0, spec.dt, 5.0, 0.5, 0)
@@ -100,9 +100,9 @@ def _simulator():
 
 def _spikes():
     """Compare a spiking memory's error with the predicted one."""
-    from lmu_spiking.spec import MemorySpec
+    from lmu_spiking.memory.spec import MemorySpec
+    from lmu_spiking.signals import white_noise
     from lmu_spiking.studies.trial import run_trial
-    from lmu_spiking.tasks import white_noise
 
     spec = MemorySpec(n_neurons=600, order=3)
     row = run_trial(spec, white_noise(5.0, spec.dt, 2.0, 0.5, 0)).row
@@ -125,9 +125,9 @@ def _cache():
 def _plots():
     """A figure without a screen."""
     from lmu_spiking import plots
-    from lmu_spiking.spec import MemorySpec
+    from lmu_spiking.memory.spec import MemorySpec
+    from lmu_spiking.signals import white_noise
     from lmu_spiking.studies.trial import run_trial
-    from lmu_spiking.tasks import white_noise
 
     spec = MemorySpec(n_neurons=12, order=2, theta=0.1)
     drawn = plots.png(
@@ -185,8 +185,8 @@ def _training():
 def _chip():
     """A memory of a few neurons on the emulator."""
     _needs("numpy", "2.0", "NengoLoihi")
-    from lmu_spiking.loihi.deploy import deploy
-    from lmu_spiking.spec import MemorySpec, SignalSpec
+    from lmu_spiking.loihi.run.deploy import deploy
+    from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 
     spec = MemorySpec(*(48, 2, 0.05), tau=0.02, signal=SignalSpec(bandwidth=10.0))
     done = deploy(spec, "emulator", duration=0.2, seed=0)
@@ -195,7 +195,8 @@ def _chip():
 
 def _data():
     """The recordings and images of packages."""
-    from lmu_spiking.tasks import ecg, load_task
+    from lmu_spiking.signals import ecg
+    from lmu_spiking.tasks import load_task
 
     ecg(1.0, 0.001)
     digits = load_task("digits")

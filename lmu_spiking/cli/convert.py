@@ -158,10 +158,10 @@ def _tell(title: str, rows: list[dict]) -> None:
 
 def _read(model: Path):
     """Parameters from our own file or from a Keras model."""
-    from lmu_spiking.rates import load_params
+    from lmu_spiking.lmu import load_params
 
     if model.suffix in (".keras", ".h5", ".hdf5"):
-        from lmu_spiking.training.importers import import_params
+        from lmu_spiking.lmu.importers import import_params
 
         return import_params(model)
     return load_params(model)

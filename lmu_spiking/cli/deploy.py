@@ -86,10 +86,10 @@ def deploy(
     with Bar("Choosing the memory"):
         from lmu_spiking import plots
         from lmu_spiking.cli.inputs import choose_spec
-        from lmu_spiking.loihi.deploy import deploy as put
-        from lmu_spiking.loihi.ladder import TARGETS
-        from lmu_spiking.loihi.ladder import ladder as climb
-        from lmu_spiking.loihi.target import Target, nengo_loihi
+        from lmu_spiking.loihi.run.deploy import deploy as put
+        from lmu_spiking.loihi.run.ladder import TARGETS
+        from lmu_spiking.loihi.run.ladder import ladder as climb
+        from lmu_spiking.loihi.run.target import Target, nengo_loihi
         from lmu_spiking.studies.folder import Folder
         from lmu_spiking.studies.records import write_json
 
@@ -185,7 +185,7 @@ def _signal(source: str, spec, duration: float | None, column, rate):
 
 def _check_size(spec, chips: int) -> None:
     """Refuse what cannot fit before its weights, all to all, fill the memory."""
-    from lmu_spiking.loihi.limits import CORES_PER_CHIP, LIMITS
+    from lmu_spiking.loihi.chip.limits import CORES_PER_CHIP, LIMITS
 
     bits = chips * CORES_PER_CHIP * LIMITS["synapse_bits"]
     most = int((bits / 8) ** 0.5)

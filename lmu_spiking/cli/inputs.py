@@ -5,13 +5,13 @@ from pathlib import Path
 
 from lmu_spiking.cli.console import tell
 from lmu_spiking.errors import ValidationError, check_memory
-from lmu_spiking.population import NOISY, radii_from
-from lmu_spiking.realisation import REALISED
-from lmu_spiking.spec import MemorySpec
+from lmu_spiking.memory.basis import REALISED
+from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.neurons.population import NOISY, radii_from
+from lmu_spiking.signals import Signal, ecg, load_signal, white_noise
+from lmu_spiking.signals.ecg import PERIOD
+from lmu_spiking.signals.files import READERS
 from lmu_spiking.studies.presets import ORDERS, ecg_spec
-from lmu_spiking.tasks import Signal, ecg, load_signal, white_noise
-from lmu_spiking.tasks.ecg import PERIOD
-from lmu_spiking.tasks.files import READERS
 
 DURATION = 20.0
 LARGE = 10**6

@@ -44,8 +44,8 @@ def plan(
     with the limit that forbids it.
     """  # noqa: D301 (the \b marks the examples)
     with Bar("Planning"):
-        from lmu_spiking.planner import plan as find
         from lmu_spiking.studies.folder import Folder
+        from lmu_spiking.theory.plan import plan as find
 
         prepare(out)
         found = find(

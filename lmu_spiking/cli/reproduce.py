@@ -79,7 +79,8 @@ def reproduce(
     out = Path("out") / name if out is None else out
     prepare(out)
     with Bar("Getting ready"):
-        from lmu_spiking import plots
+        from lmu_spiking.experiments import figures
+        from lmu_spiking.plots import save_figure
         from lmu_spiking.studies.folder import Folder
         from lmu_spiking.studies.records import write_json
         from lmu_spiking.studies.trial import versions
@@ -87,7 +88,7 @@ def reproduce(
         module = name.replace("-", "_")
         study = import_module(f"lmu_spiking.experiments.published.{module}")
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
-    draw = getattr(plots, f"{module.removesuffix('_figure')}_figure")
+    draw = getattr(figures, f"{module.removesuffix('_figure')}_figure")
     start = time.perf_counter()
     result = study.reproduce(seed, fast=fast, jobs=jobs, out=out, bar=Bar, **options)
     made = {"result": out / "result.json", "figure": out / f"{name}.png"}
@@ -98,7 +99,7 @@ def reproduce(
         "versions": versions() | _tensorflow(),
     }
     with Bar("Drawing"), Folder(out, "reproduce") as folder:
-        plots.save_figure(draw(result), folder.claim(made["figure"].name))
+        save_figure(draw(result), folder.claim(made["figure"].name))
         write_json(folder.claim(made["result"].name), record)
     if json:
         print_json(record)

@@ -5,14 +5,7 @@ from pathlib import Path
 from textwrap import fill
 
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import (
-    WIDTH,
-    Bar,
-    prepare,
-    print_json,
-    print_table,
-    tell,
-)
+from lmu_spiking.cli.console import WIDTH, Bar, prepare, print_json, print_table, tell
 from lmu_spiking.cli.known import NEURON_TYPES, PLANNED, TUNINGS
 
 SOURCES = {
@@ -67,7 +60,7 @@ def run(
     with Bar("Choosing the memory") as bar:
         from lmu_spiking import plots
         from lmu_spiking.cli.inputs import choose_signal, choose_spec
-        from lmu_spiking.spec import asked_error
+        from lmu_spiking.memory.spec import asked_error
         from lmu_spiking.studies.folder import Folder
         from lmu_spiking.studies.records import write_json
         from lmu_spiking.studies.trial import run_trial
@@ -120,7 +113,7 @@ def _says(given: Path | None, path: Path, chosen) -> bool:
 
 def _report(row: dict, out: Path) -> None:
     """Print the run as a table, measured beside predicted."""
-    from lmu_spiking.tasks.signal import LOST
+    from lmu_spiking.signals.signal import LOST
 
     def text(key: str) -> str:
         if row[key] is None:

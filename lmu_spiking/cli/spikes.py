@@ -8,13 +8,7 @@ from typing import Annotated
 import typer
 
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import (
-    Bar,
-    command_line,
-    prepare,
-    print_json,
-    print_table,
-)
+from lmu_spiking.cli.console import Bar, command_line, prepare, print_json, print_table
 from lmu_spiking.cli.known import SPIKING
 
 TYPES = "poisson,stochastic,regular,if,lif,adaptive"
@@ -68,7 +62,7 @@ def spikes(
             rate_exponents,
             write_spikes_report,
         )
-        from lmu_spiking.spec import MemorySpec
+        from lmu_spiking.memory.spec import MemorySpec
         from lmu_spiking.studies.sweep import sweep
         from lmu_spiking.studies.trial import versions
 

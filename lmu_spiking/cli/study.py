@@ -78,7 +78,7 @@ def study(
     jobs = _jobs(jobs, scheduler)
     with Bar("Planning trials"):
         from lmu_spiking.cli.inputs import check_duration
-        from lmu_spiking.spec import MemorySpec
+        from lmu_spiking.memory.spec import MemorySpec
         from lmu_spiking.studies.sweep import FailedTrials, grid, sweep
 
         planned = grid(

@@ -95,8 +95,8 @@ def train(
     with Bar("Reading the data"):
         from dataclasses import replace
 
+        from lmu_spiking.lmu import load_params, save_params
         from lmu_spiking.plots import save_figure, training_figure
-        from lmu_spiking.rates import load_params, save_params
         from lmu_spiking.studies.folder import Folder
         from lmu_spiking.studies.records import write_json
         from lmu_spiking.training import train as fit

@@ -2,7 +2,7 @@ r"""Units of a chip, read by their spikes, before anything is built for one.
 
 The memory is the exact one, in steps of the chip, with noise that it remembers as it
 does its input: ``e_{t+1} = \bar A e_t + w_t``, ``w_t`` in proportion to the rms of each
-coefficient.  The units are the chip's neurons to the step (`networks.chip`), from rest;
+coefficient.  The units are the chip's neurons to the step (`neurons.chip`), from rest;
 the readout takes their spikes in a window about the end of the last sample,
 
 .. math::
@@ -21,10 +21,10 @@ from scipy.linalg import solve_discrete_lyapunov
 
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_positive, check_seed
+from lmu_spiking.lmu.forward import checked_sequences, run_cell
+from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.networks.cell import steps_of
-from lmu_spiking.networks.chip import integrating
-from lmu_spiking.rates.forward import checked_sequences, run_cell
-from lmu_spiking.rates.params import CellParams, LMUParams
+from lmu_spiking.neurons.chip import integrating
 
 
 @dataclass(frozen=True, eq=False)

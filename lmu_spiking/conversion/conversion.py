@@ -8,16 +8,16 @@ from typing import Any
 import nengo
 import numpy as np
 
-from lmu_spiking.assembly import Assembly, choose_tau
 from lmu_spiking.brief import brief
-from lmu_spiking.conversion.calibration import CellUse, calibrate
 from lmu_spiking.conversion.settings import ConvertSettings
 from lmu_spiking.errors import ValidationError, ValidityWarning
+from lmu_spiking.lmu.calibration import CellUse, calibrate
+from lmu_spiking.lmu.forward import checked_sequences
+from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.memory.design import Assembly, choose_tau
 from lmu_spiking.networks.hidden import INTEGRATING, Hidden
 from lmu_spiking.networks.stack import LMUNetwork
-from lmu_spiking.population import radii_from
-from lmu_spiking.rates.forward import checked_sequences
-from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.neurons.population import radii_from
 
 CALIBRATED_ON = 200  # sequences at most
 MIXED = 0.05  # share of earlier samples in an output that needs no warning

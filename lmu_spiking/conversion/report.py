@@ -6,10 +6,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from lmu_spiking.conversion.conversion import CALIBRATED_ON, Conversion
-from lmu_spiking.conversion.expected import cell_noise, noisy_forward
+from lmu_spiking.conversion.predict import cell_noise, noisy_forward
 from lmu_spiking.conversion.run import Presented, present
 from lmu_spiking.errors import ValidationError, check_whole
-from lmu_spiking.rates.forward import checked_sequences, forward
+from lmu_spiking.lmu.forward import checked_sequences, forward
 from lmu_spiking.tasks.sequences import nrmse, target_variance
 
 PREDICTABLE = ("poisson", "stochastic")

@@ -9,8 +9,8 @@ import numpy as np
 from lmu_spiking.brief import brief
 from lmu_spiking.conversion.conversion import Conversion, draw_seeds
 from lmu_spiking.errors import check_positive, check_seed, check_whole
+from lmu_spiking.lmu.forward import checked_sequences
 from lmu_spiking.processes import in_processes
-from lmu_spiking.rates.forward import checked_sequences
 from lmu_spiking.simulator.targets import check_target, simulator
 
 ENTRIES = 40_000  # of Nengo's signals in one network: more leave the cache

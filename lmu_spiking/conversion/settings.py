@@ -4,12 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmu_spiking.errors import (
-    ValidationError,
-    check_positive,
-    check_seed,
-    check_whole,
-)
+from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
 from lmu_spiking.networks.cell import steps_of
 from lmu_spiking.networks.hidden import NEURON_TYPES
 

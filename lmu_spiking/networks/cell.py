@@ -7,11 +7,11 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
-from lmu_spiking.networks.held import hold
+from lmu_spiking.lmu.params import CellParams
+from lmu_spiking.networks.blockwise import AsBuilt, place, shared, unused_seed
 from lmu_spiking.networks.hidden import Hidden, add_units
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.networks.shared import AsBuilt, place, shared, unused_seed
-from lmu_spiking.rates.params import CellParams
+from lmu_spiking.networks.sample_and_hold import hold
 
 RATE_SYNAPSE = 0.1  # of a step; with rates any synapse gives the same states
 
@@ -28,7 +28,7 @@ class LMUCell(AsBuilt, nengo.Network):
         input -------------------W_x-----------------+
 
     The same network serves three lives: with ``neuron_type="rate"`` it equals the
-    equations of `lmu_spiking.rates` to rounding; with Poisson neurons it has those
+    equations of `lmu_spiking.lmu` to rounding; with Poisson neurons it has those
     values as its mean, up to what noise does behind the hidden nonlinearity; with
     ``"if"`` neurons it is made of what chips have.
 

@@ -23,11 +23,16 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 
 from lmu_spiking.brief import brief
-from lmu_spiking.covariance import closed_loop, readout_covariance
+from lmu_spiking.dynamics.covariance import closed_loop, readout_covariance
+from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.synapse import map_onto
-from lmu_spiking.theory import ErrorBudget
-from lmu_spiking.tuning import averaged_variance, curves, statistics, step_variance
+from lmu_spiking.neurons.curves import (
+    averaged_variance,
+    curves,
+    statistics,
+    step_variance,
+)
+from lmu_spiking.theory.predict import ErrorBudget
 
 POINTS = 1250  # evaluation points
 LOUDNESS = (0.5, 1.5)  # factors on the signal's size at the evaluation points

@@ -4,8 +4,8 @@ A unit ``f(J)`` is carried by ``n`` neurons that fire at ``r_max |f(J)| / top``,
 of one sign on one side: one side for relu, two for tanh and linear.  Their decoded
 spikes, each worth ``top / (n r_max)``, have the mean ``f(J)``, whatever ``n``.
 
-Units with the rates of a chip (`lmu_spiking.rates.chip`) fire at them on one side, with
-``top`` 1 at the rate that they were trained with; their ``if`` neurons are the chip's.
+Units with the rates of a chip (`neurons.chip`) fire at them on one side, with ``top`` 1
+at the rate that they were trained with; their ``if`` neurons are the chip's.
 """
 
 from dataclasses import dataclass, replace
@@ -16,12 +16,11 @@ import numpy as np
 
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
-from lmu_spiking.networks.chip import ChipRate, integrating
-from lmu_spiking.networks.driven import driven
-from lmu_spiking.neurons import POPULATIONS, RampTanh, population_of
-from lmu_spiking.rates.chip import ChipUnits, chip_of
-from lmu_spiking.rates.params import sides_of
-from lmu_spiking.tuning import neuron_type, unmerged
+from lmu_spiking.lmu.params import sides_of
+from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.neurons.chip import ChipRate, ChipUnits, chip_of, integrating
+from lmu_spiking.neurons.curves import neuron_type, unmerged
+from lmu_spiking.neurons.types import POPULATIONS, RampTanh, population_of
 
 INTEGRATING = ("if",)
 NEURON_TYPES = ("poisson", "stochastic", "regular", "rate", *INTEGRATING)

@@ -5,29 +5,24 @@ from collections.abc import Callable
 import nengo
 import numpy as np
 
-from lmu_spiking.assembly import Assembly, assemble, choose_tau
-from lmu_spiking.errors import (
-    ValidationError,
-    check_positive,
-    check_seed,
-    check_whole,
-)
-from lmu_spiking.ldn import LDN
+from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.dynamics.mapping import as_synapse, map_onto
+from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
+from lmu_spiking.memory.basis import REALISED
+from lmu_spiking.memory.design import Assembly, assemble, choose_tau
+from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.networks import readout
-from lmu_spiking.networks.clock import keeps_time
-from lmu_spiking.networks.driven import driven
+from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.networks.blockwise import AsBuilt, shared, unused_seed
 from lmu_spiking.networks.function import (
     FunctionReadout,
     LinearReadout,
     predict_function,
 )
-from lmu_spiking.networks.shared import AsBuilt, shared, unused_seed
-from lmu_spiking.population import Population
-from lmu_spiking.realisation import REALISED
-from lmu_spiking.spec import MemorySpec, SignalSpec
-from lmu_spiking.synapse import as_synapse, map_onto
-from lmu_spiking.theory import predict
-from lmu_spiking.tuning import NEURON_TYPES, neuron_type, unmerged
+from lmu_spiking.networks.step_check import keeps_time
+from lmu_spiking.neurons.curves import NEURON_TYPES, neuron_type, unmerged
+from lmu_spiking.neurons.population import Population
+from lmu_spiking.theory.predict import predict
 
 
 @keeps_time("LegendreMemory")

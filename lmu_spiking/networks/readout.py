@@ -4,6 +4,7 @@ import nengo
 import numpy as np
 from nengo.utils.progress import Progress, ProgressTracker
 
+from lmu_spiking.dynamics.mapping import as_synapse, map_onto
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.networks.function import (
     POINTS,
@@ -11,9 +12,8 @@ from lmu_spiking.networks.function import (
     linear_parts,
     solve_function,
 )
-from lmu_spiking.synapse import as_synapse, map_onto
-from lmu_spiking.theory import window_delays
-from lmu_spiking.tuning import unmerged
+from lmu_spiking.neurons.curves import unmerged
+from lmu_spiking.theory.predict import window_delays
 
 DEFAULT_TAU = 0.02  # seconds, of a function's readout
 DEFAULT_NEURONS = 2000  # of a function's ensemble

@@ -6,9 +6,9 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
+from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.networks.blockwise import AsBuilt, place, shared
 from lmu_spiking.networks.cell import LMUCell
-from lmu_spiking.networks.shared import AsBuilt, place, shared
-from lmu_spiking.rates.params import LMUParams
 
 
 class LMUNetwork(AsBuilt, nengo.Network):

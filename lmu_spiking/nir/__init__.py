@@ -9,10 +9,9 @@ References
    instruction set for interoperable brain-inspired computing. Nature Communications 15.
 """
 
-from lmu_spiking.nir.draw import to_nir
-from lmu_spiking.nir.lif import PromptLIF, SignedIF
-from lmu_spiking.nir.network import NIRNetwork
-from lmu_spiking.nir.read import from_nir
-from lmu_spiking.nir.tonic import tonic
+from lmu_spiking.nir.export import to_nir
+from lmu_spiking.nir.neurons import PromptLIF, SignedIF
+from lmu_spiking.nir.reader import NIRNetwork, from_nir
+from lmu_spiking.nir.tonic_neurons import tonic
 
 __all__ = ["NIRNetwork", "PromptLIF", "SignedIF", "from_nir", "to_nir", "tonic"]

@@ -6,7 +6,7 @@ import nengo
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.networks.driven import driven
+from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.nir.parts import Clock
 
 FORGOTTEN = 40.0  # time constants in a step: e^-40 of 1 is below rounding

@@ -6,8 +6,8 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.nir.lif import PromptLIF, SignedIF
-from lmu_spiking.tuning import is_rectified_linear, statistics
+from lmu_spiking.neurons.curves import is_rectified_linear, statistics
+from lmu_spiking.nir.neurons import PromptLIF, SignedIF
 
 MOST = 50_000_000  # entries of one matrix, 400 MB
 

@@ -10,7 +10,8 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_seed
-from lmu_spiking.nir.arrays import (
+from lmu_spiking.nir.build import Part, above, fires, leaks, raised, spikes, weighted
+from lmu_spiking.nir.files import (
     at_least_0,
     length,
     matrix,
@@ -20,17 +21,8 @@ from lmu_spiking.nir.arrays import (
     times,
     vector,
 )
-from lmu_spiking.nir.build import (
-    Part,
-    above,
-    fires,
-    leaks,
-    raised,
-    spikes,
-    weighted,
-)
-from lmu_spiking.nir.lif import INSTANT, PromptLIF, SignedIF
 from lmu_spiking.nir.limits import KINDS
+from lmu_spiking.nir.neurons import INSTANT, PromptLIF, SignedIF
 from lmu_spiking.nir.parts import Clock
 
 MOST_LATE = 1000  # steps of delay, each a connection

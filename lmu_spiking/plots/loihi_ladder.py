@@ -32,7 +32,7 @@ def plot_ladder(ax, ladder, measure: str = "delay"):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    ladder : lmu_spiking.loihi.ladder.Ladder
+    ladder : lmu_spiking.loihi.run.ladder.Ladder
     measure : {"delay", "window"}
     """
     steps = ladder.steps()
@@ -68,7 +68,7 @@ def plot_delayed(ax, deployment, windows: float = 8.75):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    deployment : lmu_spiking.loihi.deploy.Deployment
+    deployment : lmu_spiking.loihi.run.deploy.Deployment
     windows : float
         How much of it, in windows, around the strongest sample.
     """

@@ -4,7 +4,7 @@ from textwrap import shorten
 
 import numpy as np
 
-from lmu_spiking.loihi.limits import CORES_PER_CHIP
+from lmu_spiking.loihi.chip.limits import CORES_PER_CHIP
 from lmu_spiking.plots.style import BLACK, COLORS, GREY, new_figure, styled
 
 QUANTITIES = {
@@ -30,7 +30,7 @@ def layout(budget, ax=None):
 
     Parameters
     ----------
-    budget : lmu_spiking.loihi.budget.Budget
+    budget : lmu_spiking.loihi.run.budget.Budget
     ax : matplotlib.axes.Axes, optional
         By default of a new figure, as large as the cores ask for.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lmu_spiking.ldn import LDN
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.plots.style import (
     BLACK,
     BLUE,
@@ -12,7 +12,7 @@ from lmu_spiking.plots.style import (
     new_figure,
     styled,
 )
-from lmu_spiking.tasks.signal import LOST
+from lmu_spiking.signals.signal import LOST
 
 
 def plot_window(ax, result, n: int = 7):

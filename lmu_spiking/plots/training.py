@@ -2,14 +2,7 @@
 
 import numpy as np
 
-from lmu_spiking.plots.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    VERMILION,
-    new_figure,
-    styled,
-)
+from lmu_spiking.plots.style import BLACK, BLUE, GREY, VERMILION, new_figure, styled
 
 NAMES = {"accuracy": "Accuracy", "nrmse": "NRMSE"}
 LABELS = {"valid": "validation", "seen": "sequences trained on"}

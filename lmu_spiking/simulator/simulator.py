@@ -17,8 +17,8 @@ from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
 from lmu_spiking.simulator import trials as drawn
-from lmu_spiking.simulator.merging import merge
 from lmu_spiking.simulator.nans import name_of_nan, where_nan
+from lmu_spiking.simulator.passes import merge
 from lmu_spiking.simulator.patience import Alone, Patience
 from lmu_spiking.simulator.program import compile_program
 from lmu_spiking.simulator.reach import check_names

@@ -5,14 +5,7 @@ import time
 import numpy as np
 from nengo.builder.operator import TimeUpdate
 
-from lmu_spiking.simulator.compiled import (
-    INPUTS,
-    ROWS,
-    STEP,
-    STEPS,
-    advance,
-    frame_of,
-)
+from lmu_spiking.simulator.compiled import INPUTS, ROWS, STEP, STEPS, advance, frame_of
 from lmu_spiking.simulator.nans import has_nan, where_nan
 from lmu_spiking.simulator.patience import Alone, Patience
 

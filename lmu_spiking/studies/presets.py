@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from lmu_spiking.population import radii_from
-from lmu_spiking.spec import MemorySpec, SignalSpec
-from lmu_spiking.tasks import Signal, ecg
-from lmu_spiking.tasks.ecg import PERIOD
-from lmu_spiking.theory import budget_of, spectrum
+from lmu_spiking.memory.spec import MemorySpec, SignalSpec
+from lmu_spiking.neurons.population import radii_from
+from lmu_spiking.signals import Signal, ecg
+from lmu_spiking.signals.ecg import PERIOD
+from lmu_spiking.theory.predict import budget_of, spectrum
 
 ORDERS = range(6, 25, 2)
 

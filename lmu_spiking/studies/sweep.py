@@ -26,9 +26,10 @@ from lmu_spiking.errors import (
     check_whole,
 )
 from lmu_spiking.files import NOT_OURS, read_json, reason
-from lmu_spiking.realisation import REALISED
+from lmu_spiking.memory.basis import REALISED
+from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.signals import Signal, white_noise
 from lmu_spiking.simulator.targets import check_target
-from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies import workers
 from lmu_spiking.studies.folder import Folder
 from lmu_spiking.studies.records import (
@@ -40,7 +41,6 @@ from lmu_spiking.studies.records import (
 )
 from lmu_spiking.studies.trial import run_trials, versions
 from lmu_spiking.studies.workers import Outcome
-from lmu_spiking.tasks import Signal, white_noise
 
 MOST = 10**6  # trials of one grid, each of which has a file
 PROBED = 2e7  # numbers of state that the trials of one pass may keep

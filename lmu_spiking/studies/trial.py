@@ -11,16 +11,16 @@ import nengo
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.cost import synaptic_operations
 from lmu_spiking.errors import ValidationError, ValidityWarning
+from lmu_spiking.memory.basis import REALISED
+from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.realisation import REALISED
+from lmu_spiking.neurons.curves import unheld
+from lmu_spiking.signals import Signal
 from lmu_spiking.simulator.targets import check_target, simulator
-from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.metrics import nrmse, rms
-from lmu_spiking.tasks import Signal
-from lmu_spiking.theory import LEAD, ErrorBudget, budget_of, window_delays
-from lmu_spiking.tuning import unheld
+from lmu_spiking.theory.cost import synaptic_operations
+from lmu_spiking.theory.predict import LEAD, ErrorBudget, budget_of, window_delays
 
 
 @dataclass(frozen=True, eq=False)

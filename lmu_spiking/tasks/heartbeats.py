@@ -1,7 +1,7 @@
 """What a heart does next: prediction of the real electrocardiogram of PyWavelets."""
 
 from lmu_spiking.errors import ValidationError, check_whole
-from lmu_spiking.tasks.ecg import RATE, recording
+from lmu_spiking.signals.ecg import RATE, recording
 from lmu_spiking.tasks.sequences import Part, Sequences
 
 SHARES = (0.60, 0.75)

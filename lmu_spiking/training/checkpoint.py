@@ -1,6 +1,6 @@
 """A training on disk, between two epochs: all that it depends on, so that it goes on.
 
-The file is one of parameters (`rates.files`), and holds the best so far; beside them
+The file is one of parameters (`lmu.files`), and holds the best so far; beside them
 the present weights and what the optimizer remembers.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 
 from lmu_spiking.errors import ParamsFileError, ValidationError, check_whole
 from lmu_spiking.files import reason, set_aside
-from lmu_spiking.rates.files import load_with_extra, save_params
-from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.lmu.files import load_with_extra, save_params
+from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.training.optimizers import Optimizer
 from lmu_spiking.training.settings import TrainSettings
 

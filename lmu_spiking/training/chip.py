@@ -6,7 +6,7 @@ r"""Rates of a chip in TensorFlow: the staircase forward, the smooth curve backw
     \frac{\partial h}{\partial J} := \frac{1}{r_{max}}
         \frac{\partial}{\partial J} \frac{1}{T(J) + \Delta / 2},
 
-with ``r``, ``T`` and the step ``\Delta`` of `rates.chip`.  They are what NengoExtras'
+with ``r``, ``T`` and the step ``\Delta`` of `neurons.chip`.  They are what NengoExtras'
 builders of the chip's neurons compute in a NengoDL network that trains; here the same
 methods serve tensors, so that both ways of training have one source.
 """
@@ -14,7 +14,7 @@ methods serve tensors, so that both ways of training have one source.
 from functools import cache
 from types import SimpleNamespace
 
-from lmu_spiking.rates.chip import CHIP_ACTIVATIONS, LOIHI_LIF, LOIHI_RELU, ChipUnits
+from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, LOIHI_LIF, LOIHI_RELU, ChipUnits
 from lmu_spiking.training._keras import loihi_training, tensorflow
 
 FLOOR = 1e-15  # drives are at least so much where they are divided by, as in NengoDL

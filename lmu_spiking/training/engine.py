@@ -1,11 +1,10 @@
 """Which way to the gradients."""
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.training.bptt import BPTTEngine
-from lmu_spiking.training.parallel_engine import ParallelEngine
+from lmu_spiking.training.parallel_engine import ParallelEngine, settled
 from lmu_spiking.training.settings import TrainSettings
-from lmu_spiking.training.tolerance import settled
 
 
 def mode_of(params: LMUParams, settings: TrainSettings) -> str:

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 
 from lmu_spiking.errors import ValidityWarning
-from lmu_spiking.rates.forward import forward
-from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.lmu.forward import forward
+from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.training.losses import loss_and_metric
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.rates.chip import LOIHI_RELU, ChipUnits
-from lmu_spiking.rates.forward import run_cell
-from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.lmu.forward import run_cell
+from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.neurons.chip import LOIHI_RELU, ChipUnits
 from lmu_spiking.tasks.sequences import Sequences
 from lmu_spiking.training.settings import TrainSettings
 

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import (
-    ValidationError,
-    check_positive,
-    check_seed,
-    check_whole,
-)
-from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
+from lmu_spiking.lmu.params import LMUParams
 
 CHOICES = {
     "optimizer": ("adam", "sgd"),
@@ -49,7 +44,7 @@ class TrainSettings:
     late, stretch : float
         Errors of a chip to train with, root mean squares: samples that a state is read
         too late or too early, and relative errors of the first cell's window.  Beside
-        ``noise``, which then is of the first cell alone; see `training.tolerance`.
+        ``noise``, which then is of the first cell alone (`training.parallel_engine`).
     rate_penalty : float
         Is multiplied by the mean of ``|h|`` and added to the loss, for fewer spikes.
     weight_decay : float

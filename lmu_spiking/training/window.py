@@ -17,7 +17,7 @@ Times are in seconds.  Letters: ``d`` order, ``T`` steps, ``L`` steps of a block
 
 import numpy as np
 
-from lmu_spiking.ldn import LDN
+from lmu_spiking.dynamics.ldn import LDN
 
 BLOCK = 64  # steps, of which a block has more only to keep the blocks few
 BLOCKS = 256

@@ -12,7 +12,7 @@ from scipy.io import wavfile
 
 import lmu_spiking
 from lmu_spiking.cli.run import _advice
-from lmu_spiking.spec import MemorySpec, SignalSpec
+from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.studies.records import to_json
 
 KEYS = {

@@ -120,7 +120,7 @@ def test_front_door_has_a_place_for_every_name():
     assert set(lmu_spiking.__all__) == set(lmu_spiking._HOME)
     for name in lmu_spiking.__all__:
         assert getattr(lmu_spiking, name).__name__ == name
-    assert lmu_spiking.theory.predict is lmu_spiking.predict
+    assert lmu_spiking.theory.predict.predict is lmu_spiking.predict
     assert set(lmu_spiking.__all__) <= set(dir(lmu_spiking))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lmu_spiking.nothing

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmu_spiking.rates import LMUParams, save_params
+from lmu_spiking.lmu import LMUParams, save_params
 from lmu_spiking.tasks import load_task
 
 pytest.importorskip("sklearn")

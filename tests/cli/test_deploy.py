@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from lmu_spiking.loihi import target
-from lmu_spiking.spec import MemorySpec
+from lmu_spiking.loihi.run import target
+from lmu_spiking.memory.spec import MemorySpec
 
 TINY = ["--order=2", "--neurons=48", "--theta=0.1", "--tau=0.05", "--duration=0.5"]
 CORE = ["deploy", "--target=core"]

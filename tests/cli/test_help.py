@@ -81,19 +81,19 @@ def test_every_option_is_under_a_heading_with_its_default(name, shell):
 
 
 def test_names_are_those_of_the_library():
-    from lmu_spiking.assembly import ALL_TUNINGS
     from lmu_spiking.conversion import settings
-    from lmu_spiking.experiments.speed.cases import KINDS
+    from lmu_spiking.experiments.speed.run import KINDS
     from lmu_spiking.experiments.speed.simulators import PEERS
-    from lmu_spiking.loihi.structure import STRUCTURES
-    from lmu_spiking.loihi.target import Target
+    from lmu_spiking.loihi.run.deploy import STRUCTURES
+    from lmu_spiking.loihi.run.target import Target
+    from lmu_spiking.memory.basis import REALISED
+    from lmu_spiking.memory.design import ALL_TUNINGS
     from lmu_spiking.networks import hidden
-    from lmu_spiking.planner import GOALS
-    from lmu_spiking.realisation import REALISED
+    from lmu_spiking.neurons.curves import NEURON_TYPES, neuron_type
     from lmu_spiking.simulator.targets import TARGETS
     from lmu_spiking.tasks.catalogue import TASKS
+    from lmu_spiking.theory.plan import GOALS
     from lmu_spiking.training.settings import CHOICES
-    from lmu_spiking.tuning import NEURON_TYPES, neuron_type
 
     assert known.NEURON_TYPES == NEURON_TYPES
     assert known.SPIKING == tuple(n for n in NEURON_TYPES if neuron_type(n).spiking)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lmu_spiking.rates import load_params
+from lmu_spiking.lmu import load_params
 
 QUICK = ["--order=4", "--units=6", "--epochs=2"]
 KEYS = {

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from lmu_spiking.conversion import convert, predict_loss, read_spikes
-from lmu_spiking.conversion.calibration import calibrate
 from lmu_spiking.conversion.chip import _errors, _rms, held_states
 from lmu_spiking.conversion.run import present
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.lmu import CHIP_ACTIVATIONS, ChipUnits, forward
+from lmu_spiking.lmu.calibration import calibrate
+from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.networks.stack import LMUNetwork
-from lmu_spiking.rates import CHIP_ACTIVATIONS, ChipUnits, forward
-from lmu_spiking.rates.forward import run_cell
 
 X = np.random.default_rng(0).standard_normal((6, 20, 1))
 CHIP = ChipUnits(180.0, tau_rc=0.03, tau_ref=0.002)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lmu_spiking.conversion.conversion import convert, draw_seeds
 from lmu_spiking.conversion.run import present
 from lmu_spiking.errors import ValidationError, ValidityWarning
-from lmu_spiking.rates.forward import forward
+from lmu_spiking.lmu.forward import forward
 
 X = np.random.default_rng(0).standard_normal((6, 20, 1))
 QUICK = {"n_neurons": 600, "presentation": 0.003, "synapse": 0.03}

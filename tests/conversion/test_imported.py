@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lmu_spiking.conversion import convert, present
+from lmu_spiking.lmu import forward
+from lmu_spiking.lmu.importers import import_params
 from lmu_spiking.networks.stack import LMUNetwork
-from lmu_spiking.rates import forward
-from lmu_spiking.training.importers import import_params
 
 pytest.importorskip("h5py")
 

@@ -14,7 +14,7 @@ from lmu_spiking.conversion.report import (
 )
 from lmu_spiking.conversion.run import present
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.rates.forward import forward
+from lmu_spiking.lmu.forward import forward
 
 X = np.random.default_rng(0).standard_normal((40, 15, 1))
 OPTIONS = {"n_neurons": 900, "presentation": 0.003, "synapse": 0.03}

@@ -6,7 +6,7 @@ from lmu_spiking.conversion import run as module
 from lmu_spiking.conversion.conversion import convert
 from lmu_spiking.conversion.run import copies_at_once, present
 from lmu_spiking.errors import ValidationError, ValidityWarning
-from lmu_spiking.rates.forward import forward
+from lmu_spiking.lmu.forward import forward
 
 DT = 1e-3
 X = np.random.default_rng(0).standard_normal((5, 12, 1))

@@ -7,7 +7,8 @@ from scipy import stats
 
 from lmu_spiking import ValidationError
 from lmu_spiking.experiments.speed import run, simulators, table
-from lmu_spiking.experiments.speed.cases import (
+from lmu_spiking.experiments.speed.peers import core, limit, network, timing
+from lmu_spiking.experiments.speed.run import (
     DT,
     KINDS,
     Case,
@@ -16,7 +17,6 @@ from lmu_spiking.experiments.speed.cases import (
     model,
     stimulus,
 )
-from lmu_spiking.experiments.speed.peers import core, limit, network, timing
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 STEPS = 600

@@ -14,9 +14,9 @@ import numpy as np
 import tomli_w
 from scipy.io import wavfile
 
+from lmu_spiking.lmu import CellParams, LMUParams, save_params
+from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.nir import to_nir
-from lmu_spiking.rates import CellParams, LMUParams, save_params
-from lmu_spiking.spec import MemorySpec
 from lmu_spiking.training.checkpoint import State, save_state
 from lmu_spiking.training.optimizers import Optimizer
 from lmu_spiking.training.settings import TrainSettings

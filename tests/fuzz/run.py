@@ -18,14 +18,14 @@ from lmu_spiking.cli import study
 from lmu_spiking.errors import LMUSpikingError
 from lmu_spiking.experiments.published import parts
 from lmu_spiking.experiments.spikes import sources
+from lmu_spiking.lmu import load_params
+from lmu_spiking.lmu.importers import import_params, load_paper_lmu
+from lmu_spiking.memory.spec import MemorySpec, asked_error
 from lmu_spiking.nir import from_nir
-from lmu_spiking.rates import load_params
-from lmu_spiking.spec import MemorySpec, asked_error
+from lmu_spiking.signals import load_signal
 from lmu_spiking.studies import sweep
-from lmu_spiking.tasks import load_signal
-from lmu_spiking.tasks.mnist_files import read_idx, read_mnist
+from lmu_spiking.tasks.mnist import read_idx, read_mnist
 from lmu_spiking.training.checkpoint import load_state
-from lmu_spiking.training.importers import import_params, load_paper_lmu
 from lmu_spiking.training.settings import TrainSettings
 
 SECONDS, BYTES = 2.0, 2**30  # that a file may take

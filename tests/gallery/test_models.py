@@ -4,7 +4,7 @@ import nengo
 import numpy as np
 
 from lmu_spiking import Simulator
-from lmu_spiking.rates.forward import run_cell
+from lmu_spiking.lmu.forward import run_cell
 
 
 def rms(x, axis=None):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.lmu.forward import run_cell
+from lmu_spiking.lmu.params import CellParams
 from lmu_spiking.networks.cell import LMUCell, one_from, steps_of
 from lmu_spiking.networks.hidden import Hidden
-from lmu_spiking.rates.forward import run_cell
-from lmu_spiking.rates.params import CellParams
 
 ALL = "e_h e_m W_x W_h"
 PARAMS = CellParams.draw(1, 3, 2, 0.01, bias=True)

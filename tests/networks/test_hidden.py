@@ -4,8 +4,8 @@ import pytest
 from scipy import stats
 
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.lmu.forward import activations
 from lmu_spiking.networks.hidden import NEURON_TYPES, Hidden, add_units
-from lmu_spiking.rates.forward import activations
 
 DT = 1e-3
 DRIVES = np.array([-1.4, -0.3, 0.0, 0.2, 1.1])

@@ -6,11 +6,11 @@ import nengo
 import numpy as np
 import pytest
 
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import MappingError, ValidationError
-from lmu_spiking.ldn import LDN
+from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.spec import MemorySpec, SignalSpec
-from lmu_spiking.tuning import Tuning
+from lmu_spiking.neurons.curves import Tuning
 
 SMALL = {"n_neurons": 60, "order": 3, "theta": 0.2}
 

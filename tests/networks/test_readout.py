@@ -2,8 +2,8 @@ import nengo
 import numpy as np
 import pytest
 
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.ldn import LDN
 from lmu_spiking.networks.memory import LegendreMemory
 
 DT = 1e-3

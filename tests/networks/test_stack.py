@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.lmu.forward import forward
 from lmu_spiking.networks.hidden import Hidden
 from lmu_spiking.networks.stack import LMUNetwork
-from lmu_spiking.rates.forward import forward
 
 NAMES = ["e_h", "e_m", "W_x", "W_h"]
 SUBSETS = [s for n in range(5) for s in itertools.combinations(NAMES, n)]

@@ -4,11 +4,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from lmu_spiking import plots
-from lmu_spiking.spec import MemorySpec
+from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.report import summarise
 from lmu_spiking.studies.sweep import grid, sweep
 from lmu_spiking.studies.trial import run_trial
-from lmu_spiking.tasks import white_noise
 
 SPEC = MemorySpec(n_neurons=60, order=3, theta=0.1)
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from lmu_spiking import plots
-from lmu_spiking.loihi.deploy import deploy
-from lmu_spiking.loihi.ladder import MEASURES, Ladder
-from lmu_spiking.loihi.target import Target
+from lmu_spiking.loihi.run.deploy import deploy
+from lmu_spiking.loihi.run.ladder import MEASURES, Ladder
+from lmu_spiking.loihi.run.target import Target
+from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.plots.style import new_figure
-from lmu_spiking.spec import MemorySpec
 
 FALL = {"core": 0.4, "simreal": 0.3, "emulator": 0.5}  # the second step is negative
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from lmu_spiking import plots
-from lmu_spiking.loihi.limits import CORE, LIMITS, BlockBudget, Budget
+from lmu_spiking.loihi.chip.limits import CORE, LIMITS, BlockBudget, Budget
 from lmu_spiking.plots.style import BLACK, COLORS
 
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import nengo
 import numpy as np
 import pytest
 
-from lmu_spiking.neurons import RampLinear
+from lmu_spiking.neurons.types import RampLinear
 from lmu_spiking.simulator import Simulator
 from lmu_spiking.simulator.opcodes import TILE
 

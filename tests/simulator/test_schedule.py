@@ -4,7 +4,7 @@ import nengo
 import numpy as np
 import pytest
 
-from lmu_spiking.neurons import RampLinear
+from lmu_spiking.neurons.types import RampLinear
 from lmu_spiking.simulator.opcodes import TILE
 
 TYPES = [

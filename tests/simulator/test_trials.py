@@ -271,7 +271,7 @@ def test_the_memory_of_all_trials_has_the_covariance_of_the_law():
 @pytest.mark.parametrize("kind", ["poisson", "population", "rounded", "own"])
 def test_any_random_neuron_repeats_and_differs_by_trial(kind):
     """Also those that run in Nengo's own steps."""
-    from lmu_spiking.neurons import PoissonPopulation, StochasticPopulation
+    from lmu_spiking.neurons.types import PoissonPopulation, StochasticPopulation
 
     class Own(nengo.PoissonSpiking):
         def step(self, dt, J, output, rng, **state):

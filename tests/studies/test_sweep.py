@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lmu_spiking.errors import StudyWarning, ValidationError, ValidityWarning
-from lmu_spiking.spec import MemorySpec, SignalSpec
+from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.studies import records
 from lmu_spiking.studies import sweep as module
 from lmu_spiking.studies.sweep import FailedTrials, Trial, collect, grid, sweep

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from lmu_spiking.errors import ValidationError, ValidityWarning
-from lmu_spiking.spec import MemorySpec
+from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.signals import Signal, white_noise
 from lmu_spiking.studies.trial import run_trial, run_trials, versions
-from lmu_spiking.tasks import Signal, white_noise
 
 SPEC = MemorySpec(n_neurons=60, order=3)
 SIGNAL = white_noise(2.0, 0.001, 2.0, 0.5, 0)

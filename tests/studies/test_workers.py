@@ -19,7 +19,7 @@ from lmu_spiking.errors import (
     StudyWarning,
     ValidationError,
 )
-from lmu_spiking.spec import MemorySpec
+from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.studies import records, workers
 from lmu_spiking.studies import sweep as module
 from lmu_spiking.studies.sweep import FailedTrials, collect, grid, sweep

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lmu_spiking.experiments.published.sequences import capacity_sequences
-from lmu_spiking.ldn import LDN
+from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.experiments.published.capacity import capacity_sequences
 from lmu_spiking.tasks import capacity, recall
 from lmu_spiking.tasks.capacity import Periodic, delayed, delays
 

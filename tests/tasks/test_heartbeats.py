@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lmu_spiking.errors import MissingPackageError, ValidationError
+from lmu_spiking.signals.ecg import recording
 from lmu_spiking.tasks import heartbeats
-from lmu_spiking.tasks.ecg import recording
 
 pytest.importorskip("pywt.data")
 

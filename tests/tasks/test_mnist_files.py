@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmu_spiking.errors import SignalFileError
-from lmu_spiking.tasks.mnist_files import FILES, KEYS, read_idx, read_mnist
+from lmu_spiking.tasks.mnist import FILES, KEYS, read_idx, read_mnist
 
 RNG = np.random.RandomState(7)
 ARRAYS = {

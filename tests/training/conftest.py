@@ -1,13 +1,9 @@
 """Small LMUs, and small tasks of the same shape as the real ones."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from lmu_spiking import hdf5
-from lmu_spiking.rates import CellParams, LMUParams
+from lmu_spiking.lmu import CellParams, LMUParams
 from lmu_spiking.tasks.sequences import Part, Sequences
 
 
@@ -61,22 +57,3 @@ def lmu():
 def task():
     """``task(classes, last, steps, augment)`` -> Sequences of 2 channels."""
     return _task
-
-
-@pytest.fixture(scope="package", autouse=True)
-def hdf5_in_forks():
-    """Read HDF5 in forks of one child, which is what most of the time went into."""
-    if importlib.util.find_spec("h5py") is None:
-        yield
-        return
-    path = Path(__file__).parents[1] / "fuzz" / "zygote.py"
-    spec = importlib.util.spec_from_file_location("zygote", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    zygote, before = module.Zygote(), hdf5.run_child
-    hdf5.run_child = zygote
-    try:
-        yield
-    finally:
-        hdf5.run_child = before
-        zygote.close()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.rates import forward
+from lmu_spiking.lmu import forward
 from lmu_spiking.training import TrainSettings
 from lmu_spiking.training.optimizers import Optimizer
 from lmu_spiking.training.parallel_engine import ParallelEngine
@@ -92,7 +92,7 @@ def test_recurrent_cells_are_those_of_the_reference(lmu, bptt):
 
 def test_a_memory_at_rest_lets_gradients_pass(bptt):
     """Encoders of 0 and 1, which a simplification must not remove."""
-    from lmu_spiking.rates import LMUParams
+    from lmu_spiking.lmu import LMUParams
 
     cell = {"units": 4, "order": 3, "theta": 0.01, "connections": ""}
     params = LMUParams.draw(1, 2, [cell], seed=1)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lmu_spiking.errors import MissingPackageError
-from lmu_spiking.rates import CHIP_ACTIVATIONS, ChipUnits, LMUParams, forward
-from lmu_spiking.rates.chip import chip_activities, smooth_rates
-from lmu_spiking.rates.forward import activations
+from lmu_spiking.lmu import CHIP_ACTIVATIONS, ChipUnits, LMUParams, forward
+from lmu_spiking.lmu.forward import activations
+from lmu_spiking.neurons.chip import chip_activities, smooth_rates
 from lmu_spiking.training import TrainSettings, train
 from lmu_spiking.training.chip import curve_of
 from lmu_spiking.training.parallel_engine import ParallelEngine

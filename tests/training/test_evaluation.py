@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lmu_spiking.errors import ValidityWarning
-from lmu_spiking.rates import forward
+from lmu_spiking.lmu import forward
 from lmu_spiking.tasks.sequences import Part
 from lmu_spiking.training import evaluate
 from lmu_spiking.training.evaluation import validation_name

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lmu_spiking.errors import ParamsFileError, StudyWarning, ValidationError
-from lmu_spiking.rates import forward, load_params, save_params
+from lmu_spiking.lmu import forward, load_params, save_params
 from lmu_spiking.tasks.sequences import Part
 from lmu_spiking.training import TrainSettings, evaluate, train
 from lmu_spiking.training.checkpoint import load_state, save_state, stamp
@@ -59,7 +59,7 @@ def test_values_at_every_step_are_learnt_from_crops(lmu, task):
 
 def test_crops_of_one_cell_are_exact(lmu, task):
     """Their outputs are those of the whole sequence."""
-    from lmu_spiking.training.batches import Batches
+    from lmu_spiking.training.loop import Batches
     from lmu_spiking.training.parallel_engine import ParallelEngine
 
     params, data = lmu(["tanh"], "W_x"), task(last=False, steps=90)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lmu_spiking.rates import forward
+from lmu_spiking.lmu import forward
 from lmu_spiking.training import TrainSettings, parallel_engine
 from lmu_spiking.training.parallel_engine import ParallelEngine
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lmu_spiking.ldn import LDN
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.training.window import step_slopes, tables, tables_and_slopes
 
 

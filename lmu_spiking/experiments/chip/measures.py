@@ -10,10 +10,10 @@ The thesis's own measure, ``nrmse_late``, takes it one step late.
 import numpy as np
 from scipy.signal import lfilter
 
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.experiments.chip.signals import DT, Setting
 from lmu_spiking.experiments.published import delay_run
-from lmu_spiking.ldn import LDN
 from lmu_spiking.studies.metrics import nrmse
 
 POINTS = 100  # of the window, both ends included

@@ -20,14 +20,14 @@ from lmu_spiking.experiments.chip.measures import (
 )
 from lmu_spiking.experiments.chip.signals import DT, Setting, signal
 from lmu_spiking.experiments.published.parts import kept
-from lmu_spiking.loihi.layout import Layout, lay_out
-from lmu_spiking.loihi.memory import ChipMemory, read_state
-from lmu_spiking.loihi.replica import replay
-from lmu_spiking.loihi.target import run_on
-from lmu_spiking.loihi.tuning import chip_neurons
-from lmu_spiking.spec import SignalSpec
+from lmu_spiking.loihi.chip.replica import replay
+from lmu_spiking.loihi.mapping.curves import chip_neurons
+from lmu_spiking.loihi.mapping.layout import Layout, lay_out
+from lmu_spiking.loihi.mapping.memory import ChipMemory, read_state
+from lmu_spiking.loihi.run.target import run_on
+from lmu_spiking.memory.spec import SignalSpec
 from lmu_spiking.studies.metrics import nrmse
-from lmu_spiking.theory import predict
+from lmu_spiking.theory.predict import predict
 
 OTHER_DRAWS = range(1000, 1020)
 NAME = "this memory"

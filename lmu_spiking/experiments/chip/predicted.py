@@ -13,20 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import check_seed
 from lmu_spiking.experiments.chip.signals import DT
 from lmu_spiking.experiments.published.parts import kept
-from lmu_spiking.ldn import LDN
-from lmu_spiking.loihi.budget import split
-from lmu_spiking.loihi.entry import PAIRS
-from lmu_spiking.loihi.layout import lay_out
-from lmu_spiking.loihi.memory import read_state
-from lmu_spiking.loihi.replica import replay
-from lmu_spiking.loihi.tuning import chip_neurons
-from lmu_spiking.spec import SignalSpec
+from lmu_spiking.loihi.chip.replica import replay
+from lmu_spiking.loihi.mapping.curves import chip_neurons
+from lmu_spiking.loihi.mapping.input_weights import PAIRS
+from lmu_spiking.loihi.mapping.layout import lay_out
+from lmu_spiking.loihi.mapping.memory import read_state
+from lmu_spiking.loihi.run.budget import split
+from lmu_spiking.memory.spec import SignalSpec
+from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.metrics import nrmse
-from lmu_spiking.tasks import white_noise
-from lmu_spiking.theory import LEAD, predict, window_delays
+from lmu_spiking.theory.predict import LEAD, predict, window_delays
 
 CORES = 128
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from nengo.processes import WhiteSignal
 
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import check_seed
 from lmu_spiking.experiments.published import delay_run
-from lmu_spiking.ldn import LDN
 
 DT = 0.001
 

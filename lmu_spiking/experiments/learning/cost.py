@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from lmu_spiking.experiments.learning.baseline import Timed, lstm_units, timed_lstm
-from lmu_spiking.rates.forward import activations
-from lmu_spiking.rates.params import LMUParams
+from lmu_spiking.lmu.forward import activations
+from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.tasks.catalogue import load_task
 from lmu_spiking.tasks.sequences import Sequences
 

@@ -19,8 +19,8 @@ from dataclasses import replace
 import numpy as np
 
 from lmu_spiking.experiments.learning.baseline import lstm_units, timed_lstm
+from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.processes import follow
-from lmu_spiking.rates.params import LMUParams
 from lmu_spiking.studies.metrics import power_law
 from lmu_spiking.tasks.catalogue import load_task
 from lmu_spiking.tasks.sequences import Sequences

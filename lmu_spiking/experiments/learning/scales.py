@@ -21,9 +21,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.signal import lfilter
 
-from lmu_spiking.rates.params import CellParams, LMUParams
+from lmu_spiking.lmu.params import CellParams, LMUParams
+from lmu_spiking.signals.white import white_noise
 from lmu_spiking.tasks.sequences import Part, Sequences
-from lmu_spiking.tasks.white import white_noise
 from lmu_spiking.training import TrainSettings, train
 
 DT, BANDWIDTH, DELAY = 2e-3, 5.0, 0.2

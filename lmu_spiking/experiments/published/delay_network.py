@@ -10,10 +10,12 @@ References
    University of Waterloo; ``code/dn.py``, github.com/arvoelke/phd.
 """
 
+from importlib.util import find_spec
+
 import numpy as np
 import pandas as pd
 
-from lmu_spiking.experiments.published import delay_loihi
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.experiments.published.delay_run import (
     BANDWIDTH,
     DT,
@@ -32,9 +34,62 @@ from lmu_spiking.experiments.published.result import (
     bootstrapped,
     in_parallel,
 )
-from lmu_spiking.ldn import LDN
-from lmu_spiking.population import radii_from
-from lmu_spiking.tasks import white_noise
+from lmu_spiking.neurons.population import radii_from
+from lmu_spiking.signals import white_noise
+
+# --------------------------------------------------------------------------------------
+# The thesis's delay network on NengoLoihi's emulator: as published, and laid out anew.
+#
+# Voltages begin at 0 on the chip, so that a run has no other chance than its curves:
+# one run for each of the ten signals, its seed drawing the curves.
+
+
+LOIHI_TAU, OUR_RATE = 0.05, 200.0  # chosen on signals that are not among the cases
+MISSING = "needs NengoLoihi: pip install 'lmu_spiking[loihi]'"
+COLUMNS = ("emulator, published", "emulator, ours")
+
+
+def installed() -> bool:
+    """Whether there is an emulator."""
+    return find_spec("nengo_loihi") is not None
+
+
+def run_emulator(cases, advance) -> pd.DataFrame:
+    """A row for each case and column: ``late`` and ``aligned`` errors.
+
+    Parameters
+    ----------
+    cases : iterable of int
+        Signals of the thesis, 1 to 10.
+    advance : callable
+        Called after each run.
+    """
+    from lmu_spiking.experiments.chip.ours import Ours, measure_ours
+    from lmu_spiking.experiments.chip.peer_networks import weights_true
+    from lmu_spiking.experiments.chip.peers import THESIS, Case, measure
+
+    (n,) = THESIS.neurons
+    rows = []
+    for case in cases:
+        published = measure(Case(weights_true("lif"), THESIS, n, case))
+        laid_out = measure_ours(
+            Ours(THESIS, n, case, "emulator", "lif", OUR_RATE, LOIHI_TAU)
+        )
+        for column, row in zip(COLUMNS, (published, laid_out), strict=True):
+            late, aligned = row["nrmse_late"], row["nrmse"]
+            rows.append(
+                {"column": column, "case": case, "late": late, "aligned": aligned}
+            )
+            advance(rows[-1])
+    return pd.DataFrame(rows)
+
+
+def interval(data: pd.DataFrame, column: str, measure: str):
+    """Mean and 95 % interval of a column."""
+    return bootstrapped(data.loc[data.column == column, measure], 0)
+
+
+# --------------------------------------------------------------------------------------
 
 CASES, TRIALS = 10, 25  # signals, and runs of each in [1]
 OUR_TAU, CLIPPING = 0.1, 1.25  # radii of curves that clip, over the largest state
@@ -78,10 +133,10 @@ def reproduce(seed: int = 0, *, fast=False, jobs: int = 1, out=None, bar=Silent)
             found = in_parallel(run, jobs_of_it, jobs, progress.advance)
             frame = pd.DataFrame(found).assign(column=name)
             frames.append(frame.assign(case=[case for case, _ in runs]))
-    if delay_loihi.installed():
+    if installed():
         cases = range(1, 3 if fast else CASES + 1)
-        with bar("Emulator", len(delay_loihi.COLUMNS) * len(cases)) as progress:
-            frames.append(delay_loihi.run_emulator(cases, progress.advance))
+        with bar("Emulator", len(COLUMNS) * len(cases)) as progress:
+            frames.append(run_emulator(cases, progress.advance))
     data = pd.concat(frames, ignore_index=True)
     return Reproduction(
         name="delay-network",
@@ -156,11 +211,11 @@ def _compare(data: pd.DataFrame, columns) -> list[Comparison]:
 
 def _emulator(data: pd.DataFrame) -> list[Comparison]:
     what, published = "Loihi emulator", PUBLISHED["emulator"]
-    first, second = delay_loihi.COLUMNS
+    first, second = COLUMNS
     if not (data.column == first).any():
-        return [Comparison(what, published, say=delay_loihi.MISSING)]
-    late = delay_loihi.interval(data, first, "late")
-    aligned = delay_loihi.interval(data, second, "aligned")
+        return [Comparison(what, published, say=MISSING)]
+    late = interval(data, first, "late")
+    aligned = interval(data, second, "aligned")
     return [
         Comparison(f"{what}, as published", published, *late),
         Comparison(f"{what}, ours", None, *aligned),

@@ -15,7 +15,7 @@ from scipy.linalg import cholesky, solve_continuous_lyapunov, svd
 from scipy.signal import lfilter
 
 from lmu_spiking.brief import brief
-from lmu_spiking.ldn import LDN
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import nrmse

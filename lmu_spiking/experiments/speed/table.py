@@ -59,7 +59,7 @@ def reasons(rows: list[dict]) -> list[str]:
 
 
 def panels(rows: list[dict]) -> dict[str, dict]:
-    """What `plots.speed_figure` draws: by network and simulator, neurons and times."""
+    """What `figures.speed_figure` draws: by network and simulator, the times."""
     found: dict[str, dict] = {}
     for row in sorted(rows, key=lambda row: row.get("neurons", 0)):
         if row["status"] == "measured":

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from lmu_spiking.errors import ValidationError, check_positive
-from lmu_spiking.spec import MemorySpec
+from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.neurons.curves import is_rectified_linear, neuron_type
+from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.report import CELL, summarise
 from lmu_spiking.studies.sweep import Trial, grid
-from lmu_spiking.tasks import white_noise
-from lmu_spiking.theory import spec_assembly
-from lmu_spiking.tuning import is_rectified_linear, neuron_type
+from lmu_spiking.theory.predict import spec_assembly
 
 COSTS = ("synops_per_s", "synops_per_s_full")
 

@@ -9,6 +9,7 @@ The same memory is run with the same curves and decoders, and other neurons:
 
 import contextlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import nengo
@@ -16,19 +17,355 @@ import numpy as np
 import pandas as pd
 from nengo.neurons import NeuronType, NeuronTypeParam
 
-from lmu_spiking.experiments.spikes.membrane import lead_floor, map_lead, measure_lead
-from lmu_spiking.experiments.spikes.phases import watch_phases
+from lmu_spiking.brief import brief
+from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.dynamics.mapping import Mapped
+from lmu_spiking.errors import ValidationError, check_positive
 from lmu_spiking.files import NOT_OURS, read_json
+from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.neurons.curves import statistics
+from lmu_spiking.neurons.population import Population
 from lmu_spiking.processes import in_processes
+from lmu_spiking.signals import white_noise
 from lmu_spiking.simulator.targets import simulator
-from lmu_spiking.spec import MemorySpec
 from lmu_spiking.studies.metrics import rms
 from lmu_spiking.studies.records import check_row, write_json
 from lmu_spiking.studies.report import interval
 from lmu_spiking.studies.sweep import Trial
 from lmu_spiking.studies.trial import versions
-from lmu_spiking.tasks import white_noise
+
+# --------------------------------------------------------------------------------------
+# State discrepancy: whether neurons fire independently enough for their mean.
+#
+# Averaging over ``n`` neurons lowers the noise of regular spikes by ``1 / sqrt(n)`` if,
+# at any time, the neurons stand at independent and evenly spread places between their
+# last and their next spike [1]_: at independent, even `phases`.  The discrepancy is the
+# Kolmogorov-Smirnov distance of the phases from evenness, beside its expectation for
+# independent phases (the null).  Poisson neurons are at the null by construction;
+# neurons that all fire together are at 1.
+#
+# References
+# ----------
+# .. [1] Voelker (2019). Dynamical systems in spiking neuromorphic hardware. PhD thesis,
+#    University of Waterloo, section 3.2.
+
+
+KOLMOGOROV_MEAN = np.sqrt(np.pi / 2) * np.log(2)  # of sqrt(n) D, n to infinity
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """How unevenly neurons stand between their spikes, the mean over groups and times.
+
+    A group is one side (encoders +1 or -1) of one dimension.
+
+    Attributes
+    ----------
+    distance : float
+        Kolmogorov-Smirnov distance of the phases from evenness.
+    null : float
+        What as many independent phases are expected to have.
+    neurons : float
+        That were firing in a group.
+    samples : int
+        Groups times times.
+    """
+
+    distance: float
+    null: float
+    neurons: float
+    samples: int
+
+    @property
+    def ratio(self) -> float:
+        """Distance over null: 1 where the neurons are independent, more in step."""
+        return self.distance / self.null
+
+    @property
+    def effective_neurons(self) -> float:
+        """Independent neurons of a group that would be as uneven as these."""
+        return independent_neurons(self.distance)
+
+    def averaged(self, error: float) -> float:
+        """The error that follows for neurons that have ``error`` at random phases."""
+        return error * np.sqrt(self.neurons / self.effective_neurons)
+
+    @property
+    def verdict(self) -> str:
+        """One of "independent", "partly in step" and "in step"."""
+        if self.distance > 0.5:
+            return "in step"
+        return "independent" if self.ratio < 1.25 else "partly in step"
+
+
+def expected_distance(n) -> np.ndarray:
+    r"""Mean Kolmogorov-Smirnov distance of ``n`` independent even phases.
+
+    ``sqrt(pi / 2) ln 2 / (sqrt n + .12 + .11 / sqrt n)``: the limit law with Stephens'
+    (1970) correction; within 1 % of the exact mean from ``n`` = 2.
+    """
+    root = np.sqrt(np.asarray(n, dtype=float))
+    return KOLMOGOROV_MEAN / (root + 0.12 + 0.11 / root)
+
+
+def independent_neurons(distance: float) -> float:
+    """The ``n`` that has this `expected_distance`; at least 1."""
+    q = KOLMOGOROV_MEAN / distance - 0.12
+    return float(max(1.0, ((q + np.sqrt(max(q**2 - 0.44, 0.0))) / 2) ** 2))
+
+
+def distance_from_even(phases) -> float:
+    r"""Kolmogorov-Smirnov distance of phases (n,) from evenness on [0, 1].
+
+    ``max_k max(k / n - phi_(k), phi_(k) - (k - 1) / n)`` over the sorted phases.
+    """
+    phi = np.sort(np.asarray(phases, dtype=float))
+    ranks = np.arange(len(phi) + 1) / len(phi)
+    return float(max((ranks[1:] - phi).max(), (phi - ranks[:-1]).max()))
+
+
+def discrepancy(population, phases, least: int = 2) -> Discrepancy:
+    """The discrepancy of phases (samples, m), NaN for those that are silent.
+
+    Groups with fewer than ``least`` neurons firing are left out.
+    """
+    found = []
+    for i in range(population.order):
+        at = population.block(i)
+        for side in (1, -1):
+            group = phases[:, at][:, population.encoders[at] == side]
+            for row in group:
+                row = row[np.isfinite(row)]
+                if len(row) >= least:
+                    n = len(row)
+                    found.append((distance_from_even(row), expected_distance(n), n))
+    if not found:
+        raise ValidationError(
+            "discrepancy.phases",
+            len(phases),
+            f"samples have no group of {least} neurons that fire often enough",
+            "run for longer, or use more neurons",
+        )
+    distance, null, neurons = np.mean(found, axis=0).tolist()
+    return Discrepancy(distance, null, neurons, len(found))
+
+
+# --------------------------------------------------------------------------------------
+# Phases of a memory's neurons: where each stands between two of its spikes.
+#
+# .. math::
+#
+#     \phi_k(t) = \frac{\Lambda_k(t) - \Lambda_k(t_{last})}
+#                      {\Lambda_k(t_{next}) - \Lambda_k(t_{last})} \in [0, 1), \qquad
+#     \Lambda_k(t) = \int_0^t r_k(x(s))\, ds ,
+#
+# on the neuron's own clock, which its rate drives: for a constant rate, plain time.  On
+# that clock a Poisson neuron's spikes are even, so that its phases are, at any rates.
+
+
+EDGE = 5.0  # spikes expected since the start, and before the end, of those counted
+
+
+class watch_phases:
+    """Takes the phases of a memory's neurons as it runs; make it within its model.
+
+    Spikes are placed at random within their steps, and so are the samples, each neuron
+    by itself: of spikes that are spread evenly, phases are then even exactly.
+
+    Parameters
+    ----------
+    memory : LegendreMemory
+        Spiking, not aggregated.
+    every : float
+        Seconds between samples.
+    seed : int
+        Places the spikes within their steps.
+    """
+
+    def __init__(self, memory: LegendreMemory, every: float = 0.05, seed: int = 0):
+        self.population, self._dt = memory.population, memory.dt
+        _check_spikes(self.population)
+        every = check_positive("watch_phases.every", every, "seconds")
+        self._every, self._k = max(1, round(every / memory.dt)), 0
+        self._rng = np.random.RandomState(seed)
+        m = len(self.population.gain)
+        self._clock = np.zeros(m)
+        self._last, self._first = np.full((2, m), np.nan)
+        self._samples: list[tuple] = []
+        node = nengo.Node(self._step, size_in=memory.state.size_out + m, label="phases")
+        d = memory.state.size_out
+        nengo.Connection(memory.state, node[:d], synapse=None)
+        nengo.Connection(memory.ensemble.neurons, node[d:], synapse=None)
+
+    def phases(self) -> np.ndarray:
+        """Phases (samples, m); NaN for neurons that were silent.
+
+        And near the start and the end, on their own clocks, where those that have not
+        spiked yet would be missing.
+        """
+        if not self._samples:
+            return np.empty((0, len(self._clock)))
+        here, last, active = (
+            np.array(part) for part in list(zip(*self._samples, strict=True))[:3]
+        )
+        following = np.array([part[3] for part in self._samples[1:]] + [self._first])
+        for j in range(len(following) - 2, -1, -1):
+            later = np.isnan(following[j])
+            following[j, later] = following[j + 1, later]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            phi = (here - last) / (following - last)
+        inside = (here > EDGE) & (here < self._clock - EDGE)
+        return np.where(active & inside & (following > last), phi, np.nan)
+
+    def discrepancy(self, start: float = 0.0) -> Discrepancy:
+        """Over all samples from ``start`` seconds on."""
+        kept = int(np.ceil(start / self._dt / self._every))
+        return discrepancy(self.population, self.phases()[kept:])
+
+    def _step(self, t, received):
+        d = self.population.order
+        rates = np.concatenate(
+            [self.population.rates(i, received[i : i + 1])[0] for i in range(d)]
+        )
+        fired = np.flatnonzero(received[d:])
+        ahead = rates * self._dt
+        at = self._clock[fired] + self._rng.rand(len(fired)) * ahead[fired]
+        self._k += 1
+        if self._k % self._every == 0:
+            here = self._clock + self._rng.rand(len(ahead)) * ahead
+            early = at <= here[fired]
+            self._spike(fired[early], at[early])
+            self._samples.append((here, self._last.copy(), rates > 0, self._first))
+            self._first = np.full(len(here), np.nan)
+            fired, at = fired[~early], at[~early]
+        self._spike(fired, at)
+        self._clock += ahead
+
+    def _spike(self, fired, at) -> None:
+        new = np.isnan(self._first[fired])
+        self._first[fired[new]] = at[new]
+        self._last[fired] = at
+
+
+def _check_spikes(population) -> None:
+    if statistics(population.neurons) == "rate":
+        raise ValidationError(
+            "watch_phases.memory", population.neurons, "does not spike"
+        )
+    if np.any(population.per_unit > 1):
+        raise ValidationError(
+            "watch_phases.memory",
+            population.n_neurons,
+            "neurons are aggregated and have no phases",
+            "use aggregated=False",
+        )
+
+
+# --------------------------------------------------------------------------------------
+# The membrane's lead: what integrating neurons do to a state that changes.
+#
+# A LIF neuron that is driven harder and harder fires ahead of its curve, which holds
+# for constant drives alone: its membrane weighs the latest drive most.  A population of
+# them decodes ``x + l dx/dt`` with a *lead* ``l`` of about a millisecond, which no
+# number of neurons averages out.  In the loop it is an error
+#
+# .. math:: e[k+1] = \bar A e[k] + (\bar A - aI)\, L\, \dot m[k], \qquad L = diag(l),
+#
+# the floor that LIF neurons stop at.  The way out is to map it out, as a synapse is:
+# with
+#
+# .. math:: A'' = A' (I + L A / \theta)^{-1}, \qquad B'' = B' - A'' L B / \theta
+#
+# the loop has ``A' m + B' u`` again.
+
+
+@dataclass(frozen=True, eq=False)
+class Lead:
+    """How far a population's decoded state runs ahead of a changing state.
+
+    Attributes
+    ----------
+    seconds : (d,) ndarray
+        Of each dimension; negative for a lag.
+    explained : float
+        Share of the decoding error's power that the lead explains.
+    """
+
+    seconds: np.ndarray
+    explained: float
+
+    __repr__ = brief
+
+
+def measure_lead(population: Population, states, dt: float, tau: float) -> Lead:
+    r"""The lead of neurons that are driven with states (T, d), outside any loop.
+
+    Least squares of ``h * (decoded - m)`` on ``h * dm/dt``, with ``h`` the lowpass of
+    the loop: ``l = <e, m'> / <m', m'>``.
+    """
+    decoded = _driven(population, states, dt)
+    speed = np.gradient(states, dt, axis=0)
+    lowpass = nengo.Lowpass(tau)
+    settled = slice(int(5 * tau / dt), None)
+    e = lowpass.filt(decoded - states, dt=dt, y0=0)[settled]
+    v = lowpass.filt(speed, dt=dt, y0=0)[settled]
+    lead = np.sum(e * v, axis=0) / np.sum(v**2, axis=0)
+    return Lead(lead, 1 - float(np.sum((e - lead * v) ** 2) / np.sum(e**2)))
+
+
+def map_lead(mapped: Mapped, ldn: LDN, lead) -> tuple[np.ndarray, np.ndarray]:
+    """``A''`` (d, d) and ``B''`` (d, 1) of a lowpass loop that undo a lead (d,)."""
+    L = np.diag(np.broadcast_to(lead, ldn.order))
+    A, B = ldn.A / ldn.theta, ldn.B.reshape(-1, 1) / ldn.theta
+    undone = mapped.A @ np.linalg.inv(np.eye(ldn.order) + L @ A)
+    return undone, mapped.B - undone @ L @ B
+
+
+def lead_floor(spec: MemorySpec, states, lead) -> float:
+    """State RMSE that a lead (d,) leads to, without any spikes."""
+    Ad, _ = spec.ldn.discretize(spec.dt)
+    G = (Ad - np.exp(-spec.dt / spec.tau) * np.eye(spec.order)) * np.asarray(lead)
+    pushed = np.gradient(states, spec.dt, axis=0) @ G.T
+    e, total = np.zeros(spec.order), 0.0
+    for push in pushed:
+        e = Ad @ e + push
+        total += e @ e
+    return float(np.sqrt(total / states.size))
+
+
+def _driven(population: Population, states, dt: float) -> np.ndarray:
+    """What neurons decode that are driven with states, unfiltered: (T, d)."""
+    of, x = population.dimension, np.asarray(states)
+    weights = population.encoders / population.radii[of]
+    m, d = len(of), population.order
+    every = np.arange(m)
+    encode = nengo.Sparse((m, d), np.column_stack([every, of]), init=weights)
+    decode = nengo.Sparse(
+        (d, m), np.column_stack([of, every]), init=population.decoders
+    )
+    with nengo.Network() as model:
+        stimulus = nengo.Node(nengo.processes.PresentInput(x, dt))
+        ensemble = nengo.Ensemble(
+            m,
+            1,
+            neuron_type=population.neurons,
+            encoders=np.ones((m, 1)),
+            gain=population.gain,
+            bias=population.bias,
+            eval_points=np.zeros((1, 1)),
+            seed=0,
+        )
+        decoded = nengo.Node(size_in=d)
+        nengo.Connection(stimulus, ensemble.neurons, transform=encode, synapse=None)
+        nengo.Connection(ensemble.neurons, decoded, transform=decode, synapse=None)
+        probe = nengo.Probe(decoded, synapse=None)
+    with simulator(model, dt) as sim:
+        sim.run_steps(len(x), progress_bar=False)
+        return sim.data[probe].copy()
+
+
+# --------------------------------------------------------------------------------------
 
 SOURCES = (
     *("state_rmse", "static_rmse", "regular_rmse", "in_step_rmse"),

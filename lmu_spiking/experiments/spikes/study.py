@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lmu_spiking import plots
-from lmu_spiking.plots.spikes import CAPTIONS, spikes_figures
+from lmu_spiking.experiments.figures.spikes import CAPTIONS, spikes_figures
 from lmu_spiking.studies import page
 from lmu_spiking.studies.folder import Folder
 from lmu_spiking.studies.metrics import power_law

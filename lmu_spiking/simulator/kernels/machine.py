@@ -5,7 +5,9 @@ Families of kernels are told apart by the tens of their codes.
 
 from numba import njit
 
-from lmu_spiking.simulator.kernels import algebra, filters, noise, rates, spiking
+from lmu_spiking.simulator.kernels import algebra, filters, noise
+from lmu_spiking.simulator.kernels import neurons as rates
+from lmu_spiking.simulator.kernels import neurons as spiking
 from lmu_spiking.simulator.kernels.algebra import OPTIONS, inlined
 from lmu_spiking.simulator.kernels.views import at, operand, view, wide
 from lmu_spiking.simulator.opcodes import FIRST, TILE, WIDTH, Code

@@ -5,9 +5,8 @@ from nengo.builder.probe import SimProbe
 
 from lmu_spiking.simulator.lowering.algebra import ALGEBRA
 from lmu_spiking.simulator.lowering.context import Context
-from lmu_spiking.simulator.lowering.learning import LEARNING
 from lmu_spiking.simulator.lowering.neurons import lower_neurons
-from lmu_spiking.simulator.lowering.processes import lower_process
+from lmu_spiking.simulator.lowering.processes import LEARNING, lower_process
 from lmu_spiking.simulator.regions import region_of
 from lmu_spiking.simulator.steps import Node, Step
 

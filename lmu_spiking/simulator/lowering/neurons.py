@@ -3,7 +3,7 @@
 import nengo
 import numpy as np
 
-from lmu_spiking.neurons import PoissonPopulation, RampLinear, RampTanh
+from lmu_spiking.neurons.types import PoissonPopulation, RampLinear, RampTanh
 from lmu_spiking.simulator.lowering.context import Context
 from lmu_spiking.simulator.opcodes import Code
 from lmu_spiking.simulator.regions import Region, region_of

@@ -12,6 +12,31 @@ from lmu_spiking.simulator.reach import names_in
 from lmu_spiking.simulator.regions import Region, region_of
 from lmu_spiking.simulator.steps import Along, Pair, Step, Whole, Work
 
+# --------------------------------------------------------------------------------------
+# Learning rules; those without a rule here run as Nengo runs them.
+
+
+def pes(op, context: Context):
+    """``delta = -(learning_rate dt / n) error x activities``."""
+    a, b, y = (region_of(s) for s in (op.error, op.pre_filtered, op.delta))
+    if not (a.whole and b.whole and y.whole) or y.size != a.size * b.size:
+        return None
+    alpha = -op.learning_rate * context.dt / op.pre_filtered.shape[0]
+    operands = [
+        Whole(y),
+        Whole(np.array([alpha])),
+        Whole(a),
+        Whole(b),
+        Pair(a.size, b.size),
+    ]
+    return [Step(Code.OUTER, 1, operands, sets=[y], reads=[a, b])]
+
+
+LEARNING = {"SimPES": pes}
+
+
+# --------------------------------------------------------------------------------------
+
 
 @dataclass(eq=False)
 class Input:
@@ -91,7 +116,7 @@ def _filter(op, context: Context, y: Region, u: Region):
 
 
 def _hold(op, y: Region, u: Region):
-    """Sample and hold, `lmu_spiking.networks.held`."""
+    """Sample and hold, `lmu_spiking.networks.sample_and_hold`."""
     total, held = (region_of(op.state[k]) for k in ("total", "held"))
     if op.mode == "inc" or not (total.whole and held.whole):
         return None

@@ -8,14 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import MissingPackageError, ValidationError
 from lmu_spiking.experiments.chip import measures
+from lmu_spiking.experiments.chip import peer_networks as peers
+from lmu_spiking.experiments.chip.peer_networks import principle_3
 from lmu_spiking.experiments.chip.peers import (
     KEYS,
     Case,
+    PeerRun,
     measure,
     published,
     run_cases,
+    run_peer,
     summarise,
     table_cases,
     thesis_cases,
@@ -23,12 +29,7 @@ from lmu_spiking.experiments.chip.peers import (
 )
 from lmu_spiking.experiments.chip.signals import DT, TABLE, THESIS, WINDOW, signal
 from lmu_spiking.experiments.published import delay_run
-from lmu_spiking.ldn import LDN
-from lmu_spiking.loihi import peer_networks as peers
-from lmu_spiking.loihi.peer_networks import principle_3
-from lmu_spiking.loihi.peers import PeerRun, run_peer
 from lmu_spiking.studies.metrics import rms
-from lmu_spiking.synapse import map_onto
 
 RECIPES = [
     peers.official(),

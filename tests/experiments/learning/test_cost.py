@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from lmu_spiking.experiments.learning import baseline, cost
-from lmu_spiking.rates import LMUParams, forward
+from lmu_spiking.lmu import LMUParams, forward
 from lmu_spiking.tasks import load_task
 
 

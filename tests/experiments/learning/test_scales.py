@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from lmu_spiking.experiments.learning import scales
-from lmu_spiking.rates import forward
+from lmu_spiking.lmu import forward
 
 SMALL = {"sequences": 4, "duration": 2.0}
 

@@ -4,18 +4,18 @@ import nengo
 import numpy as np
 import pytest
 
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.experiments.published import capacity_lstm
-from lmu_spiking.experiments.published.blocks import BlockReadout
+from lmu_spiking.experiments.published import capacity as capacity_lstm
 from lmu_spiking.experiments.published.capacity import (
     PUBLISHED,
+    BlockReadout,
+    capacity_sequences,
     mean_squared_errors,
     readouts,
     reproduce,
     untrained,
 )
-from lmu_spiking.experiments.published.sequences import capacity_sequences
-from lmu_spiking.ldn import LDN
 from lmu_spiking.tasks.capacity import delays, whole_sequences
 
 
@@ -119,7 +119,7 @@ def test_without_tensorflow_the_reason_is_said(monkeypatch):
 
 def test_time_for_training_is_all_shared():
     left, spent = 1.0, []
-    for length in capacity_lstm.LENGTHS:
+    for length in capacity_lstm.LSTM_LENGTHS:
         spent.append(left * capacity_lstm._share(length))
         left -= spent[-1]
     assert sum(spent) == pytest.approx(1)

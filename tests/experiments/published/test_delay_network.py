@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.experiments.published import delay_network as module
 from lmu_spiking.experiments.published.delay_network import (
     OUR_TAU,
@@ -18,7 +19,6 @@ from lmu_spiking.experiments.published.delay_run import (
     remembered,
     signal,
 )
-from lmu_spiking.ldn import LDN
 
 LDN3 = LDN(3, 0.1)
 
@@ -66,7 +66,7 @@ def test_states_a_step_late_add_to_the_error():
 
 def test_tiny_reproduction(monkeypatch):
     monkeypatch.setattr(module, "CASES", 2)
-    monkeypatch.setattr(module.delay_loihi, "installed", lambda: False)
+    monkeypatch.setattr(module, "installed", lambda: False)
     columns = module._columns()
     monkeypatch.setattr(
         module, "_columns", lambda: {k: columns[k] for k in ("published", "if")}
@@ -78,7 +78,7 @@ def test_tiny_reproduction(monkeypatch):
         list(PUBLISHED.values())[1:]
     )
     says = [one.say for one in found.comparisons[3:]]
-    assert says == [module.delay_loihi.MISSING, "not run here", "not run here"]
+    assert says == [module.MISSING, "not run here", "not run here"]
     assert len(found.data["runs"]) == 2 * 4
 
 
@@ -87,17 +87,17 @@ def test_the_emulator_has_two_rows(monkeypatch):
     columns = module._columns()
     monkeypatch.setattr(module, "_columns", lambda: {"published": columns["published"]})
     monkeypatch.setattr(module, "CASES", 2)
-    monkeypatch.setattr(module.delay_loihi, "installed", lambda: True)
+    monkeypatch.setattr(module, "installed", lambda: True)
 
     def run(cases, advance):
         rows = [
             {"column": column, "case": case, "late": 0.2 + k, "aligned": 0.1 + k}
-            for k, column in enumerate(module.delay_loihi.COLUMNS)
+            for k, column in enumerate(module.COLUMNS)
             for case in cases
         ]
         return advance(rows[0]) or pd.DataFrame(rows)
 
-    monkeypatch.setattr(module.delay_loihi, "run_emulator", run)
+    monkeypatch.setattr(module, "run_emulator", run)
     found = {one.what: one for one in reproduce(fast=True).comparisons}
     assert found["Loihi emulator, as published"].ours == pytest.approx(0.2)
     assert found["Loihi emulator, as published"].published == PUBLISHED["emulator"]
@@ -107,12 +107,12 @@ def test_the_emulator_has_two_rows(monkeypatch):
 @pytest.mark.slow
 def test_the_emulator_as_published_is_in_its_interval():
     pytest.importorskip("nengo_loihi")
-    runs = module.delay_loihi.run_emulator(range(1, 11), lambda row: None)
-    late = runs[runs.column == module.delay_loihi.COLUMNS[0]].late
+    runs = module.run_emulator(range(1, 11), lambda row: None)
+    late = runs[runs.column == module.COLUMNS[0]].late
     low, high = PUBLISHED["emulator"]
     margin = 2 * late.std() / np.sqrt(len(late))
     assert low - margin < late.mean() < high + margin
-    ours = runs[runs.column == module.delay_loihi.COLUMNS[1]].aligned
+    ours = runs[runs.column == module.COLUMNS[1]].aligned
     assert ours.mean() < 0.10
 
 

@@ -2,17 +2,18 @@ import nengo
 import numpy as np
 import pytest
 
-from lmu_spiking.experiments.published import feedforward as network
 from lmu_spiking.experiments.published import poisson_figure as module
-from lmu_spiking.experiments.published.feedforward import (
+from lmu_spiking.experiments.published import poisson_figure as network
+from lmu_spiking.experiments.published.poisson_figure import (
     NEURONS,
     draw,
     feedforward,
     feedforward_law,
     least_squares,
+    memories,
+    reproduce,
 )
-from lmu_spiking.experiments.published.poisson_figure import memories, reproduce
-from lmu_spiking.tuning import curves, neuron_type
+from lmu_spiking.neurons.curves import curves, neuron_type
 
 
 @pytest.mark.parametrize(("neurons", "points"), [(30, 200), (150, 60)])

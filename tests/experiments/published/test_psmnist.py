@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lmu_spiking.experiments.published import psmnist, psmnist_table
+from lmu_spiking.experiments.published import psmnist
+from lmu_spiking.experiments.published import psmnist as psmnist_table
 from lmu_spiking.experiments.published.psmnist import FAST, Scale, reproduce
 from lmu_spiking.tasks.sequences import Part, Sequences
 

@@ -12,9 +12,9 @@ from lmu_spiking.experiments.spikes.budget import (
     suited,
 )
 from lmu_spiking.experiments.spikes.study import rate_exponents
-from lmu_spiking.spec import MemorySpec
+from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.studies.sweep import sweep
-from lmu_spiking.theory import predict
+from lmu_spiking.theory.predict import predict
 
 BASE = MemorySpec(n_neurons=600, order=3, theta=0.2)
 

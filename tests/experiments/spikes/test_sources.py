@@ -13,8 +13,8 @@ from lmu_spiking.experiments.spikes.sources import (
     source_trials,
     summarise_sources,
 )
-from lmu_spiking.spec import MemorySpec
-from lmu_spiking.tuning import neuron_type
+from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.neurons.curves import neuron_type
 
 BASE = MemorySpec(n_neurons=60, order=3, theta=0.2)
 

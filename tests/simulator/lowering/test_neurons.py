@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lmu_spiking import Simulator
-from lmu_spiking.neurons import RampLinear, RampTanh
+from lmu_spiking.neurons.types import RampLinear, RampTanh
 from lmu_spiking.simulator.opcodes import TILE
 
 TYPES = {

@@ -4,7 +4,7 @@ import nengo
 import numpy as np
 import pytest
 
-from lmu_spiking.networks.held import hold
+from lmu_spiking.networks.sample_and_hold import hold
 
 SYNAPSES = {
     "none": None,

@@ -23,7 +23,7 @@ def main(module: str, case_file: str, out: str) -> None:
     with np.load(case_file) as file:
         case = dict(file)
     if module in PACKAGE:
-        cases = importlib.import_module("lmu_spiking.experiments.speed.cases")
+        cases = importlib.import_module("lmu_spiking.experiments.speed.run")
         asked = cases.Case(
             str(case["kind"]), len(case["A"]), len(case["gain"]), int(case["seed"])
         )

@@ -1,0 +1,1 @@
+"""The linear loop of a memory: delay network, mapping onto synapses, noise."""

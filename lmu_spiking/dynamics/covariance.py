@@ -1,0 +1,78 @@
+r"""How noise goes round: covariances of the closed loop of a memory.
+
+Letters: ``d`` order, ``n`` states of the synapse, ``p`` readouts.
+"""
+
+import numpy as np
+from scipy.linalg import matrix_balance
+
+from lmu_spiking.dynamics.mapping import Filter, Mapped
+from lmu_spiking.errors import MappingError
+
+
+def closed_loop(mapped: Mapped) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    r"""The memory as one linear system driven by decoding noise.
+
+    ``Z[k+1] = K Z[k] + L eta[k]``, ``m = C Z``, with the synapse ``(F, G, C)`` of every
+    dimension: ``K = F (x) I + G C (x) A'`` and ``L = G (x) A'``.  For a lowpass
+    ``K = Ad`` and ``L = Ad - a I``.
+
+    Returns
+    -------
+    K : (n d, n d) ndarray
+    L : (n d, d) ndarray
+    C : (d, n d) ndarray
+    """
+    loop, eye = mapped.loop, np.eye(len(mapped.A))
+    K = np.kron(loop.F, eye) + np.kron(np.outer(loop.G, loop.C), mapped.A)
+    return K, np.kron(loop.G[:, None], mapped.A), np.kron(loop.C[None], eye)
+
+
+def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    """``P = K P K^T + Q`` by Smith's doubling, ``sum_k K^k Q K^kT``.
+
+    Raises
+    ------
+    MappingError
+        If the sum is beyond all bounds: a loop that is stable only in theory.
+    """
+    K, (scale, _) = matrix_balance(K, permute=False, separate=True)
+    P = Q / np.multiply.outer(scale, scale)
+    with np.errstate(all="ignore"):
+        for _ in range(60):
+            added = K @ P @ K.T
+            P = P + added
+            if not np.abs(added).max() > 1e-15 * np.abs(P).max():
+                break
+            K = K @ K
+    if not np.isfinite(P).all():
+        raise MappingError(
+            "covariance: the loop amplifies noise beyond all bounds, though its modes "
+            "are stable; use a synapse with shorter time constants, or a lowpass"
+        )
+    return (P + P.T) / 2 * np.multiply.outer(scale, scale)
+
+
+def readout_covariance(mapped: Mapped, sigma, weights, reader: Mapped) -> np.ndarray:
+    """Noise covariance of readouts taken from the spikes through their own synapse.
+
+    Parameters
+    ----------
+    mapped : Mapped
+        The memory.
+    sigma : (d,) array_like
+        Variance of each decoded dimension in one step.
+    weights : (p, d) ndarray
+        The readouts.
+    reader : Mapped
+        The LDN mapped onto the readout's synapse.
+    """
+    K, L, C = closed_loop(mapped)
+    h: Filter = reader.loop
+    drive = np.kron(h.G[:, None], weights @ reader.A)
+    F = np.kron(h.F, np.eye(len(weights)))
+    both = np.block([[K, np.zeros((len(K), len(F)))], [drive @ C, F]])
+    enter = np.vstack([L, drive])
+    P = stationary_covariance(both, (enter * sigma) @ enter.T)
+    out = np.kron(h.C[None], np.eye(len(weights)))
+    return out @ P[len(K) :, len(K) :] @ out.T

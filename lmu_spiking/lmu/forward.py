@@ -1,0 +1,141 @@
+r"""What an LMU computes in rates: the reference beside every network and trainer.
+
+Cells without recurrence from hidden units are computed for all times at once, others
+step by step; the equations are in `params`.
+"""
+
+import numpy as np
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.lmu.params import CellParams, LMUParams
+from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, ChipUnits, chip_activities
+
+
+def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.ndarray:
+    """``f(J)``: tanh, relu, linear, or rates of a chip (with defaults for None)."""
+    if name in CHIP_ACTIVATIONS:
+        return chip_activities(name, chip or ChipUnits(), J)
+    if name == "tanh":
+        return np.tanh(J)
+    return np.maximum(J, 0.0) if name == "relu" else J
+
+
+def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
+    """Outputs of an LMU for sequences.
+
+    Parameters
+    ----------
+    x : (n, T, c) array_like
+        Sequences, a sample every ``params.dt`` seconds.
+    last : bool
+        Only at the last step.
+
+    Returns
+    -------
+    y : (n, T, q) ndarray, or (n, q) for the last step
+    """
+    h = checked_sequences("forward.x", x, params.size_in)
+    for i, cell in enumerate(params.cells):
+        final = last and i == len(params.cells) - 1
+        _, h = run_cell(cell, h, params.dt, last=final)
+    return h @ params.D.T + params.c
+
+
+def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
+    """Memory and hidden activities of one cell.
+
+    Parameters
+    ----------
+    x : (n, T, c) ndarray
+
+    Returns
+    -------
+    m : (n, T, k d) ndarray, or (n, k d)
+    h : (n, T, units) ndarray, or (n, units)
+        At the last step only if ``last``.
+    """
+    if not cell.is_feedforward:
+        m, h = _stepwise(cell, x, dt)
+        return (m[:, -1], h[:, -1]) if last else (m, h)
+    u = x @ cell.e_x.T
+    if cell.b_u is not None:
+        u = u + cell.b_u
+    m = memory_states(cell, u, dt, last=last)
+    J = m @ cell.W_m.T
+    if cell.b is not None:
+        J = J + cell.b
+    if cell.W_x is not None:
+        J = J + (x[:, -1] if last else x) @ cell.W_x.T
+    return m, activations(cell.activation, J, cell.chip)
+
+
+def impulse_response(cell: CellParams, steps: int, dt: float) -> np.ndarray:
+    r"""(T, d): ``H_s = \bar A^s \bar B``, state ``s`` steps after an impulse's own."""
+    impulse = np.zeros(steps)
+    impulse[0] = 1
+    return cell.ldn.simulate(impulse, dt)
+
+
+def memory_states(cell: CellParams, u: np.ndarray, dt: float, *, last: bool = False):
+    r"""States ``m_t = \sum_{s \le t} H_{t-s} u_s`` of all memories, from rest.
+
+    Parameters
+    ----------
+    u : (n, T, k) ndarray
+
+    Returns
+    -------
+    m : (n, T, k d) ndarray, or (n, k d) at the last step
+    """
+    n, T, k = u.shape
+    H = impulse_response(cell, T, dt)
+    if last:
+        return np.einsum("ntk,td->nkd", u, H[::-1], optimize=True).reshape(n, -1)
+    length = 2 * T - 1
+    spectrum = np.fft.rfft(H, length, axis=0)
+    m = np.empty((n, T, k, cell.order))
+    for i in range(n):  # one at a time: the spectra of all would not fit
+        each = np.fft.rfft(u[i], length, axis=0)
+        m[i] = np.fft.irfft(each[:, :, None] * spectrum[:, None], length, axis=0)[:T]
+    return m.reshape(n, T, -1)
+
+
+def _stepwise(cell: CellParams, x: np.ndarray, dt: float):
+    n, T, _ = x.shape
+    k, d = cell.memory_d, cell.order
+    Ad, Bd = cell.ldn.discretize(dt)
+    m, h = np.zeros((n, k * d)), np.zeros((n, cell.units))
+    m_all, h_all = np.empty((n, T, k * d)), np.empty((n, T, cell.units))
+    for t in range(T):
+        u = x[:, t] @ cell.e_x.T
+        J = np.zeros(h.shape) if cell.b is None else cell.b
+        if cell.b_u is not None:
+            u = u + cell.b_u
+        if cell.e_h is not None:
+            u = u + h @ cell.e_h.T
+        if cell.e_m is not None:
+            u = u + m @ cell.e_m.T
+        m = (m.reshape(n, k, d) @ Ad.T + u[:, :, None] * Bd).reshape(n, -1)
+        J = J + m @ cell.W_m.T
+        if cell.W_x is not None:
+            J = J + x[:, t] @ cell.W_x.T
+        if cell.W_h is not None:
+            J = J + h @ cell.W_h.T
+        h = activations(cell.activation, J, cell.chip)
+        m_all[:, t], h_all[:, t] = m, h
+    return m_all, h_all
+
+
+def checked_sequences(attribute: str, x, size_in: int) -> np.ndarray:
+    """(n, T, c) finite numbers, or a ValidationError."""
+    try:
+        x = np.asarray(x, dtype=float)
+    except (TypeError, ValueError):
+        raise ValidationError(attribute, x, "must be an array of numbers") from None
+    if x.ndim != 3 or x.shape[2] != size_in or 0 in x.shape:
+        raise ValidationError(
+            attribute, x.shape, f"must be (sequences, steps, {size_in}), none empty"
+        )
+    if not np.isfinite(x).all():
+        raise ValidationError(attribute, "x", "has NaN or infinite numbers")
+    return x

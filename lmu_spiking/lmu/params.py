@@ -1,0 +1,392 @@
+r"""Parameters of Legendre Memory Units, by the names of the paper [1]_.
+
+One cell maps its input ``x`` to hidden activities ``h`` by way of a memory ``m``:
+
+.. math::
+
+    u_t &= e_x x_t + e_h h_{t-1} + e_m m_{t-1} + b_u \\
+    m_t &= \bar A m_{t-1} + \bar B u_t \\
+    h_t &= f(W_x x_t + W_h h_{t-1} + W_m m_t + b)
+
+and a readout maps the activities of the last cell to the output, ``y = D h + c``.
+
+Letters: ``c`` inputs of a cell, ``k`` memories (``memory_d``), ``d`` order, ``n``
+units, ``q`` outputs.
+``m`` holds the ``k d`` coefficients memory by memory.
+
+References
+----------
+.. [1] Voelker, Kajić, Eliasmith (2019). Legendre Memory Units. NeurIPS.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from lmu_spiking.brief import brief
+from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.errors import ValidationError, check_positive, check_whole
+from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, ChipUnits, chip_of
+
+ACTIVATIONS = ("tanh", "relu", "linear", *CHIP_ACTIVATIONS)
+RECTIFIED = ("relu", *CHIP_ACTIVATIONS)
+ARRAYS = ("e_x", "e_h", "e_m", "W_x", "W_h", "W_m", "b", "b_u")
+
+
+@dataclass(frozen=True, eq=False)
+class CellParams:
+    """One LMU.
+
+    Parameters
+    ----------
+    order : int
+        Legendre coefficients of each memory, ``d``.
+    theta : float
+        Window, seconds.
+    e_x : (k, c) array_like
+        Encoders of the input; their rows are the memories.
+    W_m : (n, k d) array_like
+        Kernel of the memory; its rows are the units.
+    e_h : (k, n) array_like, optional
+    e_m : (k, k d) array_like, optional
+    W_x : (n, c) array_like, optional
+    W_h : (n, n) array_like, optional
+        None for a connection that is not there.
+    b : (n,) array_like, optional
+        Bias of the units.
+    b_u : (k,) array_like, optional
+        Bias of the memories' inputs.
+    activation : {"tanh", "relu", "linear", "loihi-relu", "loihi-lif"}
+        The last two are rates of a Loihi chip's neurons.
+    chip : ChipUnits, optional
+        What those depend on; of other activations None.
+
+    Raises
+    ------
+    ValidationError
+        If a shape does not fit the others, or a number is not finite.
+    """
+
+    order: int
+    theta: float
+    e_x: np.ndarray
+    W_m: np.ndarray
+    e_h: np.ndarray | None = None
+    e_m: np.ndarray | None = None
+    W_x: np.ndarray | None = None
+    W_h: np.ndarray | None = None
+    b: np.ndarray | None = None
+    b_u: np.ndarray | None = None
+    activation: str = "tanh"
+    chip: ChipUnits | None = None
+
+    __repr__ = brief
+    _told = ("size_in", "units", "order", "theta", "activation")
+
+    def __post_init__(self):
+        put = object.__setattr__
+        put(self, "order", check_whole("CellParams.order", self.order, 1))
+        put(self, "theta", check_positive("CellParams.theta", self.theta, "seconds"))
+        if self.activation not in ACTIVATIONS:
+            raise ValidationError(
+                "CellParams.activation",
+                self.activation,
+                "is unknown",
+                f"use one of {', '.join(ACTIVATIONS)}",
+            )
+        put(self, "chip", chip_of(self.activation, self.chip))
+        for name in ("e_x", "W_m"):
+            array = _checked("CellParams", name, getattr(self, name))
+            if array.ndim != 2 or 0 in array.shape:
+                raise ValidationError(
+                    f"CellParams.{name}", array.shape, "must have two axes"
+                )
+        (k, c), n = np.shape(self.e_x), len(np.asarray(self.W_m))
+        shapes = {"e_x": (k, c), "W_m": (n, k * self.order), "e_h": (k, n)}
+        shapes |= {"e_m": (k, k * self.order), "W_x": (n, c), "W_h": (n, n)}
+        for name, shape in (shapes | {"b": (n,), "b_u": (k,)}).items():
+            value = getattr(self, name)
+            if value is not None:
+                put(self, name, _checked("CellParams", name, value, shape))
+
+    @classmethod
+    def draw(
+        cls,
+        size_in: int,
+        units: int,
+        order: int,
+        theta: float,
+        *,
+        memory_d: int = 1,
+        activation: str = "tanh",
+        chip: ChipUnits | None = None,
+        connections="e_x e_h e_m W_x W_h W_m",
+        bias: bool = False,
+        rng: np.random.Generator | int = 0,
+    ) -> "CellParams":
+        """Initial parameters as in the paper.
+
+        Encoders ``e_x`` and ``e_h`` are LeCun uniform, ``e_m`` is 0, the kernels are
+        Xavier normal, biases are 0.
+
+        Parameters
+        ----------
+        size_in, units, memory_d : int
+            ``c``, ``n`` and ``k``.
+        connections : str or iterable of str
+            Those that are there; ``e_x`` and ``W_m`` always are.  Without ``e_h`` and
+            ``e_m`` the memory can be computed for all times at once, and without
+            ``W_h`` the whole cell.
+        bias : bool
+            Whether the units have one; the paper's have none.
+        rng : numpy.random.Generator or int
+            Or the seed of one.
+        """
+        c = check_whole("CellParams.draw.size_in", size_in, 1)
+        n = check_whole("CellParams.draw.units", units, 1)
+        k = check_whole("CellParams.draw.memory_d", memory_d, 1)
+        d = check_whole("CellParams.draw.order", order, 1)
+        rng = np.random.default_rng(rng)
+        shapes = {"e_x": (k, c), "e_h": (k, n), "e_m": (k, k * d)}
+        shapes |= {"W_x": (n, c), "W_h": (n, n), "W_m": (n, k * d)}
+        wanted = connections.split() if isinstance(connections, str) else connections
+        wanted = {"e_x", "W_m", *wanted}
+        if wanted - set(shapes):
+            raise ValidationError(
+                "CellParams.draw.connections",
+                sorted(wanted - set(shapes)),
+                "are unknown",
+                f"use some of {', '.join(shapes)}",
+            )
+        drawn = {}
+        for name, shape in shapes.items():  # in this order, whichever are wanted
+            value = _initial(name, shape, rng)
+            if name in wanted:
+                drawn[name] = value
+        b = np.zeros(n) if bias else None
+        return cls(d, theta, activation=activation, chip=chip, b=b, **drawn)
+
+    # -- what it is made of ------------------------------------------------------
+
+    @property
+    def size_in(self) -> int:
+        """Inputs, ``c``."""
+        return self.e_x.shape[1]
+
+    @property
+    def memory_d(self) -> int:
+        """Memories, ``k``."""
+        return self.e_x.shape[0]
+
+    @property
+    def units(self) -> int:
+        """Hidden units, ``n``."""
+        return self.W_m.shape[0]
+
+    @property
+    def ldn(self) -> LDN:
+        """The delay network of each memory."""
+        return LDN(self.order, self.theta)
+
+    @property
+    def sides(self) -> int:
+        """Signs that activities have, 1 or 2."""
+        return sides_of(self.activation)
+
+    @property
+    def memory_is_feedforward(self) -> bool:
+        """Whether the memories hear nothing but the input."""
+        return self.e_h is None and self.e_m is None
+
+    @property
+    def is_feedforward(self) -> bool:
+        """Whether all times can be computed at once."""
+        return self.memory_is_feedforward and self.W_h is None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that are there, by name."""
+        every = {name: getattr(self, name) for name in ARRAYS}
+        return {name: value for name, value in every.items() if value is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class LMUParams:
+    """Cells in series and a linear readout.
+
+    Parameters
+    ----------
+    cells : tuple of CellParams
+    D : (q, n) array_like
+        Readout of the last cell.
+    c : (q,) array_like
+        Its bias.
+    dt : float
+        Seconds from one sample to the next, the clock that every ``theta`` is read by.
+    header : dict
+        What else is known: task, seeds, settings, versions.  Goes to JSON.
+    """
+
+    cells: tuple[CellParams, ...]
+    D: np.ndarray
+    c: np.ndarray
+    dt: float = 0.001
+    header: dict[str, Any] = field(default_factory=dict)
+
+    __repr__ = brief
+    _told = ("cells", "size_in", "size_out", "dt")
+
+    def __post_init__(self):
+        put = object.__setattr__
+        put(self, "cells", tuple(self.cells))
+        put(self, "dt", check_positive("LMUParams.dt", self.dt, "seconds"))
+        if not self.cells or not all(isinstance(c, CellParams) for c in self.cells):
+            raise ValidationError(
+                "LMUParams.cells", self.cells, "must be one CellParams or more"
+            )
+        if not isinstance(self.header, dict):
+            raise ValidationError("LMUParams.header", self.header, "must be a dict")
+        for i, (cell, after) in enumerate(
+            zip(self.cells, self.cells[1:], strict=False)
+        ):
+            if after.size_in != cell.units:
+                raise ValidationError(
+                    f"LMUParams.cells[{i + 1}].e_x",
+                    after.e_x.shape,
+                    f"must have {cell.units} columns, the units of the cell before",
+                )
+        D = _checked("LMUParams", "D", self.D)
+        if D.ndim != 2 or D.shape[1] != self.cells[-1].units or not len(D):
+            raise ValidationError(
+                "LMUParams.D", D.shape, f"must be (q, {self.cells[-1].units})"
+            )
+        put(self, "D", D)
+        put(self, "c", _checked("LMUParams", "c", self.c, (len(D),)))
+
+    @property
+    def size_in(self) -> int:
+        """Inputs of the first cell."""
+        return self.cells[0].size_in
+
+    @property
+    def size_out(self) -> int:
+        """Outputs, ``q``."""
+        return len(self.D)
+
+    @property
+    def is_feedforward(self) -> bool:
+        """Whether all times can be computed at once."""
+        return all(cell.is_feedforward for cell in self.cells)
+
+    @property
+    def n_params(self) -> int:
+        """Numbers in all arrays."""
+        return sum(array.size for array in self.arrays().values())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays: ``cell0.e_x``, ..., ``readout.D``, ``readout.c``."""
+        named = {
+            f"cell{i}.{name}": array
+            for i, cell in enumerate(self.cells)
+            for name, array in cell.arrays().items()
+        }
+        return named | {"readout.D": self.D, "readout.c": self.c}
+
+    def updated(self, arrays: Mapping[str, Any], **header) -> "LMUParams":
+        """The same with some arrays, or thetas (``cell0.theta``), and header replaced.
+
+        Raises
+        ------
+        ValidationError
+            If a name is not among these parameters.
+        """
+        known = {*self.arrays(), *(f"cell{i}.theta" for i in range(len(self.cells)))}
+        for name in arrays:
+            if name not in known:
+                raise ValidationError(
+                    "LMUParams.updated", name, "is not one of the parameters"
+                )
+        cells = []
+        for i, cell in enumerate(self.cells):
+            start = f"cell{i}."
+            new = {k.removeprefix(start): v for k, v in arrays.items()}
+            new = {k: v for k, v in new.items() if f"{start}{k}" in arrays}
+            if "theta" in new:
+                new["theta"] = float(new["theta"])
+            cells.append(replace(cell, **new))
+        return replace(
+            self,
+            cells=tuple(cells),
+            D=arrays.get("readout.D", self.D),
+            c=arrays.get("readout.c", self.c),
+            header=self.header | header,
+        )
+
+    @classmethod
+    def draw(
+        cls,
+        size_in: int,
+        size_out: int,
+        cells,
+        *,
+        dt: float = 0.001,
+        seed: int = 0,
+        **header,
+    ) -> "LMUParams":
+        """Initial parameters of cells in series, as in the paper.
+
+        Parameters
+        ----------
+        size_in, size_out : int
+        cells : iterable of dict
+            Of each cell ``units``, ``order``, ``theta`` and what else
+            `CellParams.draw` takes.
+
+        Examples
+        --------
+        >>> cell = dict(units=212, order=256, theta=0.784)
+        >>> LMUParams.draw(1, 10, [cell]).n_params
+        102027
+        """
+        rng = np.random.default_rng(seed)
+        made = []
+        for settings in cells:
+            before = made[-1].units if made else size_in
+            made.append(CellParams.draw(before, rng=rng, **settings))
+        if not made:
+            raise ValidationError("LMUParams.draw.cells", cells, "must not be empty")
+        q = check_whole("LMUParams.draw.size_out", size_out, 1)
+        D = _initial("D", (q, made[-1].units), rng)
+        about = {"seed": seed, **header}
+        return cls(tuple(made), D, np.zeros(q), dt=dt, header=about)
+
+
+def sides_of(activation: str) -> int:
+    """Signs that activities have: 1 where they are never negative, else 2."""
+    return 1 if activation in RECTIFIED else 2
+
+
+def _initial(name: str, shape: tuple[int, int], rng) -> np.ndarray:
+    """LeCun uniform encoders, Xavier normal kernels, and ``e_m = 0``."""
+    rows, columns = shape
+    if name == "e_m":
+        return np.zeros(shape)
+    if name.startswith("e_"):
+        return rng.uniform(-1, 1, shape) * np.sqrt(3 / columns)
+    return rng.standard_normal(shape) * np.sqrt(2 / (rows + columns))
+
+
+def _checked(owner: str, name: str, value, shape=None) -> np.ndarray:
+    """A finite array of the shape, not writeable, or a ValidationError."""
+    attribute = f"{owner}.{name}"
+    try:
+        array = np.array(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValidationError(attribute, value, "must be an array of numbers") from None
+    if shape is not None and array.shape != shape:
+        raise ValidationError(attribute, array.shape, f"must have the shape {shape}")
+    if not np.isfinite(array).all():
+        raise ValidationError(attribute, name, "has NaN or infinite numbers")
+    array.flags.writeable = False
+    return array

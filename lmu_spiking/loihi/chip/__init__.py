@@ -1,0 +1,1 @@
+"""What the chip does to numbers: its limits, integers, weights and pulses."""

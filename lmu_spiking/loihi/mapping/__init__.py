@@ -1,0 +1,1 @@
+"""Memories and cells laid out on the chip's neurocores."""

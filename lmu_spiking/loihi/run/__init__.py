@@ -1,0 +1,1 @@
+"""Running on a target, and reporting what it cost and where the error arose."""

@@ -1,0 +1,1 @@
+"""Neuron types, their tuning curves, and populations that represent a state."""

@@ -1,0 +1,263 @@
+"""Neurons of a Loihi chip in Nengo's core: their rates, and their spikes.
+
+Those that spike are kinds of Nengo's own integrate-and-fire neurons, as which
+NengoLoihi puts them on the chip.
+"""
+
+from dataclasses import asdict, dataclass
+
+import nengo
+import numpy as np
+from nengo.dists import Choice
+from nengo.params import Parameter
+
+from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.neurons.types import Unmerged
+
+# --------------------------------------------------------------------------------------
+# Rates that neurons have on a Loihi chip, as activations of hidden units.
+#
+# A chip's neuron spikes in whole steps and is then set to 0, whatever it had too much,
+# so that at a constant drive its intervals are rounded up to whole steps.  An
+# integrating neuron whose drive is ``J`` hertz, and a leaky one whose drive is ``J``
+# thresholds, have
+#
+# .. math::
+#
+#     r(J) = \frac{1}{\Delta \lceil T(J) / \Delta \rceil}, \qquad
+#     T = \frac{1}{J} \quad\text{or}\quad
+#     T = \tau_{ref} + \tau_{rc} \log\Bigl(1 + \frac{1}{J - 1}\Bigr),
+#
+# ``\Delta`` the step of the chip: a staircase.  Through its middle goes the smooth
+# curve ``1 / (T + \Delta / 2)``, whose slope training takes in place of the staircase's
+# own, which is 0 [1]_.
+#
+# A unit of the model is ``h = r(J) / r_max``, with ``J`` such that the interval is that
+# of ``r_max`` where the unit's own drive is 1, and infinite where it is 0.
+#
+# References
+# ----------
+# .. [1] Hunsberger (2018). Spiking Deep Neural Networks. PhD thesis, Waterloo.
+
+
+LOIHI_RELU, LOIHI_LIF = CHIP_ACTIVATIONS = ("loihi-relu", "loihi-lif")
+LEAK = 2**12 - 1  # the chip's leak is so many parts of 1 (nengo-loihi 1.1, LoihiLIF)
+
+
+@dataclass(frozen=True)
+class ChipUnits:
+    """What a chip's rates depend on beside the drive.
+
+    Parameters
+    ----------
+    max_rate : float
+        Rate of a unit whose activity is 1, Hz; nothing is clipped beyond.
+    dt : float
+        Step of the chip, seconds; not that of the samples.
+    tau_rc, tau_ref : float
+        Leak and refractory time of ``loihi-lif``, seconds.
+
+    Raises
+    ------
+    ValidationError
+        If a number is not positive, or ``max_rate`` is more than the chip can do.
+    """
+
+    max_rate: float = 200.0
+    dt: float = 0.001
+    tau_rc: float = 0.02
+    tau_ref: float = 0.001
+
+    def __post_init__(self):
+        for name, unit in (("max_rate", "Hz"), ("dt", "s"), ("tau_rc", "s")):
+            number = check_positive(f"ChipUnits.{name}", getattr(self, name), unit)
+            object.__setattr__(self, name, number)
+        ref = self.tau_ref
+        if ref != 0:
+            ref = check_positive("ChipUnits.tau_ref", ref, "s, or 0")
+        object.__setattr__(self, "tau_ref", float(ref))
+        if not 0 < self._leak < 1:
+            raise ValidationError(
+                "ChipUnits.tau_rc",
+                self.tau_rc,
+                f"is no leak of the chip's 12 bits at steps of {self.dt:g} s",
+                f"use {self.dt:g} to {LEAK * self.dt:g}",
+            )
+        if self.max_rate * max(self.dt, self.ref) >= 1:
+            raise ValidationError(
+                "ChipUnits.max_rate",
+                self.max_rate,
+                f"leaves no time to integrate in intervals of {1 / self.max_rate:g} s",
+                f"use less than {1 / max(self.dt, self.ref):g} Hz",
+            )
+
+    @property
+    def _leak(self) -> float:
+        return np.round(-np.expm1(-self.dt / self.tau_rc) * LEAK) / LEAK
+
+    @property
+    def rc(self) -> float:
+        """``tau_rc`` of the leak as the chip has it, in 12 bits."""
+        return float(-self.dt / np.log1p(-self._leak))
+
+    @property
+    def ref(self) -> float:
+        """``tau_ref`` in whole steps."""
+        return float(self.dt * np.round(self.tau_ref / self.dt))
+
+    def gain_bias(self, activation: str) -> tuple[float, float]:
+        """Those that make a unit's drive the neuron's: ``J = gain a + bias``."""
+        if activation == LOIHI_RELU:
+            return self.max_rate, 0.0
+        return float(1 / np.expm1((1 / self.max_rate - self.ref) / self.rc)), 1.0
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain numbers."""
+        return asdict(self)
+
+
+def chip_of(activation: str, chip: ChipUnits | None) -> ChipUnits | None:
+    """The chip of an activation: the default where none is told, None for others."""
+    if activation in CHIP_ACTIVATIONS:
+        return ChipUnits() if chip is None else chip
+    if chip is not None:
+        raise ValidationError(
+            "CellParams.chip",
+            chip,
+            f"means nothing to {activation} units",
+            f"use activation={LOIHI_RELU!r}, or leave it out",
+        )
+    return None
+
+
+def chip_rates(activation: str, chip: ChipUnits, J) -> np.ndarray:
+    """Rates, Hz, of neurons at constant drives ``J``: the staircase."""
+    return (1 / chip.dt) / np.ceil(_intervals(activation, chip, J) / chip.dt)
+
+
+def smooth_rates(activation: str, chip: ChipUnits, J) -> np.ndarray:
+    """Rates, Hz, of the curve whose slope stands for that of the staircase."""
+    return 1 / (_intervals(activation, chip, J) + chip.dt / 2)
+
+
+def chip_activities(activation: str, chip: ChipUnits, a) -> np.ndarray:
+    """``h`` of units at their own drives ``a``."""
+    gain, bias = chip.gain_bias(activation)
+    J = gain * np.asarray(a, dtype=float) + bias
+    return chip_rates(activation, chip, J) / chip.max_rate
+
+
+def smooth_slopes(activation: str, chip: ChipUnits, h) -> np.ndarray:
+    r"""``dh/da`` of the smooth curve where it has the activities ``h``; 0 at 0.
+
+    With ``r = r_max h`` and ``T = 1/r - \Delta/2`` that is ``(r T)^2``, for
+    ``loihi-lif`` ``r^2 tau_rc / (J (J - 1)) gain / r_max``.
+    """
+    h = np.asarray(h, dtype=float)
+    slope, fires = np.zeros(h.shape), h > 0
+    r = chip.max_rate * h[fires]
+    T = 1 / r - chip.dt / 2
+    if activation == LOIHI_RELU:
+        slope[fires] = (r * T) ** 2
+        return slope
+    x = (T - chip.ref) / chip.rc  # 1 / (J - 1) = e^x - 1
+    gain, _ = chip.gain_bias(activation)
+    above = 1 / np.expm1(np.maximum(x, np.finfo(float).tiny))
+    curved = r**2 * chip.rc / (above * (1 + above)) * gain / chip.max_rate
+    slope[fires] = np.where(x > 0, curved, 0.0)
+    return slope
+
+
+def _intervals(activation: str, chip: ChipUnits, J) -> np.ndarray:
+    """``T(J)``, seconds; infinite for no spikes."""
+    J = np.asarray(J, dtype=float)
+    T = np.full(J.shape, np.inf)
+    if activation == LOIHI_RELU:
+        T[J > 0] = 1.0 / J[J > 0]
+        return T
+    above = J - 1
+    T[above > 0] = chip.ref + chip.rc * np.log1p(1.0 / above[above > 0])
+    return T
+
+
+# --------------------------------------------------------------------------------------
+
+
+class ChipRate(Unmerged, nengo.neurons.NeuronType):
+    """Rates ``max_rate h(J)`` of a chip's neurons as a unit, at the unit's own drive.
+
+    Parameters
+    ----------
+    activation : {"loihi-relu", "loihi-lif"}
+    chip : ChipUnits
+    """
+
+    negative = False
+    spiking = False
+    activation = Parameter("activation", readonly=True)
+    chip = Parameter("chip", readonly=True)
+
+    def __init__(self, activation: str, chip: ChipUnits, initial_state=None):
+        super().__init__(initial_state)
+        self.activation, self.chip = activation, chip
+
+    def gain_bias(self, max_rates, intercepts):
+        """Not of a staircase."""
+        raise NotImplementedError("ChipRate: give gain and bias themselves")
+
+    def max_rates_intercepts(self, gain, bias):
+        """Rate at a drive of 1, and where it begins."""
+        h = chip_activities(self.activation, self.chip, np.add(gain, bias))
+        return self.chip.max_rate * h, -np.asarray(bias) / gain
+
+    def step(self, dt, J, output):
+        """Rates, Hz, at drives ``J`` of units."""
+        h = chip_activities(self.activation, self.chip, J)
+        output[...] = self.chip.max_rate * h
+
+
+class ChipIF(nengo.SpikingRectifiedLinear):
+    """Integrates its drive (Hz) from 0, spikes once a step at most, and forgets."""
+
+    follows = True  # its drive at once, see `neurons.curves.unheld`
+    state = {"voltage": Choice([0])}  # noqa: RUF012 (as Nengo has it)
+
+    def step(self, dt, J, output, voltage):
+        """Spikes of a step: ``1/dt`` or 0."""
+        voltage += J * dt
+        spikes = voltage > 1
+        output[...] = spikes * (self.amplitude / dt)
+        voltage[spikes | (voltage < 0)] = 0
+
+
+class ChipLIF(nengo.LIF):
+    """The same with a leak, and with a refractory time of whole steps.
+
+    Parameters
+    ----------
+    tau_rc, tau_ref : float
+        As the chip has them, seconds (`ChipUnits.rc` and ``ref``).
+    """
+
+    follows = True
+    state = {  # noqa: RUF012
+        "voltage": Choice([0]),
+        "refractory_time": Choice([0]),
+    }
+
+    def step(self, dt, J, output, voltage, refractory_time):
+        """Spikes of a step: ``1/dt`` or 0."""
+        refractory_time -= dt
+        heard = np.clip(dt - refractory_time, 0, dt)
+        voltage -= (J - voltage) * np.expm1(-heard / self.tau_rc)
+        spikes = voltage > 1
+        output[...] = spikes * (self.amplitude / dt)
+        voltage[spikes | (voltage < 0)] = 0
+        refractory_time[spikes] = self.tau_ref + dt
+
+
+def integrating(activation: str, chip: ChipUnits) -> nengo.neurons.NeuronType:
+    """The neurons that have these rates on a chip."""
+    if activation == LOIHI_RELU:
+        return ChipIF()
+    return ChipLIF(tau_rc=chip.rc, tau_ref=chip.ref)

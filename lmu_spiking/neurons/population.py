@@ -1,0 +1,404 @@
+r"""How neurons carry numbers: one block of neurons for each dimension of the state.
+
+Neuron ``k`` of dimension ``i`` fires at
+
+.. math::
+
+    r_k(x_i) = f(g_k\, e_k\, x_i / R_i + b_k), \qquad \hat x_i = \sum_k d_k\, r_k ,
+
+with encoder ``e_k`` = +1 or -1, gain ``g_k``, bias ``b_k``, radius ``R_i`` and decoder
+``d_k``.  *Rectifier pairs* take ``f = max(0, .)``, ``g = r_max`` and ``b = 0``: then
+``d_k = e_k R_i / (r_max n_side)`` decodes ``x_i`` exactly, at every ``x_i``, and spikes
+of those rates are unbiased.  *Recruited* pairs share the way to the radius between
+levels of neurons, each of which rises from 0 to ``r_max`` in its turn; they are as
+exact and less noisy (see `recruitment`).  *Drawn* curves (max_rates, intercepts, as in
+Nengo) have decoders solved by least squares, which know how noisy the spikes are.
+
+Letters: ``d`` order, ``m`` neurons, ``n`` neurons of one dimension, ``P`` points.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import nengo
+import numpy as np
+from nengo.neurons import NeuronType
+from scipy.linalg import cho_factor, cho_solve
+
+from lmu_spiking.brief import brief
+from lmu_spiking.errors import ValidationError, check_whole
+from lmu_spiking.neurons.curves import (
+    Tuning,
+    averaged_variance,
+    curves,
+    is_rectified_linear,
+    neuron_type,
+    statistics,
+    step_variance,
+)
+from lmu_spiking.neurons.recruitment import recruit
+from lmu_spiking.neurons.types import POPULATIONS, RampLinear, population_of
+
+POINTS = 400  # evaluation points of one dimension; decoders cost O(POINTS^2 n)
+CHUNK = 4096  # neurons whose curves are held at once
+MOST = 10**15  # neurons, that counts and rates of whole numbers hold
+MOST_ENTRIES = 5 * 10**7  # one by one: 6 GB when built, 17 GB in the compiled simulator
+NOISY = ("poisson", "stochastic")  # spikes that are independent in every step
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The neurons of a memory, a block for each dimension.
+
+    Attributes
+    ----------
+    neurons : nengo.neurons.NeuronType
+    dimension : (m,) int ndarray
+        The dimension that a neuron represents.
+    encoders, gain, bias, decoders : (m,) ndarray
+        Encoders are +1 or -1; decoders in units of the state per Hz.
+    radii : (d,) ndarray
+        Range of each dimension.
+    per_unit : (m,) ndarray
+        Neurons that one entry stands for: 1, or more where the population is
+        aggregated.
+    ceiling : (m,) ndarray
+        Largest rate of a neuron, Hz; infinite where there is none.
+    """
+
+    neurons: Any  # a nengo.neurons.NeuronType
+    dimension: np.ndarray
+    encoders: np.ndarray
+    gain: np.ndarray
+    bias: np.ndarray
+    decoders: np.ndarray
+    radii: np.ndarray
+    per_unit: np.ndarray
+    ceiling: np.ndarray
+    tuning: Tuning
+
+    __repr__ = brief
+    _told = ("n_neurons", "order", "neurons")
+
+    @property
+    def order(self) -> int:
+        """Dimensions, ``d``."""
+        return len(self.radii)
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons, ``m``; those that aggregated entries stand for are counted."""
+        return int(self.per_unit.sum())
+
+    def block(self, i: int) -> slice:
+        """Where the neurons of dimension ``i`` stand."""
+        return slice(*np.searchsorted(self.dimension, [i, i + 1]))
+
+    @property
+    def model(self) -> NeuronType:
+        """The neurons as Nengo simulates them: with ceilings and counts."""
+        neurons: Any = self.neurons
+        if np.isfinite(self.ceiling).any():
+            neurons = type(neurons)(RampLinear(self.ceiling))
+        if np.any(self.per_unit > 1):
+            neurons = population_of(neurons, self.per_unit)
+        return neurons
+
+    def tiled(self, n: int) -> "Population":
+        """``n`` such populations side by side."""
+        per_entry = {
+            name: np.tile(getattr(self, name), n)
+            for name in ("encoders", "gain", "bias", "decoders", "per_unit", "ceiling")
+        }
+        of = np.add.outer(self.order * np.arange(n), self.dimension).ravel()
+        radii = np.tile(self.radii, n)
+        return replace(self, dimension=of, radii=radii, **per_entry)
+
+    def rates(self, i: int, x) -> np.ndarray:
+        """Spikes per second of dimension ``i``'s entries at ``x`` (P,): (P, n), Hz."""
+        at = self.block(i)
+        return self._curves(i, np.arange(at.start, at.stop), x) * self.per_unit[at]
+
+    def _curves(self, i: int, which, x) -> np.ndarray:
+        """Rates of single neurons of the entries ``which`` (n,): (P, n), Hz."""
+        drive = np.multiply.outer(np.asarray(x) / self.radii[i], self.encoders[which])
+        rates = curves(self.neurons, drive, self.gain[which], self.bias[which])
+        return np.minimum(rates, self.ceiling[which])
+
+    def tables(self, i: int, x, dt: float) -> dict[str, np.ndarray]:
+        """What dimension ``i`` does at values ``x`` (P,), summed over its neurons.
+
+        Returns
+        -------
+        dict of (P,) ndarray
+            ``rate``, spikes per second; ``decoded``, the mean of the decoded value;
+            ``variance``, of the decoded value in one step.
+        """
+        x = np.asarray(x, dtype=float)
+        total = {key: np.zeros(len(x)) for key in ("rate", "decoded", "variance")}
+        entries, copies = self._distinct(i)
+        for start in range(0, len(entries), CHUNK):
+            part, n = entries[start : start + CHUNK], copies[start : start + CHUNK]
+            rates, d = self._curves(i, part, x), self.decoders[part]
+            total["rate"] += rates @ n
+            total["decoded"] += rates @ (n * d)
+            total["variance"] += step_variance(self.neurons, rates, dt) @ (n * d**2)
+        return total
+
+    def _distinct(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Entries of dimension ``i`` that differ, and how many neurons are like each.
+
+        Neurons that are alike stand side by side.
+        """
+        at = self.block(i)
+        new = np.zeros(at.stop - at.start, bool)
+        new[:1] = True
+        for column in (self.encoders, self.gain, self.bias, self.decoders):
+            new[1:] |= np.diff(column[at]) != 0
+        first = np.flatnonzero(new)
+        return at.start + first, np.add.reduceat(self.per_unit[at], first).astype(float)
+
+
+# -- building one ------------------------------------------------------------------
+
+
+def build_population(
+    n_neurons,
+    radii,
+    *,
+    neurons: Any = "poisson",
+    tuning=None,
+    max_rate: float = 300.0,
+    averaging: float = 0.1,
+    aggregated: bool = False,
+    rng: np.random.RandomState | None = None,
+) -> Population:
+    """Distribute ``n_neurons`` over the dimensions and choose their curves.
+
+    Parameters
+    ----------
+    n_neurons : int or (d,) array_like of int
+        Neurons in all, at least 2 a dimension, remainders to the first dimensions; or
+        the neurons of each dimension.
+    radii : (d,) array_like
+        Range of each dimension.
+    neurons : str or nengo.neurons.NeuronType
+        See `neuron_type`.
+    tuning : {"pairs", "recruited", "drawn"} or Tuning, optional
+        What suits the neurons by default.
+    max_rate : float
+        Rate at the radius, Hz.
+    averaging : float
+        Seconds over which spikes are averaged downstream; only drawn decoders use it.
+    aggregated : bool
+        Let one entry stand for all neurons that are alike (see `neurons`): exact in
+        distribution, at a cost independent of ``m``.
+    rng : numpy.random.RandomState, optional
+        Draws the curves.
+
+    Returns
+    -------
+    Population
+    """
+    radii = _checked_radii(radii)
+    neurons = neuron_type(neurons)
+    tuning = Tuning.of(tuning, neurons, max_rate)
+    counts = shares(n_neurons, len(radii))
+    if not isinstance(aggregated, (bool, np.bool_)):
+        raise ValidationError("aggregated", aggregated, "must be True or False")
+    if aggregated:
+        _check_aggregated(neurons, tuning)
+    else:
+        _check_size(int(counts.sum()), neurons, tuning)
+    if tuning.kind == "drawn":
+        rng = rng or np.random.RandomState(0)
+        parts = [
+            _drawn(n, radius, neurons, tuning, averaging, rng)
+            for n, radius in zip(counts, radii, strict=True)
+        ]
+    else:
+        _check_pairs(neurons, tuning)
+        parts = [
+            _pairs(n, radius, tuning, aggregated)
+            for n, radius in zip(counts, radii, strict=True)
+        ]
+    dimension = np.repeat(np.arange(len(radii)), [len(p[0]) for p in parts])
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    encoders, gain, bias, decoders, per_unit, ceiling = columns
+    return Population(
+        neurons=neurons,
+        dimension=dimension,
+        encoders=encoders,
+        gain=gain,
+        bias=bias,
+        decoders=decoders,
+        radii=radii,
+        per_unit=per_unit,
+        ceiling=ceiling,
+        tuning=tuning,
+    )
+
+
+def _pairs(n: int, radius: float, tuning: Tuning, aggregated: bool):
+    """One dimension of rectifier pairs: columns of encoders ... ceiling."""
+    sides = (
+        _side(sign, count, radius, tuning, aggregated)
+        for sign, count in ((1.0, (n + 1) // 2), (-1.0, n // 2))
+    )
+    return tuple(np.concatenate(column) for column in zip(*sides, strict=True))
+
+
+def _side(sign: float, n: int, radius: float, tuning: Tuning, aggregated: bool):
+    """The ``n`` neurons of one sign, level by level: columns of encoders ... ceiling.
+
+    Level ``l`` rises from 0 at ``y_l`` to ``r_max`` at ``y_{l+1}`` (in radii) and stays
+    there; the last one rises on without end, so that nothing is ever clipped, unless
+    the tuning is bounded.
+    """
+    counts, edges = recruit(n, tuning.levels)
+    width, rate = np.diff(edges), tuning.max_rates
+    gain = rate / width
+    ceiling = np.full(len(width), rate)
+    if not tuning.bounded:
+        ceiling[-1] = np.inf
+    decoders = sign * radius * width / (rate * counts)
+    repeat, each = (
+        (np.ones_like(counts), counts) if aggregated else (counts, np.ones_like(counts))
+    )
+    encoders = np.full(len(counts), sign)
+    columns = (encoders, gain, -gain * edges[:-1], decoders, each, ceiling)
+    return tuple(np.repeat(column, repeat) for column in columns)
+
+
+def _drawn(n: int, radius: float, neurons, tuning: Tuning, averaging: float, rng):
+    """One dimension of drawn curves: columns of encoders ... ceiling."""
+    encoders = rng.choice([-1.0, 1.0], size=n)
+    max_rates = nengo.dists.get_samples(tuning.max_rates, n, rng=rng)
+    intercepts = nengo.dists.get_samples(tuning.intercepts, n, rng=rng)
+    try:
+        gain, bias = neurons.gain_bias(max_rates, intercepts)
+    except nengo.exceptions.ValidationError as error:
+        reason = " ".join(str(error).split())
+        raise ValidationError(
+            "max_rate", tuning.max_rates, f"is too high ({reason})", "use a lower one"
+        ) from None
+    decoders = radius * solve_decoders(neurons, encoders, gain, bias, averaging)
+    return encoders, gain, bias, decoders, np.ones(n, int), np.full(n, np.inf)
+
+
+def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarray:
+    r"""Decoders of ``x`` on [-1, 1] that know the noise of the spikes, O(n).
+
+    They minimise distortion plus spike noise,
+    ``mean_p (x_p - sum_k d_k r_k(x_p))^2 + sum_k d_k^2 s_k``, with ``s_k`` the variance
+    of neuron ``k`` averaged over ``averaging`` seconds.  By the push-through identity
+    the ``n x n`` system becomes one over the ``P`` points,
+
+    .. math:: d = S^{-1} R^T (R S^{-1} R^T + P I)^{-1} x .
+
+    Returns
+    -------
+    d : (n,) ndarray
+    """
+    x = np.linspace(-1.0, 1.0, POINTS)
+    gram, mean_rates = np.zeros((POINTS, POINTS)), np.empty(len(gain))
+    spans = [slice(k, k + CHUNK) for k in range(0, len(gain), CHUNK)]
+
+    def rates(part):
+        drive = np.multiply.outer(x, encoders[part])
+        return curves(neurons, drive, gain[part], bias[part])
+
+    for part in spans:
+        R = rates(part)
+        mean_rates[part] = R.mean(axis=0)
+        gram += (R / averaged_variance(neurons, mean_rates[part], averaging)) @ R.T
+    dual = cho_solve(cho_factor(gram + POINTS * np.eye(POINTS)), x)
+    d = [rates(part).T @ dual for part in spans]
+    return np.concatenate(d) / averaged_variance(neurons, mean_rates, averaging)
+
+
+def shares(n_neurons, order: int) -> np.ndarray:
+    """Neurons of each dimension (d,); remainders go to the first."""
+    if np.ndim(n_neurons):
+        given = [check_whole("n_neurons", n, 2) for n in n_neurons]
+        if len(given) != order:
+            raise ValidationError(
+                "n_neurons",
+                n_neurons,
+                f"must be one number, or one for each of {order}",
+            )
+        return np.array(given)
+    n_neurons = check_whole("n_neurons", n_neurons)
+    if n_neurons > MOST:
+        raise ValidationError(
+            "n_neurons", n_neurons, f"is more than {MOST:,}", "use fewer"
+        )
+    if n_neurons < 2 * order:
+        raise ValidationError(
+            "n_neurons",
+            n_neurons,
+            f"is less than 2 per dimension for order {order}",
+            f"use at least {2 * order}",
+        )
+    return n_neurons // order + (np.arange(order) < n_neurons % order)
+
+
+def _checked_radii(radii) -> np.ndarray:
+    radii = np.atleast_1d(np.asarray(radii, dtype=float))
+    if radii.ndim != 1 or not np.all(np.isfinite(radii) & (radii > 0)):
+        raise ValidationError(
+            "radii", radii, "must be positive, one for each dimension"
+        )
+    return radii
+
+
+def _check_pairs(neurons, tuning: Tuning) -> None:
+    if not is_rectified_linear(neurons):
+        raise ValidationError(
+            "tuning",
+            tuning.kind,
+            f"needs rectified-linear rates, which {type(neurons).__name__} has not",
+            "use tuning='drawn'",
+        )
+    if tuning.kind == "recruited" and statistics(neurons) not in NOISY:
+        raise ValidationError(
+            "tuning",
+            tuning.kind,
+            f"serves Poisson noise, which {type(neurons).__name__} has not",
+            "use neuron_type='poisson', or tuning='pairs'",
+        )
+
+
+def _check_size(n: int, neurons, tuning: Tuning) -> None:
+    """Refuse, before anything is allocated, what only their sums can do."""
+    if n > MOST_ENTRIES:
+        remedy = "use aggregated=True, where one entry stands for many"
+        if tuning.kind == "drawn" or type(neurons) not in POPULATIONS:
+            remedy = "use fewer, or Poisson pairs, which can be aggregated"
+        problem = f"is more than {MOST_ENTRIES:,} one by one"
+        raise ValidationError("n_neurons", n, problem, remedy)
+
+
+def _check_aggregated(neurons, tuning: Tuning) -> None:
+    if tuning.kind == "drawn" or type(neurons) not in POPULATIONS:
+        raise ValidationError(
+            "aggregated",
+            True,
+            "needs rectifier pairs of Poisson or stochastic neurons",
+            "use neuron_type='poisson' and tuning='pairs'",
+        )
+
+
+def radii_from(states, quantile: float = 1.0) -> np.ndarray:
+    """Radii that cover a signal: the ``quantile`` of ``|m_i|`` over its states.
+
+    Parameters
+    ----------
+    states : (T, d) array_like
+        From `LDN.simulate` over the input to be expected.
+    quantile : float
+        1 for the largest value seen; less lets pairs (which do not saturate) spike
+        more, and drawn curves clip.
+    """
+    radii = np.quantile(np.abs(np.asarray(states)), quantile, axis=0)
+    return np.maximum(radii, 1e-9 + 1e-6 * radii.max())

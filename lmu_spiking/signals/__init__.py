@@ -1,0 +1,8 @@
+"""Signals that a memory remembers: white noise, an electrocardiogram, files."""
+
+from lmu_spiking.signals.ecg import ecg
+from lmu_spiking.signals.files import load_signal
+from lmu_spiking.signals.signal import Signal
+from lmu_spiking.signals.white import white_noise
+
+__all__ = ["Signal", "ecg", "load_signal", "white_noise"]

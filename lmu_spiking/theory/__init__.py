@@ -1,0 +1,1 @@
+"""The error of a memory, predicted before it runs, and plans made of predictions."""

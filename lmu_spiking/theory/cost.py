@@ -1,0 +1,63 @@
+r"""What a memory costs a chip: spikes times the weights they drive.
+
+A *synaptic operation* is one spike that arrives at one synapse: a weight is fetched and
+added (Merolla et al. 2014; Davies et al. 2018).  What a spike drives depends on where
+the factors of the recurrent weights are kept.  For ``s`` spikes per second of ``m``
+neurons, order ``d`` and step ``dt``:
+
+- *Factored*, as the network here is built: a spike adds its decoder to the one
+  dimension that it represents.  Then, clocked and whether or not there are spikes,
+  a step takes ``d^2`` multiplications for ``A'``, ``d`` for the input and ``m`` for
+  the encoders:
+
+  .. math:: s + (d^2 + d + m) / dt .
+
+- *Full*, neuron to neuron, with weights ``e_j A'_{ij} d_k`` and nothing clocked: the
+  delay network's ``A'`` has no zeros, so a spike drives all neurons:
+
+  .. math:: s\, m .
+
+Readouts are not counted, nor is the input of the full layout.
+"""
+
+from dataclasses import dataclass
+
+from lmu_spiking.memory.spec import MemorySpec
+
+
+@dataclass(frozen=True)
+class SynapticOperations:
+    """Operations per second of a memory in both layouts.
+
+    Attributes
+    ----------
+    by_spikes : float
+        Factored: decoders that spikes add.
+    clocked : float
+        Factored: multiplications of every step.
+    full : float
+        Neuron to neuron: weights that spikes add.
+    """
+
+    by_spikes: float
+    clocked: float
+    full: float
+
+    @property
+    def factored(self) -> float:
+        """All of the factored layout."""
+        return self.by_spikes + self.clocked
+
+
+def synaptic_operations(spec: MemorySpec, spikes_per_s: float) -> SynapticOperations:
+    """What a memory costs that spikes so often; see the module for what is counted.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+    spikes_per_s : float
+        Of all neurons.
+    """
+    d, m = spec.order, spec.n_neurons
+    spikes = float(spikes_per_s)
+    return SynapticOperations(spikes, (d**2 + d + m) / spec.dt, spikes * m)

@@ -1,0 +1,260 @@
+r"""The noise of the neurons of a loop, which see their own noise, and what it leads to.
+
+How noisy neurons are depends on how active they are, and that on the signal and on the
+noise that has gone round the loop: the state's covariance is a fixed point.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtri
+
+from lmu_spiking.brief import brief
+from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
+from lmu_spiking.dynamics.mapping import Mapped
+from lmu_spiking.neurons.population import Population
+
+QUANTILES = 400  # of each state dimension over the signal
+POINTS = 300  # values on either side of zero at which curves are tabulated
+CELLS = 4000  # of an even grid over the range of a dimension
+BLOCKS, BENT_BLOCKS = 16, 64  # the least in a window, for linear and nonlinear curves
+SAMPLES = 8  # in a block, from which its statistics are computed
+LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
+
+
+def _normal(n: int) -> np.ndarray:
+    """Return ``n`` equally likely values for a standard normal variable.
+
+    They are the means of ``n`` quantile ranges.  For even ``n`` they give ``E |z|``
+    exactly, which sets the rate of on/off pairs that receive noise alone.
+    """
+    edges = ndtri(np.arange(n + 1) / n)
+    density = np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi)
+    return n * (density[:-1] - density[1:])
+
+
+GAUSS = _normal(48)
+# 24 such values, and six of them, of mean zero, for each of four neighbouring samples.
+NODES = _normal(24)
+SHARED = np.stack([np.r_[-x[::-1], x] for x in NODES[12:].reshape(3, 4).T])
+
+
+def fixed_point(mapped: Mapped, tables: list["Table"]):
+    """State covariance ``P``, and ``Sigma`` of neurons that see that noise too."""
+    K, L, C = closed_loop(mapped)
+    P = np.zeros((len(C), len(C)))
+    for _ in range(200):
+        sigma = np.array(
+            [t.mean("variance", v) for t, v in zip(tables, np.diag(P), strict=True)]
+        )
+        before = np.diag(P)
+        P = C @ stationary_covariance(K, (L * sigma) @ L.T) @ C.T
+        if np.abs(np.diag(P) - before).max() <= 1e-6 * np.diag(P).max():
+            break
+    return P, sigma
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The error of a memory along a signal; see `along`.
+
+    Attributes
+    ----------
+    noise : (d, d) ndarray
+        Covariance of the state's error from spikes, on average over the time counted.
+    sigma : (d,) ndarray
+        Variance in one step of the decoded state, on average.
+    rate : float
+        Spikes per second of all neurons, on average.
+    bias : (T, d) ndarray or None
+        The mean state less the exact one, in each step; None if decoding is linear.
+    """
+
+    noise: np.ndarray
+    sigma: np.ndarray
+    rate: float
+    bias: np.ndarray | None
+
+    __repr__ = brief
+
+
+def along(
+    mapped: Mapped, tables: list["Table"], states, window: int, first: int = 0
+) -> Course:
+    r"""Return noise and bias of a memory that starts at rest, along its exact states.
+
+    The mean state ``m + e`` passes through the mean of the decoded curves, and its
+    noise through their mean slope (statistical linearisation):
+
+    .. math::
+
+        Z_{k+1} = K Z_k + L\,E[\epsilon(x_k)], \quad e = C Z, \quad
+        x_k \sim N(m_k + e_k, v_k), \quad v_k = \mathrm{diag}(C P_k C^T), \\
+        P_{k+1} = F_k P_k F_k^T + L\,E[\Sigma(x_k)]\,L^T, \quad
+        F_k = K + L\,\mathrm{diag}(E[\epsilon'(x_k)])\,C,
+
+    where ``eps(x)`` is the value that the neurons decode at ``x``, minus ``x``.  The
+    noise grows with the signal and falls in its pauses.  Expectations are computed once
+    for each block of steps, a small part of a window.
+
+    Parameters
+    ----------
+    mapped : Mapped
+    tables : list of Table
+        Of each dimension.
+    states : (T, d) ndarray
+        The exact states.
+    window : int
+        Steps in theta.
+    first : int
+        Steps from the start that are not averaged over; the error's averages leave out
+        one more window.
+    """
+    K, L, C = closed_loop(mapped)
+    grids = _Grids(tables)
+    # choose the block: a power of two of steps, so that P can be doubled through it
+    parts = BLOCKS if grids.straight else max(BENT_BLOCKS, 16 * len(tables))
+    doublings = max(0, int(np.log2(max(1, window // parts))))
+    block = 2**doublings
+    if grids.straight:
+        through, unit = _through(K, L, doublings)
+    else:
+        powers = np.stack([np.linalg.matrix_power(K, n) for n in range(block + 1)])
+        ahead = C @ powers
+    # sums over the counted steps; Z is the bias and P the noise of the loop's state
+    d, T = len(tables), len(states)
+    Z, P = np.zeros(len(K)), np.zeros((len(K), len(K)))
+    noise, sigma, rate, v = np.zeros((d, d)), np.zeros(d), 0.0, np.zeros(d)
+    counted = 0
+    bias = None if grids.straight else np.zeros((T, d))
+    # blocks are aligned with the first counted step; a cut block is advanced as a whole
+    for edge in range(first % block - block, T, block):
+        start, stop = max(edge, 0), min(edge + block, T)
+        n, x = stop - start, states[start:stop]
+        if not n:
+            continue
+        # statistics of the neurons at the block's states, bias and noise included
+        shown = C @ P @ C.T
+        before, v = v, shown.diagonal()
+        spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # mid-block
+        if bias is not None:
+            bias[start:stop] = ahead[:n] @ Z
+            x = x + bias[start:stop]
+        seen = grids.means(x[:: max(1, n // SAMPLES)], spread)
+        # add to the averages
+        if start >= first:
+            rate += n * seen.rate.sum()
+        if start >= first + window:
+            noise += n * shown
+            sigma += n * seen.variance
+            counted += n
+        # advance P and Z by the block
+        if bias is None:
+            P = through @ P @ through.T + unit @ seen.variance
+            continue
+        # each doubling squares the transition F
+        F, into = K + (L * seen.slope) @ C, L
+        Q = (L * seen.variance) @ L.T
+        for _ in range(doublings):
+            Q, into, F = Q + F @ Q @ F.T, into + F @ into, F @ F
+        P = F @ P @ F.T + Q
+        added = into @ seen.bent
+        Z = powers[n] @ Z + added
+        bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
+    counted = max(1, counted)
+    return Course(noise / counted, sigma / counted, rate / max(1, T - first), bias)
+
+
+def _through(K: np.ndarray, L: np.ndarray, doublings: int):
+    """Return the transition through a block, and what unit variances add to ``P``."""
+    unit = np.einsum("ik,jk->kij", L, L)
+    for _ in range(doublings):
+        unit, K = unit + K @ unit @ K.T, K @ K
+    return K, np.moveaxis(unit, 0, 2)
+
+
+class _Grids:
+    """Tables of all dimensions on even grids, for fast lookup of many values."""
+
+    def __init__(self, tables: list["Table"]):
+        self.reach = np.array([t.x[-1] for t in tables])
+        even = np.linspace(-1, 1, CELLS + 1)
+        x = self.reach[:, None] * even
+        pairs = list(zip(x, tables, strict=True))
+        bent, variance, rate = (
+            np.stack([np.interp(a, t.x, t.columns[c]) for a, t in pairs])
+            for c in ("decoded", "variance", "rate")
+        )
+        bent -= x
+        self.straight = bool(np.all(np.abs(bent) <= 1e-9 * self.reach[:, None]))
+        # value and rise of each column beside each other, (d * CELLS, columns) each
+        known = np.stack([variance, rate] if self.straight else [variance, rate, bent])
+        self.left = known[:, :, :-1].reshape(len(known), -1).T.copy()
+        self.rise = np.diff(known).reshape(len(known), -1).T.copy()
+        self.begin = CELLS * np.arange(len(tables))[:, None]
+        self.scale = CELLS / 2 / self.reach
+        shared = np.resize(SHARED, (2 * SAMPLES, 1, SHARED.shape[1]))
+        self.nodes = [
+            NODES if n < len(SHARED) else shared[:n] for n in range(2 * SAMPLES)
+        ]
+
+    def means(self, x: np.ndarray, spread: np.ndarray) -> "_Means":
+        """Return means over values ``x`` (P, d) with Gaussian noise ``spread`` (d,)."""
+        at = (x * self.scale + CELLS / 2)[:, :, None]
+        at = at + (spread * self.scale)[:, None] * self.nodes[len(x)]
+        cell = at.astype(int)
+        np.minimum(cell, CELLS - 1, out=cell)
+        np.maximum(cell, 0, out=cell)
+        at -= cell  # beyond the grid the last segment is extrapolated
+        cell += self.begin
+        rise = self.rise.take(cell, axis=0)
+        found = self.left.take(cell, axis=0).sum(axis=(0, 2))
+        found += np.einsum("pdn,pdnc->dc", at, rise)
+        found /= at[:, 0].size
+        if self.straight:
+            return _Means(found[:, 0], found[:, 1], None, None)
+        slope = rise[..., 2].sum(axis=(0, 2)) / at[:, 0].size * self.scale
+        return _Means(found[:, 0], found[:, 1], found[:, 2], slope)
+
+
+class _Means(NamedTuple):
+    """Means of each dimension (d,); see `along`."""
+
+    variance: np.ndarray
+    rate: np.ndarray
+    bent: np.ndarray | None  # None if decoding is linear
+    slope: np.ndarray | None  # of ``bent``
+
+
+def tabulate(population: Population, carried: np.ndarray, dt: float, first: int = 0):
+    """Tables of the dimensions from ``first`` on, over the values (T, d) they take."""
+    return [
+        Table(population, first + i, np.quantile(x, LEVELS), np.abs(x).max(), dt)
+        for i, x in enumerate(carried.T)
+    ]
+
+
+class Table:
+    """What the neurons of one dimension do, tabulated over the values it takes."""
+
+    def __init__(self, population: Population, i: int, typical, largest, dt: float):
+        self.typical = typical
+        reach = max(4 * largest, 3 * population.radii[i])
+        side = np.linspace(0, 1, POINTS + 1)[1:] ** 2 * reach
+        self.x = np.concatenate([-side[::-1], [0.0], side])
+        self.columns = population.tables(i, self.x, dt)
+
+    def mean(self, column: str, variance: float) -> float:
+        """Mean over the signal and over Gaussian noise of ``variance``."""
+        x = np.add.outer(self.typical, np.sqrt(variance) * GAUSS)
+        return float(_interpolate(x, self.x, self.columns[column]).mean())
+
+
+def _interpolate(x: np.ndarray, known: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Linear between the known points and beyond them, as rectified curves go on."""
+    inside = np.interp(x, known, y)
+    below, above = np.minimum(x - known[0], 0), np.maximum(x - known[-1], 0)
+    first = (y[1] - y[0]) / (known[1] - known[0])
+    last = (y[-1] - y[-2]) / (known[-1] - known[-2])
+    return inside + first * below + last * above

@@ -1,0 +1,116 @@
+import pytest
+
+from lmu_spiking import plots
+from lmu_spiking.experiments import figures
+from lmu_spiking.experiments.figures import learning
+
+
+def new_ax():
+    return plots.style.new_figure(4, 3).subplots()
+
+
+def trainings():
+    return [
+        {"recipe": name, "start": start, "path": [start, 0.2 + e], "error": e}
+        for name, e in (("coarse to fine", 1e-3), ("plain", 2.0))
+        for start in (0.05, 0.8)
+    ]
+
+
+def long_rows():
+    common = {"activation": "linear", "projected": "every batch"}
+    rows = [
+        common
+        | {"steps": n, "nrmse": 0.02, "seconds_per_epoch": 1e-4 * n, "bytes": 3e3 * n}
+        for n in (1000, 10_000, 100_000)
+    ]
+    rows[0] |= {"lstm_nrmse": 1.0, "lstm_seconds_per_epoch": 9.0}
+    return rows
+
+
+def spiking():
+    return [
+        {
+            "presentation": p,
+            "n_neurons": n,
+            "rate_accuracy": 0.98,
+            "spiking_accuracy": 0.98 - 100 / n,
+            "loss": 100 / n,
+            "predicted_loss": 90 / n,
+            "predicted_spread": 0.002,
+        }
+        for p in (0.001, 0.01)
+        for n in (10_000, 100_000)
+    ]
+
+
+def step_rows(name):
+    return [{"step": s, name: 0.9} for s in ("half", "as trained", "double")]
+
+
+def result():
+    curves = [
+        {"model": m, "seconds": s, "value": 0.1 * s}
+        for m in ("LMU", "LSTM")
+        for s in (1, 5)
+    ]
+    inference = [
+        {"model": m, "way": "numpy, a step", "batch": b, "seconds_per_step": 1e-6 * b}
+        for m in ("LMU", "LSTM")
+        for b in (1, 100)
+    ]
+    return {
+        "task": "psmnist",
+        "metric": "accuracy",
+        "chance": 0.1,
+        "params": 1000,
+        "lstm_params": 990,
+        "curves": curves,
+        "inference": inference,
+    }
+
+
+def test_paths_start_where_the_training_did():
+    ax = learning.plot_theta_paths(new_ax(), trainings(), "plain", 0.2)
+    starts = [line.get_ydata()[0] for line in ax.lines]
+    assert starts == [0.05, 0.8, 0.2]
+
+
+def test_lengths_show_every_point_and_no_lstm_that_has_not_converged():
+    ax = learning.plot_lengths(new_ax(), long_rows(), "nrmse", "NRMSE")
+    lines = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
+    assert lines == {"linear, projected every batch": [0.02] * 3}
+
+
+def test_curves_are_the_lmus_alone():
+    ax = learning.plot_curves(new_ax(), result())
+    assert [text.split(",")[0] for text in ax.get_legend_handles_labels()[1]] == [
+        "LMU",
+        "chance",
+    ]
+
+
+def test_the_law_is_a_line_and_spikes_are_points():
+    ax = learning.plot_accuracy(new_ax(), spiking(), [{"rate_accuracy": 0.98}])
+    lines = {line.get_label(): line.get_ydata() for line in ax.lines}
+    assert list(lines["1 ms a pixel, predicted"]) == pytest.approx([97.1, 97.91])
+
+
+def test_inference_is_per_sequence():
+    ax = learning.plot_inference(new_ax(), [result()])
+    assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx([1.0] * 4)
+    assert ax.get_legend_handles_labels()[1] == ["LMU", "LSTM"]
+
+
+def test_figures_are_pictures():
+    exponents = {"seconds_per_epoch": 1.0, "bytes": 1.0}
+    for figure in (
+        figures.theta_figure(trainings(), 0.2),
+        figures.length_figure(long_rows(), exponents),
+        figures.digits_figure(spiking(), [{"rate_accuracy": 0.98}]),
+        figures.invariance_figure(
+            step_rows("rate_accuracy"), step_rows("spiking_accuracy")
+        ),
+        figures.cost_figure([result()]),
+    ):
+        assert plots.png(figure).startswith(b"\x89PNG")

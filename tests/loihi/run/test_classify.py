@@ -1,0 +1,64 @@
+"""A task on the chip: its row, and that the numbers in it agree with each other."""
+
+import numpy as np
+import pytest
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.lmu import LMUParams, forward
+from lmu_spiking.loihi.mapping.cell import lay_out_cell
+from lmu_spiking.loihi.run.classify import answer, classify
+from lmu_spiking.tasks.sequences import Part, Sequences
+
+SAMPLES = 8
+LAYOUT = {"n_neurons": 64, "copies": 2, "presentation": 0.02, "tau": 0.04}
+
+
+def small():
+    """A cell that nobody trained."""
+    cell = {"units": 5, "order": 2, "theta": SAMPLES * 0.001, "connections": ""}
+    cell |= {"activation": "loihi-relu", "bias": True}
+    params = LMUParams.draw(1, 3, [cell], dt=0.001, seed=3, classes=3, last=True)
+    b = 0.3 * np.ones(5)
+    return params.updated({"cell0.e_x": np.ones((1, 1)), "cell0.b": b})
+
+
+def sequences(n=12, seed=0):
+    return np.random.default_rng(seed).uniform(0, 1, (n, SAMPLES, 1))
+
+
+def task(params):
+    """Classes that the rate model is always right about."""
+    parts = []
+    for seed in range(3):
+        x = sequences(6, seed).astype(np.float32)
+        labels = forward(params, x.astype(float), last=True).argmax(axis=1)
+        parts.append(Part(x, labels))
+    return Sequences("made up", *parts, 0.001, 3, True, "drawn")
+
+
+def test_row():
+    pytest.importorskip("nengo_loihi")
+    params = small()
+    row = classify(params, task(params), emulated=1, **LAYOUT)
+    assert row["rate_accuracy"] == 1.0 and row["items"] == 6
+    assert row["lost"] == pytest.approx(1 - row["spiking_accuracy"])
+    assert row["emulated"] == 1 and row["equal"]
+    assert row["seconds_per_inference"] == pytest.approx(SAMPLES * 0.02 + 0.01)
+    assert row["synops_per_inference"] > row["spikes_per_inference"]
+    # an update of every compartment in every step is the least that it can cost
+    least = 52e-12 * row["neurons"] * row["seconds_per_inference"] / 0.001
+    assert row["estimated_joules_per_inference"] > least
+
+
+def test_sequences_together_are_as_alone():
+    x = sequences(3)
+    layout = lay_out_cell(small(), x, **LAYOUT)
+    together, alone = answer(layout, x), answer(layout, x[1:2])
+    assert np.array_equal(together.counts[1:2], alone.counts)
+    assert together.memory_spikes[1] == alone.memory_spikes[0]
+
+
+def test_refuses_targets_without_whole_numbers():
+    params = small()
+    with pytest.raises(ValidationError, match="whole numbers"):
+        classify(params, task(params), target="simreal", **LAYOUT)
