@@ -101,6 +101,67 @@ def check_whole(
     return int(value)
 
 
+def check_between(attribute: str, value, low: float, high: float, unit="") -> float:
+    """Return a number from ``low`` to ``high``, or raise a ValidationError."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
+        unit = f" {unit}" if unit else ""
+        problem = f"must be a number from {low:g} to {high:g}{unit}"
+        raise ValidationError(attribute, value, problem)
+    return float(value)
+
+
+def check_one_of(attribute: str, value, allowed, problem: str = "is unknown"):
+    """Return a value that is one of those allowed, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+    value : object
+    allowed : iterable of str
+        The message lists them as the way out.
+    problem : str, optional
+    """
+    allowed = tuple(allowed)
+    if not isinstance(value, str) or value not in allowed:
+        remedy = f"use one of {', '.join(allowed)}"
+        raise ValidationError(attribute, value, problem, remedy)
+    return value
+
+
+def check_shape(attribute: str, value, shape: tuple, content: str = "finite numbers"):
+    """Return an array of finite floats of one shape, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+    value : array_like
+    shape : tuple of int or str
+        A length, or a letter for any length of at least 1: ``(3, "T")``.
+    content : str, optional
+        What the array should hold, for the message.
+
+    Returns
+    -------
+    ndarray of float
+    """
+    import numpy as np  # the shell has completed a word before numpy is imported
+
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        array = np.array(np.nan)
+    fits = array.ndim == len(shape) and all(
+        size > 0 if isinstance(wanted, str) else size == wanted
+        for size, wanted in zip(array.shape, shape, strict=True)
+    )
+    if not fits or not np.isfinite(array).all():
+        sizes = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+        got = getattr(value, "shape", value)
+        raise ValidationError(attribute, got, f"must be {content} of shape ({sizes})")
+    return array
+
+
 def check_memory(attribute: str, value, needed: float, remedy: str) -> None:
     """Refuse what takes more bytes than this machine has, where it says how many.
 

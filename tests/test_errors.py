@@ -115,3 +115,40 @@ def test_numbers_of_hundreds_of_digits():
         errors.check_whole("x", 6, 1, 5)
     told = str(errors.ValidationError("x", 10**5000, "is too large"))
     assert told == "x: this int is too large"
+
+
+def test_a_name_is_one_of_those_allowed():
+    assert errors.check_one_of("run.target", "core", ("nengo", "core")) == "core"
+    for wrong in ("cores", None, 3, ["core"]):
+        with pytest.raises(
+            errors.ValidationError, match="unknown; use one of nengo"
+        ):
+            errors.check_one_of("run.target", wrong, ("nengo", "core"))
+
+
+@pytest.mark.parametrize("value", [0, 0.5, np.float32(1)])
+def test_a_number_lies_between_its_bounds(value):
+    assert errors.check_between("train.share", value, 0, 1) == value
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "1", True, None])
+def test_a_number_outside_its_bounds_is_refused(value):
+    with pytest.raises(errors.ValidationError, match="a number from 0 to 1"):
+        errors.check_between("train.share", value, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"), [([[1, 2, 3]], ("n", 3)), ([0.5], (1,)), (2, ()), ([3], ("T",))]
+)
+def test_an_array_has_its_shape(value, shape):
+    array = errors.check_shape("predict.signal", value, shape)
+    assert array.dtype == float
+    assert np.array_equal(array, value)
+
+
+@pytest.mark.parametrize(
+    "value", [[[1, 2]], [1, np.nan], [], "words", [[1], [1, 2]], None, 3, [1, 10**400]]
+)
+def test_an_array_of_another_shape_is_refused(value):
+    with pytest.raises(errors.ValidationError, match=r"finite numbers of shape \(T,\)"):
+        errors.check_shape("predict.signal", value, ("T",))
