@@ -119,6 +119,7 @@ class Design:
         Returns
         -------
         Design
+            Its ``spec`` is None if there are several.
         """
         if n == 1:
             return self
@@ -138,6 +139,7 @@ def design(spec: MemorySpec, signal=None) -> Design:
     Returns
     -------
     Design
+        With the spec's neurons, curve by curve.
 
     Examples
     --------
@@ -180,6 +182,7 @@ def assemble(
     Returns
     -------
     Design
+        With a ``spec`` where one describes it.
 
     Raises
     ------
@@ -188,6 +191,7 @@ def assemble(
     MappingError
         If the loop would be unstable.
     """
+    # check all that nothing below checks
     ldn = LDN(order, theta)
     check_step("LegendreMemory.dt", dt, ldn.theta)
     tuning_seed = check_seed("LegendreMemory.tuning_seed", tuning_seed)
@@ -233,6 +237,7 @@ def assemble(
         aggregated=aggregated,
         rng=np.random.RandomState(tuning_seed),
     )
+    # the spec of the same memory, if it is one that specs describe
     spec = None
     if size_in == 1 and readouts is None and not delay_steps:
         radii = tuple(ranges.tolist()) if np.ndim(radii) else radii
@@ -248,7 +253,7 @@ def assemble(
 def _spec_of(ldn: LDN, synapse, population: Population, neurons, fields: dict):
     """Return the spec of a memory of one input, or None if no spec describes it."""
     name, tuning, signal = name_of(neurons), fields["tuning"], fields["signal"]
-    if name is None or not isinstance(synapse, nengo.Lowpass):
+    if name is None or not isinstance(synapse, nengo.Lowpass) or not synapse.tau > 0:
         return None
     if not isinstance(tuning, str | None) or ldn.order > MOST_ORDER:
         return None
@@ -266,6 +271,8 @@ def _tuning_of(tuning: str, neurons, max_rate: float, n_neurons: int):
     kind = curve_kind(tuning, neurons)
     if kind != "recruited":
         return kind
+    # a ceiling keeps every rate below max_rate; with very many neurons the noise is so
+    # low that clipping would be the larger error
     return Tuning(kind, max_rate, bounded=n_neurons <= CLIPPED)
 
 

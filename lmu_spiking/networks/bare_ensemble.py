@@ -36,6 +36,7 @@ def driven(
     Returns
     -------
     nengo.Ensemble
+        In the current network.
     """
     encoders, own = np.asarray(encoders, dtype=float), nengo.Ensemble
     if encoders.ndim < 2:

@@ -45,7 +45,7 @@ BLOCK = 1000  # steps whose rates are computed together
 class FunctionReadout:
     """An ensemble that decodes a function of the window.
 
-    Attributes
+    Parameters
     ----------
     function : callable
         The function of a window (n,).
@@ -105,6 +105,7 @@ class FunctionReadout:
         Returns
         -------
         (T, p) ndarray
+            A row for each state.
         """
         return evaluate(self.function, states @ self.weights.T)
 
@@ -113,7 +114,7 @@ class FunctionReadout:
 class LinearReadout:
     """A linear function of the window: a transform of the state, without neurons.
 
-    Attributes
+    Parameters
     ----------
     function : callable
         The function of a window (n,).
@@ -145,6 +146,7 @@ class LinearReadout:
         Returns
         -------
         (T, p) ndarray
+            A row for each state.
         """
         return states @ self.rows.T + self.bias
 
@@ -153,7 +155,7 @@ class LinearReadout:
 class FunctionBudget:
     """Predicted root-mean-square errors of a function of the window.
 
-    Attributes
+    Parameters
     ----------
     truncation : float
         The function of the exact LDN's window against that of the true one.
@@ -190,6 +192,7 @@ def evaluate(function: Callable, windows: np.ndarray, tick=None) -> np.ndarray:
     Returns
     -------
     (T, p) ndarray
+        A row for each window.
     """
     answers, name = [], getattr(function, "__name__", function)
     try:
@@ -286,6 +289,7 @@ def solve_function(
     Returns
     -------
     FunctionReadout
+        Curves and decoders of the ensemble.
     """
     # the exact states along the signal, without the onset
     a = np.exp(-memory.dt / tau)
@@ -374,6 +378,7 @@ def predict_function(
     Returns
     -------
     FunctionBudget
+        The errors, by their source.
     """
     rng = np.random.default_rng(seed)
     u, exact, dt = budget.signal[:, None], budget.states, memory.dt
@@ -456,6 +461,7 @@ def default_signal(memory) -> np.ndarray:
     Returns
     -------
     (T, size_in) ndarray
+        A column for each input.
     """
     theta, dt = memory.ldn.theta, memory.dt
     n = round(60 * theta / dt)

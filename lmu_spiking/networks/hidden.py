@@ -167,6 +167,7 @@ def _add_rates(J: nengo.Node, activation: str, size: int, chip: ChipUnits | None
 
 def _neurons(hidden: Hidden, activation: str, counts: int, chip: ChipUnits | None):
     """Return the neuron type of units, of which an entry stands for ``counts``."""
+    # spikes are drawn at the rates of the activation, or integrated from its drive
     kind: Any = neuron_type(hidden.neuron_type)
     by_rate = hidden.neuron_type not in INTEGRATING
     if chip is not None:

@@ -183,6 +183,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         else:
             design = _fitted(assembly, order, theta, dt, size_in)
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        # what the memory says of itself
         self.design = self.assembly = design
         self.ldn, self.mapped, self.dt = design.ldn, design.mapped, design.dt
         self.size_in = design.size_in
@@ -253,6 +254,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         """Connect input and decoded spikes, through the synapse, to the neurons."""
         loop, neurons, n = self.design.loop, self.ensemble.neurons, self.size_in
         population, connect = self.population, nengo.Connection
+        # the input takes the synapse, too, or a filter for each state of the synapse
         for column, filtered in zip(loop.B.T, loop.input_filter, strict=True):
             into = shared(column[:, None], n)
             connect(self.input, carried, transform=into, synapse=filtered)
@@ -265,6 +267,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         decode = nengo.Sparse((d, m), where, population.decoders)
         connect(carried, neurons, transform=encode, synapse=None)
         connect(neurons, decoded, transform=decode, synapse=None)
+        # A' undoes what the synapse does to every mode
         around = shared(loop.A, n)
         connect(decoded, carried, transform=around, synapse=loop.synapse)
 
@@ -294,6 +297,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         Returns
         -------
         LegendreMemory
+            The memory, in the current network.
         """
         own = {"noise_seed": unused_seed(spec.noise_seed)}
         return cls(**(spec.arguments() | own | kwargs))
@@ -312,6 +316,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         Returns
         -------
         LegendreMemory
+            The memory, in the current network.
         """
         ldn, spec = design.ldn, design.spec
         own = {"dt": design.dt, "size_in": design.size_in, "assembly": design}
@@ -402,6 +407,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         Returns
         -------
         ErrorBudget or, for an output, FunctionBudget
+            The errors, by their source.
         """
         budget = predict(self, signal)
         if output is None:

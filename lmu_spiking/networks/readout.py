@@ -60,7 +60,9 @@ def add_weights(memory, weights, delay, synapse=None, label=None):
     Returns
     -------
     node : nengo.Node
+        The sums.
     solved : LinearReadout
+        What they are of the state.
     """
     try:
         weights = np.atleast_2d(weights)
@@ -78,6 +80,7 @@ def add_weights(memory, weights, delay, synapse=None, label=None):
     if len(of_state) != n:
         problem = f"must have one weight for each of {len(of_state)} delays"
         raise ValidationError("add_output.weights", weights.shape, problem)
+    # of several inputs, each has its own sum
     each = np.eye(memory.size_in)
     whole, rows = np.kron(each, weights), np.kron(each, weights @ of_state)
     delays = np.atleast_1d(np.asarray(delay, dtype=float))
@@ -131,7 +134,9 @@ def add_function(
     Returns
     -------
     node : nengo.Node
+        The function's values.
     solved : FunctionReadout or LinearReadout
+        How they are computed.
     """
     delays = window_delays(memory) if delay is None else np.atleast_1d(delay)
     weights = np.kron(np.eye(memory.size_in), delay_weights(memory, delays))

@@ -42,6 +42,7 @@ def is_time(name: str) -> bool:
     Returns
     -------
     bool
+        True for ``time``, ``t`` and the like.
     """
     return _plain(name) in TIME_NAMES
 
@@ -58,6 +59,7 @@ def column_index(column, names: list[str]) -> int:
     Returns
     -------
     int
+        From 0.
 
     Raises
     ------
@@ -92,7 +94,9 @@ def signal_and_time(column, names: list[str], headed: bool, timed: bool):
     Returns
     -------
     signal : int
+        Position of the signal.
     time : int or None
+        Position of time, if there is one and it is wanted.
 
     Raises
     ------
@@ -181,6 +185,7 @@ def listing(names: list[str], most: int = 8) -> str:
     Returns
     -------
     str
+        In one line.
     """
     shown = ", ".join(" ".join(name.split())[:40] for name in names[:most])
     return shown if len(names) <= most else f"{shown}, ..."
@@ -215,6 +220,7 @@ def read_csv(path: Path, column, timed: bool):
     Returns
     -------
     samples : (T,) ndarray
+        The column.
     step : float or None
         Seconds.
     """
@@ -314,6 +320,7 @@ def read_npz(path: Path, column, timed: bool):
     Returns
     -------
     samples : (T,) ndarray
+        The array, or its column.
     step : float or None
         Seconds.
     """
@@ -384,6 +391,7 @@ def read_wav(path: Path, column, timed: bool):
     Returns
     -------
     samples : (T,) ndarray
+        The channel.
     step : float
         Seconds.
     """

@@ -92,6 +92,7 @@ class Signal:
         Returns
         -------
         (steps + T,) or (steps + T, channels) ndarray
+            The longer samples.
         """
         mode = "wrap" if self.periodic else "reflect"
         before = [(steps, 0), (0, 0)][: self.samples.ndim]
@@ -118,6 +119,7 @@ class Signal:
         Returns
         -------
         Signal
+            With ``power_lost``, if the step is longer.
 
         Raises
         ------
@@ -154,6 +156,7 @@ class Signal:
         Returns
         -------
         Signal
+            Periodic, if this one is and is not cut.
 
         Raises
         ------
@@ -253,6 +256,7 @@ def band_limited(samples: np.ndarray, step: float, dt: float):
     Returns
     -------
     samples : (T',) or (T', channels) ndarray
+        On the finer grid.
     step : float
         4 to 16 times finer than ``dt``: there a cubic spline is as good as exact.
     """
@@ -337,6 +341,7 @@ class SignalSpec:
         Returns
         -------
         Signal
+            Named ``white``, and periodic.
         """
         return white_noise(duration, dt, self.bandwidth, self.rms, seed)
 
@@ -375,6 +380,7 @@ def white_noise(
     Returns
     -------
     Signal
+        Named ``white``, and periodic.
 
     Raises
     ------
@@ -459,6 +465,7 @@ def as_signal(
     Returns
     -------
     Signal
+        One value, whatever was passed.
 
     Raises
     ------

@@ -51,7 +51,7 @@ GOALS = ("neurons", "spikes")
 class Plan:
     """A memory that meets an error, and what it will cost.
 
-    Attributes
+    Parameters
     ----------
     spec : MemorySpec
     error : float
@@ -83,7 +83,13 @@ class Plan:
         return float(self.spec.n_neurons), self.spikes_per_s
 
     def to_dict(self) -> dict:
-        """Return plain values, on one level but for ``spec``."""
+        """Return plain values, on one level but for ``spec``.
+
+        Returns
+        -------
+        dict
+            For JSON.
+        """
         return {
             "error": self.error,
             "predicted_nrmse": self.nrmse,
@@ -156,6 +162,7 @@ def plan(
     Returns
     -------
     Plan
+        The cheapest memory, and its predicted error.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class ErrorBudget:
 
     Delays are as in ``LegendreMemory.add_output``: ``dt`` to ``theta``, seconds.
 
-    Attributes
+    Parameters
     ----------
     spec : MemorySpec, Design or LegendreMemory
         The memory that they are predicted for.
@@ -123,6 +123,7 @@ class ErrorBudget:
         Returns
         -------
         (n,) ndarray or None
+            None for neurons without a noise model.
         """
         return None if self.error is None else _rms(self._weights(delay), self.error)
 
@@ -155,6 +156,7 @@ class ErrorBudget:
         Returns
         -------
         float or None
+            None for neurons without a noise model.
         """
         return self.noise_nrmse(window_delays(self.spec, n_points))
 
@@ -172,6 +174,7 @@ class ErrorBudget:
         Returns
         -------
         (n,) ndarray
+            One for each delay.
         """
         c, past, exact = self._on_grid(delay)
         return np.sqrt(np.mean((exact @ c.T - past) ** 2, axis=0))
@@ -269,7 +272,7 @@ class ErrorBudget:
 class BandLaw:
     """The predicted error on a whole band of noise; see `predict_band`.
 
-    Attributes
+    Parameters
     ----------
     noise : (d, d) ndarray
         Covariance of the state's error from spikes.
@@ -305,6 +308,7 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
     Returns
     -------
     ErrorBudget
+        The errors, by their source.
 
     Warns
     -----
@@ -434,6 +438,7 @@ def predict_band(spec: MemorySpec) -> BandLaw:
     Returns
     -------
     BandLaw
+        Noise, spikes, and neurons of each coordinate.
     """
     made = design_of(spec)
     population = made.population
@@ -533,6 +538,7 @@ def truncation(ldn: LDN, frequency, power, delay, dt: float) -> np.ndarray:
     Returns
     -------
     (n,) ndarray
+        One for each delay.
     """
     lag = np.atleast_1d(delay) - dt
     shifted = np.exp(-2j * np.pi * np.outer(frequency, lag))
