@@ -20,7 +20,7 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-in
 COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 	--custom-compile-command "make lock" pyproject.toml --python-version 3.11
 
-.PHONY: help run test test-newest kernels kernels-newest kernels-train test-nengo test-train test-gui reproduce reproduce-train learned \
+.PHONY: help run test test-fast rooms test-newest kernels kernels-newest kernels-train test-nengo test-train test-gui reproduce reproduce-train learned \
 	bench lint notebooks executed docs pages lock clean
 .DEFAULT_GOAL := help
 
@@ -52,6 +52,14 @@ run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
 
 test: kernels ## the tests, or those of one room: make test ROOM=networks
 	$(VENV)/bin/pytest $(or $(TESTS),$(ROOMS))
+
+# What everything stands on.
+FAST_TESTS := $(addprefix tests/,dynamics neurons signals memory lmu tasks test_errors.py test_files.py test_brief.py)
+test-fast: ## the tests of what everything stands on (under a minute)
+	$(MAKE) --no-print-directory test TESTS="$(FAST_TESTS)"
+
+rooms: $(INSTALLED) ## draw the picture of docs/architecture.md from the imports
+	$(VENV)/bin/python docs/rooms.py
 
 # Once, not once in each test process.
 kernels: $(INSTALLED)
