@@ -5,7 +5,7 @@
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 LOCK ?= locks/base.txt
 VENV ?= .venv
-UV ?= uv
+UV = $(VENV)/bin/uv
 
 # What needs TensorFlow or NengoLoihi has an environment of its own.
 FULL := VENV=.venv-full LOCK=locks/full.txt
@@ -142,7 +142,7 @@ pages: $(INSTALLED)
 	$(VENV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
-lock: ## resolve the locks again (needs uv; FLAGS=--upgrade renews every pin)
+lock: $(INSTALLED) ## resolve the locks again (FLAGS=--upgrade renews every pin)
 	$(UV) $(COMPILE) $(FLAGS) --universal -o locks/base.txt \
 		--extra data --extra dask --extra nir --extra gui --extra dev
 	$(UV) $(COMPILE) $(FLAGS) -o locks/full.txt --extra all --extra docs --extra dev
@@ -160,6 +160,7 @@ $(INSTALLED): pyproject.toml $(LOCK)
 	@test -e $@ || $(PYTHON) -m venv --clear $(VENV)
 	@touch $(VENV)/.begun
 	@rm -f $(VENV)/.installed-*
-	@$(PIP) -r $(LOCK)
+	@$(PIP) "$$(grep -o '^uv==[^ ]*' $(LOCK) || echo uv)"
+	@$(UV) pip install -q --python $(VENV)/bin/python -r $(LOCK) || $(PIP) -r $(LOCK)
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
