@@ -14,7 +14,8 @@ from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.lmu.calibration import CellUse, calibrate
 from lmu_spiking.lmu.forward import checked_sequences
 from lmu_spiking.lmu.params import LMUParams
-from lmu_spiking.memory.design import Assembly, choose_tau
+from lmu_spiking.memory.basis import choose_tau
+from lmu_spiking.memory.design import Design
 from lmu_spiking.networks.hidden import INTEGRATING, Hidden
 from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.neurons.population import radii_from
@@ -95,7 +96,7 @@ class Conversion:
             return self._network(1, None, [None] * len(self.counts))
 
     @property
-    def assemblies(self) -> list[Assembly]:
+    def assemblies(self) -> list[Design]:
         """Neurons and coordinates of each memory, found once."""
         return [cell.memory.assembly for cell in self.built.cells]
 

@@ -15,7 +15,7 @@ from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.memory.basis import REALISED
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.neurons.curves import unheld
+from lmu_spiking.neurons.curves import loop_caution
 from lmu_spiking.signals import Signal
 from lmu_spiking.simulator.targets import check_target, simulator
 from lmu_spiking.studies.metrics import nrmse, rms
@@ -148,7 +148,7 @@ def _result(target, memory, window, seconds, spec, signal, predicted, state, spi
     u, dt = np.asarray(signal.samples, dtype=float), spec.dt
     exact = np.vstack([predicted.initial, predicted.states[:-1]])
     row = measure(spec, u, state, exact, window) | predicted_row(predicted)
-    row["caution"] = unheld(memory.population.neurons) or predicted.caution
+    row["caution"] = loop_caution(memory.population.neurons) or predicted.caution
     row["beyond_radii"] = predicted.beyond
     cost = synaptic_operations(spec, spikes / signal.duration)
     row |= {

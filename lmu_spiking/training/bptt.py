@@ -64,7 +64,7 @@ def loops_of(network: LMUNetwork, moving) -> dict[str, nengo.Connection]:
 class PairRectified(nengo.RectifiedLinear):
     """Rectified-linear rates that NengoDL gives the slope 1/2 at 0."""
 
-    follows = True  # its drive at once, see `neurons.curves.unheld`
+    follows = True  # its drive at once, see `neurons.curves.loop_caution`
 
 
 def register() -> None:
