@@ -20,8 +20,8 @@ import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError, check_positive, check_seed
-from lmu_spiking.lmu.forward import checked_sequences, run_cell
+from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_shape
+from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.networks.cell import steps_of
 from lmu_spiking.neurons.chip import integrating
@@ -79,7 +79,7 @@ def read_spikes(
         Draws the noise.
     """
     cell = _checked(params)
-    x = checked_sequences("read_spikes.x", x, params.size_in)
+    x = check_shape("read_spikes.x", x, ("n", "T", params.size_in))
     dt = cell.chip.dt
     p = steps_of(presentation, dt)
     steps = max(1, round(check_positive("read_spikes.window", window, "seconds") / dt))

@@ -1,4 +1,4 @@
-r"""What an LMU computes in rates: the reference beside every network and trainer.
+"""The outputs of rate-based LMUs: the reference beside every network and trainer.
 
 Cells without recurrence from hidden units are computed for all times at once, others
 step by step; the equations are in `params`.
@@ -6,13 +6,27 @@ step by step; the equations are in `params`.
 
 import numpy as np
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import check_shape
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, ChipUnits, chip_activities
 
 
 def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.ndarray:
-    """``f(J)``: tanh, relu, linear, or rates of a chip (with defaults for None)."""
+    """Return ``f(J)``: tanh, relu, linear, or rates of a chip.
+
+    Parameters
+    ----------
+    name : str
+        One of `ACTIVATIONS`.
+    J : ndarray
+        Drives.
+    chip : ChipUnits, optional
+        Of a chip's activations; its defaults for None.
+
+    Returns
+    -------
+    ndarray
+    """
     if name in CHIP_ACTIVATIONS:
         return chip_activities(name, chip or ChipUnits(), J)
     if name == "tanh":
@@ -21,10 +35,11 @@ def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.n
 
 
 def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
-    """Outputs of an LMU for sequences.
+    """Return the outputs of an LMU for sequences.
 
     Parameters
     ----------
+    params : LMUParams
     x : (n, T, c) array_like
         Sequences, a sample every ``params.dt`` seconds.
     last : bool
@@ -33,8 +48,13 @@ def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
     Returns
     -------
     y : (n, T, q) ndarray, or (n, q) for the last step
+
+    Raises
+    ------
+    ValidationError
+        If the sequences are of another shape or not finite.
     """
-    h = checked_sequences("forward.x", x, params.size_in)
+    h = check_shape("forward.x", x, ("n", "T", params.size_in))
     for i, cell in enumerate(params.cells):
         final = last and i == len(params.cells) - 1
         _, h = run_cell(cell, h, params.dt, last=final)
@@ -42,17 +62,21 @@ def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
 
 
 def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
-    """Memory and hidden activities of one cell.
+    """Return memory and hidden activities of one cell.
 
     Parameters
     ----------
+    cell : CellParams
     x : (n, T, c) ndarray
+    dt : float
+        Seconds from one sample to the next.
+    last : bool
+        Only at the last step.
 
     Returns
     -------
     m : (n, T, k d) ndarray, or (n, k d)
     h : (n, T, units) ndarray, or (n, units)
-        At the last step only if ``last``.
     """
     if not cell.is_feedforward:
         m, h = _stepwise(cell, x, dt)
@@ -70,18 +94,24 @@ def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
 
 
 def impulse_response(cell: CellParams, steps: int, dt: float) -> np.ndarray:
-    r"""(T, d): ``H_s = \bar A^s \bar B``, state ``s`` steps after an impulse's own."""
+    r"""Return ``H_s = \bar A^s \bar B`` (T, d), ``s`` steps after an impulse's own."""
     impulse = np.zeros(steps)
     impulse[0] = 1
     return cell.ldn.simulate(impulse, dt)
 
 
 def memory_states(cell: CellParams, u: np.ndarray, dt: float, *, last: bool = False):
-    r"""States ``m_t = \sum_{s \le t} H_{t-s} u_s`` of all memories, from rest.
+    r"""Return states ``m_t = \sum_{s \le t} H_{t-s} u_s`` of all memories, from rest.
 
     Parameters
     ----------
+    cell : CellParams
     u : (n, T, k) ndarray
+        Inputs of the memories.
+    dt : float
+        Seconds from one sample to the next.
+    last : bool
+        Only at the last step.
 
     Returns
     -------
@@ -101,6 +131,7 @@ def memory_states(cell: CellParams, u: np.ndarray, dt: float, *, last: bool = Fa
 
 
 def _stepwise(cell: CellParams, x: np.ndarray, dt: float):
+    """Return memory and activities (n, T, ...) of a recurrent cell, step by step."""
     n, T, _ = x.shape
     k, d = cell.memory_d, cell.order
     Ad, Bd = cell.ldn.discretize(dt)
@@ -124,18 +155,3 @@ def _stepwise(cell: CellParams, x: np.ndarray, dt: float):
         h = activations(cell.activation, J, cell.chip)
         m_all[:, t], h_all[:, t] = m, h
     return m_all, h_all
-
-
-def checked_sequences(attribute: str, x, size_in: int) -> np.ndarray:
-    """(n, T, c) finite numbers, or a ValidationError."""
-    try:
-        x = np.asarray(x, dtype=float)
-    except (TypeError, ValueError):
-        raise ValidationError(attribute, x, "must be an array of numbers") from None
-    if x.ndim != 3 or x.shape[2] != size_in or 0 in x.shape:
-        raise ValidationError(
-            attribute, x.shape, f"must be (sequences, steps, {size_in}), none empty"
-        )
-    if not np.isfinite(x).all():
-        raise ValidationError(attribute, "x", "has NaN or infinite numbers")
-    return x

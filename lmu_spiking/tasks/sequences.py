@@ -186,53 +186,6 @@ class Sequences:
             raise ValidationError(f"{attribute}.y", int(outside[0]), problem)
 
 
-def target_variance(y, attribute: str = "nrmse.y") -> float:
-    """Return the variance of values about the mean of each output, over all outputs.
-
-    Parameters
-    ----------
-    y : (n, ..., q) array_like
-        Values of ``q`` outputs; of one output if there is one axis alone.
-    attribute : str
-        What an error names.
-
-    Raises
-    ------
-    ValidationError
-        If no output varies, so that no error is relative to it.
-    """
-    y = np.asarray(y, dtype=float)
-    y = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1)
-    variance = float(np.mean(np.var(y, axis=0)))
-    if not variance > (1e-12 * np.abs(y).max(initial=0.0)) ** 2:
-        raise ValidationError(
-            attribute,
-            f"{len(y)} values",
-            "do not vary, so no error is relative to their standard deviation",
-            "use more sequences, or a target that varies",
-        )
-    return variance
-
-
-def nrmse(outputs, y) -> float:
-    """Return the root mean square error over the standard deviation of the target.
-
-    The best constant, the mean of each output, has an error of 1.  (Memories are scored
-    by `lmu_spiking.studies.metrics.nrmse`, relative to the rms of their signal.)
-
-    Parameters
-    ----------
-    outputs, y : (n, ..., q) array_like
-
-    Raises
-    ------
-    ValidationError
-        If the target does not vary.
-    """
-    square = np.mean(np.square(np.asarray(outputs, dtype=float) - y))
-    return float(np.sqrt(square / target_variance(y)))
-
-
 def _digests(part: Part) -> list[int]:
     """Return one number for each sequence with its target."""
     pairs = zip(part.x, part.y, strict=True)

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.metrics import nrmse, target_variance
 from lmu_spiking.tasks import Part, Sequences
-from lmu_spiking.tasks.sequences import nrmse, target_variance
 
 
 def classes(n=4, steps=5, labels=(0, 1, 2, 1)):
