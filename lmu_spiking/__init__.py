@@ -40,7 +40,8 @@ if TYPE_CHECKING:  # what editors and type checkers read; Python reads HOMES
     from lmu_spiking.lmu import CellParams, LMUParams, load_params, save_params
     from lmu_spiking.loihi.run.deploy import deploy
     from lmu_spiking.loihi.run.target import Target
-    from lmu_spiking.memory.spec import MemorySpec, SignalSpec
+    from lmu_spiking.memory.design import Design, design
+    from lmu_spiking.memory.spec import MemorySpec
     from lmu_spiking.networks.cell import LMUCell
     from lmu_spiking.networks.memory import LegendreMemory
     from lmu_spiking.networks.stack import LMUNetwork
@@ -48,7 +49,14 @@ if TYPE_CHECKING:  # what editors and type checkers read; Python reads HOMES
     from lmu_spiking.neurons.population import radii_from
     from lmu_spiking.neurons.types import PoissonPopulation, StochasticPopulation
     from lmu_spiking.nir import from_nir, to_nir
-    from lmu_spiking.signals import Signal, ecg, load_signal, white_noise
+    from lmu_spiking.signals import (
+        Signal,
+        SignalSpec,
+        as_signal,
+        ecg,
+        load_signal,
+        white_noise,
+    )
     from lmu_spiking.simulator import Simulator
     from lmu_spiking.studies.sweep import sweep
     from lmu_spiking.tasks import load_task
@@ -74,10 +82,11 @@ HOMES = {
     "neurons.population": "radii_from",
     "lmu": "CellParams LMUParams load_params save_params",
     "simulator": "Simulator",
-    "memory.spec": "MemorySpec SignalSpec",
+    "memory.design": "Design design",
+    "memory.spec": "MemorySpec",
     "studies.sweep": "sweep",
     "dynamics.mapping": "Mapped map_onto",
-    "signals": "Signal ecg load_signal white_noise",
+    "signals": "Signal SignalSpec as_signal ecg load_signal white_noise",
     "tasks": "load_task",
     "theory.predict": "ErrorBudget predict",
     "training": "TrainSettings train",

@@ -27,7 +27,7 @@ from lmu_spiking.dynamics.covariance import closed_loop
 from lmu_spiking.lmu.calibration import STATES
 from lmu_spiking.lmu.forward import activations, run_cell
 from lmu_spiking.lmu.params import CellParams
-from lmu_spiking.memory.design import Assembly
+from lmu_spiking.memory.design import Design
 from lmu_spiking.theory.fixed_point import fixed_point, tabulate
 
 
@@ -39,7 +39,7 @@ class Ceiling:
     noise and the error so far included; see `theory.fixed_point.along`.
     """
 
-    def __init__(self, made: Assembly, steps: int, k: int):
+    def __init__(self, made: Design, steps: int, k: int):
         K, L, C = closed_loop(made.loop)
         self.kept, self.into = np.eye(len(K)), np.zeros_like(L)
         for _ in range(steps):

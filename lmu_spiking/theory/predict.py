@@ -28,19 +28,17 @@ from scipy.special import ndtri
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_whole
-from lmu_spiking.memory.basis import REALISED
-from lmu_spiking.memory.design import Assembly, assemble, signal_moments
-from lmu_spiking.memory.spec import MemorySpec, SignalSpec
+from lmu_spiking.memory.basis import signal_moments
+from lmu_spiking.memory.design import Design, design
+from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons.curves import statistics
 from lmu_spiking.neurons.population import NOISY, Population
-from lmu_spiking.signals import Signal, white_noise
+from lmu_spiking.signals import as_signal
 from lmu_spiking.theory.fixed_point import LEVELS, Table, along, fixed_point, tabulate
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
-LARGEST = 1e100  # of a signal, whose squares are still numbers
 LEAD = 2  # windows of signal before what counts: an onset rings for about as long
 
 
@@ -232,7 +230,7 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
 
     Parameters
     ----------
-    spec : MemorySpec, LegendreMemory or loihi.layout.Layout
+    spec : MemorySpec, Design, LegendreMemory or loihi.mapping.layout.Layout
         A memory of one input; one that is laid out for a chip brings the errors that
         its neurons make of this signal, one by one, and its whole-number weights.
     signal : (T,) array_like, optional
@@ -266,12 +264,19 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
 
 def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     """Return what `predict` does, with its warning in ``caution`` alone."""
-    window = whole_steps(spec)
-    if signal is None:
-        lead = LEAD * window
-        signal = _white(spec, duration).led_in(lead)
     lead = check_whole("predict.lead", lead, 0)
-    u = _checked_signal(spec, signal, lead)
+    if getattr(spec, "size_in", 1) != 1:
+        problem, remedy = "must be 1", "predict each input alone"
+        raise ValidationError("predict.spec.size_in", spec.size_in, problem, remedy)
+    # the input, with a lead before it; the default is the noise that a spec names
+    window, dt = whole_steps(spec), spec.dt
+    named = {"dt": dt, "duration": duration, "attribute": "predict.signal"}
+    if signal is None:
+        band = getattr(spec, "signal", None)
+        lead = LEAD * window
+        u = as_signal(band, least=window + 1, **named).led_in(lead)
+    else:
+        u = as_signal(signal, least=window + lead + 1, **named).samples
     entire = spec.ldn.simulate(u, spec.dt)
     initial = entire[lead - 1] if lead else np.zeros(spec.ldn.order)
     states = entire[lead:]
@@ -285,9 +290,9 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     }
     if hasattr(spec, "measured_errors"):
         return ErrorBudget(**common, **spec.measured_errors(entire, lead + window))
-    assembly = _summed(spec) if isinstance(spec, MemorySpec) else spec.assembly
-    population, loop, U = assembly.population, assembly.loop, assembly.U
-    carried = entire @ assembly.T.T
+    made = design_of(spec)
+    population, loop, U = made.population, made.loop, made.U
+    carried = entire @ made.T.T
     tables = tabulate(population, carried, spec.dt)
     ranges = _ranges(population, tables)
     course = along(loop, tables, carried, window, lead)
@@ -305,7 +310,7 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
         bias=bias,
         beyond=float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max()),
     )
-    return replace(budget, caution=_caution(assembly, budget))
+    return replace(budget, caution=_caution(made, budget))
 
 
 def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
@@ -319,11 +324,11 @@ def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
     return np.array(first)
 
 
-def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
+def _caution(made: Design, budget: ErrorBudget) -> str:
     """Return a sentence if the memory is not made for the signal, else an empty one."""
     if not budget.moments.any():
         return "the signal is silent: errors relative to it (NRMSE) are undefined"
-    c, own = budget._weights(None), assembly.own_nrmse
+    c, own = budget._weights(None), made.own_nrmse
     power = np.sqrt(budget._power(c))
     bent = budget.bias is not None
     where = f"{100 * budget.beyond:.3g} % of the samples are beyond the radii"
@@ -342,7 +347,7 @@ def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
         if bent:
             what, remedy = "neurons clip", f"{remedy}, or use tuning='balanced'"
         return (
-            f"the signal is not what tuning='{assembly.tuning}' was made for: {where}, "
+            f"the signal is not what tuning='{made.tuning}' was made for: {where}, "
             f"where {what}, and the predicted error is {grown:.3g} times that on its "
             f"own signal; {remedy}"
         )
@@ -363,88 +368,40 @@ def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
     )
 
 
-def _white(spec, duration: float) -> Signal:
-    """The noise that a spec names, or the default."""
-    band = getattr(spec, "signal", None) or SignalSpec()
-    return white_noise(duration, spec.dt, band.bandwidth, band.rms, 0)
-
-
-def _checked_signal(spec, signal, lead: int) -> np.ndarray:
-    if getattr(spec, "size_in", 1) != 1:
-        raise ValidationError(
-            "predict.spec.size_in",
-            spec.size_in,
-            "must be 1",
-            "predict each input alone",
-        )
-    try:
-        u = np.asarray(signal, dtype=float)
-    except (TypeError, ValueError):
-        u = np.empty((0, 0))
-    window = whole_steps(spec) + lead
-    if u.ndim != 1 or len(u) <= window or not np.isfinite(u).all():
-        raise ValidationError(
-            "predict.signal",
-            signal,
-            "must be finite samples (T,), more than a window",
-            f"use more than {window} steps of {spec.dt:g} s",
-        )
-    if np.abs(u).max() > LARGEST:
-        raise ValidationError(
-            "predict.signal",
-            float(np.abs(u).max()),
-            f"is more than {LARGEST:g}, whose squares are no numbers",
-            "scale it",
-        )
-    return u
-
-
 def predict_band(spec: MemorySpec) -> BandLaw:
     """Predict the error on the spec's whole band of noise, not on one stretch of it.
 
     For rectifier pairs of Poisson or stochastic neurons, on states that are normally
     distributed.
     """
-    assembly = _summed(spec)
-    population = assembly.population
+    made = design_of(spec)
+    population = made.population
     moments, _ = signal_moments(spec.ldn, spec.dt, spec.signal)
-    spread = np.sqrt(np.maximum(np.diag(assembly.T @ moments @ assembly.T.T), 0.0))
+    spread = np.sqrt(np.maximum(np.diag(made.T @ moments @ made.T.T), 0.0))
     normal = ndtri(LEVELS)
     normal /= normal.std()
     tables = [
         Table(population, i, s * normal, 4 * s, spec.dt) for i, s in enumerate(spread)
     ]
-    noise, _ = fixed_point(assembly.loop, tables)
+    noise, _ = fixed_point(made.loop, tables)
     rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
     counts = np.bincount(population.dimension, population.per_unit).astype(int)
-    return BandLaw(
-        assembly.U @ noise @ assembly.U.T, float(rates), tuple(counts.tolist())
-    )
+    return BandLaw(made.U @ noise @ made.U.T, float(rates), tuple(counts.tolist()))
 
 
-def spec_assembly(spec: MemorySpec) -> Assembly:
-    """The neurons that `LegendreMemory.from_spec` builds."""
-    radii = np.broadcast_to(spec.radii, (spec.order,))
-    return assemble(
-        spec.ldn,
-        map_onto(spec.ldn, spec.tau, spec.dt),
-        spec.dt,
-        spec.n_neurons,
-        radii=None if spec.tuning in REALISED else radii,
-        neurons=spec.neuron_type,
-        tuning=spec.tuning,
-        max_rate=spec.max_rate,
-        aggregated=spec.aggregated,
-        rng=np.random.RandomState(spec.tuning_seed),
-        signal=spec.signal,
-    )
+def design_of(memory) -> Design:
+    """Return the design of a spec or memory, in which equal neurons may be one entry.
 
-
-def _summed(spec: MemorySpec) -> Assembly:
-    """The same neurons, those that are alike as one, however many there are."""
-    if spec.neuron_type in NOISY and spec.tuning != "drawn":
-        spec = spec.replace(aggregated=True)
-    return spec_assembly(spec)
+    Poisson neurons that are alike are summed, so that the prediction costs the same
+    however many there are.
+    """
+    if isinstance(memory, Design):
+        return memory
+    if not isinstance(memory, MemorySpec):
+        return memory.design
+    if memory.neuron_type in NOISY and memory.tuning != "drawn":
+        memory = memory.replace(aggregated=True)
+    return design(memory)
 
 
 def whole_steps(spec) -> int:

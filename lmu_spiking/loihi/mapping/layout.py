@@ -36,7 +36,7 @@ from lmu_spiking.loihi.mapping.decoding import Decoding, measure_decoders
 from lmu_spiking.loihi.mapping.input_weights import PAIRS, enter
 from lmu_spiking.loihi.mapping.predict import around, measured_errors
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear
-from lmu_spiking.memory.design import signal_moments, weights_of
+from lmu_spiking.memory.basis import signal_moments, weights_of
 from lmu_spiking.memory.spec import SignalSpec
 from lmu_spiking.signals import white_noise
 

@@ -66,7 +66,7 @@ from lmu_spiking.loihi.mapping.layout import (
     held,
 )
 from lmu_spiking.loihi.mapping.predict import relayed_errors
-from lmu_spiking.memory.design import weights_of
+from lmu_spiking.memory.basis import weights_of
 from lmu_spiking.memory.spec import SignalSpec
 
 TAU_RELAY = 0.01  # seconds
