@@ -216,7 +216,7 @@ def _at_end(score, late, final, y) -> float:
 
 
 def _interval(score, exact, spiking, y) -> tuple[float, float]:
-    """Return the 95 % interval of the loss over sequences, exact and spiking in pairs."""
+    """Return the 95 % interval of the loss over sequences, paired."""
     if score is accuracy:
         each = (exact.argmax(1) == y) * 1.0 - (spiking.argmax(1) == y)
     else:  # linearised: the mean square of each sequence

@@ -187,7 +187,7 @@ def test_degenerate_models_and_data_convert(lmu, case, tuning):
 def test_a_memory_without_input_is_given_a_range(lmu):
     params = lmu("", memory_d=2, bias=False).updated({"cell0.e_x": [[1.0], [0.0]]})
     made = convert(params, X, tuning="pairs", **QUICK)
-    np.testing.assert_array_equal(made.memories[0]["radii"][3:], 1)
+    np.testing.assert_array_equal(made.memories[0].population.radii[3:], 1)
 
 
 @pytest.mark.parametrize(
