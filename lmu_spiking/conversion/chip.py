@@ -27,7 +27,7 @@ from lmu_spiking.errors import (
     check_seed,
     check_shape,
 )
-from lmu_spiking.lmu.forward import run_cell
+from lmu_spiking.lmu.forward import drive, impulse_response, run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.networks.cell import steps_of
 from lmu_spiking.neurons.chip import integrating
@@ -139,9 +139,7 @@ def held_states(
     (n, k d) ndarray
     """
     n, T, _ = u.shape
-    impulse = np.zeros(steps)
-    impulse[0] = 1
-    response = cell.ldn.simulate(impulse, dt).cumsum(axis=0)
+    response = impulse_response(cell, steps, dt).cumsum(axis=0)
     response = np.concatenate([np.zeros((1, cell.order)), response])
     begin = p * np.arange(T)
     for step in range(1, steps + 1):
@@ -158,11 +156,10 @@ def _fire(cell: CellParams, n: int, states, errors, first: int):
     chip = cell.chip
     neurons = integrating(cell.activation, chip)
     gain, bias = chip.gain_bias(cell.activation)
-    own = 0.0 if cell.b is None else cell.b
     state = {name: np.zeros((n, cell.units)) for name in neurons.state}
     spikes, counts, total = np.zeros((3, n, cell.units))
     for step, (m, e) in enumerate(zip(states, errors, strict=False)):
-        J = gain * ((m + e) @ cell.W_m.T + own) + bias
+        J = gain * drive(cell, m + e) + bias
         neurons.step(chip.dt, J, spikes, **state)
         total += spikes * chip.dt
         if step >= first:

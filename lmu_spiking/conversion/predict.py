@@ -25,7 +25,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.conversion.conversion import Conversion
 from lmu_spiking.dynamics.covariance import closed_loop
 from lmu_spiking.lmu.calibration import STATES
-from lmu_spiking.lmu.forward import activations, run_cell
+from lmu_spiking.lmu.forward import activities, encode, run_cell
 from lmu_spiking.lmu.params import CellParams
 from lmu_spiking.memory.design import Design
 from lmu_spiking.theory.fixed_point import fixed_point, tabulate
@@ -185,10 +185,7 @@ def _end(cell: CellParams, noise: CellNoise, x, dt: float, rng) -> np.ndarray:
     m, _ = run_cell(cell, x, dt, last=True)
     roots = np.stack([_root(P) for P in noise.P])
     m = m + _draw(roots, len(m), rng).reshape(len(m), -1)
-    J = m @ cell.W_m.T + (0.0 if cell.b is None else cell.b)
-    if cell.W_x is not None:
-        J = J + x[:, -1] @ cell.W_x.T
-    return _spiking(activations(cell.activation, J, cell.chip), noise, rng)[1]
+    return _spiking(activities(cell, m, x[:, -1]), noise, rng)[1]
 
 
 def _run(cell: CellParams, noise: CellNoise, x, dt: float, rng):
@@ -199,27 +196,16 @@ def _run(cell: CellParams, noise: CellNoise, x, dt: float, rng):
     m = _draw(np.stack([_root(P) for P in noise.P]), n, rng)
     h = np.zeros((n, cell.units))
     received, read = np.empty((2, n, T, cell.units))
-    b = 0.0 if cell.b is None else cell.b
-    b_u = 0.0 if cell.b_u is None else cell.b_u
     ceiling, cut = noise.ceiling, np.zeros_like(m)
     Z = np.zeros(0) if ceiling is None else ceiling.begin(n)
     for t in range(T):
         # the memory: its input, its step with noise, and its clipping
-        u = x[:, t] @ cell.e_x.T + b_u
-        if cell.e_h is not None:
-            u = u + h @ cell.e_h.T
-        if cell.e_m is not None:
-            u = u + (m + cut).reshape(n, -1) @ cell.e_m.T
+        u = encode(cell, x[:, t], h, (m + cut).reshape(n, -1))
         m = m @ Ad.T + u[:, :, None] * Bd + _draw(push, n, rng)
         if ceiling is not None:
             Z, cut = ceiling.step(Z, m)
-        # the units: their drive, and their spikes
-        J = (m + cut).reshape(n, -1) @ cell.W_m.T + b
-        if cell.W_x is not None:
-            J = J + x[:, t] @ cell.W_x.T
-        if cell.W_h is not None:
-            J = J + h @ cell.W_h.T
-        exact = activations(cell.activation, J, cell.chip)
+        # the units: their activities, and their spikes
+        exact = activities(cell, (m + cut).reshape(n, -1), x[:, t], h)
         received[:, t], read[:, t] = _spiking(exact, noise, rng)
         h = received[:, t]
     return received, read

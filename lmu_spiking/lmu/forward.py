@@ -81,16 +81,59 @@ def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
     if not cell.is_feedforward:
         m, h = _stepwise(cell, x, dt)
         return (m[:, -1], h[:, -1]) if last else (m, h)
+    m = memory_states(cell, encode(cell, x), dt, last=last)
+    return m, activities(cell, m, x[:, -1] if last else x)
+
+
+def encode(cell: CellParams, x, h=None, m=None) -> np.ndarray:
+    """Return the memories' inputs: ``e_x x + b_u + e_h h + e_m m``.
+
+    Parameters
+    ----------
+    cell : CellParams
+    x : (..., c) ndarray
+    h : (..., n) ndarray, optional
+    m : (..., k d) ndarray, optional
+        Activities and states of the step before; without them, 0.
+
+    Returns
+    -------
+    (..., k) ndarray
+    """
     u = x @ cell.e_x.T
-    if cell.b_u is not None:
-        u = u + cell.b_u
-    m = memory_states(cell, u, dt, last=last)
+    u = u if cell.b_u is None else u + cell.b_u
+    for before, weights in ((h, cell.e_h), (m, cell.e_m)):
+        if before is not None and weights is not None:
+            u = u + before @ weights.T
+    return u
+
+
+def drive(cell: CellParams, m, x=None, h=None) -> np.ndarray:
+    """Return the drive of the units: ``W_m m + b + W_x x + W_h h``.
+
+    Parameters
+    ----------
+    cell : CellParams
+    m : (..., k d) ndarray
+    x : (..., c) ndarray, optional
+    h : (..., n) ndarray, optional
+        Activities of the step before; without inputs or activities, 0.
+
+    Returns
+    -------
+    (..., n) ndarray
+    """
     J = m @ cell.W_m.T
-    if cell.b is not None:
-        J = J + cell.b
-    if cell.W_x is not None:
-        J = J + (x[:, -1] if last else x) @ cell.W_x.T
-    return m, activations(cell.activation, J, cell.chip)
+    J = J if cell.b is None else J + cell.b
+    for given, weights in ((x, cell.W_x), (h, cell.W_h)):
+        if given is not None and weights is not None:
+            J = J + given @ weights.T
+    return J
+
+
+def activities(cell: CellParams, m, x=None, h=None) -> np.ndarray:
+    """Return the activities of the units, ``f(J)`` of their `drive`."""
+    return activations(cell.activation, drive(cell, m, x, h), cell.chip)
 
 
 def impulse_response(cell: CellParams, steps: int, dt: float) -> np.ndarray:
@@ -138,20 +181,8 @@ def _stepwise(cell: CellParams, x: np.ndarray, dt: float):
     m, h = np.zeros((n, k * d)), np.zeros((n, cell.units))
     m_all, h_all = np.empty((n, T, k * d)), np.empty((n, T, cell.units))
     for t in range(T):
-        u = x[:, t] @ cell.e_x.T
-        J = np.zeros(h.shape) if cell.b is None else cell.b
-        if cell.b_u is not None:
-            u = u + cell.b_u
-        if cell.e_h is not None:
-            u = u + h @ cell.e_h.T
-        if cell.e_m is not None:
-            u = u + m @ cell.e_m.T
+        u = encode(cell, x[:, t], h, m)
         m = (m.reshape(n, k, d) @ Ad.T + u[:, :, None] * Bd).reshape(n, -1)
-        J = J + m @ cell.W_m.T
-        if cell.W_x is not None:
-            J = J + x[:, t] @ cell.W_x.T
-        if cell.W_h is not None:
-            J = J + h @ cell.W_h.T
-        h = activations(cell.activation, J, cell.chip)
+        h = activities(cell, m, x[:, t], h)
         m_all[:, t], h_all[:, t] = m, h
     return m_all, h_all

@@ -33,7 +33,7 @@ import numpy as np
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.lmu.forward import memory_states
+from lmu_spiking.lmu.forward import encode, memory_states
 from lmu_spiking.lmu.params import CellParams, LMUParams, cell_number
 from lmu_spiking.training._keras import compiled, tensorflow
 from lmu_spiking.training.losses import loss_of
@@ -288,8 +288,7 @@ def covariance(
         remedy = "leave late and stretch out"
         raise ValidationError("TrainSettings.late", late, problem, remedy)
     x = np.asarray(x, dtype=float)
-    u = x[:: max(1, len(x) // SEEN)] @ cell.e_x.T
-    u = u if cell.b_u is None else u + cell.b_u
+    u = encode(cell, x[:: max(1, len(x) // SEEN)])
     m, slope, by_window = _states_and_slopes(cell, u, params.dt, last)
     P = noise**2 * np.diag(np.mean(m**2, axis=0))
     return P + late**2 * _second(slope) + stretch**2 * _second(by_window)
