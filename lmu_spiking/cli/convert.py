@@ -103,7 +103,7 @@ def convert(
             bar.phase(f"{m:,} neurons", len(x))
             where = {"jobs": jobs, "target": target, "progress": bar.advance_to}
             done = report(made, x, y, last=loaded.last, **where)
-        rows.append(done.to_dict() | {"synapse": made.memories[0]["synapse"]})
+        rows.append(done.to_dict() | {"synapse": made.memories[0].mapped.synapse.tau})
     record = rows[-1] | {
         "task": task,
         "model": str(model),

@@ -16,7 +16,7 @@ def nrmse(actual, target) -> float:
 
     A memory must also represent the mean of its signal, so its error is relative to the
     rms, which includes the mean; a constant readout at the mean has an error below 1.
-    Trained models are scored by `lmu_spiking.tasks.sequences.nrmse`, relative to the
+    Trained models are scored by `lmu_spiking.metrics.nrmse`, relative to the
     standard deviation.
     """
     scale = rms(target)

@@ -1,0 +1,155 @@
+"""Measures of error and accuracy, their intervals, and versions: each defined once.
+
+Two errors are relative.  Trained models are scored by `nrmse`, over the standard
+deviation of the target: the best constant, its mean, has an error of 1.  Memories must
+represent the mean of their signal as well and are scored by `relative_rms`, over the
+rms of the target, which includes the mean.
+"""
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from scipy.special import stdtrit
+
+from lmu_spiking.errors import ValidationError
+
+
+def rms(x) -> float:
+    """Return the root mean square over all entries.
+
+    Parameters
+    ----------
+    x : array_like
+
+    Returns
+    -------
+    float
+    """
+    return float(np.sqrt(np.mean(np.square(x))))
+
+
+def relative_rms(actual, target) -> float:
+    """Return the rms of the difference over the rms of the target, as for memories.
+
+    Parameters
+    ----------
+    actual, target : array_like
+        Of one shape.
+
+    Returns
+    -------
+    float
+        NaN if the target is 0.
+    """
+    scale = rms(target)
+    return rms(np.asarray(actual) - target) / scale if scale else float("nan")
+
+
+def target_variance(y, attribute: str = "nrmse.y") -> float:
+    """Return the variance of values about the mean of each output, over all outputs.
+
+    Parameters
+    ----------
+    y : (n, ..., q) array_like
+        Values of ``q`` outputs; of one output if there is one axis alone.
+    attribute : str
+        What an error names.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValidationError
+        If no output varies, so that no error is relative to it.
+    """
+    y = np.asarray(y, dtype=float)
+    y = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1)
+    variance = float(np.mean(np.var(y, axis=0)))
+    if not variance > (1e-12 * np.abs(y).max(initial=0.0)) ** 2:
+        problem = "do not vary, so no error is relative to their standard deviation"
+        remedy = "use more sequences, or a target that varies"
+        raise ValidationError(attribute, f"{len(y)} values", problem, remedy)
+    return variance
+
+
+def nrmse(outputs, y) -> float:
+    """Return the root mean square error over the standard deviation of the target.
+
+    The best constant, the mean of each output, has an error of 1.
+
+    Parameters
+    ----------
+    outputs, y : (n, ..., q) array_like
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValidationError
+        If the target does not vary.
+    """
+    square = np.mean(np.square(np.asarray(outputs, dtype=float) - y))
+    return float(np.sqrt(square / target_variance(y)))
+
+
+def accuracy(outputs, y) -> float:
+    """Return the share of outputs whose largest is the class.
+
+    Parameters
+    ----------
+    outputs : (..., q) array_like
+    y : (...,) array_like of int
+
+    Returns
+    -------
+    float
+    """
+    return float(np.mean(np.argmax(outputs, axis=-1) == y))
+
+
+def half_interval(values, level: float = 0.95) -> float:
+    """Return half the width of the confidence interval of a mean (Student's t).
+
+    Parameters
+    ----------
+    values : (n,) array_like
+        Independent measurements.
+    level : float
+        From 0 to 1.
+
+    Returns
+    -------
+    float
+        NaN for fewer than two values.
+    """
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return float("nan")
+    quantile = stdtrit(len(values) - 1, (1 + level) / 2)
+    return float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def installed_versions(packages) -> dict[str, str]:
+    """Return the versions of Python and of packages; ``?`` for one that is unknown.
+
+    Parameters
+    ----------
+    packages : iterable of str
+
+    Returns
+    -------
+    dict of str to str
+    """
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # not installed, or from a folder of its source
+            found[package] = getattr(sys.modules.get(package), "__version__", "?")
+    return found
