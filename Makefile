@@ -55,8 +55,8 @@ test: kernels ## the tests, or those of one room: make test ROOM=networks
 
 # Once, not once in each test process.
 kernels: $(INSTALLED)
-	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import compiled; \
-	[compiled.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
+	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import native; \
+	[native.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
 
 kernels-train:
 	@$(MAKE) --no-print-directory kernels $(FULL)
