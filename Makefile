@@ -63,8 +63,8 @@ rooms: $(INSTALLED) ## draw the picture of docs/architecture.md from the imports
 
 # Once, not once in each test process.
 kernels: $(INSTALLED)
-	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import compiled; \
-	[compiled.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
+	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import native; \
+	[native.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
 
 kernels-train:
 	@$(MAKE) --no-print-directory kernels $(FULL)

@@ -114,9 +114,9 @@ def _spikes():
 
 def _cache():
     """Whether the compiled loop of the simulator is kept from run to run."""
-    from lmu_spiking.simulator.native import kept
+    from lmu_spiking.simulator.native import compiled_file
 
-    there = [kept(dtype) for dtype in ("float32", "float64")]
+    there = [compiled_file(dtype) for dtype in ("float32", "float64")]
     if None in there:
         return "cold: compiled now, in up to a minute, and kept", 0
     return "warm: nothing is compiled when it starts", 1
