@@ -7,15 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import (
-    Bar,
-    command_line,
-    prepare,
-    print_json,
-    print_table,
-    write_results,
-)
 from lmu_spiking.cli.help import Command, Group
 from lmu_spiking.cli.known import PEERS, TIMED
 
@@ -72,25 +65,25 @@ def simulator(
     cases = run.grid(types, orders, neurons, seed)
     asked = chosen(peers)
     how: dict = {"seconds": seconds, "pythons": interpreters(python or [])}
-    prepare(out)
+    console.prepare(out)
     start, machine = time.perf_counter(), run.machine()
-    with Bar("Measurements", len(cases) * len(run.product_of(asked))) as bar:
+    with console.Bar("Measurements", len(cases) * len(run.product_of(asked))) as bar:
         rows = run.compare(cases, asked, on_done=bar.advance, **how)
-    record = {"command": command_line(), **machine, "rows": rows, "seed": seed}
+    record = {"command": console.command_line(), **machine, "rows": rows, "seed": seed}
     record["seconds"] = time.perf_counter() - start
     panels = table.panels(rows)
     files: dict = {"simulator.json": record}
     if panels:
         files["simulator.png"] = speed_figure(panels)
     record["files"] = {name: str(out / name) for name in files}
-    write_results(out, "bench", files, ("simulator.png",))
+    console.write_results(out, "bench", files, ("simulator.png",))
     if json:
-        print_json(record)
+        console.print_json(record)
         return
     print("ns per neuron and step (times as fast as Nengo)")
     for title, (header, lines) in table.tables(rows).items():
         print()
-        print_table(title, header, lines)
+        console.print_table(title, header, lines)
     print()
     for line in "\n".join(table.reasons(rows)).splitlines():
         is_command = line.startswith("  ")

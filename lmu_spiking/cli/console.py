@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import isnan
 from pathlib import Path
 from textwrap import wrap
 
@@ -30,6 +31,14 @@ OPTION_NAMES = {  # of what the library calls otherwise
     "n_neurons": "neurons",
     "noise_seed": "seed",
     "max_spikes_per_s": "max_spikes",
+}
+MEASURES = {  # of runs, which are predicted, too
+    "nrmse": "NRMSE at theta, against the input",
+    "noise_nrmse": "NRMSE at theta, against the exact LDN",
+    "window_nrmse": "NRMSE of the window, against the input",
+    "window_noise_nrmse": "NRMSE of the window, against the exact LDN",
+    "state_rmse": "RMSE of the state, against the exact LDN",
+    "spikes_per_s": "spikes per second",
 }
 TOO_LARGE = (
     "not enough memory: use fewer --neurons, a smaller --order or a shorter --duration"
@@ -245,6 +254,35 @@ def print_json(record: dict) -> None:
 def print_table(title: str, header, rows, numbers: bool = True) -> None:
     """Print a table, as `table_lines` lays it out."""
     print("\n".join(table_lines(title, header, rows, numbers)))
+
+
+def measured_rows(row: dict) -> list[list[str]]:
+    """Return what a run measured beside what was predicted, as rows of a table.
+
+    Parameters
+    ----------
+    row : dict
+        Of a trial or a deployment.
+
+    Returns
+    -------
+    list of list of str
+        Name, measured and predicted.
+    """
+
+    def text(key: str) -> str:
+        value = row[key]
+        if value is None:
+            return "no prediction"
+        if isnan(value):
+            return "undefined"
+        return f"{value:,.0f}" if key.endswith("spikes_per_s") else f"{value:.4f}"
+
+    return [
+        [name, text(key), text(f"predicted_{key}")]
+        for key, name in MEASURES.items()
+        if f"predicted_{key}" in row
+    ]
 
 
 def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> list:

@@ -4,17 +4,9 @@ import os
 import time
 from pathlib import Path
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_files
-from lmu_spiking.cli.console import (
-    Bar,
-    command_line,
-    prepare,
-    print_json,
-    print_table,
-    tell,
-    write_results,
-)
 from lmu_spiking.cli.known import CONVERTED, CONVERTED_TUNINGS, TASKS
 from lmu_spiking.cli.train import DATA, Data, load_sequences, task_options
 from lmu_spiking.errors import ValidationError
@@ -58,7 +50,7 @@ def convert(
     loss is predicted before the run (for Poisson and stochastic neurons). A Keras LMU,
     which does not name its task, takes --task.
     """  # noqa: D301 (the \b marks the examples)
-    with Bar("Reading the model and the data"):
+    with console.Bar("Reading the model and the data"):
         from lmu_spiking.conversion import convert as turn
         from lmu_spiking.conversion import report
         from lmu_spiking.metrics import versions
@@ -74,9 +66,9 @@ def convert(
         if task == own_task:
             options = params.header.get("task_options", {}) | options
         out = model.parent if out is None else out
-        prepare(out)
+        console.prepare(out)
         loaded = load_sequences(task, options)
-    tell(loaded.origin)
+    console.tell(loaded.origin)
     _check_sizes(params, loaded, model)
     x, y = loaded.test.x[:sequences], loaded.test.y[:sequences]
     recipe = _recipe(task)
@@ -89,7 +81,7 @@ def convert(
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start, rows = time.perf_counter(), []
     for m in counts:
-        with Bar(f"Building {m:,} neurons") as bar:
+        with console.Bar(f"Building {m:,} neurons") as bar:
             settings["n_neurons"] = m
             made = turn(params, loaded.train.x, last=loaded.last, **settings)
             bar.phase(f"{m:,} neurons", len(x))
@@ -99,14 +91,15 @@ def convert(
     names = {"result": "conversion.json", "figure": "conversion.png"}
     about = {"task": task, "model": str(model), "origin": loaded.origin} | shown
     about |= {"target": target, "seed": seed, "seconds": time.perf_counter() - start}
-    about |= {"command": command_line(), "versions": versions()}
+    about |= {"command": console.command_line(), "versions": versions()}
     about["files"] = {kind: str(out / name) for kind, name in names.items()}
     record = rows[-1] | about
     title = f"{task}: {presentation * 1000:g} ms a sample, {neuron_type}"
-    files = {"conversion.png": conversion_figure(rows, title)}
-    write_results(out, "convert", files | {"conversion.json": record | {"rows": rows}})
+    files = {"conversion.json": record | {"rows": rows}}
+    files["conversion.png"] = conversion_figure(rows, title)
+    console.write_results(out, "convert", files)
     if json:
-        print_json(record | ({"rows": rows} if len(rows) > 1 else {}))
+        console.print_json(record | ({"rows": rows} if len(rows) > 1 else {}))
         return
     _report(title, rows)
     print(f"\n{record['seconds']:.0f} s; {', '.join(record['files'].values())}")
@@ -128,7 +121,7 @@ def _report(title: str, rows: list[dict]) -> None:
         ]
         for row in rows
     ]
-    print_table(f"{title}, {metric} of {rows[0]['sequences']}", HEADER, table)
+    console.print_table(f"{title}, {metric} of {rows[0]['sequences']}", HEADER, table)
     print("\nPredicted is the loss to expect; spikes and synops are of one sequence.")
 
 

@@ -1,33 +1,16 @@
 """``lmu-spiking deploy``: a memory on the chip's arithmetic, with its costs."""
 
-import os
 from pathlib import Path
 from textwrap import wrap
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_names
-from lmu_spiking.cli.console import (
-    Bar,
-    as_options,
-    command_line,
-    hushed,
-    prepare,
-    print_json,
-    print_table,
-    write_results,
-)
 from lmu_spiking.cli.known import CHIP_TYPES, RUNGS, STRUCTURES
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, machine_memory
 
 DURATION = 6.0
 NEURONS = 600
-ROWS = {
-    "nrmse": "NRMSE at theta, against the input",
-    "noise_nrmse": "NRMSE at theta, against the exact LDN",
-    "window_nrmse": "NRMSE of the window, against the input",
-    "window_noise_nrmse": "NRMSE of the window, against the exact LDN",
-    "state_rmse": "RMSE of the state, against the exact LDN",
-}
 STEPS = "Where the error arose: mean squares over the signal's (NRMSE squared)"
 NAMES = {  # of neuron types, as options call them
     "SpikingRectifiedLinear": "if",
@@ -35,6 +18,7 @@ NAMES = {  # of neuron types, as options call them
     "NoisyRectifiedLinear": "noisy",
 }
 CHIP = "Chip"
+TYPES, OFFER_TYPES = ", ".join(CHIP_TYPES), offer_names(CHIP_TYPES)
 OF_STRUCTURE = "all to all, through relays, or what fits"
 OF_INPUT = "of the signal expected"
 
@@ -58,9 +42,7 @@ def deploy(
     neurons: o.neurons(unset="600") = None,
     tau: o.tau(unset="0.1") = None,
     dt: o.step(unset="0.001") = None,
-    neuron_type: o.text(
-        ", ".join(CHIP_TYPES), "NAME", unset="if", complete=offer_names(CHIP_TYPES)
-    ) = None,
+    neuron_type: o.text(TYPES, "NAME", unset="if", complete=OFFER_TYPES) = None,
     max_rate: o.max_rate(unset="120") = None,
     seed: o.seed("Draws the curves and the rounding") = 0,
     out: o.out("For result.json and pictures") = Path("out/deploy"),
@@ -87,7 +69,7 @@ def deploy(
         )
         problem = "cannot be on Loihi"
         raise ValidationError("--neuron-type", neuron_type, problem, remedy)
-    with Bar("Choosing the memory"):
+    with console.Bar("Choosing the memory"):
         from lmu_spiking import plots
         from lmu_spiking.cli.inputs import choose_spec
         from lmu_spiking.loihi.run.deploy import deploy as put
@@ -97,7 +79,7 @@ def deploy(
 
         place = Target(target)
         if place is not Target.CORE:
-            with hushed():
+            with console.hushed():
                 nengo_loihi()
         neurons = NEURONS if neurons is None and spec is None else neurons
         fields = {"order": order, "theta": theta, "n_neurons": neurons, "tau": tau}
@@ -107,14 +89,14 @@ def deploy(
         chosen = choose_spec(spec, input, fields, {"bandwidth": bandwidth, "rms": rms})
         _check_size(chosen, chips)
         signal, seconds = _choose_signal(input, chosen, duration, column, rate)
-        prepare(out)
+        console.prepare(out)
         options = {"duration": seconds, "neuron_type": neuron_type, "chips": chips}
         options |= {"signal": signal, "options": {"n_chips": chips}}
         options |= {} if max_rate is None else {"max_rate": max_rate}
         options |= {"structure": structure, "input_range": input_range}
     measured: dict = {}
     names = {"result": "result.json", "readout": "deployed.png"}
-    with Bar(f"Laying it out, running on {place}") as bar:
+    with console.Bar(f"Laying it out, running on {place}") as bar:
         options["progress"] = bar.advance_to
         if ladder:
             rungs = [rung for rung in Target if rung in TARGETS or rung is place]
@@ -126,7 +108,7 @@ def deploy(
             measured |= {"rows": found.rows}
         else:
             done = put(chosen, place, seed=seed, **options)
-    with Bar("Drawing"):
+    with console.Bar("Drawing"):
         files = {"deployed.png": plots.deployed(done)}
         if done.budget is not None:
             names["layout"] = "layout.png"
@@ -137,12 +119,12 @@ def deploy(
     record = done.row | measured | {"input": input}
     record["input_power_lost"] = 0.0 if signal is None else signal.power_lost
     record["duration"] = len(done.signal) * chosen.dt
-    record |= {"seed": seed, "chips": chips, "command": command_line()}
+    record |= {"seed": seed, "chips": chips, "command": console.command_line()}
     record["files"] = {kind: str(out / name) for kind, name in names.items()}
     files["result.json"] = record
-    write_results(out, "deploy", files, ("layout.png", "ladder.png"))
+    console.write_results(out, "deploy", files, ("layout.png", "ladder.png"))
     if json:
-        print_json(record)
+        console.print_json(record)
     else:
         _report(record)
 
@@ -177,13 +159,9 @@ def _check_size(spec, chips: int) -> None:
     """Refuse what cannot fit before its weights, all to all, fill the memory."""
     from lmu_spiking.loihi.chip.limits import CORES_PER_CHIP, LIMITS
 
+    # a weight takes 8 bits on the chip, and 64 bytes here with all that is made of it
     bits = chips * CORES_PER_CHIP * LIMITS["synapse_bits"]
-    most = int((bits / 8) ** 0.5)
-    try:
-        pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        most = min(most, int((pages / 64) ** 0.5))
-    except (AttributeError, ValueError, OSError):  # not on this system
-        pass
+    most = int(min(bits / 8, machine_memory() / 64) ** 0.5)
     if spec.n_neurons > most:
         problem = "are too many: every one has a weight of 8 bits for every other, and "
         problem += f"{_count(chips, 'chip')} or this computer hold {most:,} of them"
@@ -201,11 +179,8 @@ def _report(row: dict) -> None:
     kind = NAMES.get(row["neuron_type"], row["neuron_type"])
     title = f"{row['neurons']:,} {kind} neurons, order {row['order']}, "
     title += f"{row['theta']:g} s of {row['input']}, on {row['target']}"
-    rows = [
-        [name, f"{row[key]:.4f}", f"{row[f'predicted_{key}']:.4f}"]
-        for key, name in ROWS.items()
-    ]
-    print_table(title, ["", "measured", "predicted"], rows)
+    rows = console.measured_rows(row)
+    console.print_table(title, ["", "measured", "predicted"], rows)
     print(f"\n{_costs(row)}")
     if "steps" in row:
         _report_steps(row)
@@ -213,7 +188,7 @@ def _report(row: dict) -> None:
         said = f"NengoLoihi: {advice['text']} ({advice['count']} times)"
         if advice["kind"] in ("structure", "input", "error"):
             said = f"{advice['kind'].capitalize()}: {advice['text']}"
-        print("\n" + "\n  ".join(wrap(as_options(said), 78)))
+        print("\n" + "\n  ".join(wrap(console.as_options(said), 78)))
     print()
     for file in row["files"].values():
         print(file)
@@ -247,7 +222,7 @@ def _report_steps(row: dict) -> None:
         rows.append(texts)
     header = ["", "at theta", "predicted", "window", "predicted"]
     print()
-    print_table(STEPS, header, rows)
+    console.print_table(STEPS, header, rows)
     trials = len({each["seed"] for each in row["rows"]})
     spread = f" ± is a 95 % interval over {trials} seeds." if trials > 1 else ""
     print(f"Below 0, errors cancelled by chance.{spread}")

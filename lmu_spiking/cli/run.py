@@ -1,32 +1,18 @@
 """``lmu-spiking run``: one memory, one signal, measured beside predicted."""
 
-from math import isnan, sqrt
+from math import sqrt
 from pathlib import Path
 from textwrap import fill
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import (
-    WIDTH,
-    Bar,
-    prepare,
-    print_json,
-    print_table,
-    tell,
-    write_results,
-)
 from lmu_spiking.cli.known import NEURON_TYPES, PLANNED, TUNINGS
 
+NEURONS = "In all; beyond a million, as their sums"
 SOURCES = {
     "truncation": "the order's (truncation)",
     "spikes": "the spikes'",
     "curves": "the tuning curves', which do not fit the whole signal",
-}
-ROWS = {
-    "nrmse": "NRMSE at theta, against the input",
-    "noise_nrmse": "NRMSE at theta, against the exact LDN",
-    "window_noise_nrmse": "NRMSE of the window, against the exact LDN",
-    "state_rmse": "RMSE of the state, against the exact LDN",
-    "spikes_per_s": "spikes per second",
 }
 
 
@@ -40,9 +26,7 @@ def run(
     spec: o.Spec = None,
     order: o.order(unset="6") = None,
     theta: o.theta(unset="0.5") = None,
-    neurons: o.neurons(unset="6000", help="In all; beyond a million, as their sums") = (
-        None
-    ),
+    neurons: o.neurons(unset="6000", help=NEURONS) = None,
     tau: o.tau(unset="0.1, or the best") = None,
     dt: o.step(unset="0.001") = None,
     neuron_type: o.one_of("", NEURON_TYPES, unset="poisson") = None,
@@ -67,7 +51,7 @@ def run(
     --input mine.csv; they are resampled to --dt, and cut or repeated to --duration. Two
     windows of signal go before what is measured, so that its beginning does not ring.
     """  # noqa: D301 (the \b marks the examples)
-    with Bar("Choosing the memory") as bar:
+    with console.Bar("Choosing the memory") as bar:
         from lmu_spiking import plots
         from lmu_spiking.cli.inputs import choose_signal, choose_spec
         from lmu_spiking.memory.spec import asked_error
@@ -82,18 +66,19 @@ def run(
         if spec is not None and (theta, bandwidth, rms) == (None, None, None):
             asked = asked_error(spec)  # it is the error for that window of that noise
         signal = choose_signal(input, chosen, duration, column, rate)
-        prepare(out)
+        console.prepare(out)
         bar.phase("Simulating")
         if chosen.aggregated:
-            tell(f"{chosen.n_neurons:,} neurons are simulated as sums of spikes")
+            neurons = f"{chosen.n_neurons:,} neurons"
+            console.tell(f"{neurons} are simulated as sums of spikes")
         result = run_trial(chosen, signal, progress=bar, target=target)
     row = result.row | ({} if asked is None else {"asked_nrmse": asked})
     files = {"run.png": plots.run_figure(result), "result.json": row}
     if not _describes(spec, out / "spec.toml", chosen):
         files["spec.toml"] = lambda path: chosen.to_toml(path, asked=asked)
-    write_results(out, "run", files)
+    console.write_results(out, "run", files)
     if json:
-        print_json(row)
+        console.print_json(row)
     else:
         _report(row, out)
 
@@ -109,20 +94,13 @@ def _report(row: dict, out: Path) -> None:
     """Print the run as a table, measured beside predicted."""
     from lmu_spiking.signals.signal import LOST
 
-    def text(key: str) -> str:
-        if row[key] is None:
-            return "no prediction"
-        if isnan(row[key]):
-            return "undefined"
-        return f"{row[key]:,.0f}" if key.endswith("spikes_per_s") else f"{row[key]:.4f}"
-
-    rows = [[name, text(key), text(f"predicted_{key}")] for key, name in ROWS.items()]
+    rows = console.measured_rows(row)
     lost = row["input_power_lost"]
     if lost > LOST:  # the first row refers to the low-passed recording
         rows[0][0] += ", low-passed"
     title = f"{row['neurons']:,} {row['neuron_type']} neurons, order {row['order']}, "
     title += f"{row['theta']:g} s of {row['input']}"
-    print_table(title, ["", "measured", "predicted"], rows)
+    console.print_table(title, ["", "measured", "predicted"], rows)
     print(f"\n{row['spikes']:,} spikes in {row['duration']:g} s")
     if lost > LOST:
         print(
@@ -133,7 +111,7 @@ def _report(row: dict, out: Path) -> None:
         asked, found = row["asked_nrmse"], row["nrmse"]
         met = "met" if found <= asked else "not met"
         print(f"NRMSE at theta, asked for {asked:g}: {met} ({found:.4f})")
-    print(fill(_advice(row), WIDTH))
+    print(fill(_advice(row), console.WIDTH))
     print(f"{out / 'run.png'}, {out / 'result.json'}, {out / 'spec.toml'}")
 
 

@@ -4,8 +4,8 @@ import os
 import time
 from pathlib import Path
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import Bar, command_line, prepare, print_json, print_table
 from lmu_spiking.cli.known import SPIKING
 
 TYPES = "poisson,stochastic,regular,if,lif,adaptive"
@@ -42,7 +42,7 @@ def spikes(
     curves, spikes, phases and membranes apart. White noise of 2 Hz and rms 0.5; a
     study that was stopped goes on when the same command is given again.
     """  # noqa: D301 (the \b marks the examples)
-    with Bar("Planning trials"):
+    with console.Bar("Planning trials"):
         from lmu_spiking.experiments.spikes import budget as of_budget
         from lmu_spiking.experiments.spikes import sources as of_sources
         from lmu_spiking.experiments.spikes import study as of_study
@@ -62,10 +62,10 @@ def spikes(
             *axes, base, duration, seed, orders=orders
         )
         everything = {t.digest: t for t in sum(planned.values(), varied)}
-        prepare(out)
+        console.prepare(out)
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
-    with Bar("Trials", len(everything) + len(apart)) as bar:
+    with console.Bar("Trials", len(everything) + len(apart)) as bar:
         run = {"n_jobs": jobs, "resume": resume, "on_done": bar.advance}
         frame = sweep(everything.values(), out, **run)
         trials_apart = of_sources.source_trials(apart, out, **run)
@@ -75,7 +75,7 @@ def spikes(
         budgets = of_budget.budget_costs(frame, planned)
         fits = of_study.rate_exponents(frame, planned)
         tables = frame, summary, budgets, fits, found
-        files = of_study.write_spikes_report(*tables, out, command_line())
+        files = of_study.write_spikes_report(*tables, out, console.command_line())
     if json:
         record: dict = {"trials": len(frame)}
         named = {"summary": summary, "budgets": budgets}
@@ -83,8 +83,8 @@ def spikes(
         record |= {name: table.to_dict("records") for name, table in named.items()}
         record |= {"files": {name: str(path) for name, path in files.items()}}
         record |= {"seed": seed, "seconds": time.perf_counter() - start}
-        print_json(record | {"versions": versions()})
+        console.print_json(record | {"versions": versions()})
         return
     shown = of_study.cost_table(summary)
-    print_table("Errors and costs", list(shown), shown.values.tolist())
+    console.print_table("Errors and costs", list(shown), shown.values.tolist())
     print(f"\n{len(frame)} trials; {files['report.html']}")

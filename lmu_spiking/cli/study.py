@@ -5,18 +5,9 @@ import shlex
 import time
 from pathlib import Path
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_files
-from lmu_spiking.cli.console import (
-    NAME,
-    Bar,
-    command_line,
-    prepare,
-    print_json,
-    print_table,
-    tell,
-    write_results,
-)
 from lmu_spiking.cli.known import NEURON_TYPES
 from lmu_spiking.errors import LMUSpikingError, ValidationError
 
@@ -66,8 +57,8 @@ def study(
     if jobs is not None and scheduler is not None:
         problem = "is for processes on this machine"
         raise ValidationError("--jobs", jobs, problem, "leave it out with --scheduler")
-    jobs = -1 if jobs is None else jobs
-    with Bar("Planning trials"):
+    jobs, command = -1 if jobs is None else jobs, console.command_line()
+    with console.Bar("Planning trials"):
         from lmu_spiking.cli.inputs import check_duration
         from lmu_spiking.memory.spec import MemorySpec
         from lmu_spiking.studies.sweep import FailedTrials, grid, sweep
@@ -78,15 +69,15 @@ def study(
         planned = grid(*axes, base, duration, seed, target=target, **more)
         longest = max((t.spec for t in planned), key=lambda s: s.order)
         check_duration(longest, duration)
-        prepare(out)
+        console.prepare(out)
         # what `collect` needs to know of a study that does not end
-        kept = {"command": command_line(), "trials": [each.digest for each in planned]}
-        write_results(out, "study", {PLAN: kept})
+        kept = {"command": command, "trials": [each.digest for each in planned]}
+        console.write_results(out, "study", {PLAN: kept})
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
     failed = None
     try:
-        with Bar("Trials", len(planned)) as bar:
+        with console.Bar("Trials", len(planned)) as bar:
             frame = sweep(planned, out, jobs, resume, bar.advance, scheduler=scheduler)
     except FailedTrials as error:
         frame, failed = error.frame, error
@@ -94,7 +85,7 @@ def study(
             raise
     measured = {"seed": seed, "seconds": time.perf_counter() - start}
     missing = len(planned) - len(frame)
-    _report(frame, out, command_line(), missing, json, measured)
+    _report(frame, out, command, missing, json, measured)
     if failed:
         raise failed
 
@@ -114,24 +105,24 @@ def collect(
 
     Writes trials.parquet, summary.parquet, figures and report.html beside them.
     """  # noqa: D301 (the \b marks the examples)
-    with Bar("Reading trials"):
+    with console.Bar("Reading trials"):
         from lmu_spiking.studies.sweep import collect as gather
 
         frame = gather(out)
     if frame.empty:
         problem = "no finished trials are there; give the --out of a study"
         raise LMUSpikingError(f"{out}: {problem}")
-    prepare(out)
+    console.prepare(out)
     command, planned = _plan(out)
     missing = len(planned - set(frame.digest))
     if missing:
-        tell(f"{missing} of {len(planned)} trials are not finished")
+        console.tell(f"{missing} of {len(planned)} trials are not finished")
     _report(frame, out, command, missing, json, {})
 
 
 def _report(frame, out: Path, command: str, missing: int, json: bool, measured: dict):
     """Write the files of a study, and print its exponents or its record."""
-    with Bar("Fitting and drawing"):
+    with console.Bar("Fitting and drawing"):
         from lmu_spiking.metrics import versions
         from lmu_spiking.studies.page import exponent_table
         from lmu_spiking.studies.report import exponents, summarise, write_report
@@ -143,10 +134,10 @@ def _report(frame, out: Path, command: str, missing: int, json: bool, measured: 
         record |= {"summary": summarise(frame).to_dict("records")}
         record |= {"exponents": fits.to_dict("records")}
         record |= {"files": {name: str(path) for name, path in files.items()}}
-        print_json(record | measured | {"versions": versions()})
+        console.print_json(record | measured | {"versions": versions()})
         return
     shown = exponent_table(fits)
-    print_table("State RMSE as a power law", list(shown), shown.values.tolist())
+    console.print_table("State RMSE as a power law", list(shown), shown.values.tolist())
     print(f"\n{len(frame)} trials; {files['report.html']}")
 
 
@@ -158,4 +149,4 @@ def _plan(out: Path) -> tuple[str, set[str]]:
         plan = read_json(out / PLAN)
         return str(plan["command"]), set(plan["trials"])
     except NOT_OURS:
-        return shlex.join([NAME, "collect", str(out)]), set()
+        return shlex.join([console.NAME, "collect", str(out)]), set()

@@ -3,16 +3,9 @@
 import warnings
 from pathlib import Path
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_names
-from lmu_spiking.cli.console import (
-    Bar,
-    prepare,
-    print_json,
-    print_table,
-    tell,
-    write_results,
-)
 from lmu_spiking.cli.known import MODES, TASKS
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_seed
 
@@ -23,6 +16,8 @@ DATA = "Data"
 RECIPE = "the recipe's"
 HELP = f"{', '.join(TASKS[:-1])} or {TASKS[-1]}"
 START = "A model (.npz) to start from, in place of a new one"
+CHIP = "digits: for a Loihi chip, and its rates"
+THETA = "Learn the window, too"
 VALIDATION = "Epochs without a better validation"
 Data = o.file(
     "psmnist: an mnist.npz (Keras) or a folder of IDX files", (".npz",), panel=DATA
@@ -43,9 +38,7 @@ def train(
     task: o.argument("TASK", HELP, offer_names(TASKS)),
     data: Data = None,
     split: o.seed("Which split, or draw, of the data", panel=DATA, unset="0") = None,
-    chip: o.flag("digits: for a Loihi chip, and its rates", "--chip", panel=DATA) = (
-        False
-    ),
+    chip: o.flag(CHIP, "--chip", panel=DATA) = False,
     start_from: o.file(START, (".npz",)) = None,
     order: o.order(unset=RECIPE) = None,
     units: o.whole("Hidden units", most=100_000, unset=RECIPE) = None,
@@ -54,9 +47,7 @@ def train(
     learning_rate: number("At the beginning", most=10.0) = None,
     noise: number("On the states, over their rms", least=0, most=10) = None,
     rate_penalty: number("On activity, for fewer spikes", least=0, unset="0") = None,
-    train_theta: o.flag("Learn the window, too", "--train-theta", panel=o.TRAINING) = (
-        False
-    ),
+    train_theta: o.flag(THETA, "--train-theta", panel=o.TRAINING) = False,
     patience: whole(VALIDATION, unset="all") = None,
     minutes: number("Begin no epoch that would end later", "MINUTES", None) = None,
     mode: o.one_of("How; bptt is NengoDL", MODES, panel=o.WORK) = "auto",
@@ -82,7 +73,7 @@ def train(
     if chip and task not in ON_CHIP:
         remedy = f"use {', '.join(ON_CHIP)}"
         raise ValidationError("--chip", task, "has no recipe for a chip", remedy)
-    with Bar("Reading the data"):
+    with console.Bar("Reading the data"):
         from dataclasses import replace
 
         from lmu_spiking.lmu import load_params, save_params
@@ -103,24 +94,19 @@ def train(
         settings = replace(recipe.settings, **_given(changed))
         recipe = replace(recipe, **_given({"order": order, "units": units}))
         out = Path("out") / (f"{task}-chip" if chip else task) if out is None else out
-        prepare(out)
+        console.prepare(out)
         sequences = recipe.data(load_sequences(task, options))
-    tell(sequences.origin)
+    console.tell(sequences.origin)
     if start_from is None:
         params = start(recipe, sequences, seed)
     else:
         params = load_params(start_from)
         _check_start(params, sequences)
     params = params.updated({}, task_options=options)
-    with Bar(f"Epochs of {task}", settings.epochs) as bar:
-        trained = fit(
-            params,
-            sequences,
-            settings,
-            checkpoint=out / "checkpoint.npz",
-            resume=not fresh,
-            progress=lambda epoch, epochs, record: bar.advance(record),
-        )
+    with console.Bar(f"Epochs of {task}", settings.epochs) as bar:
+        how = {"checkpoint": out / "checkpoint.npz", "resume": not fresh}
+        how["progress"] = lambda *_: bar.advance()
+        trained = fit(params, sequences, settings, **how)
     names = {"model": "model.npz", "result": "training.json", "figure": "training.png"}
     record = _record(trained, sequences, seed)
     record["files"] = {kind: str(out / name) for kind, name in names.items()}
@@ -129,9 +115,9 @@ def train(
         "training.png": training_figure(record, trained.history),
         "training.json": record | {"history": trained.history},
     }
-    write_results(out, "train", files)
+    console.write_results(out, "train", files)
     if json:
-        print_json(record)
+        console.print_json(record)
         return
     metric = record["metric"]
     rows = {f"{metric}, test": f"{record['rate_' + metric]:.4f}"}
@@ -141,7 +127,7 @@ def train(
     rows["parameters"] = f"{record['n_params']:,}"
     rows["epochs, of which kept"] = f"{record['epochs']}, {record['best_epoch']}"
     rows["seconds"] = f"{record['train_seconds']:.0f}"
-    print_table(f"{task}, {record['mode']}", ["", ""], rows.items())
+    console.print_table(f"{task}, {record['mode']}", ["", ""], rows.items())
     print("\nThe same weights in spikes:")
     print(f"lmu-spiking convert {record['files']['model']}")
 

@@ -3,6 +3,8 @@
 import base64
 import html
 from collections.abc import Iterable
+from pathlib import Path
+from string import Template
 
 import pandas as pd
 
@@ -16,40 +18,7 @@ SHARED = {  # what the trials of a study have in common, in the order of its sen
 }
 VARIED = {"tau": "τ = {} s", "max_rate": "{} Hz at the radius"}  # often not shared
 
-STYLE = """
-body { font: 16px/1.55 Georgia, "Times New Roman", serif; color: #1b1b1b;
-       max-width: 62rem; margin: 3rem auto; padding: 0 1.5rem; }
-h1, h2 { font-weight: normal; line-height: 1.2; } h2 { margin-top: 2.5rem; }
-table { border-collapse: collapse; font: 14px/1.4 system-ui, sans-serif;
-        font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
-th { font-weight: 600; border-bottom: 1.5px solid #1b1b1b; }
-th, td { padding: .3rem .9rem .3rem 0; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-tbody tr { border-bottom: 1px solid #e4e4e4; }
-img { max-width: 100%; height: auto; } figure { margin: 1.5rem 0; }
-figcaption, .note { color: #555; font-size: 15px; }
-pre { background: #f5f5f2; padding: .8rem 1rem; overflow-x: auto; }
-"""
-
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>{heading}</h1>
-<p>{what}</p>
-<pre>{command}</pre>
-{figures}
-{sections}
-<h2>Made with</h2>
-<p>{versions}</p>
-</body>
-</html>
-"""
+PAGE = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
 
 
 def html_page(
@@ -91,9 +60,8 @@ def html_page(
         for column in columns
         for version in sorted(frame[column].dropna().unique())
     )
-    return PAGE.format(
+    return PAGE.substitute(
         title=title,
-        style=STYLE,
         heading=heading,
         what=html.escape(_common(frame, missing)),
         command=html.escape(command),
