@@ -43,15 +43,9 @@ class _Lowpass:
             return None
         fields = vars(spec)
         if fields["tau"] is None:
-            fields["tau"] = choose_tau(
-                spec.ldn,
-                spec.dt,
-                spec.n_neurons,
-                spec.tuning,
-                spec.neuron_type,
-                spec.max_rate,
-                spec.signal,
-            )
+            sizes, neurons = (spec.ldn, spec.dt, spec.n_neurons), spec.neuron_type
+            more = (spec.tuning, neurons, spec.max_rate, spec.signal)
+            fields["tau"] = choose_tau(*sizes, *more)
         return fields["tau"]
 
     def __set__(self, spec, value) -> None:

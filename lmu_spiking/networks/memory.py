@@ -195,15 +195,11 @@ class LegendreMemory(AsBuilt, nengo.Network):
         with self:
             self.input = nengo.Node(size_in=self.size_in, label="input")
             carried = nengo.Node(size_in=population.order, label="state")
-            self.ensemble = driven(
-                len(population.gain),
-                unmerged(population.model),
-                encoders=population.encoders,
-                gain=population.gain,
-                bias=population.bias,
-                seed=noise_seed,
-                label="neurons",
-            )
+            columns = ("encoders", "gain", "bias")
+            curves = {name: getattr(population, name) for name in columns}
+            neurons, m = unmerged(population.model), len(population.gain)
+            curves |= {"seed": noise_seed, "label": "neurons"}
+            self.ensemble = driven(m, neurons, **curves)
             decoded = nengo.Node(size_in=population.order, label="output")
             self._close(carried, decoded)
             self.state = self._legendre(carried, "state")

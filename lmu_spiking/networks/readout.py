@@ -166,21 +166,13 @@ def add_function(
     # build the ensemble and its connections within the memory
     seed = memory.noise_seed
     with memory:
-        ensemble = driven(
-            n,
-            unmerged(solved.neurons),
-            encoders=solved.encoders,
-            gain=solved.gain,
-            bias=solved.bias,
-            seed=None if seed is None else seed + 1000 + added,
-            label="function of the window",
-        )
+        curves = {name: getattr(solved, name) for name in ("encoders", "gain", "bias")}
+        curves["seed"] = None if seed is None else seed + 1000 + added
+        curves["label"] = "function of the window"
+        ensemble = driven(n, unmerged(solved.neurons), **curves)
         node = nengo.Node(size_in=solved.decoders.shape[1], label=label or "function")
-        for source, into in (
-            (memory.state, solved.from_state),
-            (memory.input, solved.from_input),
-        ):
-            nengo.Connection(source, ensemble, transform=into, synapse=None)
-        out = {"transform": solved.decoders.T, "synapse": tau}
-        nengo.Connection(ensemble.neurons, node, **out)
+        connect, out = nengo.Connection, solved.decoders.T
+        connect(memory.state, ensemble, transform=solved.from_state, synapse=None)
+        connect(memory.input, ensemble, transform=solved.from_input, synapse=None)
+        connect(ensemble.neurons, node, transform=out, synapse=tau)
     return node, solved

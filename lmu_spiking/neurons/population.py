@@ -335,6 +335,31 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
     return np.concatenate(d) / averaged_variance(neurons, mean_rates, averaging)
 
 
+def one_each(attribute: str, value, n: int) -> np.ndarray:
+    """Return a positive number for each of several, from one or all of them.
+
+    Parameters
+    ----------
+    attribute : str
+        Name of the argument, for messages.
+    value : float or (n,) array_like
+    n : int
+
+    Returns
+    -------
+    (n,) ndarray
+        A copy.
+    """
+    try:
+        values = np.broadcast_to(np.asarray(value, dtype=float), (n,)).copy()
+    except (TypeError, ValueError):
+        values = np.full(n, np.nan)
+    if not np.all(np.isfinite(values) & (values > 0)):
+        problem = f"must be positive, one number or {n} of them"
+        raise ValidationError(attribute, value, problem)
+    return values
+
+
 def shares(n_neurons, order: int) -> np.ndarray:
     """Return the neurons of each dimension; remainders go to the first.
 

@@ -360,13 +360,11 @@ class Request:
 
         def excess(amount: float) -> float:
             n = max(int(np.ceil(amount)), fewest)
-            spec = MemorySpec(
-                *(n, draft.order, self.theta, draft.tau, self.dt, neuron_type),
-                tuning=draft.tuning,
-                max_rate=self.max_rate * min(1.0, amount / fewest),
-                aggregated=n > AGGREGATE,
-                signal=SignalSpec(self.bandwidth, self.rms),
-            )
+            max_rate = self.max_rate * min(1.0, amount / fewest)
+            sizes = (n, draft.order, self.theta, draft.tau, self.dt)
+            fields = {"tuning": draft.tuning, "aggregated": n > AGGREGATE}
+            fields["signal"] = SignalSpec(self.bandwidth, self.rms)
+            spec = MemorySpec(*sizes, neuron_type, max_rate=max_rate, **fields)
             band, last = predict_band(spec), _last_readout(spec.ldn, self.dt)
             noise = float(np.sqrt(last @ band.noise @ last)) / self.rms
             nrmse = float(np.hypot(noise, draft.truncation))

@@ -226,7 +226,8 @@ class ErrorBudget:
 
     def _sum(self, *moments: np.ndarray) -> np.ndarray:
         """Return the sum of second moments and of that from whole-number weights."""
-        return sum(moments) + (0.0 if self.quantisation is None else self.quantisation)
+        total = np.sum(moments, axis=0)
+        return total if self.quantisation is None else total + self.quantisation
 
     def _delay(self, delay) -> np.ndarray:
         """Return delays (n,), seconds; theta in whole steps by default."""
@@ -349,8 +350,9 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     moments = settled.T @ settled / len(settled)
     common = {"spec": spec, "moments": moments, "signal": u[lead:], "states": states}
     common["initial"] = entire[lead - 1] if lead else np.zeros(ldn.order)
-    if hasattr(spec, "measured_errors"):
-        return ErrorBudget(**common, **spec.measured_errors(entire, lead + window))
+    measure = getattr(spec, "measured_errors", None)  # of a layout for a chip
+    if measure is not None:
+        return ErrorBudget(**common, **measure(entire, lead + window))
     # what the neurons make of what they carry, along the signal
     made = design_of(spec)
     carried = entire @ made.T.T
@@ -362,15 +364,11 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
         bias = course.bias[lead:] @ made.U.T
         distortion = bias[window:].T @ bias[window:] / len(settled)
     kind = statistics(made.population.neurons)
-    budget = ErrorBudget(
-        **common,
-        sigma=course.sigma,
-        noise=None if kind == "regular" else made.U @ course.noise @ made.U.T,
-        distortion=distortion,
-        spikes_per_s=0.0 if kind == "rate" else float(course.rate),
-        bias=bias,
-        beyond=float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max()),
-    )
+    noise = None if kind == "regular" else made.U @ course.noise @ made.U.T
+    rate = 0.0 if kind == "rate" else float(course.rate)
+    common |= {"noise": noise, "distortion": distortion, "spikes_per_s": rate}
+    beyond = float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max())
+    budget = ErrorBudget(**common, sigma=course.sigma, bias=bias, beyond=beyond)
     return replace(budget, caution=_caution(made, budget))
 
 
