@@ -184,6 +184,7 @@ def _check_data(caller: str, conversion: Conversion, x, y, last: bool):
     attribute, y, (n, T, _) = f"{caller}.y", np.asarray(y), x.shape
     if y.dtype.kind not in "iuf" or not np.isfinite(y).all():
         raise ValidationError(attribute, y, "must be finite numbers")
+    # values
     if metric_of(y) is nrmse:
         shape = (n, q) if last else (n, T, q)
         if y.shape != shape:
@@ -191,6 +192,7 @@ def _check_data(caller: str, conversion: Conversion, x, y, last: bool):
             raise ValidationError(attribute, y.shape, problem)
         target_variance(y, attribute)
         return x, y, nrmse
+    # classes
     if len(y) != n:
         raise ValidationError(attribute, len(y), f"must be as many as x, {n}")
     outside = y[(y < 0) | (y >= q)]

@@ -143,6 +143,7 @@ def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets, target)
         counted = [_count(c, n) for c in net.cells]
     with simulator(model, s.dt, target, exact=s.simulates_sums) as sim:
         sim.run_steps(steps)
+    # read the outputs at their times, and count spikes until then
     y = np.asarray(sim.data[output], dtype=float).reshape(-1, n, q)
     late = y[np.clip(end + offsets, 0, len(y) - 1)]
     ends = [end] if last else end - net.steps * np.arange(T)[::-1]

@@ -81,6 +81,7 @@ def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
     if not cell.is_feedforward:
         m, h = _stepwise(cell, x, dt)
         return (m[:, -1], h[:, -1]) if last else (m, h)
+    # without recurrence, all times at once
     m = memory_states(cell, encode(cell, x), dt, last=last)
     return m, activities(cell, m, x[:, -1] if last else x)
 
@@ -164,6 +165,7 @@ def memory_states(cell: CellParams, u: np.ndarray, dt: float, *, last: bool = Fa
     H = impulse_response(cell, T, dt)
     if last:
         return np.einsum("ntk,td->nkd", u, H[::-1], optimize=True).reshape(n, -1)
+    # convolve by Fourier transforms of a length without overlap
     length = 2 * T - 1
     spectrum = np.fft.rfft(H, length, axis=0)
     m = np.empty((n, T, k, cell.order))

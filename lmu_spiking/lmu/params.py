@@ -266,6 +266,7 @@ class LMUParams:
                 name = f"LMUParams.cells[{i}].e_x"
                 problem = f"must have {cell.units} columns, as many as units before"
                 raise ValidationError(name, after.e_x.shape, problem)
+        # the readout has a column for each unit of the last cell
         put(self, "D", _read_only("LMUParams.D", self.D, ("q", cells[-1].units)))
         put(self, "c", _read_only("LMUParams.c", self.c, (len(self.D),)))
 
@@ -322,6 +323,7 @@ class LMUParams:
         ValidationError
             If a name is not among these parameters.
         """
+        # sort the values by cells
         known = {*self.arrays(), *(f"cell{i}.theta" for i in range(len(self.cells)))}
         of_cells: list[dict[str, Any]] = [{} for _ in self.cells]
         readout = {"D": self.D, "c": self.c}
@@ -385,6 +387,7 @@ class LMUParams:
             made.append(CellParams.draw(before, rng=rng, **settings))
         if not made:
             raise ValidationError("LMUParams.draw.cells", cells, "must not be empty")
+        # the readout is drawn after all cells
         q = check_whole("LMUParams.draw.size_out", size_out, 1)
         D = _initial("D", (q, made[-1].units), rng)
         about = {"seed": seed, **header}

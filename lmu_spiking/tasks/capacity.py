@@ -158,10 +158,12 @@ def recall(steps: int = 100_000, n: int = DRAWS, seed: int = 0) -> Sequences:
     drawn = np.random.RandomState(seed).randn(n, 2, int(PERIOD * CYCLES))
     waves = Periodic((drawn[:, 0] + 1j * drawn[:, 1]).T, round(PERIOD * (steps - 1)))
     x = np.empty((n, steps, 1), np.float32)
+    # a part of all sequences at a time: the waves of a whole one would not fit
     for start in range(0, steps, CHUNK):
         stop = min(start + CHUNK, steps)
         x[:, start:stop, 0] = waves.block(start, stop).T
     x /= np.abs(x).max(axis=1, keepdims=True)
+    # the last sample first
     y = x[:, steps - 1 - delays(steps - 1), 0]
     parts = [Part(x[i], y[i]) for i in _halves(n)]
     origin = (

@@ -55,12 +55,14 @@ def mackey_glass(
     steps = check_whole("mackey_glass.steps", steps, least=ahead + 1)
     seed = check_seed("mackey_glass.seed", seed)
     tau = check_whole("mackey_glass.tau", tau, least=1)
+    # all substeps are in memory
     needed = 8 * SUBSTEPS * n_series * (WASHOUT + steps + 4 * tau)
     remedy = f"use fewer, or fewer than n_series={n_series}"
     check_memory("mackey_glass.steps", steps, needed, remedy)
     series = np.tanh(mackey_glass_series(n_series, WASHOUT + steps, seed, tau) - 1)
     series = series[:, WASHOUT:, None]
     series -= series.mean()
+    # a quarter trains, a quarter is to choose by, and half tests
     ends = n_series // 4, 2 * (n_series // 4)
     parts = [Part(x[:, :-ahead], x[:, ahead:]) for x in np.split(series, ends)]
     origin = (

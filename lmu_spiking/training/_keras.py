@@ -64,8 +64,10 @@ def loihi_training():
     dl = nengo_dl()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of all that it looks for
-        builders = _imported("nengo_extras.loihi_training")
-        reqs = _imported("nengo_extras.reqs")
+        _imported("nengo_extras")
+        from nengo_extras import loihi_training as builders
+        from nengo_extras import reqs
+
         if not reqs.HAS_NENGO_DL:  # NengoLoihi came first, and NengoDL failed to import
             importlib.reload(reqs)
             importlib.reload(builders)
@@ -86,11 +88,10 @@ def compiled(function):
     return graph
 
 
-def _imported(name: str):
-    """Import a module, or raise a MissingPackageError if its package is missing."""
-    package = name.partition(".")[0]
+def _imported(package: str):
+    """Import a package, or raise a MissingPackageError if it is missing."""
     try:
-        return importlib.import_module(name)
+        return importlib.import_module(package)
     except ImportError as error:
         if error.name != package:
             raise

@@ -64,7 +64,7 @@ class BPTTEngine:
         self.dtype = np.dtype(settings.precision)
         self.batch = min(settings.batch, sequences)
         self.late = len(params.cells)  # steps from an input to its output, one a cell
-        # build the network, and mark what is trained
+        # build the network; keep all steps only of what is read at all steps
         with nengo.Network(seed=0) as model:
             dl.configure_settings(trainable=False, stateful=False)
             dl.configure_settings(dtype=settings.precision, keep_history=True)
@@ -76,6 +76,7 @@ class BPTTEngine:
             if settings.rate_penalty > 0:
                 for cell in network.cells:
                     nengo.Probe(cell.hidden)
+            # mark what is trained
             connections = network.parameters | _loops_of(network, self.thetas)
             for connection in connections.values():
                 model.config[connection].trainable = True
@@ -115,6 +116,7 @@ class BPTTEngine:
         self._assign(arrays)
         y = y if y.dtype.kind in "iu" else y.astype(self.dtype)
         loss, found = self._step(self._inputs(features["x"]), y)
+        # sort the slopes of variables by arrays
         slopes = {k: g.numpy() for k, g in zip(self._variables, found, strict=True)}
 
         def slope(name):
@@ -190,6 +192,7 @@ class BPTTEngine:
         def mean_activity(activities):
             total = 0.0
             for i, h in enumerate(activities):
+                # cell ``i`` is late by ``i + 1`` steps
                 steps = h[:, i + 1 : (i + 1 - late) or None]
                 final = last and i == len(activities) - 1
                 total += tf.reduce_mean(tf.abs(h[:, -1] if final else steps))

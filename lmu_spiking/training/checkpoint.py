@@ -62,10 +62,12 @@ def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
     -------
     dict
     """
+    # the settings that the parameters depend on
     record = settings.described()
     del record["seconds"]
     if settings.schedule == "constant":
         del record["epochs"]
+    # what it starts from, windows and chips included
     start = [np.array([c.theta for c in params.cells]), *params.arrays().values()]
     chips = [c.chip.to_dict() for c in params.cells if c.chip is not None]
     start += [np.array([*chip.values()]) for chip in chips]
@@ -193,6 +195,7 @@ def _check_identity(path, before, now: dict) -> None:
     before = before if isinstance(before, dict) else {}
     if before == now:
         return
+    # name the settings, the start or the data that differ
     settings = before.get("settings")
     settings = settings if isinstance(settings, dict) else {}
     names = [n for n, value in now["settings"].items() if settings.get(n) != value]

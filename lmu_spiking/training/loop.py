@@ -211,6 +211,7 @@ class Batches:
         """Return some steps of each sequence; those of the wash weigh nothing."""
         n, T = y.shape[:2]
         crop, wash = self.settings.crop, self.engine.wash(self.data.train.x.shape)
+        # begin anywhere, also before the sequence; then the whole of it counts
         length = min(crop + wash, T)
         begin = np.maximum(rng.integers(-wash, T - length, n, endpoint=True), 0)
         at = begin[:, None] + np.arange(length)
@@ -225,11 +226,13 @@ def _train_epoch(state: State, engine, batches, params: LMUParams, data, part: s
     ``part`` is the name of the results on the validation part.
     """
     start, epoch = time.perf_counter(), len(state.history) + 1
+    # train on all batches, then validate
     losses = [_step(state, engine, batches, batch) for batch in batches.epoch(epoch)]
     arrays = _in_seconds(state.weights)
     outputs = engine.outputs(arrays, batches.valid)
     loss, metric = loss_and_metric(data.classes, outputs, data.valid.y)
     _check_finite(batches.settings, loss, epoch)
+    # write the record, and keep these parameters if they are the best
     record = {"epoch": epoch, "loss": float(np.mean(losses)), f"{part}_loss": loss}
     record[f"{part}_{metric_name(data.classes)}"] = metric
     record |= {name: float(arrays[name]) for name in engine.thetas}

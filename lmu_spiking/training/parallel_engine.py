@@ -129,6 +129,7 @@ class ParallelEngine:
         """
         y = y if y.dtype.kind in "iu" else y.astype(self.dtype)
         weights = None if weights is None else weights.astype(self.dtype)
+        # the matrices of the memories, and how those of trained windows change
         own, exact = self._tables_for(arrays, _steps(features))
         tensors = self._tensors({name: arrays[name] for name in self.params.arrays()})
         normals = self._normals(features["x"], rng)
@@ -297,6 +298,7 @@ def covariance(
 def _states_and_slopes(cell: CellParams, u: np.ndarray, dt: float, last: bool):
     """Yield states (S, k d), and their slopes by samples and by ``log theta``."""
     n, _, k = u.shape
+    # slopes before and after the ends of samples
     m = memory_states(cell, u, dt, last=last).reshape(n, -1, k, cell.order)
     after = np.concatenate([u[:, 1:], np.zeros((n, 1, k))], axis=1)
     mean = ((u + after) / 2)[:, -m.shape[1] :, :, None]

@@ -114,14 +114,17 @@ class TrainSettings:
                     value = check_value(f"TrainSettings.{name}", value, *limits)
                     object.__setattr__(self, name, value)
 
+        # numbers
         check(check_whole, "epochs batch patience crop", 1)
         check(check_positive, "learning_rate seconds")
         check(_check_at_least_0, "noise late stretch rate_penalty weight_decay")
         check(check_seed, "seed")
+        # names
         for name, choices in CHOICES.items():
             check(check_one_of, name, choices)
         check(_as_names, "trainable")
         check(_check_cells, "trainable_theta")
+        # the covariance stands in place of other noise
         check(_check_covariance, "noise_covariance")
         if self.noise_covariance is not None:
             for name in ("noise", "late", "stretch"):

@@ -94,6 +94,7 @@ def read(path: Path) -> Stored:
             problem = "is a folder (a SavedModel?); save the model with"
             raise ParamsFileError(f"{problem} model.save('x.keras')")
         with path.open("rb") as file:
+            # the content tells the format, whatever the name ends in
             start = file.read(len(SIGNATURE))
             if start.startswith(b"PK"):
                 return _read_zip(path.name, Archive(file))
@@ -117,12 +118,14 @@ def _read_zip(name: str, archive: Archive) -> Stored:
 
 def _read_hdf5(name: str, file: Group) -> Stored:
     """Return the model, or the weights alone, in an HDF5 file."""
+    # Keras and the description are in attributes
     versions = {key: str(file.attrs[key]) for key in VERSIONS if key in file.attrs}
     config = file.attrs.get("model_config")
     config = None if config is None else _described(json_of(str(config)))
     if any(root in file.items for root in ROOTS):
         groups, kind = _groups_by_class(file), "weights by class (HDF5)"
         return Stored(name, kind, groups, True, config, versions)
+    # a whole model has its weights one level further down
     inner = _child(file, "model_weights") if "model_weights" in file.items else file
     layers = _names(inner, "layer_names")
     if layers is None:

@@ -69,6 +69,7 @@ def split_lmu(name: str, group: Arrays, *, bare: bool) -> tuple[Arrays, Arrays]:
         place = path.rpartition("/")[0]
         if "seed_generator" not in place:
             places.setdefault(place, {})[path] = array
+    # tell the hidden cell's weights from the memory's
     inner = [place for place in places if "hidden_cell" in place.split("/")]
     if not inner:  # by depth: the hidden cell is built inside the memory's scope
         deepest = sorted(places, key=lambda place: place.count("/"))
