@@ -26,6 +26,7 @@ def rms(x) -> float:
     Returns
     -------
     float
+        The square root of the mean of the squares.
     """
     return float(np.sqrt(np.mean(np.square(x))))
 
@@ -60,6 +61,7 @@ def target_variance(y, attribute: str = "nrmse.y") -> float:
     Returns
     -------
     float
+        The mean over outputs.
 
     Raises
     ------
@@ -88,6 +90,7 @@ def nrmse(outputs, y) -> float:
     Returns
     -------
     float
+        0 for outputs without an error.
 
     Raises
     ------
@@ -109,6 +112,7 @@ def accuracy(outputs, y) -> float:
     Returns
     -------
     float
+        From 0 to 1.
     """
     return float(np.mean(np.argmax(outputs, axis=-1) == y))
 
@@ -145,6 +149,7 @@ def installed_versions(packages) -> dict[str, str]:
     Returns
     -------
     dict of str to str
+        By the name of the package, and of Python.
     """
     found = {"python": platform.python_version()}
     for package in packages:

@@ -82,6 +82,7 @@ def read_spikes(
     Returns
     -------
     SpikesRead
+        Outputs, and the spikes that they are read from.
 
     Raises
     ------

@@ -81,6 +81,7 @@ class Conversion:
         Returns
         -------
         LMUNetwork
+            In the current network, if there is one.
         """
         s = self.settings
         seed = s.noise_seed if noise_seed is None else noise_seed
@@ -117,6 +118,7 @@ def convert(
     Returns
     -------
     Conversion
+        With the designs of all memories.
 
     Raises
     ------
@@ -152,7 +154,18 @@ def convert(
 
 
 def draw_seeds(seed: int, n: int) -> list[int]:
-    """Return seeds of ``n`` sources of noise, far from those of another ``seed``."""
+    """Return seeds of ``n`` sources of noise, far from those of another ``seed``.
+
+    Parameters
+    ----------
+    seed : int
+    n : int
+
+    Returns
+    -------
+    list of int
+        From 0 to 2**31 - 1.
+    """
     drawn = np.random.SeedSequence(seed).generate_state(n) >> 1
     return [int(value) for value in drawn]
 

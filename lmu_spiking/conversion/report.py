@@ -76,6 +76,7 @@ class ConversionReport:
         Returns
         -------
         dict
+            For JSON.
         """
         record = asdict(self)
         for kind in ("rate", "spiking"):
@@ -138,6 +139,7 @@ def report(conversion: Conversion, x, y, *, last: bool, **options) -> Conversion
     Returns
     -------
     ConversionReport
+        Predicted and measured.
 
     Raises
     ------
@@ -172,7 +174,17 @@ def report(conversion: Conversion, x, y, *, last: bool, **options) -> Conversion
 
 
 def metric_of(y) -> Callable:
-    """Return `accuracy` for whole-numbered classes, else `nrmse`."""
+    """Return `accuracy` for whole-numbered classes, else `nrmse`.
+
+    Parameters
+    ----------
+    y : array_like
+
+    Returns
+    -------
+    callable
+        Of outputs and ``y``.
+    """
     y = np.asarray(y)
     return accuracy if y.ndim == 1 and y.dtype.kind in "iu" else nrmse
 
@@ -250,7 +262,17 @@ def _costs(conversion: Conversion, result: Presented, T: int) -> dict:
 
 
 def clocked_per_step(conversion: Conversion) -> int:
-    """Return products of a step: cells' ``A'``, ``B'`` and weights, and encoders."""
+    """Return products of a step: cells' ``A'``, ``B'`` and weights, and encoders.
+
+    Parameters
+    ----------
+    conversion : Conversion
+
+    Returns
+    -------
+    int
+        Whether or not neurons spike.
+    """
     products = conversion.n_neurons + conversion.params.D.size
     for cell in conversion.params.cells:
         products += cell.memory_d * (cell.order**2 + cell.order)

@@ -80,6 +80,7 @@ def present(
     Returns
     -------
     Presented
+        In the order of the sequences.
 
     Raises
     ------
@@ -117,6 +118,17 @@ def copies_at_once(conversion: Conversion, n: int, T: int) -> int:
     """Return how many sequences run side by side, whatever the number of processes.
 
     At most a quarter of them, so that there is something to share.
+
+    Parameters
+    ----------
+    conversion : Conversion
+    n, T : int
+        Sequences, and samples of each.
+
+    Returns
+    -------
+    int
+        At least 1.
     """
     net = conversion.built
     ensembles = [each for c in net.cells for each in (c.memory.ensemble, c.units)]

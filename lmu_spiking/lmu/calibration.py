@@ -28,7 +28,7 @@ STATES = 50_000  # at most, that statistics are taken over
 class CellUse:
     """The use of one cell on data.
 
-    Attributes
+    Parameters
     ----------
     states : (k, S, d) ndarray
         States of each memory at the ends of samples.
@@ -63,6 +63,7 @@ def calibrate(params: LMUParams, x: np.ndarray, *, last: bool = False):
     Returns
     -------
     list of CellUse
+        Of each cell.
     """
     uses = []
     for i, cell in enumerate(params.cells):

@@ -76,6 +76,7 @@ def load_params(path) -> LMUParams:
     Returns
     -------
     LMUParams
+        With the header as it was saved.
 
     Raises
     ------
@@ -95,7 +96,9 @@ def load_with_extra(path) -> tuple[LMUParams, dict[str, np.ndarray]]:
     Returns
     -------
     LMUParams
+        With the header as it was saved.
     dict of str to ndarray
+        The further arrays, by name.
 
     Raises
     ------

@@ -130,12 +130,14 @@ class CellParams:
 
         Parameters
         ----------
-        size_in, units, memory_d : int
-            ``c``, ``n`` and ``k``.
+        size_in, units : int
+            ``c`` and ``n``.
         order : int
             Legendre coefficients of each memory, ``d``.
         theta : float
             Window, seconds.
+        memory_d : int
+            ``k``.
         activation : str
             One of `ACTIVATIONS`.
         chip : ChipUnits, optional
@@ -152,6 +154,7 @@ class CellParams:
         Returns
         -------
         CellParams
+            With all biases 0.
 
         Raises
         ------
@@ -216,6 +219,7 @@ class CellParams:
         Returns
         -------
         dict of str to ndarray
+            In the order of `ARRAYS`.
         """
         every = {name: getattr(self, name) for name in ARRAYS}
         return {name: value for name, value in every.items() if value is not None}
@@ -296,6 +300,7 @@ class LMUParams:
         Returns
         -------
         dict of str to ndarray
+            Cell by cell, and then the readout.
         """
         named = {
             f"cell{i}.{name}": array
@@ -317,6 +322,7 @@ class LMUParams:
         Returns
         -------
         LMUParams
+            New parameters; these are not changed.
 
         Raises
         ------
@@ -368,6 +374,7 @@ class LMUParams:
         Returns
         -------
         LMUParams
+            With the seed in the header.
 
         Raises
         ------
@@ -395,12 +402,33 @@ class LMUParams:
 
 
 def sides_of(activation: str) -> int:
-    """Return the number of signs of activities: 1 for those that are rectified."""
+    """Return the number of signs of activities: 1 for those that are rectified.
+
+    Parameters
+    ----------
+    activation : str
+
+    Returns
+    -------
+    int
+        1 or 2.
+    """
     return 1 if activation in RECTIFIED else 2
 
 
 def cell_number(name: str) -> int:
-    """Return the number of the cell of an array or window: 0 for ``cell0.b``."""
+    """Return the number of the cell of an array or window: 0 for ``cell0.b``.
+
+    Parameters
+    ----------
+    name : str
+        As in `LMUParams.arrays`, or of a window.
+
+    Returns
+    -------
+    int
+        Counted from 0.
+    """
     return int(name.partition(".")[0].removeprefix("cell"))
 
 

@@ -22,12 +22,35 @@ COPIES = 3  # of the sequences, at most, while they are made
 
 
 def delays(length: int) -> np.ndarray:
-    """Return the five delays (5,), steps: evenly from 0 to ``length``."""
+    """Return the five delays (5,), steps: evenly from 0 to ``length``.
+
+    Parameters
+    ----------
+    length : int
+        Longest delay T, steps.
+
+    Returns
+    -------
+    (5,) ndarray of int
+        Steps.
+    """
     return np.linspace(0, length, OUTPUTS).astype(int)
 
 
 def delayed(x: np.ndarray, lags) -> np.ndarray:
-    """Return sequences (n, steps) after delays, (n, steps, q), 0 before their start."""
+    """Return sequences (n, steps) after delays, (n, steps, q), 0 before their start.
+
+    Parameters
+    ----------
+    x : (n, steps) ndarray
+    lags : iterable of int
+        Delays, steps.
+
+    Returns
+    -------
+    (n, steps, q) ndarray
+        The last axis is the delay.
+    """
     steps = x.shape[1]
     return np.stack([np.pad(x, ((0, 0), (s, 0)))[:, :steps] for s in lags], 2)
 
@@ -50,6 +73,7 @@ def whole_sequences(length: int, draws: int = DRAWS, seed: int = 0) -> np.ndarra
     Returns
     -------
     (draws, 2.5 length) ndarray
+        Each from -1 to 1.
     """
     rng, process = np.random.RandomState(seed), WhiteSignal(PERIOD, high=HIGH, y0=0)
     run = {"n_steps": int(PERIOD * length), "d": 1, "dt": 1 / length, "rng": rng}
@@ -75,7 +99,18 @@ class Periodic:
     __repr__ = brief
 
     def block(self, start: int, stop: int) -> np.ndarray:
-        """Return samples ``start`` to ``stop``: (stop - start, c)."""
+        """Return samples ``start`` to ``stop``: (stop - start, c).
+
+        Parameters
+        ----------
+        start, stop : int
+            Steps, from 0 or from any later period.
+
+        Returns
+        -------
+        (stop - start, c) ndarray
+            The samples.
+        """
         n, k = np.arange(start, stop), np.arange(1, len(self.harmonics) + 1)
         angle = 2 * np.pi * (np.outer(n, k) % self.steps) / self.steps
         waves = np.hstack([np.cos(angle), -np.sin(angle)])
@@ -101,6 +136,7 @@ def capacity(length: int = 1000, draws: int = DRAWS, seed: int = 0) -> Sequences
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------
@@ -144,6 +180,7 @@ def recall(steps: int = 100_000, n: int = DRAWS, seed: int = 0) -> Sequences:
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------

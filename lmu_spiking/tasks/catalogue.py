@@ -33,6 +33,7 @@ def load_task(name: str, **options) -> Sequences:
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------

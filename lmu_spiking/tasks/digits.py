@@ -36,6 +36,7 @@ def digits(
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------

@@ -26,6 +26,7 @@ def heartbeats(ahead: int = 10, window: int | None = None) -> Sequences:
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------

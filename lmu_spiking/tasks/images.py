@@ -32,6 +32,7 @@ def pixel_order(task: str, side: int, order: str, seed: int) -> np.ndarray:
     Returns
     -------
     (T,) ndarray of int
+        Pixels, counted row by row.
 
     Raises
     ------
@@ -63,6 +64,7 @@ def stratified(labels: np.ndarray, count: int, rng) -> tuple[np.ndarray, np.ndar
     Returns
     -------
     rest, drawn : ndarray of int
+        Indices, shuffled.
     """
     kinds, sizes = np.unique(labels, return_counts=True)
     shares = count * sizes / len(labels)
@@ -93,6 +95,7 @@ def three_parts(
     Returns
     -------
     list of (images, labels)
+        Of the three parts.
     """
     rest, test = stratified(labels, tests, rng)
     train, chosen = stratified(labels[rest], valid, rng)
@@ -128,6 +131,7 @@ def image_task(
     Returns
     -------
     Sequences
+        Whose targets are classes at the last step.
     """
     made = []
     for images, labels in parts:
@@ -139,7 +143,18 @@ def image_task(
 
 
 def described(order: str, seed: int) -> str:
-    """Return the order of pixels in words."""
+    """Return the order of pixels in words.
+
+    Parameters
+    ----------
+    order : {"permuted", "rows"}
+    seed : int
+
+    Returns
+    -------
+    str
+        For the origin of a task.
+    """
     return f"permutation seed {seed}" if order == "permuted" else "by rows"
 
 

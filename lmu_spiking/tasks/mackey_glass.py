@@ -40,6 +40,7 @@ def mackey_glass(
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------
@@ -98,6 +99,7 @@ def mackey_glass_series(
     Returns
     -------
     (n_series, steps) ndarray
+        Around 0.9; they are always positive.
     """
     length = tau * SUBSTEPS
     random = np.random.RandomState(seed).rand(n_series, length).T

@@ -65,6 +65,7 @@ def psmnist(
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------
@@ -154,6 +155,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     Returns
     -------
     ndarray of uint8
+        Of the shape in its header.
 
     Raises
     ------

@@ -149,6 +149,7 @@ class Sequences:
         Returns
         -------
         Sequences
+            A new task.
 
         Raises
         ------
@@ -177,6 +178,7 @@ class Sequences:
         Returns
         -------
         int
+            0 if the parts are apart.
         """
         known = set(self.train._digests())
         return sum(digest in known for digest in getattr(self, part)._digests())
@@ -216,6 +218,7 @@ def lengths(parts, grouped: str = "") -> str:
     Returns
     -------
     str
+        With slashes between them.
     """
     return "/".join(f"{len(part):{grouped}}" for part in parts)
 

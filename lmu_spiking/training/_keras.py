@@ -24,6 +24,11 @@ FORMER |= {"BatchNormalizationV2": NORMALIZATION}
 def tensorflow():
     """Return TensorFlow, which writes no greetings on standard error.
 
+    Returns
+    -------
+    module
+        ``tensorflow``.
+
     Raises
     ------
     MissingPackageError
@@ -40,6 +45,11 @@ def tensorflow():
 def nengo_dl():
     """Return NengoDL, on the Keras that comes with TensorFlow 2.15.
 
+    Returns
+    -------
+    module
+        ``nengo_dl``.
+
     Raises
     ------
     MissingPackageError
@@ -55,6 +65,11 @@ def nengo_dl():
 
 def loihi_training():
     """Return NengoExtras' builders of a Loihi chip's neurons for NengoDL.
+
+    Returns
+    -------
+    module
+        ``nengo_extras.loihi_training``.
 
     Raises
     ------
@@ -82,7 +97,18 @@ def loihi_training():
 
 
 def compiled(function):
-    """Return ``tf.function`` of a function, silent where many models are compiled."""
+    """Return ``tf.function`` of a function, silent where many models are compiled.
+
+    Parameters
+    ----------
+    function : callable
+        Of tensors.
+
+    Returns
+    -------
+    callable
+        The same as a graph.
+    """
     graph = tensorflow().function(function, autograph=False)
     graph._omit_frequent_tracing_warning = True
     return graph

@@ -105,13 +105,35 @@ class BPTTEngine:
         self._simulator.close()
 
     def features(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what the gradients are computed from: the inputs themselves."""
+        """Return what the gradients are computed from: the inputs themselves.
+
+        Parameters
+        ----------
+        x : (n, T, c) array_like
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``x`` alone.
+        """
         return {"x": np.asarray(x)}
 
     def gradients(self, arrays: Mapping, features: Mapping, y, weights=None, rng=None):
         """Return the loss, and its derivative by every trained array and window.
 
         As `ParallelEngine.gradients`, for a whole batch.
+
+        Parameters
+        ----------
+        arrays, features, y, weights, rng
+            As in `ParallelEngine.gradients`, for a whole batch; the last two are unused.
+
+        Returns
+        -------
+        loss : float
+            Of the batch.
+        gradients : dict of str to ndarray
+            Of every trained array and window.
         """
         self._assign(arrays)
         y = y if y.dtype.kind in "iu" else y.astype(self.dtype)
@@ -134,7 +156,18 @@ class BPTTEngine:
         return float(loss), gradients
 
     def outputs(self, arrays: Mapping, features: Mapping) -> np.ndarray:
-        """Return outputs (n, T, q), or (n, q) for the last step."""
+        """Return outputs (n, T, q), or (n, q) for the last step.
+
+        Parameters
+        ----------
+        arrays, features
+            As in `gradients`, for any number of sequences.
+
+        Returns
+        -------
+        ndarray
+            (n, T, q), or (n, q) for the last step.
+        """
         self._assign(arrays)
         found = []
         for i in range(0, len(features["x"]), self.batch):

@@ -26,7 +26,7 @@ OVERWRITE = "resume=False (--fresh) to overwrite"
 class State:
     """A training between two epochs.
 
-    Attributes
+    Parameters
     ----------
     weights : dict of str to ndarray
         All arrays, and the logarithms of windows that are trained.
@@ -61,6 +61,7 @@ def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
     Returns
     -------
     dict
+        For JSON.
     """
     # the settings that the parameters depend on
     record = settings.described()
@@ -76,7 +77,17 @@ def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
 
 
 def stamp(path) -> tuple | None:
-    """Return what changes whenever a file is written anew; None without a file."""
+    """Return what changes whenever a file is written anew; None without a file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    tuple or None
+        Number, size and time of change of the file.
+    """
     try:
         status = os.stat(path)
     except OSError:
@@ -85,7 +96,13 @@ def stamp(path) -> tuple | None:
 
 
 def make_way(path) -> None:
-    """Rename a file that is no checkpoint; a checkpoint is overwritten later."""
+    """Rename a file that is no checkpoint; a checkpoint is overwritten later.
+
+    Parameters
+    ----------
+    path : path-like
+        An existing file.
+    """
     try:
         if "checkpoint" in load_with_extra(path)[0].header:
             return
@@ -152,6 +169,7 @@ def load_state(path, settings: TrainSettings, about: dict) -> State:
     Returns
     -------
     State
+        The training, as it was after its last epoch.
 
     Raises
     ------

@@ -29,7 +29,7 @@ from lmu_spiking.training.settings import TrainSettings
 class Trained:
     """The result of a training.
 
-    Attributes
+    Parameters
     ----------
     params : LMUParams
         The best of all epochs by validation, or the last (``keep``).  Its header tells
@@ -96,6 +96,7 @@ def train(
     Returns
     -------
     Trained
+        Parameters, history, and what ended the training.
 
     Raises
     ------
@@ -141,13 +142,34 @@ def train(
 
 
 def versions(mode: str) -> dict[str, str]:
-    """Return versions of this package, Python and the libraries that the mode uses."""
+    """Return versions of this package, Python and the libraries that the mode uses.
+
+    Parameters
+    ----------
+    mode : {"parallel", "bptt"}
+
+    Returns
+    -------
+    dict of str to str
+        By the name of the package.
+    """
     more = ["nengo", "nengo_dl"] if mode == "bptt" else []
     return installed_versions(["lmu_spiking", "numpy", "tensorflow", *more])
 
 
 def badness(record: dict) -> tuple[float, float]:
-    """Return a key that is least for the best epoch: by accuracy, if any, then loss."""
+    """Return a key that is least for the best epoch: by accuracy, if any, then loss.
+
+    Parameters
+    ----------
+    record : dict
+        Of an epoch, as in `Trained.history`.
+
+    Returns
+    -------
+    tuple of float
+        Minus the accuracy (0 without one), and the loss.
+    """
     part = "valid" if "valid_loss" in record else "seen"
     return -record.get(f"{part}_accuracy", 0.0), record[f"{part}_loss"]
 
@@ -188,7 +210,13 @@ class Batches:
         self.valid = engine.features(data.valid.x)
 
     def epoch(self, number: int) -> Iterator[dict]:
-        """Yield arguments of ``engine.gradients`` for each batch of an epoch."""
+        """Yield arguments of ``engine.gradients`` for each batch of an epoch.
+
+        Parameters
+        ----------
+        number : int
+            Counted from 1.
+        """
         rng = np.random.default_rng([self.settings.seed, number])
         order = rng.permutation(self.n)
         for step in range(self.count):

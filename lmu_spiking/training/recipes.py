@@ -62,6 +62,7 @@ class Recipe:
         Returns
         -------
         Sequences
+            With the validation part in training where it is merged.
         """
         return data.merged() if self.merged else data
 
@@ -127,6 +128,7 @@ def recipe_for(task: str, *, chip: bool = False) -> Recipe:
     Returns
     -------
     Recipe
+        The one of that name in `RECIPES`.
 
     Raises
     ------
@@ -152,6 +154,7 @@ def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
     Returns
     -------
     LMUParams
+        One cell, without connections from units.
     """
     theta = (data.steps if recipe.theta is None else recipe.theta) * data.dt
     cell: dict[str, Any] = {"units": recipe.units, "order": recipe.order}

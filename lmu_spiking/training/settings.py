@@ -141,6 +141,7 @@ class TrainSettings:
         Returns
         -------
         tuple of str
+            In the order of the cells.
 
         Raises
         ------
@@ -166,6 +167,7 @@ class TrainSettings:
         Returns
         -------
         tuple of str
+            Arrays, and then windows.
 
         Raises
         ------
@@ -185,6 +187,7 @@ class TrainSettings:
         Returns
         -------
         dict
+            By the names of the settings.
         """
         record = dataclasses.asdict(self)
         if self.noise_covariance is not None:

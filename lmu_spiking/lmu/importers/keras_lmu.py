@@ -45,6 +45,7 @@ def read_keras_lmu(stored: Stored, dt: float, options: dict) -> LMUParams:
     Returns
     -------
     LMUParams
+        With the source in the header.
 
     Raises
     ------

@@ -23,7 +23,17 @@ KERNELS |= {"input_kernel": "W_x", "hidden_kernel": "W_h", "memory_kernel": "W_m
 
 
 def is_paper(stored: Stored) -> bool:
-    """Return whether a layer has the weights of the paper's cell."""
+    """Return whether a layer has the weights of the paper's cell.
+
+    Parameters
+    ----------
+    stored : Stored
+
+    Returns
+    -------
+    bool
+        False for groups by class, which the paper's code never wrote.
+    """
     return not stored.by_class and any(map(_is_cell, stored.groups.values()))
 
 
@@ -41,6 +51,7 @@ def read_paper(stored: Stored, dt: float, options: dict) -> LMUParams:
     Returns
     -------
     LMUParams
+        With the source in the header.
 
     Raises
     ------

@@ -33,7 +33,7 @@ ROOTS = ("layers", "_layer_checkpoint_dependencies")  # groups by class: Keras 3
 class Stored:
     """A model as a file stores it.
 
-    Attributes
+    Parameters
     ----------
     file : str
         Name of the file.
@@ -60,12 +60,34 @@ class Stored:
 
 
 def one_line(path) -> AbstractContextManager:
-    """Turn every error about a Keras file into one line that begins with its path."""
+    """Turn every error about a Keras file into one line that begins with its path.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    context manager
+        Which raises a ParamsFileError.
+    """
     return reading(path, ParamsFileError, own=("CellParams", "LMUParams"))
 
 
 def checked_path(attribute: str, path) -> Path:
-    """Return a path, or raise a ValidationError."""
+    """Return a path, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+        What an error names.
+    path : object
+
+    Returns
+    -------
+    Path
+        The path.
+    """
     if not isinstance(path, (str, PathLike)):
         raise ValidationError(attribute, path, "must be a path")
     return Path(path)
@@ -81,6 +103,7 @@ def read(path: Path) -> Stored:
     Returns
     -------
     Stored
+        What the file holds, in any of its formats.
 
     Raises
     ------
