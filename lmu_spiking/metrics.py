@@ -1,4 +1,4 @@
-"""Measures of error and accuracy, their intervals, and versions: each defined once.
+"""Measures of error and accuracy, intervals, power laws, versions: each defined once.
 
 Two errors are relative.  Trained models are scored by `nrmse`, over the standard
 deviation of the target: the best constant, its mean, has an error of 1.  Memories must
@@ -8,12 +8,16 @@ rms of the target, which includes the mean.
 
 import platform
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 from scipy.special import stdtrit
 
 from lmu_spiking.errors import ValidationError
+
+PACKAGES = ("lmu_spiking", "nengo", "numba", "numpy", "scipy")  # of every memory
 
 
 def rms(x) -> float:
@@ -139,22 +143,81 @@ def half_interval(values, level: float = 0.95) -> float:
     return float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def installed_versions(packages) -> dict[str, str]:
-    """Return the versions of Python and of packages; ``?`` for one that is unknown.
+def confidence(values) -> tuple[float, float]:
+    """Return the mean of trials and half the width of its 95 % interval.
+
+    Parameters
+    ----------
+    values : (n,) array_like
+
+    Returns
+    -------
+    mean : float
+    half : float
+        Of Student's t; 0 for a single trial.
+    """
+    half = half_interval(values) if len(values) > 1 else 0.0
+    return float(np.mean(values)), half
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    r"""``y = constant * x^exponent``, fitted on logarithms.
+
+    Attributes
+    ----------
+    exponent, constant : float
+    low, high : float
+        95 % confidence interval of the exponent (Student's t over the points).
+    """
+
+    exponent: float
+    constant: float
+    low: float
+    high: float
+
+
+def power_law(x, y) -> PowerLaw:
+    """Fit a power law to points.
+
+    Each point should be an independent measurement (a trial), so that the interval
+    means what it says.
+
+    Parameters
+    ----------
+    x, y : (n,) array_like
+        Positive, at least 3.
+
+    Returns
+    -------
+    PowerLaw
+    """
+    from scipy import stats  # slow to import, and seldom needed
+
+    x, y = np.log(np.asarray(x, dtype=float)), np.log(np.asarray(y, dtype=float))
+    fit = stats.linregress(x, y)
+    slope, spread = float(fit.slope), stdtrit(len(x) - 2, 0.975) * fit.stderr
+    constant = float(np.exp(fit.intercept))
+    return PowerLaw(slope, constant, float(slope - spread), float(slope + spread))
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of Python and of packages that a result depends on.
 
     Parameters
     ----------
     packages : iterable of str
+        Those of every memory by default.
 
     Returns
     -------
     dict of str to str
-        By the name of the package, and of Python.
+        By name; ``"?"`` for what is not known.
     """
     found = {"python": platform.python_version()}
     for package in packages:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # not installed, or from a folder of its source
+        except PackageNotFoundError:
             found[package] = getattr(sys.modules.get(package), "__version__", "?")
     return found

@@ -10,10 +10,10 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.metrics import (
     accuracy,
     half_interval,
-    installed_versions,
     nrmse,
     relative_rms,
     target_variance,
+    versions,
 )
 
 
@@ -70,5 +70,5 @@ def test_intervals_are_those_of_students_t(level):
 
 
 def test_versions_of_packages_that_are_not_installed_are_unknown():
-    found = installed_versions(["numpy", "no_such_package"])
+    found = versions(["numpy", "no_such_package"])
     assert found["numpy"] == np.__version__ and found["no_such_package"] == "?"

@@ -271,7 +271,7 @@ def _tuning_of(tuning: str, neurons, max_rate: float, n_neurons: int):
 
 def _warn_of(neurons) -> None:
     """Warn of neurons whose steady-state rates do not hold in a loop."""
-    if caution := curves.unheld(neurons):
+    if caution := curves.loop_caution(neurons):
         warnings.warn(caution, ValidityWarning, stacklevel=4)
 
 

@@ -189,11 +189,21 @@ class LegendreMemory(AsBuilt, nengo.Network):
         self.tuning_seed, self.noise_seed = tuning_seed, noise_seed
         self.functions: dict[nengo.Node, FunctionReadout | LinearReadout] = {}
 
+        # the loop, in the basis that the neurons carry, and the state read from it
+        population = design.population
         with self:
-            self.input = nengo.Node(size_in=size_in, label="input")
-            carried = nengo.Node(size_in=self.population.order, label="state")
-            self.ensemble = _ensemble(self.population, noise_seed)
-            decoded = nengo.Node(size_in=self.population.order, label="output")
+            self.input = nengo.Node(size_in=self.size_in, label="input")
+            carried = nengo.Node(size_in=population.order, label="state")
+            self.ensemble = driven(
+                len(population.gain),
+                unmerged(population.model),
+                encoders=population.encoders,
+                gain=population.gain,
+                bias=population.bias,
+                seed=noise_seed,
+                label="neurons",
+            )
+            decoded = nengo.Node(size_in=population.order, label="output")
             self._close(carried, decoded)
             self.state = self._legendre(carried, "state")
             self.output = self._legendre(decoded, "output")
@@ -240,32 +250,32 @@ class LegendreMemory(AsBuilt, nengo.Network):
         return self.design.population
 
     def _close(self, carried: nengo.Node, decoded: nengo.Node) -> None:
-        """Input and decoded spikes, through the synapse, back to the neurons."""
-        loop, neurons = self.design.loop, self.ensemble.neurons
-        for column, taken in zip(loop.B.T, loop.input_filter, strict=True):
-            nengo.Connection(
-                self.input,
-                carried,
-                transform=shared(column[:, None], self.size_in),
-                synapse=taken,
-            )
-        nengo.Connection(
-            carried, neurons, transform=_encode(self.population), synapse=None
-        )
-        nengo.Connection(
-            neurons, decoded, transform=_decode(self.population), synapse=None
-        )
-        around = shared(loop.A, self.size_in)
-        nengo.Connection(decoded, carried, transform=around, synapse=loop.synapse)
+        """Connect input and decoded spikes, through the synapse, to the neurons."""
+        loop, neurons, n = self.design.loop, self.ensemble.neurons, self.size_in
+        population, connect = self.population, nengo.Connection
+        for column, filtered in zip(loop.B.T, loop.input_filter, strict=True):
+            into = shared(column[:, None], n)
+            connect(self.input, carried, transform=into, synapse=filtered)
+        # each neuron takes its own dimension, and each dimension sums its own neurons
+        of, entries = population.dimension, np.arange(len(population.gain))
+        m, d = len(entries), population.order
+        weights = population.encoders / population.radii[of]
+        encode = nengo.Sparse((m, d), np.column_stack([entries, of]), weights)
+        where = np.column_stack([of, entries])
+        decode = nengo.Sparse((d, m), where, population.decoders)
+        connect(carried, neurons, transform=encode, synapse=None)
+        connect(neurons, decoded, transform=decode, synapse=None)
+        around = shared(loop.A, n)
+        connect(decoded, carried, transform=around, synapse=loop.synapse)
 
     def _legendre(self, carried: nengo.Node, label: str) -> nengo.Node:
-        """Legendre coefficients of what the neurons carry."""
+        """Return the node of the Legendre coefficients of what the neurons carry."""
         if self.design.plain:
             return carried
         carried.label = f"{label} as carried"
         node = nengo.Node(size_in=carried.size_out, label=label)
-        realised = shared(self.design.U, self.size_in)
-        nengo.Connection(carried, node, transform=realised, synapse=None)
+        basis = shared(self.design.U, self.size_in)
+        nengo.Connection(carried, node, transform=basis, synapse=None)
         return node
 
     @classmethod
@@ -347,8 +357,10 @@ class LegendreMemory(AsBuilt, nengo.Network):
         n_neurons : int, optional
             Neurons of the function's ensemble, 2,000 by default.  If it is given, an
             ensemble is built for a linear function as well.
-        signal : (T,) array_like, optional
+        signal : (T,) array_like or Signal, optional
             Input to be expected, which the function's ensemble is tuned to.
+        label : str, optional
+            Label of the node.
         progress_bar : bool or nengo.utils.progress.ProgressBar
             Shown if solving for a function takes more than a second.
 
@@ -357,27 +369,23 @@ class LegendreMemory(AsBuilt, nengo.Network):
         nengo.Node
             Probe it with ``synapse=None``; its error is in `predict`.
         """
-        if function is None:
-            if n_neurons is not None or signal is not None:
-                raise ValidationError(
-                    "add_output.function",
-                    function,
-                    "takes no n_neurons or signal, which serve functions of the window",
-                )
-            if weights is None:
-                return readout.add_delay(self, delay, synapse, label)
-            node, solved = readout.add_weights(self, weights, delay, synapse, label)
+        read = (delay, synapse)
+        if function is not None and weights is not None:
+            problem = "is given together with a function"
+            remedy = "give one of them, or add two outputs"
+            raise ValidationError("add_output.weights", weights, problem, remedy)
+        if function is not None:
+            more = (n_neurons, signal, label, progress_bar)
+            node, solved = readout.add_function(self, function, *read, *more)
+        elif n_neurons is not None or signal is not None:
+            problem = (
+                "takes no n_neurons or signal, which serve functions of the window"
+            )
+            raise ValidationError("add_output.function", function, problem)
         elif weights is not None:
-            raise ValidationError(
-                "add_output.weights",
-                weights,
-                "is given together with a function",
-                "give one of them, or add two outputs",
-            )
+            node, solved = readout.add_weights(self, weights, *read, label)
         else:
-            node, solved = readout.add_function(
-                self, function, delay, synapse, n_neurons, signal, label, progress_bar
-            )
+            return readout.add_delay(self, *read, label)
         self.functions[node] = solved
         return node
 
@@ -399,46 +407,17 @@ class LegendreMemory(AsBuilt, nengo.Network):
         if output is None:
             return budget
         if output not in self.functions:
-            raise ValidationError(
+            name, problem = (
                 "LegendreMemory.predict.output",
-                output,
-                "is not a function added to this memory",
-                "delays are in predict().readout_rmse(delay)",
+                "is not a function added to ",
             )
+            remedy = "delays are in predict().readout_rmse(delay)"
+            raise ValidationError(name, output, f"{problem}this memory", remedy)
         return predict_function(self, self.functions[output], budget)
 
 
-def _ensemble(population: Population, noise_seed: int | None) -> nengo.Ensemble:
-    """All neurons in one ensemble."""
-    return driven(
-        len(population.gain),
-        unmerged(population.model),
-        encoders=population.encoders,
-        gain=population.gain,
-        bias=population.bias,
-        seed=noise_seed,
-        label="neurons",
-    )
-
-
-def _encode(population: Population) -> nengo.Sparse:
-    """Each neuron takes its own dimension: (m, d) with m entries."""
-    to, of = np.arange(len(population.gain)), population.dimension
-    weights = population.encoders / population.radii[of]
-    shape = (len(to), population.order)
-    return nengo.Sparse(shape, indices=np.column_stack([to, of]), init=weights)
-
-
-def _decode(population: Population) -> nengo.Sparse:
-    """Each dimension sums its own neurons: (d, m) with m entries."""
-    of, to = np.arange(len(population.gain)), population.dimension
-    shape = (population.order, len(of))
-    indices = np.column_stack([to, of])
-    return nengo.Sparse(shape, indices=indices, init=population.decoders)
-
-
 def _configured(neuron_type):
-    """The neuron type asked for, or set in ``nengo.Config``, or Poisson."""
+    """Return the neuron type asked for, or set in ``nengo.Config``, or Poisson."""
     if neuron_type is not None:
         return neuron_type
     chosen = nengo.Config.default(nengo.Ensemble, "neuron_type")

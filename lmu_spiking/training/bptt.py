@@ -126,7 +126,7 @@ class BPTTEngine:
         Parameters
         ----------
         arrays, features, y, weights, rng
-            As in `ParallelEngine.gradients`, for a whole batch; the last two are unused.
+            As in `ParallelEngine.gradients`, for a whole batch; two are not used.
 
         Returns
         -------
@@ -294,7 +294,7 @@ def _loops_of(network: LMUNetwork, thetas) -> dict[str, nengo.Connection]:
 class PairRectified(nengo.RectifiedLinear):
     """Rectified-linear rates that NengoDL gives the slope 1/2 at 0."""
 
-    follows = True  # its drive at once, see `neurons.curves.unheld`
+    follows = True  # its drive at once, see `neurons.curves.loop_caution`
 
 
 def register() -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from lmu_spiking import metrics
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu.params import LMUParams
-from lmu_spiking.metrics import installed_versions, target_variance
+from lmu_spiking.metrics import target_variance
 from lmu_spiking.training import checkpoint as disk
 from lmu_spiking.training.checkpoint import State
 from lmu_spiking.training.engine import engine_for, mode_of
@@ -154,7 +155,7 @@ def versions(mode: str) -> dict[str, str]:
         By the name of the package.
     """
     more = ["nengo", "nengo_dl"] if mode == "bptt" else []
-    return installed_versions(["lmu_spiking", "numpy", "tensorflow", *more])
+    return metrics.versions(["lmu_spiking", "numpy", "tensorflow", *more])
 
 
 def badness(record: dict) -> tuple[float, float]:
