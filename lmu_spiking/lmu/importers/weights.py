@@ -140,8 +140,6 @@ def split_lmu(name: str, group: Arrays, *, bare: bool) -> tuple[Arrays, Arrays]:
 def read_dense(name: str, group: Arrays, units: int, use_bias: bool | None = None):
     """Return the readout ``D (q, n)`` and ``c (q,)`` of a Dense on ``units`` inputs.
 
-    ``use_bias`` is what the description says of its bias, if there is one.
-
     Parameters
     ----------
     name : str
