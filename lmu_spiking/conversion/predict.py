@@ -1,5 +1,7 @@
 r"""The predicted loss of a conversion, before a neuron runs.
 
+This is the model; `report` compares its outputs with those of the spikes.
+
 The rate-based model runs from sample to sample with noise of the predicted covariance
 added to its states, and of the units' spikes to their activities:
 

@@ -236,7 +236,7 @@ def _numbers(attribute: str, values) -> np.ndarray:
 
 def _frozen(attribute: str, values: np.ndarray, kind) -> np.ndarray:
     """Return finite values of a kind, read-only, and not copied if they were so."""
-    with np.errstate(over="ignore"):  # told below
+    with np.errstate(over="ignore"):  # refused below
         values = np.ascontiguousarray(values, dtype=kind).view()
     if not np.isfinite(values).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])

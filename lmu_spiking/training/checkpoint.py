@@ -1,5 +1,6 @@
 """A training on disk, between two epochs: all that it depends on, so that it goes on.
 
+Apart from the loop, because it also reads files that others changed or damaged.
 The file is one of parameters (`lmu.files`), and holds the best so far; beside them
 the present weights and the moments of the optimizer.
 """

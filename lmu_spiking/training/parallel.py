@@ -1,5 +1,7 @@
 r"""Cells whose memories receive their input alone, at all times at once, in TensorFlow.
 
+These are the equations; `parallel_engine` trains with them.
+
 The memory is linear, so that its states are sums over the input's past,
 
 .. math::

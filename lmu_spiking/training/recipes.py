@@ -133,7 +133,7 @@ def recipe_for(task: str, *, chip: bool = False) -> Recipe:
     Raises
     ------
     ValidationError
-        If there is none; it names those there are.
+        If the task has none; the message names those that exist.
     """
     task = f"{task}-chip" if chip else task
     return RECIPES[check_one_of("recipe_for.task", task, RECIPES, "has none")]

@@ -65,7 +65,7 @@ class TrainSettings:
     crop : int, optional
         Train on so many consecutive steps of each sequence, drawn for each batch.
         Exact for the first cell, whose memory knows what came before; further cells
-        hear two windows before, and start from rest.  Not for cells with ``W_h``.
+        receive two windows before, and start from rest.  Not for cells with ``W_h``.
     seed : int
         Of batches, augmentation and noise, which depend on nothing but the seed, the
         epoch and the step.
