@@ -332,7 +332,7 @@ class LMUParams:
         # sort the values by cells
         known = {*self.arrays(), *(f"cell{i}.theta" for i in range(len(self.cells)))}
         of_cells: list[dict[str, Any]] = [{} for _ in self.cells]
-        readout = {"D": self.D, "c": self.c}
+        readout: dict[str, Any] = {"D": self.D, "c": self.c}
         for name, value in arrays.items():
             if name not in known:
                 problem = "is not one of the parameters"

@@ -156,7 +156,7 @@ def capacity(length: int = 1000, draws: int = DRAWS, seed: int = 0) -> Sequences
         "generated: WhiteSignal(2.5, high=10, y0=0) over its peak, the longest delay "
         f"of {length} steps being 1 s; {lengths(parts)} sequences by seed {seed}"
     )
-    return Sequences("capacity", *parts, DT, None, False, origin)
+    return Sequences("capacity", *parts, dt=DT, classes=None, last=False, origin=origin)
 
 
 def recall(steps: int = 100_000, n: int = DRAWS, seed: int = 0) -> Sequences:
@@ -207,7 +207,7 @@ def recall(steps: int = 100_000, n: int = DRAWS, seed: int = 0) -> Sequences:
         f"generated: noise of up to {CYCLES} cycles in {steps} steps, over its peak; "
         f"{lengths(parts)} sequences by seed {seed}"
     )
-    return Sequences("recall", *parts, DT, None, True, origin)
+    return Sequences("recall", *parts, dt=DT, classes=None, last=True, origin=origin)
 
 
 def _halves(n: int) -> tuple[slice, slice, slice]:

@@ -5,6 +5,7 @@ Letters: ``n`` images of ``side`` by ``side`` pixels, ``T = side**2`` steps.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -137,9 +138,10 @@ def image_task(
     for images, labels in parts:
         pixels = images.reshape(len(images), -1)[:, order].astype(np.float32)
         made.append(Part(pixels[:, :, None] / np.float32(top), labels))
-    shift = Shift(order, shifts)
-    origin = f"{source}; {lengths(made, ',')}{details}"
-    return Sequences(name, *made, DT, 10, True, origin, shift if shifts else None)
+    shift = Shift(order, shifts)  # which checks them
+    about: dict[str, Any] = {"origin": f"{source}; {lengths(made, ',')}{details}"}
+    about["augment"] = shift if shifts else None
+    return Sequences(name, *made, dt=DT, classes=10, last=True, **about)
 
 
 def described(order: str, seed: int) -> str:

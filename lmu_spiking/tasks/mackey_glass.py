@@ -71,7 +71,9 @@ def mackey_glass(
         f"{seed}; {steps} samples after {WASHOUT}, tanh(x - 1), mean removed, {ahead} "
         f"ahead; series {lengths(parts)}"
     )
-    return Sequences("mackey-glass", *parts, DT, None, False, origin)
+    return Sequences(
+        "mackey-glass", *parts, dt=DT, classes=None, last=False, origin=origin
+    )
 
 
 def mackey_glass_series(

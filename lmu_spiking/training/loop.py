@@ -207,7 +207,7 @@ class Batches:
             problem = "needs cells without W_h"
         if problem:
             raise ValidationError("TrainSettings.crop", crop, problem, "leave it out")
-        self.known = None if self.augment else engine.features(data.train.x)
+        self.known = {} if self.augment else engine.features(data.train.x)
         self.valid = engine.features(data.valid.x)
 
     def epoch(self, number: int) -> Iterator[dict]:
@@ -228,7 +228,7 @@ class Batches:
         """Return the batch of chosen sequences, whose draws follow the seed."""
         rng, data = np.random.default_rng(seed), self.data.train
         y, weights = data.y[chosen], None
-        if self.known is None:
+        if self.augment is not None:
             features = self.engine.features(self.augment(rng, data.x[chosen]))
         else:
             features = {name: value[chosen] for name, value in self.known.items()}

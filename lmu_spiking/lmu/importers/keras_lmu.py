@@ -114,11 +114,8 @@ def _cell(layer: Layer, group: Arrays, size_in: int | None, dt: float) -> CellPa
     check_size(name, "hidden kernel", W, (k * d + c * joined, n), why)
     check_size(name, "memory kernel", kernel, (len(kernel), k), why)
     if c < 1 or (size_in is not None and c != size_in):
-        problem = f"kernel {kernel.shape} leaves {c} inputs, not "
-        problem += (
-            f"{size_in or 'one or more'}; do hidden_to_memory and the layers fit?"
-        )
-        raise layer_error(name, problem)
+        problem = f"kernel {kernel.shape} leaves {c} inputs, not {size_in or 'some'}"
+        raise layer_error(name, f"{problem}; do hidden_to_memory and the layers fit?")
     # split the kernels by what they are of
     e_m = memory.get("recurrent_kernel")
     return CellParams(
