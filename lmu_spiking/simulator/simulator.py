@@ -19,7 +19,6 @@ from nengo.utils.progress import Progress, ProgressTracker
 from lmu_spiking.errors import (
     NotANumberError,
     ValidationError,
-    check_one_of,
     check_whole,
 )
 from lmu_spiking.simulator import trials as realisations
@@ -427,9 +426,11 @@ def _copy_step(output, of, to):
 def _check_dtype(dtype) -> np.dtype:
     """Return one of the two precisions, or raise a ValidationError."""
     try:
-        name = "None" if dtype is None else np.dtype(dtype).name
+        checked = None if dtype is None else np.dtype(dtype)
     except TypeError:
-        name = str(dtype)
-    problem = "is no precision here"
-    check_one_of("Simulator.dtype", name, ("float32", "float64"), problem)
-    return np.dtype(name)
+        checked = None
+    # None equals float64 where numpy is asked
+    if checked is None or checked not in (np.dtype("float32"), np.dtype("float64")):
+        problem, remedy = "is no precision here", "use float32 or float64"
+        raise ValidationError("Simulator.dtype", dtype, problem, remedy)
+    return checked
