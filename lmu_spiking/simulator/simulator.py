@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import nengo
 import numpy as np
@@ -127,7 +128,7 @@ class Simulator(nengo.Simulator):
             problem, remedy = "must be a dict", "use {node: array}"
             raise ValidationError("Simulator.inputs", inputs, problem, remedy)
         self._given = dict(inputs or {})
-        self.program = None
+        self.program: Any = None
         if self._whole is None:
             self._whole = not optimize
         self._merge = optimize
@@ -179,7 +180,7 @@ class Simulator(nengo.Simulator):
             model, self._step_order, self.dg, self.dtype, self._given, whole
         )
         n = self.trials or 1
-        self._state = np.empty((n, len(program.state)), self.dtype)
+        self._state: Any = np.empty((n, len(program.state)), self.dtype)
         self._keys = np.empty((n, len(program.streams)), np.uint64)
         # signals of each trial where Python can see them, else of the first
         places = program.places.items()
@@ -323,7 +324,8 @@ class Simulator(nengo.Simulator):
         with ExitStack() as stack:
             interrupt = stack.enter_context(DeferredInterrupt())
             # threads for trials, if the work is long enough for several
-            n_threads, map_trials = min(self.threads, self.trials or 1), map
+            map_trials: Any = map
+            n_threads = min(self.threads, self.trials or 1)
             short = self._per_step is not None and steps * self._per_step < SHORT
             if n_threads > 1 and not short and not self.program.python:
                 map_trials = stack.enter_context(ThreadPoolExecutor(n_threads)).map

@@ -27,7 +27,12 @@ def check_target(attribute: str, target: str) -> str:
 
 
 def simulator(
-    model: nengo.Network, dt: float, target: str = "core", *, exact=False, **options
+    model: nengo.Network,
+    dt: float,
+    target: str = "core",
+    *,
+    exact=False,
+    **options: Any,
 ) -> nengo.Simulator:
     """Return a simulator without Nengo's decoder cache, which parallel trials lock.
 
