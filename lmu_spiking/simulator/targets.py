@@ -27,12 +27,7 @@ def check_target(attribute: str, target: str) -> str:
 
 
 def simulator(
-    model: nengo.Network,
-    dt: float,
-    target: str = "core",
-    *,
-    exact=False,
-    **options: Any,
+    model: nengo.Network, dt: float, target: str = "core", *, exact=False, **options
 ) -> nengo.Simulator:
     """Return a simulator without Nengo's decoder cache, which parallel trials lock.
 
