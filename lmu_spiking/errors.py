@@ -149,7 +149,7 @@ def check_between(attribute: str, value, low: float, high: float, unit="") -> fl
     float
     """
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
+    if not number or not low <= value <= high:  # type: ignore[operator]
         unit = f" {unit}" if unit else ""
         problem = f"must be a number from {low:g} to {high:g}{unit}"
         raise ValidationError(attribute, value, problem)

@@ -70,8 +70,8 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # letters that the encoding lacks become ?
-            stream.reconfigure(errors="replace")
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")  # letters that the encoding lacks become ?
     if "stdout" in closed:
         said = "lmu-spiking: standard output is closed: results are in --out only"
         with suppress(OSError):
@@ -121,6 +121,3 @@ def __getattr__(name: str):
 
         return app
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-__all__ = ["app", "main"]

@@ -81,8 +81,8 @@ def explain(error: Exception) -> tuple[str, int]:
     status : int
         2 if the user can mend it, 1 if it is a fault of this package.
     """
-    if hasattr(error, "format_message"):  # Typer's own, of whatever version
-        return f"{error.format_message().rstrip('.')} (--help shows what there is)", 2
+    if own := getattr(error, "format_message", None):  # Typer's, of whatever version
+        return f"{own().rstrip('.')} (--help shows what there is)", 2
     if isinstance(error, MemoryError):
         return TOO_LARGE, 2
     if isinstance(error, OSError) and error.strerror:

@@ -16,6 +16,7 @@ SIGNAL, MEMORY, TRAINING = "Signal", "Memory", "Training"
 LIMITS, GRID, WORK, RESULT = "Limits", "Combinations", "Computation", "Result"
 NEURONS = 10**12  # as their sums
 SEEDS = 2**31 - 1
+WHOLE: dict[str, Any] = {"least": 1, "most": SEEDS}  # limits of whole numbers
 LARGEST = 1e6  # seconds, Hz, or whatever the signal is in
 ALIASES = {"nengo": "core"}  # of targets: the name of the package whose simulator it is
 
@@ -145,7 +146,7 @@ def _either(names: tuple) -> str:
 # -- kinds of options: each returns an annotation for the parameter of a command -------
 
 
-def number(help, unit="NUMBER", *, panel=MEMORY, unset=None, **limits) -> Any:
+def number(help, unit="NUMBER", *, panel=MEMORY, unset=None, **limits: Any) -> Any:
     """Declare a number, above 0 unless ``least`` is given; ``limits`` are of `Limits`.
 
     Parameters
@@ -158,21 +159,22 @@ def number(help, unit="NUMBER", *, panel=MEMORY, unset=None, **limits) -> Any:
     **limits
         Fields of `Limits`.
     """
-    allowed = Limits(float, **({} if "least" in limits else {"above": True}) | limits)
+    standard: dict[str, Any] = {} if "least" in limits else {"above": True}
+    allowed = Limits(float, **standard | limits)
     said = f"{help}; {allowed.short}"
     return Annotated[float | None, _option(said, unit, panel, allowed.check, unset)]
 
 
-def whole(help, unit="N", *, panel=MEMORY, unset=None, **limits) -> Any:
+def whole(help, unit="N", *, panel=MEMORY, unset=None, **limits: Any) -> Any:
     """Declare a whole number from 1 on, as `number` declares numbers."""
-    allowed = Limits(int, **{"least": 1, "most": SEEDS} | limits)
+    allowed = Limits(int, **WHOLE | limits)
     said = f"{help}; {allowed.short}"
     return Annotated[int | None, _option(said, unit, panel, allowed.check, unset)]
 
 
-def numbers(help, unit="LIST", *, kind=float, panel=GRID, **limits) -> Any:
+def numbers(help, unit="LIST", *, kind=float, panel=GRID, **limits: Any) -> Any:
     """Declare numbers with commas between; a list of them reaches the command."""
-    standard = {"least": 1, "most": SEEDS} if kind is int else {"above": True}
+    standard: dict[str, Any] = WHOLE if kind is int else {"above": True}
     allowed = Limits(kind, **standard | limits)
     said = f"{help}; {allowed.short}"
     return Annotated[str, _option(said, unit, panel, allowed.read)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from lmu_spiking import __version__
 from lmu_spiking.cli import completion, leave, stopped
@@ -81,6 +82,9 @@ def front(
         print(context.get_help())
 
 
+ROOT = get_command(app)  # made once: it takes longer than to read a line
+
+
 def status(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status; a failure is told in one line.
 
@@ -103,7 +107,7 @@ def status(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore")
         show_warnings()
         try:
-            code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
+            code = ROOT.main(arguments, prog_name=NAME, standalone_mode=False) or 0
             sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):
             code = 130

@@ -38,6 +38,7 @@ def plot_error_vs_neurons(ax, summary, levels=None):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     _curves(ax, summary, "neurons", "order", levels, "d = {}")
     x = np.array([summary.neurons.min(), summary.neurons.max()], dtype=float)
@@ -60,6 +61,7 @@ def plot_ratio(ax, summary, levels=None):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     ax.axhline(1, color=GREY, lw=0.8)
     levels = levels or sorted(summary.order.unique())
@@ -85,6 +87,7 @@ def plot_error_vs_spikes(ax, summary, levels=None):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     _curves(ax, summary, "spikes_per_s", "neuron_type", levels, "{}")
     return log_axes(ax, "Spikes per second", "State RMSE")
@@ -103,6 +106,7 @@ def study_figures(summary) -> dict:
     Returns
     -------
     dict of str to matplotlib.figure.Figure
+        For `save_figure`; fewer than three where there is nothing to show.
     """
     wrong = summary[summary.state_rmse > 1e-9]
     predicted = wrong[wrong.state_rmse_ratio.notna()]

@@ -30,6 +30,7 @@ def plot_history(ax, history: list[dict]):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     part, table = _part(history), pd.DataFrame(history)
     ax.plot(table.epoch, table.loss, color=BLUE, label="training")
@@ -55,6 +56,7 @@ def plot_metric(ax, history: list[dict], metric: str, best_epoch: int):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     part, table = _part(history), pd.DataFrame(history).set_index("epoch")
     values = table[f"{part}_{metric}"]
@@ -81,6 +83,7 @@ def training_figure(record: dict, history: list[dict]):
     Returns
     -------
     matplotlib.figure.Figure
+        For `save_figure`.
     """
     metric = record["metric"]
     score = f"test {metric} {record['rate_' + metric]:.4g}"
@@ -111,6 +114,7 @@ def plot_against_neurons(ax, rows: list[dict]):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     table, metric = pd.DataFrame(rows).sort_values("neurons"), rows[0]["metric"]
     sign = 1 if metric == "accuracy" else -1  # a loss lowers accuracy, raises an error
@@ -143,6 +147,7 @@ def plot_latency(ax, row: dict):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     lags, values = np.array(row["latency"]).T
     ax.plot(lags * 1000, values, color=VERMILION)
@@ -163,6 +168,7 @@ def conversion_figure(rows: list[dict], title: str = ""):
     Returns
     -------
     matplotlib.figure.Figure
+        For `save_figure`.
     """
     with styled():
         figure = new_figure(7.2, 3.0)

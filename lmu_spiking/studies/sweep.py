@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -167,10 +168,10 @@ def grid(
     """
     check_target("grid.target", target)
     check_whole("grid.trials", trials, 0)
-    taus, max_rates = taus or [base.tau], max_rates or [base.max_rate]
-    axes = (neuron_types, taus, max_rates, orders, neurons_per_dimension)
+    given = (neuron_types, taus or [base.tau], max_rates or [base.max_rate])
+    given += (orders, neurons_per_dimension)
     # an axis may be endless; no more of it is taken than shows that it is too long
-    axes = [list(itertools.islice(values, MOST + 1)) for values in axes]
+    axes: list[list[Any]] = [list(itertools.islice(v, MOST + 1)) for v in given]
     total = trials * math.prod(map(len, axes))
     if total > MOST:
         problem = f"of each combination are {total:,} or more in all"

@@ -193,7 +193,7 @@ def _connected(address: str) -> Iterator:
 async def _greet(address: str) -> None:
     """Check the address in time: a client waits for ever if it is not a scheduler's."""
     from distributed import Security
-    from distributed.comm import connect
+    from distributed.comm.core import connect
 
     options = Security().get_connection_args("client")
     comm = await asyncio.wait_for(connect(address, PATIENCE, **options), PATIENCE + 1)
