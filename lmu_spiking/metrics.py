@@ -26,6 +26,7 @@ def rms(x) -> float:
     Returns
     -------
     float
+        In the unit of ``x``.
     """
     return float(np.sqrt(np.mean(np.square(x))))
 
@@ -63,6 +64,7 @@ def accuracy(outputs, labels) -> float:
     Returns
     -------
     float
+        From 0 to 1.
     """
     return float(np.mean(np.argmax(outputs, axis=-1) == labels))
 
@@ -71,7 +73,7 @@ def accuracy(outputs, labels) -> float:
 class PowerLaw:
     r"""``y = constant * x^exponent``, fitted on logarithms.
 
-    Attributes
+    Parameters
     ----------
     exponent, constant : float
     low, high : float
@@ -98,9 +100,11 @@ def power_law(x, y) -> PowerLaw:
     Returns
     -------
     PowerLaw
+        With the interval of its exponent.
     """
     from scipy import stats  # slow to import, and seldom needed
 
+    # a straight line in the logarithms
     x, y = np.log(np.asarray(x, dtype=float)), np.log(np.asarray(y, dtype=float))
     fit: Any = stats.linregress(x, y)
     slope, spread = float(fit.slope), stdtrit(len(x) - 2, 0.975) * fit.stderr
@@ -118,8 +122,9 @@ def confidence(values) -> tuple[float, float]:
     Returns
     -------
     mean : float
+        The mean.
     half : float
-        Of Student's t; 0 for a single trial.
+        Half the width, of Student's t; 0 for a single trial.
     """
     values = np.asarray(values, dtype=float)
     if len(values) < 2:

@@ -96,6 +96,7 @@ class Limits:
         -------
         list of int or float
         """
+        # what is no number is refused in words, before any limit
         values = [self._number(part.strip()) for part in text.split(",")]
         if not all(isinstance(value, (int, self.kind)) for value in values):
             what = "whole numbers" if self.kind is int else "numbers"
@@ -194,7 +195,9 @@ def one_of(help, known, *, panel=MEMORY, unset=None, aliases=None) -> Any:
         Other names of some, which reach the command under the known one.
     """
     aliases = aliases or {}
+    # what can be typed, and the name that reaches the command
     names = {name: name for name in known} | aliases
+    # what the help shows: all names of the same thing together
     same = {name: [name] for name in known}
     for alias, name in aliases.items():
         same[name].append(alias)

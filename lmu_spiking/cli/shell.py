@@ -97,12 +97,14 @@ def status(arguments: Sequence[str] | None = None) -> int:
     -------
     int
     """
+    # a shell may ask for completions in place of a command
     completion.begin(os.environ)
     try:
         os.getcwd()
     except OSError as error:
         tell(f"the current folder: {error.strerror}; change to another")
         return 2
+    # warnings are ours alone, and every failure is one line
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         show_warnings()
@@ -124,6 +126,7 @@ def status(arguments: Sequence[str] | None = None) -> int:
                 raise
             line, code = explain(error)
             tell(line)
+    # a signal, or Ctrl-C, has ended the command
     if code > 128:
         tell(stopped(arguments))
     return code

@@ -172,6 +172,7 @@ def deployed(deployment):
 
 def _label(ax, x: float, base: float, top: float, step: dict, measure: str) -> None:
     """Draw interval and number over a bar, above its base and its mark."""
+    # the interval stands on the bar's end, the number above both
     value, low, high = (step[f"{measure}{end}"] for end in ("", "_low", "_high"))
     highest = max(base, top)
     if low is not None:

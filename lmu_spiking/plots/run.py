@@ -127,6 +127,7 @@ def plot_error_vs_delay(ax, result, n: int = 60):
         The one that was given.
     """
     dt, window, u = result.row["dt"], _steps(result), result.signal
+    # the delays, in whole steps, and the readout of each
     steps = np.unique(np.round(np.linspace(1, window, n)).astype(int))
     weights = _ldn(result).readout((steps - 1) * dt, dt)
     first = window + 1  # the first step of a window that is full

@@ -41,6 +41,7 @@ def plot_error_vs_neurons(ax, summary, levels=None):
         The one that was given.
     """
     _curves(ax, summary, "neurons", "order", levels, "d = {}")
+    # a guide below all points
     x = np.array([summary.neurons.min(), summary.neurons.max()], dtype=float)
     below = 0.7 * (summary.state_rmse * np.sqrt(summary.neurons)).min()
     ax.plot(x, below / np.sqrt(x), ":", color=GREY, label="slope −1/2")
@@ -156,6 +157,7 @@ def _panels(plot, summary, by: list[str], colored: str):
             part = dict(zip(by, key, strict=True))
             title = (FORMS.get(k, "{} neurons").format(part[k]) for k in varied)
             ax.set_title(", ".join(title))
+        # places without a panel stay empty
         for ax in axes.flat[len(cells) :]:
             ax.set_visible(False)
         for ax in axes.flat[: len(cells)]:

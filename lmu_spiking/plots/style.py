@@ -89,6 +89,7 @@ def draw_points(ax, cell, x: str, y: str, k: int, label: str) -> None:
         Number of the colour and marker.
     label : str
     """
+    # lengths below and above; NaN, of a single trial, is none
     ends = [cell[y] - cell[f"{y}_low"], cell[f"{y}_high"] - cell[y]]
     look = {"fmt": MARKERS[k % len(MARKERS)], "color": COLORS[k % len(COLORS)]}
     look |= {"ms": 4.5, "lw": 1, "label": label} | EDGED
@@ -123,6 +124,7 @@ def png(figure) -> bytes:
     Returns
     -------
     bytes
+        At 200 dots per inch.
     """
     buffer = io.BytesIO()
     with styled():

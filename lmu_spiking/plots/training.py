@@ -1,7 +1,6 @@
 """Figures of a training and of a conversion."""
 
 import numpy as np
-import pandas as pd
 
 from lmu_spiking.plots.style import (
     BLACK,
@@ -32,7 +31,7 @@ def plot_history(ax, history: list[dict]):
     matplotlib.axes.Axes
         The one that was given.
     """
-    part, table = _part(history), pd.DataFrame(history)
+    part, table = _part(history), _table(history)
     ax.plot(table.epoch, table.loss, color=BLUE, label="training")
     ax.plot(table.epoch, table[f"{part}_loss"], color=VERMILION, label=LABELS[part])
     ax.set(xlabel="Epoch", ylabel="Loss", yscale="log")
@@ -58,7 +57,7 @@ def plot_metric(ax, history: list[dict], metric: str, best_epoch: int):
     matplotlib.axes.Axes
         The one that was given.
     """
-    part, table = _part(history), pd.DataFrame(history).set_index("epoch")
+    part, table = _part(history), _table(history).set_index("epoch")
     values = table[f"{part}_{metric}"]
     ax.plot(values.index, values, color=VERMILION, label=LABELS[part])
     best = values[best_epoch]
@@ -97,6 +96,13 @@ def training_figure(record: dict, history: list[dict]):
     return figure
 
 
+def _table(rows: list[dict]):
+    """Return rows as a DataFrame."""
+    import pandas as pd  # slow to import, and commands that draw no training need none
+
+    return pd.DataFrame(rows)
+
+
 def _part(history: list[dict]) -> str:
     """Return ``valid``, or ``seen`` if the history has no validation."""
     return "valid" if "valid_loss" in history[0] else "seen"
@@ -116,7 +122,7 @@ def plot_against_neurons(ax, rows: list[dict]):
     matplotlib.axes.Axes
         The one that was given.
     """
-    table, metric = pd.DataFrame(rows).sort_values("neurons"), rows[0]["metric"]
+    table, metric = _table(rows).sort_values("neurons"), rows[0]["metric"]
     sign = 1 if metric == "accuracy" else -1  # a loss lowers accuracy, raises an error
     rate = rows[0][f"rate_{metric}"]
     ax.axhline(rate, color=GREY, ls="--", label="rate model")
@@ -124,6 +130,7 @@ def plot_against_neurons(ax, rows: list[dict]):
         predicted = rate - sign * table.predicted_loss
         style = {"marker": "_", "ms": 14} if len(rows) == 1 else {}
         ax.plot(table.neurons, predicted, color=BLUE, label="predicted", **style)
+    # below and above a point; a loss of accuracy is turned over
     ends = [table.loss_high - table.loss, table.loss - table.loss_low]
     look = {"fmt": "o", "color": VERMILION, "ms": 5, "lw": 1}
     look |= {"yerr": np.abs(ends[::sign]), "label": "spiking, measured"}

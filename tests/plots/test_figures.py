@@ -37,15 +37,10 @@ def summary(tmp_path_factory):
         ["poisson", "lif"],
         2,
         MemorySpec(theta=0.1, dt=0.002, radii=2.0),
-        1.0,
+        0.5,
         taus=[0.03, 0.05],
     )
     return summarise(sweep(trials, tmp_path_factory.mktemp("study")))
-
-
-def few_dots(figure, file, real=Figure.savefig, **options):
-    """Save a figure with few dots: everything is drawn, but in little time."""
-    return real(figure, file, **options | {"dpi": 40})
 
 
 def line(ax, label):
@@ -100,8 +95,7 @@ def test_error_over_the_window_is_that_of_the_row(ax, result):
 
 @pytest.mark.parametrize("kind", ["poisson", "lif", "rate"])
 @pytest.mark.parametrize("duration", [0.2, 2.0])
-def test_run_figure_is_a_picture(kind, duration, monkeypatch):
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", few_dots)
+def test_run_figure_is_a_picture(kind, duration):
     signal = white_noise(duration, 0.001, 5, 0.5, 0)
     figure = plots.run_figure(run_trial(SPEC.replace(neuron_type=kind), signal))
     assert plots.png(figure).startswith(b"\x89PNG")
@@ -133,8 +127,7 @@ def test_ratio_is_drawn_around_one(ax, summary):
     assert low < 1 < high
 
 
-def test_study_has_a_panel_for_each_combination(summary, monkeypatch):
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", few_dots)
+def test_study_has_a_panel_for_each_combination(summary):
     figures = plots.study_figures(summary)
     assert set(figures) == set(plots.CAPTIONS)
     titles = [ax.get_title("left") for ax in figures["error-vs-neurons"].axes]
@@ -187,8 +180,7 @@ def test_saving_leaves_a_whole_picture_or_none(tmp_path, monkeypatch):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_global_settings_are_left_alone(result, summary, monkeypatch):
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", few_dots)
+def test_global_settings_are_left_alone(result, summary):
     before = dict(matplotlib.rcParams)
     plots.png(plots.run_figure(result))
     plots.study_figures(summary)
