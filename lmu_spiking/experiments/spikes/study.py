@@ -7,8 +7,8 @@ import pandas as pd
 from lmu_spiking import plots
 from lmu_spiking.experiments.figures.spikes import CAPTIONS, spikes_figures
 from lmu_spiking.metrics import power_law
+from lmu_spiking.studies.folder import write_all
 from lmu_spiking.studies.page import bracketed, html_page, texts
-from lmu_spiking.studies.report import write_files
 
 TITLE = "What spikes are worth"
 HEADING = "Spiking memories: errors, and what they cost"
@@ -87,7 +87,10 @@ def write_spikes_report(
         shown += (("Where the error comes from", SOURCES, source_table(sources)),)
     captioned = [(CAPTIONS[name], data) for name, data in pictures.items()]
     text = html_page(TITLE, HEADING, frame, captioned, shown, command)
-    return write_files(out, "spikes", pictures, tables, text)
+    files: dict = {f"{name}.png": data for name, data in pictures.items()}
+    files |= {f"{name}.parquet": table for name, table in tables.items()}
+    files["report.html"] = text.encode()
+    return write_all(out, "spikes", files, ("*.png",))
 
 
 # -- tables for reading ------------------------------------------------------------
