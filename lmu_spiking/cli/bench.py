@@ -60,16 +60,15 @@ def simulator(
     of its own; those on one thread first. The limit is a loop in C. A simulator in an
     environment of its own is given as --python brian2=/path/to/its/bin/python.
     """  # noqa: D301 (the \b marks the examples)
-    from lmu_spiking.experiments.figures import speed_figure
+    from lmu_spiking.experiments.figures.speed import speed_figure
     from lmu_spiking.experiments.speed import run, table
-    from lmu_spiking.experiments.speed.simulators import chosen, interpreters
     from lmu_spiking.plots import save_figure
     from lmu_spiking.studies.folder import Folder
     from lmu_spiking.studies.records import write_json
 
     cases = run.grid(types, orders, neurons, seed)
-    asked = chosen(peers)
-    pythons = interpreters(python or [])
+    asked = run.chosen(peers)
+    pythons = run.interpreters(python or [])
     prepare(out)
     start, machine = time.perf_counter(), run.machine()
     with Bar("Measurements", len(cases) * len(run.product_of(asked))) as bar:

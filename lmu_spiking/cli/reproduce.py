@@ -79,7 +79,7 @@ def reproduce(
     out = Path("out") / name if out is None else out
     prepare(out)
     with Bar("Getting ready"):
-        from lmu_spiking.experiments import figures
+        from lmu_spiking.experiments.figures import published as figures
         from lmu_spiking.plots import save_figure
         from lmu_spiking.studies.folder import Folder
         from lmu_spiking.studies.records import write_json

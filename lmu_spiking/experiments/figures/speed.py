@@ -25,7 +25,7 @@ LINES = {  # a colour for each simulator in every panel
 
 
 def plot_speed(ax, lines: dict, title: str):
-    """Nanoseconds per neuron and step, one line for each simulator.
+    """Draw nanoseconds per neuron and step, one line for each simulator.
 
     Parameters
     ----------
@@ -38,17 +38,10 @@ def plot_speed(ax, lines: dict, title: str):
     for name, (neurons, ns) in lines.items():
         simulator, *side = name.split(",")
         number = [*LINES, simulator].index(simulator)
-        ax.loglog(
-            neurons,
-            ns,
-            color=LINES.get(simulator, GREY),
-            ls="--" if name == LIMIT else ":" if side else "-",
-            lw=1.8 if number == 0 else 1.1,
-            marker=None if name == LIMIT else MARKERS[number % len(MARKERS)],
-            mfc="white" if side else None,
-            ms=4,
-            label=name,
-        )
+        look = {"color": LINES.get(simulator, GREY), "lw": 1.1 if number else 1.8}
+        look |= {"ls": "--" if name == LIMIT else ":" if side else "-", "ms": 4}
+        look["marker"] = None if name == LIMIT else MARKERS[number % len(MARKERS)]
+        ax.loglog(neurons, ns, label=name, mfc="white" if side else None, **look)
     sizes = sorted({m for neurons, _ in lines.values() for m in neurons})
     ax.set(xlabel="Neurons m", title=title)
     ax.set_xticks(sizes, [f"{m:,}" for m in sizes])
@@ -57,7 +50,7 @@ def plot_speed(ax, lines: dict, title: str):
 
 
 def speed_figure(panels: dict):
-    """A panel for each network, and one legend.
+    """Return a panel for each network, and one legend.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lmu_spiking.experiments.figures import POINT
 from lmu_spiking.plots.style import (
     BLACK,
     BLUE,
@@ -22,10 +23,7 @@ X = {
     "synops_per_s": "Synaptic operations per second, factored",
     "synops_per_s_full": "Synaptic operations per second, full",
 }
-RANDOM = (
-    "poisson",
-    "stochastic",
-)  # spikes without a voltage: neither a lead nor a start
+RANDOM = ("poisson", "stochastic")  # without a voltage: neither a lead nor a start
 GUIDES = ("slope −1/2", "independent", "lead alone")
 CAPTIONS = {
     "spikes-cost": "Error of the state against neurons, spikes and synaptic operations "
@@ -46,7 +44,7 @@ CAPTIONS = {
 
 
 def plot_error_by_type(ax, summary, x: str = "neurons", levels=None):
-    """Error against neurons or a cost, a colour for each neuron type.
+    """Draw error against neurons or a cost, a colour for each neuron type.
 
     Parameters
     ----------
@@ -67,7 +65,7 @@ def plot_error_by_type(ax, summary, x: str = "neurons", levels=None):
 
 
 def plot_error_vs_rate(ax, summary, levels=None):
-    """Error against the rate at the radius, at one budget of spikes.
+    """Draw error against the rate at the radius, at one budget of spikes.
 
     Parameters
     ----------
@@ -87,7 +85,7 @@ def plot_error_vs_rate(ax, summary, levels=None):
 
 
 def plot_discrepancy(ax, sources, levels=None):
-    """Discrepancy of phases against the neurons firing, beside the null.
+    """Draw the discrepancy of phases against the neurons firing, beside the null.
 
     Parameters
     ----------
@@ -102,23 +100,17 @@ def plot_discrepancy(ax, sources, levels=None):
         draw_points(ax, cell, "group_neurons", "discrepancy", k, name)
         if name.startswith(RANDOM):
             continue
-        ax.plot(
-            cell.group_neurons,
-            cell.in_step_discrepancy,
-            f"{MARKERS[k % len(MARKERS)]}:",
-            color=COLORS[k % len(COLORS)],
-            mfc="white",
-            ms=4.5,
-            lw=0.8,
-            label=f"{name}, from one voltage",
-        )
+        look = {"marker": MARKERS[k % len(MARKERS)], "color": COLORS[k % len(COLORS)]}
+        look |= {"ls": ":", "mfc": "white", "ms": 4.5, "lw": 0.8}
+        label = f"{name}, from one voltage"
+        ax.plot(cell.group_neurons, cell.in_step_discrepancy, label=label, **look)
     null = ordered[["group_neurons", "discrepancy_null"]].to_numpy().T
     ax.plot(*null, color=BLACK, lw=0.8, zorder=0, label="independent")
     return log_axes(ax, "Neurons firing in a group", "Kolmogorov-Smirnov distance")
 
 
 def plot_sources(ax, sources):
-    """Errors of one neuron type and of its relatives against neurons.
+    """Draw errors of one neuron type and of its relatives against neurons.
 
     Parameters
     ----------
@@ -136,15 +128,17 @@ def plot_sources(ax, sources):
     for k, (column, label, color) in enumerate(shown):
         cell = sources[sources[column] > 1e-9]
         if len(cell):
-            _line(ax, cell, column, label, color, MARKERS[k])
-    ax.plot(
-        sources.neurons, sources.lead_rmse, "--", color=BLACK, lw=1, label="lead alone"
-    )
+            y, low, high = (cell[f"{column}{end}"] for end in ("", "_low", "_high"))
+            look = {"fmt": f"{MARKERS[k]}-", "color": color, "lw": 1, "label": label}
+            ends = np.nan_to_num([y - low, high - y])
+            ax.errorbar(cell.neurons, y, ends, **look, **POINT)
+    lead = {"ls": "--", "color": BLACK, "lw": 1, "label": "lead alone"}
+    ax.plot(sources.neurons, sources.lead_rmse, **lead)
     return log_axes(ax, "Neurons", "State RMSE")
 
 
 def spikes_figures(summary, budgets, sources) -> dict:
-    """The figures by name; `CAPTIONS` says what each shows.
+    """Return the figures by name; `CAPTIONS` says what each shows.
 
     Parameters
     ----------
@@ -163,8 +157,9 @@ def spikes_figures(summary, budgets, sources) -> dict:
         ]
         figures["spikes-cost"] = _grid(panels, len(X))
     if len(budgets):
+        title = "{:,.0f} spikes per second, order {}".format
         panels = [
-            (plot_error_vs_rate, _titled(*key), cell, {"levels": levels})
+            (plot_error_vs_rate, title(*key), cell, {"levels": levels})
             for key, cell in budgets.groupby(["budget", "order"])
         ]
         figures["spikes-budget"] = _grid(panels, 3)
@@ -184,37 +179,15 @@ def spikes_figures(summary, budgets, sources) -> dict:
     return figures
 
 
-# -- within ------------------------------------------------------------------------
-
-
 def _by_type(table, levels):
+    """Yield the number of each neuron type, its name and its rows."""
     levels = levels or sorted(table.neuron_type.unique())
     for name, cell in table.groupby("neuron_type"):
         yield levels.index(name), name, cell
 
 
-def _line(ax, cell, column: str, label: str, color: str, marker: str) -> None:
-    ends = [cell[column] - cell[f"{column}_low"], cell[f"{column}_high"] - cell[column]]
-    ax.errorbar(
-        cell.neurons,
-        cell[column],
-        yerr=np.nan_to_num(ends),
-        fmt=f"{marker}-",
-        color=color,
-        ms=4.5,
-        mec="white",
-        mew=0.5,
-        lw=1,
-        label=label,
-    )
-
-
-def _titled(budget: float, order: int) -> str:
-    return f"{budget:,.0f} spikes per second, order {order}"
-
-
 def _grid(panels, columns: int):
-    """Panels in rows, with one legend of all their labels."""
+    """Return panels in rows, with one legend of all their labels."""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     with styled():
