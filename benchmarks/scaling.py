@@ -11,8 +11,9 @@ coordinates.  Its time includes imports and build.
 """
 
 import os
-import resource
 import time
+
+from lmu_spiking.experiments import peak_bytes
 
 # what measures imports and memory itself imports as little as it can until it does
 
@@ -22,11 +23,6 @@ BILLION, DURATION, SEED = 10**9, 10.0, 6200
 KEYS = ("neurons", "noise_nrmse", "predicted_noise_nrmse", "state_rmse")
 KEYS += ("predicted_state_rmse", "spikes", "mean_rate", "tuning")
 TIMES = ("seconds_build", "seconds_per_simulated_second")
-
-
-def peak() -> float:
-    """Return the largest memory that this process had so far, in GiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def measure(kind: str, n_neurons: int, steps: int) -> dict:
@@ -39,7 +35,7 @@ def measure(kind: str, n_neurons: int, steps: int) -> dict:
 
     connect, dt = nengo.Connection, 0.001
     steps = max(steps, min(10_000, 30_000_000 // n_neurons))  # long enough to time
-    idle, start = peak(), time.perf_counter()
+    idle, start = peak_bytes(), time.perf_counter()
     with nengo.Network(seed=1) as model:
         stimulus = nengo.Node(lambda t: np.sin(6 * t))
         if kind == "ours":
@@ -52,7 +48,7 @@ def measure(kind: str, n_neurons: int, steps: int) -> dict:
             connect(stimulus, array.input, transform=mapped.B, synapse=0.1)
             connect(array.output, array.input, transform=mapped.A, synapse=0.1)
     with simulator(model, dt) as sim:
-        built, most = time.perf_counter(), peak()
+        built, most = time.perf_counter(), peak_bytes()
         sim.run_steps(20, progress_bar=False)
         ready = time.perf_counter()
         sim.run_steps(steps, progress_bar=False)
@@ -61,8 +57,8 @@ def measure(kind: str, n_neurons: int, steps: int) -> dict:
         "kind": kind,
         "neurons": n_neurons,
         "seconds_build": built - start,
-        "build_gib": most - idle,
-        "peak_gib": most,
+        "build_gib": (most - idle) / 2**30,
+        "peak_gib": most / 2**30,
         "seconds_per_simulated_second": (ran - ready) / (steps * dt),
         # a product a neuron in (encode) and out (decode), and the recurrent matrix
         "synaptic_operations_per_step": 2 * n_neurons + 36,
@@ -135,7 +131,10 @@ def run_billion(tuning: str, neurons: int) -> dict:
     signal = white_noise(DURATION, spec.dt, 2.0, 0.5, SEED)
     row = run_trial(spec, signal).row
     seconds = time.perf_counter() - start
-    return {key: row[key] for key in KEYS} | {"seconds": seconds, "GiB": peak()}
+    return {key: row[key] for key in KEYS} | {
+        "seconds": seconds,
+        "GiB": peak_bytes() / 2**30,
+    }
 
 
 def billion(options) -> dict:

@@ -19,13 +19,13 @@ turns; the least time of each is what is compared.  Functions that read a list m
 anything, so they are called in Nengo's order; others are called ahead.
 """
 
-import resource
 import time
 
 import nengo
 import numpy as np
 
 from lmu_spiking import LegendreMemory, Simulator
+from lmu_spiking.experiments import peak_bytes
 from lmu_spiking.experiments.figures.speed import speed_figure
 from lmu_spiking.experiments.records import count_cases
 from lmu_spiking.experiments.speed import table
@@ -93,11 +93,6 @@ def noisy_memory(n_neurons: int) -> nengo.Network:
     return model
 
 
-def peak() -> int:
-    """Return the most bytes that this process had so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10
-
-
 def simulator_start(options) -> dict:
     """Return the seconds to ten steps of both simulators, and bytes a neuron."""
     neurons = 10**6 if options.fast else options.neurons
@@ -108,10 +103,10 @@ def simulator_start(options) -> dict:
         with simulator_of(model, 0.001, target) as sim:
             sim.run_steps(10, progress_bar=False)
         seconds[target] = time.perf_counter() - start
-    idle = peak()
+    idle = peak_bytes()
     with simulator_of(noisy_memory(neurons), 0.001, "compiled") as sim:
         sim.run_steps(10, progress_bar=False)
-    taken = peak() - idle
+    taken = peak_bytes() - idle
     more = {"more_than_nengo": seconds["compiled"] - seconds["core"]}
     memory = {"neurons": neurons, "GiB": taken / 2**30, "bytes": taken / neurons}
     return {"seconds": seconds | more, "memory": memory}

@@ -32,7 +32,7 @@ LEAD = ["lead", "state_rmse", "regular_rmse", "lead_rmse", "mended_rmse"]
 def spikes(options) -> dict:
     """Return errors and costs, at equal neurons and at equal spikes, and sources."""
     fast, base = options.fast, MemorySpec(order=4, n_neurons=400)
-    trials, duration, shorter = (2, 1.5, 1.5) if fast else (3, 10.0, 4.0)
+    trials, duration, shorter = (2, 2.0, 2.0) if fast else (3, 10.0, 4.0)
     types, most = (TYPES[::3], 2) if fast else (TYPES, None)
 
     def trials_of(kinds, neurons, count, seconds, spec=base):

@@ -10,12 +10,12 @@ length of the sequences.
 Each length should be trained in a process of its own, whose largest memory is its own.
 """
 
-import resource
 import time
 from dataclasses import replace
 
 import numpy as np
 
+from lmu_spiking.experiments import peak_bytes
 from lmu_spiking.experiments.learning.cost import timed_lstm
 from lmu_spiking.experiments.rivals import lstm_units
 from lmu_spiking.lmu.params import LMUParams
@@ -75,7 +75,7 @@ def train_at(
     from lmu_spiking.training.recipes import recipe_for
 
     _warm()
-    before = _peak()
+    before = peak_bytes()
     data = load_task("recall", steps=steps, n=sequences, seed=seed)
     batches = with_sensor_noise(data) if projected == "every batch" else data
     settings = replace(recipe_for("recall").settings, epochs=epochs, seed=seed)
@@ -95,8 +95,8 @@ def train_at(
         "chance": data.chance,
         "seconds": seconds,
         "seconds_per_epoch": float(np.median(each[1:] or each)),
-        "peak_bytes": _peak(),
-        "bytes": _peak() - before,
+        "peak_bytes": peak_bytes(),
+        "bytes": peak_bytes() - before,
     }
     if lstm:
         units = lstm_units(made.params.n_params, data.size_in, data.size_out)
@@ -126,11 +126,6 @@ def growth(rows: list[dict], least: int = LONG) -> dict[str, float]:
         name: power_law(x, [r[name] for r in rows]).exponent
         for name in ("seconds_per_epoch", "bytes")
     }
-
-
-def _peak() -> int:
-    """Return the most bytes that this process had so far."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _warm() -> None:
