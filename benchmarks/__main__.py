@@ -9,12 +9,13 @@ threads; figures are written to ``docs/figures``.
 """
 
 import argparse
+import ast
 import importlib
 import os
 import re
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, FIGURES = ROOT / "benchmarks" / "results", ROOT / "docs" / "figures"
@@ -23,121 +24,77 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 THREADS += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(NamedTuple):
     """What an experiment measures, and what it needs.
 
     Attributes
     ----------
-    measures : str
-    minutes : str
+    minutes : int
         At full size, on two idle cores.
+    measures : str
+    options : dict
+        Options of its own with their defaults, whose type is that of the values.
     module : str
         The file of this folder that has its function; its own name by default.
-    options : dict of str to tuple
-        Options of its own: a default, whose type is that of the values, and a help
-        text.
     one_thread : bool
         Times are compared, so that this process has one thread.
     records : bool
         Whether a record is written; else the tables are the result.
     """
 
+    minutes: int
     measures: str
-    minutes: str
+    options: dict = {}
     module: str = ""
-    options: dict = field(default_factory=dict)
     one_thread: bool = False
     records: bool = True
 
 
-PEER = {"--python": ([], "PEER=PATH of an interpreter that has a simulator")}
+SIZES, SEEDS = [600, 6_000, 60_000, 600_000], [0, 1, 2, 3, 4]
+SPEED = {"python": [], "neurons": SIZES, "seconds": 0.3}
+DIGITS = {"seeds": SEEDS, "items": 0, "emulated": 1}
+EPOCHS = {"batches": 3, "epochs": 5}
 TABLE = {
-    "noise": Experiment("spike noise of a memory beside plain Nengo's", "3"),
-    "law": Experiment("error over orders and neurons against the prediction", "3"),
-    "spikes": Experiment("neuron types against neurons, spikes and operations", "15"),
-    "optimal": Experiment("noise-optimal memories beside the plain one", "3"),
+    "noise": Experiment(3, "spike noise of a memory beside plain Nengo's"),
+    "law": Experiment(3, "error over orders and neurons against the prediction"),
+    "spikes": Experiment(15, "neuron types against neurons, spikes and operations"),
+    "optimal": Experiment(3, "noise-optimal memories beside the plain one"),
     "off_signal": Experiment(
-        *("such memories on signals that they were not tuned to", "5", "optimal"),
-        {"--speech": ("", "file with speech at 8 kHz in its array 'audio' (.npz)")},
+        5, "such memories on signals of another kind", {"speech": ""}, "optimal"
     ),
-    "plan": Experiment(
-        *("random requests to plan, and the networks that it returns", "3"),
-        options={"--requests": (20, "number of requests")},
-    ),
-    "billion": Experiment("time and memory of a billion neurons", "1", "scaling"),
-    "scaling": Experiment(
-        *("build time, memory and run time against neurons", "10"),
-        options={"--steps": (300, "least number of timed steps")},
-    ),
-    "dask_sweep": Experiment(
-        *("a sweep that loses a worker and its driver", "10"),
-        options={"--trials": (500, "number of trials")},
-    ),
+    "plan": Experiment(3, "random requests to plan", {"requests": 20}),
+    "billion": Experiment(1, "time and memory of a billion neurons", {}, "scaling"),
+    "scaling": Experiment(10, "build, memory and run against neurons", {"steps": 300}),
+    "dask_sweep": Experiment(10, "a sweep that loses its workers", {"trials": 500}),
     "conversion": Experiment(
-        *("accuracy drop of stacked and recurrent models", "20"),
-        options={
-            "--only": ("", "models whose name has this"),
-            "--task": ("", "noise or digits"),
-        },
+        20, "accuracy drop of stacked and recurrent models", {"only": "", "task": ""}
     ),
-    "learning_digits": Experiment(
-        "digits in spikes of several sizes", "30", "learning"
-    ),
-    "learning_invariance": Experiment("digits at other time steps", "30", "learning"),
+    "learning_digits": Experiment(30, "digits in spikes", {}, "learning"),
+    "learning_invariance": Experiment(30, "digits at other steps", {}, "learning"),
     "learning_length": Experiment(
-        "training on 1,000 to 100,000 steps", "5", "learning", one_thread=True
+        5, "training on long sequences", {}, "learning", True
     ),
-    "learning_theta": Experiment("a window that is learned", "10", "learning"),
+    "learning_theta": Experiment(10, "a window that is learned", {}, "learning"),
     "learning_cost": Experiment(
-        *("training and inference of LMU and LSTM by the clock", "15", "learning"),
-        options={"--seconds": (120.0, "seconds of training of each model")},
-        one_thread=True,
+        15, "LMU and LSTM by the clock", {"seconds": 120.0}, "learning", True
     ),
-    "training": Experiment(
-        *("all times at once against step by step", "30"),
-        options={
-            "--batches": (3, "timed batches of the ways step by step"),
-            "--epochs": (5, "timed epochs of all times at once"),
-        },
-        one_thread=True,
-    ),
-    "chip_reading": Experiment("errors that a model for a chip tolerates", "10"),
+    "training": Experiment(30, "all times at once against steps", EPOCHS, "", True),
+    "chip_reading": Experiment(10, "errors that a model for a chip tolerates"),
     "loihi": Experiment(
-        *("memories on Loihi's emulator, peers and predictions", "120"),
-        options={"--emulator": (False, "ours on the emulator, not on its replica")},
+        120, "memories on the emulator, and peers", {"emulator": False}
     ),
-    "loihi_digits": Experiment(
-        *("permuted digits on Loihi's emulator", "50", "loihi"),
-        {
-            "--seeds": ([0, 1, 2, 3, 4], "splits of the data"),
-            "--items": (0, "digits of the test part; 0 for all"),
-            "--emulated": (1, "digits of the first split on NengoLoihi itself"),
-        },
-    ),
+    "loihi_digits": Experiment(50, "permuted digits on the emulator", DIGITS, "loihi"),
     "loihi_noise": Experiment(
-        *("Poisson-like neurons on Loihi's emulator", "7", "loihi"),
-        {"--seeds": (10, "number of seeds")},
+        7, "Poisson-like neurons on the emulator", {"seeds": 10}, "loihi"
     ),
-    "nir_peer": Experiment(
-        *("a memory in other simulators that read NIR", "10"),
-        options={"--seeds": (5, "number of seeds")},
-    ),
-    "simulator": Experiment(
-        *("speed of simulators: Nengo, ours, NengoDL, NengoOCL, Brian2, C", "60"),
-        options=PEER
-        | {
-            "--neurons": ([600, 6_000, 60_000, 600_000], "sizes of the memories"),
-            "--seconds": (0.3, "least length of a repeat"),
-        },
-    ),
+    "nir_peer": Experiment(10, "other simulators that read NIR", {"seeds": 5}),
+    "simulator": Experiment(60, "speed of simulators, of which ours", SPEED),
     "simulator_start": Experiment(
-        *("time before the first step, and memory", "1", "simulator"),
-        {"--neurons": (10_000_000, "neurons whose memory is measured")},
-        records=False,
+        *(1, "time before the first step, and memory", {"neurons": 10_000_000}),
+        *("simulator", False, False),
     ),
     "simulator_steps": Experiment(
-        "single steps and runs, ours over Nengo's", "2", "simulator", {}, True, False
+        2, "single steps and runs, ours over Nengo's", {}, "simulator", True, False
     ),
 }
 
@@ -168,35 +125,33 @@ def main(arguments: list[str]) -> int:
 
 def list_experiments() -> str:
     """Return the table of experiments as text."""
-    lines = [f"{'name':20}{'minutes':>7}  {'measures':60} record"]
+    lines = [f"{'name':20}{'minutes':>7}  {'measures':52} record"]
     for name, one in TABLE.items():
         record = f"results/{name}.json" if one.records else "-"
-        lines.append(f"{name:20}{one.minutes:>7}  {one.measures:60} {record}")
+        lines.append(f"{name:20}{one.minutes:7}  {one.measures:52} {record}")
     return "\n".join(lines)
 
 
 def parse(name: str, experiment: Experiment, arguments) -> argparse.Namespace:
     """Return the options of an experiment; ``out`` is empty if nothing is written."""
-    parser = argparse.ArgumentParser(f"benchmarks {name}", None, experiment.measures)
+    text = (ROOT / "benchmarks" / f"{experiment.module or name}.py").read_text()
+    text, form = ast.get_docstring(ast.parse(text)), argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(name, None, text, formatter_class=form)
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
-    parser.add_argument(
-        "--fast", action="store_true", help="small, to see that it runs"
-    )
+    parser.add_argument("--fast", action="store_true", help="small, to try it")
     folder = "folder of the record and figures; nothing is written with --fast"
     parser.add_argument("--out", type=Path, help=folder)
     folder = "folder of finished parts, which are not run again"
     parser.add_argument("--parts", "--runs", type=Path, help=folder)
-    for option, (default, text) in experiment.options.items():
-        how: dict = {"default": default, "help": f"{text} [{default}]"}
+    for option, default in experiment.options.items():
+        how = {"type": type(default), "help": f"{default or 'none'} by default"}
         if isinstance(default, bool):
-            how["action"] = "store_true"
-        elif default == []:
-            how["action"] = "append"
+            how = {"action": "store_true"}
         elif isinstance(default, list):
-            how |= {"nargs": "+", "type": type(default[0])}
-        else:
-            how["type"] = type(default)
-        parser.add_argument(option, **how)
+            kind = type(default[0]) if default else str
+            how |= {"type": kind, "nargs": "+" if default else None}
+            how |= {} if default else {"action": "append"}
+        parser.add_argument(f"--{option}", default=default, **how)
     options = parser.parse_args(arguments)
     options.figures = options.out or FIGURES
     options.out = options.out or (None if options.fast else RESULTS)

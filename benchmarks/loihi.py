@@ -30,27 +30,14 @@ import pandas as pd
 
 from lmu_spiking import LDN, MemorySpec, predict, white_noise
 from lmu_spiking.experiments.chip import peer_networks as peers
+from lmu_spiking.experiments.chip import peers as rivals
 from lmu_spiking.experiments.chip.ours import Ours, run_ours, run_predictions
-from lmu_spiking.experiments.chip.peers import (
-    Case,
-    run_cases,
-    summarise,
-    table_cases,
-    thesis_cases,
-    window_cases,
-)
 from lmu_spiking.experiments.chip.signals import TABLE, THESIS, WINDOW
 from lmu_spiking.experiments.figures import chip as figures
 from lmu_spiking.experiments.published.delay_network import OUR_RATE, OUR_TAU
 from lmu_spiking.experiments.published.models import train_kept
 from lmu_spiking.experiments.records import average, in_parallel, kept
-from lmu_spiking.loihi.poisson.memory import (
-    SpikeStatistics,
-    build_noisy_memory,
-    measure_tuning,
-    noise_covariance,
-    run_noisy_memory,
-)
+from lmu_spiking.loihi.poisson import memory as poisson
 from lmu_spiking.loihi.poisson.neuron import KEPT, drive_at, rate_of
 from lmu_spiking.loihi.run.classify import classify
 from lmu_spiking.studies.metrics import confidence, rms
@@ -81,17 +68,17 @@ def our_cases(emulator: bool, fast: bool) -> list[Ours]:
     return cases
 
 
-def peer_cases(fast: bool) -> list[Case]:
+def peer_cases(fast: bool) -> list[rivals.Case]:
     """Return runs of the peers on the same benchmarks."""
     if fast:
-        return table_cases(1)[:3]
+        return rivals.table_cases(1)[:3]
     recipes = (peers.best_known(), peers.official(), peers.best_known("lif"))
     return [
-        *thesis_cases(10),
-        *window_cases(10, (50, 100), recipes),
-        *window_cases(10, (50,), [peers.weights_relay()]),
-        *table_cases(3),
-        *window_cases(10, (200,), [peers.official(), peers.best_known()]),
+        *rivals.thesis_cases(10),
+        *rivals.window_cases(10, (50, 100), recipes),
+        *rivals.window_cases(10, (50,), [peers.weights_relay()]),
+        *rivals.table_cases(3),
+        *rivals.window_cases(10, (200,), [peers.official(), peers.best_known()]),
     ]
 
 
@@ -115,11 +102,11 @@ def compare_table(mine: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
 def loihi(options) -> dict:
     """Return errors of all memories with their peers', and the predicted ones."""
     mine = run_ours(our_cases(options.emulator, options.fast), options.parts)
-    known = run_cases(peer_cases(options.fast), options.parts)
+    known = rivals.run_cases(peer_cases(options.fast), options.parts)
     drawn = run_predictions(range(2 if options.fast else 30), options.parts)
     mean, half = confidence(drawn.ratio)
     return {
-        "summary": summarise(pd.concat([mine, known])).to_dict("records"),
+        "summary": rivals.summarise(pd.concat([mine, known])).to_dict("records"),
         "table": compare_table(mine, known).to_dict("records"),
         "predictions": drawn.to_dict("records"),
         "measured_over_predicted": mean,
@@ -190,12 +177,12 @@ MEMORIES = [(3, m, KEPT) for m in (72, 156, 300)]
 MEMORIES += [(6, m, KEPT) for m in (156, 300, 600)] + [(6, 600, 1 / 64)]
 
 
-def tuning(target: str, seed: int) -> SpikeStatistics:
+def tuning(target: str, seed: int) -> poisson.SpikeStatistics:
     """Measure rates and spike statistics at all drives."""
-    return measure_tuning(DRIVES, target=target, n_neurons=20, seed=seed)
+    return poisson.measure_tuning(DRIVES, target=target, n_neurons=20, seed=seed)
 
 
-def tuning_rows(target: str, runs: list[SpikeStatistics]) -> list[dict]:
+def tuning_rows(target: str, runs: list[poisson.SpikeStatistics]) -> list[dict]:
     """Return a row for each drive, means over seeds."""
     each = [
         {"target": target, "drive": drive, "lawful_rate": rate_of(drive).item()}
@@ -206,23 +193,23 @@ def tuning_rows(target: str, runs: list[SpikeStatistics]) -> list[dict]:
     return average(each, ["target", "drive", "lawful_rate"], (), ["rate", "cv", "fano"])
 
 
-def mean_of(runs: list[SpikeStatistics]) -> SpikeStatistics:
+def mean_of(runs: list[poisson.SpikeStatistics]) -> poisson.SpikeStatistics:
     """Return the mean statistics of all seeds."""
-    names = SpikeStatistics.__dataclass_fields__
+    names = poisson.SpikeStatistics.__dataclass_fields__
     means = {n: np.mean([getattr(run, n) for run in runs], axis=0) for n in names}
-    return SpikeStatistics(**means)
+    return poisson.SpikeStatistics(**means)
 
 
 def noisy_memory(
-    order: int, neurons: int, decay: float, seed: int, measured: SpikeStatistics
+    order: int, neurons: int, decay: float, seed: int, measured: poisson.SpikeStatistics
 ) -> dict:
     """Run a memory of noisy neurons; return its error beside the predicted ones."""
     u = white_noise(DURATION, DT, 2.0, 0.5, seed).samples
     ldn, about = LDN(order, THETA), {"order": order, "neurons": neurons, "kept": decay}
     options = {"order": order, "theta": THETA, "n_neurons": neurons, "tau": TAU}
     options |= {"max_rate": MAX_RATE, "kept": decay, "dt": DT, "seed": seed}
-    built = build_noisy_memory(u, **options)
-    state, spikes = run_noisy_memory(built, len(u), seed)
+    built = poisson.build_noisy_memory(u, **options)
+    state, spikes = poisson.run_noisy_memory(built, len(u), seed)
     # the state at a probe's index is that before its input
     exact = np.zeros_like(state)
     exact[1:] = ldn.simulate(u, DT)[:-1]
@@ -232,7 +219,7 @@ def noisy_memory(
     row |= {"rate": spikes / neurons}
     curves = {"law": None} | ({"law_measured": measured} if decay == KEPT else {})
     for name, curve in curves.items():
-        P = noise_covariance(built, exact, curve)
+        P = poisson.noise_covariance(built, exact, curve)
         row[f"{name}_state_rmse"] = np.sqrt(np.trace(P) / order)
         row[f"{name}_noise_nrmse"] = np.sqrt(readout @ P @ readout) / scale
         row[f"over_{name}"] = row["state_rmse"] / row[f"{name}_state_rmse"]

@@ -28,15 +28,8 @@ from lmu_spiking import LegendreMemory, Simulator
 from lmu_spiking.experiments import peak_bytes
 from lmu_spiking.experiments.figures.speed import speed_figure
 from lmu_spiking.experiments.records import count_cases
+from lmu_spiking.experiments.speed import run as speed
 from lmu_spiking.experiments.speed import table
-from lmu_spiking.experiments.speed.run import (
-    chosen,
-    compare,
-    grid,
-    interpreters,
-    machine,
-    product_of,
-)
 from lmu_spiking.simulator.targets import simulator as simulator_of
 
 # -- against peers -------------------------------------------------------------------
@@ -53,23 +46,24 @@ def simulator(options):
     few, most = [m for m in sizes if m < 10**5], [m for m in sizes if m >= 10**5]
     usual = [m for m in few if m >= 10**3] or few
     batches = [
-        *((grid([kind], [6], few), [*FEW, "brian2"]) for kind in TYPES),
-        (grid(["poisson", "regular", "rate"], [6], most), [*FEW, "brian2"]),
-        (grid(TYPES, [6], usual[:1]), SLOW),
-        (grid(TYPES, [24], usual), FEW),
-        (grid(DRAWN, [6], usual), FEW),
-        (grid(["lif"], [6], most), FEW),  # whose decoders take minutes
+        *((speed.grid([kind], [6], few), [*FEW, "brian2"]) for kind in TYPES),
+        (speed.grid(["poisson", "regular", "rate"], [6], most), [*FEW, "brian2"]),
+        (speed.grid(TYPES, [6], usual[:1]), SLOW),
+        (speed.grid(TYPES, [24], usual), FEW),
+        (speed.grid(DRAWN, [6], usual), FEW),
+        (speed.grid(["lif"], [6], most), FEW),  # whose decoders take minutes
     ]
     if options.fast:
-        batches = [(grid(["poisson"], [6], [600]), FEW)]
-    batches = [(cases, chosen(names)) for cases, names in batches]
-    total = sum(len(cases) * len(product_of(peers)) for cases, peers in batches)
-    about, count = machine(), count_cases(total)  # the load before we make our own
-    more = {"seconds": options.seconds, "pythons": interpreters(options.python)}
+        batches = [(speed.grid(["poisson"], [6], [600]), FEW)]
+    batches = [(cases, speed.chosen(names)) for cases, names in batches]
+    total = sum(len(cases) * len(speed.product_of(peers)) for cases, peers in batches)
+    about = speed.machine()  # with the load before we make our own
+    count = count_cases(total)
+    more = {"seconds": options.seconds, "pythons": speed.interpreters(options.python)}
     rows: dict[tuple, dict] = {}
     for cases, peers in batches:
         # each batch has Nengo beside it for its ratios, of which one row is shown
-        for row in compare(cases, peers, on_done=count, **more):
+        for row in speed.compare(cases, peers, on_done=count, **more):
             rows.setdefault(tuple(row.get(key) for key in KEYS), row)
         yield about | {"rows": list(rows.values())}
     print(*table.reasons(list(rows.values())), sep="\n")

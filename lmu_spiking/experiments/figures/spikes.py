@@ -3,19 +3,7 @@
 import numpy as np
 
 from lmu_spiking.experiments.figures import POINT
-from lmu_spiking.plots.style import (
-    BLACK,
-    BLUE,
-    COLORS,
-    GREEN,
-    GREY,
-    MARKERS,
-    VERMILION,
-    draw_points,
-    log_axes,
-    new_figure,
-    styled,
-)
+from lmu_spiking.plots import style
 
 X = {
     "neurons": "Neurons",
@@ -57,11 +45,11 @@ def plot_error_by_type(ax, summary, x: str = "neurons", levels=None):
         Neuron types that colours are given to; those in the summary by default.
     """
     for k, name, cell in _by_type(summary.sort_values(x), levels):
-        draw_points(ax, cell, x, "state_rmse", k, name)
+        style.draw_points(ax, cell, x, "state_rmse", k, name)
         predicted = cell[cell.predicted_state_rmse > 0]
-        color = COLORS[k % len(COLORS)]
+        color = style.COLORS[k]
         ax.plot(predicted[x], predicted.predicted_state_rmse, color=color, lw=1)
-    return log_axes(ax, X[x], "State RMSE")
+    return style.log_axes(ax, X[x], "State RMSE")
 
 
 def plot_error_vs_rate(ax, summary, levels=None):
@@ -76,12 +64,12 @@ def plot_error_vs_rate(ax, summary, levels=None):
         Neuron types that colours are given to; those in the summary by default.
     """
     for k, name, cell in _by_type(summary.sort_values("max_rate"), levels):
-        draw_points(ax, cell, "max_rate", "state_rmse", k, name)
-        ax.plot(cell.max_rate, cell.state_rmse, color=COLORS[k % len(COLORS)], lw=0.8)
+        style.draw_points(ax, cell, "max_rate", "state_rmse", k, name)
+        ax.plot(cell.max_rate, cell.state_rmse, color=style.COLORS[k], lw=0.8)
     ends = np.array([summary.max_rate.min(), summary.max_rate.max()])
     below = 0.75 * (summary.state_rmse * np.sqrt(summary.max_rate)).min()
-    ax.plot(ends, below / np.sqrt(ends), ":", color=GREY, label="slope −1/2")
-    return log_axes(ax, "Rate at the radius (Hz)", "State RMSE")
+    ax.plot(ends, below / np.sqrt(ends), ":", color=style.GREY, label="slope −1/2")
+    return style.log_axes(ax, "Rate at the radius (Hz)", "State RMSE")
 
 
 def plot_discrepancy(ax, sources, levels=None):
@@ -97,16 +85,17 @@ def plot_discrepancy(ax, sources, levels=None):
     """
     ordered = sources.sort_values("group_neurons")
     for k, name, cell in _by_type(ordered, levels):
-        draw_points(ax, cell, "group_neurons", "discrepancy", k, name)
+        style.draw_points(ax, cell, "group_neurons", "discrepancy", k, name)
         if name.startswith(RANDOM):
             continue
-        look = {"marker": MARKERS[k % len(MARKERS)], "color": COLORS[k % len(COLORS)]}
-        look |= {"ls": ":", "mfc": "white", "ms": 4.5, "lw": 0.8}
+        look = {"marker": style.MARKERS[k], "color": style.COLORS[k], "ls": ":"}
+        look |= {"mfc": "white", "ms": 4.5, "lw": 0.8}
         label = f"{name}, from one voltage"
         ax.plot(cell.group_neurons, cell.in_step_discrepancy, label=label, **look)
     null = ordered[["group_neurons", "discrepancy_null"]].to_numpy().T
-    ax.plot(*null, color=BLACK, lw=0.8, zorder=0, label="independent")
-    return log_axes(ax, "Neurons firing in a group", "Kolmogorov-Smirnov distance")
+    ax.plot(*null, color=style.BLACK, lw=0.8, zorder=0, label="independent")
+    xlabel = "Neurons firing in a group"
+    return style.log_axes(ax, xlabel, "Kolmogorov-Smirnov distance")
 
 
 def plot_sources(ax, sources):
@@ -120,21 +109,21 @@ def plot_sources(ax, sources):
     """
     sources = sources.sort_values("neurons")
     shown = (
-        ("state_rmse", "as they are", VERMILION),
-        ("mended_rmse", "lead mapped out", GREEN),
-        ("regular_rmse", "regular spikes, same curves", BLUE),
-        ("static_rmse", "exact rates, same curves", GREY),
+        ("state_rmse", "as they are", style.VERMILION),
+        ("mended_rmse", "lead mapped out", style.GREEN),
+        ("regular_rmse", "regular spikes, same curves", style.BLUE),
+        ("static_rmse", "exact rates, same curves", style.GREY),
     )
     for k, (column, label, color) in enumerate(shown):
         cell = sources[sources[column] > 1e-9]
         if len(cell):
             y, low, high = (cell[f"{column}{end}"] for end in ("", "_low", "_high"))
-            look = {"fmt": f"{MARKERS[k]}-", "color": color, "lw": 1, "label": label}
+            look = {"fmt": f"{style.MARKERS[k]}-", "color": color, "lw": 1}
             ends = np.nan_to_num([y - low, high - y])
-            ax.errorbar(cell.neurons, y, ends, **look, **POINT)
-    lead = {"ls": "--", "color": BLACK, "lw": 1, "label": "lead alone"}
+            ax.errorbar(cell.neurons, y, ends, label=label, **look, **POINT)
+    lead = {"ls": "--", "color": style.BLACK, "lw": 1, "label": "lead alone"}
     ax.plot(sources.neurons, sources.lead_rmse, **lead)
-    return log_axes(ax, "Neurons", "State RMSE")
+    return style.log_axes(ax, "Neurons", "State RMSE")
 
 
 def spikes_figures(summary, budgets, sources) -> dict:
@@ -183,15 +172,15 @@ def _by_type(table, levels):
     """Yield the number of each neuron type, its name and its rows."""
     levels = levels or sorted(table.neuron_type.unique())
     for name, cell in table.groupby("neuron_type"):
-        yield levels.index(name), name, cell
+        yield levels.index(name) % len(style.COLORS), name, cell
 
 
 def _grid(panels, columns: int):
     """Return panels in rows, with one legend of all their labels."""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    with styled():
-        figure = new_figure(1.6 + max(3.8, 3.0 * columns), 3.4 * rows)
+    with style.styled():
+        figure = style.new_figure(1.6 + max(3.8, 3.0 * columns), 3.4 * rows)
         axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
         legend = {}
         for ax, (plot, title, cell, options) in zip(axes.flat, panels, strict=False):

@@ -88,12 +88,8 @@ def neurons_for(spec: MemorySpec, budget: float) -> int:
     ValidationError
         If that is fewer than 2 a dimension.
     """
-    return _neurons(spec, mean_rate(spec.replace(n_neurons=200 * spec.order)), budget)
-
-
-def _neurons(spec: MemorySpec, rate: float, budget: float) -> int:
-    """Return the neurons of so many spikes per second, at a rate of each."""
     budget = check_positive("budget", budget, "spikes per second")
+    rate = mean_rate(spec.replace(n_neurons=200 * spec.order))
     each = round(budget / rate / spec.order)
     if each < 2:
         problem = (
@@ -143,12 +139,10 @@ def spike_budget_trials(
     planned: dict[float, list[Trial]] = {float(budget): [] for budget in budgets}
     each = product(neuron_types, orders or [base.order], max_rates)
     for kind, order, max_rate in each:
-        cell = suited(base, kind).replace(
-            max_rate=max_rate, order=order, n_neurons=2 * order
-        )
-        rate = mean_rate(cell.replace(n_neurons=200 * order))
+        more = {"max_rate": max_rate, "order": order, "n_neurons": 2 * order}
+        cell = suited(base, kind).replace(**more)
         for budget, several in planned.items():
-            sizes = [_neurons(cell, rate, budget) // order]
+            sizes = [neurons_for(cell, budget) // order]
             run = (trials, cell, duration, first_seed)
             several += grid([order], sizes, [kind], *run)
     return planned
