@@ -114,6 +114,7 @@ def main(arguments: list[str]) -> int:
     options = parse(name, experiment, arguments[1:])
     module = importlib.import_module(experiment.module or name)
     made = getattr(module, name)(options)
+    # records are written as they come, so that an interrupted run leaves one
     for record in [made] if isinstance(made, dict) else made:
         show(record)
         if experiment.records and options.out:
@@ -143,6 +144,7 @@ def parse(name: str, experiment: Experiment, arguments) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help=folder)
     folder = "folder of finished parts, which are not run again"
     parser.add_argument("--parts", "--runs", type=Path, help=folder)
+    # options of its own: a list takes several values, or is repeated
     for option, default in experiment.options.items():
         how = {"type": type(default), "help": f"{default or 'none'} by default"}
         if isinstance(default, bool):
@@ -171,6 +173,7 @@ def show(record: dict) -> None:
             print(f"{key}: {value:,.5g}" if value % 1 else f"{key}: {value:,.0f}")
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             table = pd.DataFrame(value)
+            # lists within rows are for the record alone
             plain = [n for n in table if not isinstance(table[n][0], (list, dict))]
             text = table[plain[:16]].to_string(
                 index=False, max_rows=60, line_width=120, float_format="{:.4g}".format
@@ -186,6 +189,7 @@ def write(name: str, options, record: dict, draw) -> None:
 
     write_json(options.out / f"{name}.json", record | made_with())
     if draw is not None:
+        # one figure has the name of the experiment
         drawn = draw(record)
         figures = drawn if isinstance(drawn, dict) else {name: drawn}
         for title, figure in figures.items():

@@ -65,10 +65,12 @@ def tolerated(params: LMUParams, part, seed: int) -> list[dict]:
     m, rng = states(params, part.x), np.random.default_rng(seed)
     rms = np.sqrt(np.mean(m**2, axis=0))
     rows = []
+    # noise on the states, several draws of each size
     for size in NOISE:
         noisy = (m + size * rms * rng.standard_normal(m.shape) for _ in range(REPEATS))
         mean = float(np.mean([accuracy(params, each, part.y) for each in noisy]))
         rows.append({"error": "noise", "size": size, "accuracy": mean})
+    # states read at the wrong time, and of windows that are off
     for name, sizes in WRONG.items():
         for size in sizes:
             one = accuracy(params, states(params, part.x, **{name: size}), part.y)

@@ -99,6 +99,7 @@ def measure(params: LMUParams, data, steps: int, last: bool, seed: int, jobs: in
         exact = score(forward(params, x, last=last), y)
         return exact, sign * (score(present(converted, x, **run).y, y) - exact)
 
+    # very many neurons: what remains is the bias of the conversion
     converted = convert(params, x, n_neurons=MANY, **common)
     _, many = loss(converted, slice(seed, None, len(SEEDS)))
     converted = convert(params, x, n_neurons=FEW, **common)

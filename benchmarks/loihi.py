@@ -217,6 +217,7 @@ def noisy_memory(
     scale, error = rms(exact[window:] @ readout), (state - exact)[window:]
     row = {"state_rmse": rms(error), "noise_nrmse": rms(error @ readout) / scale}
     row |= {"rate": spikes / neurons}
+    # predicted for Poisson spikes, and with measured statistics
     curves = {"law": None} | ({"law_measured": measured} if decay == KEPT else {})
     for name, curve in curves.items():
         P = poisson.noise_covariance(built, exact, curve)

@@ -173,6 +173,7 @@ def nrmse(state: np.ndarray, exact: np.ndarray) -> float:
 
 def compare(case: dict, seeds, peers, duration: float = DURATION) -> list[dict]:
     """Return errors on the signal of each seed, ours and theirs: the same neurons."""
+    # signals after a silence, and the exact states
     u = np.array([white_noise(duration, DT, BAND, RMS, s).samples for s in seeds])
     u = np.hstack([np.zeros((len(u), round(REST / DT))), u])
     exact = np.array([LDN(case["order"], THETA).simulate(one, DT) for one in u])
@@ -203,6 +204,7 @@ def nir_peer(options):
     rows = []
     for case in cases(options.fast):
         errors = compare(case, seeds, peers)
+        # means over seeds, and each peer over ours
         row = case | {"errors": errors}
         for peer in ("ours", *peers):
             row[peer] = float(np.sqrt(np.mean([e[peer] ** 2 for e in errors])))

@@ -91,6 +91,7 @@ def nodes(params: LMUParams, x, y, batches: int) -> dict:
     dl, tf = nengo_dl(), tensorflow()
     Ad, Bd = LDN(ORDER, STEPS * DT).discretize(DT)
     start = time.perf_counter()
+    # the memory is a linear node, whose matrix is not trained
     with nengo.Network(seed=0) as model:
         dl.configure_settings(trainable=None, stateful=False, keep_history=False)
         stimulus = nengo.Node(np.zeros(1))
@@ -115,6 +116,7 @@ def nodes(params: LMUParams, x, y, batches: int) -> dict:
         optimizer = tf.optimizers.Adam(SETTINGS.learning_rate)
         simulator.compile(optimizer=optimizer, loss=loss)
         built = time.perf_counter() - start
+        # the first batch is compiled
         for batch in range(batches + 1):
             start = time.perf_counter()
             rows = slice(batch * BATCH, (batch + 1) * BATCH)
@@ -145,6 +147,7 @@ def training(options):
     record: dict = {"parallel": parallel(params, x, y, epochs)}
     task = {"digits": DIGITS, "batch": BATCH, "steps": STEPS, **CELL}
     about = {"compilation": "left out", "engines": versions("bptt"), "task": task}
+    # step by step, beside all times at once
     for way in (bptt, nodes):
         row = way(params, x, y, batches)
         ratio = row["epoch_seconds"] / record["parallel"]["epoch_seconds"]

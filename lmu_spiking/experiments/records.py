@@ -117,6 +117,7 @@ def kept(out, name: str, about: dict, make: Callable[[], dict]) -> dict:
         return json.loads(to_json(make()))
     path, about = Path(out) / "parts" / f"{name}.json", json.loads(to_json(about))
     try:
+        # a file of an earlier version has no checksum
         was = read_json(path)
         whole = was.get("check") in (None, _checksum(was["value"]))
         if was["about"] == about and whole and isinstance(was["value"], dict):
@@ -176,6 +177,21 @@ def average(
         entry |= {name: max(row[name] for row in group) for name in largest}
         table.append(entry)
     return table
+
+
+def pick(value, *names: str) -> dict:
+    """Return attributes of a value by their names.
+
+    Parameters
+    ----------
+    value : object
+    *names : str
+
+    Returns
+    -------
+    dict
+    """
+    return {name: getattr(value, name) for name in names}
 
 
 def made_with() -> dict:

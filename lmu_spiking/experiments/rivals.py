@@ -191,7 +191,8 @@ class Fitted:
         Of training alone, the first update left out.
     updates : int
     epochs : float
-    n_params : int
+    params : int
+        Number of them.
     history : list of dict
         ``seconds, updates, epochs, loss, valid_loss`` and ``valid_accuracy`` or
         ``valid_nrmse``; ``seen_`` instead of ``valid_`` if these sequences are also
@@ -208,7 +209,7 @@ class Fitted:
     seconds_per_epoch: float
     updates: int
     epochs: float
-    n_params: int
+    params: int
     history: list[dict]
     weights: list[np.ndarray]
     predict: Callable

@@ -86,6 +86,7 @@ def past(u, delays, dt: float = DT) -> np.ndarray:
     (T, n) ndarray
     """
     u, k = np.asarray(u, dtype=float), np.arange(len(u))
+    # the end of step k, less the delay, in steps from the first sample
     at = k[:, None] + 0.5 - np.atleast_1d(delays) / dt
     return np.interp(at, k, u, left=0.0)
 
@@ -179,6 +180,7 @@ def thesis_errors(ldn: LDN, decoded, u) -> dict:
     W = delay_run.window(ldn)
     read = delay_run.remembered(ldn, decoded, u) @ W
     exact = ldn.simulate(u, DT) @ W
+    # the truth of all lags, 0 before the run
     before = np.vstack([np.zeros((max(LAGS), POINTS)), exact])
     errors = [nrmse(read, before[max(LAGS) - lag : len(before) - lag]) for lag in LAGS]
     return {"nrmse": errors[0], "nrmse_best": min(errors), "nrmse_late": errors[1]}

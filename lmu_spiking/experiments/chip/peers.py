@@ -44,6 +44,7 @@ from lmu_spiking.experiments.chip.signals import (
 )
 from lmu_spiking.experiments.published.delay_run import balanced
 from lmu_spiking.experiments.published.result import Silent, bootstrapped
+from lmu_spiking.experiments.records import pick
 
 TARGETS = ("core", "simreal", "sim")
 
@@ -356,15 +357,11 @@ def measure(case: Case) -> dict:
         decoded = run.decoded if transform is None else run.decoded @ transform.T
         row |= measures.score(setting, u, decoded, run.A, run.B)
     return row | {
-        "refused": run.refused,
-        "lost_bits": run.lost_bits,
-        "overflows": run.overflows,
+        **pick(run, "refused", "lost_bits", "overflows", "cores"),
         "warnings": sum(run.warned.values()),
-        "cores": run.cores,
         "spikes_per_s": run.spikes / setting.duration,
         "chip_spikes_per_s": run.chip_spikes / setting.duration,
-        "seconds_build": run.seconds_build,
-        "seconds_run": run.seconds_run,
+        **pick(run, "seconds_build", "seconds_run"),
     }
 
 

@@ -265,6 +265,7 @@ def plot_model_errors(ax, models, published):
         models.nrmse, y, xerr=ends, fmt="o", color=VERMILION, ms=6, label="here"
     )
     ax.plot(models.nrmse_settled, y, "o", color=VERMILION, **settled)
+    # crosses where the paper has a number
     known = published.set_index("model").nrmse
     for at, name in enumerate(models.model):
         if name in known:

@@ -46,6 +46,7 @@ def plot_error_by_type(ax, summary, x: str = "neurons", levels=None):
     """
     for k, name, cell in _by_type(summary.sort_values(x), levels):
         style.draw_points(ax, cell, x, "state_rmse", k, name)
+        # not every neuron type has a prediction
         predicted = cell[cell.predicted_state_rmse > 0]
         color = style.COLORS[k]
         ax.plot(predicted[x], predicted.predicted_state_rmse, color=color, lw=1)
@@ -66,6 +67,7 @@ def plot_error_vs_rate(ax, summary, levels=None):
     for k, name, cell in _by_type(summary.sort_values("max_rate"), levels):
         style.draw_points(ax, cell, "max_rate", "state_rmse", k, name)
         ax.plot(cell.max_rate, cell.state_rmse, color=style.COLORS[k], lw=0.8)
+    # a guide below all points
     ends = np.array([summary.max_rate.min(), summary.max_rate.max()])
     below = 0.75 * (summary.state_rmse * np.sqrt(summary.max_rate)).min()
     ax.plot(ends, below / np.sqrt(ends), ":", color=style.GREY, label="slope −1/2")
@@ -135,6 +137,7 @@ def spikes_figures(summary, budgets, sources) -> dict:
         From `budget.costs`, `budget.budget_costs` and `summarise_sources`; each may
         be empty.
     """
+    # one colour for a neuron type in all figures
     names = [set(t.neuron_type) for t in (summary, budgets, sources) if len(t)]
     levels = sorted(set().union(*names))
     figures = {}
@@ -195,6 +198,7 @@ def _grid(panels, columns: int):
             ax.set_visible(False)
         for ax in axes[:, 1:].flat:
             ax.set_ylabel("")
+        # guides come last
         names = sorted(legend, key=lambda name: (name in GUIDES, name))
         handles = [legend[name] for name in names]
         figure.legend(handles, names, loc="outside right upper")

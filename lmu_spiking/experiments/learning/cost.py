@@ -55,6 +55,7 @@ def cost_of(task: str, seconds: float, seed: int = 0, **options) -> dict:
         for model, history in (("LMU", rows), ("LSTM", fitted.history))
         for row in history
     ]
+    # the first epoch of the LMU compiles
     each = np.diff([0.0] + [row["seconds"] for row in rows])
     pace = float(np.median(each[1:] if len(each) > 1 else each))
     return {
@@ -63,7 +64,7 @@ def cost_of(task: str, seconds: float, seed: int = 0, **options) -> dict:
         "metric": name,
         "chance": data.chance,
         "params": params.n_params,
-        "lstm_params": fitted.n_params,
+        "lstm_params": fitted.params,
         "lstm_units": units,
         "curves": curves,
         "seconds_per_epoch": {"LMU": pace, "LSTM": fitted.seconds_per_epoch},
@@ -145,6 +146,7 @@ def inference(params: LMUParams, fitted: Fitted, data: Sequences) -> list[dict]:
         lmu, lstm = lmu_step(params, batch), lstm_step(fitted.weights, batch)
         u = np.zeros((batch, data.size_in), np.float32)
         x = np.resize(data.test.x, (batch, *data.test.x.shape[1:]))
+        # a step of a stream, and whole sequences, of the same random inputs
         ways = (
             ("LMU", "numpy, a step", _stream_time(lmu, u)),
             ("LSTM", "numpy, a step", _stream_time(lstm, u)),

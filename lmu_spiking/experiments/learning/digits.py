@@ -207,6 +207,7 @@ def rate_rows(params: LMUParams, data: Sequences, trained: int = TRAINED) -> lis
     }
     for how in ("averaged", "dropped"):
         variants[f"pixels {how} in pairs"] = (coarser(data, trained, how), trained)
+    # everything is compared with the step of training
     exact = forward(params, data.test.x, last=True)
     accuracy, rows = _accuracy(exact, data.test.y), []
     for name, (shown, samples) in variants.items():

@@ -96,6 +96,7 @@ def lowpassed(data: Sequences, pole: float | None) -> Sequences:
     def filtered(values):
         return np.asarray(lfilter([1 - a], [1, -a], values.astype(float), axis=1))
 
+    # one scale for inputs and targets of all parts
     size, parts = np.sqrt(np.mean(filtered(data.train.x) ** 2)), {}
     for name in ("train", "valid", "test"):
         part = getattr(data, name)
@@ -153,6 +154,7 @@ def learn_theta(
     path = [{"stage": 0, "theta": theta, "loss": None, "seconds": 0.0}]
     common = {"batch": len(data.train), "schedule": "cosine", "seed": seed}
     common |= {"trainable": ("cell0.W_m",) if readout else (), "trainable_theta": True}
+    # each stage starts where the last one ended
     for number, (pole, epochs, rate) in enumerate(stages, 1):
         settings = TrainSettings(epochs=epochs, learning_rate=rate, **common)
         made = train(params, lowpassed(data, pole), settings)

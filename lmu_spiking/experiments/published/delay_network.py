@@ -74,12 +74,14 @@ def reproduce(
     trials, columns, frames = 2 if fast else TRIALS, _columns(), []
     seeds = np.random.SeedSequence(seed).generate_state(trials * CASES) >> 1
     runs = [(1 + k % CASES, int(each)) for k, each in enumerate(seeds)]
+    # on the CPU, every column with the same signals and seeds
     with bar("Runs", len(columns) * len(runs)) as progress:
         for name, (run, *settings) in columns.items():
             cells = [(*settings, *each) for each in runs]
             rows = in_parallel(run, cells, jobs, progress.advance)
             cases = [case for case, _ in runs]
             frames.append(pd.DataFrame(rows).assign(column=name, case=cases))
+    # on the emulator, where there is one
     if installed():
         cases = range(1, 3 if fast else CASES + 1)
         with bar("Emulator", len(COLUMNS) * len(cases)) as progress:
@@ -177,6 +179,7 @@ def _compare(data: pd.DataFrame, columns) -> list[Comparison]:
         ),
         Comparison("CPU, aligned", None, *measured("published", "aligned")),
     ]
+    # our memories, read at equal times
     for name in list(columns)[1:]:
         tau, kind = TAU if "tau" in name else OUR_TAU, name.split(",")[0]
         value = measured(name, "aligned")

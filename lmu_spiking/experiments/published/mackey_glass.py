@@ -20,7 +20,7 @@ import pandas as pd
 from lmu_spiking.conversion import convert, predict_loss, present
 from lmu_spiking.experiments.published import models as trained
 from lmu_spiking.experiments.published.result import Comparison, Reproduction, Silent
-from lmu_spiking.experiments.records import kept
+from lmu_spiking.experiments.records import kept, pick
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.tasks.mackey_glass import mackey_glass
@@ -202,8 +202,7 @@ def train_rival(
         options |= {"scale": 1 / float(np.std(data.train.x))}
         model = hybrid_model(1, 1, **options)
     (made,) = fit(model, data, (seconds,), batch=32, piece=scale.piece, seed=seed)
-    row = {"params": made.n_params, "seconds": made.seconds, "epochs": made.epochs}
-    row |= {"updates": made.updates, "history": made.history}
+    row = pick(made, "params", "seconds", "epochs", "updates", "history")
     return row | scores(made.outputs, data.test.y)
 
 

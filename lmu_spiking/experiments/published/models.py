@@ -55,6 +55,7 @@ def train_kept(recipe: Recipe, data, seed: int, out, name: str, bar=Silent) -> T
     -------
     Trained
     """
+    # where training goes on from, if it is interrupted
     checkpoint = None
     if out is not None:
         checkpoint = Path(out) / "parts" / f"{name}.npz"
@@ -128,6 +129,7 @@ def run_networks(
     with bar("Spiking networks", len(sizes)) as progress:
         for presentation, m, n in sizes:
             key = about | {"presentation": presentation, "m": m, "n": n}
+            # a part is found again by all that it depends on
             part = f"spikes-{name}-{round(presentation * 1e3)}ms-{m}"
 
             def make(size=(presentation, m, n)) -> dict:

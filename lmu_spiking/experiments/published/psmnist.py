@@ -23,7 +23,7 @@ from lmu_spiking.conversion import convert, report
 from lmu_spiking.errors import MissingPackageError
 from lmu_spiking.experiments.published import models as trained
 from lmu_spiking.experiments.published.result import Comparison, Reproduction, Silent
-from lmu_spiking.experiments.records import kept
+from lmu_spiking.experiments.records import kept, pick
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.tasks.mnist import psmnist
@@ -135,6 +135,7 @@ def reproduce(
             name = f"{scale.recipe}-{'short' if fast else 'long'}-seed{seed}-{split}"
             about = asdict(scale) | given | {"seed": seed, "split": split}
             about = {k: v for k, v in about.items() if k not in ("first", "other")}
+            # rate-based models, and the curve of each training
             params, trainings = train_all(
                 *(task, scale, seed, lstm_minutes, out, name, about, bar)
             )
@@ -144,6 +145,7 @@ def reproduce(
             def run(*size, model=(params, task)) -> dict:
                 return run_spiking(*model, *size, seed, jobs)
 
+            # the LMU in spikes; its weights tell trainings apart
             sizes = scale.other if split else scale.first
             digest = sum(float(np.abs(a).sum()) for a in params.arrays().values())
             key = about | {"trained": digest}
@@ -184,6 +186,7 @@ def train_all(
     ours = trained.train_kept(recipe, task, seed, out, f"lmu-{name}", bar)
     test = evaluate(ours.params, task.test, task.classes)
     rows = [trained.describe(ours) | {"model": "LMU", "test": test}]
+    # an LSTM trains as long as the LMU took, and perhaps longer
     limits = [ours.seconds]
     if lstm_minutes and 60 * lstm_minutes > ours.seconds:
         limits.append(60 * lstm_minutes)
@@ -213,17 +216,9 @@ def lstm(task: Sequences, units: int, limits: list[float], seed: int) -> list[di
     model = lstm_model(1, task.classes, (units,), last=True, seed=seed)
     fitted = fit(model, task, limits, batch=BATCH, seed=seed)
     names = ("LSTM, same time", "LSTM, longer")
-    return [
-        {
-            "model": name,
-            "params": one.n_params,
-            "seconds": one.seconds,
-            "epochs": one.epochs,
-            "test": one.test,
-            "history": one.history,
-        }
-        for name, one in zip(names, fitted, strict=False)
-    ]
+    columns = ("params", "seconds", "epochs", "test", "history")
+    pairs = zip(names, fitted, strict=False)
+    return [{"model": name} | pick(one, *columns) for name, one in pairs]
 
 
 def simple(task: Sequences, seed: int) -> list[dict]:

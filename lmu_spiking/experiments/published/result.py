@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from lmu_spiking.brief import brief
+from lmu_spiking.experiments.records import pick
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ class Reproduction:
 
     def to_dict(self) -> dict:
         """Return plain values for JSON."""
-        names = ("name", "title", "fast", "seed", "settings")
         tables = {name: table.to_dict("records") for name, table in self.data.items()}
-        return {name: getattr(self, name) for name in names} | {
+        return {
+            **pick(self, "name", "title", "fast", "seed", "settings"),
             "beside": self.beside or None,
             "comparisons": [asdict(one) for one in self.comparisons],
             "faults": list(self.faults),
@@ -120,6 +121,7 @@ def bootstrapped(values, seed: int = 0) -> tuple[float, float, float]:
     mean, low, high : float
     """
     values = np.asarray(values, dtype=float)
+    # percentiles, as in Voelker's thesis
     options = {"method": "percentile", "random_state": seed}
     ends = stats.bootstrap((values,), np.mean, **options).confidence_interval
     return float(values.mean()), float(ends.low), float(ends.high)

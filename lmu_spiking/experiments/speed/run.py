@@ -26,6 +26,7 @@ from lmu_spiking.errors import (
     check_seed,
     check_whole,
 )
+from lmu_spiking.experiments.records import pick
 from lmu_spiking.experiments.speed.peers import network as rebuilt
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.signals.white import white_noise
@@ -172,8 +173,7 @@ def arrays(case: Case) -> dict[str, np.ndarray]:
     ours = memory(case)
     population, loop = ours.population, ours.assembly.loop
     spikes, _, structure = KINDS[case.kind]
-    names = ("gain", "bias", "decoders", "dimension")
-    made = {name: getattr(population, name) for name in names}
+    made = pick(population, "gain", "bias", "decoders", "dimension")
     made["encoders"] = population.encoders / population.radii[population.dimension]
     made |= {"A": loop.A, "B": loop.B[:, 0], "u": stimulus(case)}
     values = {"tau": TAU, "dt": DT, "seed": case.seed}
@@ -328,6 +328,7 @@ def compare(
     known: dict[tuple, dict] = {}  # what a simulator cannot do, and need not try again
     for case in cases:
         given = arrays(case) | {"kind": case.kind, "repeats": repeats}
+        # each simulator, in each of its variants, unless it is known to fail
         for peer, (threads, trials) in product_of(peers):
             if (peer.name,) in known:
                 continue
@@ -384,6 +385,7 @@ def measure(peer: Peer, given: dict, threads: int, python: str) -> dict:
     -------
     dict
     """
+    # only the package `peers` is on the path of the interpreter
     path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
     environment = os.environ | dict.fromkeys(THREADS, str(threads))
     environment |= {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -437,6 +439,7 @@ def ratios(rows: list[dict]) -> list[dict]:
     def key(row):
         return row["kind"], row["order"], row["neurons"], row["seed"]
 
+    # Nengo and the loop in C on each network
     measured = [row for row in rows if row["status"] == "measured"]
     nengo = {key(row): row["ns"] for row in measured if row["peer"] == "nengo"}
     limit = {key(row): row["ns"] for row in measured if row["peer"] == "c"}

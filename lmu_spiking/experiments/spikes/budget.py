@@ -59,8 +59,10 @@ def mean_rate(spec: MemorySpec) -> float:
         Hz.
     """
     white = spec.signal
+    # twenty cycles of the band, scaled to the exact rms
     u = white_noise(20.0 / white.bandwidth, spec.dt, white.bandwidth, white.rms, 0)
     states = spec.ldn.simulate(u.samples * white.rms / u.rms, spec.dt)
+    # rates over the distribution of each dimension
     levels = (np.arange(200) + 0.5) / 200
     population = spec_assembly(spec).population
     rates = [

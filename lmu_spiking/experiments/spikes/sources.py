@@ -56,6 +56,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped
 from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.experiments.records import pick
 from lmu_spiking.files import NOT_OURS, read_json
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.networks.memory import LegendreMemory
@@ -496,9 +497,8 @@ def error_sources(spec: MemorySpec, signal, *, training=None) -> dict:
         "discrepancy_null": phases.null,
         "discrepancy_ratio": phases.ratio,
         "in_step_discrepancy": watch_together.discrepancy(spec.theta).distance,
-        "effective_neurons": phases.effective_neurons,
         "group_neurons": phases.neurons,
-        "verdict": phases.verdict,
+        **pick(phases, "effective_neurons", "verdict"),
     }
 
 

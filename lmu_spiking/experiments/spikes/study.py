@@ -89,6 +89,7 @@ def write_spikes_report(
     dict of Path
         By name.
     """
+    # pictures, and tables for reading
     drawn = spikes_figures(summary, budgets, sources)
     pictures = {name: plots.png(figure) for name, figure in drawn.items()}
     tables = {"summary": summary, "budgets": budgets, "sources": sources}
@@ -111,6 +112,7 @@ def write_spikes_report(
         ),
         versions=html.escape(page._versions(frame)),
     )
+    # files that an earlier study wrote are replaced, others are kept
     with Folder(out, "spikes") as folder:
         names = [f"{name}.png" for name in pictures]
         names += [f"{name}.parquet" for name in tables]

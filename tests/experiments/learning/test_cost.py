@@ -35,7 +35,7 @@ def test_history_ends_with_the_time(fitted):
     gone = [row["seconds"] for row in fitted.history]
     assert gone == sorted(gone)
     assert gone[-1] >= 0.5 > [0.0, *gone][-2]
-    assert fitted.n_params == 4 * 5 * (5 + 2) + 5 + 1
+    assert fitted.params == 4 * 5 * (5 + 2) + 5 + 1
 
 
 def test_a_step_in_numpy_is_that_of_keras(fitted, data):

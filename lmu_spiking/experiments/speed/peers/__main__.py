@@ -27,6 +27,7 @@ def main(module: str, case_file: str, out: str) -> None:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     with np.load(case_file) as file:
         case = dict(file)
+    # our own process may import the package; others rebuild the arrays
     if module in PACKAGE:
         cases = importlib.import_module("lmu_spiking.experiments.speed.run")
         sizes = len(case["A"]), len(case["gain"])
@@ -89,6 +90,7 @@ def measured(run, seconds: float, repeats: int) -> dict:
     clock = getattr(run, "seconds", None) or _timed(run)
     steps = _whole(getattr(run, "first", FIRST), multiple)
     clock(steps)
+    # more steps, until a repeat is long enough
     while (taken := clock(steps)) < seconds:
         more = min(1.25 * seconds / max(taken, 1e-9), 100.0)
         steps = _whole(max(2 * steps, math.ceil(steps * more)), multiple)
