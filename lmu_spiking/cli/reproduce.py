@@ -64,7 +64,7 @@ def reproduce(
     out = Path("out") / name if out is None else out
     console.prepare(out)
     with console.Bar("Getting ready"):
-        from lmu_spiking.experiments import figures
+        from lmu_spiking.experiments.figures import published as figures
         from lmu_spiking.metrics import versions
 
         # modules, and functions of figures, are named after the experiments
