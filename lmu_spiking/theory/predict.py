@@ -283,8 +283,8 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
         "states": states,
         "initial": initial,
     }
-    if hasattr(spec, "measured_errors"):
-        return ErrorBudget(**common, **spec.measured_errors(entire, lead + window))
+    if hasattr(spec, "errors"):
+        return ErrorBudget(**common, **spec.errors(entire, lead + window))
     assembly = _summed(spec) if isinstance(spec, MemorySpec) else spec.assembly
     population, loop, U = assembly.population, assembly.loop, assembly.U
     carried = entire @ assembly.T.T
