@@ -18,11 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from lmu_spiking import LDN, MemorySpec, predict, white_noise
+from lmu_spiking.experiments.chip.poisson_spikes import SpikeStatistics, measure_tuning
 from lmu_spiking.experiments.figures.loihi_noise import loihi_noise_figure
 from lmu_spiking.loihi.poisson.memory import (
-    SpikeStatistics,
     build_noisy_memory,
-    measure_tuning,
     noise_covariance,
     run_noisy_memory,
 )

@@ -41,7 +41,9 @@ from lmu_spiking.neurons.types import Unmerged
 
 
 LOIHI_RELU, LOIHI_LIF = CHIP_ACTIVATIONS = ("loihi-relu", "loihi-lif")
-LEAK = 2**12 - 1  # the chip's leak is so many parts of 1 (nengo-loihi 1.1, LoihiLIF)
+# The leak has so many parts of 1 in `nengo_loihi.neurons.discretize_tau_rc`, which
+# rates and training follow.  The chip itself divides by 2^12 (`loihi.chip.integers`).
+LEAK = 2**12 - 1
 
 
 @dataclass(frozen=True)

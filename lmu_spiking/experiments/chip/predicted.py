@@ -17,9 +17,9 @@ from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import check_seed
 from lmu_spiking.experiments.chip.signals import DT
 from lmu_spiking.experiments.published.parts import kept
+from lmu_spiking.loihi.chip.pulses import PAIRS
 from lmu_spiking.loihi.chip.replica import replay
 from lmu_spiking.loihi.mapping.curves import chip_neurons
-from lmu_spiking.loihi.chip.pulses import PAIRS
 from lmu_spiking.loihi.mapping.layout import lay_out
 from lmu_spiking.loihi.mapping.memory import read_state
 from lmu_spiking.loihi.run.budget import split

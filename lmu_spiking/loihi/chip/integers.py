@@ -59,23 +59,67 @@ TARGETS = Target.CORE, Target.SIMREAL, Target.EMULATOR  # that need no board
 
 
 def target_name(target: Target | str) -> str:
-    """Return the plain name of a target, or raise a ValidationError."""
+    """Return the plain name of a target, or raise a ValidationError.
+
+    Parameters
+    ----------
+    target : str
+        Name of a `Target`.
+
+    Returns
+    -------
+    str
+    """
     return str(Target(target))
 
 
 def rounded(target: str) -> bool:
-    """Return whether ``target`` computes in the chip's integers."""
+    """Return whether ``target`` computes in the chip's integers.
+
+    Parameters
+    ----------
+    target : str
+        Name of a `Target`.
+
+    Returns
+    -------
+    bool
+    """
     return target in ("emulator", "board")
 
 
 def check_rounded(attribute: str, target: str, remedy: str = "use 'emulator'") -> None:
-    """Raise a ValidationError if ``target`` does not compute in integers."""
+    """Raise a ValidationError if ``target`` does not compute in integers.
+
+    Parameters
+    ----------
+    attribute : str
+        Of the message.
+    target : str
+        Name of a `Target`.
+    remedy : str
+        Of the message.
+    """
     if not rounded(target):
         raise ValidationError(attribute, target, "has no whole numbers", remedy)
 
 
 def synaptic_decay(tau: float, dt: float, target: str) -> float:
-    """Return ``a``, by which a lowpass of ``tau`` seconds decays in a step."""
+    """Return ``a``, by which a lowpass of ``tau`` seconds decays in a step.
+
+    Parameters
+    ----------
+    tau : float
+        Synapse, seconds.
+    dt : float
+        Step, seconds.
+    target : str
+        Name of a `Target`.
+
+    Returns
+    -------
+    float
+    """
     tau = check_positive("synapse", tau, "seconds")
     if not rounded(target):
         return float(np.exp(-dt / tau))
@@ -90,12 +134,40 @@ def synaptic_decay(tau: float, dt: float, target: str) -> float:
 
 
 def effective_tau(tau: float, dt: float, target: str) -> float:
-    """Return the time constant, seconds, that ``target`` gives a lowpass of ``tau``."""
+    """Return the time constant, seconds, that ``target`` gives a lowpass of ``tau``.
+
+    Parameters
+    ----------
+    tau : float
+        Synapse, seconds.
+    dt : float
+        Step, seconds.
+    target : str
+        Name of a `Target`.
+
+    Returns
+    -------
+    float
+    """
     return float(-dt / np.log(synaptic_decay(tau, dt, target)))
 
 
 def membrane_decay(tau_rc: float, dt: float, target: str) -> float:
-    """Return ``1 - b`` of a leaky membrane of ``tau_rc`` seconds."""
+    """Return ``1 - b`` of a leaky membrane of ``tau_rc`` seconds.
+
+    Parameters
+    ----------
+    tau_rc : float
+        Of the membrane, seconds.
+    dt : float
+        Step, seconds.
+    target : str
+        Name of a `Target`.
+
+    Returns
+    -------
+    float
+    """
     decay = -np.expm1(-dt / tau_rc)
     if not rounded(target):
         return float(decay)
@@ -170,10 +242,28 @@ def _spikes_in_nengo(neurons, currents, dt, rng) -> np.ndarray:
 
 
 def base_of(neurons: NeuronType) -> Any:
-    """Return the neurons themselves, or the base type of those that have one."""
+    """Return the neurons themselves, or the base type of those that have one.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+
+    Returns
+    -------
+    Any
+    """
     return getattr(neurons, "base_type", neurons)
 
 
 def is_leaky(neurons: NeuronType) -> bool:
-    """Return whether the membrane leaks: LIF, in any of its forms."""
+    """Return whether the membrane leaks: LIF, in any of its forms.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(base_of(neurons), (LIF, nengo.LIFRate))

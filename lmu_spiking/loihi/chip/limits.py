@@ -24,7 +24,7 @@ from lmu_spiking.errors import ValidationError, check_whole
 class CoreLimits:
     """Capacity of one core [1, 2].
 
-    Attributes
+    Parameters
     ----------
     compartments : int
         Neurons.
@@ -46,7 +46,7 @@ class CoreLimits:
 class SynapseFormat:
     """Storage of the weights of an axon in NengoLoihi [2].
 
-    Attributes
+    Parameters
     ----------
     weight_bits : int
         Of a weight as stored.  With both signs in one synapse its last bit is lost:
@@ -69,7 +69,7 @@ class SynapseFormat:
 class IntegerLimits:
     """Ranges of the integers of a neuron [3]: mantissas, exponents, accumulators.
 
-    Attributes
+    Parameters
     ----------
     threshold_mantissa_bits, threshold_exponent : int
         ``v_th = mantissa 2^6``.
@@ -114,19 +114,27 @@ class Board:
     chips: int
 
 
+# The one chip that all rooms of the library know.
 CORE = CoreLimits()
 LIMITS = asdict(CORE)
 SYNAPSE = SynapseFormat()
 INTEGERS = IntegerLimits()
 CORES_PER_CHIP = 128  # [1]
-KAPOHO_BAY = Board("Kapoho Bay", 2)
-NAHUKU_8 = Board("Nahuku", 8)
-NAHUKU_32 = Board("Nahuku", 32)
-BOARDS = (KAPOHO_BAY, NAHUKU_8, NAHUKU_32)
+BOARDS = Board("Kapoho Bay", 2), Board("Nahuku", 8), Board("Nahuku", 32)
 
 
 def axon_bits(weights: int) -> int:
-    """Return the synapse memory of one axon with so many weights, bits."""
+    """Return the synapse memory of one axon with so many weights, bits.
+
+    Parameters
+    ----------
+    weights : int
+        Of the axon.
+
+    Returns
+    -------
+    int
+    """
 
     def entry_bits(n: int) -> int:
         words = SYNAPSE.weight_bits * n + SYNAPSE.entry_header_bits
@@ -137,7 +145,18 @@ def axon_bits(weights: int) -> int:
 
 
 def most_on_core(axons: int) -> int:
-    """Return the neurons whose weights from ``axons``, all to all, fit on one core."""
+    """Return the neurons whose weights from ``axons``, all to all, fit on one core.
+
+    Parameters
+    ----------
+    axons : int
+        In-axons.
+
+    Returns
+    -------
+    int
+    """
+    # fewer neurons, until the entries of all axons fit into the synapse memory
     most = CORE.compartments
     while most > 1 and axons * axon_bits(most) > CORE.synapse_bits:
         most -= 1
@@ -169,8 +188,8 @@ def split(m: int, inputs: int = 0) -> int:
     """
     m, inputs = check_whole("split.m", m, 1), check_whole("split.inputs", inputs, 0)
     rows = m + inputs
-    # the fewest cores with the same number of neurons each
-    for cores in range(1, m + 1):
+    # the fewest cores with the same number of neurons each; all have the same in-axons
+    for cores in range(1, m + 1 if rows <= CORE.in_axons else 1):
         size = -(-m // cores)
         use = CoreLimits(size, rows, size * -(-m // size), rows * axon_bits(size))
         if fits(use):
@@ -184,12 +203,33 @@ def split(m: int, inputs: int = 0) -> int:
 
 
 def weights_cores(m: int, inputs: int = 0) -> int:
-    """Return the cores of ``m`` neurons, all to all, in blocks of `split`."""
+    """Return the cores of ``m`` neurons, all to all, in blocks of `split`.
+
+    Parameters
+    ----------
+    m : int
+        Neurons.
+    inputs : int
+        Further in-axons.
+
+    Returns
+    -------
+    int
+    """
     return -(-m // split(m, inputs))
 
 
 def fits(use: CoreLimits) -> bool:
-    """Return whether so much use is within a core."""
+    """Return whether so much use is within a core.
+
+    Parameters
+    ----------
+    use : CoreLimits
+
+    Returns
+    -------
+    bool
+    """
     return all(u <= most for u, most in zip(astuple(use), astuple(CORE), strict=True))
 
 
@@ -197,7 +237,7 @@ def fits(use: CoreLimits) -> bool:
 class BlockBudget:
     """Use that one block makes of its core.
 
-    Attributes
+    Parameters
     ----------
     name : str
         ``"memory[0:112]"``.
@@ -251,6 +291,7 @@ class BlockBudget:
             return f"let its neurons project to fewer cores, one axon each, or {decode}"
         if name == "compartments":
             return f"put at most {CORE.compartments} neurons on a core (block_shape)"
+        # synapse bits: the largest block of the same axons whose bits fit
         rows = -(-self.synapse_bits // axon_bits(self.compartments))
         sizes = range(1, self.compartments)
         fitting = [n for n in sizes if rows * axon_bits(n) <= CORE.synapse_bits]
@@ -263,7 +304,7 @@ class BlockBudget:
 class Budget:
     """Use that a network makes of so many chips, a core for each block.
 
-    Attributes
+    Parameters
     ----------
     blocks : tuple of BlockBudget
         In the order in which NengoLoihi makes them.
@@ -301,13 +342,23 @@ class Budget:
         return not self.problems
 
     def check(self) -> "Budget":
-        """Return itself if it fits; else raise the first of `problems`."""
+        """Return itself if it fits; else raise the first of `problems`.
+
+        Returns
+        -------
+        Budget
+        """
         for problem in self.problems:
             raise problem
         return self
 
     def table(self) -> list[dict]:
-        """Return a row for each block: chip and core in order, counts, fullest use."""
+        """Return a row for each block: chip and core in order, counts, fullest use.
+
+        Returns
+        -------
+        list[dict]
+        """
         return [
             {"chip": k // CORES_PER_CHIP, "core": k % CORES_PER_CHIP}
             | asdict(block)

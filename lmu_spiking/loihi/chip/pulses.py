@@ -13,11 +13,11 @@ as large.  One input has `PAIRS` pairs of size 1, which begin staggered, and coa
 ones of size 2, 4, 8 and so on.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import nengo
 import numpy as np
 from nengo.dists import Choice, Samples
+from nengo.neurons import NeuronType
 
 from lmu_spiking.errors import ValidationError, check_whole
 
@@ -25,12 +25,22 @@ PAIRS = 16  # pairs of size 1 for one input: 32 axons
 
 
 def sizes(pairs: int) -> np.ndarray:
-    """Return the size of the pulses of each pair, (pairs,): 1, .., 1, 2, 4, 8, ..."""
+    """Return the size of the pulses of each pair, (pairs,): 1, .., 1, 2, 4, 8, ...
+
+    Parameters
+    ----------
+    pairs : int
+        Number of pairs.
+
+    Returns
+    -------
+    ndarray
+    """
     coarse = np.arange(1, max(0, pairs - PAIRS) + 1)
     return np.append(np.ones(min(pairs, PAIRS)), 2.0**coarse)
 
 
-class Pulses(nengo.neurons.NeuronType):
+class Pulses(NeuronType):
     """Pairs of on and off neurons, side by side, driven alike by ``-1 <= x <= 1``.
 
     At most one spike a step; beyond 1 the remainder waits, up to one spike.
@@ -61,15 +71,48 @@ class Pulses(nengo.neurons.NeuronType):
         self.sizes = sizes
 
     def gain_bias(self, max_rates, intercepts):
-        """Return gains of 1 and no biases: the input is the number itself."""
+        """Return gains of 1 and no biases: the input is the number itself.
+
+        Parameters
+        ----------
+        max_rates : (n,) array_like
+            Hz.
+        intercepts : (n,) array_like
+
+        Returns
+        -------
+        gain, bias : (n,) ndarray
+        """
         return np.ones_like(max_rates), np.zeros_like(max_rates)
 
     def max_rates_intercepts(self, gain, bias):
-        """Return unknown rates and intercepts of 0: no spike at 0, all steps at 1."""
+        """Return unknown rates and intercepts of 0: no spike at 0, all steps at 1.
+
+        Parameters
+        ----------
+        gain : (n,) array_like
+        bias : (n,) array_like
+
+        Returns
+        -------
+        max_rates, intercepts : (n,) ndarray
+        """
         return np.full_like(gain, np.nan), np.zeros_like(gain)
 
     def step(self, dt, J, output, residual):
-        """Write the spikes of a step, ``1 / dt`` each, into ``output``."""
+        """Write the spikes of a step, ``1 / dt`` each, into ``output``.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+        J : (n,) ndarray
+            Currents of the neurons.
+        output : (n,) ndarray
+            Spikes, ``1 / dt`` each.
+        residual : (n,) ndarray
+            Not yet sent.
+        """
         residual += np.clip(J, -1.0, 1.0)
         on, off, size = residual[::2], residual[1::2], self.sizes
         size = np.tile(size, len(on) // len(size))
@@ -78,7 +121,19 @@ class Pulses(nengo.neurons.NeuronType):
         residual -= np.repeat(size * (up.astype(float) - down), 2)
 
     def rates(self, x, gain, bias):
-        """Return mean rates, Hz, with steps of 1 ms."""
+        """Return mean rates, Hz, with steps of 1 ms.
+
+        Parameters
+        ----------
+        x : array_like
+            Inputs.
+        gain : (n,) array_like
+        bias : (n,) array_like
+
+        Returns
+        -------
+        ndarray
+        """
         J = self.current(x, gain, bias)
         signs = np.tile([1.0, -1.0], J.shape[-1] // 2)
         return 1000.0 * np.clip(signs * J, 0.0, 1.0) / np.repeat(self.sizes, 2)
@@ -101,7 +156,8 @@ def encode(x: np.ndarray, sizes) -> np.ndarray:
     """
     neurons = Pulses(sizes)
     flat, width = np.reshape(x, (-1, np.shape(x)[-1])), 2 * len(neurons.sizes)
-    starts = neurons.initial_state["residual"].samples[:, 0]
+    initial: Any = neurons.initial_state
+    starts = initial["residual"].samples[:, 0]
     # all numbers side by side, as if they were one ensemble
     residual, output = np.tile(starts, len(flat)), np.zeros(len(flat) * width)
     spikes = np.empty((flat.shape[1], len(output)), np.float32)

@@ -38,6 +38,7 @@ def replay(layout: Layout, u: np.ndarray) -> np.ndarray:
     Returns
     -------
     (T, m) or (B, T, m) bool ndarray
+        Whether a neuron spikes in a step.
 
     Raises
     ------
@@ -45,14 +46,15 @@ def replay(layout: Layout, u: np.ndarray) -> np.ndarray:
         If the layout is for another target, or the inputs are not finite samples.
     """
     check_rounded("layout.target", layout.target)
-    if len(layout.stages) > 1:
+    stage, *others = layout.stages
+    if others:
         problem, remedy = "have decode neurons", "use deploy, or structure='weights'"
-        raise ValidationError("layout.stages", len(layout.stages), problem, remedy)
+        raise ValidationError("layout.stages", 1 + len(others), problem, remedy)
     u = np.asarray(u, dtype=float)
     if u.ndim not in (1, 2) or not u.size or not np.isfinite(u).all():
         problem = "must be finite samples (T,), or (B, T) for many inputs"
         raise ValidationError("replay.u", u, problem)
-    spikes = _replay_stage(layout.stages[0], layout, np.atleast_2d(u))
+    spikes = _replay_stage(stage, layout, np.atleast_2d(u))
     return spikes if u.ndim == 2 else spikes[0]
 
 
@@ -155,6 +157,16 @@ def lowest_voltages(stage: Stage, dt: float) -> np.ndarray:
     """Return the lowest voltages (n,), which the chip has as powers of two.
 
     They are up to ``sqrt(2)`` times more or less than ``min_voltage``.
+
+    Parameters
+    ----------
+    stage : Stage
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    ndarray
     """
     neurons, block = stage.curves.neurons, stage.block
     lowest = np.zeros(len(stage.curves.gain), np.int64)

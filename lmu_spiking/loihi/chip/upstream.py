@@ -62,7 +62,15 @@ def _without_nengo_dl():
 def place(
     ensemble: nengo.Ensemble, *, block: int | None = None, on_chip: bool | None = None
 ) -> None:
-    """Put so many neurons of an ensemble on a core, or all of them on the host."""
+    """Put so many neurons of an ensemble on a core, or all of them on the host.
+
+    Parameters
+    ----------
+    ensemble : nengo.Ensemble
+    block : int, optional
+        Neurons on a core.
+    on_chip : bool, optional
+    """
     loihi = nengo_loihi()
     # NengoLoihi asks the outermost network for one, the innermost for the other
     for network in nengo.Network.context:

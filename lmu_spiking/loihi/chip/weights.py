@@ -63,7 +63,7 @@ REST = 0.494  # lost to rounding in each step of a decay (nengo-loihi's estimate
 class Grid:
     """The scale of one block.
 
-    Attributes
+    Parameters
     ----------
     unit : float
         Real weight of one whole number.
@@ -103,6 +103,17 @@ def largest_of(weights: np.ndarray, groups) -> float:
 
     What stands out of its group, the neurons of one coordinate, may be clipped: the
     others encode the same.  A whole group may not.
+
+    Parameters
+    ----------
+    weights : (r, n) ndarray
+        Of a core.
+    groups : iterable of (c,) int ndarray
+        Columns of each.
+
+    Returns
+    -------
+    float
     """
     size = np.abs(weights)
     means = [size[:, columns].mean() for columns in groups]
@@ -151,7 +162,20 @@ def grid_of(
 
 
 def factors(neurons, tau: float, dt: float) -> tuple[float, float, float]:
-    """Return ``1 / (mu_u mu_v)``, the threshold in real units, and ``mu_v``."""
+    """Return ``1 / (mu_u mu_v)``, the threshold in real units, and ``mu_v``.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    tau : float
+        Synapse, seconds.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    factor, threshold, mu_v : float
+    """
     kept = synaptic_decay(tau, dt, "emulator")
     current = 1 / _sum(kept)
     if not is_leaky(neurons):

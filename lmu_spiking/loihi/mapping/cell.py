@@ -23,6 +23,7 @@ counted:
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import nengo
 import numpy as np
@@ -43,7 +44,7 @@ from lmu_spiking.loihi.mapping.stage import Stage, make_stage
 from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.networks.blockwise import AsBuilt
 from lmu_spiking.networks.cell import steps_of
-from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, LOIHI_RELU
+from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, LOIHI_RELU, ChipUnits
 
 TAU = 0.1  # seconds
 APART = 0.3  # how far apart the gains of copies are, either way
@@ -54,7 +55,7 @@ SEQUENCES = 8  # that the memory's neurons are measured on, each after a blank w
 class Units:
     """Hidden units as neurons of the chip.
 
-    Attributes
+    Parameters
     ----------
     unit : (n,) int ndarray
         Which unit a neuron is.
@@ -75,7 +76,7 @@ class Units:
 class CellLayout:
     """A trained cell laid out for one target.
 
-    Attributes
+    Parameters
     ----------
     params : LMUParams
     presentation : float
@@ -123,6 +124,7 @@ class CellLayout:
         Returns
         -------
         first, end : int
+            The last is not read.
         """
         dt = self.memory.dt
         end = samples * steps_of(self.presentation, dt) + round(self.start / dt)
@@ -148,14 +150,36 @@ class CellLayout:
         return np.hstack([u, blank])[:, :end]
 
     def activities(self, spikes: np.ndarray) -> np.ndarray:
-        """Return ``h`` (B, units) from spikes (B, n), counted in the window."""
-        units, rate = self.units, self.cell.chip.max_rate
-        each = spikes / (units.apart * rate * self.width * self.copies)
+        """Return ``h`` (B, units) from spikes (B, n), counted in the window.
+
+        Parameters
+        ----------
+        spikes : (B, n) ndarray
+            Counted in the window.
+
+        Returns
+        -------
+        ndarray
+            As the model has them.
+        """
+        units, chip = self.units, cast(ChipUnits, self.cell.chip)
+        each = spikes / (units.apart * chip.max_rate * self.width * self.copies)
         shape = len(spikes), self.cell.units, self.copies
         return each[:, np.argsort(units.unit, kind="stable")].reshape(shape).sum(axis=2)
 
     def outputs(self, spikes: np.ndarray) -> np.ndarray:
-        """Return ``y`` (B, q) from spikes (B, n), counted in the window."""
+        """Return ``y`` (B, q) from spikes (B, n), counted in the window.
+
+        Parameters
+        ----------
+        spikes : (B, n) ndarray
+            Counted in the window.
+
+        Returns
+        -------
+        ndarray
+            Of each sequence.
+        """
         return self.activities(spikes) @ self.params.D.T + self.params.c
 
 
@@ -208,6 +232,7 @@ def lay_out_cell(
     Returns
     -------
     CellLayout
+        The memory and the units, with their weights on the target.
 
     Raises
     ------
@@ -240,10 +265,24 @@ def lay_out_cell(
 
 
 def lay_out_units(cell: CellParams, memory: Layout, copies: int, rng) -> Units:
-    """Lay hidden units out beside a memory, ``copies`` neurons for each."""
-    curves, mapped, chip = memory.curves, memory.mapped, cell.chip
+    """Lay hidden units out beside a memory, ``copies`` neurons for each.
+
+    Parameters
+    ----------
+    cell : CellParams
+    memory : Layout
+    copies : int
+        Neurons of each unit.
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    Units
+    """
+    curves, mapped, chip = memory.curves, memory.mapped, cast(ChipUnits, cell.chip)
     n = cell.units * copies
     unit = np.repeat(np.arange(cell.units), copies)
+    # copies of a unit side by side, with gains apart so that they do not spike together
     apart = np.linspace(1 - APART, 1 + APART, copies) if copies > 1 else np.ones(1)
     apart = np.tile(apart, cell.units)
     # neurons with the rates of the activation
@@ -266,7 +305,16 @@ def lay_out_units(cell: CellParams, memory: Layout, copies: int, rng) -> Units:
 
 
 def check_cell(params: LMUParams) -> CellParams:
-    """Return the one cell, or raise a ValidationError if the chip cannot have it."""
+    """Return the one cell, or raise a ValidationError if the chip cannot have it.
+
+    Parameters
+    ----------
+    params : LMUParams
+
+    Returns
+    -------
+    CellParams
+    """
     recipe = 'train with the recipe "digits-chip" (lmu-spiking train digits --chip)'
 
     def refuse(name: str, value, problem: str, remedy: str):

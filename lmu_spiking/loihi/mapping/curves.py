@@ -57,7 +57,7 @@ ROUNDED = 1 / 40  # of weights that compensate errors of rounding
 class Cells:
     """Neurons with their gains and biases.
 
-    Attributes
+    Parameters
     ----------
     neurons : nengo.neurons.NeuronType
     gain, bias : (m,) ndarray
@@ -74,7 +74,7 @@ class Cells:
 class Curves(Cells):
     """Neurons that each encode one coordinate of ``x = T m``, ``m`` the state.
 
-    Attributes
+    Parameters
     ----------
     neurons : nengo.neurons.NeuronType
     gain, bias : (m,) ndarray
@@ -103,7 +103,17 @@ class Curves(Cells):
         return E
 
     def currents(self, x: np.ndarray) -> np.ndarray:
-        """Return the currents (T, m) at ``x`` (T, d), bias included."""
+        """Return the currents (T, m) at ``x`` (T, d), bias included.
+
+        Parameters
+        ----------
+        x : (T, d) ndarray
+            Coordinates.
+
+        Returns
+        -------
+        ndarray
+        """
         of = self.dimension
         return self.gain * self.encoders * x[:, of] / self.radii[of] + self.bias
 
@@ -177,7 +187,30 @@ def choose_curves(
 
 
 def draw_curves(neurons, U, T, radii, share, n: int, block: int, max_rate, rng):
-    """Draw `Curves` of ``n`` neurons, blocks of them shared out as ``share`` (d,)."""
+    """Draw `Curves` of ``n`` neurons, blocks of them shared out as ``share`` (d,).
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    U : (d, d) ndarray
+        See `Curves`.
+    T : (d, d) ndarray
+        See `Curves`.
+    radii : (d,) ndarray
+    share : (d,) ndarray
+        Of the neurons, for each coordinate.
+    n : int
+        Number of neurons.
+    block : int
+        Neurons on a core.
+    max_rate : float
+        Hz.
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    Curves
+    """
     counts = block * allocate(n // block, share, least=1)
     counts[-1] += n % block
     rates = np.full(n, max_rate) * rng.uniform(1 - SPREAD, 1 + SPREAD, n)
@@ -211,14 +244,14 @@ def chip_neurons(kind: Any, target: str = "core", **times) -> NeuronType:
     if isinstance(kind, str) and kind in known:
         still = None if target == "core" else {"voltage": nengo.dists.Choice([0])}
         return known[kind](initial_state=still, **times)
-    scaled = getattr(kind, "amplitude", 1) != 1
-    exact = type(kind) in known.values() and not scaled
+    amplitude = getattr(kind, "amplitude", 1)
+    exact = type(kind) in known.values() and amplitude == 1
     if isinstance(kind, NeuronType) and (target == "core" or exact):
         return kind
-    if scaled:
+    if amplitude != 1:
         problem = "must be 1: decoders are measured on whole spikes"
         remedy = "leave it out, for decoders scale"
-        raise ValidationError("neuron_type.amplitude", kind.amplitude, problem, remedy)
+        raise ValidationError("neuron_type.amplitude", amplitude, problem, remedy)
     remedy = "use 'if', 'lif', or target='core' with a nengo.neurons.NeuronType"
     raise ValidationError("neuron_type", kind, "cannot be simulated on Loihi", remedy)
 
@@ -230,7 +263,7 @@ def chip_neurons(kind: Any, target: str = "core", **times) -> NeuronType:
 class Decoding:
     """Decoders of the coordinates, and their errors.
 
-    Attributes
+    Parameters
     ----------
     decoders : (d, m) ndarray
         ``x ~ D r``, in units of the state per Hz.

@@ -73,7 +73,7 @@ SMALL = 24  # neurons; smaller cores are made only for a coordinate of their own
 class Layout:
     """A memory laid out for one target.
 
-    Attributes
+    Parameters
     ----------
     target : str
     ldn : LDN
@@ -253,6 +253,7 @@ def lay_out(
     Returns
     -------
     Layout
+        Of one stage.
 
     Raises
     ------
@@ -304,7 +305,22 @@ def lay_out(
 def noise_gain(
     ldn: LDN, mapped: Mapped, dt: float, curves: Curves, error: np.ndarray
 ) -> float:
-    """Return ``g`` of neurons that reach `REACH`, from errors of decoding (T, d)."""
+    """Return ``g`` of neurons that reach `REACH`, from errors of decoding (T, d).
+
+    Parameters
+    ----------
+    ldn : LDN
+    mapped : Mapped
+    dt : float
+        Step, seconds.
+    curves : Curves
+    error : (T, d) ndarray
+        Errors of decoding.
+
+    Returns
+    -------
+    float
+    """
     G, start = np.empty((ldn.order, ldn.order)), min(ldn.steps(dt), len(error) // 4)
     for j in range(ldn.order):
         alone = np.zeros_like(error)
@@ -317,7 +333,22 @@ def noise_gain(
 def carried_noise(
     ldn: LDN, mapped: Mapped, dt: float, curves: Curves, error: np.ndarray
 ) -> float:
-    """Return the mean square of the state's error, from errors of decoding (T, d)."""
+    """Return the mean square of the state's error, from errors of decoding (T, d).
+
+    Parameters
+    ----------
+    ldn : LDN
+    mapped : Mapped
+    dt : float
+        Step, seconds.
+    curves : Curves
+    error : (T, d) ndarray
+        Errors of decoding.
+
+    Returns
+    -------
+    float
+    """
     start = min(ldn.steps(dt), len(error) // 4)
     carried = carry_error(ldn, mapped, dt, curves, error)[start:] @ curves.U.T
     return float(np.mean(np.sum(carried**2, axis=1)))
@@ -341,7 +372,23 @@ def with_reach(curves: Curves, reach: float, least: np.ndarray) -> Curves:
 
 
 def expect_signal(ldn: LDN, dt: float, signal, input_range):
-    """Return samples to measure on, the largest input, and the band if there is one."""
+    """Return samples to measure on, the largest input, and the band if there is one.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    signal : SignalSpec or (T,) array_like, optional
+    input_range : float, optional
+        Largest input.
+
+    Returns
+    -------
+    u : (T,) ndarray
+    largest : float
+    band : SignalSpec or None
+    """
     signal = SignalSpec() if signal is None else signal
     band = signal if isinstance(signal, SignalSpec) else None
     if hasattr(signal, "bandwidth"):
@@ -364,7 +411,22 @@ def expect_signal(ldn: LDN, dt: float, signal, input_range):
 
 
 def expect_states(ldn: LDN, dt: float, u: np.ndarray):
-    """Return exact states, their second moment, and those after a sudden step."""
+    """Return exact states, their second moment, and those after a sudden step.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    u : (T,) ndarray
+        Samples of the input.
+
+    Returns
+    -------
+    states : (T, d) ndarray
+    moments : (d, d) ndarray
+    onset : (2 window, d) ndarray
+    """
     states, window = ldn.simulate(u, dt), ldn.steps(dt)
     moments = states[window:].T @ states[window:] / (len(u) - window)
     step = np.full(2 * window, SUDDENLY * np.sqrt(np.mean(u**2)))
@@ -375,6 +437,21 @@ def exercise(x, curves: Curves, a: float, rng, reach: float = REACH) -> np.ndarr
     """Return the states with what noise adds to them: each coordinate moves by itself.
 
     Decoders of a coordinate that the signal hardly moves would not be determined.
+
+    Parameters
+    ----------
+    x : (T, d) ndarray
+        Coordinates of exact states.
+    curves : Curves
+    a : float
+        Decay of the synapse in a step.
+    rng : numpy.random.RandomState
+    reach : float
+        Standard deviations at the radius.
+
+    Returns
+    -------
+    ndarray
     """
     room = (curves.radii / reach) ** 2
     missing = np.sqrt(np.maximum(room - x.var(axis=0), LOOSE * room))

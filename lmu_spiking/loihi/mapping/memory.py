@@ -87,7 +87,18 @@ class ChipMemory(AsBuilt, nengo.Network):
 
 
 def build_memory(layout: "Layout", u: np.ndarray) -> ChipMemory:
-    """Return the network of a layout that is fed the samples ``u`` (T,)."""
+    """Return the network of a layout that is fed the samples ``u`` (T,).
+
+    Parameters
+    ----------
+    layout : Layout
+    u : (T,) ndarray
+        Samples of the input.
+
+    Returns
+    -------
+    ChipMemory
+    """
     stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], layout.dt))
     network = ChipMemory(layout, label="memory")
     nengo.Connection(stimulus, network.input, synapse=None)
@@ -101,7 +112,19 @@ def _population(curves, label: str) -> nengo.Ensemble:
 
 
 def connect(pre, post: nengo.Ensemble, weights, tau: float) -> None:
-    """Connect to the neurons of an ensemble, through a lowpass synapse."""
+    """Connect to the neurons of an ensemble, through a lowpass synapse.
+
+    Parameters
+    ----------
+    pre : nengo object
+        What sends.
+    post : nengo.Ensemble
+        What receives.
+    weights : array_like or Sparse
+        Transform.
+    tau : float
+        Synapse, seconds.
+    """
     synapse = nengo.Lowpass(tau)
     nengo.Connection(pre, post.neurons, transform=weights, synapse=synapse)
 
@@ -124,7 +147,18 @@ def _pulses(source: nengo.Node, input_range: float, width: int) -> nengo.Ensembl
 
 
 def widened(inputs: np.ndarray, width: int) -> np.ndarray:
-    """Return the weights of so many pulses (n, width): 0 for those not received."""
+    """Return the weights of so many pulses (n, width): 0 for those not received.
+
+    Parameters
+    ----------
+    inputs : (n, 2 K) ndarray
+    width : int
+        Number of pulses.
+
+    Returns
+    -------
+    ndarray
+    """
     return np.pad(inputs, ((0, 0), (0, max(0, width - inputs.shape[1]))))
 
 

@@ -143,7 +143,22 @@ def _carry(layout, errors) -> list[np.ndarray]:
 
 
 def carry_error(ldn, mapped, dt: float, curves, error: np.ndarray) -> np.ndarray:
-    """Return what ``error`` (T, d) of decoding adds to the coordinates, (T, d)."""
+    """Return what ``error`` (T, d) of decoding adds to the coordinates, (T, d).
+
+    Parameters
+    ----------
+    ldn : LDN
+    mapped : Mapped
+    dt : float
+        Step, seconds.
+    curves : Curves
+    error : (T, d) ndarray
+        Errors of decoding.
+
+    Returns
+    -------
+    ndarray
+    """
     Ad, _ = ldn.discretize(dt)
     step = curves.T @ Ad @ curves.U
     a = np.exp(-dt / mapped.synapse.tau)

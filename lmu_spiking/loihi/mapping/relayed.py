@@ -77,7 +77,7 @@ RELAYS = 8  # memory neurons for each decode neuron, by default
 class MappedOntoTwo:
     """An LDN on two synapses in a row; matrices as in the module's equations.
 
-    Attributes
+    Parameters
     ----------
     A, F : (d, d) ndarray
         ``A_1`` and ``F``.
@@ -99,6 +99,20 @@ class MappedOntoTwo:
 
 def map_onto_two(ldn: LDN, a: float, b: float, dt: float) -> MappedOntoTwo:
     """Return the transforms that make ``ldn`` of synapses with the decays ``a``, ``b``.
+
+    Parameters
+    ----------
+    ldn : LDN
+    a : float
+        Decay of the memory's synapse in a step.
+    b : float
+        Decay of the decode neurons' synapse in a step.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    MappedOntoTwo
 
     Raises
     ------
@@ -141,15 +155,17 @@ def lay_out_relayed(
 
     Parameters
     ----------
-    n_neurons : int
-        Of the memory.
+    ldn, n_neurons, neurons, target, tau, dt, signal, readouts
+        As in `layout.lay_out`; ``n_neurons`` are the memory's.
     n_relays : int, optional
         Decode neurons; by default one for 8 of the memory's, at least 8 a dimension.
     tau_relay : float
         Synapse of the decode neurons, seconds; short beside ``tau`` and ``theta``.
+    max_rate : float
+        Rate at the radius, Hz.
     relay_rate : float, optional
         The decode neurons' rate at the radius, Hz; by default ``max_rate``.
-    ldn, neurons, target, tau, dt, signal, readouts, max_rate, input_range, seed
+    input_range, seed
         As in `layout.lay_out`.
 
     Returns
@@ -170,12 +186,9 @@ def lay_out_relayed(
     d = ldn.order
     a, b = (synaptic_decay(t, dt, target) for t in (tau, tau_relay))
     loop = map_onto_two(ldn, a, b, dt)
+    # as many decode neurons as a core of the memory has axons for, at most
     n_relays = max(LEAST * d, n_neurons // RELAYS) if n_relays is None else n_relays
-    check_whole("n_relays", n_relays)
-    if not LEAST * d <= n_relays <= CORE.in_axons - 2 * PAIRS:
-        problem = f"is not from {LEAST} a dimension to what a core has axons for"
-        remedy = f"use {LEAST * d} to {CORE.in_axons - 2 * PAIRS}"
-        raise ValidationError("n_relays", n_relays, problem, remedy)
+    check_whole("n_relays", n_relays, LEAST * d, CORE.in_axons - 2 * PAIRS)
     # the signal to be expected, and the memory's neurons
     u, input_range, band = expect_signal(ldn, dt, signal, input_range)
     states, moments, onset = expect_states(ldn, dt, u)
@@ -219,7 +232,21 @@ def lay_out_relayed(
 
 
 def memory_block(m: int, n_relays: int, order: int) -> int:
-    """Return the memory neurons of a core, which receives all decode neurons."""
+    """Return the memory neurons of a core, which receives all decode neurons.
+
+    Parameters
+    ----------
+    m : int
+        Neurons.
+    n_relays : int
+        Decode neurons.
+    order : int
+        Of the memory.
+
+    Returns
+    -------
+    int
+    """
     axons = n_relays + 2 * PAIRS
     return _even(m, 2 * order, lambda n: CoreLimits(n, axons, n, axons * axon_bits(n)))
 

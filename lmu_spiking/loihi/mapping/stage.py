@@ -12,7 +12,7 @@ A coarse pulse is as large as the weights of the memory's own spikes, and no lar
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,7 +31,7 @@ COARSEST = 12  # pulses of sizes 2, 4, ..: fainter inputs are not received
 class Stage:
     """One population of a layout: neurons, and the weights of all that they receive.
 
-    Attributes
+    Parameters
     ----------
     curves : Curves or Cells
     tau : float
@@ -52,6 +52,7 @@ class Stage:
         ``decoding.activities`` of the stage before.
     """
 
+    always_clips: ClassVar[bool] = False  # inputs, also on ``core``
     curves: Any
     tau: float
     weights: Any = None
@@ -63,23 +64,55 @@ class Stage:
 
     __repr__ = brief
 
-    # Where it is the first stage of a layout, that asks it for the following.
-
-    @property
-    def always_clips(self) -> bool:
-        """Return whether inputs are clipped to the layout's range on ``core``, too."""
-        return False
+    # The first stage of a layout makes its network, reads and predicts it.
 
     def build(self, layout, u):
-        """Return the network of the layout that is fed the samples ``u`` (T,)."""
+        """Return the network of the layout that is fed the samples ``u`` (T,).
+
+        Parameters
+        ----------
+        layout : Layout
+        u : (T,) ndarray
+            Samples of the input.
+
+        Returns
+        -------
+        nengo.Network
+        """
         return build_memory(layout, u)
 
     def read(self, layout, memory, data, u):
-        """Return the state (T, d) from what the probes of its network saw."""
+        """Return the state (T, d) from what the probes of its network saw.
+
+        Parameters
+        ----------
+        layout : Layout
+        memory : ChipMemory
+        data : mapping of nengo.Probe to ndarray
+        u : (T,) ndarray
+            Samples of the input.
+
+        Returns
+        -------
+        (T, d) ndarray
+        """
         return read_state(layout, data[memory.spike_probes[-1]], u)
 
     def predict(self, layout, states, start: int) -> dict:
-        """Return the terms of an `ErrorBudget`, from errors that were measured."""
+        """Return the terms of an `ErrorBudget`, from errors that were measured.
+
+        Parameters
+        ----------
+        layout : Layout
+        states : (T, d) array_like
+            Exact states.
+        start : int
+            First step that counts.
+
+        Returns
+        -------
+        dict
+        """
         return predict_errors(layout, states, start)
 
 
@@ -215,6 +248,27 @@ def round_to_grids(recurrent, inputs, grids, cells, parts, block, dt, rng):
 
     The largest sets the scale: it is given as the anchor, and the others compensate
     what it is stored as.
+
+    Parameters
+    ----------
+    recurrent : (n, m) ndarray
+        Real weights.
+    inputs : int
+        Further in-axons.
+    grids : tuple of Grid
+        Of each core.
+    cells : Cells
+    parts : tuple
+        As of `Decoding`.
+    block : int
+        Neurons on a core.
+    dt : float
+        Step, seconds.
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    (n, m) ndarray
     """
     out = np.empty_like(recurrent)
     for k, grid in enumerate(grids):
@@ -233,7 +287,24 @@ def round_to_grids(recurrent, inputs, grids, cells, parts, block, dt, rng):
 
 
 def as_stored(weights, grids, cells, block: int, dt: float) -> np.ndarray:
-    """Return weights as the chip stores them: an anchor is a fraction of a unit off."""
+    """Return weights as the chip stores them: an anchor is a fraction of a unit off.
+
+    Parameters
+    ----------
+    weights : (n, m) ndarray
+        Rounded.
+    grids : tuple of Grid
+        Of each core.
+    cells : Cells
+    block : int
+        Neurons on a core.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    ndarray
+    """
     out = weights.copy()
     for k, grid in enumerate(grids):
         rows = slice(k * block, (k + 1) * block)

@@ -30,10 +30,10 @@ and more of it where weights ``A'_ij rho_j / rho_i`` would be above the largest.
 import warnings
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import nengo
 import numpy as np
-from scipy import stats
 from scipy.signal import lfilter
 
 from lmu_spiking.brief import brief
@@ -65,166 +65,6 @@ from lmu_spiking.loihi.poisson.neuron import (
 from lmu_spiking.loihi.run.target import run_on
 from lmu_spiking.theory.fixed_point import GAUSS, LEVELS, fixed_point
 
-# --------------------------------------------------------------------------------------
-# What noisy neurons do at constant drives: rates, intervals and counts, measured.
-#
-# Letters: ``k`` drives, ``n`` neurons at each, ``T`` steps.  Rates are in Hz, times in
-# seconds.
-
-GROUPS = 10  # of neurons: statistics of each give the confidence interval
-
-
-@dataclass(frozen=True, eq=False)
-class SpikeStatistics:
-    """Statistics of the spikes at each drive, with half-widths of 95 % intervals.
-
-    Attributes
-    ----------
-    drives : (k,) ndarray
-        Hz.
-    rates, rates_ci : (k,) ndarray
-        Spikes per second.
-    cv, cv_ci : (k,) ndarray
-        Coefficient of variation of the intervals between spikes: 1 for Poisson spikes.
-    fano, fano_ci : (k,) ndarray
-        Variance of counts in a window over their mean: 1 for Poisson spikes.
-    """
-
-    drives: np.ndarray
-    rates: np.ndarray
-    rates_ci: np.ndarray
-    cv: np.ndarray
-    cv_ci: np.ndarray
-    fano: np.ndarray
-    fano_ci: np.ndarray
-
-    __repr__ = brief
-
-
-def measure_tuning(
-    drives,
-    *,
-    neuron_type: NoisyRectifiedLinear | None = None,
-    target: str = "emulator",
-    n_neurons: int = 40,
-    duration: float = 20.0,
-    tau: float = 0.1,
-    dt: float = 0.001,
-    window: float = 0.1,
-    seed: int = 0,
-) -> SpikeStatistics:
-    """Run neurons at constant drives, and return statistics of their spikes.
-
-    Parameters
-    ----------
-    drives : (k,) array_like
-        Hz.
-    neuron_type : NoisyRectifiedLinear, optional
-    target : {"core", "simreal", "emulator"}
-        Core Nengo, nengo-loihi in floats, or with the integers of the chip.
-    n_neurons : int
-        Neurons at each drive, at least 20.
-    duration : float
-        Seconds.
-    tau : float
-        Synapse of the block, which sets its scale on the chip.
-    dt, window : float
-        The step, and the window that spikes are counted in.
-    seed : int
-
-    Returns
-    -------
-    SpikeStatistics
-
-    Raises
-    ------
-    ValidationError
-        If neurons are too few, or the target cannot run them.
-    """
-    neuron_type = neuron_type or NoisyRectifiedLinear()
-    drives = np.atleast_1d(np.asarray(drives, dtype=float))
-    check_whole("measure_tuning.n_neurons", n_neurons, 2 * GROUPS)
-    with nengo.Network(seed=seed) as network:
-        n = len(drives) * n_neurons
-        given = {"encoders": np.ones((n, 1)), "gain": np.ones(n)}
-        given |= {"bias": np.repeat(drives, n_neurons)}
-        ensemble = nengo.Ensemble(n, 1, neuron_type=neuron_type, **given)
-        if check_target(target) != "core":
-            anchor(ensemble, tau, dt)
-        probe = nengo.Probe(ensemble.neurons)
-    (spikes,) = run_spikes(network, [probe], round(duration / dt), target, dt, seed)
-    parts = np.split(spikes, len(drives), axis=1)
-    found = [spike_statistics(part, dt, window) for part in parts]
-    return SpikeStatistics(drives, *np.array(found).T)
-
-
-def run_spikes(network, probes, steps: int, target: str, dt: float, seed: int):
-    """Return the spikes (T, n), as booleans, that probes see of a network.
-
-    Parameters
-    ----------
-    network : nengo.Network
-    probes : sequence of nengo.Probe
-    steps : int
-    target : {"core", "simreal", "emulator"}
-    dt : float
-        Step, seconds.
-    seed : int
-
-    Returns
-    -------
-    list of (T, n) ndarray
-    """
-    run = run_on(network, check_target(target), steps * dt, dt=dt, seed=seed)
-    for advice in run.advice:
-        warnings.warn(advice.text, ValidityWarning, stacklevel=2)
-    return [run.data[probe] > 0 for probe in probes]
-
-
-def check_target(target: str) -> str:
-    """Return the name of a target that noisy neurons run on, or raise an error."""
-    problem = "is not for noisy neurons, whose noise is checked on the emulator alone"
-    return check_one_of("target", target_name(target), TARGETS, problem)
-
-
-def spike_statistics(spikes: np.ndarray, dt: float, window: float = 0.1) -> list[float]:
-    """Return rate, CV and Fano factor of equal neurons, each with its half-width.
-
-    Neurons are taken together in ten groups; the interval, of 95 %, is Student's over
-    the groups.  What needs more spikes than there were is NaN.
-
-    Parameters
-    ----------
-    spikes : (T, n) ndarray of bool
-    dt, window : float
-        The step, and the window that spikes are counted in, seconds.
-
-    Returns
-    -------
-    list of float
-    """
-    groups = np.array_split(np.arange(spikes.shape[1]), GROUPS)
-    values = [_statistics(spikes[:, group], dt, window) for group in groups]
-    mean, spread = np.mean(values, axis=0), np.std(values, axis=0, ddof=1)
-    half = stats.t.ppf(0.975, GROUPS - 1) * spread / np.sqrt(GROUPS)
-    return list(np.stack([mean, half], axis=1).ravel())
-
-
-def _statistics(spikes: np.ndarray, dt: float, window: float):
-    """Return rate, CV and Fano factor of one group of neurons (T, n)."""
-    steps, n = round(window / dt), spikes.shape[1]
-    trains = [np.diff(np.flatnonzero(train)) for train in spikes.T]
-    intervals = np.concatenate(trains)
-    if intervals.size < 2:
-        return spikes.mean() / dt, np.nan, np.nan
-    counts = spikes[: len(spikes) // steps * steps].reshape(-1, steps, n).sum(axis=1)
-    cv, fano = intervals.std() / intervals.mean(), counts.var() / counts.mean()
-    return spikes.mean() / dt, cv, fano
-
-
-# --------------------------------------------------------------------------------------
-# A memory of noisy neurons: its network, and its error by the error model.
-
 SENDERS = 8  # neurons on the host that send the input, on either side, at least
 LARGEST = 127  # of a weight with sign, in steps of anchor_weight / 255
 FULL = 0.8  # of it, and of a spike in every step, that senders go up to
@@ -235,7 +75,7 @@ REACH = 3.0  # standard deviations of a dimension at its radius
 class NoisyMemory:
     """A network, and what reads its state from its spikes.
 
-    Attributes
+    Parameters
     ----------
     network : nengo.Network
     spikes, relayed : nengo.Probe
@@ -286,6 +126,7 @@ class NoisyMemory:
         Returns
         -------
         (T, d) ndarray
+            At index ``k``, the state after input ``k - 1``.
         """
         pushed = spikes @ self.recurrent.T + relayed @ self.feed.T
         a = self.mapped.loop.F.item()
@@ -339,6 +180,7 @@ def build_noisy_memory(
     Returns
     -------
     NoisyMemory
+        Its network, and what reads the state.
 
     Raises
     ------
@@ -397,7 +239,7 @@ def build_noisy_memory(
 class Scale:
     """What weights are in whole steps, for radii of 1.
 
-    Attributes
+    Parameters
     ----------
     mapped : Mapped
         The memory on the target's synapse.
@@ -426,7 +268,27 @@ class Scale:
 def scale_of(
     ldn: LDN, n_neurons: int, tau, max_rate, kept, dt: float, target: str
 ) -> Scale:
-    """Return the scale of `build_noisy_memory`, whose parameters these are."""
+    """Return the scale of `build_noisy_memory`, whose parameters these are.
+
+    Parameters
+    ----------
+    ldn : LDN
+    n_neurons : int
+    tau : float
+        Synapse, seconds.
+    max_rate : float
+        Hz.
+    kept : float
+        ``lambda``.
+    dt : float
+        Step, seconds.
+    target : str
+        Name of a `Target`.
+
+    Returns
+    -------
+    Scale
+    """
     check_whole("build_noisy_memory.n_neurons", n_neurons, 2 * ldn.order)
     side, odd = divmod(n_neurons, 2 * ldn.order)
     if odd:
@@ -454,6 +316,17 @@ def spread(weights: np.ndarray, side: int) -> np.ndarray:
     ``weights`` (d, c) are the mean weights of the neurons of sign +1 of each of ``c``
     numbers; those of sign -1 have their negatives.  Neurons take turns, numbers first,
     then signs, and what rounding takes from one the next is given.
+
+    Parameters
+    ----------
+    weights : (d, c) ndarray
+        Mean weights.
+    side : int
+        Neurons of either sign.
+
+    Returns
+    -------
+    ndarray
     """
     ends = np.round(np.arange(side + 1)[:, None, None] * weights)
     parts = np.diff(ends, axis=0)  # (side, d, c)
@@ -491,6 +364,45 @@ def _check_steps(K: np.ndarray, n_neurons: int, order: int) -> None:
         raise ValidationError(name, n_neurons, problem, remedy)
 
 
+def run_spikes(network, probes, steps: int, target: str, dt: float, seed: int):
+    """Return the spikes (T, n), as booleans, that probes see of a network.
+
+    Parameters
+    ----------
+    network : nengo.Network
+    probes : sequence of nengo.Probe
+    steps : int
+    target : {"core", "simreal", "emulator"}
+    dt : float
+        Step, seconds.
+    seed : int
+
+    Returns
+    -------
+    list of (T, n) ndarray
+    """
+    run = run_on(network, check_target(target), steps * dt, dt=dt, seed=seed)
+    for advice in run.advice:
+        warnings.warn(advice.text, ValidityWarning, stacklevel=2)
+    return [run.data[probe] > 0 for probe in probes]
+
+
+def check_target(target: str) -> str:
+    """Return the name of a target that noisy neurons run on, or raise an error.
+
+    Parameters
+    ----------
+    target : str
+        Name of a `Target`.
+
+    Returns
+    -------
+    str
+    """
+    problem = "is not for noisy neurons, whose noise is checked on the emulator alone"
+    return check_one_of("target", target_name(target), TARGETS, problem)
+
+
 def run_noisy_memory(memory: NoisyMemory, steps: int, seed: int = 0):
     """Run a memory.
 
@@ -511,12 +423,25 @@ def run_noisy_memory(memory: NoisyMemory, steps: int, seed: int = 0):
 
 
 def noise_covariance(memory: NoisyMemory, states, tuning=None) -> np.ndarray:
-    """Return ``P`` (d, d) of `predict_noise`."""
+    """Return ``P`` (d, d) of `predict_noise`.
+
+    Parameters
+    ----------
+    memory : NoisyMemory
+    states : (T, d) array_like
+        Exact states.
+    tuning : optional
+        See there.
+
+    Returns
+    -------
+    ndarray
+    """
     return predict_noise(memory, states, tuning)[0]
 
 
 def predict_noise(
-    memory: NoisyMemory, states: np.ndarray, tuning: SpikeStatistics | None = None
+    memory: NoisyMemory, states: np.ndarray, tuning=None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the predicted ``P`` (d, d) and ``Sigma`` (d,) over exact states.
 
@@ -526,9 +451,10 @@ def predict_noise(
     ----------
     memory : NoisyMemory
     states : (T, d) ndarray
-    tuning : SpikeStatistics, optional
-        What was measured: its rates, and counts as variable as its Fano factors tell.
-        Without, the neurons' own curve and Poisson spikes.
+    tuning : optional
+        What was measured, ``drives``, ``rates`` in Hz and Fano factors ``fano`` (k,):
+        counts are as variable as these tell.  Without, the neurons' own curve and
+        Poisson spikes.
 
     Returns
     -------
@@ -575,7 +501,7 @@ class _Typical:
 class PoissonStage(Stage):
     """Noisy neurons of a `Layout`, whose errors the error model predicts.
 
-    Attributes
+    Parameters
     ----------
     curves, tau
         As of `Stage`: of the state itself, pairs without bias.
@@ -588,6 +514,7 @@ class PoissonStage(Stage):
     seed : int
     """
 
+    always_clips: ClassVar[bool] = True  # senders are made for the input's range
     max_rate: float
     noise: np.ndarray
     sigma: np.ndarray
@@ -595,13 +522,19 @@ class PoissonStage(Stage):
 
     __repr__ = brief
 
-    @property
-    def always_clips(self) -> bool:
-        """Return True: the senders of the input are made for its range."""
-        return True
-
     def build(self, layout, u):
-        """Return the memory that is fed the samples ``u`` (T,), in cores that fit."""
+        """Return the memory that is fed the samples ``u`` (T,), in cores that fit.
+
+        Parameters
+        ----------
+        layout : Layout
+        u : (T,) ndarray
+            Samples of the input.
+
+        Returns
+        -------
+        nengo.Network
+        """
         names = "target", "dt", "input_range"
         given = {name: getattr(layout, name) for name in names}
         for name in ("tau", "max_rate", "seed"):
@@ -618,13 +551,38 @@ class PoissonStage(Stage):
         return memory
 
     def read(self, layout, memory, data, u):
-        """Return the state (T, d) from what the probes of its network saw."""
+        """Return the state (T, d) from what the probes of its network saw.
+
+        Parameters
+        ----------
+        layout : Layout
+        memory : NoisyMemory
+        data : mapping of nengo.Probe to ndarray
+        u : (T,) ndarray
+            Samples of the input.
+
+        Returns
+        -------
+        (T, d) ndarray
+        """
         return memory.state(data[memory.spikes] > 0, data[memory.relayed] > 0)
 
     def predict(self, layout, states, start: int) -> dict:
         """Return the terms of an `ErrorBudget`: the same noise, on any signal.
 
         What whole-number weights add is not told: they are spread so that it is small.
+
+        Parameters
+        ----------
+        layout : Layout
+        states : (T, d) array_like
+            Exact states.
+        start : int
+            First step that counts.
+
+        Returns
+        -------
+        dict
         """
         return {
             "sigma": self.sigma,
@@ -705,6 +663,16 @@ def fitting(radii: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
     ``steps`` (d, d) are the weights at radii of 1.  If there are none, weights are
     refused as they are built.
+
+    Parameters
+    ----------
+    radii : (d,) ndarray
+    steps : (d, d) ndarray
+        Weights at radii of 1.
+
+    Returns
+    -------
+    ndarray
     """
     for _ in radii:
         radii = np.maximum(radii, (steps * radii).max(axis=1) / (LARGEST - 1))

@@ -84,15 +84,51 @@ class NoisyRectifiedLinear(Unmerged, NeuronType):
         self.kept = kept
 
     def span(self, dt: float) -> float:
-        """Return the width of the noise, Hz: ``s = 1 / ((1 - lambda) dt)``."""
+        """Return the width of the noise, Hz: ``s = 1 / ((1 - lambda) dt)``.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+
+        Returns
+        -------
+        float
+            Hz.
+        """
         return 1.0 / ((1 - self.kept) * dt)
 
     def offset(self, dt: float) -> float:
-        """Return ``b``, the drive, Hz, that centres the knee on 0: ``s lambda / 2``."""
+        """Return ``b``, the drive, Hz, that centres the knee on 0: ``s lambda / 2``.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+
+        Returns
+        -------
+        float
+            Hz.
+        """
         return self.span(dt) * self.kept / 2
 
     def gain_bias(self, max_rates, intercepts, dt: float = 0.001):
-        """Return gains and biases for rates at 1 and for the centres of the knees."""
+        """Return gains and biases for rates at 1 and for the centres of the knees.
+
+        Parameters
+        ----------
+        max_rates : (n,) array_like
+            Hz.
+        intercepts : (n,) array_like
+        dt : float
+            Step, seconds.
+
+        Returns
+        -------
+        gain, bias : (n,) ndarray
+            Hz.
+        """
         max_rates = np.asarray(np.atleast_1d(max_rates), dtype=float)
         intercepts = np.asarray(np.atleast_1d(intercepts), dtype=float)
         least = self.rates(0, [1.0], [0.0], dt).item()
@@ -103,20 +139,70 @@ class NoisyRectifiedLinear(Unmerged, NeuronType):
         return gain, -gain * intercepts
 
     def max_rates_intercepts(self, gain, bias):
-        """Return the rates at 1, Hz, and where the knees are centred."""
+        """Return the rates at 1, Hz, and where the knees are centred.
+
+        Parameters
+        ----------
+        gain : (n,) array_like
+        bias : (n,) array_like
+
+        Returns
+        -------
+        max_rates, intercepts : (n,) ndarray
+            Rates in Hz.
+        """
         gain, bias = np.asarray(gain, dtype=float), np.asarray(bias, dtype=float)
         return self.rates(1.0, gain, bias)[0], -bias / gain
 
     def rates(self, x, gain, bias, dt: float = 0.001):
-        """Return the rates, Hz: (n_samples, n_neurons)."""
+        """Return the rates, Hz: (n_samples, n_neurons).
+
+        Parameters
+        ----------
+        x : array_like
+            Inputs.
+        gain : (n,) array_like
+        bias : (n,) array_like
+        dt : float
+            Step, seconds.
+
+        Returns
+        -------
+        ndarray
+            Hz.
+        """
         return rate_of(self.current(x, gain, bias), self.kept, dt)
 
     def make_state(self, n_neurons, rng=np.random, dtype=None):
-        """Return voltages and the generator that draws the noise."""
+        """Return voltages and the generator that draws the noise.
+
+        Parameters
+        ----------
+        n_neurons : int
+        rng : numpy.random.RandomState
+        dtype : dtype, optional
+
+        Returns
+        -------
+        dict
+            Signals by name, and ``rng``.
+        """
         return super().make_state(n_neurons, rng, dtype) | {"rng": rng}
 
     def step(self, dt, J, output, voltage, rng):
-        """Write the spikes of a step at drives ``J``, Hz, into ``output``."""
+        """Write the spikes of a step at drives ``J``, Hz, into ``output``.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+        J : (n,) ndarray
+            Drives, Hz.
+        output : (n,) ndarray
+            Spikes, ``1 / dt`` each.
+        voltage : (n,) ndarray
+        rng : numpy.random.RandomState
+        """
         span = self.span(dt)
         voltage *= self.kept
         voltage += J + self.offset(dt) - span * rng.random_sample(np.shape(J))
@@ -132,6 +218,19 @@ def rate_of(J, kept: float = KEPT, dt: float = 0.001) -> np.ndarray:
     In units of the noise a spike has the probability ``p = E max(0, j + lambda v)``,
     where the voltage ``v`` is 0 after a spike (probability ``p``), otherwise uniform
     below ``min(0, j + lambda v')`` with the ``v'`` before it, uniform on [-1, 0].
+
+    Parameters
+    ----------
+    J : array_like
+        Hz.
+    kept : float
+        ``lambda``.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    ndarray
     """
     lam, J = kept, np.asarray(J, dtype=float)
     if lam == 0:
@@ -155,7 +254,21 @@ def _knee(j: np.ndarray, lam: float) -> np.ndarray:
 
 
 def drive_at(rate, kept: float = KEPT, dt: float = 0.001) -> np.ndarray:
-    """Return the drive, Hz, at which `NoisyRectifiedLinear` fires at a rate, Hz."""
+    """Return the drive, Hz, at which `NoisyRectifiedLinear` fires at a rate, Hz.
+
+    Parameters
+    ----------
+    rate : array_like
+        Hz.
+    kept : float
+        ``lambda``.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    ndarray
+    """
     lam, p = kept, np.asarray(rate, dtype=float) * dt
     j = p + lam / 2 * (1 - p) ** 2
     knee = np.linspace(0, lam, 4097)
@@ -321,7 +434,16 @@ def anchor(
 
 
 def has_noisy(network: nengo.Network) -> bool:
-    """Return whether an ensemble of a network has noisy neurons."""
+    """Return whether an ensemble of a network has noisy neurons.
+
+    Parameters
+    ----------
+    network : nengo.Network
+
+    Returns
+    -------
+    bool
+    """
     kinds = (ensemble.neuron_type for ensemble in network.all_ensembles)
     return any(isinstance(kind, NoisyRectifiedLinear) for kind in kinds)
 

@@ -41,24 +41,6 @@ HOST = f"take its ensemble off the chip: {OFF_CHIP}"
 BASES = (known.LIFRate, known.RectifiedLinear)  # base types of RegularSpiking
 
 
-def check_neuron_type(neuron_type, owner: str = "Ensemble") -> None:
-    """Raise an error for neurons that Loihi lacks, or that would be built as others.
-
-    Parameters
-    ----------
-    neuron_type : nengo.neurons.NeuronType
-    owner : str
-        What has it, for the error.
-
-    Raises
-    ------
-    ValidationError
-    """
-    fault = _fault(neuron_type)
-    if fault:
-        raise ValidationError(f"{owner}.neuron_type", neuron_type, *fault)
-
-
 def _fault(neuron_type) -> tuple[str, str] | None:
     """Return what is wrong with a neuron type on the chip and the way out, or None."""
     from nengo_loihi.builder.builder import Builder
@@ -113,7 +95,7 @@ SERIOUS_BITS = 2  # lost bits, of the 7 of a weight, that change results
 class Advice:
     """What NengoLoihi warned of, or what `deploy` chose.
 
-    Attributes
+    Parameters
     ----------
     kind : str
         ``"overflow"``, ``"lost bits"``, ``"time constant"``, ``"initial state"``,
@@ -142,7 +124,16 @@ class Advice:
 
 
 def advice_table(advice) -> list[dict]:
-    """Return the rows of a table."""
+    """Return the rows of a table.
+
+    Parameters
+    ----------
+    advice : sequence of Advice
+
+    Returns
+    -------
+    list[dict]
+    """
     return [asdict(one) for one in advice]
 
 
@@ -258,7 +249,17 @@ def listening():
 
 
 def advise(heard) -> tuple[Advice, ...]:
-    """Return advice from warnings and how often each was heard; the worst first."""
+    """Return advice from warnings and how often each was heard; the worst first.
+
+    Parameters
+    ----------
+    heard : mapping of str to int
+        Texts, and how often each was heard.
+
+    Returns
+    -------
+    tuple[Advice, ...]
+    """
     found: dict = {}
     for said, count in heard.items():
         # which kind of warning it is, and its numbers
@@ -337,6 +338,11 @@ def refusing(target: str):
     """Raise a ValidationError for what NengoLoihi raises or asserts.
 
     Errors that arise outside it, in a function of a Node say, pass as they are.
+
+    Parameters
+    ----------
+    target : str
+        Name of a `Target`.
     """
     try:
         yield
@@ -430,7 +436,9 @@ def _check_places(network) -> None:
 
 def _check_ensemble(ensemble) -> None:
     """Raise an error for neurons that a core does not have."""
-    check_neuron_type(ensemble.neuron_type, f"Ensemble({named(ensemble)})")
+    fault = _fault(ensemble.neuron_type)
+    if fault:
+        raise refused("Ensemble", ensemble, "neuron_type", *fault)
     if ensemble.noise is not None:
         problem = "is not for the chip, whose neurons have noise of their own"
         remedy = f"leave it None, or {OFF_CHIP}"
@@ -483,13 +491,37 @@ def _check_connection(conn, on_chip: Callable) -> None:
 
 
 def refused(kind: str, obj, attribute: str, problem: str, remedy: str):
-    """Return a ValidationError of an attribute of an object in a network."""
+    """Return a ValidationError of an attribute of an object in a network.
+
+    Parameters
+    ----------
+    kind : str
+        Of the object.
+    obj : object
+        Of a network.
+    attribute : str
+        Of the message.
+    problem : str
+        Of the message.
+    remedy : str
+        Of the message.
+    """
     where = f"{kind}({named(obj)}).{attribute}"
     return ValidationError(where, getattr(obj, attribute), problem, remedy)
 
 
 def named(obj) -> str:
-    """Return what a user calls an object: its label, or what it is part of."""
+    """Return what a user calls an object: its label, or what it is part of.
+
+    Parameters
+    ----------
+    obj : object
+        Of a network.
+
+    Returns
+    -------
+    str
+    """
     if isinstance(obj, ObjView):
         return f"{named(obj.obj)}[...]"
     if isinstance(obj, Neurons):

@@ -57,6 +57,7 @@ def budget(network: nengo.Network, *, chips: int = 1, dt: float = 0.001) -> Budg
     Returns
     -------
     Budget
+        A core for each block.
 
     Raises
     ------
@@ -143,6 +144,7 @@ class _Block:
 
 def _count(blocks: list[_Block]) -> tuple[BlockBudget, ...]:
     """Return the use of each part of blocks."""
+    # cut first: axons of a block depend on how those that it projects to are cut
     cuts = {block: block.cut() for block in blocks}
     seen = {}  # of each synapse, for each part: which axons reach it, and their bits
     for block, parts in cuts.items():
@@ -192,6 +194,7 @@ class _Wiring:
         self.blocks: list[_Block] = []
         self.of: dict[nengo.Ensemble, _Block] = {}
         self.encoders: dict[tuple, _Synapse] = {}
+        # NengoLoihi first replaces nodes that only pass values on
         removed, added = _passthrough(network, self.chip)
         self._add(network, removed)
         for conn in added:
@@ -246,6 +249,7 @@ class _Wiring:
             w = (w * (1 / self.dt) * getattr(pre.neuron_type, "amplitude", 1)).T
             rows = np.full(pre.n_neurons, -1)
             rows[conn.pre_slice] = np.arange(len(w))
+        # neurons to neurons, or through decode neurons to encoders
         if direct:
             self._leave(pre, self._arrive(post, w), rows, pre.n_neurons)
             return
@@ -363,6 +367,7 @@ def _passthrough(network, chip) -> tuple[set, list]:
     removed, added, conns = set(), [], network.all_connections
     probed = {probe.obj for probe in network.all_probes}
     for nodes in _clusters(conns):
+        # only where values come from the chip and go to it, or go nowhere
         into = [c for c in conns if c.post_obj in nodes and c.pre_obj not in nodes]
         onward = [c for c in conns if c.pre_obj in nodes]
         ends = {_owner(c.post_obj) for c in onward} - nodes

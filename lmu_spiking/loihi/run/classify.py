@@ -30,7 +30,7 @@ TOGETHER = 60  # sequences side by side
 class Answers:
     """Answers of a cell laid out to sequences, on the emulator's arithmetic.
 
-    Attributes
+    Parameters
     ----------
     y : (n, q) ndarray
     counts : (n, units * copies) int ndarray
@@ -63,6 +63,7 @@ def answer(layout: CellLayout, x, progress=None) -> Answers:
     """
     x = np.asarray(x, dtype=float)
     first, end = layout.window(x.shape[1])
+    # some sequences side by side: more would not fit the memory of a computer
     counts, memory, units = [], [], []
     for i in range(0, len(x), TOGETHER):
         spikes, fired = replay_cell(layout, layout.drive(x[i : i + TOGETHER]))
@@ -91,7 +92,9 @@ def emulate(layout: CellLayout, x, *, target="emulator", seed: int = 0):
     counts : (units * copies,) int ndarray
         Spikes of the units that were read.
     run : Run
+        With counts and probes.
     cores : Budget
+        What the network takes of the chip.
     """
     x = np.asarray(x, dtype=float)[None]
     u, dt = layout.drive(x)[0], layout.memory.dt
@@ -104,7 +107,19 @@ def emulate(layout: CellLayout, x, *, target="emulator", seed: int = 0):
 
 
 def network(layout: CellLayout, u: np.ndarray, seed: int = 0) -> nengo.Network:
-    """Return a network with a `ChipCell`, ``cell``, that is given ``u`` (T,)."""
+    """Return a network with a `ChipCell`, ``cell``, that is given ``u`` (T,).
+
+    Parameters
+    ----------
+    layout : Layout
+    u : (T,) ndarray
+        Samples of the input.
+    seed : int
+
+    Returns
+    -------
+    nengo.Network
+    """
     with nengo.Network(label="classify", seed=seed) as model:
         played = nengo.processes.PresentInput(np.asarray(u)[:, None], layout.memory.dt)
         stimulus = nengo.Node(played)
@@ -167,6 +182,7 @@ def classify(
     check_rounded("classify.target", target, remedy)
     n = len(data.test) if items is None else check_whole("classify.items", items, 2)
     x, labels = data.test.x[:n].astype(float), data.test.y[:n]
+    # the cell on its cores, before anything runs
     laid = lay_out_cell(params, data.train.x, target=target, seed=seed, **layout)
     memory = laid.memory
     cores = budget(network(laid, laid.drive(x[:1])[0]), dt=memory.dt).check().cores
@@ -174,6 +190,7 @@ def classify(
     said = answer(laid, x, progress)
     right = said.y.argmax(axis=1) == labels
     rate = forward(params, x, last=True).argmax(axis=1) == labels
+    # both on the same items, so the interval is that of a paired difference
     differ = rate.astype(float) - right
     half = stats.norm.ppf(0.975) * differ.std(ddof=1) / np.sqrt(len(right))
     row = {

@@ -19,6 +19,7 @@ counted with what it drives, although that happens a step later.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
+from typing import Any
 
 import nengo
 import numpy as np
@@ -30,7 +31,7 @@ from lmu_spiking.brief import brief
 class BlockCounts:
     """Activity of one block, on one core, in a run.
 
-    Attributes
+    Parameters
     ----------
     label : str
         NengoLoihi's.
@@ -61,7 +62,7 @@ class BlockCounts:
 class Counts:
     """Activity of a network in a run.
 
-    Attributes
+    Parameters
     ----------
     steps : int
     spikes_of : mapping of nengo.Ensemble to int
@@ -111,7 +112,7 @@ class Counts:
     def messages(self) -> int | None:
         """Return the messages of chip and host, one for each core a spike goes to."""
         sent = self._sum("messages")
-        return None if sent is None else sent + self.host_messages
+        return None if sent is None else sent + (self.host_messages or 0)
 
     @property
     def cores(self) -> int | None:
@@ -119,14 +120,19 @@ class Counts:
         return None if self.blocks is None else len(self.blocks)
 
     def rows(self) -> list[dict]:
-        """Return the rows of a table: each block, then the sum."""
+        """Return the rows of a table: each block, then the sum.
+
+        Returns
+        -------
+        list[dict]
+        """
         rows = [asdict(block) for block in self.blocks or ()]
         if rows:
             names = [name for name in rows[0] if name != "label"]
             rows.append({"label": "sum"} | {name: self._sum(name) for name in names})
         return rows
 
-    def _sum(self, name: str) -> int | None:
+    def _sum(self, name: str) -> Any:
         """Return the sum of a count over the blocks, or None without a chip."""
         if self.blocks is None:
             return None
@@ -142,6 +148,10 @@ def listen_to_host(sim) -> dict:
     -------
     dict
         Of each of NengoLoihi's inputs to the spikes of each of its neurons, (n,).
+
+    Parameters
+    ----------
+    sim : nengo_loihi.Simulator
     """
     emulator = sim.sims["emulator"]
     heard = {source: np.zeros(source.n_neurons, int) for source in sim.model.inputs}
@@ -224,6 +234,7 @@ def fan_out(axon, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for i, (target, atom) in enumerate(zip(targets, atoms, strict=True)):
         if target < 0 or axon.target.axon_compartment_base(target) is None:
             continue
+        # dense weights are stored as they are, zeros too
         weights, _ = axon.target.axon_weights_indices(target, atom=atom)
         there[i] = True
         stored[i], nonzero[i] = weights.size, np.count_nonzero(weights)
@@ -255,7 +266,12 @@ class count_core:
             self._sums[ensemble] += out.sum()
 
     def counts(self) -> Counts:
-        """Return what was counted so far."""
+        """Return what was counted so far.
+
+        Returns
+        -------
+        Counts
+        """
         totals = {}
         for ensemble, total in self._sums.items():
             height = getattr(ensemble.neuron_type, "amplitude", 1.0)  # times dt

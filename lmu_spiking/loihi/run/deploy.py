@@ -45,7 +45,6 @@ from lmu_spiking.theory.predict import LEAD, ErrorBudget, predict, window_delays
 STRUCTURES = ("auto", "weights", "decode")
 HOPELESS = 0.5  # of the signal: a predicted error from which on a memory is no use
 DURATION = 6.0  # seconds
-NEURONS = 600
 CHIP_TYPE, NOISY = "if", "noisy"
 
 
@@ -53,7 +52,7 @@ CHIP_TYPE, NOISY = "if", "noisy"
 class Deployment:
     """Result of a memory on a target.
 
-    Attributes
+    Parameters
     ----------
     target : Target
     layout : Layout
@@ -162,7 +161,13 @@ class Deployment:
         }
 
     def to_json(self) -> str:
-        """Return `row` as one line."""
+        """Return `row` as one line.
+
+        Returns
+        -------
+        str
+            JSON.
+        """
         return json.dumps(self.row)
 
 
@@ -223,6 +228,7 @@ def deploy(
     Returns
     -------
     Deployment
+        The run, its prediction, errors and costs.
 
     Raises
     ------
@@ -293,7 +299,16 @@ class Request:
 
 @singledispatch
 def request_of(memory) -> Request:
-    """Return what `deploy` takes over from a memory, or raise a ValidationError."""
+    """Return what `deploy` takes over from a memory, or raise a ValidationError.
+
+    Parameters
+    ----------
+    memory : Layout
+
+    Returns
+    -------
+    Request
+    """
     problem = "must be a MemorySpec, LegendreMemory or layout"
     raise ValidationError("deploy.memory", memory, problem)
 
@@ -356,6 +371,7 @@ def _lay_out(asked: Request, neuron_type, form: str, n_relays, choice: dict) -> 
     ValidationError
         If the chip does not have these neurons, or not in this structure.
     """
+    # the neurons: those asked for, the memory's own, or the chip's for a default spec
     kind = asked.neuron_type if neuron_type is None else neuron_type
     if neuron_type is None and kind == "poisson":  # the default of a spec
         kind = CHIP_TYPE
@@ -365,6 +381,7 @@ def _lay_out(asked: Request, neuron_type, form: str, n_relays, choice: dict) -> 
         remedy = f"give neuron_type='{CHIP_TYPE}' to deploy, for neurons of the chip"
         problem, name = "cannot be simulated on Loihi", "deploy.memory.neuron_type"
         raise ValidationError(name, kind, problem, remedy)
+    # the layout: noisy neurons have one of their own, without decode neurons
     make: Callable = lay_out
     if isinstance(kind, NoisyRectifiedLinear):
         make = lay_out_noisy
@@ -422,7 +439,18 @@ def structure_of(structure: str, n_neurons: int, target: str, chips: int = 1) ->
 
 
 def most_all_to_all(chips: int = 1) -> int:
-    """Return the largest number of neurons that so many chips hold, all to all."""
+    """Return the largest number of neurons that so many chips hold, all to all.
+
+    Parameters
+    ----------
+    chips : int
+        Number of chips available.
+
+    Returns
+    -------
+    int
+    """
+    # bisection, for cores only grow with neurons
     least, most = 1, 2**13
     while most - least > 1:
         middle = (least + most) // 2
@@ -462,7 +490,18 @@ def relays_advice(n_neurons: int, n_relays: int, chips: int = 1) -> Advice:
 
 
 def clipped_advice(layout: Layout, u: np.ndarray) -> tuple[Advice, ...]:
-    """Return what it means that inputs ``u`` (T,) are beyond the range of a layout."""
+    """Return what it means that inputs ``u`` (T,) are beyond the range of a layout.
+
+    Parameters
+    ----------
+    layout : Layout
+    u : (T,) ndarray
+        Samples of the input.
+
+    Returns
+    -------
+    tuple[Advice, ...]
+    """
     beyond = np.count_nonzero(np.abs(u) > layout.input_range * (1 + 1e-9))
     if not beyond or not layout.clips:
         return ()
@@ -475,7 +514,17 @@ def clipped_advice(layout: Layout, u: np.ndarray) -> tuple[Advice, ...]:
 
 
 def hopeless_advice(layout: Layout, predicted: ErrorBudget) -> tuple[Advice, ...]:
-    """Return advice where a memory is predicted not to hold its window."""
+    """Return advice where a memory is predicted not to hold its window.
+
+    Parameters
+    ----------
+    layout : Layout
+    predicted : ErrorBudget
+
+    Returns
+    -------
+    tuple[Advice, ...]
+    """
     error = predicted.nrmse(window_delays(layout))
     if error < HOPELESS:
         return ()

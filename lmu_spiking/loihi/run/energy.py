@@ -20,6 +20,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from lmu_spiking.errors import (
     ValidationError,
@@ -35,7 +36,7 @@ from lmu_spiking.loihi.run.counts import Counts
 class Figure:
     """One published figure of a device.
 
-    Attributes
+    Parameters
     ----------
     value : float
     unit : str
@@ -110,7 +111,7 @@ KERAS_SPIKING: Mapping[str, Mapping[str, Figure]] = MappingProxyType(
 class Part:
     """One kind of operation.
 
-    Attributes
+    Parameters
     ----------
     name : str
     operations : float
@@ -133,7 +134,7 @@ class Part:
 class Energy:
     """Estimated cost of a run.
 
-    Attributes
+    Parameters
     ----------
     seconds : float
         Of network time.
@@ -190,7 +191,13 @@ class Energy:
         return self._of_inference(self.static_watts)
 
     def rows(self) -> list[dict]:
-        """Return the rows of a table: each part, their sum, and the static power."""
+        """Return the rows of a table: each part, their sum, and the static power.
+
+        Returns
+        -------
+        list[dict]
+            One a row.
+        """
         rows = [
             self._row(part.name, part.operations, part.joules, part.figure.source)
             for part in self.parts
@@ -223,7 +230,7 @@ class Energy:
         return watts * self.seconds_per_inference
 
 
-def operations(counts: Counts, hops: tuple[float, float] = (1.0, 1.0)) -> dict:
+def operations(counts: Any, hops: tuple[float, float] = (1.0, 1.0)) -> dict:
     """Return how often a run did what a device may have a figure for.
 
     Parameters
@@ -287,6 +294,7 @@ def estimate(
     Returns
     -------
     Energy
+        Estimated, by kind of operation.
 
     Raises
     ------
@@ -299,7 +307,7 @@ def estimate(
         check_positive(name, seconds_per_inference, "seconds")
     done = operations(counts, hops)
     if chips is None:
-        chips = max(1, math.ceil(counts.cores / CORES_PER_CHIP))
+        chips = max(1, math.ceil(len(counts.blocks or ()) / CORES_PER_CHIP))
     check_whole("estimate.chips", chips, 1)
     _check_device(device, done)
     parts = [Part(name, done[name], device[name]) for name in done if name in device]
@@ -307,7 +315,9 @@ def estimate(
     # the lower end, with all updates idle, and the power at rest
     active = device.get("update")
     idle, rest = device.get("idle update", active), device.get("static power")
-    saved = 0.0 if idle is None else done["update"] * (active.value - idle.value)
+    saved = 0.0
+    if active and idle:
+        saved = done["update"] * (active.value - idle.value)
     static = rest and chips * rest.value, chips, rest.source if rest else ""
     dynamic = seconds, counts.steps, tuple(parts), total - saved
     return Energy(*dynamic, *static, seconds_per_inference)

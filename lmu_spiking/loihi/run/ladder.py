@@ -38,7 +38,7 @@ MEASURES = ("delay", "window")
 class Ladder:
     """One memory and one signal on several targets.
 
-    Attributes
+    Parameters
     ----------
     rows : tuple of dict
         `Deployment.row` of each seed and target, from the first target to the last,
@@ -75,6 +75,7 @@ class Ladder:
         """
         last = self.targets[-1]
         found = [{"step": LOST["truncation"]} | self._means(("truncation", last))]
+        # from target to target; what is lost on those left out counts in the next
         above, skipped = ("truncation", None), []
         for target in Target:
             skipped.append(LOST[target])
@@ -87,7 +88,13 @@ class Ladder:
         return found
 
     def total(self) -> dict:
-        """Return the error on the last target, like a step."""
+        """Return the error on the last target, like a step.
+
+        Returns
+        -------
+        dict
+            Keys as of `steps`.
+        """
         last = self.targets[-1]
         return {"step": str(last)} | self._means(("error", last))
 
@@ -143,6 +150,7 @@ def ladder(
     Returns
     -------
     Ladder
+        Errors on each target, and what each step costs.
 
     Raises
     ------
@@ -161,6 +169,7 @@ def ladder(
         raise ValidationError("ladder.memory", memory, problem, remedy)
     if wanted != (Target.CORE,):
         nengo_loihi()  # refuses before anything runs
+    # one memory for each seed, on all targets
     runs = len(seeds) * len(wanted)
     rows: list[dict] = []
     first: list[Deployment] = []

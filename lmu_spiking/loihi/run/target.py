@@ -52,7 +52,7 @@ WHOLE = 1e-6  # how far from a whole number of steps a duration may be
 class Run:
     """Result of a run.
 
-    Attributes
+    Parameters
     ----------
     target : Target
     dt : float
@@ -140,6 +140,7 @@ def run_on(
     Returns
     -------
     Run
+        What the probes saw, counts, advice and times.
 
     Raises
     ------
@@ -202,6 +203,7 @@ def run_on(
 def _run_core(network, steps, dt, seed, progress) -> Run:
     """Run a network in Nengo's own simulator."""
     start = time.perf_counter()
+    # no decoder cache on disk, so that a run depends on its seeds alone
     model = Model(dt=dt, label="lmu_spiking", decoder_cache=NoDecoderCache())
     if network.seed is None:
         model.seeds[network] = seed
@@ -272,7 +274,7 @@ def _run(target, dt, steps, data, counts, advice, times, needed) -> Run:
             versions[package] = "?"
     data, versions = MappingProxyType(data), MappingProxyType(versions)
     trange = dt * np.arange(1, steps + 1)
-    return Run(target, dt, trange, data, counts, advice, *times, versions)
+    return Run(target, dt, trange, data, counts, advice, times[0], times[1], versions)
 
 
 def _steps(duration, dt: float) -> int:
