@@ -188,8 +188,8 @@ def split(m: int, inputs: int = 0) -> int:
     """
     m, inputs = check_whole("split.m", m, 1), check_whole("split.inputs", inputs, 0)
     rows = m + inputs
-    # the fewest cores with the same number of neurons each; all have the same in-axons
-    for cores in range(1, m + 1 if rows <= CORE.in_axons else 1):
+    # the fewest cores with the same number of neurons each
+    for cores in range(1, m + 1):
         size = -(-m // cores)
         use = CoreLimits(size, rows, size * -(-m // size), rows * axon_bits(size))
         if fits(use):
