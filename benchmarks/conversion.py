@@ -28,7 +28,7 @@ from lmu_spiking.conversion import convert, predict_loss, present
 from lmu_spiking.conversion.report import metric_of
 from lmu_spiking.lmu.forward import forward, run_cell
 from lmu_spiking.lmu.params import LMUParams
-from lmu_spiking.signals.white import white_noise
+from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import write_json
 from lmu_spiking.studies.trial import versions

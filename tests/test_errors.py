@@ -120,9 +120,7 @@ def test_numbers_of_hundreds_of_digits():
 def test_a_name_is_one_of_those_allowed():
     assert errors.check_one_of("run.target", "core", ("nengo", "core")) == "core"
     for wrong in ("cores", None, 3, ["core"]):
-        with pytest.raises(
-            errors.ValidationError, match="unknown; use one of nengo"
-        ):
+        with pytest.raises(errors.ValidationError, match="unknown; use one of nengo"):
             errors.check_one_of("run.target", wrong, ("nengo", "core"))
 
 

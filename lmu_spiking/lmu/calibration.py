@@ -1,4 +1,4 @@
-r"""What a rate model does on data: all that its spikes need to know.
+r"""The use of a rate-based model on data: all that its spikes need to know.
 
 The loss of a spiking network is, to first order, ``e^T W e`` in the errors ``e`` of the
 state, with
@@ -26,7 +26,7 @@ STATES = 50_000  # at most, that statistics are taken over
 
 @dataclass(frozen=True, eq=False)
 class CellUse:
-    """One cell on data.
+    """The use of one cell on data.
 
     Attributes
     ----------
@@ -51,12 +51,18 @@ class CellUse:
 
 
 def calibrate(params: LMUParams, x: np.ndarray, *, last: bool = False):
-    """How each cell is used by sequences ``x`` (n, T, c); a list of `CellUse`.
+    """Return how sequences use each cell.
 
     Parameters
     ----------
+    params : LMUParams
+    x : (n, T, c) ndarray
     last : bool
         Whether only the output at the last step counts.
+
+    Returns
+    -------
+    list of CellUse
     """
     uses = []
     for i, cell in enumerate(params.cells):
@@ -69,6 +75,7 @@ def calibrate(params: LMUParams, x: np.ndarray, *, last: bool = False):
 
 
 def _use(cell: CellParams, m, h, D, last: bool, classes) -> CellUse:
+    """Return the use of a cell with states ``m`` and activities ``h`` (n, T, ...)."""
     size = np.abs(h).reshape(-1, cell.units)
     top = np.quantile(size, HIGHEST, axis=0)
     # a unit that is silent here may speak elsewhere: give it the others' range
@@ -89,7 +96,7 @@ def _use(cell: CellParams, m, h, D, last: bool, classes) -> CellUse:
 
 
 def _sensitivity(cell: CellParams, h: np.ndarray, D, classes) -> np.ndarray:
-    """``W`` (k d, k d), averaged over the activities ``h`` (S, n)."""
+    """Return ``W`` (k d, k d), averaged over the activities ``h`` (S, n)."""
     slope = np.ones_like(h)
     if cell.activation == "tanh":
         slope = 1 - h**2

@@ -30,7 +30,7 @@ class PromptLIF(nengo.LIF):
         The floor of the voltage, 0 or less; ``-np.inf`` for none, as in NIR.
     """
 
-    follows = True  # follows its input at once, see `tuning.unheld`
+    follows = True  # follows its input at once, see `curves.loop_caution`
     state: ClassVar = {"voltage": nengo.LIF.state["voltage"]}
 
     def __init__(self, tau_rc: float = 0.02, initial_state=None, min_voltage=0.0):

@@ -1,4 +1,4 @@
-"""The words of a program, and where a row keeps what.
+"""The words of a program: operation codes, and the layout of rows and of frames.
 
 A program is a table of integers, one row for each thing to do in a step::
 
@@ -8,6 +8,13 @@ Operands come in pairs ``(address, move)``: in the tile that begins at ``lo`` en
 at ``address + lo * move``.  ``move`` is 1 for what lies along the axis, 0 for numbers
 shared by all entries and for buffers that hold one tile.  Addresses below zero are
 constants: ``-1 - address`` in their arena.
+
+A frame has the arguments of the compiled loop as 64-bit integers: address and length of
+each array, then the rows to run, the columns of the inputs, the step and the number of
+steps.
+
+This module stands alone because the compiled kernels and the code that runs without
+numba share it; the machine code on disk depends on its text.
 """
 
 from enum import IntEnum
@@ -16,9 +23,17 @@ WIDTH = 16  # numbers in a row
 FIRST = 2  # of the operands, after code and n
 TILE = 1024  # neurons at a time: currents, rates and spikes of as many stay in L1
 
+ARRAYS = "table state const index keys inputs out offsets periods counts".split()
+INPUTS = 2 * ARRAYS.index("inputs")  # entry of a frame: where the inputs begin
+ROWS = 2 * len(ARRAYS)  # two entries: the first row, and one beyond the last
+COLUMNS, STEP, STEPS = ROWS + 2, ROWS + 3, ROWS + 4
+
 
 class Code(IntEnum):
-    """What a row does; the operands are listed in `machine.execute`."""
+    """Operations of a row; the families of kernels are apart by tens.
+
+    The functions ``run_*`` of `kernels.machine` say which operands each takes.
+    """
 
     TILED = 0  # the next rows, tile by tile
     FILL = 1

@@ -12,7 +12,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from lmu_spiking.files import set_aside, write_atomically
+from lmu_spiking.files import NOT_OURS, set_aside, write_atomically
 
 try:
     import fcntl
@@ -28,9 +28,9 @@ class Folder:
     Parameters
     ----------
     out : path-like
-        It is made if it is not there.
+        It is made if it does not exist.
     owner : str
-        Who writes: `clear` removes the files of this owner alone.
+        The command that writes: `clear` removes the files of this owner alone.
     """
 
     def __init__(self, out, owner: str):
@@ -61,10 +61,18 @@ class Folder:
                 os.close(self._lock)
 
     def claim(self, name: str) -> Path:
-        """Return the path of a file to be written, and keep what is there.
+        """Return the path of a file to be written, and keep a file of the user's.
 
         A file that no command wrote, or that was changed since, is renamed, with a
         warning.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        Path
         """
         path = self.out / name
         if os.path.lexists(path) and not self._ours(name):
@@ -73,7 +81,13 @@ class Folder:
         return path
 
     def clear(self, *patterns: str) -> None:
-        """Remove files that this owner wrote in earlier sessions but not in this."""
+        """Remove files that this owner wrote in earlier sessions but not in this.
+
+        Parameters
+        ----------
+        *patterns : str
+            Names of the files, with ``*`` for any text.
+        """
         for name, about in list(self._written.items()):
             path = self.out / name
             matches = any(path.match(pattern) for pattern in patterns)
@@ -98,9 +112,7 @@ class Folder:
                 for name, about in found.items()
                 if Path(name).name == name
             }
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            return {}
-        except RecursionError:  # of brackets in brackets
+        except NOT_OURS:
             return {}
 
 

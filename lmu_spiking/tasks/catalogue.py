@@ -1,8 +1,8 @@
-"""Every task of labelled sequences by its name."""
+"""The tasks of labelled sequences by name; it joins the modules of all tasks."""
 
 import inspect
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_one_of
 from lmu_spiking.tasks.capacity import capacity, recall
 from lmu_spiking.tasks.digits import digits
 from lmu_spiking.tasks.heartbeats import heartbeats
@@ -21,7 +21,18 @@ TASKS = {
 
 
 def load_task(name: str, **options) -> Sequences:
-    """A task by name; the options are those of its function in ``TASKS``.
+    """Return a task by name.
+
+    Parameters
+    ----------
+    name : str
+        One of `TASKS`.
+    **options
+        Of its function there.
+
+    Returns
+    -------
+    Sequences
 
     Raises
     ------
@@ -32,9 +43,7 @@ def load_task(name: str, **options) -> Sequences:
     MissingPackageError
         If the package that brings the data is not installed.
     """
-    if not isinstance(name, str) or name not in TASKS:
-        remedy = f"choose one of {', '.join(TASKS)}"
-        raise ValidationError("load_task.name", name, "is no task", remedy)
+    check_one_of("load_task.name", name, TASKS, "is no task")
     known = list(inspect.signature(TASKS[name]).parameters)
     for option in options:
         if option not in known:

@@ -14,7 +14,7 @@ from lmu_spiking.errors import ValidationError, check_positive, check_whole
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Sequences and what is to be said of them.
+    """Input sequences and their targets.
 
     Parameters
     ----------
@@ -54,6 +54,11 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def _digests(self) -> list[int]:
+        """Return one number for each sequence with its target."""
+        pairs = zip(self.x, self.y, strict=True)
+        return [hash((x.tobytes(), y.tobytes())) for x, y in pairs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,17 +113,17 @@ class Sequences:
 
     @property
     def size_in(self) -> int:
-        """Channels ``c``."""
+        """Return the number of channels, ``c``."""
         return self.train.x.shape[2]
 
     @property
     def size_out(self) -> int:
-        """Number of classes, or of values ``q``."""
+        """Return the number of classes, or of values ``q``."""
         return self.classes or self.train.y.shape[-1]
 
     @property
     def steps(self) -> int:
-        """Steps ``T`` of a training sequence."""
+        """Return the steps ``T`` of a training sequence."""
         return self.train.x.shape[1]
 
     @property
@@ -138,20 +143,24 @@ class Sequences:
 
         ``valid`` is not changed, and no longer validates: keep the last epoch.
 
+        Returns
+        -------
+        Sequences
+
         Raises
         ------
         ValidationError
             If the sequences of the two parts differ in length.
         """
-        if self.valid.x.shape[1] != self.steps:
-            raise ValidationError(
-                "Sequences.merged",
-                self.valid.x.shape[1],
-                f"steps of valid are not the {self.steps} of train",
-                "cut both into sequences of one length, as heartbeats(window=) does",
+        steps, parts = self.valid.x.shape[1], (self.train, self.valid)
+        if steps != self.steps:
+            problem = f"steps of valid are not the {self.steps} of train"
+            remedy = (
+                "cut both into sequences of one length, as heartbeats(window=) does"
             )
-        parts = zip(*((p.x, p.y) for p in (self.train, self.valid)), strict=True)
-        both = Part(*(np.concatenate(arrays) for arrays in parts))
+            raise ValidationError("Sequences.merged", steps, problem, remedy)
+        x, y = (np.concatenate([getattr(p, name) for p in parts]) for name in "xy")
+        both = Part(x, y)
         origin = f"{self.origin}; validation part in training"
         return replace(self, train=both, origin=origin)
 
@@ -161,11 +170,16 @@ class Sequences:
         Parameters
         ----------
         part : {"valid", "test"}
+
+        Returns
+        -------
+        int
         """
-        known = set(_digests(self.train))
-        return sum(digest in known for digest in _digests(getattr(self, part)))
+        known = set(self.train._digests())
+        return sum(digest in known for digest in getattr(self, part)._digests())
 
     def _check(self, attribute: str, part: Part) -> None:
+        """Refuse a part that does not fit the others, the classes or ``last``."""
         if not isinstance(part, Part):
             raise ValidationError(attribute, part, "must be a Part")
         if part.x.shape[2] != self.size_in:
@@ -186,60 +200,24 @@ class Sequences:
             raise ValidationError(f"{attribute}.y", int(outside[0]), problem)
 
 
-def target_variance(y, attribute: str = "nrmse.y") -> float:
-    """Return the variance of values about the mean of each output, over all outputs.
+def lengths(parts, grouped: str = "") -> str:
+    """Return how many sequences or samples parts have, as ``3,600/400/1,000``.
 
     Parameters
     ----------
-    y : (n, ..., q) array_like
-        Values of ``q`` outputs; of one output if there is one axis alone.
-    attribute : str
-        What an error names.
+    parts : iterable of sized
+    grouped : {"", ","}
+        Separator of thousands.
 
-    Raises
-    ------
-    ValidationError
-        If no output varies, so that no error is relative to it.
+    Returns
+    -------
+    str
     """
-    y = np.asarray(y, dtype=float)
-    y = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1)
-    variance = float(np.mean(np.var(y, axis=0)))
-    if not variance > (1e-12 * np.abs(y).max(initial=0.0)) ** 2:
-        raise ValidationError(
-            attribute,
-            f"{len(y)} values",
-            "do not vary, so no error is relative to their standard deviation",
-            "use more sequences, or a target that varies",
-        )
-    return variance
-
-
-def nrmse(outputs, y) -> float:
-    """Return the root mean square error over the standard deviation of the target.
-
-    The best constant, the mean of each output, has an error of 1.  (Memories are scored
-    by `lmu_spiking.studies.metrics.nrmse`, relative to the rms of their signal.)
-
-    Parameters
-    ----------
-    outputs, y : (n, ..., q) array_like
-
-    Raises
-    ------
-    ValidationError
-        If the target does not vary.
-    """
-    square = np.mean(np.square(np.asarray(outputs, dtype=float) - y))
-    return float(np.sqrt(square / target_variance(y)))
-
-
-def _digests(part: Part) -> list[int]:
-    """Return one number for each sequence with its target."""
-    pairs = zip(part.x, part.y, strict=True)
-    return [hash((x.tobytes(), y.tobytes())) for x, y in pairs]
+    return "/".join(f"{len(part):{grouped}}" for part in parts)
 
 
 def _numbers(attribute: str, values) -> np.ndarray:
+    """Return an array of real numbers, or raise a ValidationError."""
     try:
         values = np.asarray(values)
     except ValueError:  # rows of unequal length
@@ -250,7 +228,7 @@ def _numbers(attribute: str, values) -> np.ndarray:
 
 
 def _frozen(attribute: str, values: np.ndarray, kind) -> np.ndarray:
-    """Finite values of this kind, not copied if they were so, and read-only."""
+    """Return finite values of a kind, read-only, and not copied if they were so."""
     with np.errstate(over="ignore"):  # told below
         values = np.ascontiguousarray(values, dtype=kind).view()
     if not np.isfinite(values).all():

@@ -1,4 +1,4 @@
-r"""Cells whose memories hear their input alone, at all times at once, in TensorFlow.
+r"""Cells whose memories receive their input alone, at all times at once, in TensorFlow.
 
 The memory is linear, so that its states are sums over the input's past,
 
@@ -19,12 +19,22 @@ Nothing is truncated.  It takes ``(L + d) d`` multiplications for each step of e
 memory, in matrix products, and no more room than the states themselves: less time
 than Fourier transforms of the sequences took at orders 4 to 256, on one core.
 
-Units that hear each other (``W_h``) then run step by step, but they alone.
+Units that receive each other (``W_h``) then run step by step, but they alone.
+
+The first cell's memories are also linear in its encoders,
+
+.. math::
+
+    m_t = \sum_{s \le t} H_{t-s}\, (e_x x_s + b_u) = e_x X_t + b_u 1_t, \qquad
+    X_t = \sum_{s \le t} H_{t-s}\, x_s ,
+
+so that ``X``, and the same of a constant 1, are computed once (`project`) and mixed in
+every step of a training.
 
 Letters: ``n`` sequences, ``T`` steps, ``c`` inputs, ``k`` memories, ``d`` order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -32,48 +42,6 @@ from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.training._keras import tensorflow
 from lmu_spiking.training.chip import curve_of
 from lmu_spiking.training.window import block_of
-
-# --------------------------------------------------------------------------------------
-# States of a memory for inputs that nothing trained has touched yet.
-#
-# The first cell's memories are linear in its encoders,
-#
-# .. math::
-#
-#     m_t = \sum_{s \le t} H_{t-s}\, (e_x x_s + b_u) = e_x X_t + b_u 1_t, \qquad
-#     X_t = \sum_{s \le t} H_{t-s}\, x_s ,
-#
-# so that ``X``, and the same of a constant 1, are computed once and mixed ever after.
-
-
-def project(cell: CellParams, x: np.ndarray, table: dict, final: bool) -> np.ndarray:
-    """States (n, T, c', d), or (n, c', d), of each input and, with ``b_u``, of 1.
-
-    Parameters
-    ----------
-    x : (n, T, c) ndarray
-    table : dict
-        `window.tables` of the cell.
-    final : bool
-        Whether only the last states are wanted.
-    """
-    if cell.b_u is not None:
-        x = np.concatenate([x, np.ones_like(x[..., :1])], axis=2)
-    if final:
-        reverse = table["H"][::-1]
-        projected = [np.tensordot(some, reverse, (1, 0)) for some in _chunks(x)]
-        return np.concatenate(projected).astype(x.dtype)
-    tf = tensorflow()
-    table = {name: tf.constant(a, dtype=x.dtype) for name, a in table.items()}
-    states = [memory_states(tf.constant(s), table, False).numpy() for s in _chunks(x)]
-    return np.concatenate(states).reshape(*x.shape, cell.order)
-
-
-def _chunks(x: np.ndarray, size: int = 100):
-    return (x[i : i + size] for i in range(0, len(x), size))
-
-
-# --------------------------------------------------------------------------------------
 
 
 def forward(
@@ -85,12 +53,12 @@ def forward(
     noise=None,
     last: bool = False,
 ):
-    """Outputs, and the mean activity of the hidden units.
+    """Return outputs, and the mean activity of the hidden units.
 
     Parameters
     ----------
     params : LMUParams
-        What is there, and of which shape; its numbers are not used.
+        Names and shapes of the arrays; its numbers are not used.
     arrays : mapping of str to tensor
         By the names of ``params.arrays()``.
     tables : sequence of mapping of str to tensor
@@ -100,7 +68,7 @@ def forward(
         the first cell's memory for each input and, if it has a bias, for a constant 1.
         Without the axis of time if only the last step is read, and they are known.
     noise : sequence of callable, optional
-        For each cell, what is made of its memory's states (..., k d).
+        For each cell, a function that adds noise to its memory's states (..., k d).
     last : bool
         Whether only the last step is read.
 
@@ -116,50 +84,78 @@ def forward(
     for i, cell in enumerate(params.cells):
         own = {name: arrays.get(f"cell{i}.{name}") for name in cell.arrays()}
         final = last and i == len(params.cells) - 1
-        alone = only_last(params, i, last)
+        at_end = only_last(params, i, last)
+        # the memory: mixed from known states, or computed from its inputs
         if i == 0 and states is not None:
-            m = mixed(states, own)
+            m = _mixed(states, own)
         else:
             u = h @ tf.transpose(own["e_x"])
-            m = memory_states(u + own["b_u"] if "b_u" in own else u, tables[i], alone)
-            h = h[:, -1] if alone else h
+            u = u + own["b_u"] if "b_u" in own else u
+            m = memory_states(u, tables[i], at_end)
+            h = h[:, -1] if at_end else h
         h = _hidden(cell, own, m if noise is None else noise[i](m), h)
-        h = h[:, -1] if final and not alone else h
+        h = h[:, -1] if final and not at_end else h
         activity = activity + tf.reduce_mean(tf.abs(h))
     return h @ tf.transpose(arrays["readout.D"]) + arrays["readout.c"], activity
 
 
 def only_last(params: LMUParams, i: int, last: bool) -> bool:
-    """Whether of cell ``i`` nothing but the last step is needed."""
+    """Return whether of cell ``i`` nothing but the last step is needed."""
     return last and i == len(params.cells) - 1 and params.cells[i].W_h is None
 
 
-def mixed(states, own):
-    """Memories (..., k d) from the states (..., c', d) of the inputs they encode."""
+def project(cell: CellParams, x: np.ndarray, table: dict, final: bool) -> np.ndarray:
+    """Return the states of each input and, with ``b_u``, of a constant 1.
+
+    Parameters
+    ----------
+    cell : CellParams
+    x : (n, T, c) ndarray
+    table : dict
+        `window.tables` of the cell.
+    final : bool
+        Whether only the last states are wanted.
+
+    Returns
+    -------
+    (n, T, c', d) ndarray, or (n, c', d)
+    """
+    if cell.b_u is not None:
+        x = np.concatenate([x, np.ones_like(x[..., :1])], axis=2)
+    if final:
+        reverse = table["H"][::-1]
+        projected = [np.tensordot(some, reverse, (1, 0)) for some in _chunks(x)]
+        return np.concatenate(projected).astype(x.dtype)
     tf = tensorflow()
-    encoders = own["e_x"]
-    if "b_u" in own:
-        encoders = tf.concat([encoders, own["b_u"][:, None]], axis=1)
-    m = tf.einsum("kc,...cd->...kd", encoders, states)
-    return tf.reshape(m, tf.concat([tf.shape(states)[:-2], [-1]], axis=0))
+    table = {name: tf.constant(a, dtype=x.dtype) for name, a in table.items()}
+    states = [memory_states(tf.constant(s), table, False).numpy() for s in _chunks(x)]
+    return np.concatenate(states).reshape(*x.shape, cell.order)
+
+
+def _chunks(x: np.ndarray, size: int = 100) -> Iterator[np.ndarray]:
+    """Yield parts of an array, so that the states of a part fit into memory."""
+    return (x[i : i + size] for i in range(0, len(x), size))
 
 
 def memory_states(u, table: Mapping, last: bool):
-    """States (n, T, k d), or (n, k d) at the last step, of inputs ``u`` (n, T, k)."""
+    """Return states (n, T, k d), or (n, k d) at the last step, of inputs (n, T, k)."""
     tf = tensorflow()
     n, T, k = u.shape
     H = table["H"]
     d = H.shape[1]
     if last:
         return tf.reshape(tf.einsum("ntk,td->nkd", u, H[::-1]), (n, k * d))
+    # cut time into blocks
     L = block_of(T)
     blocks = -(-T // L)
     u = tf.pad(tf.transpose(u, (0, 2, 1)), ((0, 0), (0, 0), (0, blocks * L - T)))
     u = tf.reshape(u, (n * k, blocks, L))
+    # states at the beginnings of blocks, one after the other
     P = table["P"]
     own, begin = u @ H[::-1], [tf.zeros_like(u[:, 0, :1]) * H[:1]]
     for j in range(blocks - 1):
         begin.append(own[:, j] + begin[-1] @ tf.transpose(P[-1]))
+    # all steps of all blocks in one product
     known = tf.reshape(tf.concat([u, tf.stack(begin, axis=1)], axis=2), (-1, L + d))
     within = tf.reshape(_toeplitz(H, L), (L, L * d))
     before = tf.reshape(tf.transpose(P, (2, 0, 1)), (d, L * d))
@@ -169,16 +165,25 @@ def memory_states(u, table: Mapping, last: bool):
 
 
 def _toeplitz(H, L: int):
-    """(L, L, d): ``H_{l-i}`` at ``[i, l]``, and 0 above."""
+    """Return the tensor (L, L, d) with ``H_{l-i}`` at ``[i, l]``, and 0 above."""
     tf = tensorflow()
     lag = np.arange(L)[None, :] - np.arange(L)[:, None]
-    return tf.gather(
-        tf.concat([H, tf.zeros_like(H[:1])], axis=0), np.where(lag < 0, L, lag)
-    )
+    padded = tf.concat([H, tf.zeros_like(H[:1])], axis=0)
+    return tf.gather(padded, np.where(lag < 0, L, lag))
+
+
+def _mixed(states, own: Mapping):
+    """Return memories (..., k d) from states (..., c', d) of the inputs they encode."""
+    tf = tensorflow()
+    encoders = own["e_x"]
+    if "b_u" in own:
+        encoders = tf.concat([encoders, own["b_u"][:, None]], axis=1)
+    m = tf.einsum("kc,...cd->...kd", encoders, states)
+    return tf.reshape(m, tf.concat([tf.shape(states)[:-2], [-1]], axis=0))
 
 
 def _hidden(cell: CellParams, own: Mapping, m, x):
-    """Activities of the units: ``f(W_x x + W_h h + W_m m + b)``."""
+    """Return activities of the units: ``f(W_x x + W_h h + W_m m + b)``."""
     tf = tensorflow()
     J = m @ tf.transpose(own["W_m"])
     if "W_x" in own:

@@ -124,6 +124,16 @@ def test_spec_gives_everything_again(record):
     assert Path("a/spec.toml").read_text() == Path("b/spec.toml").read_text()
 
 
+@pytest.mark.parametrize("name", ["core", "nengo"])
+def test_the_reference_simulator_has_two_names(record, name):
+    row = record("run", *TINY, f"--target={name}", "--neuron-type=rate")
+    assert row["target"] == "core"
+    found = record(*STUDY, "--trials=1", "--orders=1", f"--target={name}")
+    trial = next(Path("out/study/trials").iterdir())
+    assert json.loads(trial.read_text())["trial"]["target"] == "core"
+    assert found["trials"] == 2
+
+
 def test_options_override_a_spec(record):
     MemorySpec(n_neurons=60, order=3, tau=0.2, noise_seed=5).to_toml("s.toml")
     row = record("run", "--spec=s.toml", "--order=2", "--duration=1")
@@ -399,7 +409,7 @@ MISTAKES = {
     "run --duration=1e6": "memory",
     "run --seed=-1": "seed",
     "run --seed=3000000000": "seed",
-    "run --target=emulator": "use compiled or core",
+    "run --target=emulator": "use one of compiled, core",
     "run --input=nothing": "use ecg, white or a file",
     "run --input=nothing.csv": "no such file",
     "run --input=.": "folder",

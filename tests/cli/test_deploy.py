@@ -40,8 +40,10 @@ def test_core_needs_no_nengo_loihi(shell, tmp_path, monkeypatch):
     assert names == {"result.json", "deployed.png"}
 
 
-def test_json_is_one_line(shell, tmp_path):
-    code, out, _ = shell(*CORE, *TINY, "--seed=3", "--rms=0.3", "--json", "--out=a/b")
+@pytest.mark.parametrize("target", ["core", "nengo"])
+def test_json_is_one_line(shell, tmp_path, target):
+    line = ["deploy", f"--target={target}", *TINY]
+    code, out, _ = shell(*line, "--seed=3", "--rms=0.3", "--json", "--out=a/b")
     assert code == 0 and out.count("\n") == 1
     row = json.loads(out)
     assert row == json.loads((tmp_path / "a" / "b" / "result.json").read_text())

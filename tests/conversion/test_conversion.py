@@ -187,18 +187,18 @@ def test_degenerate_models_and_data_convert(lmu, case, tuning):
 def test_a_memory_without_input_is_given_a_range(lmu):
     params = lmu("", memory_d=2, bias=False).updated({"cell0.e_x": [[1.0], [0.0]]})
     made = convert(params, X, tuning="pairs", **QUICK)
-    np.testing.assert_array_equal(made.memories[0]["radii"][3:], 1)
+    np.testing.assert_array_equal(made.memories[0].population.radii[3:], 1)
 
 
 @pytest.mark.parametrize(
     ("x", "message"),
     [
         (np.zeros((2, 5, 1)), "convert.x: .* leaves the memory of cell 0 at 0"),
-        (np.full((2, 5, 1), np.nan), "convert.x: 'x' has NaN"),
-        (np.ones((2, 5)), r"convert.x: \(2, 5\) must be \(sequences, steps, 1\)"),
+        (np.full((2, 5, 1), np.nan), "convert.x: .* must be finite numbers"),
+        (np.ones((2, 5)), r"convert.x: \(2, 5\) must be .* of shape \(n, T, 1\)"),
         (np.ones((2, 5, 2)), "convert.x"),
         (np.ones((0, 5, 1)), "convert.x"),
-        ((row for row in X), "convert.x: .* must be an array of numbers"),
+        ((row for row in X), "convert.x: .* must be finite numbers"),
     ],
 )
 def test_other_data_are_refused(lmu, x, message):

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from lmu_spiking.simulator import compiled, native
+from lmu_spiking.simulator import native
 
 FLOAT = np.dtype("float32")
 unix = pytest.mark.skipif(os.name != "posix", reason="needs owners and modes of files")
@@ -260,13 +260,13 @@ def test_other_sources_or_another_machine_have_other_code(monkeypatch, tmp_path)
 
 
 def test_a_compilation_is_said_on_standard_error(kept, capsys):
-    compiled.advance.__wrapped__(FLOAT)
-    compiled.advance.__wrapped__(FLOAT)
+    native.advance.__wrapped__(FLOAT)
+    native.advance.__wrapped__(FLOAT)
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and "compiling" in err
 
 
 def test_without_standard_error_nothing_is_said(kept, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
-    compiled.advance.__wrapped__(FLOAT)
+    native.advance.__wrapped__(FLOAT)
     assert capsys.readouterr().out == ""

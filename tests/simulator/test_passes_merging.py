@@ -7,7 +7,7 @@ from nengo.builder.operator import SimPyFunc
 from nengo.utils.simulator import operator_dependency_graph
 
 from lmu_spiking import Simulator
-from lmu_spiking.simulator.passes import merge
+from lmu_spiking.simulator.optimization import merge_operators
 
 
 def sums(neuron_type=nengo.LIFRate()):  # noqa: B008 - frozen
@@ -51,7 +51,7 @@ def test_as_much_is_merged_as_by_nengo():
     with nengo.Simulator(net, progress_bar=False, optimize=False) as plain:
         model = plain.model
         before = len(model.operators)
-        graph = merge(model, operator_dependency_graph(model.operators))
+        graph = merge_operators(model, operator_dependency_graph(model.operators))
     assert list(graph) == model.operators
     assert len(graph) <= len(theirs.model.operators) < before
 

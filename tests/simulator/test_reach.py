@@ -11,7 +11,7 @@ import pytest
 from numpy import sin as renamed
 
 from lmu_spiking import Simulator
-from lmu_spiking.simulator.reach import names_of
+from lmu_spiking.simulator.pure_functions import names_in
 
 NUMBER, ARRAY, LIST = 2.0, np.arange(5.0), [1, 2]
 
@@ -149,12 +149,12 @@ ANYTHING = {
 
 @pytest.mark.parametrize("what", HARMLESS)
 def test_functions_that_see_their_arguments_alone(what):
-    assert names_of(HARMLESS[what]) is not None
+    assert names_in(HARMLESS[what]) is not None
 
 
 @pytest.mark.parametrize("what", ANYTHING)
 def test_what_is_not_proved_may_do_anything(what):
-    assert names_of(ANYTHING[what]) is None
+    assert names_in(ANYTHING[what]) is None
 
 
 @pytest.mark.parametrize("place", [np, math, builtins])
@@ -162,19 +162,19 @@ def test_what_is_put_in_the_place_of_a_known_function_may_do_anything(place):
     function = {np: lambda t: np.sin(t), math: lambda t: math.sin(t)}.get(
         place, lambda t: abs(t)
     )
-    assert names_of(function) is not None
+    assert names_in(function) is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(place, "abs" if place is builtins else "sin", lambda x: x)
-        assert names_of(function) is None
+        assert names_in(function) is None
     space = {"__builtins__": {"abs": lambda x: LIST[0]}}
     exec("def function(t): return abs(t)", space)
-    assert names_of(space["function"]) is None
+    assert names_in(space["function"]) is None
 
 
 def test_names_that_are_read():
-    assert [n.name for n in names_of(HARMLESS["a global array"])] == ["ARRAY"]
-    assert sorted(n.value for n in names_of(HARMLESS["numbers in cells"])) == [1, 2]
-    assert names_of(HARMLESS["a sine"]) == []
+    assert [n.name for n in names_in(HARMLESS["a global array"])] == ["ARRAY"]
+    assert sorted(n.value for n in names_in(HARMLESS["numbers in cells"])) == [1, 2]
+    assert names_in(HARMLESS["a sine"]) == []
 
 
 def test_harmless_functions_leave_a_network_compiled():
@@ -281,7 +281,7 @@ def test_processes_of_nengo_with_the_parts_of_a_user():
     from nengo.builder.processes import SimProcess
     from nengo.processes import FilteredNoise, Piecewise, WhiteNoise, WhiteSignal
 
-    from lmu_spiking.simulator.reach import names_in
+    from lmu_spiking.simulator.pure_functions import names_read_by
 
     class Mine(nengo.dists.Uniform):
         pass
@@ -305,5 +305,5 @@ def test_processes_of_nengo_with_the_parts_of_a_user():
     with nengo.Simulator(model, progress_bar=False, optimize=False) as sim:
         ops = {id(o.process): o for o in sim.step_order if isinstance(o, SimProcess)}
     assert len(nodes) == 7
-    assert all(names_in(ops[id(p)]) == [] for p in known)
-    assert all(names_in(ops[id(p)]) is None for p in mine)
+    assert all(names_read_by(ops[id(p)]) == [] for p in known)
+    assert all(names_read_by(ops[id(p)]) is None for p in mine)

@@ -164,7 +164,7 @@ def test_refuses_trials_of_two_memories():
     with pytest.raises(ValidationError, match="one length"):
         longer = white_noise(3.0, 0.001, 2.0, 0.5, 0)
         run_trials([SPEC, SPEC], [SIGNAL, longer])
-    with pytest.raises(ValidationError, match="use compiled or core"):
+    with pytest.raises(ValidationError, match="use one of compiled, core"):
         run_trial(SPEC, SIGNAL, target="board")
 
 

@@ -43,7 +43,7 @@ def test_survives_a_worker(name):
 def test_unknown_names_are_told_the_known(name):
     with pytest.raises(ValidationError) as error:
         load_task(name)
-    assert str(error.value).endswith(f"choose one of {', '.join(TASKS)}")
+    assert str(error.value).endswith(f"use one of {', '.join(TASKS)}")
 
 
 def test_unknown_options_are_told_the_known():

@@ -14,6 +14,7 @@ from lmu_spiking.dynamics.covariance import readout_covariance
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import ValidationError, ValidityWarning
+from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.curves import Tuning
@@ -22,7 +23,6 @@ from lmu_spiking.studies.trial import run_trial
 from lmu_spiking.theory.predict import (
     predict,
     predict_band,
-    spec_assembly,
     spectrum,
     truncation,
     window_delays,
@@ -427,7 +427,7 @@ def test_a_memory_and_its_spec_have_one_budget():
     assert one.nrmse(0.3) == other.nrmse(0.3) == memory.predict(u).nrmse(0.3)
     for name in ("encoders", "gain", "bias", "decoders"):
         np.testing.assert_array_equal(
-            getattr(spec_assembly(spec).population, name),
+            getattr(design(spec).population, name),
             getattr(memory.population, name),
         )
 

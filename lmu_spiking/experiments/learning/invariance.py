@@ -124,7 +124,7 @@ def spiking_row(
     )
     found = report(made, data.test.x[:tests], data.test.y[:tests], last=True).to_dict()
     row = {"n_neurons": n_neurons, "presentation": presentation}
-    row |= {"noise_seed": noise_seed, "tau": made.memories[0]["synapse"]}
+    row |= {"noise_seed": noise_seed, "tau": made.memories[0].mapped.synapse.tau}
     return row | {name: found[name] for name in COPIED}
 
 

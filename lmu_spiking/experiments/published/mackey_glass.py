@@ -18,8 +18,8 @@ from lmu_spiking.conversion import convert, predict_loss, present
 from lmu_spiking.experiments.published.parts import kept, of_lmu, trained
 from lmu_spiking.experiments.published.result import Comparison, Reproduction, Silent
 from lmu_spiking.lmu.forward import forward
+from lmu_spiking.metrics import nrmse, target_variance
 from lmu_spiking.tasks.mackey_glass import mackey_glass
-from lmu_spiking.tasks.sequences import nrmse, target_variance
 from lmu_spiking.training.recipes import Recipe, recipe_for
 
 # --------------------------------------------------------------------------------------

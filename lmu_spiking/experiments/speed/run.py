@@ -18,7 +18,7 @@ from lmu_spiking.errors import ValidationError, check_positive, check_seed, chec
 from lmu_spiking.experiments.speed.peers import network as rebuilt
 from lmu_spiking.experiments.speed.simulators import PEERS, Peer, cores
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.signals.white import white_noise
+from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.trial import versions
 
 # --------------------------------------------------------------------------------------

@@ -1,36 +1,17 @@
 """What a spike study says: costs, budgets and sources of error on one page."""
 
-import html
 from pathlib import Path
 
 import pandas as pd
 
 from lmu_spiking import plots
 from lmu_spiking.experiments.figures.spikes import CAPTIONS, spikes_figures
-from lmu_spiking.studies import page
-from lmu_spiking.studies.folder import Folder
-from lmu_spiking.studies.metrics import power_law
-from lmu_spiking.studies.records import write_kept, write_parquet
+from lmu_spiking.metrics import power_law
+from lmu_spiking.studies.page import bracketed, html_page, texts
+from lmu_spiking.studies.report import write_files
 
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>What spikes are worth</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>Spiking memories: errors, and what they cost</h1>
-<p>{what}</p>
-<pre>{command}</pre>
-{figures}
-{tables}
-<h2>Made with</h2>
-<p>{versions}</p>
-</body>
-</html>
-"""
+TITLE = "What spikes are worth"
+HEADING = "Spiking memories: errors, and what they cost"
 COST = "State RMSE against the exact delay network, with 95 % intervals over trials."
 BUDGET = "As many neurons as fire the budget; exponents against the rate are below."
 SOURCES = (
@@ -104,28 +85,9 @@ def write_spikes_report(
     )
     if len(sources):
         shown += (("Where the error comes from", SOURCES, source_table(sources)),)
-    text = PAGE.format(
-        style=page.STYLE,
-        what=html.escape(page._what(frame, 0)),
-        command=html.escape(command),
-        figures="\n".join(page._figure(CAPTIONS[n], d) for n, d in pictures.items()),
-        tables="\n".join(
-            f'<h2>{title}</h2>\n<p class="note">{note}</p>\n{page._table(table)}'
-            for title, note, table in shown
-        ),
-        versions=html.escape(page._versions(frame)),
-    )
-    with Folder(out, "spikes") as folder:
-        names = [f"{name}.png" for name in pictures]
-        names += [f"{name}.parquet" for name in tables]
-        files = {name: folder.claim(name) for name in (*names, "report.html")}
-        for name, data in pictures.items():
-            write_kept(files[f"{name}.png"], data)
-        for name, table in tables.items():
-            write_parquet(files[f"{name}.parquet"], table)
-        write_kept(files["report.html"], text.encode())
-        folder.clear("*.png")
-    return files
+    captioned = [(CAPTIONS[name], data) for name, data in pictures.items()]
+    text = html_page(TITLE, HEADING, frame, captioned, shown, command)
+    return write_files(out, "spikes", pictures, tables, text)
 
 
 # -- tables for reading ------------------------------------------------------------
@@ -134,28 +96,27 @@ def write_spikes_report(
 def cost_table(summary: pd.DataFrame) -> pd.DataFrame:
     """Errors and costs of each neuron type, order and number of neurons."""
     shown = summary[["neuron_type", "order", "neurons", "trials"]].copy()
-    shown["spikes/s"] = page._text(summary.spikes_per_s, "{:,.0f}")
-    shown["synops/s"] = page._text(summary.synops_per_s, "{:.3g}")
-    shown["synops/s, full"] = page._text(summary.synops_per_s_full, "{:.3g}")
-    shown["state RMSE"] = _bracketed(summary, "state_rmse", "{:#.3g}")
-    shown["predicted"] = page._text(summary.predicted_state_rmse, "{:#.3g}")
+    shown["spikes/s"] = texts(summary.spikes_per_s, "{:,.0f}")
+    shown["synops/s"] = texts(summary.synops_per_s, "{:.3g}")
+    shown["synops/s, full"] = texts(summary.synops_per_s_full, "{:.3g}")
+    shown["state RMSE"] = bracketed(summary, "state_rmse", "{:#.3g}")
+    shown["predicted"] = texts(summary.predicted_state_rmse, "{:#.3g}")
     return shown.rename(columns={"neuron_type": "type"})
 
 
 def budget_table(budgets: pd.DataFrame) -> pd.DataFrame:
     """Errors at equal spikes, for each rate."""
     shown = budgets[["neuron_type", "order", "max_rate", "neurons", "trials"]].copy()
-    shown["spikes/s"] = page._text(budgets.spikes_per_s, "{:,.0f}")
-    shown["state RMSE"] = _bracketed(budgets, "state_rmse", "{:#.3g}")
-    shown["predicted"] = page._text(budgets.predicted_state_rmse, "{:#.3g}")
+    shown["spikes/s"] = texts(budgets.spikes_per_s, "{:,.0f}")
+    shown["state RMSE"] = bracketed(budgets, "state_rmse", "{:#.3g}")
+    shown["predicted"] = texts(budgets.predicted_state_rmse, "{:#.3g}")
     return shown.rename(columns={"neuron_type": "type", "max_rate": "max rate (Hz)"})
 
 
 def exponent_table(fits: pd.DataFrame) -> pd.DataFrame:
     """Exponents against the rate."""
     shown = fits[["neuron_type", "order", "budget", "trials"]].copy()
-    ends = fits.exponent, fits.low, fits.high
-    shown["exponent"] = page._bracketed(*ends, "{:+.3f}")
+    shown["exponent"] = bracketed(fits, "exponent", "{:+.3f}", ("low", "high"))
     return shown.rename(columns={"neuron_type": "type"})
 
 
@@ -170,13 +131,8 @@ def source_table(sources: pd.DataFrame) -> pd.DataFrame:
         "mended_rmse": "lead mapped out",
     }
     for name, title in titles.items():
-        shown[title] = page._text(sources[name], "{:#.3g}")
-    shown["lead (ms)"] = page._text(1e3 * sources.lead, "{:.2f}")
-    shown["D / null"] = page._text(sources.discrepancy_ratio, "{:.3f}")
+        shown[title] = texts(sources[name], "{:#.3g}")
+    shown["lead (ms)"] = texts(1e3 * sources.lead, "{:.2f}")
+    shown["D / null"] = texts(sources.discrepancy_ratio, "{:.3f}")
     shown["phases"] = sources.verdict
     return shown.rename(columns={"neuron_type": "type"})
-
-
-def _bracketed(table: pd.DataFrame, name: str, form: str) -> list[str]:
-    ends = (table[f"{name}{end}"] for end in ("", "_low", "_high"))
-    return page._bracketed(*ends, form)

@@ -53,7 +53,7 @@ from lmu_spiking.loihi.mapping.curves import (
 from lmu_spiking.loihi.mapping.predict import carry_error
 from lmu_spiking.loihi.mapping.stage import Stage, make_stage
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear
-from lmu_spiking.memory.design import signal_moments, weights_of
+from lmu_spiking.memory.basis import signal_moments, weights_of
 from lmu_spiking.memory.spec import SignalSpec
 from lmu_spiking.signals import white_noise
 

@@ -67,7 +67,7 @@ from lmu_spiking.loihi.mapping.layout import (
     expect_states,
 )
 from lmu_spiking.loihi.mapping.stage import make_stage
-from lmu_spiking.memory.design import weights_of
+from lmu_spiking.memory.basis import weights_of
 
 TAU_RELAY = 0.01  # seconds
 RELAYS = 8  # memory neurons for each decode neuron, by default

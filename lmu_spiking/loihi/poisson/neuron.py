@@ -76,7 +76,7 @@ class NoisyRectifiedLinear(Unmerged, NeuronType):
     state = {"voltage": Choice([0])}  # noqa: RUF012 (Nengo's interface)
     negative = False
     spiking = True
-    follows = True  # its drive at once, see `neurons.curves.unheld`
+    follows = True  # its drive at once, see `neurons.curves.loop_caution`
     kept = NumberParam("kept", low=0, high=0.25)
 
     def __init__(self, kept: float = KEPT, initial_state=None):

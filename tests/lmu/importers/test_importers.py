@@ -13,7 +13,7 @@ import pytest
 from lmu_spiking.errors import MissingPackageError, ParamsFileError, ValidationError
 from lmu_spiking.lmu import forward
 from lmu_spiking.lmu.importers import import_params, load_keras_lmu, load_paper_lmu
-from lmu_spiking.lmu.importers.ldn_of import theta_of
+from lmu_spiking.lmu.importers.weights import find_theta
 
 K, D, C, N = 1, 3, 1, 4
 
@@ -274,4 +274,4 @@ def test_missing_h5py_is_told(save, monkeypatch):
 def test_matrices_of_a_window_need_no_h5py():
     for bad in (0.0, -1.0, np.nan, 1e300):
         with pytest.raises(ParamsFileError, match="layer cell"):
-            theta_of("cell", np.full((3, 3), bad), np.full(3, bad))
+            find_theta("cell", np.full((3, 3), bad), np.full(3, bad))

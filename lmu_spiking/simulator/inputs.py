@@ -1,8 +1,8 @@
-"""Inputs from outside the program, made some steps ahead.
+"""Values of inputs from outside the program, computed some steps ahead.
 
-Nengo's own processes are made for all steps at once, with the random numbers that they
-would draw one by one, or are called step by step, as are functions that see nothing but
-the time (`reach`).
+Nengo's own processes are computed for all steps at once, with the random numbers that
+they would draw one by one, or are called step by step, as are functions that see
+nothing but the time (`pure_functions`).
 """
 
 import numpy as np
@@ -17,57 +17,54 @@ from nengo.processes import (
 )
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.simulator.regions import region_of
+from lmu_spiking.simulator.rows import region_of
 
 
 def given_values(given: dict, program, model, trials: int | None) -> dict:
-    """What replaces the output of nodes: (T, size), or (trials, T, size), by input.
+    """Return the arrays that replace the output of nodes.
 
     Parameters
     ----------
     given : dict of nengo.Node to array_like
+    program : Program
+    model : nengo.builder.Model
+    trials : int or None
+
+    Returns
+    -------
+    dict of int to ndarray
+        (T, size), or (trials, T, size), by the number of the input.
 
     Raises
     ------
     ValidationError
         If a shape does not fit, or a value is not finite.
     """
-    found = {}
+    keys = [region_of(i.op.output).key for i in program.inputs]
+    most = np.finfo(program.state.dtype).max
+    checked = {}
     for node, values in given.items():
-        key = region_of(model.sig[node]["out"]).key
-        numbers = [
-            k for k, i in enumerate(program.inputs) if region_of(i.op.output).key == key
-        ]
-        shapes = f"(steps, {node.size_out}) or "
-        shapes += f"({trials or 'trials'}, steps, {node.size_out})"
+        attribute, size = f"Simulator.inputs[{node}]", node.size_out
+        shapes = f"(steps, {size}) or ({trials or 'trials'}, steps, {size})"
         try:
             if np.iscomplexobj(values):
                 raise TypeError
             values = np.array(values, dtype=float)
         except (TypeError, ValueError):
-            raise ValidationError(
-                f"Simulator.inputs[{node}]", values, f"must be numbers, {shapes}"
-            ) from None
-        if values.ndim == 1 and node.size_out == 1:
+            problem = f"must be numbers, {shapes}"
+            raise ValidationError(attribute, values, problem) from None
+        if values.ndim == 1 and size == 1:
             values = values[:, None]
         each = values.ndim == 3 and values.shape[0] == trials
-        fits = (values.ndim == 2 or each) and values.shape[-1] == node.size_out
-        most = np.finfo(program.state.dtype).max
+        fits = (values.ndim == 2 or each) and values.shape[-1] == size
         if not fits or not values.size or not (np.abs(values) <= most).all():
-            raise ValidationError(
-                f"Simulator.inputs[{node}]", values.shape, f"must be finite, {shapes}"
-            )
-        found[numbers[0]] = values
-    return found
+            raise ValidationError(attribute, values.shape, f"must be finite, {shapes}")
+        checked[keys.index(region_of(model.sig[node]["out"]).key)] = values
+    return checked
 
 
-def for_trial(given: dict, trial: int) -> dict:
-    """The values of one trial."""
-    return {k: v[trial] if v.ndim == 3 else v for k, v in given.items()}
-
-
-class Sources:
-    """The columns of a program's input.
+class Inputs:
+    """The inputs of a program, as columns of one array.
 
     Parameters
     ----------
@@ -76,7 +73,7 @@ class Sources:
     given : dict of int to (T, size) ndarray
         Columns that are given, by the number of the input.
     own : set of int, optional
-        The inputs to make; all by default.
+        The inputs to compute; all by default.
     """
 
     def __init__(self, program, model, given=None, own=None):
@@ -87,12 +84,20 @@ class Sources:
 
     def reset(self) -> None:
         """Forget how far the inputs have come; `start` each of them again."""
-        self.makers: dict = {}
-        self.callers: dict = {}
-        self.drawn: dict = {}  # random values that were made and not yet used
+        self.makers: dict = {}  # computed for all steps at once, by number
+        self.callers: dict = {}  # called step by step
+        self.drawn: dict = {}  # random values that were computed and not yet used
 
     def start(self, k: int, rng) -> None:
-        """Set up input ``k`` with its random numbers."""
+        """Set up an input with its random numbers.
+
+        Parameters
+        ----------
+        k : int
+            Number of the input.
+        rng : numpy.random.RandomState or None
+            None for a function, which draws none.
+        """
         op, shape = self.inputs[k].op, self.inputs[k].shape
         if self.own is not None and k not in self.own:
             return
@@ -105,36 +110,46 @@ class Sources:
             if isinstance(process, WhiteNoise | FilteredNoise | BrownNoise):
                 self.drawn[k] = np.zeros((0, self.inputs[k].size))
             state = process.make_state((0,), shape, self.dt, dtype=np.float64)
-            make = VECTORISED.get(type(process).make_step)
-            made = make and make(process, shape, self.dt, rng, state)
-            if made:
-                self.makers[k] = made
+            arguments = shape, self.dt, rng, state
+            vectorise = VECTORISED.get(type(process).make_step)
+            make = vectorise and vectorise(process, *arguments)
+            if make:
+                self.makers[k] = make
             else:
-                self.callers[k] = process.make_step((0,), shape, self.dt, rng, state)
+                self.callers[k] = process.make_step((0,), *arguments)
 
-    def fill(self, out: np.ndarray, step: int, patience=None):
-        """Values of the steps after ``step`` into ``out`` (n_steps, columns).
+    def fill(self, out: np.ndarray, step: int, interrupt=None):
+        """Write the values of the steps after ``step`` into an array.
 
-        Functions are called in the order in which Nengo would call them, until
-        ``patience.over``.
+        Functions are called in the order in which Nengo would call them.
+
+        Parameters
+        ----------
+        out : (n_steps, columns) ndarray
+        step : int
+        interrupt : DeferredInterrupt, optional
+            Ends the calls when it is requested.
 
         Returns
         -------
         n : int
-            Steps that there are values for.
+            Number of steps with values.
         error : BaseException or None
-            What ended them early.
+            The error that ended them early.
         """
-        n, error = self._call(out, step, patience) if self.callers else (len(out), None)
+        n, error = len(out), None
+        if self.callers:
+            n, error = self._call(out, step, interrupt)
         for k, make in self.makers.items():
-            m = self._again(k, out[:n])
+            m = self._take_drawn(k, out[:n])
             if m < n:
                 out[m:n, self._columns(k)] = make(step + m, n - m)
         return n, error
 
-    def _call(self, out, step, patience):
+    def _call(self, out, step, interrupt):
+        """Call functions step by step; return the number of steps, and any error."""
         calls = [
-            (k, self._columns(k), call, self._again(k, out))
+            (k, self._columns(k), call, self._take_drawn(k, out))
             for k, call in self.callers.items()
         ]
         n, error = len(out), None
@@ -147,36 +162,49 @@ class Sources:
             except BaseException as failed:  # raised again after the steps before it
                 n, error = i, failed
                 break
-            if patience is not None and patience.over:
+            if interrupt is not None and interrupt.requested:
                 n = i + 1
                 break
+        # values of steps that are not taken now are used the next time
         for k, columns, _, m in calls:
             if m > n:
-                self._keep(k, out[n:m, columns])
+                self._return(k, out[n:m, columns])
         return n, error
 
-    def _again(self, k: int, out: np.ndarray) -> int:
-        """Use values that were made and not taken; return the number of their steps."""
+    def _take_drawn(self, k: int, out: np.ndarray) -> int:
+        """Use values that were computed before; return the number of their steps."""
         values = self.drawn.get(k, ())
         m = min(len(values), len(out))
         if m:
             out[:m, self._columns(k)], self.drawn[k] = values[:m], values[m:]
         return m
 
-    def _keep(self, k: int, left: np.ndarray) -> None:
+    def _return(self, k: int, left: np.ndarray) -> None:
+        """Put values that were not used before those that are left."""
         self.drawn[k] = np.concatenate([left, self.drawn[k]])
 
-    def keep(self, left: np.ndarray) -> None:
-        """Take back what was made for steps (n, columns) that were not taken."""
+    def take_back(self, left: np.ndarray) -> None:
+        """Take back the random values of steps that were not taken.
+
+        Parameters
+        ----------
+        left : (n_steps, columns) ndarray
+        """
         for k in self.drawn:
-            self._keep(k, left[:, self._columns(k)])
+            self._return(k, left[:, self._columns(k)])
 
     def _columns(self, k: int) -> slice:
-        given = self.inputs[k]
-        return slice(given.first, given.first + given.size)
+        """Return the columns of an input."""
+        first = self.inputs[k].first
+        return slice(first, first + self.inputs[k].size)
+
+
+# Each function below returns ``make(step, n)``: the values of ``n`` steps after a step.
 
 
 def _given(values: np.ndarray):
+    """Repeat an array."""
+
     def make(step, n):
         return values[(step + np.arange(n)) % len(values)]
 
@@ -184,7 +212,7 @@ def _given(values: np.ndarray):
 
 
 def _function(op, shape, model):
-    """A Node's function of time, called and checked as Nengo does."""
+    """Return a Node's function of time, called and checked as Nengo does."""
     value, now = np.zeros(shape), np.array(0.0)
     call = op.make_step({op.output: value, model.time: now}, model.dt, None)
 
@@ -197,6 +225,7 @@ def _function(op, shape, model):
 
 
 def _present_input(process: PresentInput, shape, dt, rng, state):
+    """Show each input for its presentation time."""
     inputs = process.inputs.reshape(len(process.inputs), -1)
 
     def make(step, n):
@@ -208,6 +237,7 @@ def _present_input(process: PresentInput, shape, dt, rng, state):
 
 
 def _white_signal(process: WhiteSignal, shape, dt, rng, state):
+    """Repeat the period of a signal, which is drawn at once."""
     step_at = process.make_step((0,), shape, dt, rng, state)
     period = 2 * int(np.ceil(process.period / dt / 2))
     signal = np.array([step_at(i * dt) for i in range(period)])
@@ -220,6 +250,7 @@ def _white_signal(process: WhiteSignal, shape, dt, rng, state):
 
 
 def _white_noise(process: WhiteNoise, shape, dt, rng, state):
+    """Draw the noise of all steps at once; None where Nengo would draw otherwise."""
     if type(process.dist) not in (Gaussian, Uniform) or len(shape) != 1:
         return None
     alpha = 1 / np.sqrt(dt) if process.scale else 1.0
