@@ -13,6 +13,9 @@ from nengo.dists import Gaussian, Uniform
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.simulator.rows import region_of
 
+# processes that draw random numbers, which are used in their order
+NOISES = (processes.WhiteNoise, processes.FilteredNoise, processes.BrownNoise)
+
 
 def given_values(given: dict, program, model, trials: int | None) -> dict:
     """Return the arrays that replace the output of nodes.
@@ -102,10 +105,7 @@ class Inputs:
             self.callers[k] = _function(op, shape, self.model)
         else:
             process = op.process
-            if isinstance(
-                process,
-                processes.WhiteNoise | processes.FilteredNoise | processes.BrownNoise,
-            ):
+            if isinstance(process, NOISES):
                 self.drawn[k] = np.zeros((0, self.inputs[k].size))
             state = process.make_state((0,), shape, self.dt, dtype=np.float64)
             arguments = shape, self.dt, rng, state
