@@ -31,6 +31,7 @@ def package() -> Any:
     Returns
     -------
     module
+        The package, imported now.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def package() -> Any:
 class Clock:
     """The time step of a graph's reader, and how it steps a leak.
 
-    Attributes
+    Parameters
     ----------
     dt : float
         Seconds.
@@ -70,7 +71,18 @@ class Clock:
         return self.dt if self.discrete else 1.0
 
     def to_graph(self, tau: float) -> float:
-        """Return the time constant as it stands in the graph, for one of ``tau`` s."""
+        """Return the time constant as it stands in the graph, for one of ``tau`` s.
+
+        Parameters
+        ----------
+        tau : float
+            Seconds.
+
+        Returns
+        -------
+        float
+            Time constant, seconds.
+        """
         if self.steps != "euler":
             return tau
         return -self.dt / np.expm1(-self.dt / tau)
@@ -87,6 +99,7 @@ class Clock:
         Returns
         -------
         float or ndarray
+            Seconds.
 
         Raises
         ------
@@ -103,5 +116,16 @@ class Clock:
         return -self.dt / np.log1p(-self.dt / np.asarray(tau))
 
     def decay(self, tau: float) -> float:
-        """Return ``1 - a``, the share of an input that a step adds; 1 for no step."""
+        """Return ``1 - a``, the share of an input that a step adds; 1 for no step.
+
+        Parameters
+        ----------
+        tau : float
+            Seconds.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
         return -np.expm1(-self.dt / tau) if self.discrete else 1.0

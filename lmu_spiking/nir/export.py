@@ -151,6 +151,7 @@ class Drawing:
         Returns
         -------
         str
+            The name with the prefix.
         """
         name = self.prefix + name
         self.nodes[name] = node
@@ -173,6 +174,7 @@ class Drawing:
         Returns
         -------
         list of str
+            Three names.
         """
         added: list[str] = []
         nodes = neuron_nodes(cells, self.clock, synapse)

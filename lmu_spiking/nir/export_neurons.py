@@ -39,7 +39,7 @@ SAYS_NOT = (
 class Cells:
     """Neurons with their encoders and decoders: ``J = E x + b``, ``x = D r``.
 
-    Attributes
+    Parameters
     ----------
     kind : str
         ``"if"``, ``"lif"``, ``"prompt-lif"``, ``"rate"`` or ``"rate-lif"``.
@@ -83,6 +83,7 @@ def memory_cells(memory, choice: str | None) -> Cells:
     Returns
     -------
     Cells
+        Neurons with encoders and decoders of the state.
 
     Raises
     ------
@@ -110,9 +111,8 @@ def memory_cells(memory, choice: str | None) -> Cells:
     D[of, np.arange(m)] = p.decoders
     taus = getattr(neurons, "tau_rc", 0.0), getattr(neurons, "tau_ref", 0.0)
     floor = float(getattr(neurons, "min_voltage", 0.0))
-    return Cells(
-        kind, E, p.bias, D, *taus, memory.noise_seed if as_own else None, floor
-    )
+    seed = memory.noise_seed if as_own else None
+    return Cells(kind, E, p.bias, D, *taus, seed, floor)
 
 
 def unit_cells(cell, choice: str | None) -> Cells | None:
@@ -261,12 +261,35 @@ def _warn(kind: str, neurons, gain, bias, units: bool = False) -> None:
 
 
 def linear(weight, **metadata):
-    """Return the node of a matrix, and what else should be known of it."""
+    """Return the node of a matrix, and what else should be known of it.
+
+    Parameters
+    ----------
+    weight : (m, n) array_like
+    **metadata
+        By name.
+
+    Returns
+    -------
+    nir.Linear
+        The node.
+    """
     return package().Linear(weight=np.array(weight, dtype=float), metadata=metadata)
 
 
 def affine(weight, bias=None):
-    """Return the node of a matrix and a bias, if any."""
+    """Return the node of a matrix and a bias, if any.
+
+    Parameters
+    ----------
+    weight : (m, n) array_like
+    bias : (m,) array_like, optional
+
+    Returns
+    -------
+    nir.Affine or nir.Linear
+        The node.
+    """
     if bias is None:
         return linear(weight)
     weight, bias = np.array(weight, dtype=float), np.array(bias, dtype=float)
@@ -286,8 +309,11 @@ def neuron_nodes(cells: Cells, clock: Clock, synapse: float | None = None) -> tu
     Returns
     -------
     encode : nir.Affine
+        Matrix and bias into the neurons.
     neurons : nir.IF, nir.LIF or nir.CubaLIF
+        Neurons, with metadata for our own reader.
     decode : nir.Linear
+        Matrix from the spikes.
     """
     nir, unit, ones = package(), clock.unit, np.ones(len(cells.b))
     # what NIR cannot say, for our own reader

@@ -50,6 +50,7 @@ def read(path):
     Returns
     -------
     nir.NIRGraph
+        The graph, checked by nir.
 
     Raises
     ------

@@ -24,6 +24,11 @@ from lmu_spiking.nir.import_nodes import BUILDERS, build, matrix, metadata_of, n
 class NIRNetwork(AsBuilt, nengo.Network):
     """A network that `from_nir` has built.
 
+    Parameters
+    ----------
+    label, seed, add_to_container
+        As in `nengo.Network`.
+
     Attributes
     ----------
     input : nengo.Node
@@ -84,6 +89,7 @@ def from_nir(
     Returns
     -------
     NIRNetwork
+        The network, complete: it is added to its container last.
 
     Raises
     ------

@@ -26,7 +26,7 @@ FORGOTTEN = 40.0  # time constants in a step: e^-40 of 1 is below rounding
 class Part:
     """A node of NIR: the sum of its inputs passes ``stages`` one after the other.
 
-    Attributes
+    Parameters
     ----------
     size_in, size_out : int
     stages : tuple
@@ -61,6 +61,7 @@ def build(part: Part) -> Built:
     Returns
     -------
     Built
+        Its first and last object, to be connected.
     """
     into = out = nengo.Node(size_in=part.size_in)
     ensemble = None
@@ -75,7 +76,17 @@ def build(part: Part) -> Built:
 
 
 def metadata_of(node) -> dict:
-    """Return the metadata of a node or a graph."""
+    """Return the metadata of a node or a graph.
+
+    Parameters
+    ----------
+    node : nir.NIRNode
+
+    Returns
+    -------
+    dict
+        Empty where there is none.
+    """
     return node.metadata if isinstance(node.metadata, dict) else {}
 
 
@@ -139,6 +150,7 @@ def matrix(node) -> np.ndarray:
     Returns
     -------
     (m, n) ndarray
+        The matrix, of floats.
 
     Raises
     ------
@@ -344,21 +356,22 @@ def _if(node, clock: Clock, choice) -> Part:
 
 def _lif(node, clock: Clock, choice) -> Part:
     """Integrate, leak and fire."""
+    tau = _one_tau(_taus(node, "tau"), "tau", clock)
+    return _neurons(node, clock, choice, *_drive(node), tau)
+
+
+def _drive(node) -> tuple[np.ndarray, np.ndarray]:
+    """Return factor and bias of ``J = (R I + v_leak) / v_threshold``."""
     high = _thresholds(node)
-    tau = _taus(node, "tau")
-    factor = _vector(node, "r", len(high)) / high
-    bias = _vector(node, "v_leak", len(high)) / high
-    return _neurons(node, clock, choice, factor, bias, _one_tau(tau, "tau", clock))
+    n = len(high)
+    return _vector(node, "r", n) / high, _vector(node, "v_leak", n) / high
 
 
 def _cuba_lif(node, clock: Clock, choice) -> Part:
     """Filter values by a synapse, integrate, leak and fire."""
-    high = _thresholds(node)
-    n = len(high)
+    factor, bias = _drive(node)
     tau, slow = _taus(node, "tau_mem"), _taus(node, "tau_syn")
-    factor = _vector(node, "r", n) / high
-    bias = _vector(node, "v_leak", n) / high
-    weights = _multiply(_vector(node, "w_in", n))
+    weights = _multiply(_vector(node, "w_in", len(factor)))
     synapse = weights, _filter(slow, clock, "tau_syn")
     kind = _kind(node)
     if kind and not kind.endswith("lif"):  # so slow a membrane that it only integrates

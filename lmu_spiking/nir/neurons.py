@@ -44,7 +44,18 @@ class PromptLIF(nengo.LIF):
         )
 
     def step(self, dt, J, output, voltage):
-        """Set ``output`` to the spikes of a step over ``dt``; update the voltage."""
+        """Set ``output`` to the spikes of a step over ``dt``; update the voltage.
+
+        Parameters
+        ----------
+        dt : float
+            Seconds.
+        J : (n,) ndarray
+            Currents.
+        output : (n,) ndarray
+            Spikes, as 1 / dt.
+        voltage : (n,) ndarray
+        """
         tau, before = self.tau_rc, voltage.copy()
         voltage -= (np.asarray(J) - voltage) * np.expm1(-dt / tau)
         output[:] = 0
@@ -69,13 +80,31 @@ class SignedIF(nengo.SpikingRectifiedLinear):
 
     ``dv/dt = J``, and 1 less for each spike.  `nengo.SpikingRectifiedLinear` integrates
     ``max(J, 0)``: inhibition only stops it.  NIR's ``IF`` has to climb back.
+
+    Parameters
+    ----------
+    amplitude : float
+        Factor of the height of spikes.
+    initial_state : dict, optional
+        As in `nengo.SpikingRectifiedLinear`.
     """
 
     follows = True
     min_voltage = -np.inf
 
     def step(self, dt, J, output, voltage):
-        """Set ``output`` to the spikes of a step over ``dt``; update the voltage."""
+        """Set ``output`` to the spikes of a step over ``dt``; update the voltage.
+
+        Parameters
+        ----------
+        dt : float
+            Seconds.
+        J : (n,) ndarray
+            Currents.
+        output : (n,) ndarray
+            Spikes, as 1 / dt.
+        voltage : (n,) ndarray
+        """
         voltage += J * dt
         spikes = np.floor(np.maximum(voltage, 0))
         output[:] = (self.amplitude / dt) * spikes

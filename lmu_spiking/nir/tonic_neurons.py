@@ -31,6 +31,7 @@ def tonic(max_rate: float = 300.0) -> Tuning:
     Returns
     -------
     Tuning
+        For ``LegendreMemory(tuning=...)``.
 
     Examples
     --------
@@ -54,6 +55,7 @@ def tonic_population(memory) -> Population:
     Returns
     -------
     Population
+        As many neurons as the memory has.
     """
     p = memory.population
     counts = np.bincount(p.dimension, weights=p.per_unit, minlength=p.order).astype(int)

@@ -6,18 +6,15 @@ nothing but the time (`pure_functions`).
 """
 
 import numpy as np
+from nengo import processes
 from nengo.builder.processes import SimProcess
 from nengo.dists import Gaussian, Uniform
-from nengo.processes import (
-    BrownNoise,
-    FilteredNoise,
-    PresentInput,
-    WhiteNoise,
-    WhiteSignal,
-)
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.simulator.rows import region_of
+
+# processes that draw random numbers, which are used in their order
+NOISES = (processes.WhiteNoise, processes.FilteredNoise, processes.BrownNoise)
 
 
 def given_values(given: dict, program, model, trials: int | None) -> dict:
@@ -108,7 +105,7 @@ class Inputs:
             self.callers[k] = _function(op, shape, self.model)
         else:
             process = op.process
-            if isinstance(process, WhiteNoise | FilteredNoise | BrownNoise):
+            if isinstance(process, NOISES):
                 self.drawn[k] = np.zeros((0, self.inputs[k].size))
             state = process.make_state((0,), shape, self.dt, dtype=np.float64)
             arguments = shape, self.dt, rng, state
@@ -264,7 +261,7 @@ def _white_noise(process, shape, dt, rng, state):
 
 
 VECTORISED = {
-    PresentInput.make_step: _present_input,
-    WhiteSignal.make_step: _white_signal,
-    WhiteNoise.make_step: _white_noise,
+    processes.PresentInput.make_step: _present_input,
+    processes.WhiteSignal.make_step: _white_signal,
+    processes.WhiteNoise.make_step: _white_noise,
 }

@@ -40,7 +40,7 @@ SERIES = 0.1  # dt / tau_rc up to which the series of `kernels.neurons.lif` are 
 class Input:
     """An input whose values come from outside the program.
 
-    Attributes
+    Parameters
     ----------
     op : SimProcess or SimPyFunc
     first, size : int
@@ -59,7 +59,7 @@ class Input:
 class Context:
     """The network around an operator.
 
-    Attributes
+    Parameters
     ----------
     dt : float
         Seconds.
@@ -82,7 +82,17 @@ class Context:
     work: int = 0
 
     def constant(self, signal) -> np.ndarray | None:
-        """Return the value of a signal that cannot change; None if it can."""
+        """Return the value of a signal that cannot change; None if it can.
+
+        Parameters
+        ----------
+        signal : nengo.builder.signal.Signal
+
+        Returns
+        -------
+        ndarray or None
+            Its initial value.
+        """
         if id(signal.base) in self.written or not signal.base.readonly:
             return None
         return signal.initial_value
@@ -126,7 +136,17 @@ def lower(op, context: Context) -> Group:
 
 
 def in_python(op) -> Row:
-    """Return a row that calls Nengo's own step function."""
+    """Return a row that calls Nengo's own step function.
+
+    Parameters
+    ----------
+    op : nengo.builder.Operator
+
+    Returns
+    -------
+    Row
+        A row without a code.
+    """
 
     def regions(signals):
         return [region_of(s) for s in signals if not s.sparse]

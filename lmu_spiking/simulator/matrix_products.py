@@ -23,8 +23,9 @@ def constant_product(y: Region, matrix: Any, x: Region) -> Row | None:
 
     Parameters
     ----------
-    y, x : Region
+    y : Region
     matrix : (m, n) ndarray or scipy sparse matrix
+    x : Region
 
     Returns
     -------
@@ -70,8 +71,9 @@ def variable_product(y: Region, A, x: Region) -> Row | None:
 
     Parameters
     ----------
-    y, x : Region
+    y : Region
     A : nengo.builder.signal.Signal, (m, n)
+    x : Region
 
     Returns
     -------
@@ -104,7 +106,21 @@ def _only_entries(matrix) -> tuple[np.ndarray, np.ndarray]:
 
 
 def encoding(y: Region, of: np.ndarray, weights: np.ndarray, x: Region) -> Row:
-    """Return the row of ``y[i] += weights[i] x[of[i]]``."""
+    """Return the row of ``y[i] += weights[i] x[of[i]]``.
+
+    Parameters
+    ----------
+    y : Region
+    of : (m,) ndarray of int
+        Dimension of each neuron.
+    weights : (m,) ndarray
+    x : Region
+
+    Returns
+    -------
+    Row
+        By runs where these are long, else by lists.
+    """
     runs, m = find_runs(of, weights), len(of)
     if m >= LONG * len(runs):
         operands = [Along(y), Runs(runs, m, weights), Whole(x, x.size)]
@@ -157,7 +173,17 @@ def find_runs(of: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def changes(values: np.ndarray) -> np.ndarray:
-    """Return whether each entry (row) differs from the one before; False at first."""
+    """Return whether each entry (row) differs from the one before; False at first.
+
+    Parameters
+    ----------
+    values : (n,) or (n, k) ndarray
+
+    Returns
+    -------
+    (n,) ndarray of bool
+        Where a run begins.
+    """
     differs = values[1:] != values[:-1]
     if values.ndim > 1:
         differs = differs.any(axis=1)

@@ -67,6 +67,7 @@ def frame_of(columns: int, **arrays: np.ndarray) -> np.ndarray:
     Returns
     -------
     frame : (STEPS + 1,) ndarray of int64
+        Its step and number of steps are 0.
     """
     frame = np.zeros(STEPS + 1, np.int64)
     for name, array in arrays.items():
@@ -145,6 +146,7 @@ def private(status: os.stat_result) -> bool:
     Returns
     -------
     bool
+        False if another user could have written there.
     """
     if not hasattr(os, "geteuid"):
         return True

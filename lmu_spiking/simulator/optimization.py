@@ -68,6 +68,7 @@ def merge_operators(model, graph: dict) -> dict:
     Returns
     -------
     dict of operator to set of operators
+        As given, for the new operators.
     """
     merging: Any = _MergePass(graph)
     merging.might_merge = _OrderedSet(dict.fromkeys(graph))
@@ -128,6 +129,7 @@ class Uses:
         Returns
         -------
         list of (Region, Row or None, bool)
+            In the order of the rows.
         """
         uses = self.by_base.get(id(region.base), ())
         return [use for use in uses if use[0].overlaps(region)]
@@ -149,6 +151,7 @@ def drop_zeros(groups: list[Group], probed: list[Region]) -> list[Group]:
     Returns
     -------
     list of Group
+        The groups that are left, changed in place.
     """
     uses = Uses(groups, probed)
 
@@ -190,6 +193,7 @@ def fold_gains(groups, probed, constant, hidden: list, fixed: set) -> list[Group
     Returns
     -------
     list of Group
+        The groups that are left, changed in place.
     """
     uses = Uses(groups, probed)
     group_of = {id(row): group for group in groups for row in group.rows}
@@ -256,6 +260,7 @@ def trim_fills(groups: list[Group], probed: list[Region]) -> list[Group]:
     Returns
     -------
     list of Group
+        The groups that are left, changed in place.
     """
     # a mask of the entries of each base that are used
     used: dict[int, np.ndarray] = {}
@@ -297,6 +302,7 @@ def find_equal_rates(groups: list[Group], constant) -> list[Group]:
     Returns
     -------
     list of Group
+        The groups that are left, changed in place.
     """
     # where a region along an axis may differ between neighbours, by its key
     known: dict[tuple, np.ndarray] = {}

@@ -41,7 +41,7 @@ PAD = 80  # numbers between buffers: loads wait for stores 4096 bytes away
 class Program:
     """A network as `kernels.machine.advance` runs it, and what Python does in between.
 
-    Attributes
+    Parameters
     ----------
     table : (R, WIDTH) int64 ndarray
     segments : list of (2,) ndarray, or operator
@@ -79,14 +79,14 @@ class Program:
     const: np.ndarray
     index: np.ndarray
     places: dict
-    streams: list
-    inputs: list[Input]
-    probes: list
-    sizes: np.ndarray
     hidden: dict
     fixed: set[int]
     names: list[Name]
     watched: bool
+    streams: list
+    inputs: list[Input]
+    probes: list
+    sizes: np.ndarray
     groups: list[Group] = field(repr=False, default_factory=list)
 
     @property
@@ -100,12 +100,32 @@ class Program:
         return any(not isinstance(s, np.ndarray) for s in self.segments)
 
     def hides(self, region: Region) -> bool:
-        """Return whether part of a region is not computed."""
+        """Return whether part of a region is not computed.
+
+        Parameters
+        ----------
+        region : Region
+
+        Returns
+        -------
+        bool
+            True if an entry is hidden.
+        """
         ends = self.hidden.get(id(region.base), ())
         return any(a < region.end and region.start < b for a, b in ends)
 
     def is_fixed(self, base) -> bool:
-        """Return whether a constant base signal cannot be changed."""
+        """Return whether a constant base signal cannot be changed.
+
+        Parameters
+        ----------
+        base : nengo.builder.signal.Signal
+
+        Returns
+        -------
+        bool
+            True if its value is compiled in.
+        """
         return base.readonly or id(base) in self.fixed
 
 
@@ -129,6 +149,7 @@ def compile_program(
     Returns
     -------
     Program
+        The network as a table, with its arenas.
 
     Raises
     ------

@@ -74,7 +74,7 @@ INSTRUCTIONS = set(
 class Name(NamedTuple):
     """A number, or an array, that a function looks up by its name.
 
-    Attributes
+    Parameters
     ----------
     function : callable
     space : dict or cell
@@ -93,7 +93,13 @@ class Name(NamedTuple):
     only_read: bool = True
 
     def now(self):
-        """Return the present value of the name."""
+        """Return the present value of the name.
+
+        Returns
+        -------
+        object
+            A number or an array, if nothing has changed.
+        """
         if isinstance(self.space, types.CellType):
             return self.space.cell_contents
         return self.space[self.name]
@@ -279,6 +285,7 @@ def check_names(names: list[Name], arenas) -> list[Name]:
     Returns
     -------
     list of Name
+        In the same order.
 
     Raises
     ------

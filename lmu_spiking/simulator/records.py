@@ -82,12 +82,33 @@ class Record(Sequence):
         return int(self._counts[-1])  # the last trial is the last to take a step
 
     def samples_in(self, step: int, n_steps: int) -> int:
-        """Return the number of samples that the steps after ``step`` produce."""
+        """Return the number of samples that the steps after ``step`` produce.
+
+        Parameters
+        ----------
+        step, n_steps : int
+
+        Returns
+        -------
+        int
+            Number of samples.
+        """
         after = np.arange(step + 1, step + n_steps + 1)
         return int(np.count_nonzero(after % self.period < 1))
 
     def reserve(self, more: int) -> int:
-        """Make room for more samples, and return the number that fits."""
+        """Make room for more samples, and return the number that fits.
+
+        Parameters
+        ----------
+        more : int
+            Number of samples to come.
+
+        Returns
+        -------
+        int
+            Number of samples that can be written.
+        """
         n, room = len(self), self._buffer.shape[1]
         if n + more > room:
             old, room = self._buffer, max(n + more, 2 * room, LEAST)
@@ -108,7 +129,13 @@ class Record(Sequence):
         self._counts += more
 
     def array(self) -> np.ndarray:
-        """Return all samples: (samples, ...), or (trials, samples, ...); read-only."""
+        """Return all samples: (samples, ...), or (trials, samples, ...); read-only.
+
+        Returns
+        -------
+        ndarray
+            A view that cannot be written to.
+        """
         return self._shown(self._buffer[:, : len(self)])
 
     def _shown(self, samples: np.ndarray) -> np.ndarray:
@@ -118,7 +145,17 @@ class Record(Sequence):
         return samples
 
     def since(self, n: int) -> np.ndarray:
-        """Return the samples after the first ``n``, (trials, k, ...)."""
+        """Return the samples after the first ``n``, (trials, k, ...).
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        ndarray
+            A view.
+        """
         return self._buffer[:, n : len(self)]
 
     def __getitem__(self, index) -> Any:
@@ -145,7 +182,17 @@ class Record(Sequence):
             self._counts += m - n
 
     def pop(self, index=-1):
-        """Return a sample, and forget it."""
+        """Return a sample, and forget it.
+
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        ndarray
+            The sample.
+        """
         with self._lock:
             sample = self[index]
             del self[index]
@@ -202,7 +249,13 @@ class Record(Sequence):
         raise ValidationError("sim.data.raw", "+=", problem, remedy)
 
     def copy(self) -> list:
-        """Return a list of all samples."""
+        """Return a list of all samples.
+
+        Returns
+        -------
+        list of ndarray
+            The samples, read-only.
+        """
         return self[:]
 
     def __array__(self, dtype=None, copy=None):
@@ -244,7 +297,12 @@ class Output:
         self.room = 0  # steps for which all buffers are long enough
 
     def reserve(self, step: int, n: int) -> None:
-        """Make room for the samples of the ``n`` steps after ``step``."""
+        """Make room for the samples of the ``n`` steps after ``step``.
+
+        Parameters
+        ----------
+        step, n : int
+        """
         # most calls find the room that an earlier one has made
         if n > self.room:
             free = [r.reserve(r.samples_in(step, n)) for r in self.records]
@@ -252,7 +310,12 @@ class Output:
         self.room -= n
 
     def drop(self, step: int) -> None:
-        """Forget the samples of the last step, which was number ``step``."""
+        """Forget the samples of the last step, which was number ``step``.
+
+        Parameters
+        ----------
+        step : int
+        """
         self.counts -= step % self.periods < 1
 
     def cut(self) -> None:

@@ -17,7 +17,7 @@ from lmu_spiking.simulator.opcodes import Code
 class Region:
     """Entries of a base signal.
 
-    Attributes
+    Parameters
     ----------
     base : nengo.builder.signal.Signal
     start, size : int
@@ -54,13 +54,33 @@ class Region:
         return np.arange(self.start, self.end) if self.entries is None else self.entries
 
     def overlaps(self, other: "Region") -> bool:
-        """Return whether the two may share an entry."""
+        """Return whether the two may share an entry.
+
+        Parameters
+        ----------
+        other : Region
+
+        Returns
+        -------
+        bool
+            True if their ranges overlap.
+        """
         apart = self.end <= other.start or other.end <= self.start
         return self.base is other.base and not apart
 
 
 def entries_of(signal) -> np.ndarray:
-    """Return the entry of the base for each number of a signal, in its shape."""
+    """Return the entry of the base for each number of a signal, in its shape.
+
+    Parameters
+    ----------
+    signal : nengo.builder.signal.Signal
+
+    Returns
+    -------
+    ndarray of int
+        In the shape of the signal.
+    """
     entries = np.asarray(signal.elemoffset)
     for n, stride in zip(signal.shape, signal.elemstrides, strict=True):
         entries = np.add.outer(entries, stride * np.arange(n))
@@ -68,7 +88,17 @@ def entries_of(signal) -> np.ndarray:
 
 
 def region_of(signal) -> Region:
-    """Return the region of a signal that is not sparse."""
+    """Return the region of a signal that is not sparse.
+
+    Parameters
+    ----------
+    signal : nengo.builder.signal.Signal
+
+    Returns
+    -------
+    Region
+        Contiguous where the signal is.
+    """
     # contiguous if strides are those of numpy's C order
     expected = 1
     for n, stride in zip(signal.shape[::-1], signal.elemstrides[::-1], strict=True):
@@ -79,7 +109,18 @@ def region_of(signal) -> Region:
 
 
 def region_at(base, entries: np.ndarray) -> Region:
-    """Return the region of some entries; contiguous where they follow each other."""
+    """Return the region of some entries; contiguous where they follow each other.
+
+    Parameters
+    ----------
+    base : nengo.builder.signal.Signal
+    entries : ndarray of int
+
+    Returns
+    -------
+    Region
+        With a list of entries where they are not contiguous.
+    """
     entries = np.asarray(entries, dtype=np.int64).ravel()
     if entries.size and np.all(np.diff(entries) == 1):
         return Region(base, int(entries[0]), entries.size)
@@ -151,7 +192,7 @@ class Runs(NamedTuple):
 class Row:
     """One row of the program.
 
-    Attributes
+    Parameters
     ----------
     code : Code or None
         None for an operator that runs in Python.
@@ -186,7 +227,18 @@ class Row:
         return [*self.sets, *self.incs]
 
     def replaced(self, **changes) -> "Row":
-        """Return a copy with changes."""
+        """Return a copy with changes.
+
+        Parameters
+        ----------
+        **changes
+            Attributes by name.
+
+        Returns
+        -------
+        Row
+            A new row.
+        """
         return replace(self, **changes)
 
 

@@ -22,6 +22,7 @@ def sort_groups(groups: list[Group], dependents: dict) -> list[Group]:
     Returns
     -------
     list of Group
+        The same groups.
 
     Raises
     ------
@@ -59,6 +60,7 @@ def drop_idle(dependents: dict, groups: list[Group]) -> dict:
     Returns
     -------
     dict of operator to set of operators
+        Each with the operators after it, and after what was left out.
     """
     left = {id(op) for group in groups if group.rows for op in group.ops}
 
@@ -87,6 +89,7 @@ def tile(groups: list[Group], dependents: dict, probed: list[Region]) -> list[Gr
     Returns
     -------
     list of Group
+        Fewer groups, in an order that the graph allows.
     """
     for group in list(groups):
         large = any(row.code in NEURONS and row.n > TILE for row in group.rows)
@@ -121,6 +124,7 @@ def tile_between_python(groups: list[Group], dependents: dict) -> list[Group]:
     Returns
     -------
     list of Group
+        The groups in Nengo's order, but for those that were joined.
     """
     tiled = []
     for python, neighbours in itertools.groupby(groups, key=lambda group: group.python):

@@ -32,7 +32,13 @@ class Constant(np.ndarray):
         super().__setitem__(key, value)
 
     def setflags(self, write=None, align=None, uic=None):
-        """Refuse to be made writable."""
+        """Refuse to be made writable.
+
+        Parameters
+        ----------
+        write, align, uic : bool, optional
+            As in numpy.
+        """
         if write and not self.flags.writeable:
             self._refuse()
         super().setflags(write=write, align=align, uic=uic)
@@ -115,6 +121,7 @@ class SignalViews(SignalDict):
         Returns
         -------
         ndarray
+            A view, or a `Constant` where it cannot be changed.
         """
         constant, at = self._program.places[signal.base]
         fixed = constant and self._program.is_fixed(signal.base)
@@ -131,7 +138,12 @@ class SignalViews(SignalDict):
         return view
 
     def at_step(self, n: int) -> None:
-        """Set the clock to step ``n``."""
+        """Set the clock to step ``n``.
+
+        Parameters
+        ----------
+        n : int
+        """
         self.step[()] = n
         self.time[()] = n * self._dt
 
@@ -153,6 +165,7 @@ def name_of_nan(program, model, signals: SignalViews) -> str:  # noqa: C901
     Returns
     -------
     str
+        As the user knows it, such as of a node or an ensemble.
     """
     # the last row that writes to each entry of a base
     last: dict = {}

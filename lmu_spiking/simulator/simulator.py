@@ -17,11 +17,7 @@ from nengo.exceptions import SimulatorClosed
 from nengo.utils.graphs import toposort
 from nengo.utils.progress import Progress, ProgressTracker
 
-from lmu_spiking.errors import (
-    NotANumberError,
-    ValidationError,
-    check_whole,
-)
+from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
 from lmu_spiking.simulator import trials as realisations
 from lmu_spiking.simulator.inputs import Inputs, given_values
 from lmu_spiking.simulator.optimization import merge_operators
@@ -29,12 +25,7 @@ from lmu_spiking.simulator.program import compile_program
 from lmu_spiking.simulator.pure_functions import check_names
 from lmu_spiking.simulator.records import Data, Output, Record
 from lmu_spiking.simulator.signal_views import SignalViews, name_of_nan
-from lmu_spiking.simulator.stepper import (
-    DeferredInterrupt,
-    NaNFound,
-    Stepper,
-    find_nan,
-)
+from lmu_spiking.simulator.stepper import DeferredInterrupt, NaNFound, Stepper, find_nan
 
 MOST_TRIALS = 10**6
 BLOCK = 0.1  # seconds between two looks at the keyboard
@@ -153,10 +144,8 @@ class Simulator(nengo.Simulator):
             self.seed = seed
         if self.program is None:
             self._lower()
-        program, noise = self.program, self._noise
-        self._state[...] = realisations.draw_states(
-            program, self._step_order, noise, self.seed
-        )
+        program, noise, order = self.program, self._noise, self._step_order
+        self._state[...] = realisations.draw_states(program, noise, order, self.seed)
         self._keys[...] = realisations.draw_seeds(program, noise)
         for base in self._changeable:
             self.signals[base][...] = base.initial_value
@@ -175,10 +164,9 @@ class Simulator(nengo.Simulator):
             self.signals = SignalDict()
             for op in model.operators:
                 op.init_signals(self.signals)
-        whole = bool(self._whole)
-        self.program = program = compile_program(
-            model, self._step_order, self.dg, self.dtype, self._given, whole
-        )
+        order, options = self._step_order, (self._given, bool(self._whole))
+        program = compile_program(model, order, self.dg, self.dtype, *options)
+        self.program = program
         n = self.trials or 1
         self._state: Any = np.empty((n, len(program.state)), self.dtype)
         self._keys = np.empty((n, len(program.streams)), np.uint64)
@@ -219,10 +207,8 @@ class Simulator(nengo.Simulator):
         numbers = {id(i.op): k for k, i in enumerate(self.program.inputs)}
         python = {id(s) for s in self.program.segments if not isinstance(s, np.ndarray)}
         steps: dict[int, list] = {}
-        self._rngs = [
-            self.rng if noise.native else noise.generator(self.seed)
-            for noise in self._noise
-        ]
+        rng, seed = self.rng, self.seed
+        self._rngs = [rng if n.native else n.generator(seed) for n in self._noise]
         for inputs in self._stepper.inputs:
             inputs.reset()
         for op in self._step_order:

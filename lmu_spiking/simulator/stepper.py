@@ -81,6 +81,7 @@ def find_nan(state: np.ndarray) -> tuple[int, int] | None:
     Returns
     -------
     (int, int) or None
+        Those of the first NaN.
     """
     for trial, numbers in enumerate(state):
         at = _first_nan(numbers)
@@ -183,7 +184,12 @@ class Stepper:
         self.set_clock(0)
 
     def set_clock(self, n: int) -> None:
-        """Set the clock of all trials to step ``n``."""
+        """Set the clock of all trials to step ``n``.
+
+        Parameters
+        ----------
+        n : int
+        """
         for signals in self.signals:
             signals.at_step(n)
         self.n_steps, self.time = n, self.signals[0].time.item()

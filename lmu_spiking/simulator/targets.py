@@ -22,6 +22,7 @@ def check_target(attribute: str, target: str) -> str:
     Returns
     -------
     str
+        The target itself.
     """
     return check_one_of(attribute, target, TARGETS, "is not available")
 
@@ -46,6 +47,7 @@ def simulator(
     Returns
     -------
     nengo.Simulator
+        Open; use it in a ``with`` block.
 
     Raises
     ------

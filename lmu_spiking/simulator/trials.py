@@ -17,7 +17,7 @@ from lmu_spiking.simulator.rows import region_of
 class Noise(NamedTuple):
     """The random numbers of a trial.
 
-    Attributes
+    Parameters
     ----------
     trial : int
         Number of the trial among those of one seed.
@@ -34,13 +34,33 @@ class Noise(NamedTuple):
         return self.trial == 0 and self.seed is None
 
     def entropy(self, *more: int) -> np.random.SeedSequence:
-        """Return the entropy of a part of this trial, which ``more`` numbers."""
+        """Return the entropy of a part of this trial, which ``more`` numbers.
+
+        Parameters
+        ----------
+        *more : int
+
+        Returns
+        -------
+        numpy.random.SeedSequence
+            For generators of any kind.
+        """
         seed = 0 if self.seed is None else self.seed + 1
         # numpy ignores zeros at the end, so a 1 stands there
         return np.random.SeedSequence([seed, self.trial, *more, 1])
 
     def generator(self, *more: int) -> np.random.RandomState:
-        """Return random numbers of a part of this trial, as Nengo takes them."""
+        """Return random numbers of a part of this trial, as Nengo takes them.
+
+        Parameters
+        ----------
+        *more : int
+
+        Returns
+        -------
+        numpy.random.RandomState
+            A generator of its own.
+        """
         return np.random.RandomState(np.random.MT19937(self.entropy(*more)))
 
 
@@ -58,6 +78,7 @@ def noise_of(trials: int | None, noise_seed) -> list[Noise]:
     Returns
     -------
     list of Noise
+        As many as trials.
 
     Raises
     ------
@@ -91,6 +112,7 @@ def draw_seeds(program, noise: list[Noise]) -> np.ndarray:
     Returns
     -------
     (trials, streams) ndarray of uint64
+        Seeds, equal in every build.
     """
     seeds = np.zeros((len(noise), len(program.streams)), np.uint64)
     met: dict[bytes, int] = {}  # how often each seed was seen before
@@ -131,14 +153,14 @@ def with_own_generator(op, noise: Noise):
     return own
 
 
-def draw_states(program, step_order, noise: list[Noise], seed: int) -> np.ndarray:
+def draw_states(program, noise: list[Noise], step_order, seed: int) -> np.ndarray:
     """Return initial states, drawn anew but for a trial as Nengo would have it.
 
     Parameters
     ----------
     program : Program
-    step_order : list of operators
     noise : list of Noise
+    step_order : list of operators
     seed : int
         Seed of the simulator, which tells networks from each other; not used where a
         noise seed is given.
@@ -146,12 +168,14 @@ def draw_states(program, step_order, noise: list[Noise], seed: int) -> np.ndarra
     Returns
     -------
     (trials, S) ndarray
+        States as `Program.state` has them.
     """
     states = np.repeat(program.state[None], len(noise), axis=0)
     neurons = [op for op in step_order if isinstance(op, SimNeurons) and op.state_idxs]
     for trial, of in enumerate(noise):
+        # the program has them as Nengo has drawn them
         if of.native:
-            continue  # as Nengo has drawn them
+            continue
         for k, op in enumerate(neurons):
             rng = of.generator(seed if of.seed is None else 0, k)
             drawn = op.neurons.make_state(op.J.size, rng=rng, dtype=np.float64)

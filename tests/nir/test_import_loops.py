@@ -42,7 +42,7 @@ def run(source):
         probe = nengo.Probe(network.output, synapse=None)
     with nengo.Simulator(model, progress_bar=False) as simulator:
         simulator.run_steps(60)
-    return simulator.data[probe]
+    return network, simulator.data[probe]
 
 
 LOOPS = {
@@ -101,8 +101,9 @@ def test_objects_and_files_are_the_same(name, tmp_path):
         made = graph(edges, reverse, **nodes)
         nir.write(tmp_path / "loop.nir", made)
         for source in (made, tmp_path / "loop.nir"):
-            assert late(from_nir(source, dt=0.001)) - {"m"} == expected
-            results.append(run(source))
+            network, data = run(source)
+            assert late(network) - {"m"} == expected
+            results.append(data)
     for one, other in itertools.pairwise(results):
         assert np.array_equal(one, other)
     assert results[0].any()
@@ -117,8 +118,7 @@ def test_what_takes_a_step_needs_no_other():
         made = graph(
             [("in", "a"), ("a", "s"), ("s", "a"), ("a", "out")], a=half(), s=slow
         )
-        assert not late(from_nir(made, dt=0.001))
-        run(made)
+        assert not late(run(made)[0])
 
 
 def without(name):

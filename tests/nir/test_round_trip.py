@@ -21,7 +21,7 @@ from lmu_spiking.networks.hidden import Hidden
 from lmu_spiking.nir import PromptLIF, tonic
 
 pytest.importorskip("nir")
-# what is lost elsewhere is tested in test_limits.py
+# what is lost elsewhere is tested in test_export.py
 pytestmark = pytest.mark.filterwarnings("ignore:to_nir")
 
 DT = 0.001
@@ -74,7 +74,8 @@ def test_rates_of_every_order(order, steps):
 )
 def test_rates_of_any_memory(order, theta, tau, tuning, steps, size_in):
     options = {"synapse": tau, "tuning": tuning, "size_in": size_in}
-    options |= {"n_neurons": 100 * size_in * order, "neuron_type": "rate"}
+    each = 30 if tuning == "drawn" else 100  # whose decoders are solved for
+    options |= {"n_neurons": each * size_in * order, "neuron_type": "rate"}
     try:
         made = memory(order=order, theta=theta, **options)
     except MappingError:  # too noisy to be balanced

@@ -90,8 +90,8 @@ def correlation(x, y):
 def independent(x, y, most=2):
     """p-value of a chi-square test of joint counts, values from ``most`` up as one."""
     x, y = (np.minimum(np.ravel(v), most).astype(int) for v in (x, y))
-    table = np.zeros((most + 1, most + 1))
-    np.add.at(table, (x, y), 1)
+    n = most + 1
+    table = np.bincount(n * x + y, minlength=n * n).reshape(n, n)
     table = table[table.sum(1) > 0][:, table.sum(0) > 0]
     return float(stats.chi2_contingency(table, correction=False).pvalue)
 

@@ -48,7 +48,7 @@ def population(n, neuron_type, dimensions=2, seed=3, **keywords):
             dimensions,
             neuron_type=neuron_type,
             eval_points=nengo.dists.UniformHypersphere(),
-            n_eval_points=300,
+            n_eval_points=60,
             **keywords,
         )
         nengo.Connection(stimulus, ens)
