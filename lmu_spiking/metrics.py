@@ -30,6 +30,7 @@ def rms(x) -> float:
     Returns
     -------
     float
+        The square root of the mean of the squares.
     """
     return float(np.sqrt(np.mean(np.square(x))))
 
@@ -64,6 +65,7 @@ def target_variance(y, attribute: str = "nrmse.y") -> float:
     Returns
     -------
     float
+        The mean over outputs.
 
     Raises
     ------
@@ -92,6 +94,7 @@ def nrmse(outputs, y) -> float:
     Returns
     -------
     float
+        0 for outputs without an error.
 
     Raises
     ------
@@ -113,6 +116,7 @@ def accuracy(outputs, y) -> float:
     Returns
     -------
     float
+        From 0 to 1.
     """
     return float(np.mean(np.argmax(outputs, axis=-1) == y))
 

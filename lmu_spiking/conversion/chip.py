@@ -21,16 +21,11 @@ import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import (
-    ValidationError,
-    check_positive,
-    check_seed,
-    check_shape,
-)
+from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_shape
 from lmu_spiking.lmu.forward import drive, impulse_response, run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.networks.cell import steps_of
-from lmu_spiking.neurons.chip import integrating
+from lmu_spiking.neurons.chip import ChipUnits, integrating
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +82,16 @@ def read_spikes(
     Returns
     -------
     SpikesRead
+        Outputs, and the spikes that they are read from.
 
     Raises
     ------
     ValidationError
         If the parameters are of another kind, or an argument is out of range.
     """
-    cell = _chip_cell(params)
+    cell, chip = _chip_cell(params)
     x = check_shape("read_spikes.x", x, ("n", "T", params.size_in))
-    dt = cell.chip.dt
+    dt = chip.dt
     p = steps_of(presentation, dt)
     steps = max(1, round(check_positive("read_spikes.window", window, "seconds") / dt))
     first = x.shape[1] * p - steps // 2 + round(late / dt)
@@ -107,11 +103,11 @@ def read_spikes(
     rng = np.random.default_rng(check_seed("read_spikes.seed", seed))
     m, _ = run_cell(cell, x, params.dt, last=True)
     rms = np.sqrt(np.mean(m**2, axis=0))  # of each coefficient at the last sample
-    errors = _errors(stretched, rms, noise, len(x), rng)
+    errors = _errors(stretched, rms, noise, len(x), rng, dt)
     states = held_states(stretched, x @ cell.e_x.T, p, first + steps, dt)
     # run the units, and read their spikes
-    counts, total = _fire(cell, len(x), states, errors, first)
-    y = counts / (steps * dt * cell.chip.max_rate) @ params.D.T + params.c
+    counts, total = _fire(cell, chip, len(x), states, errors, first)
+    y = counts / (steps * dt * chip.max_rate) @ params.D.T + params.c
     return SpikesRead(y, counts, total, (first + steps) * dt)
 
 
@@ -148,12 +144,11 @@ def held_states(
         yield np.tensordot(u, of_sample, (1, 0)).reshape(n, -1)
 
 
-def _fire(cell: CellParams, n: int, states, errors, first: int):
+def _fire(cell: CellParams, chip: ChipUnits, n: int, states, errors, first: int):
     """Return spikes of each unit from step ``first`` on, and all from the start.
 
     ``states`` and ``errors`` (n, k d) are of each step.
     """
-    chip = cell.chip
     neurons = integrating(cell.activation, chip)
     gain, bias = chip.gain_bias(cell.activation)
     state = {name: np.zeros((n, cell.units)) for name in neurons.state}
@@ -167,14 +162,17 @@ def _fire(cell: CellParams, n: int, states, errors, first: int):
     return np.round(counts), np.round(total.sum(axis=1))
 
 
-def _errors(cell: CellParams, rms: np.ndarray, noise: float, n: int, rng) -> Iterator:
+def _errors(
+    cell: CellParams, rms: np.ndarray, noise: float, n: int, rng, dt: float
+) -> Iterator:
     """Yield errors (n, k d) of the states of each step, stationary, without end."""
     if noise == 0:
         while True:
             yield 0.0
     check_positive("read_spikes.noise", noise, "relative, or 0")
-    Ad, _ = cell.ldn.discretize(cell.chip.dt)
+    Ad, _ = cell.ldn.discretize(dt)
     rms = rms.reshape(cell.memory_d, cell.order)
+    # scale the stationary covariance to the noise
     P = np.stack([solve_discrete_lyapunov(Ad, np.diag(r**2)) for r in rms])
     power = np.diagonal(P, axis1=1, axis2=2) / rms**2
     size = noise / np.sqrt(power.mean())
@@ -185,8 +183,8 @@ def _errors(cell: CellParams, rms: np.ndarray, noise: float, n: int, rng) -> Ite
         e = e @ Ad.T + size * rms * rng.standard_normal(e.shape)
 
 
-def _chip_cell(params: LMUParams) -> CellParams:
-    """Return the one cell, if a chip's units read its memory and nothing else."""
+def _chip_cell(params: LMUParams) -> tuple[CellParams, ChipUnits]:
+    """Return the one cell and its chip, whose units must read the memory alone."""
     cell, problem = params.cells[0], ""
     more = sorted(set(cell.arrays()) - {"e_x", "W_m", "b"})
     if len(params.cells) > 1:
@@ -195,6 +193,6 @@ def _chip_cell(params: LMUParams) -> CellParams:
         problem = f"has {cell.activation} units, not a chip's"
     elif more:
         problem = f"has {', '.join(more)}, not e_x and W_m alone"
-    if problem:
+    if problem or cell.chip is None:
         raise ValidationError("read_spikes.params", "LMUParams", problem)
-    return cell
+    return cell, cell.chip

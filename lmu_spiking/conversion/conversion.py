@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import nengo
 import numpy as np
@@ -11,7 +12,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.conversion.settings import ConvertSettings
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_shape
 from lmu_spiking.lmu.calibration import CellUse, calibrate
-from lmu_spiking.lmu.params import CellParams, LMUParams
+from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.memory.basis import choose_tau
 from lmu_spiking.memory.design import Design, assemble
 from lmu_spiking.networks.hidden import INTEGRATING, Hidden
@@ -80,6 +81,7 @@ class Conversion:
         Returns
         -------
         LMUNetwork
+            In the current network, if there is one.
         """
         s = self.settings
         seed = s.noise_seed if noise_seed is None else noise_seed
@@ -116,6 +118,7 @@ def convert(
     Returns
     -------
     Conversion
+        With the designs of all memories.
 
     Raises
     ------
@@ -151,7 +154,18 @@ def convert(
 
 
 def draw_seeds(seed: int, n: int) -> list[int]:
-    """Return seeds of ``n`` sources of noise, far from those of another ``seed``."""
+    """Return seeds of ``n`` sources of noise, far from those of another ``seed``.
+
+    Parameters
+    ----------
+    seed : int
+    n : int
+
+    Returns
+    -------
+    list of int
+        From 0 to 2**31 - 1.
+    """
     drawn = np.random.SeedSequence(seed).generate_state(n) >> 1
     return [int(value) for value in drawn]
 
@@ -186,6 +200,7 @@ def _share(params: LMUParams, settings: ConvertSettings) -> tuple[list, list]:
     sizes = [cell.memory_d * cell.order for cell in params.cells]
     units = [cell.units for cell in params.cells]
     sides = [cell.sides for cell in params.cells]
+    # two neurons for each coefficient, and one for each side of a unit, are needed
     total, d, n = settings.n_neurons, sum(sizes), sum(units)
     needed = 2 * d + int(np.dot(sides, units))
     if total < needed:
@@ -211,14 +226,15 @@ def _design(
         remedy = "use sequences like those to come"
         raise ValidationError("convert.x", use.states.shape, problem, remedy)
     states, tau = use.states.reshape(-1, cell.order), s.synapse
+    fitted: dict[str, Any] = {"signal": states, "readouts": use.readouts}
     if tau is None:
         stretched = replace(cell, theta=cell.theta * (s.presentation / params.dt)).ldn
         neurons = (m, s.tuning, s.neuron_type, s.max_rate)
         tau = choose_tau(stretched, s.dt, *neurons, states, cell.memory_d, use.readouts)
-    if s.tuning == "pairs":
-        fitted = {"radii": _radii(cell, use)}
-    else:
-        fitted = {"signal": states, "readouts": use.readouts}
+    if s.tuning == "pairs":  # the coefficients themselves; 1 for memories at rest
+        one = np.ones(cell.order)
+        radii = [radii_from(x, 0.999) if x.any() else one for x in use.states]
+        fitted = {"radii": np.concatenate(radii)}
     return assemble(
         m,
         cell.order,
@@ -231,12 +247,4 @@ def _design(
         max_rate=s.max_rate,
         aggregated=s.simulates_sums,
         **fitted,
-    )
-
-
-def _radii(cell: CellParams, use: CellUse) -> np.ndarray:
-    """Return the radius of each coefficient; 1 for those of memories at rest."""
-    each = use.states
-    return np.concatenate(
-        [radii_from(x, 0.999) if x.any() else np.ones(cell.order) for x in each]
     )

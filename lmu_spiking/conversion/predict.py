@@ -1,5 +1,7 @@
 r"""The predicted loss of a conversion, before a neuron runs.
 
+This is the model; `report` compares its outputs with those of the spikes.
+
 The rate-based model runs from sample to sample with noise of the predicted covariance
 added to its states, and of the units' spikes to their activities:
 
@@ -56,11 +58,34 @@ class Ceiling:
         self.radii = design.population.radii.reshape(k, -1)
 
     def begin(self, n: int) -> np.ndarray:
-        """Return the states (n, k, z) of the error of ``n`` sequences, at rest."""
+        """Return the states (n, k, z) of the error of ``n`` sequences, at rest.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        (n, k, z) ndarray
+            All 0.
+        """
         return np.zeros((n, len(self.radii), len(self.power)))
 
     def step(self, Z: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the error's states after a presentation, and the error of ``m``."""
+        """Return the error's states after a presentation, and the error of ``m``.
+
+        Parameters
+        ----------
+        Z : (n, k, z) ndarray
+            States of the error.
+        m : (n, k, d) ndarray
+            States of the memories after the presentation.
+
+        Returns
+        -------
+        Z, e : ndarray
+            The new states of the error, and the error (n, k, d).
+        """
         Z = Z @ self.power.T
         x = m @ self.T.T + Z @ self.C.T
         cut = np.clip(x, -self.radii, self.radii) - x
@@ -72,7 +97,7 @@ class Ceiling:
 class CellNoise:
     """The noise of one cell.
 
-    Attributes
+    Parameters
     ----------
     P : (k, d, d) ndarray
         Covariance of each memory's error, in Legendre coefficients.
@@ -108,6 +133,7 @@ def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
     Returns
     -------
     list of CellNoise
+        Of each cell.
     """
     s, noises = conversion.settings, []
     for i, cell in enumerate(conversion.params.cells):
@@ -161,6 +187,7 @@ def noisy_forward(
     Returns
     -------
     (n, T, q) ndarray, or (n, q)
+        One draw.
     """
     params, kept = conversion.params, conversion.settings.kept
     stationary = params.is_feedforward and noise[0].ceiling is None

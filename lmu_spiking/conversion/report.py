@@ -76,6 +76,7 @@ class ConversionReport:
         Returns
         -------
         dict
+            For JSON.
         """
         record = asdict(self)
         for kind in ("rate", "spiking"):
@@ -138,6 +139,7 @@ def report(conversion: Conversion, x, y, *, last: bool, **options) -> Conversion
     Returns
     -------
     ConversionReport
+        Predicted and measured.
 
     Raises
     ------
@@ -172,7 +174,17 @@ def report(conversion: Conversion, x, y, *, last: bool, **options) -> Conversion
 
 
 def metric_of(y) -> Callable:
-    """Return `accuracy` for whole-numbered classes, else `nrmse`."""
+    """Return `accuracy` for whole-numbered classes, else `nrmse`.
+
+    Parameters
+    ----------
+    y : array_like
+
+    Returns
+    -------
+    callable
+        Of outputs and ``y``.
+    """
     y = np.asarray(y)
     return accuracy if y.ndim == 1 and y.dtype.kind in "iu" else nrmse
 
@@ -184,6 +196,7 @@ def _check_data(caller: str, conversion: Conversion, x, y, last: bool):
     attribute, y, (n, T, _) = f"{caller}.y", np.asarray(y), x.shape
     if y.dtype.kind not in "iuf" or not np.isfinite(y).all():
         raise ValidationError(attribute, y, "must be finite numbers")
+    # values
     if metric_of(y) is nrmse:
         shape = (n, q) if last else (n, T, q)
         if y.shape != shape:
@@ -191,6 +204,7 @@ def _check_data(caller: str, conversion: Conversion, x, y, last: bool):
             raise ValidationError(attribute, y.shape, problem)
         target_variance(y, attribute)
         return x, y, nrmse
+    # classes
     if len(y) != n:
         raise ValidationError(attribute, len(y), f"must be as many as x, {n}")
     outside = y[(y < 0) | (y >= q)]
@@ -248,7 +262,17 @@ def _costs(conversion: Conversion, result: Presented, T: int) -> dict:
 
 
 def clocked_per_step(conversion: Conversion) -> int:
-    """Return products of a step: cells' ``A'``, ``B'`` and weights, and encoders."""
+    """Return products of a step: cells' ``A'``, ``B'`` and weights, and encoders.
+
+    Parameters
+    ----------
+    conversion : Conversion
+
+    Returns
+    -------
+    int
+        Whether or not neurons spike.
+    """
     products = conversion.n_neurons + conversion.params.D.size
     for cell in conversion.params.cells:
         products += cell.memory_d * (cell.order**2 + cell.order)

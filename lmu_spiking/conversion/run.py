@@ -80,6 +80,7 @@ def present(
     Returns
     -------
     Presented
+        In the order of the sequences.
 
     Raises
     ------
@@ -117,6 +118,17 @@ def copies_at_once(conversion: Conversion, n: int, T: int) -> int:
     """Return how many sequences run side by side, whatever the number of processes.
 
     At most a quarter of them, so that there is something to share.
+
+    Parameters
+    ----------
+    conversion : Conversion
+    n, T : int
+        Sequences, and samples of each.
+
+    Returns
+    -------
+    int
+        At least 1.
     """
     net = conversion.built
     ensembles = [each for c in net.cells for each in (c.memory.ensemble, c.units)]
@@ -143,6 +155,7 @@ def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets, target)
         counted = [_count(c, n) for c in net.cells]
     with simulator(model, s.dt, target, exact=s.simulates_sums) as sim:
         sim.run_steps(steps)
+    # read the outputs at their times, and count spikes until then
     y = np.asarray(sim.data[output], dtype=float).reshape(-1, n, q)
     late = y[np.clip(end + offsets, 0, len(y) - 1)]
     ends = [end] if last else end - net.steps * np.arange(T)[::-1]

@@ -78,6 +78,7 @@ class ConvertSettings:
                 check_positive(f"convert.{name}", getattr(self, name), "seconds")
         check_one_of("convert.neuron_type", self.neuron_type, SPIKING)
         check_one_of("convert.tuning", self.tuning, TUNINGS)
+        # both memories and units have neurons
         share = check_positive("convert.hidden_share", self.hidden_share)
         if share >= 1:
             raise ValidationError("convert.hidden_share", share, "must be below 1")

@@ -28,7 +28,7 @@ STATES = 50_000  # at most, that statistics are taken over
 class CellUse:
     """The use of one cell on data.
 
-    Attributes
+    Parameters
     ----------
     states : (k, S, d) ndarray
         States of each memory at the ends of samples.
@@ -63,6 +63,7 @@ def calibrate(params: LMUParams, x: np.ndarray, *, last: bool = False):
     Returns
     -------
     list of CellUse
+        Of each cell.
     """
     uses = []
     for i, cell in enumerate(params.cells):
@@ -83,6 +84,7 @@ def _use(cell: CellParams, m, h, D, last: bool, classes) -> CellUse:
     top = top if cell.chip is None else np.ones(cell.units)
     seen = (m[:, -1], h[:, -1]) if last else (m, h)
     W = _sensitivity(cell, seen[1].reshape(-1, cell.units), D, classes)
+    # the memories of a cell are alike: add up what they are read by
     k, d = cell.memory_d, cell.order
     blocks = sum(W[j * d : (j + 1) * d, j * d : (j + 1) * d] for j in range(k))
     if not np.any(blocks):  # nothing is read: then no coefficient counts more

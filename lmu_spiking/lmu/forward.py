@@ -26,6 +26,7 @@ def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.n
     Returns
     -------
     ndarray
+        Of the shape of the drives.
     """
     if name in CHIP_ACTIVATIONS:
         return chip_activities(name, chip or ChipUnits(), J)
@@ -48,6 +49,7 @@ def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
     Returns
     -------
     y : (n, T, q) ndarray, or (n, q) for the last step
+        Without a softmax or sigmoid.
 
     Raises
     ------
@@ -76,11 +78,14 @@ def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
     Returns
     -------
     m : (n, T, k d) ndarray, or (n, k d)
+        States of the memories.
     h : (n, T, units) ndarray, or (n, units)
+        Activities of the units.
     """
     if not cell.is_feedforward:
         m, h = _stepwise(cell, x, dt)
         return (m[:, -1], h[:, -1]) if last else (m, h)
+    # without recurrence, all times at once
     m = memory_states(cell, encode(cell, x), dt, last=last)
     return m, activities(cell, m, x[:, -1] if last else x)
 
@@ -99,6 +104,7 @@ def encode(cell: CellParams, x, h=None, m=None) -> np.ndarray:
     Returns
     -------
     (..., k) ndarray
+        The inputs ``u``.
     """
     u = x @ cell.e_x.T
     u = u if cell.b_u is None else u + cell.b_u
@@ -122,6 +128,7 @@ def drive(cell: CellParams, m, x=None, h=None) -> np.ndarray:
     Returns
     -------
     (..., n) ndarray
+        The drives ``J``.
     """
     J = m @ cell.W_m.T
     J = J if cell.b is None else J + cell.b
@@ -132,12 +139,37 @@ def drive(cell: CellParams, m, x=None, h=None) -> np.ndarray:
 
 
 def activities(cell: CellParams, m, x=None, h=None) -> np.ndarray:
-    """Return the activities of the units, ``f(J)`` of their `drive`."""
+    """Return the activities of the units, ``f(J)`` of their `drive`.
+
+    Parameters
+    ----------
+    cell, m, x, h
+        As in `drive`.
+
+    Returns
+    -------
+    (..., n) ndarray
+        The activities ``h``.
+    """
     return activations(cell.activation, drive(cell, m, x, h), cell.chip)
 
 
 def impulse_response(cell: CellParams, steps: int, dt: float) -> np.ndarray:
-    r"""Return ``H_s = \bar A^s \bar B`` (T, d), ``s`` steps after an impulse's own."""
+    r"""Return ``H_s = \bar A^s \bar B`` (T, d), ``s`` steps after an impulse's own.
+
+    Parameters
+    ----------
+    cell : CellParams
+    steps : int
+        ``T``.
+    dt : float
+        Seconds from one sample to the next.
+
+    Returns
+    -------
+    (T, d) ndarray
+        From the step of the impulse on.
+    """
     impulse = np.zeros(steps)
     impulse[0] = 1
     return cell.ldn.simulate(impulse, dt)
@@ -159,11 +191,13 @@ def memory_states(cell: CellParams, u: np.ndarray, dt: float, *, last: bool = Fa
     Returns
     -------
     m : (n, T, k d) ndarray, or (n, k d) at the last step
+        Memory by memory.
     """
     n, T, k = u.shape
     H = impulse_response(cell, T, dt)
     if last:
         return np.einsum("ntk,td->nkd", u, H[::-1], optimize=True).reshape(n, -1)
+    # convolve by Fourier transforms of a length without overlap
     length = 2 * T - 1
     spectrum = np.fft.rfft(H, length, axis=0)
     m = np.empty((n, T, k, cell.order))

@@ -130,12 +130,14 @@ class CellParams:
 
         Parameters
         ----------
-        size_in, units, memory_d : int
-            ``c``, ``n`` and ``k``.
+        size_in, units : int
+            ``c`` and ``n``.
         order : int
             Legendre coefficients of each memory, ``d``.
         theta : float
             Window, seconds.
+        memory_d : int
+            ``k``.
         activation : str
             One of `ACTIVATIONS`.
         chip : ChipUnits, optional
@@ -152,6 +154,7 @@ class CellParams:
         Returns
         -------
         CellParams
+            With all biases 0.
 
         Raises
         ------
@@ -216,6 +219,7 @@ class CellParams:
         Returns
         -------
         dict of str to ndarray
+            In the order of `ARRAYS`.
         """
         every = {name: getattr(self, name) for name in ARRAYS}
         return {name: value for name, value in every.items() if value is not None}
@@ -266,6 +270,7 @@ class LMUParams:
                 name = f"LMUParams.cells[{i}].e_x"
                 problem = f"must have {cell.units} columns, as many as units before"
                 raise ValidationError(name, after.e_x.shape, problem)
+        # the readout has a column for each unit of the last cell
         put(self, "D", _read_only("LMUParams.D", self.D, ("q", cells[-1].units)))
         put(self, "c", _read_only("LMUParams.c", self.c, (len(self.D),)))
 
@@ -295,6 +300,7 @@ class LMUParams:
         Returns
         -------
         dict of str to ndarray
+            Cell by cell, and then the readout.
         """
         named = {
             f"cell{i}.{name}": array
@@ -316,15 +322,17 @@ class LMUParams:
         Returns
         -------
         LMUParams
+            New parameters; these are not changed.
 
         Raises
         ------
         ValidationError
             If a name is not among these parameters.
         """
+        # sort the values by cells
         known = {*self.arrays(), *(f"cell{i}.theta" for i in range(len(self.cells)))}
         of_cells: list[dict[str, Any]] = [{} for _ in self.cells]
-        readout = {"D": self.D, "c": self.c}
+        readout: dict[str, Any] = {"D": self.D, "c": self.c}
         for name, value in arrays.items():
             if name not in known:
                 problem = "is not one of the parameters"
@@ -366,6 +374,7 @@ class LMUParams:
         Returns
         -------
         LMUParams
+            With the seed in the header.
 
         Raises
         ------
@@ -385,6 +394,7 @@ class LMUParams:
             made.append(CellParams.draw(before, rng=rng, **settings))
         if not made:
             raise ValidationError("LMUParams.draw.cells", cells, "must not be empty")
+        # the readout is drawn after all cells
         q = check_whole("LMUParams.draw.size_out", size_out, 1)
         D = _initial("D", (q, made[-1].units), rng)
         about = {"seed": seed, **header}
@@ -392,12 +402,33 @@ class LMUParams:
 
 
 def sides_of(activation: str) -> int:
-    """Return the number of signs of activities: 1 for those that are rectified."""
+    """Return the number of signs of activities: 1 for those that are rectified.
+
+    Parameters
+    ----------
+    activation : str
+
+    Returns
+    -------
+    int
+        1 or 2.
+    """
     return 1 if activation in RECTIFIED else 2
 
 
 def cell_number(name: str) -> int:
-    """Return the number of the cell of an array or window: 0 for ``cell0.b``."""
+    """Return the number of the cell of an array or window: 0 for ``cell0.b``.
+
+    Parameters
+    ----------
+    name : str
+        As in `LMUParams.arrays`, or of a window.
+
+    Returns
+    -------
+    int
+        Counted from 0.
+    """
     return int(name.partition(".")[0].removeprefix("cell"))
 
 

@@ -22,12 +22,35 @@ COPIES = 3  # of the sequences, at most, while they are made
 
 
 def delays(length: int) -> np.ndarray:
-    """Return the five delays (5,), steps: evenly from 0 to ``length``."""
+    """Return the five delays (5,), steps: evenly from 0 to ``length``.
+
+    Parameters
+    ----------
+    length : int
+        Longest delay T, steps.
+
+    Returns
+    -------
+    (5,) ndarray of int
+        Steps.
+    """
     return np.linspace(0, length, OUTPUTS).astype(int)
 
 
 def delayed(x: np.ndarray, lags) -> np.ndarray:
-    """Return sequences (n, steps) after delays, (n, steps, q), 0 before their start."""
+    """Return sequences (n, steps) after delays, (n, steps, q), 0 before their start.
+
+    Parameters
+    ----------
+    x : (n, steps) ndarray
+    lags : iterable of int
+        Delays, steps.
+
+    Returns
+    -------
+    (n, steps, q) ndarray
+        The last axis is the delay.
+    """
     steps = x.shape[1]
     return np.stack([np.pad(x, ((0, 0), (s, 0)))[:, :steps] for s in lags], 2)
 
@@ -50,6 +73,7 @@ def whole_sequences(length: int, draws: int = DRAWS, seed: int = 0) -> np.ndarra
     Returns
     -------
     (draws, 2.5 length) ndarray
+        Each from -1 to 1.
     """
     rng, process = np.random.RandomState(seed), WhiteSignal(PERIOD, high=HIGH, y0=0)
     run = {"n_steps": int(PERIOD * length), "d": 1, "dt": 1 / length, "rng": rng}
@@ -75,7 +99,18 @@ class Periodic:
     __repr__ = brief
 
     def block(self, start: int, stop: int) -> np.ndarray:
-        """Return samples ``start`` to ``stop``: (stop - start, c)."""
+        """Return samples ``start`` to ``stop``: (stop - start, c).
+
+        Parameters
+        ----------
+        start, stop : int
+            Steps, from 0 or from any later period.
+
+        Returns
+        -------
+        (stop - start, c) ndarray
+            The samples.
+        """
         n, k = np.arange(start, stop), np.arange(1, len(self.harmonics) + 1)
         angle = 2 * np.pi * (np.outer(n, k) % self.steps) / self.steps
         waves = np.hstack([np.cos(angle), -np.sin(angle)])
@@ -101,6 +136,7 @@ def capacity(length: int = 1000, draws: int = DRAWS, seed: int = 0) -> Sequences
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------
@@ -120,7 +156,7 @@ def capacity(length: int = 1000, draws: int = DRAWS, seed: int = 0) -> Sequences
         "generated: WhiteSignal(2.5, high=10, y0=0) over its peak, the longest delay "
         f"of {length} steps being 1 s; {lengths(parts)} sequences by seed {seed}"
     )
-    return Sequences("capacity", *parts, DT, None, False, origin)
+    return Sequences("capacity", *parts, dt=DT, classes=None, last=False, origin=origin)
 
 
 def recall(steps: int = 100_000, n: int = DRAWS, seed: int = 0) -> Sequences:
@@ -144,6 +180,7 @@ def recall(steps: int = 100_000, n: int = DRAWS, seed: int = 0) -> Sequences:
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------
@@ -158,17 +195,19 @@ def recall(steps: int = 100_000, n: int = DRAWS, seed: int = 0) -> Sequences:
     drawn = np.random.RandomState(seed).randn(n, 2, int(PERIOD * CYCLES))
     waves = Periodic((drawn[:, 0] + 1j * drawn[:, 1]).T, round(PERIOD * (steps - 1)))
     x = np.empty((n, steps, 1), np.float32)
+    # a part of all sequences at a time: the waves of a whole one would not fit
     for start in range(0, steps, CHUNK):
         stop = min(start + CHUNK, steps)
         x[:, start:stop, 0] = waves.block(start, stop).T
     x /= np.abs(x).max(axis=1, keepdims=True)
+    # the last sample first
     y = x[:, steps - 1 - delays(steps - 1), 0]
     parts = [Part(x[i], y[i]) for i in _halves(n)]
     origin = (
         f"generated: noise of up to {CYCLES} cycles in {steps} steps, over its peak; "
         f"{lengths(parts)} sequences by seed {seed}"
     )
-    return Sequences("recall", *parts, DT, None, True, origin)
+    return Sequences("recall", *parts, dt=DT, classes=None, last=True, origin=origin)
 
 
 def _halves(n: int) -> tuple[slice, slice, slice]:

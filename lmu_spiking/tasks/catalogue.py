@@ -2,7 +2,7 @@
 
 import inspect
 
-from lmu_spiking.errors import ValidationError, check_one_of
+from lmu_spiking.errors import check_one_of
 from lmu_spiking.tasks.capacity import capacity, recall
 from lmu_spiking.tasks.digits import digits
 from lmu_spiking.tasks.heartbeats import heartbeats
@@ -33,6 +33,7 @@ def load_task(name: str, **options) -> Sequences:
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------
@@ -46,7 +47,5 @@ def load_task(name: str, **options) -> Sequences:
     check_one_of("load_task.name", name, TASKS, "is no task")
     known = list(inspect.signature(TASKS[name]).parameters)
     for option in options:
-        if option not in known:
-            problem, remedy = f"is no option of {name}", f"it has {', '.join(known)}"
-            raise ValidationError("load_task.options", option, problem, remedy)
+        check_one_of("load_task.options", option, known, f"is no option of {name}")
     return TASKS[name](**options)

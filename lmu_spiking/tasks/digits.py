@@ -6,22 +6,14 @@ from importlib.metadata import version
 import numpy as np
 
 from lmu_spiking.errors import MissingPackageError, check_seed
-from lmu_spiking.tasks.images import (
-    described,
-    image_task,
-    pixel_order,
-    three_parts,
-)
+from lmu_spiking.tasks.images import described, image_task, pixel_order, three_parts
 from lmu_spiking.tasks.sequences import Sequences
 
 SIDE, TOP = 8, 16.0
 
 
 def digits(
-    seed: int = 0,
-    permutation_seed: int = 0,
-    order: str = "permuted",
-    shifts: int = 0,
+    seed: int = 0, permutation_seed: int = 0, order: str = "permuted", shifts: int = 0
 ) -> Sequences:
     """Return the 1,797 digits of `sklearn.datasets.load_digits`, of 8 x 8 pixels.
 
@@ -44,6 +36,7 @@ def digits(
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------

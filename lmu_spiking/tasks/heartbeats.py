@@ -26,6 +26,7 @@ def heartbeats(ahead: int = 10, window: int | None = None) -> Sequences:
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------
@@ -56,7 +57,9 @@ def heartbeats(ahead: int = 10, window: int | None = None) -> Sequences:
         f"{ahead} ahead"
     )
     parts = [_part(each, ahead, window) for each in samples]
-    return Sequences("ecg", *parts, 1 / RATE, None, False, origin)
+    return Sequences(
+        "ecg", *parts, dt=1 / RATE, classes=None, last=False, origin=origin
+    )
 
 
 def _part(u, ahead: int, window: int | None) -> Part:

@@ -5,6 +5,7 @@ Letters: ``n`` images of ``side`` by ``side`` pixels, ``T = side**2`` steps.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ def pixel_order(task: str, side: int, order: str, seed: int) -> np.ndarray:
     Returns
     -------
     (T,) ndarray of int
+        Pixels, counted row by row.
 
     Raises
     ------
@@ -63,6 +65,7 @@ def stratified(labels: np.ndarray, count: int, rng) -> tuple[np.ndarray, np.ndar
     Returns
     -------
     rest, drawn : ndarray of int
+        Indices, shuffled.
     """
     kinds, sizes = np.unique(labels, return_counts=True)
     shares = count * sizes / len(labels)
@@ -93,6 +96,7 @@ def three_parts(
     Returns
     -------
     list of (images, labels)
+        Of the three parts.
     """
     rest, test = stratified(labels, tests, rng)
     train, chosen = stratified(labels[rest], valid, rng)
@@ -128,18 +132,31 @@ def image_task(
     Returns
     -------
     Sequences
+        Whose targets are classes at the last step.
     """
     made = []
     for images, labels in parts:
         pixels = images.reshape(len(images), -1)[:, order].astype(np.float32)
         made.append(Part(pixels[:, :, None] / np.float32(top), labels))
-    shift = Shift(order, shifts)
-    origin = f"{source}; {lengths(made, ',')}{details}"
-    return Sequences(name, *made, DT, 10, True, origin, shift if shifts else None)
+    shift = Shift(order, shifts)  # which checks them
+    about: dict[str, Any] = {"origin": f"{source}; {lengths(made, ',')}{details}"}
+    about["augment"] = shift if shifts else None
+    return Sequences(name, *made, dt=DT, classes=10, last=True, **about)
 
 
 def described(order: str, seed: int) -> str:
-    """Return the order of pixels in words."""
+    """Return the order of pixels in words.
+
+    Parameters
+    ----------
+    order : {"permuted", "rows"}
+    seed : int
+
+    Returns
+    -------
+    str
+        For the origin of a task.
+    """
     return f"permutation seed {seed}" if order == "permuted" else "by rows"
 
 

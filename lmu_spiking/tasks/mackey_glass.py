@@ -40,6 +40,7 @@ def mackey_glass(
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------
@@ -55,12 +56,14 @@ def mackey_glass(
     steps = check_whole("mackey_glass.steps", steps, least=ahead + 1)
     seed = check_seed("mackey_glass.seed", seed)
     tau = check_whole("mackey_glass.tau", tau, least=1)
+    # all substeps are in memory
     needed = 8 * SUBSTEPS * n_series * (WASHOUT + steps + 4 * tau)
     remedy = f"use fewer, or fewer than n_series={n_series}"
     check_memory("mackey_glass.steps", steps, needed, remedy)
     series = np.tanh(mackey_glass_series(n_series, WASHOUT + steps, seed, tau) - 1)
     series = series[:, WASHOUT:, None]
     series -= series.mean()
+    # a quarter trains, a quarter is to choose by, and half tests
     ends = n_series // 4, 2 * (n_series // 4)
     parts = [Part(x[:, :-ahead], x[:, ahead:]) for x in np.split(series, ends)]
     origin = (
@@ -68,7 +71,9 @@ def mackey_glass(
         f"{seed}; {steps} samples after {WASHOUT}, tanh(x - 1), mean removed, {ahead} "
         f"ahead; series {lengths(parts)}"
     )
-    return Sequences("mackey-glass", *parts, DT, None, False, origin)
+    return Sequences(
+        "mackey-glass", *parts, dt=DT, classes=None, last=False, origin=origin
+    )
 
 
 def mackey_glass_series(
@@ -96,6 +101,7 @@ def mackey_glass_series(
     Returns
     -------
     (n_series, steps) ndarray
+        Around 0.9; they are always positive.
     """
     length = tau * SUBSTEPS
     random = np.random.RandomState(seed).rand(n_series, length).T

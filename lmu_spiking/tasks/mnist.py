@@ -21,12 +21,7 @@ from lmu_spiking.errors import (
     check_seed,
 )
 from lmu_spiking.files import LARGEST, open_arrays, reading
-from lmu_spiking.tasks.images import (
-    described,
-    image_task,
-    pixel_order,
-    three_parts,
-)
+from lmu_spiking.tasks.images import described, image_task, pixel_order, three_parts
 from lmu_spiking.tasks.sequences import Sequences
 
 SIDE, TOP = 28, 255.0
@@ -70,6 +65,7 @@ def psmnist(
     Returns
     -------
     Sequences
+        The three parts of the task.
 
     Raises
     ------
@@ -105,6 +101,7 @@ def _packaged(rng) -> tuple[list, str]:
 def _own(data, rng) -> tuple[list, str]:
     """Return images and labels of the parts of the user's files, and their source."""
     (images, labels), test, path = read_mnist(data)
+    # the last sixth of the shuffled training set is to choose by
     shuffled = rng.permutation(len(images))
     first = len(images) - max(len(images) // 6, 1)
     parts = [(images[i], labels[i]) for i in np.split(shuffled, [first])]
@@ -158,6 +155,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     Returns
     -------
     ndarray of uint8
+        Of the shape in its header.
 
     Raises
     ------
@@ -181,6 +179,7 @@ def _idx(content, dimensions: int) -> np.ndarray:
     if found != magic:
         problem = f"begins with {found}, not {magic}: no IDX file of {dimensions}"
         raise SignalFileError(f"{problem} dimensions of bytes")
+    # read no more than a reasonable file has, whatever its header claims
     wanted = math.prod(shape)
     data = content.read(min(wanted, LARGEST) + 1)
     if len(data) != wanted:
@@ -241,6 +240,7 @@ def _read_npz(path: Path) -> tuple[np.ndarray, ...]:
 
 def _check(images: np.ndarray, labels: np.ndarray, which: str) -> None:
     """Refuse arrays that are not of MNIST's shape and kind."""
+    # in an order in which each check can rely on those before
     problem = ""
     if images.ndim != 3 or images.shape[1:] != (SIDE, SIDE) or len(images) < 2:
         problem = (

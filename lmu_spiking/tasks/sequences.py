@@ -41,6 +41,7 @@ class Part:
         if x.ndim != 3 or 0 in x.shape:
             problem = "must be (n, T, c), each at least 1"
             raise ValidationError("Part.x", x.shape, problem)
+        # the number of axes of y says what it is
         steps = x.shape[1]
         if y.ndim == 1 and y.dtype.kind not in "iu":
             raise ValidationError("Part.y", y.dtype, "must be whole numbers, (n,)")
@@ -105,6 +106,7 @@ class Sequences:
         object.__setattr__(self, "dt", check_positive("Sequences.dt", self.dt, "s"))
         if self.classes is not None:
             check_whole("Sequences.classes", self.classes, least=2)
+        # the parts are checked last, by all of these
         if self.augment is not None and not callable(self.augment):
             problem = "must be a function (rng, x) -> x, or None"
             raise ValidationError("Sequences.augment", self.augment, problem)
@@ -135,6 +137,7 @@ class Sequences:
         """
         if self.classes is None:
             return 1.0
+        # the class that is most frequent in training
         most = np.bincount(self.train.y, minlength=self.classes).argmax()
         return float(np.mean(self.test.y == most))
 
@@ -146,6 +149,7 @@ class Sequences:
         Returns
         -------
         Sequences
+            A new task.
 
         Raises
         ------
@@ -174,6 +178,7 @@ class Sequences:
         Returns
         -------
         int
+            0 if the parts are apart.
         """
         known = set(self.train._digests())
         return sum(digest in known for digest in getattr(self, part)._digests())
@@ -185,6 +190,7 @@ class Sequences:
         if part.x.shape[2] != self.size_in:
             problem = f"channels differ from the {self.size_in} of train"
             raise ValidationError(f"{attribute}.x", part.x.shape[2], problem)
+        # classes (n,), values at the last step (n, q), or at all steps (n, T, q)
         dimensions = 1 if self.classes else 2 if self.last else 3
         if part.y.ndim != dimensions or (self.classes and not self.last):
             problem = f"does not fit classes={self.classes}, last={self.last}"
@@ -212,6 +218,7 @@ def lengths(parts, grouped: str = "") -> str:
     Returns
     -------
     str
+        With slashes between them.
     """
     return "/".join(f"{len(part):{grouped}}" for part in parts)
 
@@ -229,7 +236,7 @@ def _numbers(attribute: str, values) -> np.ndarray:
 
 def _frozen(attribute: str, values: np.ndarray, kind) -> np.ndarray:
     """Return finite values of a kind, read-only, and not copied if they were so."""
-    with np.errstate(over="ignore"):  # told below
+    with np.errstate(over="ignore"):  # refused below
         values = np.ascontiguousarray(values, dtype=kind).view()
     if not np.isfinite(values).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])

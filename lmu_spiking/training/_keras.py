@@ -24,6 +24,11 @@ FORMER |= {"BatchNormalizationV2": NORMALIZATION}
 def tensorflow():
     """Return TensorFlow, which writes no greetings on standard error.
 
+    Returns
+    -------
+    module
+        ``tensorflow``.
+
     Raises
     ------
     MissingPackageError
@@ -39,6 +44,11 @@ def tensorflow():
 
 def nengo_dl():
     """Return NengoDL, on the Keras that comes with TensorFlow 2.15.
+
+    Returns
+    -------
+    module
+        ``nengo_dl``.
 
     Raises
     ------
@@ -56,6 +66,11 @@ def nengo_dl():
 def loihi_training():
     """Return NengoExtras' builders of a Loihi chip's neurons for NengoDL.
 
+    Returns
+    -------
+    module
+        ``nengo_extras.loihi_training``.
+
     Raises
     ------
     MissingPackageError
@@ -64,8 +79,10 @@ def loihi_training():
     dl = nengo_dl()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of all that it looks for
-        builders = _imported("nengo_extras.loihi_training")
-        reqs = _imported("nengo_extras.reqs")
+        _imported("nengo_extras")
+        from nengo_extras import loihi_training as builders
+        from nengo_extras import reqs
+
         if not reqs.HAS_NENGO_DL:  # NengoLoihi came first, and NengoDL failed to import
             importlib.reload(reqs)
             importlib.reload(builders)
@@ -80,17 +97,27 @@ def loihi_training():
 
 
 def compiled(function):
-    """Return ``tf.function`` of a function, silent where many models are compiled."""
+    """Return ``tf.function`` of a function, silent where many models are compiled.
+
+    Parameters
+    ----------
+    function : callable
+        Of tensors.
+
+    Returns
+    -------
+    callable
+        The same as a graph.
+    """
     graph = tensorflow().function(function, autograph=False)
     graph._omit_frequent_tracing_warning = True
     return graph
 
 
-def _imported(name: str):
-    """Import a module, or raise a MissingPackageError if its package is missing."""
-    package = name.partition(".")[0]
+def _imported(package: str):
+    """Import a package, or raise a MissingPackageError if it is missing."""
     try:
-        return importlib.import_module(name)
+        return importlib.import_module(package)
     except ImportError as error:
         if error.name != package:
             raise

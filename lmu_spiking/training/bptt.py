@@ -64,7 +64,7 @@ class BPTTEngine:
         self.dtype = np.dtype(settings.precision)
         self.batch = min(settings.batch, sequences)
         self.late = len(params.cells)  # steps from an input to its output, one a cell
-        # build the network, and mark what is trained
+        # build the network; keep all steps only of what is read at all steps
         with nengo.Network(seed=0) as model:
             dl.configure_settings(trainable=False, stateful=False)
             dl.configure_settings(dtype=settings.precision, keep_history=True)
@@ -76,6 +76,7 @@ class BPTTEngine:
             if settings.rate_penalty > 0:
                 for cell in network.cells:
                     nengo.Probe(cell.hidden)
+            # mark what is trained
             connections = network.parameters | _loops_of(network, self.thetas)
             for connection in connections.values():
                 model.config[connection].trainable = True
@@ -104,17 +105,40 @@ class BPTTEngine:
         self._simulator.close()
 
     def features(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what the gradients are computed from: the inputs themselves."""
+        """Return what the gradients are computed from: the inputs themselves.
+
+        Parameters
+        ----------
+        x : (n, T, c) array_like
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``x`` alone.
+        """
         return {"x": np.asarray(x)}
 
     def gradients(self, arrays: Mapping, features: Mapping, y, weights=None, rng=None):
         """Return the loss, and its derivative by every trained array and window.
 
         As `ParallelEngine.gradients`, for a whole batch.
+
+        Parameters
+        ----------
+        arrays, features, y, weights, rng
+            As in `ParallelEngine.gradients`, for a whole batch; two are not used.
+
+        Returns
+        -------
+        loss : float
+            Of the batch.
+        gradients : dict of str to ndarray
+            Of every trained array and window.
         """
         self._assign(arrays)
         y = y if y.dtype.kind in "iu" else y.astype(self.dtype)
         loss, found = self._step(self._inputs(features["x"]), y)
+        # sort the slopes of variables by arrays
         slopes = {k: g.numpy() for k, g in zip(self._variables, found, strict=True)}
 
         def slope(name):
@@ -132,7 +156,18 @@ class BPTTEngine:
         return float(loss), gradients
 
     def outputs(self, arrays: Mapping, features: Mapping) -> np.ndarray:
-        """Return outputs (n, T, q), or (n, q) for the last step."""
+        """Return outputs (n, T, q), or (n, q) for the last step.
+
+        Parameters
+        ----------
+        arrays, features
+            As in `gradients`, for any number of sequences.
+
+        Returns
+        -------
+        ndarray
+            (n, T, q), or (n, q) for the last step.
+        """
         self._assign(arrays)
         found = []
         for i in range(0, len(features["x"]), self.batch):
@@ -190,6 +225,7 @@ class BPTTEngine:
         def mean_activity(activities):
             total = 0.0
             for i, h in enumerate(activities):
+                # cell ``i`` is late by ``i + 1`` steps
                 steps = h[:, i + 1 : (i + 1 - late) or None]
                 final = last and i == len(activities) - 1
                 total += tf.reduce_mean(tf.abs(h[:, -1] if final else steps))

@@ -1,5 +1,6 @@
 """A training on disk, between two epochs: all that it depends on, so that it goes on.
 
+Apart from the loop, because it also reads files that others changed or damaged.
 The file is one of parameters (`lmu.files`), and holds the best so far; beside them
 the present weights and the moments of the optimizer.
 """
@@ -26,7 +27,7 @@ OVERWRITE = "resume=False (--fresh) to overwrite"
 class State:
     """A training between two epochs.
 
-    Attributes
+    Parameters
     ----------
     weights : dict of str to ndarray
         All arrays, and the logarithms of windows that are trained.
@@ -61,11 +62,14 @@ def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
     Returns
     -------
     dict
+        For JSON.
     """
+    # the settings that the parameters depend on
     record = settings.described()
     del record["seconds"]
     if settings.schedule == "constant":
         del record["epochs"]
+    # what it starts from, windows and chips included
     start = [np.array([c.theta for c in params.cells]), *params.arrays().values()]
     chips = [c.chip.to_dict() for c in params.cells if c.chip is not None]
     start += [np.array([*chip.values()]) for chip in chips]
@@ -74,7 +78,17 @@ def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
 
 
 def stamp(path) -> tuple | None:
-    """Return what changes whenever a file is written anew; None without a file."""
+    """Return what changes whenever a file is written anew; None without a file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    tuple or None
+        Number, size and time of change of the file.
+    """
     try:
         status = os.stat(path)
     except OSError:
@@ -83,7 +97,13 @@ def stamp(path) -> tuple | None:
 
 
 def make_way(path) -> None:
-    """Rename a file that is no checkpoint; a checkpoint is overwritten later."""
+    """Rename a file that is no checkpoint; a checkpoint is overwritten later.
+
+    Parameters
+    ----------
+    path : path-like
+        An existing file.
+    """
     try:
         if "checkpoint" in load_with_extra(path)[0].header:
             return
@@ -150,6 +170,7 @@ def load_state(path, settings: TrainSettings, about: dict) -> State:
     Returns
     -------
     State
+        The training, as it was after its last epoch.
 
     Raises
     ------
@@ -193,6 +214,7 @@ def _check_identity(path, before, now: dict) -> None:
     before = before if isinstance(before, dict) else {}
     if before == now:
         return
+    # name the settings, the start or the data that differ
     settings = before.get("settings")
     settings = settings if isinstance(settings, dict) else {}
     names = [n for n, value in now["settings"].items() if settings.get(n) != value]

@@ -33,6 +33,7 @@ def curve_of(activation: str, chip: ChipUnits | None):
     Returns
     -------
     callable
+        From a tensor of drives to a tensor of activities.
     """
     tf = tensorflow()
     if activation not in CHIP_ACTIVATIONS:

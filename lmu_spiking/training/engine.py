@@ -20,6 +20,7 @@ def mode_of(params: LMUParams, settings: TrainSettings) -> str:
     Returns
     -------
     {"parallel", "bptt"}
+        The one that is asked for, or the one that suits the cells.
 
     Raises
     ------

@@ -35,6 +35,7 @@ def evaluate(
     Returns
     -------
     float
+        Of all sequences together.
     """
     y = np.asarray(part.y)
     if last is None:
@@ -59,6 +60,7 @@ def validation_name(data, *, chooses: bool = False) -> str:
     Returns
     -------
     {"valid", "seen"}
+        The beginning of names in the history.
 
     Warns
     -----

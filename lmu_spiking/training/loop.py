@@ -30,7 +30,7 @@ from lmu_spiking.training.settings import TrainSettings
 class Trained:
     """The result of a training.
 
-    Attributes
+    Parameters
     ----------
     params : LMUParams
         The best of all epochs by validation, or the last (``keep``).  Its header tells
@@ -97,6 +97,7 @@ def train(
     Returns
     -------
     Trained
+        Parameters, history, and what ended the training.
 
     Raises
     ------
@@ -142,13 +143,34 @@ def train(
 
 
 def versions(mode: str) -> dict[str, str]:
-    """Return versions of this package, Python and the libraries that the mode uses."""
+    """Return versions of this package, Python and the libraries that the mode uses.
+
+    Parameters
+    ----------
+    mode : {"parallel", "bptt"}
+
+    Returns
+    -------
+    dict of str to str
+        By the name of the package.
+    """
     more = ["nengo", "nengo_dl"] if mode == "bptt" else []
     return metrics.versions(["lmu_spiking", "numpy", "tensorflow", *more])
 
 
 def badness(record: dict) -> tuple[float, float]:
-    """Return a key that is least for the best epoch: by accuracy, if any, then loss."""
+    """Return a key that is least for the best epoch: by accuracy, if any, then loss.
+
+    Parameters
+    ----------
+    record : dict
+        Of an epoch, as in `Trained.history`.
+
+    Returns
+    -------
+    tuple of float
+        Minus the accuracy (0 without one), and the loss.
+    """
     part = "valid" if "valid_loss" in record else "seen"
     return -record.get(f"{part}_accuracy", 0.0), record[f"{part}_loss"]
 
@@ -185,11 +207,17 @@ class Batches:
             problem = "needs cells without W_h"
         if problem:
             raise ValidationError("TrainSettings.crop", crop, problem, "leave it out")
-        self.known = None if self.augment else engine.features(data.train.x)
+        self.known = {} if self.augment else engine.features(data.train.x)
         self.valid = engine.features(data.valid.x)
 
     def epoch(self, number: int) -> Iterator[dict]:
-        """Yield arguments of ``engine.gradients`` for each batch of an epoch."""
+        """Yield arguments of ``engine.gradients`` for each batch of an epoch.
+
+        Parameters
+        ----------
+        number : int
+            Counted from 1.
+        """
         rng = np.random.default_rng([self.settings.seed, number])
         order = rng.permutation(self.n)
         for step in range(self.count):
@@ -200,7 +228,7 @@ class Batches:
         """Return the batch of chosen sequences, whose draws follow the seed."""
         rng, data = np.random.default_rng(seed), self.data.train
         y, weights = data.y[chosen], None
-        if self.known is None:
+        if self.augment is not None:
             features = self.engine.features(self.augment(rng, data.x[chosen]))
         else:
             features = {name: value[chosen] for name, value in self.known.items()}
@@ -212,6 +240,7 @@ class Batches:
         """Return some steps of each sequence; those of the wash weigh nothing."""
         n, T = y.shape[:2]
         crop, wash = self.settings.crop, self.engine.wash(self.data.train.x.shape)
+        # begin anywhere, also before the sequence; then the whole of it counts
         length = min(crop + wash, T)
         begin = np.maximum(rng.integers(-wash, T - length, n, endpoint=True), 0)
         at = begin[:, None] + np.arange(length)
@@ -226,11 +255,13 @@ def _train_epoch(state: State, engine, batches, params: LMUParams, data, part: s
     ``part`` is the name of the results on the validation part.
     """
     start, epoch = time.perf_counter(), len(state.history) + 1
+    # train on all batches, then validate
     losses = [_step(state, engine, batches, batch) for batch in batches.epoch(epoch)]
     arrays = _in_seconds(state.weights)
     outputs = engine.outputs(arrays, batches.valid)
     loss, metric = loss_and_metric(data.classes, outputs, data.valid.y)
     _check_finite(batches.settings, loss, epoch)
+    # write the record, and keep these parameters if they are the best
     record = {"epoch": epoch, "loss": float(np.mean(losses)), f"{part}_loss": loss}
     record[f"{part}_{metric_name(data.classes)}"] = metric
     record |= {name: float(arrays[name]) for name in engine.thetas}

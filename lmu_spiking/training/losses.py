@@ -21,6 +21,7 @@ def loss_of(classes: int | None, outputs, y, weights=None):
     Returns
     -------
     scalar tensor
+        The mean over sequences and steps.
     """
     tf = tensorflow()
     if classes is None:
@@ -33,7 +34,18 @@ def loss_of(classes: int | None, outputs, y, weights=None):
 
 
 def metric_name(classes: int | None) -> str:
-    """Return ``accuracy`` for classes, ``nrmse`` for values (``classes`` None)."""
+    """Return ``accuracy`` for classes, ``nrmse`` for values (``classes`` None).
+
+    Parameters
+    ----------
+    classes : int or None
+        None for values.
+
+    Returns
+    -------
+    str
+        As in the history of a training.
+    """
     return "nrmse" if classes is None else "accuracy"
 
 
@@ -50,6 +62,7 @@ def loss_and_metric(classes: int | None, outputs, y) -> tuple[float, float]:
     Returns
     -------
     loss, metric : float
+        Of all sequences together.
     """
     outputs = np.asarray(outputs, dtype=float)
     if classes is None:

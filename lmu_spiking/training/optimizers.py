@@ -30,6 +30,7 @@ def rate_at(settings: TrainSettings, step: int, steps: int) -> float:
     Returns
     -------
     float
+        The factor of the direction of descent.
     """
     if settings.schedule == "constant":
         return settings.learning_rate

@@ -1,5 +1,7 @@
 r"""Cells whose memories receive their input alone, at all times at once, in TensorFlow.
 
+These are the equations; `parallel_engine` trains with them.
+
 The memory is linear, so that its states are sums over the input's past,
 
 .. math::
@@ -75,6 +77,7 @@ def forward(
     Returns
     -------
     y : (n, T, q) tensor, or (n, q)
+        Without a softmax.
     activity : scalar tensor
         ``sum over cells of mean |h|``.
     """
@@ -100,7 +103,21 @@ def forward(
 
 
 def only_last(params: LMUParams, i: int, last: bool) -> bool:
-    """Return whether of cell ``i`` nothing but the last step is needed."""
+    """Return whether of cell ``i`` nothing but the last step is needed.
+
+    Parameters
+    ----------
+    params : LMUParams
+    i : int
+        Number of the cell.
+    last : bool
+        Whether only the last step is read.
+
+    Returns
+    -------
+    bool
+        False where units receive their own activities.
+    """
     return last and i == len(params.cells) - 1 and params.cells[i].W_h is None
 
 
@@ -119,6 +136,7 @@ def project(cell: CellParams, x: np.ndarray, table: dict, final: bool) -> np.nda
     Returns
     -------
     (n, T, c', d) ndarray, or (n, c', d)
+        In the precision of ``x``.
     """
     if cell.b_u is not None:
         x = np.concatenate([x, np.ones_like(x[..., :1])], axis=2)
@@ -138,7 +156,21 @@ def _chunks(x: np.ndarray, size: int = 100) -> Iterator[np.ndarray]:
 
 
 def memory_states(u, table: Mapping, last: bool):
-    """Return states (n, T, k d), or (n, k d) at the last step, of inputs (n, T, k)."""
+    """Return states (n, T, k d), or (n, k d) at the last step, of inputs (n, T, k).
+
+    Parameters
+    ----------
+    u : (n, T, k) tensor
+    table : mapping of str to tensor
+        `window.tables` of the memories.
+    last : bool
+        Whether only the last states are wanted.
+
+    Returns
+    -------
+    (n, T, k d) tensor, or (n, k d)
+        The states, from rest.
+    """
     tf = tensorflow()
     n, T, k = u.shape
     H = table["H"]

@@ -83,19 +83,51 @@ class ParallelEngine:
         """Do nothing: there is nothing to free."""
 
     def keeps_states(self, shape: tuple[int, int, int]) -> bool:
-        """Return whether the first cell's states of inputs (n, T, c) are kept."""
+        """Return whether the first cell's states of inputs (n, T, c) are kept.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the inputs.
+
+        Returns
+        -------
+        bool
+            Whether `features` has them.
+        """
         cell, (n, T, c) = self.params.cells[0], shape
         size = n * (c + (cell.b_u is not None)) * cell.order * self.dtype.itemsize
         size *= 1 if only_last(self.params, 0, self.last) else T
         return "cell0.theta" not in self.thetas and size <= ROOM
 
     def wash(self, shape: tuple[int, int, int]) -> int:
-        """Return the steps to compute before a crop of inputs (n, T, c)."""
+        """Return the steps to compute before a crop of inputs (n, T, c).
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the inputs.
+
+        Returns
+        -------
+        int
+            Two windows of each cell whose states are not kept.
+        """
         cells = self.params.cells[1 if self.keeps_states(shape) else 0 :]
         return sum(2 * cell.ldn.steps(self.params.dt) for cell in cells)
 
     def features(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what gradients are computed from: inputs, and states where kept."""
+        """Return what gradients are computed from: inputs, and states where kept.
+
+        Parameters
+        ----------
+        x : (n, T, c) array_like
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``x``, and ``states`` where they are kept.
+        """
         x = np.asarray(x, dtype=self.dtype)
         if not self.keeps_states(x.shape):
             return {"x": x}
@@ -125,10 +157,13 @@ class ParallelEngine:
         Returns
         -------
         loss : float
+            Of the batch.
         gradients : dict of str to ndarray
+            Of every trained array and window, by name.
         """
         y = y if y.dtype.kind in "iu" else y.astype(self.dtype)
         weights = None if weights is None else weights.astype(self.dtype)
+        # the matrices of the memories, and how those of trained windows change
         own, exact = self._tables_for(arrays, _steps(features))
         tensors = self._tensors({name: arrays[name] for name in self.params.arrays()})
         normals = self._normals(features["x"], rng)
@@ -142,7 +177,20 @@ class ParallelEngine:
         return float(loss), {name: found[name] for name in self.names}
 
     def outputs(self, arrays: Mapping, features: Mapping, batch: int = 100):
-        """Return outputs (n, T, q), or (n, q) for the last step."""
+        """Return outputs (n, T, q), or (n, q) for the last step.
+
+        Parameters
+        ----------
+        arrays, features
+            As in `gradients`.
+        batch : int
+            Sequences at a time.
+
+        Returns
+        -------
+        ndarray
+            (n, T, q), or (n, q) for the last step.
+        """
         tensors = self._tensors({name: arrays[name] for name in self.params.arrays()})
         own, _ = self._tables_for(arrays, _steps(features))
         found = []
@@ -249,6 +297,18 @@ def with_chip_errors(params: LMUParams, settings: TrainSettings, data) -> TrainS
     """Return the settings with ``late`` and ``stretch`` turned into a covariance.
 
     It is that of the training sequences, at the parameters that training starts from.
+
+    Parameters
+    ----------
+    params : LMUParams
+        To start from.
+    settings : TrainSettings
+    data : Sequences
+
+    Returns
+    -------
+    TrainSettings
+        The same where they have no such errors.
     """
     if not (settings.late or settings.stretch):
         return settings
@@ -276,6 +336,7 @@ def covariance(
     Returns
     -------
     (k d, k d) ndarray
+        Symmetric; of noise, late states and stretched windows together.
 
     Raises
     ------
@@ -297,6 +358,7 @@ def covariance(
 def _states_and_slopes(cell: CellParams, u: np.ndarray, dt: float, last: bool):
     """Yield states (S, k d), and their slopes by samples and by ``log theta``."""
     n, _, k = u.shape
+    # slopes before and after the ends of samples
     m = memory_states(cell, u, dt, last=last).reshape(n, -1, k, cell.order)
     after = np.concatenate([u[:, 1:], np.zeros((n, 1, k))], axis=1)
     mean = ((u + after) / 2)[:, -m.shape[1] :, :, None]

@@ -62,6 +62,7 @@ class Recipe:
         Returns
         -------
         Sequences
+            With the validation part in training where it is merged.
         """
         return data.merged() if self.merged else data
 
@@ -127,11 +128,12 @@ def recipe_for(task: str, *, chip: bool = False) -> Recipe:
     Returns
     -------
     Recipe
+        The one of that name in `RECIPES`.
 
     Raises
     ------
     ValidationError
-        If there is none; it names those there are.
+        If the task has none; the message names those that exist.
     """
     task = f"{task}-chip" if chip else task
     return RECIPES[check_one_of("recipe_for.task", task, RECIPES, "has none")]
@@ -152,6 +154,7 @@ def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
     Returns
     -------
     LMUParams
+        One cell, without connections from units.
     """
     theta = (data.steps if recipe.theta is None else recipe.theta) * data.dt
     cell: dict[str, Any] = {"units": recipe.units, "order": recipe.order}

@@ -65,7 +65,7 @@ class TrainSettings:
     crop : int, optional
         Train on so many consecutive steps of each sequence, drawn for each batch.
         Exact for the first cell, whose memory knows what came before; further cells
-        hear two windows before, and start from rest.  Not for cells with ``W_h``.
+        receive two windows before, and start from rest.  Not for cells with ``W_h``.
     seed : int
         Of batches, augmentation and noise, which depend on nothing but the seed, the
         epoch and the step.
@@ -114,14 +114,17 @@ class TrainSettings:
                     value = check_value(f"TrainSettings.{name}", value, *limits)
                     object.__setattr__(self, name, value)
 
+        # numbers
         check(check_whole, "epochs batch patience crop", 1)
         check(check_positive, "learning_rate seconds")
         check(_check_at_least_0, "noise late stretch rate_penalty weight_decay")
         check(check_seed, "seed")
+        # names
         for name, choices in CHOICES.items():
             check(check_one_of, name, choices)
         check(_as_names, "trainable")
         check(_check_cells, "trainable_theta")
+        # the covariance stands in place of other noise
         check(_check_covariance, "noise_covariance")
         if self.noise_covariance is not None:
             for name in ("noise", "late", "stretch"):
@@ -138,6 +141,7 @@ class TrainSettings:
         Returns
         -------
         tuple of str
+            In the order of the cells.
 
         Raises
         ------
@@ -163,6 +167,7 @@ class TrainSettings:
         Returns
         -------
         tuple of str
+            Arrays, and then windows.
 
         Raises
         ------
@@ -182,6 +187,7 @@ class TrainSettings:
         Returns
         -------
         dict
+            By the names of the settings.
         """
         record = dataclasses.asdict(self)
         if self.noise_covariance is not None:

@@ -24,7 +24,17 @@ BLOCKS = 256
 
 
 def block_of(steps: int) -> int:
-    """Return the steps of a block, ``L``, of sequences of ``steps``."""
+    """Return the steps of a block, ``L``, of sequences of ``steps``.
+
+    Parameters
+    ----------
+    steps : int
+
+    Returns
+    -------
+    int
+        At most `BLOCK`, except in very long sequences.
+    """
     return min(steps, max(BLOCK, -(-steps // BLOCKS)))
 
 
@@ -58,7 +68,19 @@ def tables(ldn: LDN, dt: float, steps: int, *, last: bool) -> tuple[dict, dict]:
 
 
 def step_slopes(ldn: LDN, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return derivatives by theta of the step's ``A`` (d, d) and ``B`` (d,), barred."""
+    """Return derivatives by theta of the step's ``A`` (d, d) and ``B`` (d,), barred.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Seconds of a step.
+
+    Returns
+    -------
+    A, B : ndarray
+        Of the shapes of the step.
+    """
     rate, Ad = -dt / ldn.theta**2, ldn.discretize(dt)[0]
     return rate * ldn.A @ Ad, rate * Ad @ ldn.B
 

@@ -85,7 +85,7 @@ def test_noise_is_as_large_as_told_and_stays(lmu):
     params = chip_lmu(lmu, memory_d=2)
     m, _ = run_cell(params.cells[0], X, params.dt, last=True)
     rms = np.sqrt(np.mean(m**2, axis=0))
-    errors = _errors(params.cells[0], rms, 0.2, 400, np.random.default_rng(1))
+    errors = _errors(params.cells[0], rms, 0.2, 400, np.random.default_rng(1), CHIP.dt)
     several = np.stack([next(errors) for _ in range(31)])[::30]
     for e in several:
         relative = np.mean((e / rms) ** 2)

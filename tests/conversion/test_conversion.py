@@ -66,7 +66,7 @@ def test_the_spiking_network_does_what_the_rates_do(lmu, tuning, name):
     assert error < (0.6 if name in ("poisson", "stochastic") else 1.5)
 
 
-def test_two_cells(lmu):
+def test_two_cells_have_a_design_each(lmu):
     params = lmu("W_x", n_cells=2, theta=0.02)
     made = convert(params, X, n_neurons=50_000, presentation=0.01)
     assert len(made.uses) == len(made.memories) == len(made.hidden) == 2
@@ -210,7 +210,7 @@ def test_other_data_are_refused(lmu, x, message):
     ("theta", "message"),
     [(1e-5, "is longer than the window theta"), (1e6, None)],
 )
-def test_extreme_windows(lmu, theta, message):
+def test_extreme_windows_run_or_are_refused(lmu, theta, message):
     params = lmu("", theta=theta, bias=False)
     options = QUICK | {"tuning": "pairs"}
     if message is None:

@@ -41,12 +41,12 @@ from lmu_spiking.errors import ValidationError
         ({"noise_seed": 0.5}, "convert.noise_seed: 0.5 must be"),
     ],
 )
-def test_refusals(changes, message):
+def test_settings_out_of_range_are_refused(changes, message):
     with pytest.raises(ValidationError, match=message):
         ConvertSettings(**changes)
 
 
-def test_values():
+def test_settings_are_frozen_values():
     s = ConvertSettings(noise_seed=2**31 - 1, n_neurons=np.int64(7), dt=1e-4)
     assert s == dataclasses.replace(s)
     assert s.tuning in TUNINGS

@@ -67,14 +67,14 @@ def test_a_seed_draws_all_cells_and_is_noted_down():
         ("e_m", False, False),
     ],
 )
-def test_feedforward(connections, memory, whole):
+def test_cells_without_recurrence_are_feedforward(connections, memory, whole):
     c = CellParams.draw(1, 2, 3, 0.1, connections=connections)
     assert (c.memory_is_feedforward, c.is_feedforward) == (memory, whole)
     params = LMUParams((c,), np.ones((1, 2)), [0.0])
     assert params.is_feedforward == whole
 
 
-def test_sizes():
+def test_sizes_are_those_of_the_arrays():
     c = CellParams.draw(2, 3, 4, 0.1, memory_d=5, bias=True)
     assert (c.size_in, c.units, c.order, c.memory_d) == (2, 3, 4, 5)
     assert (c.W_m.shape, c.e_m.shape, c.b.shape) == ((3, 20), (5, 20), (3,))
@@ -141,7 +141,7 @@ def test_updated_replaces_what_is_named(lmu):
         ({"b_u": 1.0}, r"b_u: 1.0 must be .* of shape \(1,\)"),
     ],
 )
-def test_cells_refuse(changes, message):
+def test_cells_refuse_what_does_not_fit(changes, message):
     with pytest.raises(ValidationError, match=message):
         CellParams(**(CELL | changes))
 
@@ -159,7 +159,7 @@ def test_cells_refuse(changes, message):
         ({"cells": (CellParams(**CELL),) * 2}, r"cells\[1\].e_x: .* 3 columns"),
     ],
 )
-def test_params_refuse(changes, message):
+def test_params_refuse_what_does_not_fit(changes, message):
     arguments = {"cells": [CellParams(**CELL)], "D": np.ones((2, 3)), "c": [0, 0]}
     with pytest.raises(ValidationError, match=message):
         LMUParams(**(arguments | changes))

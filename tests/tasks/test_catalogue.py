@@ -49,7 +49,7 @@ def test_unknown_names_are_told_the_known(name):
 def test_unknown_options_are_told_the_known():
     with pytest.raises(ValidationError) as error:
         load_task("ecg", steps=3)
-    message = "load_task.options: 'steps' is no option of ecg; it has ahead, window"
+    message = "load_task.options: 'steps' is no option of ecg; use one of ahead, window"
     assert str(error.value) == message
 
 

@@ -77,7 +77,7 @@ X = np.ones((2, 3, 1))
         (X, [[0.0], [np.inf]], "Part.y: inf at (1, 0) is not finite"),
     ],
 )
-def test_bad_parts(x, y, message):
+def test_parts_that_do_not_fit_are_refused(x, y, message):
     with pytest.raises(ValidationError) as error:
         Part(x, y)
     assert message in str(error.value)
@@ -97,7 +97,7 @@ def test_bad_parts(x, y, message):
         ({"test": classes(labels=(0, -1))}, "Sequences.test.y: -1 is no class"),
     ],
 )
-def test_bad_tasks(keywords, message):
+def test_tasks_that_do_not_fit_are_refused(keywords, message):
     with pytest.raises(ValidationError) as error:
         make(classes(), **keywords)
     assert message in str(error.value)

@@ -13,7 +13,7 @@ import numpy as np
 
 from lmu_spiking.errors import ParamsFileError, ValidationError, check_one_of
 from lmu_spiking.lmu.importers.layers import (
-    SNAKE,
+    Chain,
     Layer,
     chain_of,
     class_of,
@@ -30,8 +30,6 @@ from lmu_spiking.lmu.importers.weights import (
 )
 from lmu_spiking.lmu.params import ACTIVATIONS, CellParams, LMUParams
 
-KINDS = {group: kind for kind, group in SNAKE.items()}
-
 
 def read_keras_lmu(stored: Stored, dt: float, options: dict) -> LMUParams:
     """Return the parameters of a model that has been read.
@@ -47,6 +45,7 @@ def read_keras_lmu(stored: Stored, dt: float, options: dict) -> LMUParams:
     Returns
     -------
     LMUParams
+        With the source in the header.
 
     Raises
     ------
@@ -59,7 +58,7 @@ def read_keras_lmu(stored: Stored, dt: float, options: dict) -> LMUParams:
         name = layer.by_class if stored.by_class else layer.name
         return stored.groups.get(name, {})
 
-    chain = chain_of(_description(stored, options))
+    chain = _chain(stored, options)
     cells: list[CellParams] = []
     for layer in chain.lmus:
         size = cells[-1].units if cells else None
@@ -105,7 +104,8 @@ def _cell(layer: Layer, group: Arrays, size_in: int | None, dt: float) -> CellPa
     joined = bool(settings.get("input_to_hidden"))
     if settings.get("hidden_cell") is None:
         c = len(kernel)
-        W, units = np.eye(k * d + c * joined), {"activation": "linear"}
+        W = np.eye(k * d + c * joined)
+        units: dict[str, Any] = {"activation": "linear"}
     else:
         W, units = _hidden(name, settings["hidden_cell"], found)
         c = len(kernel) - W.shape[1] * bool(settings.get("hidden_to_memory"))
@@ -114,11 +114,9 @@ def _cell(layer: Layer, group: Arrays, size_in: int | None, dt: float) -> CellPa
     check_size(name, "hidden kernel", W, (k * d + c * joined, n), why)
     check_size(name, "memory kernel", kernel, (len(kernel), k), why)
     if c < 1 or (size_in is not None and c != size_in):
-        problem = f"kernel {kernel.shape} leaves {c} inputs, not "
-        problem += (
-            f"{size_in or 'one or more'}; do hidden_to_memory and the layers fit?"
-        )
-        raise layer_error(name, problem)
+        problem = f"kernel {kernel.shape} leaves {c} inputs, not {size_in or 'some'}"
+        raise layer_error(name, f"{problem}; do hidden_to_memory and the layers fit?")
+    # split the kernels by what they are of
     e_m = memory.get("recurrent_kernel")
     return CellParams(
         d,
@@ -187,36 +185,33 @@ def _hidden(name: str, cell: dict, found: Arrays) -> tuple[np.ndarray, dict[str,
     return kernel, {"W_h": W_h, "b": found.get("bias"), "activation": activation}
 
 
-# -- a description for weights that come without one -------------------------
+# -- descriptions ------------------------------------------------------------
 
 
-def _description(stored: Stored, options: dict) -> dict:
-    """Return a model's description: the file's, the caller's, or made from options."""
+def _chain(stored: Stored, options: dict) -> Chain:
+    """Return the layers: as the file describes them, or the caller, or the options."""
     own = stored.config or options["config"]
     for name in ("config", "order", "theta"):
         needless = stored.config if name == "config" else own
         if needless is not None and options[name] is not None:
-            problem, remedy = (
-                "is not needed, for the model is described",
-                "leave it out",
-            )
-            attribute = f"load_keras_lmu.{name}"
-            raise ValidationError(attribute, options[name], problem, remedy)
+            where, problem = f"load_keras_lmu.{name}", "is not needed, for the model is"
+            remedy = "leave it out"
+            raise ValidationError(where, options[name], f"{problem} described", remedy)
     if own is not None:
         if not isinstance(own, dict):
             raise ValidationError("load_keras_lmu.config", own, "must be a dict")
-        return own
+        return chain_of(own)
     for name in ("order", "theta"):
         if options[name] is None:
             problem = "cannot be told from weights alone"
             remedy = "give order= and theta= (steps), or config=model.get_config()"
             raise ValidationError(f"load_keras_lmu.{name}", None, problem, remedy)
     check_one_of("load_keras_lmu.activation", options["activation"], ACTIVATIONS)
-    return _made(stored, options)
+    return _chain_of_weights(stored, options)
 
 
-def _made(stored: Stored, options: dict) -> dict:
-    """Return settings of one LMU layer and a Dense, by the axes of their arrays."""
+def _chain_of_weights(stored: Stored, options: dict) -> Chain:
+    """Return one LMU layer and a Dense, with settings by the axes of their arrays."""
     names = list(stored.groups)
     if stored.by_class:
         names.sort(key=lambda name: name.startswith(("dense", "time_distributed")))
@@ -228,9 +223,12 @@ def _made(stored: Stored, options: dict) -> dict:
     if "kernel" not in memory or memory["kernel"].ndim != 2:
         problem = "has no kernel (c, memory_d); give config=model.get_config()"
         raise layer_error(lmu, problem)
+    # describe the memory, then the units
     k, d = memory["kernel"].shape[1], options["order"]
-    settings: dict = {"name": lmu, "memory_d": k, "order": d, "theta": options["theta"]}
-    settings |= {
+    settings = {
+        "memory_d": k,
+        "order": d,
+        "theta": options["theta"],
         "hidden_to_memory": bool(options["hidden_to_memory"]),
         "memory_to_memory": "recurrent_kernel" in memory,
         "trainable_theta": "theta_inv" in memory,
@@ -245,12 +243,5 @@ def _made(stored: Stored, options: dict) -> dict:
             settings["input_to_hidden"] = True
             settings["hidden_to_memory"] = len(memory["kernel"]) > c
     bias = any(array.ndim == 1 for array in stored.groups[dense].values())
-    last = {"class_name": "Dense", "config": {"name": dense, "use_bias": bias}}
-    if dense.startswith("time_distributed"):
-        around = {"name": dense, "layer": last}
-        last = {"class_name": "TimeDistributed", "config": around}
-    kind = KINDS.get(lmu, "LMU")  # a group by class must keep its class
-    if kind == "RNN":
-        settings = {"name": lmu, "cell": {"class_name": "LMUCell", "config": settings}}
-    layers = [{"class_name": kind, "config": settings}, last]
-    return {"class_name": "Sequential", "config": {"layers": layers}}
+    readout = Layer("Dense", dense, {"use_bias": bias}, dense)
+    return Chain([], [Layer("LMU", lmu, settings, lmu)], readout, "linear")

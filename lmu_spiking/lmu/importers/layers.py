@@ -24,7 +24,7 @@ SNAKE |= {"RNN": "rnn", "Dense": "dense", "TimeDistributed": "time_distributed"}
 class Layer:
     """One layer: its class, settings, and where its weights are.
 
-    Attributes
+    Parameters
     ----------
     kind : str
         Name of its class.
@@ -46,7 +46,7 @@ class Layer:
 class Chain:
     """A model of a kind that can be imported.
 
-    Attributes
+    Parameters
     ----------
     shaping : list of str
         Reshapes before the first LMU.
@@ -75,6 +75,7 @@ def chain_of(config: Any) -> Chain:
     Returns
     -------
     Chain
+        The LMUs and the readout.
 
     Raises
     ------
@@ -105,7 +106,17 @@ def chain_of(config: Any) -> Chain:
 
 
 def name_of_activation(value: Any) -> str:
-    """Return the name of an activation, however Keras wrote it."""
+    """Return the name of an activation, however Keras wrote it.
+
+    Parameters
+    ----------
+    value : str, dict or None
+
+    Returns
+    -------
+    str
+        ``linear`` for None.
+    """
     if value is None:
         return "linear"
     if isinstance(value, dict):
@@ -115,7 +126,18 @@ def name_of_activation(value: Any) -> str:
 
 
 def class_of(described: dict) -> str:
-    """Return the name of a class, without the package that Keras 2 writes before it."""
+    """Return the name of a class, without the package that Keras 2 writes before it.
+
+    Parameters
+    ----------
+    described : dict
+        A layer or cell, from a description.
+
+    Returns
+    -------
+    str
+        With its package if it is another library's.
+    """
     kind = str(described["class_name"])
     registered = str(described.get("registered_name") or kind)
     package, _, _ = registered.rpartition(">")

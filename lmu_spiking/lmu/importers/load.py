@@ -149,9 +149,10 @@ def _load(caller: str, path, dt: float, options: dict) -> LMUParams:
     path = checked_path(f"{caller}.path", path)
     dt = check_positive(f"{caller}.dt", dt, "seconds")
     stored = read(path)
+    # the caller names the library, or else the file tells it
     of_paper = is_paper(stored) if caller == "import_params" else "paper" in caller
     known = PAPER if of_paper else KERAS
-    for name in set(options) - set(known):
+    for name in [name for name in options if name not in known]:
         kind = "the paper's code" if of_paper else "keras-lmu"
         problem = f"is no option for a file of {kind}"
         remedy = f"use some of {', '.join(known)}"

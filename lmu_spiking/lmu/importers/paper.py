@@ -1,6 +1,7 @@
 """Checkpoints of the LMU paper's own code, the ``LMUCell`` of 2019, read in `load`."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,17 @@ KERNELS |= {"input_kernel": "W_x", "hidden_kernel": "W_h", "memory_kernel": "W_m
 
 
 def is_paper(stored: Stored) -> bool:
-    """Return whether a layer has the weights of the paper's cell."""
+    """Return whether a layer has the weights of the paper's cell.
+
+    Parameters
+    ----------
+    stored : Stored
+
+    Returns
+    -------
+    bool
+        False for groups by class, which the paper's code never wrote.
+    """
     return not stored.by_class and any(map(_is_cell, stored.groups.values()))
 
 
@@ -40,6 +51,7 @@ def read_paper(stored: Stored, dt: float, options: dict) -> LMUParams:
     Returns
     -------
     LMUParams
+        With the source in the header.
 
     Raises
     ------
@@ -50,6 +62,7 @@ def read_paper(stored: Stored, dt: float, options: dict) -> LMUParams:
         problem = "holds no LMUCell of the paper's code; for keras-lmu use"
         raise ParamsFileError(f"{problem} load_keras_lmu")
     *names, last = stored.groups
+    # the readout is the last layer
     if _is_cell(stored.groups[last]):
         raise layer_error(last, "is the last one; a Dense must follow it")
     activation = options["activation"] or _described_activation(stored.config)
@@ -82,13 +95,14 @@ def _cell(name: str, group: Arrays, options: dict, activation: str) -> CellParam
     if options["order"] not in (None, d):
         problem = f"is not that of layer {name}, {d}"
         raise ValidationError("load_paper_lmu.order", options["order"], problem)
+    # one memory: its encoders are columns
     shapes = {"input_encoders": (c, 1), "hidden_encoders": (n, 1)}
     shapes |= {"memory_encoders": (d, 1), "hidden_kernel": (n, n)}
     shapes |= {"memory_kernel": (d, n)}
     for key, shape in shapes.items():
         why = f"order {d}, {c} inputs and {n} units"
         check_size(name, key, group[key], shape, why)
-    arrays = {ours: group[theirs].T for theirs, ours in KERNELS.items()}
+    arrays: dict[str, Any] = {ours: group[key].T for key, ours in KERNELS.items()}
     if "bias" in group:
         arrays["b"] = group["bias"].ravel()
     theta = _theta(name, group, d, options["theta"])

@@ -33,7 +33,7 @@ ROOTS = ("layers", "_layer_checkpoint_dependencies")  # groups by class: Keras 3
 class Stored:
     """A model as a file stores it.
 
-    Attributes
+    Parameters
     ----------
     file : str
         Name of the file.
@@ -60,12 +60,34 @@ class Stored:
 
 
 def one_line(path) -> AbstractContextManager:
-    """Turn every error about a Keras file into one line that begins with its path."""
+    """Turn every error about a Keras file into one line that begins with its path.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    context manager
+        Which raises a ParamsFileError.
+    """
     return reading(path, ParamsFileError, own=("CellParams", "LMUParams"))
 
 
 def checked_path(attribute: str, path) -> Path:
-    """Return a path, or raise a ValidationError."""
+    """Return a path, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+        What an error names.
+    path : object
+
+    Returns
+    -------
+    Path
+        The path.
+    """
     if not isinstance(path, (str, PathLike)):
         raise ValidationError(attribute, path, "must be a path")
     return Path(path)
@@ -81,6 +103,7 @@ def read(path: Path) -> Stored:
     Returns
     -------
     Stored
+        What the file holds, in any of its formats.
 
     Raises
     ------
@@ -94,6 +117,7 @@ def read(path: Path) -> Stored:
             problem = "is a folder (a SavedModel?); save the model with"
             raise ParamsFileError(f"{problem} model.save('x.keras')")
         with path.open("rb") as file:
+            # the content tells the format, whatever the name ends in
             start = file.read(len(SIGNATURE))
             if start.startswith(b"PK"):
                 return _read_zip(path.name, Archive(file))
@@ -117,12 +141,14 @@ def _read_zip(name: str, archive: Archive) -> Stored:
 
 def _read_hdf5(name: str, file: Group) -> Stored:
     """Return the model, or the weights alone, in an HDF5 file."""
+    # Keras and the description are in attributes
     versions = {key: str(file.attrs[key]) for key in VERSIONS if key in file.attrs}
     config = file.attrs.get("model_config")
     config = None if config is None else _described(json_of(str(config)))
     if any(root in file.items for root in ROOTS):
         groups, kind = _groups_by_class(file), "weights by class (HDF5)"
         return Stored(name, kind, groups, True, config, versions)
+    # a whole model has its weights one level further down
     inner = _child(file, "model_weights") if "model_weights" in file.items else file
     layers = _names(inner, "layer_names")
     if layers is None:

@@ -11,29 +11,83 @@ TOLERANCE = 1e-5  # of the largest number; single precision leaves 1e-7
 
 
 def layer_error(name: str, problem: str) -> ParamsFileError:
-    """Return the error that names a layer and its problem."""
+    """Return the error that names a layer and its problem.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    problem : str
+
+    Returns
+    -------
+    ParamsFileError
+        To be raised.
+    """
     return ParamsFileError(f"layer {name}: {problem}")
 
 
 def last_names(group: Arrays) -> Arrays:
-    """Return arrays by the last part of their paths, without Keras' ``:0``."""
+    """Return arrays by the last part of their paths, without Keras' ``:0``.
+
+    Parameters
+    ----------
+    group : dict of str to ndarray
+        By path.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By name.
+    """
     return {path.rpartition("/")[2].split(":")[0]: a for path, a in group.items()}
 
 
 def listed(names) -> str:
-    """Return names in alphabetical order, as text."""
+    """Return names in alphabetical order, as text.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    str
+        ``none`` without a name.
+    """
     return ", ".join(sorted(names)) or "none"
 
 
 def check_names(name: str, owner: str, found, asked) -> None:
-    """Refuse weights of a layer's part that are not those that are asked for."""
+    """Refuse weights of a layer's part that are not those that are asked for.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    owner : str
+        Its part.
+    found, asked : iterable of str
+    """
     if set(found) != set(asked):
         problem = f"has the weights {listed(found)}, but its settings ask for"
         raise layer_error(name, f"the {owner} {problem} {listed(asked)}")
 
 
 def check_size(name: str, what: str, array: np.ndarray, shape: tuple, why: str) -> None:
-    """Refuse an array of another shape than ``why`` would need."""
+    """Refuse an array of another shape than ``why`` would need.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    what : str
+        Of its weights.
+    array : ndarray
+    shape : tuple of int
+    why : str
+        What the shape follows from.
+    """
     if array.shape != shape:
         problem = f"{what} is {array.shape}, but {why} would need {shape}"
         raise layer_error(name, problem)
@@ -69,6 +123,7 @@ def split_lmu(name: str, group: Arrays, *, bare: bool) -> tuple[Arrays, Arrays]:
         place = path.rpartition("/")[0]
         if "seed_generator" not in place:
             places.setdefault(place, {})[path] = array
+    # tell the hidden cell's weights from the memory's
     inner = [place for place in places if "hidden_cell" in place.split("/")]
     if not inner:  # by depth: the hidden cell is built inside the memory's scope
         deepest = sorted(places, key=lambda place: place.count("/"))
@@ -85,7 +140,22 @@ def split_lmu(name: str, group: Arrays, *, bare: bool) -> tuple[Arrays, Arrays]:
 def read_dense(name: str, group: Arrays, units: int, use_bias: bool | None = None):
     """Return the readout ``D (q, n)`` and ``c (q,)`` of a Dense on ``units`` inputs.
 
-    ``use_bias`` is what the description says of its bias, if there is one.
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    group : dict of str to ndarray
+    units : int
+        Of the LMU before it.
+    use_bias : bool, optional
+        What the description says of its bias, if there is one.
+
+    Returns
+    -------
+    D : (q, n) ndarray
+        Readout.
+    c : (q,) ndarray
+        Bias, 0 without one.
     """
     found = _named(name, group, "")
     known = {"kernel", "bias"} if "bias" in found else {"kernel"}
@@ -116,7 +186,17 @@ def _named(name: str, group: Arrays, scalar: str) -> Arrays:
 
 
 def check_zoh(name: str, Ad: np.ndarray, Bd: np.ndarray, theta: float) -> None:
-    """Refuse matrices that are not the zero-order hold of an LDN of ``theta`` steps."""
+    """Refuse matrices that are not the zero-order hold of an LDN of ``theta`` steps.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    Ad : (d, d) ndarray
+    Bd : (d,) ndarray
+    theta : float
+        Steps.
+    """
     d = len(Bd)
     if d <= MOST_ORDER and Ad.shape == (d, d) and theta > 0:
         pairs = zip(LDN(d, theta).discretize(1.0), (Ad, Bd), strict=True)
@@ -149,6 +229,7 @@ def find_theta(name: str, Ad: np.ndarray, Bd: np.ndarray) -> float:
     Returns
     -------
     float
+        Steps.
 
     Raises
     ------

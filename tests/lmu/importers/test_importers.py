@@ -157,7 +157,7 @@ def functional(**sources):
     return {"class_name": "Functional", "config": inner}
 
 
-def test_graphs(save):
+def test_functional_models_must_be_chains(save):
     chain = functional(x=[], dense=["lmu"], lmu=["x"])  # whatever the order
     assert import_params(save(chain)).size_out == 2
     refused(save(functional(x=[], z=[], lmu=["x"], dense=["lmu"])), "2 inputs")
@@ -225,7 +225,7 @@ def test_links_and_claims_are_not_followed(save, tmp_path):
     "config",
     ["{", "[]", "3", "{}", '{"class_name": "Sequential", "config": {"layers": [7]}}'],
 )
-def test_damaged_descriptions(save, config):
+def test_damaged_descriptions_are_refused(save, config):
     refused(save(config))
 
 
