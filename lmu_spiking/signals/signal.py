@@ -494,8 +494,8 @@ def as_signal(
         pass  # which is refused below, by the name of the argument
     if shape[1:] != ((channels,) if channels else ()) or shape[:1] < (least,):
         sizes = f"(T, {channels})" if channels else "(T,)"
-        problem = f"must be finite samples {sizes}, a Signal or a SignalSpec"
-        remedy = f"use at least {least} steps of {dt:g} s"
+        problem = f"must be a SignalSpec, or finite samples {sizes}, or a Signal"
+        remedy = f"use more than {least - 1} steps of {dt:g} s"
         raise ValidationError(attribute, getattr(x, "shape", x), problem, remedy)
     # its step and size
     if not np.isclose(signal.dt, dt, rtol=1e-6, atol=0):
