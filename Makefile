@@ -87,17 +87,17 @@ test-gui: $(INSTALLED) ## the gallery in NengoGUI, in Chromium (a minute)
 
 reproduce: $(INSTALLED) ## published figures, spike noise and predicted errors again (hours)
 	$(VENV)/bin/pytest -m slow -n 2
-	$(VENV)/bin/python benchmarks/noise.py
-	$(VENV)/bin/python benchmarks/law.py
-	$(VENV)/bin/python benchmarks/optimal.py
-	$(VENV)/bin/python benchmarks/optimal.py --off-signal
-	$(VENV)/bin/python benchmarks/conversion.py
-	$(VENV)/bin/python benchmarks/plan.py
-	$(VENV)/bin/python benchmarks/billion.py
-	$(VENV)/bin/python benchmarks/dask_sweep.py
+	$(VENV)/bin/python benchmarks noise
+	$(VENV)/bin/python benchmarks law
+	$(VENV)/bin/python benchmarks optimal
+	$(VENV)/bin/python benchmarks off_signal
+	$(VENV)/bin/python benchmarks conversion
+	$(VENV)/bin/python benchmarks plan
+	$(VENV)/bin/python benchmarks billion
+	$(VENV)/bin/python benchmarks dask_sweep
 	for name in $(PUBLISHED); do \
 		$(VENV)/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done
-	$(VENV)/bin/python benchmarks/spikes.py
+	$(VENV)/bin/python benchmarks spikes
 
 reproduce-train: ## what is trained or runs on the emulator again, in .venv-full (half a day)
 	$(MAKE) --no-print-directory learned $(FULL)
@@ -106,16 +106,16 @@ learned: export OMP_NUM_THREADS = 1
 learned: export TF_NUM_INTRAOP_THREADS = 1
 learned: export TF_NUM_INTEROP_THREADS = 1
 learned: $(INSTALLED)
-	for script in training learning_digits learning_length learning_theta \
+	for name in training learning_digits learning_length learning_theta \
 		learning_invariance learning_cost chip_reading loihi loihi_noise \
 		loihi_digits; do \
-		$(VENV)/bin/python benchmarks/$$script.py || exit; done
+		$(VENV)/bin/python benchmarks $$name || exit; done
 	for name in $(LEARNED); do \
 		$(VENV)/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done
 
 bench: $(INSTALLED) ## speed, as ratios against peers (an hour)
-	$(VENV)/bin/python benchmarks/scaling.py
-	$(VENV)/bin/python benchmarks/simulator.py
+	$(VENV)/bin/python benchmarks scaling
+	$(VENV)/bin/python benchmarks simulator
 
 lint: $(INSTALLED) ## style, imports and types
 	$(VENV)/bin/ruff check

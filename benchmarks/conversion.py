@@ -1,7 +1,5 @@
 """The loss of models whose stages hear each other, measured and predicted.
 
-    python benchmarks/conversion.py [--only two] [--jobs 2]
-
 Two and three feed-forward cells, and single cells with ``W_h`` and with ``e_h``, of
 relu units: eight models of each, weights drawn with seeds 0 to 7, readouts by ridge
 regression.  The task with values is a past value of white noise and the product of two
@@ -11,30 +9,24 @@ each model runs an eighth of the test sequences: the loss is zero within its 95 
 interval over models where conversion has no bias.  With 30,000 each runs all of them,
 and the mean loss stands over the mean predicted one; the interval is that of the ratio
 of two means over the same models.  Spikes are drawn with the model's seed, and four
-times for single cells on digits, whose losses are small.  About 20 minutes on one core.
-Writes benchmarks/results/conversion.json; rows that are there are kept.
+times for single cells on digits, whose losses are small.
 """
 
-import argparse
 import itertools
-import json
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from lmu_spiking.conversion import convert, predict_loss, present
 from lmu_spiking.conversion.report import metric_of
+from lmu_spiking.files import read_json
 from lmu_spiking.lmu.forward import forward, run_cell
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.metrics import confidence
-from lmu_spiking.studies.records import write_json
-from lmu_spiking.studies.trial import versions
 from lmu_spiking.tasks.digits import digits
 
-RESULTS = Path(__file__).parent / "results" / "conversion.json"
 MODELS = {
     "two cells": ("W_x", 2),
     "three cells": ("W_x", 3),
@@ -60,10 +52,8 @@ def values(seed: int):
 def classes():
     """Return the training and test parts of the digits, eight pixels a sample."""
     data = digits()
-    return [
-        (np.asarray(p.x, float).reshape(len(p.x), 8, 8), p.y)
-        for p in (data.train, data.test)
-    ]
+    parts = data.train, data.test
+    return [(np.asarray(p.x, float).reshape(len(p.x), 8, 8), p.y) for p in parts]
 
 
 def model(kind: str, x, y, last: bool, seed: int) -> LMUParams:
@@ -71,27 +61,26 @@ def model(kind: str, x, y, last: bool, seed: int) -> LMUParams:
     connections, n_cells = MODELS[kind]
     cell = {"units": 40, "order": 6, "theta": 0.08 if last else 0.15}
     cell |= {"connections": connections, "activation": "relu", "bias": True}
-    q = int(y.max()) + 1 if last else y.shape[-1]
-    dt = 0.01
+    q, dt = int(y.max()) + 1 if last else y.shape[-1], 0.01
     header = {"classes": q} if last else {}
-    cells = [cell] * n_cells
-    drawn = LMUParams.draw(x.shape[2], q, cells, dt=dt, seed=seed, **header)
+    drawn = LMUParams.draw(x.shape[2], q, [cell] * n_cells, dt=dt, seed=seed, **header)
     rng, cells, h = np.random.default_rng(1000 + seed), [], x
     for each in drawn.cells:
+        # an input of rms 1, units whose thresholds differ, and weak feedback
         gain = 1 / np.sqrt(np.mean(np.square(h @ each.e_x.T)))
-        e_x = gain * each.e_x
         more = {"b": 0.5 * rng.standard_normal(each.units)}
         if each.e_h is not None:
             more |= {"e_h": 0.3 * each.e_h, "e_m": -0.05 * np.ones((1, 6))}
         if each.W_h is not None:
             more |= {"W_h": 0.5 * each.W_h}
         W_m = 2 * each.W_m / np.sqrt(2 * np.arange(each.order) + 1)
-        each = replace(each, e_x=e_x, W_m=W_m, **more)
+        each = replace(each, e_x=gain * each.e_x, W_m=W_m, **more)
         h = run_cell(each, h, dt)[1]
         cells.append(each)
-    settled = h[:, -1] if last else h.reshape(-1, h.shape[-1])
-    goal = np.eye(q)[y] if last else y.reshape(len(settled), q)
-    ones = np.column_stack([settled, np.ones(len(settled))])
+    # ridge regression of the targets on the units, with a constant
+    read = h[:, -1] if last else h.reshape(-1, h.shape[-1])
+    goal = np.eye(q)[y] if last else y.reshape(len(read), q)
+    ones = np.column_stack([read, np.ones(len(read))])
     gram = ones.T @ ones
     ridge = 3e-2 * np.trace(gram) / len(gram) * np.eye(len(gram))
     solved = np.linalg.solve(gram + ridge, ones.T @ goal)
@@ -110,9 +99,9 @@ def measure(params: LMUParams, data, steps: int, last: bool, seed: int, jobs: in
         exact = score(forward(params, x, last=last), y)
         return exact, sign * (score(present(converted, x, **run).y, y) - exact)
 
-    _, many = loss(
-        convert(params, x, n_neurons=MANY, **common), slice(seed, None, len(SEEDS))
-    )
+    # very many neurons: what remains is the bias of the conversion
+    converted = convert(params, x, n_neurons=MANY, **common)
+    _, many = loss(converted, slice(seed, None, len(SEEDS)))
     converted = convert(params, x, n_neurons=FEW, **common)
     draws = DRAWS if last and len(params.cells) == 1 else 1
     predicted, _ = predict_loss(converted, test_x, test_y, last=last, runs=RUNS * draws)
@@ -120,63 +109,40 @@ def measure(params: LMUParams, data, steps: int, last: bool, seed: int, jobs: in
     return exact, many, few, predicted
 
 
-def study(kind: str, task: str, steps: int, jobs: int) -> dict:
+def study(kind: str, task: str, steps: int, jobs: int, seeds=SEEDS) -> dict:
     """Measure eight models at one presentation, with very many neurons and with few."""
-    last = task == "digits"
+    last, start = task == "digits", time.perf_counter()
     (x, y), (test_x, test_y) = classes() if last else (values(1), values(2))
     if not last:
         test_x, test_y = test_x[:SEQUENCES], test_y[:SEQUENCES]
-    start = time.perf_counter()
-    found = [
+    rows = [
         measure(model(kind, x, y, last, k), (x, test_x, test_y), steps, last, k, jobs)
-        for k in SEEDS
+        for k in seeds
     ]
-    exact, many, few, predicted = np.array(found).T
-    ratio = few.mean() / predicted.mean()
+    exact, many, few, predicted = np.array(rows).T
     row = {"model": kind, "task": task, "steps": steps}
     row |= {"metric": metric_of(test_y).__name__, "rate": exact.mean()}
-    row["loss_many"], row["loss_many_ci95"] = confidence(many)
-    row["loss_few"], row["loss_few_ci95"] = confidence(few)
-    row["predicted_few"] = predicted.mean()
-    row |= {"ratio": ratio}
+    for name, losses in (("loss_many", many), ("loss_few", few)):
+        row[name], row[f"{name}_ci95"] = confidence(losses)
+    ratio = few.mean() / predicted.mean()
+    row |= {"predicted_few": predicted.mean(), "ratio": ratio}
     row["ratio_ci95"] = confidence(few - ratio * predicted)[1] / predicted.mean()
     row["losses_few"], row["losses_predicted"] = few.tolist(), predicted.tolist()
-    row["seconds"] = time.perf_counter() - start
-    print(
-        "{model:11} {task:6} {steps:2} steps: rate {rate:.4f}; 10^9 neurons "
-        "{loss_many:+.1e} +- {loss_many_ci95:.1e}; 30,000 {loss_few:.4f} +- "
-        "{loss_few_ci95:.4f}, predicted {predicted_few:.4f}, ratio {ratio:.3f} +- "
-        "{ratio_ci95:.3f}; {seconds:.0f} s".format(**row),
-        flush=True,
-    )
-    return row
+    return row | {"seconds": time.perf_counter() - start}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="models whose name has this")
-    parser.add_argument("--task", choices=TASKS, default=None)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    asked = parser.parse_args()
-    rows = []
-    if asked.out.exists():
-        rows = json.loads(asked.out.read_text())["rows"]
-    done = {(row["model"], row["task"], row["steps"]) for row in rows}
-    settings = {
-        "neurons": [MANY, FEW],
-        "seeds": list(SEEDS),
-        "runs": RUNS,
-        "draws": DRAWS,
-    }
-    settings |= {"dt": 1e-3, "sequences": SEQUENCES, "samples": SAMPLES}
-    for task, kind, steps in itertools.product(TASKS, MODELS, STEPS):
-        wanted = asked.only in kind and asked.task in (None, task)
-        if wanted and (kind, task, steps) not in done:
-            rows.append(study(kind, task, steps, asked.jobs))
-            record = {"versions": versions(), "settings": settings, "rows": rows}
-            write_json(asked.out, record)
-
-
-if __name__ == "__main__":
-    main()
+def conversion(options):
+    """Yield the record after each row; rows that are in the file are not run again."""
+    settings = {"neurons": [MANY, FEW], "seeds": list(SEEDS), "runs": RUNS}
+    settings |= {"draws": DRAWS, "dt": 1e-3, "sequences": SEQUENCES, "samples": SAMPLES}
+    cells, rows, seeds = itertools.product(TASKS, MODELS, STEPS), [], SEEDS
+    if options.fast:
+        cells, seeds = [("noise", "two cells", 1)], SEEDS[:2]
+    if options.out and (path := options.out / "conversion.json").exists():
+        rows = read_json(path)["rows"]
+    done = {(row["task"], row["model"], row["steps"]) for row in rows}
+    for task, kind, steps in cells:
+        wanted = options.only in kind and options.task in ("", task)
+        if wanted and (task, kind, steps) not in done:
+            rows.append(study(kind, task, steps, options.jobs, seeds))
+            yield {"settings": settings, "rows": rows}

@@ -1,34 +1,24 @@
 """Noise-optimal memories beside the plain one, and how their error grows with order.
 
-    python benchmarks/optimal.py [--jobs 2]
-
-m = 6,000 Poisson neurons, theta 0.5 s, dt 1 ms, white noise of 2 Hz and rms 0.5, 4
-trials of 60 s.  *plain*: on/off pairs of radius 1; *plain, scaled*: the one radius
-with which no neuron exceeds 300 Hz more than 0.1 % of the time; *plain, each scaled*: a
-radius for each dimension; *plain, tuned*: the synapse of *optimal* and as many spikes,
-radii as a power of each dimension's standard deviation, the power of least predicted
-error.  Rates are measured in each run: ``mean_rate`` over all neurons, and
+`optimal`: m = 6,000 Poisson neurons, theta 0.5 s, dt 1 ms, white noise of 2 Hz and rms
+0.5, 4 trials of 60 s.  *plain*: on/off pairs of radius 1; *plain, scaled*: the one
+radius with which no neuron exceeds 300 Hz more than 0.1 % of the time; *plain, each
+scaled*: a radius for each dimension; *plain, tuned*: the synapse of *optimal* and as
+many spikes, radii as a power of each dimension's standard deviation, the power of least
+predicted error.  Rates are measured in each run: ``mean_rate`` over all neurons, and
 ``peak_rate``, the 99.9th percentile over time of the busiest neuron, both of the
 highest of the trials.  *optimal* runs real neurons, the others their sums.
 
 Then the predicted error alone, and runs beside it, for orders 2 to 64 at constant m: a
-signal of 2 Hz, and one whose bandwidth is what each order can hold (truncation error
-1 %).  ``exponents`` has four errors: the readout at delay theta, that of the newest
-sample, the window of 100 delays, and the norm of the state's error.
-A few minutes on 2 cores (three on one).  Writes benchmarks/results/optimal.json and
-docs/figures/optimal.png.
+signal of 2 Hz, and one whose bandwidth is what each order can represent (truncation
+error 1 %).  ``exponents`` has four errors: the readout at delay theta, that of the
+newest sample, the window of 100 delays, and the norm of the state's error.
 
-    python benchmarks/optimal.py --off-signal [--speech fsdd.npz]
-
-Memories with ceilings and other bent curves on signals that they were not tuned to
-(2 Hz, rms .5), measured over predicted: `CASES`.  Then *balanced*, tuned to the same
-noise, beside *plain* on each of the signals.  Speech is a file of recordings at 8 kHz
-in an array ``audio``; one memory hears it at that rate.  About 5 minutes; writes
-benchmarks/results/off_signal.json.
+`off_signal`: memories with ceilings and other bent curves on signals that they were not
+tuned to (2 Hz, rms 0.5), measured over predicted: `CASES`.  Then *balanced*, tuned to
+the same noise, beside *plain* on each of the signals.  Speech is a file of recordings
+at 8 kHz in an array ``audio``; one memory runs at that rate.
 """
-
-import argparse
-from pathlib import Path
 
 import nengo
 import numpy as np
@@ -43,20 +33,17 @@ from lmu_spiking import (
     ecg,
     white_noise,
 )
-from lmu_spiking.experiments.figures import optimal_figure
+from lmu_spiking.experiments.figures.optimal import optimal_figure
+from lmu_spiking.experiments.records import average, in_parallel
 from lmu_spiking.memory.basis import band_moments
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.recruitment import reach
 from lmu_spiking.neurons.types import RampLinear
-from lmu_spiking.plots import save_figure
-from lmu_spiking.processes import in_processes
 from lmu_spiking.studies.metrics import confidence, power_law
-from lmu_spiking.studies.records import write_json
-from lmu_spiking.studies.trial import run_trial, versions
+from lmu_spiking.studies.trial import run_trial
 from lmu_spiking.theory.plan import Request
 from lmu_spiking.theory.predict import LEAD, budget_of, predict_band
 
-ROOT = Path(__file__).resolve().parent.parent
 SEED, TRIALS, DURATION = 5200, 4, 60.0
 NEURONS, ORDERS = 6000, (6, 12, 24)
 GROWTH = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -66,9 +53,12 @@ MEASURES = ("noise_nrmse", "window_noise_nrmse")
 ERRORS = (*MEASURES, "newest_noise_nrmse", "state_noise_norm")
 
 
-def specs(order: int) -> dict[str, MemorySpec]:
-    """What is compared."""
-    plain = MemorySpec(n_neurons=NEURONS, order=order)
+# -- tunings -------------------------------------------------------------------------
+
+
+def specs(order: int, n_neurons: int) -> dict[str, MemorySpec]:
+    """Return the memories that are compared at one order, by name."""
+    plain = MemorySpec(n_neurons=n_neurons, order=order)
     spread = np.sqrt(np.diag(band_moments(plain.ldn, plain.dt, 2.0, 0.5)))
     # its own noise widens the state: one more turn of the fixed point
     radii = np.ones(order)
@@ -100,58 +90,38 @@ def tuned(plain: MemorySpec, rival: MemorySpec, spread: np.ndarray) -> MemorySpe
     return min(drafts, key=lambda draft: draft[0])[1]
 
 
-def trial(name: str, spec: MemorySpec, number: int) -> dict:
-    signal = white_noise(DURATION, spec.dt, 2.0, 0.5, SEED + number)
-    spec = spec.replace(noise_seed=SEED + number)
+def trial(name: str, spec: MemorySpec, seed: int, duration: float) -> dict:
+    """Run a memory on white noise; return its errors, predictions and rates."""
+    signal = white_noise(duration, spec.dt, 2.0, 0.5, seed)
     # sums of spikes are exact in distribution: real neurons where it matters most
-    spec = spec.replace(aggregated=name != "optimal")
+    spec = spec.replace(noise_seed=seed, aggregated=name != "optimal")
     result = run_trial(spec, signal)
     memory = LegendreMemory.from_spec(spec, add_to_container=False)
-    carried = result.state @ memory.assembly.T.T
+    population, peak = memory.population, 0.0
     # curves rise: a neuron's percentile of rate is its rate at the value's percentile
-    peaks = [
-        _single(memory.population, i, np.quantile(x, [0.001, 0.999])).max()
-        for i, x in enumerate(carried.T)
-    ]
-    row = result.row
+    for i, x in enumerate((result.state @ memory.assembly.T.T).T):
+        rates = population.rates(i, np.quantile(x, [0.001, 0.999]))
+        # entries of sums stand for many neurons
+        peak = max(peak, (rates / population.per_unit[population.block(i)]).max())
     keys = (*MEASURES, *(f"predicted_{key}" for key in MEASURES))
     keys += ("mean_rate", "spikes_per_s", "order", "tau")
-    return {"tuning": name, "peak_rate": max(peaks)} | {key: row[key] for key in keys}
-
-
-def _single(population, i: int, x) -> np.ndarray:
-    """Rates of single neurons, also where entries stand for many."""
-    return population.rates(i, x) / population.per_unit[population.block(i)]
+    row = {key: result.row[key] for key in keys}
+    return {"tuning": name, "peak_rate": peak} | row
 
 
 def compare(rows: list[dict]) -> list[dict]:
-    """Means over trials, and what is gained on the plain memory."""
-    table, plain = [], {}
-    for order, name in dict.fromkeys((row["order"], row["tuning"]) for row in rows):
-        mine = [r for r in rows if (r["order"], r["tuning"]) == (order, name)]
-        entry = {"order": order, "tuning": name, "tau": mine[0]["tau"]}
+    """Return means over trials, and how much less the error is than the plain one's."""
+    predicted = [f"predicted_{key}" for key in MEASURES]
+    keys, most = ("order", "tuning", "tau"), ("mean_rate", "peak_rate")
+    table = average(rows, keys, [*predicted, "spikes_per_s"], MEASURES, most)
+    plain = {row["order"]: row for row in table if row["tuning"] == "plain"}
+    for row in table:
         for key in MEASURES:
-            entry[key], entry[f"{key}_ci95"] = confidence([r[key] for r in mine])
-            entry[f"predicted_{key}"] = float(
-                np.mean([r[f"predicted_{key}"] for r in mine])
-            )
-            entry[f"{key}_less_than_plain"] = 1 - entry[key] / plain.setdefault(
-                (order, key), entry[key]
-            )
-        entry["mean_rate"] = max(r["mean_rate"] for r in mine)
-        entry["peak_rate"] = max(r["peak_rate"] for r in mine)
-        entry["spikes_per_s"] = float(np.mean([r["spikes_per_s"] for r in mine]))
-        table.append(entry)
-        print(
-            "d={order:2} {tuning:19} tau {tau:4.2f}  theta {noise_nrmse:.4f} "
-            "(predicted {predicted_noise_nrmse:.4f}, "
-            "{noise_nrmse_less_than_plain:4.0%} less)  window {window_noise_nrmse:.4f} "
-            "({predicted_window_noise_nrmse:.4f}, "
-            "{window_noise_nrmse_less_than_plain:4.0%} less)  mean {mean_rate:.1f} "
-            "peak {peak_rate:.0f} Hz".format(**entry),
-            flush=True,
-        )
+            row[f"{key}_less_than_plain"] = 1 - row[key] / plain[row["order"]][key]
     return table
+
+
+# -- growth with the order -----------------------------------------------------------
 
 
 def errors_of(spec: MemorySpec, bandwidth: float) -> dict[str, float]:
@@ -164,35 +134,32 @@ def errors_of(spec: MemorySpec, bandwidth: float) -> dict[str, float]:
         return float(np.sqrt(np.trace(c @ noise @ c.T) / np.trace(c @ states @ c.T)))
 
     last = spec.theta - spec.dt  # the network's own step makes it theta
-    values = (
-        relative(last),
-        relative(*np.linspace(0, last, 100)),
-        relative(0.0),
-        float(np.sqrt(np.trace(noise))),
-    )
+    window = relative(*np.linspace(0, last, 100))
+    norm = float(np.sqrt(np.trace(noise)))
+    values = relative(last), window, relative(0.0), norm
     return dict(zip(ERRORS, values, strict=True))
 
 
-def growth(n_neurons: int) -> list[dict]:
+def growth(n_neurons: int, orders) -> list[dict]:
     """Return the predicted errors of each order, plain and optimal."""
     rows = []
-    for order in GROWTH:
-        for signal, bandwidth in (("2 Hz", 2.0), ("what d holds", held(order))):
+    for order in orders:
+        bands = {"2 Hz": 2.0, "what d holds": bandwidth_of(order)}
+        for signal, bandwidth in bands.items():
             band = SignalSpec(bandwidth, 0.5)
-            spec = MemorySpec(n_neurons=n_neurons, order=order, signal=band)
-            for name in ("plain", "optimal"):
+            plain = MemorySpec(n_neurons=n_neurons, order=order, signal=band)
+            optimal = plain.replace(tuning="optimal", tau=None)
+            for name, spec in (("plain", plain), ("optimal", optimal)):
                 row = {"order": order, "signal": signal, "bandwidth": bandwidth}
-                row |= {"neurons": n_neurons, "tuning": name}
-                if name == "optimal":
-                    spec = spec.replace(tuning="optimal", tau=None)
-                found = errors_of(spec.replace(aggregated=True), bandwidth)
-                row |= {f"predicted_{error}": value for error, value in found.items()}
-                rows.append(row | {"tau": spec.tau})
+                row |= {"neurons": n_neurons, "tuning": name, "tau": spec.tau}
+                errors = errors_of(spec.replace(aggregated=True), bandwidth)
+                row |= {f"predicted_{error}": value for error, value in errors.items()}
+                rows.append(row)
     return rows
 
 
-def held(order: int) -> float:
-    """Bandwidth, Hz, of which the order misses 1 % at delay theta."""
+def bandwidth_of(order: int) -> float:
+    """Return the bandwidth in Hz of which an order misses 1 % at delay theta."""
 
     def missed(log_bandwidth: float) -> float:
         band = float(np.exp(log_bandwidth))
@@ -202,40 +169,62 @@ def held(order: int) -> float:
     return float(np.exp(brentq(missed, np.log(0.02), np.log(90.0), xtol=1e-3)))
 
 
-def measured(row: dict, number: int) -> dict:
-    """A run of a point of `growth`, its neurons as their sums."""
-    tuning = "optimal" if row["tuning"] == "optimal" else None
+def measure_growth(row: dict, duration: float) -> dict:
+    """Run a point of `growth`, its neurons as their sums."""
+    band = row["bandwidth"]
     spec = MemorySpec(
-        n_neurons=row["neurons"],
-        order=row["order"],
-        tuning=tuning,
+        *(row["neurons"], row["order"]),
+        tuning="optimal" if row["tuning"] == "optimal" else None,
         tau=row["tau"],
         aggregated=True,
-        noise_seed=SEED + number,
-        signal=SignalSpec(row["bandwidth"], 0.5),
+        noise_seed=SEED,
+        signal=SignalSpec(band, 0.5),
     )
-    duration = max(DURATION, 60 / row["bandwidth"])
-    signal = white_noise(duration, spec.dt, row["bandwidth"], 0.5, SEED + number)
+    signal = white_noise(max(duration, 60 / band), spec.dt, band, 0.5, SEED)
     return row | {"noise_nrmse": run_trial(spec, signal).row["noise_nrmse"]}
 
 
 def exponents(rows: list[dict]) -> list[dict]:
     """Fit the exponent of each predicted error against the order, from 4 on."""
-    table = []
-    for key in dict.fromkeys((r["signal"], r["tuning"], r["neurons"]) for r in rows):
-        mine = [r for r in rows if (r["signal"], r["tuning"], r["neurons"]) == key]
-        mine = [r for r in mine if r["order"] >= 4]
-        entry = dict(zip(("signal", "tuning", "neurons"), key, strict=True))
+    keys, table = ("signal", "tuning", "neurons"), []
+    for entry in average(rows, keys):
+        mine = [r for r in rows if r["order"] >= 4 and r.items() >= entry.items()]
+        orders = [row["order"] for row in mine]
         for error in ERRORS:
-            law = power_law(
-                [r["order"] for r in mine], [r[f"predicted_{error}"] for r in mine]
-            )
-            table.append(entry | {"error": error, "exponent": law.exponent})
-            print(
-                "{signal:13} {tuning:8} m={neurons:,}: {error} grows as "
-                "d^{exponent:.2f}".format(**table[-1])
-            )
+            fit = power_law(orders, [row[f"predicted_{error}"] for row in mine])
+            table.append(entry | {"error": error, "exponent": fit.exponent})
     return table
+
+
+def optimal(options) -> dict:
+    """Return the comparison of tunings, and the growth with the order."""
+    orders, grown, trials, duration = ORDERS, GROWTH, TRIALS, DURATION
+    neurons = 600 if options.fast else NEURONS
+    if options.fast:
+        orders, grown, trials, duration = (6,), (2, 4, 6, 8, 12), 2, 2.0
+    law = [row for m in (60_000, 10**8) for row in growth(m, grown)]
+    cells = [
+        (name, spec, SEED + k, duration)
+        for order in orders
+        for name, spec in specs(order, neurons).items()
+        for k in range(trials)
+    ]
+    rows = in_parallel(trial, cells, options.jobs)
+    points = [row for row in law if row["neurons"] == 60_000 and row["order"] in SHOWN]
+    cells = [(row, duration) for row in points]
+    return {
+        "seeds": [SEED, SEED + trials - 1],
+        "comparison": compare(rows),
+        "growth": law,
+        "growth_measured": in_parallel(measure_growth, cells, options.jobs),
+        "exponents": exponents(law),
+    }
+
+
+def draw_optimal(record: dict):
+    """Return tunings at each order, and the growth with the order."""
+    names = ("comparison", "growth", "growth_measured")
+    return optimal_figure(*(record[name] for name in names))
 
 
 # -- off the signal that a memory was tuned to -----------------------------------------
@@ -259,18 +248,19 @@ CASES = tuple(
     }.items()
     for tuning in tunings
 )
+# cases whose errors scatter more from run to run
+MORE_TRIALS = dict.fromkeys(
+    [
+        ("bounded", "band 0.5"),
+        ("bounded", "sine 0.5"),
+        ("ramp", "band 2"),
+        ("ramp", "ecg"),
+    ],
+    32,
+)
 
 
-# errors that scatter more from run to run
-MORE_TRIALS = {
-    ("bounded", "band 0.5"): 32,
-    ("bounded", "sine 0.5"): 32,
-    ("ramp", "band 2"): 32,
-    ("ramp", "ecg"): 32,
-}
-
-
-def off_signal(name: str, speech=None, seconds: float = OFF_SECONDS):
+def signal_of(name: str, speech=None, seconds: float = OFF_SECONDS):
     """Return a signal (T,) that is not white noise of `OWN`, and its step (s)."""
     kind, _, factor = name.partition(" ")
     t = 1e-3 * np.arange(round(seconds / 1e-3))
@@ -313,7 +303,7 @@ def off_memory(tuning: str, dt: float) -> dict:
 
 def measure_off(tuning: str, name: str, speech=None, trials=OFF_TRIALS, **more) -> dict:
     """Return the error at delay theta against the exact LDN, measured and predicted."""
-    u, dt = off_signal(name, speech, **more)
+    u, dt = signal_of(name, speech, **more)
     with nengo.Network(seed=OFF_SEED) as model:
         memory = LegendreMemory(**off_memory(tuning, dt))
         window = memory.ldn.steps(dt)
@@ -323,97 +313,42 @@ def measure_off(tuning: str, name: str, speech=None, trials=OFF_TRIALS, **more) 
         probe = nengo.Probe(memory.state, synapse=None)
     budget = budget_of(memory, heard, lead=LEAD * window)
     seeds = [OFF_SEED + k for k in range(trials)]
-    with Simulator(
-        model, dt, progress_bar=False, trials=trials, noise_seed=seeds, threads=1
-    ) as sim:
+    run = {"trials": trials, "noise_seed": seeds, "threads": 1}
+    with Simulator(model, dt, progress_bar=False, **run) as sim:
         sim.run_steps(len(heard))
         state = np.asarray(sim.data[probe])[:, LEAD * window + 1 :]
     c = memory.ldn.readout((window - 1) * dt, dt).ravel()
     exact = budget.states[:-1] @ c
     squares = np.mean((state @ c - exact)[:, window:] ** 2, axis=1)
-    found = np.sqrt(squares.mean() / np.mean(exact[window:] ** 2))
-    ratio = float(found / budget.noise_nrmse())
+    error = np.sqrt(squares.mean() / np.mean(exact[window:] ** 2))
+    ratio = float(error / budget.noise_nrmse())
     half = confidence(squares / squares.mean())[1] / 2 * ratio  # of a root
-    row = {"tuning": tuning, "signal": name, "noise_nrmse": float(found)}
+    row = {"tuning": tuning, "signal": name, "noise_nrmse": float(error)}
     row |= {"seeds": [seeds[0], seeds[-1]]}
     row |= {"predicted_noise_nrmse": budget.noise_nrmse(), "ratio": ratio}
     return row | {"ratio_ci95": half, "beyond_radii": budget.beyond}
 
 
-def off_signals(speech, jobs: int) -> None:
-    """Measure all cases; print them and write them to a file."""
+def off_signal(options) -> dict:
+    """Return all cases, and *balanced* beside *plain* on each signal."""
+    speech = None
+    if options.speech:
+        speech = np.load(options.speech)["audio"].astype(float)
     cases = [case for case in CASES if speech is not None or "speech" not in case[1]]
+    cases = cases[:2] if options.fast else cases
     signals = dict.fromkeys(signal for _, signal in cases)
     both = [(tuning, signal) for signal in signals for tuning in ("plain", "balanced")]
-    each = (
-        (*case, speech, MORE_TRIALS.get(case, OFF_TRIALS)) for case in [*cases, *both]
-    )
-    rows = list(in_processes(measure_off, each, jobs))
-    for row in rows:
-        print(
-            "{tuning:9} {signal:12} {noise_nrmse:.4f} predicted "
-            "{predicted_noise_nrmse:.4f} ratio {ratio:.3f} ± {ratio_ci95:.3f}".format(
-                **row
-            )
-        )
-    beside = iter(rows[len(cases) :])
-    gains = {
-        plain["signal"]: balanced["noise_nrmse"] / plain["noise_nrmse"]
-        for plain, balanced in zip(beside, beside, strict=True)
-    }
-    print("balanced over plain:", {name: round(g, 3) for name, g in gains.items()})
-    write_json(
-        ROOT / "benchmarks" / "results" / "off_signal.json",
-        {
-            "command": "python benchmarks/optimal.py --off-signal --speech fsdd.npz",
-            "seeds": [OFF_SEED, OFF_SEED + max(MORE_TRIALS.values()) - 1],
-            "rows": rows[: len(cases)],
-            "plain_and_balanced": rows[len(cases) :],
-            "balanced_over_plain": gains,
-            "versions": versions(),
-        },
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--off-signal", action="store_true")
-    parser.add_argument("--speech", metavar="NPZ")
-    options = parser.parse_args()
-    jobs = options.jobs
-    if options.off_signal:
-        speech = None
-        if options.speech:
-            speech = np.load(options.speech)["audio"].astype(float)
-        off_signals(speech, jobs)
-        return
     cells = [
-        (name, spec, number)
-        for order in ORDERS
-        for name, spec in specs(order).items()
-        for number in range(TRIALS)
+        (*case, speech, 2 if options.fast else MORE_TRIALS.get(case, OFF_TRIALS))
+        for case in [*cases, *both]
     ]
-    law = [row for m in (60_000, 10**8) for row in growth(m)]
-    slopes = exponents(law)
-    points = [row for row in law if row["neurons"] == 60_000 and row["order"] in SHOWN]
-    rows = list(in_processes(trial, cells, jobs))
-    grown = list(in_processes(measured, ((row, 0) for row in points), jobs))
-    table = compare(rows)
-    save_figure(optimal_figure(table, law, grown), ROOT / "docs/figures/optimal.png")
-    write_json(
-        ROOT / "benchmarks" / "results" / "optimal.json",
-        {
-            "command": "python benchmarks/optimal.py",
-            "seeds": [SEED, SEED + TRIALS - 1],
-            "comparison": table,
-            "growth": law,
-            "growth_measured": grown,
-            "exponents": slopes,
-            "versions": versions(),
-        },
-    )
-
-
-if __name__ == "__main__":
-    main()
+    rows = in_parallel(measure_off, cells, options.jobs)
+    rows, beside = rows[: len(cases)], rows[len(cases) :]
+    errors = [row["noise_nrmse"] for row in beside]
+    ratios = np.divide(errors[1::2], errors[::2]).tolist()
+    return {
+        "seeds": [OFF_SEED, OFF_SEED + max(MORE_TRIALS.values()) - 1],
+        "rows": rows,
+        "plain_and_balanced": beside,
+        "balanced_over_plain": dict(zip(signals, ratios, strict=True)),
+    }

@@ -1,94 +1,60 @@
 """Twenty requests to `plan`, drawn at random, and whether the networks meet them.
 
-    python benchmarks/plan.py [--jobs 2] [--requests 20]
-
 Error 0.01 to 0.2, theta 0.05 to 5 s, bandwidth times theta 0.3 to 3, each uniform in
 its logarithm, drawn with seed 20261122.  Each network runs on white noise of 20 s, 200
 windows or 60 cycles of the bandwidth, whichever is longest; those of more than 3,000
-neurons as sums of their spikes (exact in distribution).  A few minutes on 2 cores
-(three on one).  Writes benchmarks/results/plan.json and docs/figures/plan.png.
+neurons as sums of their spikes (exact in distribution).
 """
-
-import argparse
-from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking import plan, plots, white_noise
-from lmu_spiking.processes import in_processes
-from lmu_spiking.studies.records import write_json
-from lmu_spiking.studies.trial import run_trial, versions
+from lmu_spiking import plan as plan_memory
+from lmu_spiking import plots, white_noise
+from lmu_spiking.experiments.records import in_parallel
+from lmu_spiking.studies.trial import run_trial
 
-ROOT = Path(__file__).resolve().parent.parent
 SEED = 20261122
-WASTE = 1.3  # times better than asked for
+WASTE = 1.3  # the most that a target may be of the measured error
 
 
-def requests(n: int) -> list[dict]:
+def draw_requests(n: int) -> list[dict]:
+    """Return ``n`` requests: a target error, a window and a bandwidth."""
     rng = np.random.default_rng(SEED)
+    low, high = np.log([0.01, 0.05, 0.3]), np.log([0.2, 5.0, 3.0])
     drawn = []
     for k in range(n):
-        error, theta, cycles = np.exp(
-            rng.uniform(np.log([0.01, 0.05, 0.3]), np.log([0.2, 5.0, 3.0]))
-        )
-        drawn.append(
-            {
-                "number": k,
-                "error": float(error),
-                "theta": float(theta),
-                "bandwidth": float(cycles / theta),
-            }
-        )
+        error, theta, cycles = np.exp(rng.uniform(low, high)).tolist()
+        drawn.append({"number": k, "error": error, "theta": theta})
+        drawn[-1]["bandwidth"] = cycles / theta
     return drawn
 
 
-def answer(request: dict) -> dict:
-    found = plan(request["error"], request["theta"], request["bandwidth"])
-    spec = found.spec.replace(
-        noise_seed=SEED + request["number"], aggregated=found.spec.n_neurons > 3000
-    )
+def answer(request: dict, fast: bool) -> dict:
+    """Return a request, the planned memory, and what it measured."""
+    made = plan_memory(request["error"], request["theta"], request["bandwidth"])
+    seed, many = SEED + request["number"], made.spec.n_neurons > 3000
+    spec = made.spec.replace(noise_seed=seed, aggregated=many)
     white = spec.signal
     seconds = max(20.0, 200 * spec.theta, 60 / white.bandwidth)
-    signal = white_noise(seconds, spec.dt, white.bandwidth, white.rms, spec.noise_seed)
+    seconds = 4 * spec.theta if fast else seconds
+    signal = white_noise(seconds, spec.dt, white.bandwidth, white.rms, seed)
     row = run_trial(spec, signal).row
-    kept = {"nrmse": row["nrmse"], "met": row["nrmse"] <= request["error"]}
-    kept["waste"] = request["error"] / row["nrmse"]
-    keys = ("spikes_per_s", "mean_rate", "duration")
-    return request | found.to_dict() | kept | {key: row[key] for key in keys}
+    measured = {key: row[key] for key in ("spikes_per_s", "mean_rate", "duration")}
+    measured |= {"nrmse": row["nrmse"], "met": row["nrmse"] <= request["error"]}
+    waste = request["error"] / row["nrmse"]
+    return request | made.to_dict() | measured | {"waste": waste}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--requests", type=int, default=20)
-    options = parser.parse_args()
-    rows = []
-    asked = ((request,) for request in requests(options.requests))
-    for row in in_processes(answer, asked, options.jobs):
-        rows.append(row)
-        print(
-            "{number:2} error {error:.4f} theta {theta:.3f} bandwidth "
-            "{bandwidth:6.2f}: order {order:2} neurons {neurons:9,} tau {tau:.3g} "
-            "predicted {predicted_nrmse:.4f} measured {nrmse:.4f} "
-            "(asked / measured {waste:.2f})".format(**row),
-            flush=True,
-        )
+def plan(options) -> dict:
+    """Return the rows of all requests, and how many were met without waste."""
+    requests = draw_requests(3 if options.fast else options.requests)
+    cells = [(request, options.fast) for request in requests]
+    rows = in_parallel(answer, cells, options.jobs)
     met = sum(row["met"] for row in rows)
     lean = sum(row["waste"] <= WASTE for row in rows)
-    print(f"{met} of {len(rows)} meet the error, {lean} by no more than {WASTE} times")
-    plots.save_figure(plots.plan_figure(rows, WASTE), ROOT / "docs/figures/plan.png")
-    write_json(
-        ROOT / "benchmarks" / "results" / "plan.json",
-        {
-            "command": "python benchmarks/plan.py",
-            "seed": SEED,
-            "met": met,
-            "lean": lean,
-            "requests": rows,
-            "versions": versions(),
-        },
-    )
+    return {"seed": SEED, "met": met, "lean": lean, "requests": rows}
 
 
-if __name__ == "__main__":
-    main()
+def draw_plan(record: dict):
+    """Return the measured error against the target."""
+    return plots.plan_figure(record["requests"], WASTE)

@@ -24,6 +24,7 @@ class ValidationError(LMUSpikingError, ValueError):
     """
 
     def __init__(self, attribute: str, value: object, problem: str, remedy: str = ""):
+        # one sentence, with what the user wrote at its beginning
         message = f"{attribute}: {_short(value)} {problem}"
         super().__init__(f"{message}; {remedy}" if remedy else message)
         self.attribute = attribute
@@ -95,6 +96,7 @@ def check_positive(attribute: str, value, unit: str = "") -> float:
     -------
     float
     """
+    # True and False are numbers to Python, not to us
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     try:
         checked = float(value) if number else -1.0
@@ -149,7 +151,7 @@ def check_between(attribute: str, value, low: float, high: float, unit="") -> fl
     float
     """
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
+    if not number or not low <= value <= high:  # type: ignore[operator]
         unit = f" {unit}" if unit else ""
         problem = f"must be a number from {low:g} to {high:g}{unit}"
         raise ValidationError(attribute, value, problem)
@@ -201,6 +203,7 @@ def check_shape(attribute: str, value, shape: tuple, content: str = "finite numb
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError, OverflowError):
         array = np.array(np.nan)
+    # letters stand for any length but 0
     fits = array.ndim == len(shape) and all(
         size > 0 if isinstance(wanted, str) else size == wanted
         for size, wanted in zip(array.shape, shape, strict=True)

@@ -68,6 +68,7 @@ def read_hdf5(source) -> Group:
     """
     if find_spec("h5py") is None:
         raise MissingPackageError("h5py", "nir")
+    # the child reads standard input, so that no path is passed on
     with _as_file(source) as file, tempfile.TemporaryFile() as out:
         if os.fstat(file.fileno()).st_size > LARGEST:
             raise TooLarge(f"it is larger than {size(LARGEST)}")
@@ -131,6 +132,7 @@ def _failure(status: int, message: str) -> str:
 def _group(tree: dict, arrays: dict) -> Group:
     """Return a group of the child's JSON, with the arrays that it names by number."""
     items: dict = {}
+    # what is odd, an array, texts, or a group with items of its own
     for name, item in tree["items"].items():
         if "odd" in item:
             items[name] = Odd(item["odd"])

@@ -72,7 +72,8 @@ class Reader:
             return {"odd": "lies in another file"}
         if item.dtype.kind in "biuf":
             return self._numbers(item)
-        if h5py.check_string_dtype(item.dtype) is not None and item.size <= TEXTS:
+        words = h5py.check_string_dtype(item.dtype) is not None
+        if words and (item.size or 0) <= TEXTS:
             return {"shape": item.shape, "texts": texts(item[()])}
         return {"odd": "is not an array of numbers"}
 

@@ -43,7 +43,7 @@ def in_processes(
     options = {"inner_max_num_threads": 1, **following()}
     with joblib.parallel_config("loky", n_jobs=jobs, **options):
         kind = "generator" if ordered else "generator_unordered"
-        run = joblib.Parallel(return_as=kind, batch_size=1)
+        run = joblib.Parallel(return_as=kind, batch_size=1)  # type: ignore[arg-type]
     yield from run(joblib.delayed(function)(*each) for each in arguments)
 
 

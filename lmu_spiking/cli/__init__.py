@@ -29,6 +29,7 @@ def main(arguments=None) -> None:
     _handle_signals()
     if os.path.expanduser("~") == "~":  # there is no home, and Nengo needs one
         os.environ["HOME"] = os.devnull  # a place where no files can be
+    # what comes before the shell is imported may be interrupted, too
     try:
         from lmu_spiking.cli.shell import status
 
@@ -57,6 +58,7 @@ def _open_streams() -> None:
     Otherwise the next file that is opened would get the closed descriptor, and `print`
     would write to standard output what is meant for a missing standard error.
     """
+    # a closed descriptor gets /dev/null, and its stream is made anew
     closed = []
     for number, (name, mode) in enumerate(STREAMS):
         try:
@@ -70,8 +72,8 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # letters that the encoding lacks become ?
-            stream.reconfigure(errors="replace")
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")  # letters that the encoding lacks become ?
     if "stdout" in closed:
         said = "lmu-spiking: standard output is closed: results are in --out only"
         with suppress(OSError):
@@ -121,6 +123,3 @@ def __getattr__(name: str):
 
         return app
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-__all__ = ["app", "main"]

@@ -58,13 +58,12 @@ def simulator(
     of its own; those on one thread first. The limit is a loop in C. A simulator in an
     environment of its own is given as --python brian2=/path/to/its/bin/python.
     """  # noqa: D301 (the \b marks the examples)
-    from lmu_spiking.experiments.figures import speed_figure
+    from lmu_spiking.experiments.figures.speed import speed_figure
     from lmu_spiking.experiments.speed import run, table
-    from lmu_spiking.experiments.speed.simulators import chosen, interpreters
 
     cases = run.grid(types, orders, neurons, seed)
-    asked = chosen(peers)
-    how: dict = {"seconds": seconds, "pythons": interpreters(python or [])}
+    asked = run.chosen(peers)
+    how: dict = {"seconds": seconds, "pythons": run.interpreters(python or [])}
     console.prepare(out)
     start, machine = time.perf_counter(), run.machine()
     with console.Bar("Measurements", len(cases) * len(run.product_of(asked))) as bar:

@@ -87,6 +87,7 @@ def _trial(duration: float, bandwidth: float, target: str = "compiled", **spec):
     from lmu_spiking.signals import white_noise
     from lmu_spiking.studies.trial import run_trial
 
+    # one step and amplitude for all: those of the default memory
     signal = white_noise(duration, 0.001, bandwidth, 0.5, 0)
     return run_trial(MemorySpec(**spec), signal, target=target)
 
@@ -115,6 +116,7 @@ def _check_spikes():
     """Compare a spiking memory's error with the predicted one."""
     row = _trial(5.0, 2.0, n_neurons=600, order=3).row
     ratio = row["state_rmse"] / row["predicted_state_rmse"]
+    # 5 s of a small memory scatter by less than that about the prediction
     if not 0.5 < ratio < 2:
         raise ValueError(f"the error is {ratio:.2g} times the predicted one")
     return f"error is {ratio:.2f} times the predicted one", ratio
@@ -171,6 +173,7 @@ def _check_training():
     _check_below("numpy", "2.0", "TensorFlow 2.15")
     from lmu_spiking.training._keras import nengo_dl, tensorflow
 
+    # a gradient shows that TensorFlow computes, not only that it is imported
     tf = tensorflow()
     nengo_dl()
     with tf.GradientTape() as tape:

@@ -33,6 +33,7 @@ def offer_names(known: tuple, *, many=False, files: tuple = ()) -> Callable:
         before, comma, last = "", "", incomplete
         if many:
             before, comma, last = incomplete.rpartition(",")
+        # names already in the list are not offered again
         taken = before.split(",")
         names = [n for n in known if n.startswith(last) and n not in taken]
         offered = [f"{before}{comma}{name}" for name in names]
@@ -84,6 +85,7 @@ def begin(environment: MutableMapping[str, str]) -> None:
     from typer.completion import completion_init
 
     completion_init()
+    # the words of the line, and the number of the one to complete
     words = environment.get("COMP_WORDS", "").split("\n")
     if len(words) == 1:
         words = words[0].split(" ")

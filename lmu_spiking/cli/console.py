@@ -81,8 +81,8 @@ def explain(error: Exception) -> tuple[str, int]:
     status : int
         2 if the user can mend it, 1 if it is a fault of this package.
     """
-    if hasattr(error, "format_message"):  # Typer's own, of whatever version
-        return f"{error.format_message().rstrip('.')} (--help shows what there is)", 2
+    if own := getattr(error, "format_message", None):  # Typer's, of whatever version
+        return f"{own().rstrip('.')} (--help shows what there is)", 2
     if isinstance(error, MemoryError):
         return TOO_LARGE, 2
     if isinstance(error, OSError) and error.strerror:
@@ -92,6 +92,7 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"{error}; install lmu_spiking again, or see doctor", 2
     if isinstance(error, ArithmeticError):
         return f"a number is out of range ({error})", 2
+    # errors of Nengo, if it was imported before the fault
     nengo = sys.modules.get("nengo.exceptions")
     expected = (LMUSpikingError, ValueError, OSError)
     expected += (nengo.NengoException,) if nengo else ()
@@ -140,6 +141,7 @@ def as_typed(error: ValidationError, params, given: dict) -> LMUSpikingError:
     """
     owner, _, last = error.attribute.rpartition(".")
     name, spec = OPTION_NAMES.get(last, last), given.get("spec")
+    # functions have names in lower case; the attribute of a file begins with its path
     of_function = owner.isidentifier() and owner.islower()
     typed = given.get(name) is not None and not owner.startswith(str(spec))
     for param in params:
@@ -215,33 +217,11 @@ def prepare(out: Path) -> None:
 
 
 def write_results(out: Path, owner: str, files: dict, obsolete: Sequence = ()) -> None:
-    """Write the files of a command to its folder.
+    """Write the files of a command, as `lmu_spiking.studies.folder.write_all` does."""
+    from lmu_spiking.studies.folder import write_all
 
-    Parameters
-    ----------
-    out : Path
-    owner : str
-        The command, as `lmu_spiking.studies.folder.Folder` knows it.
-    files : dict
-        What each file holds, by its name: a record, which is written as JSON; a figure;
-        or a function that takes the path and writes the file.
-    obsolete : sequence of str
-        Files of this command that are removed if they are not written now.
-    """
-    from lmu_spiking.plots import save_figure
-    from lmu_spiking.studies.folder import Folder
-    from lmu_spiking.studies.records import write_json
-
-    with Bar("Drawing"), Folder(out, owner) as folder:
-        for name, content in files.items():
-            path = folder.claim(name)
-            if isinstance(content, dict):
-                write_json(path, content)
-            elif callable(content):
-                content(path)
-            else:
-                save_figure(content, path)
-        folder.clear(*obsolete)
+    with Bar("Drawing"):
+        write_all(out, owner, files, obsolete)
 
 
 def print_json(record: dict) -> None:
@@ -306,6 +286,7 @@ def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> l
     -------
     list of str
     """
+    # wide gaps before narrow ones, and whole texts before broken ones
     columns = [list(map(str, column)) for column in zip(header, *rows, strict=True)]
     for breakable, gap in ((False, 2), (False, 1), (True, 2), (True, 1)):
         room = width - gap * (len(columns) - 1)

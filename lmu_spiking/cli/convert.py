@@ -8,7 +8,7 @@ from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_files
 from lmu_spiking.cli.known import CONVERTED, CONVERTED_TUNINGS, TASKS
-from lmu_spiking.cli.train import DATA, Data, load_sequences, task_options
+from lmu_spiking.cli.train import DATA, Data, task_options
 from lmu_spiking.errors import ValidationError
 
 KERAS = (".keras", ".h5", ".hdf5")
@@ -55,6 +55,7 @@ def convert(
         from lmu_spiking.conversion import report
         from lmu_spiking.metrics import versions
         from lmu_spiking.plots import conversion_figure
+        from lmu_spiking.tasks import load_task
 
         params = _read(model)
         own_task = params.header.get("task")
@@ -62,24 +63,27 @@ def convert(
         if task is None:
             problem, remedy = "does not name its task", "give it with --task"
             raise ValidationError("MODEL", str(model), problem, remedy)
+        # the same sequences as in training, unless the user says otherwise
         options = task_options(task, data, split)
         if task == own_task:
             options = params.header.get("task_options", {}) | options
         out = model.parent if out is None else out
         console.prepare(out)
-        loaded = load_sequences(task, options)
+        loaded = load_task(task, **options)
     console.tell(loaded.origin)
     _check_sizes(params, loaded, model)
     x, y = loaded.test.x[:sequences], loaded.test.y[:sequences]
     recipe = _recipe(task)
     counts = sorted(neurons or [recipe["n_neurons"]])
     presentation = presentation or recipe["presentation"]
+    # what the record shows, and what else the conversion takes
     shown = {"presentation": presentation, "dt": dt, "neuron_type": neuron_type}
     shown |= {"tuning": tuning, "max_rate": max_rate}
     settings = recipe | shown | {"synapse": synapse, "hidden_share": hidden_share}
     settings |= {"readout_synapse": readout_synapse, "noise_seed": seed}
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start, rows = time.perf_counter(), []
+    # convert and run each number of neurons, the largest last
     for m in counts:
         with console.Bar(f"Building {m:,} neurons") as bar:
             settings["n_neurons"] = m
@@ -88,6 +92,7 @@ def convert(
             where = {"jobs": jobs, "target": target, "progress": bar.advance_to}
             done = report(made, x, y, last=loaded.last, **where)
         rows.append(done.to_dict() | {"synapse": made.memories[0].mapped.synapse.tau})
+    # the record is that of the largest network; the file has all rows
     names = {"result": "conversion.json", "figure": "conversion.png"}
     about = {"task": task, "model": str(model), "origin": loaded.origin} | shown
     about |= {"target": target, "seed": seed, "seconds": time.perf_counter() - start}

@@ -77,6 +77,7 @@ def deploy(
         from lmu_spiking.loihi.run.ladder import ladder as climb
         from lmu_spiking.loihi.run.target import Target, nengo_loihi
 
+        # NengoLoihi before anything long, so that a missing one is found at once
         place = Target(target)
         if place is not Target.CORE:
             with console.hushed():
@@ -98,6 +99,7 @@ def deploy(
     names = {"result": "result.json", "readout": "deployed.png"}
     with console.Bar(f"Laying it out, running on {place}") as bar:
         options["progress"] = bar.advance_to
+        # run all targets up to the one asked for, or that one alone
         if ladder:
             rungs = [rung for rung in Target if rung in TARGETS or rung is place]
             rungs = rungs[: rungs.index(place) + 1]
@@ -116,6 +118,7 @@ def deploy(
         if ladder:
             names["ladder"] = "ladder.png"
             files["ladder.png"] = plots.ladder_figure(found)
+    # what was measured, and what this command was asked for
     record = done.row | measured | {"input": input}
     record["input_power_lost"] = 0.0 if signal is None else signal.power_lost
     record["duration"] = len(done.signal) * chosen.dt

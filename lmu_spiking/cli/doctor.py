@@ -41,12 +41,14 @@ def doctor(json: o.Json = False):
     Everything is tried, not only looked for; that takes seconds, the first time half a
     minute, since kernels are compiled. It ends with 0 unless the base is broken.
     """  # noqa: D301 (the \b marks the examples)
+    # try everything, one after the other
     extras = {name: _extra(name) for name in EXTRAS}
     findings: list[Finding] = []
     with console.Bar("Trying", len(CHECKS)) as bar:
         for check in CHECKS:
             bar.phase(f"Trying: {check.what}")
             findings.append(try_out(check, extras))
+    # what is missing is no problem; what does not work is
     wrong = [one for one in findings if one.state == WRONG]
     values = {one.name: one.value for one in findings}
     record = {
@@ -64,6 +66,7 @@ def doctor(json: o.Json = False):
         console.print_json(record)
     else:
         _report(record, findings)
+    # the command fails only if nothing works without it
     for one in wrong:
         if one.base:
             install = f"{sys.executable} -m pip install --force-reinstall lmu_spiking"

@@ -35,6 +35,7 @@ def choose_spec(
     -------
     MemorySpec
     """
+    # only what the user gave replaces what the file or the preset says
     given = {key: value for key, value in fields.items() if value is not None}
     white = {key: value for key, value in white.items() if value is not None}
     if white and source != "white":
@@ -92,6 +93,7 @@ def choose_signal(
             return ecg(seconds, spec.dt)
         band = spec.signal
         return white_noise(seconds, spec.dt, band.bandwidth, band.rms, spec.noise_seed)
+    # neither a known kind of file, nor there at all
     if Path(source).suffix.lower() not in READERS and not Path(source).exists():
         remedy = f"use ecg, white or a file ({', '.join(READERS)})"
         raise ValidationError("--input", source, "is not known", remedy)

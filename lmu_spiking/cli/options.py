@@ -16,6 +16,7 @@ SIGNAL, MEMORY, TRAINING = "Signal", "Memory", "Training"
 LIMITS, GRID, WORK, RESULT = "Limits", "Combinations", "Computation", "Result"
 NEURONS = 10**12  # as their sums
 SEEDS = 2**31 - 1
+WHOLE: dict[str, Any] = {"least": 1, "most": SEEDS}  # limits of whole numbers
 LARGEST = 1e6  # seconds, Hz, or whatever the signal is in
 ALIASES = {"nengo": "core"}  # of targets: the name of the package whose simulator it is
 
@@ -95,6 +96,7 @@ class Limits:
         -------
         list of int or float
         """
+        # what is no number is refused in words, before any limit
         values = [self._number(part.strip()) for part in text.split(",")]
         if not all(isinstance(value, (int, self.kind)) for value in values):
             what = "whole numbers" if self.kind is int else "numbers"
@@ -145,7 +147,7 @@ def _either(names: tuple) -> str:
 # -- kinds of options: each returns an annotation for the parameter of a command -------
 
 
-def number(help, unit="NUMBER", *, panel=MEMORY, unset=None, **limits) -> Any:
+def number(help, unit="NUMBER", *, panel=MEMORY, unset=None, **limits: Any) -> Any:
     """Declare a number, above 0 unless ``least`` is given; ``limits`` are of `Limits`.
 
     Parameters
@@ -158,21 +160,22 @@ def number(help, unit="NUMBER", *, panel=MEMORY, unset=None, **limits) -> Any:
     **limits
         Fields of `Limits`.
     """
-    allowed = Limits(float, **({} if "least" in limits else {"above": True}) | limits)
+    standard: dict[str, Any] = {} if "least" in limits else {"above": True}
+    allowed = Limits(float, **standard | limits)
     said = f"{help}; {allowed.short}"
     return Annotated[float | None, _option(said, unit, panel, allowed.check, unset)]
 
 
-def whole(help, unit="N", *, panel=MEMORY, unset=None, **limits) -> Any:
+def whole(help, unit="N", *, panel=MEMORY, unset=None, **limits: Any) -> Any:
     """Declare a whole number from 1 on, as `number` declares numbers."""
-    allowed = Limits(int, **{"least": 1, "most": SEEDS} | limits)
+    allowed = Limits(int, **WHOLE | limits)
     said = f"{help}; {allowed.short}"
     return Annotated[int | None, _option(said, unit, panel, allowed.check, unset)]
 
 
-def numbers(help, unit="LIST", *, kind=float, panel=GRID, **limits) -> Any:
+def numbers(help, unit="LIST", *, kind=float, panel=GRID, **limits: Any) -> Any:
     """Declare numbers with commas between; a list of them reaches the command."""
-    standard = {"least": 1, "most": SEEDS} if kind is int else {"above": True}
+    standard: dict[str, Any] = WHOLE if kind is int else {"above": True}
     allowed = Limits(kind, **standard | limits)
     said = f"{help}; {allowed.short}"
     return Annotated[str, _option(said, unit, panel, allowed.read)]
@@ -192,7 +195,9 @@ def one_of(help, known, *, panel=MEMORY, unset=None, aliases=None) -> Any:
         Other names of some, which reach the command under the known one.
     """
     aliases = aliases or {}
+    # what can be typed, and the name that reaches the command
     names = {name: name for name in known} | aliases
+    # what the help shows: all names of the same thing together
     same = {name: [name] for name in known}
     for alias, name in aliases.items():
         same[name].append(alias)

@@ -58,14 +58,16 @@ def reproduce(
     and the same command goes on from there. Without --fast they take minutes to hours.
     Intervals are of 95 %.
     """  # noqa: D301 (the \b marks the examples)
+    # mistakes first, then the imports that take seconds
     own = {"--lstm-minutes": lstm_minutes, "--data": data, "--splits": splits}
     options = _checked(name, own)
     out = Path("out") / name if out is None else out
     console.prepare(out)
     with console.Bar("Getting ready"):
-        from lmu_spiking.experiments import figures
+        from lmu_spiking.experiments.figures import published as figures
         from lmu_spiking.metrics import versions
 
+        # modules, and functions of figures, are named after the experiments
         module = name.replace("-", "_")
         study = import_module(f"lmu_spiking.experiments.published.{module}")
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
@@ -77,6 +79,7 @@ def reproduce(
     record = result.to_dict() | {"command": console.command_line()}
     record["seconds"] = time.perf_counter() - start
     made = {"result": str(out / "result.json"), "figure": str(out / f"{name}.png")}
+    # only if an LSTM was trained
     tensorflow = sys.modules.get("tensorflow")
     used = {"tensorflow": tensorflow.__version__} if tensorflow else {}
     record |= {"files": made, "versions": versions() | used}

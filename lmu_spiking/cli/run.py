@@ -57,6 +57,7 @@ def run(
         from lmu_spiking.memory.spec import asked_error
         from lmu_spiking.studies.trial import run_trial
 
+        # None stands for what the user did not give
         fields = {"order": order, "theta": theta, "n_neurons": neurons, "tau": tau}
         fields |= {"dt": dt, "neuron_type": neuron_type, "tuning": tuning}
         fields |= {"max_rate": max_rate, "noise_seed": seed}
@@ -73,6 +74,7 @@ def run(
             console.tell(f"{neurons} are simulated as sums of spikes")
         result = run_trial(chosen, signal, progress=bar, target=target)
     row = result.row | ({} if asked is None else {"asked_nrmse": asked})
+    # the spec is written unless it is the user's own, in the user's words
     files = {"run.png": plots.run_figure(result), "result.json": row}
     if not _describes(spec, out / "spec.toml", chosen):
         files["spec.toml"] = lambda path: chosen.to_toml(path, asked=asked)

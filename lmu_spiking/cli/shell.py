@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from lmu_spiking import __version__
 from lmu_spiking.cli import completion, leave, stopped
@@ -81,6 +82,9 @@ def front(
         print(context.get_help())
 
 
+ROOT = get_command(app)  # made once: it takes longer than to read a line
+
+
 def status(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status; a failure is told in one line.
 
@@ -93,17 +97,19 @@ def status(arguments: Sequence[str] | None = None) -> int:
     -------
     int
     """
+    # a shell may ask for completions in place of a command
     completion.begin(os.environ)
     try:
         os.getcwd()
     except OSError as error:
         tell(f"the current folder: {error.strerror}; change to another")
         return 2
+    # warnings are ours alone, and every failure is one line
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         show_warnings()
         try:
-            code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
+            code = ROOT.main(arguments, prog_name=NAME, standalone_mode=False) or 0
             sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):
             code = 130
@@ -120,6 +126,7 @@ def status(arguments: Sequence[str] | None = None) -> int:
                 raise
             line, code = explain(error)
             tell(line)
+    # a signal, or Ctrl-C, has ended the command
     if code > 128:
         tell(stopped(arguments))
     return code

@@ -63,6 +63,7 @@ def study(
         from lmu_spiking.memory.spec import MemorySpec
         from lmu_spiking.studies.sweep import FailedTrials, grid, sweep
 
+        # check the plan and the folder before anything runs
         axes = orders, neurons_per_dimension, neuron_types, trials
         more = {"taus": taus, "max_rates": max_rates, "aggregated": aggregated}
         base = MemorySpec(theta=theta)
@@ -76,6 +77,7 @@ def study(
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
     failed = None
+    # some trials may fail: the others are reported, then the failure
     try:
         with console.Bar("Trials", len(planned)) as bar:
             frame = sweep(planned, out, jobs, resume, bar.advance, scheduler=scheduler)

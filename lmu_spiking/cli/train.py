@@ -77,7 +77,8 @@ def train(
         from dataclasses import replace
 
         from lmu_spiking.lmu import load_params, save_params
-        from lmu_spiking.plots import training_figure
+        from lmu_spiking.plots import save_figure, training_figure
+        from lmu_spiking.tasks import load_task
         from lmu_spiking.training import train as fit
         from lmu_spiking.training.recipes import recipe_for, start
 
@@ -95,8 +96,9 @@ def train(
         recipe = replace(recipe, **_given({"order": order, "units": units}))
         out = Path("out") / (f"{task}-chip" if chip else task) if out is None else out
         console.prepare(out)
-        sequences = recipe.data(load_sequences(task, options))
+        sequences = recipe.data(load_task(task, **options))
     console.tell(sequences.origin)
+    # a new model, or one to start from
     if start_from is None:
         params = start(recipe, sequences, seed)
     else:
@@ -107,14 +109,17 @@ def train(
         how = {"checkpoint": out / "checkpoint.npz", "resume": not fresh}
         how["progress"] = lambda *_: bar.advance()
         trained = fit(params, sequences, settings, **how)
+    # the model, its record, and a figure of the epochs
     names = {"model": "model.npz", "result": "training.json", "figure": "training.png"}
     record = _record(trained, sequences, seed)
     record["files"] = {kind: str(out / name) for kind, name in names.items()}
-    files = {
-        "model.npz": lambda path: save_params(trained.params, path),
-        "training.png": training_figure(record, trained.history),
-        "training.json": record | {"history": trained.history},
-    }
+    history = trained.history
+
+    def draw(path: Path) -> None:  # when the model is saved
+        save_figure(training_figure(record, history), path)
+
+    files = {"model.npz": lambda path: save_params(trained.params, path)}
+    files |= {"training.png": draw, "training.json": record | {"history": history}}
     console.write_results(out, "train", files)
     if json:
         console.print_json(record)
@@ -181,13 +186,6 @@ def task_options(task: str, data: Path | None, split: int | None) -> dict:
             raise ValidationError("--split", split, "is not for ecg, which has one")
         options[SEED_NAMES.get(task, "seed")] = check_seed("--split", split)
     return options
-
-
-def load_sequences(task: str, options: dict):
-    """Return the sequences of a task, for options of `task_options`."""
-    from lmu_spiking.tasks import load_task
-
-    return load_task(task, **options)
 
 
 def _record(trained, sequences, seed: int) -> dict:

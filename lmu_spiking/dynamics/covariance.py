@@ -25,8 +25,11 @@ def closed_loop(mapped: Mapped) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Returns
     -------
     K : (n d, n d) ndarray
+        One step of the loop's state.
     L : (n d, d) ndarray
+        Entry of the noise into it.
     C : (d, n d) ndarray
+        The memory's state in it.
     """
     loop, eye = mapped.loop, np.eye(len(mapped.A))
     K = np.kron(loop.F, eye) + np.kron(np.outer(loop.G, loop.C), mapped.A)
@@ -45,6 +48,7 @@ def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
     Returns
     -------
     P : (n, n) ndarray
+        The stationary covariance.
 
     Raises
     ------
@@ -85,6 +89,7 @@ def readout_covariance(mapped: Mapped, sigma, weights, reader: Mapped) -> np.nda
     Returns
     -------
     (p, p) ndarray
+        Covariance of the readouts' noise.
     """
     K, L, C = closed_loop(mapped)
     h: Filter = reader.loop

@@ -82,6 +82,7 @@ class LDN:
         Returns
         -------
         int
+            Rounded down.
         """
         return int(np.floor(self.theta / dt + 1e-9))
 
@@ -118,7 +119,9 @@ class LDN:
         Returns
         -------
         Ad : (d, d) ndarray
+            Transition of the state.
         Bd : (d,) ndarray
+            Entry of the input.
         """
         check_positive("LDN.discretize.dt", dt, "seconds")
         check_one_of("LDN.discretize.method", method, METHODS)
@@ -152,6 +155,7 @@ class LDN:
         Returns
         -------
         SeriesStep
+            A callable that takes state and input.
         """
         return SeriesStep(self, dt, tolerance)
 
@@ -220,6 +224,7 @@ class LDN:
         Returns
         -------
         G : (F, d) complex ndarray
+            A row for each frequency.
         """
         Ad, Bd = self.discretize(dt)
         scale = _balance(self.order)
@@ -251,6 +256,7 @@ class LDN:
         Returns
         -------
         c : (d,) or (n, d) ndarray
+            A row for each delay.
 
         Raises
         ------
@@ -278,6 +284,7 @@ class LDN:
         Returns
         -------
         (d,) or (n, d) ndarray
+            A row for each point.
         """
         r = np.asarray(r, dtype=float)
         return legvander(2 * r - 1, self.order - 1).reshape(*r.shape, self.order)
@@ -313,6 +320,7 @@ class LDN:
         Returns
         -------
         (...) ndarray
+            One for each state.
         """
         m = np.asarray(m)
         return self.theta * np.sum((m / _balance(self.order)) ** 2, axis=-1)
@@ -333,6 +341,7 @@ class LDN:
         Returns
         -------
         c : (d,) ndarray
+            Weights of the coefficients.
         """
         nodes, weights = leggauss(n_points or 2 * self.order + 64)
         r = (nodes + 1) / 2
@@ -390,6 +399,7 @@ class SeriesStep:
         Returns
         -------
         (..., d) ndarray
+            The product.
         """
         y = self._scale * x
         later = np.cumsum(y, axis=-1)
@@ -426,6 +436,7 @@ def propagate(driven: np.ndarray, step: np.ndarray, start: np.ndarray) -> np.nda
     Returns
     -------
     (T, ..., d) ndarray
+        The state after each step.
     """
     T, shape = len(driven), driven.shape[1:]
     length = max(1, int(np.sqrt(T)))

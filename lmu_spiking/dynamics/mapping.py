@@ -47,7 +47,7 @@ MAX_CONDITION = 1e6  # of N(Ad), large where the synapse all but stops a mode
 class Filter:
     r"""A loop's synapse in state space: ``z[k+1] = F z[k] + G x[k]``, ``y = C z``.
 
-    Attributes
+    Parameters
     ----------
     F : (n, n) ndarray
     G, C : (n,) ndarray
@@ -69,7 +69,7 @@ class Filter:
 class Mapped:
     """A delay network mapped onto a synapse.
 
-    Attributes
+    Parameters
     ----------
     A : (d, d) ndarray
         Recurrent transform, from decoded state to the synapse.
@@ -117,6 +117,7 @@ def map_onto(
     Returns
     -------
     Mapped
+        Transforms and input filters.
 
     Raises
     ------
@@ -181,6 +182,7 @@ def as_synapse(synapse) -> LinearFilter:
     Returns
     -------
     nengo.synapses.LinearFilter
+        The filter, or a lowpass.
 
     Raises
     ------
@@ -215,6 +217,7 @@ def discrete(synapse, dt: float, delay_steps: int = 0) -> Filter:
     Returns
     -------
     Filter
+        In state space.
 
     Raises
     ------

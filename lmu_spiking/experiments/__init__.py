@@ -1,5 +1,15 @@
 """What reproduces published results, races rivals and measures this toolkit.
 
-Nothing of the library needs it: the command line runs it, and so do the scripts in
+Nothing of the library needs it: the command line runs it, and so does the driver in
 ``benchmarks/``.
 """
+
+
+def peak_bytes() -> int:
+    """Return the most bytes of memory that this process had so far, on Linux.
+
+    `resource.getrusage` would count those of the process that started it, too.
+    """
+    with open("/proc/self/status") as file:
+        lines = dict(line.split(":", 1) for line in file)
+    return 1024 * int(lines["VmHWM"].split()[0])

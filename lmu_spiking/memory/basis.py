@@ -67,7 +67,7 @@ WINDOW_POINTS = 100  # delays that stand for the window in the default readouts
 class Realisation:
     """A basis of the state, and how many neurons carry each of its coordinates.
 
-    Attributes
+    Parameters
     ----------
     U, T : (d, d) ndarray
         ``m = U x`` and ``x = T m``.
@@ -131,6 +131,7 @@ def balanced(
     Returns
     -------
     Realisation
+        The basis, and the neurons of each coordinate.
 
     Raises
     ------
@@ -185,6 +186,7 @@ def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:
     Returns
     -------
     float
+        Seconds.
     """
 
     def error(log_tau: float) -> float:
@@ -218,13 +220,19 @@ def choose_tau(
 
     Parameters
     ----------
-    ldn, dt, n_neurons, tuning, max_rate, signal, size_in, readouts
+    ldn : LDN
+        The delay network of each input.
+    dt, n_neurons, tuning
         As in `LegendreMemory`.
     neurons : str or nengo.neurons.NeuronType
+        Type of the neurons.
+    max_rate, signal, size_in, readouts
+        As in `LegendreMemory`.
 
     Returns
     -------
     float
+        Seconds.
     """
     if tuning not in REALISED:
         return TAU
@@ -263,6 +271,7 @@ def signal_moments(ldn: LDN, dt: float, signal):
     Returns
     -------
     moments : (d, d) ndarray
+        Second moment of the exact state.
     states : (T, d) ndarray or None
         None for a band.
     """
@@ -292,6 +301,7 @@ def weights_of(readouts, moments: np.ndarray) -> np.ndarray:
     Returns
     -------
     (d, d) ndarray
+        Symmetric, and not negative.
     """
     c = check_shape("readouts", readouts, ("readouts", len(moments)))
     if not c.any():
@@ -305,6 +315,20 @@ def band_moments(ldn: LDN, dt: float, bandwidth: float, rms: float) -> np.ndarra
 
     ``(rms^2 / bandwidth) int_0^bandwidth Re[G(f) G(f)^H] df`` by Gauss-Legendre
     quadrature, with ``G`` the LDN's frequency response.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    bandwidth : float
+        Hz.
+    rms : float
+
+    Returns
+    -------
+    (d, d) ndarray
+        Second moment of the exact state.
     """
     nodes, weights = leggauss(32 + 8 * int(np.ceil(bandwidth * ldn.theta)))
     response = ldn.frequency_response(bandwidth * (nodes + 1) / 2, dt)
@@ -317,6 +341,19 @@ def readout_weights(ldn: LDN, dt: float, moments) -> np.ndarray:
 
     Each counts half, relative to its own mean square, so that ``sum(W * P)`` is the
     mean of the two squared NRMSEs.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    moments : (d, d) array_like
+        Second moment of the exact state.
+
+    Returns
+    -------
+    (d, d) ndarray
+        Symmetric, and not negative.
     """
     steps = ldn.steps(dt)
     last = ldn.readout([(steps - 1) * dt], dt)

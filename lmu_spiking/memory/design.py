@@ -11,6 +11,7 @@ import dataclasses
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import nengo
 import numpy as np
@@ -36,7 +37,12 @@ from lmu_spiking.memory.basis import (
 from lmu_spiking.memory.spec import MOST_ORDER, MemorySpec, check_step
 from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.curves import NEURON_TYPES, Tuning
-from lmu_spiking.neurons.population import Population, build_population, shares
+from lmu_spiking.neurons.population import (
+    Population,
+    build_population,
+    one_each,
+    shares,
+)
 from lmu_spiking.signals import SignalSpec
 
 CLIPPED = 10**6  # neurons, beyond which clipping would outweigh the noise
@@ -119,6 +125,7 @@ class Design:
         Returns
         -------
         Design
+            Its ``spec`` is None if there are several.
         """
         if n == 1:
             return self
@@ -138,6 +145,7 @@ def design(spec: MemorySpec, signal=None) -> Design:
     Returns
     -------
     Design
+        With the spec's neurons, curve by curve.
 
     Examples
     --------
@@ -160,7 +168,7 @@ def assemble(
     neuron_type="poisson",
     tuning=None,
     max_rate: float = 300.0,
-    radii=None,
+    radii: Any = None,
     signal=None,
     readouts=None,
     delay_steps: int = 0,
@@ -180,6 +188,7 @@ def assemble(
     Returns
     -------
     Design
+        With a ``spec`` where one describes it.
 
     Raises
     ------
@@ -188,6 +197,7 @@ def assemble(
     MappingError
         If the loop would be unstable.
     """
+    # check all that nothing below checks
     ldn = LDN(order, theta)
     check_step("LegendreMemory.dt", dt, ldn.theta)
     tuning_seed = check_seed("LegendreMemory.tuning_seed", tuning_seed)
@@ -210,9 +220,8 @@ def assemble(
         if radii is not None:
             problem = f"are chosen by tuning='{tuning}'"
             raise ValidationError("radii", radii, problem, "leave them out")
-        moments, states, more = basis_options(
-            ldn, dt, tuning, neurons, signal, readouts
-        )
+        aim = (ldn, dt, tuning, neurons, signal, readouts)
+        moments, states, more = basis_options(*aim)
         of_each = counts.reshape(size_in, -1).sum(axis=1)  # neurons of each input
         more["max_rate"] = max_rate
         basis = balanced(ldn, mapped, dt, moments, of_each[0], **more)
@@ -222,17 +231,13 @@ def assemble(
         c = ldn.readout((ldn.steps(dt) - 1) * dt, dt).ravel()
         own_nrmse = float(np.sqrt(c @ basis.noise @ c / (c @ moments @ c)))
     else:
-        ranges = _spread(1.0 if radii is None else radii, len(counts))
-    population = build_population(
-        counts,
-        ranges,
-        neurons=neurons,
-        tuning=kind,
-        max_rate=max_rate,
-        averaging=ldn.theta,
-        aggregated=aggregated,
-        rng=np.random.RandomState(tuning_seed),
-    )
+        given = 1.0 if radii is None else radii
+        ranges = one_each("LegendreMemory.radii", given, len(counts))
+    more = {"neurons": neurons, "tuning": kind, "max_rate": max_rate}
+    more |= {"averaging": ldn.theta, "aggregated": aggregated}
+    rng = np.random.RandomState(tuning_seed)
+    population = build_population(counts, ranges, rng=rng, **more)
+    # the spec of the same memory, if it is one that specs describe
     spec = None
     if size_in == 1 and readouts is None and not delay_steps:
         radii = tuple(ranges.tolist()) if np.ndim(radii) else radii
@@ -245,10 +250,13 @@ def assemble(
     return Design(spec, ldn, mapped, basis, population, float(dt), tuning, own_nrmse)
 
 
-def _spec_of(ldn: LDN, synapse, population: Population, neurons, fields: dict):
+def _spec_of(ldn: LDN, synapse: Any, population: Population, neurons, fields: dict):
     """Return the spec of a memory of one input, or None if no spec describes it."""
     name, tuning, signal = name_of(neurons), fields["tuning"], fields["signal"]
     if name is None or not isinstance(synapse, nengo.Lowpass):
+        return None
+    tau: Any = synapse.tau
+    if not tau > 0:  # no filter at all
         return None
     if not isinstance(tuning, str | None) or ldn.order > MOST_ORDER:
         return None
@@ -257,7 +265,7 @@ def _spec_of(ldn: LDN, synapse, population: Population, neurons, fields: dict):
             return None
         fields["signal"] = SignalSpec()  # only those tunings use it
     fields["radii"] = 1.0 if fields["radii"] is None else fields["radii"]
-    sizes = (population.n_neurons, ldn.order, ldn.theta, float(synapse.tau))
+    sizes = (population.n_neurons, ldn.order, ldn.theta, float(tau))
     return MemorySpec(*sizes, neuron_type=name, **fields)
 
 
@@ -266,6 +274,8 @@ def _tuning_of(tuning: str, neurons, max_rate: float, n_neurons: int):
     kind = curve_kind(tuning, neurons)
     if kind != "recruited":
         return kind
+    # a ceiling keeps every rate below max_rate; with very many neurons the noise is so
+    # low that clipping would be the larger error
     return Tuning(kind, max_rate, bounded=n_neurons <= CLIPPED)
 
 
@@ -296,12 +306,3 @@ def _resized(counts: np.ndarray, total: int) -> np.ndarray:
     counts = counts.copy()
     counts[np.argmax(counts)] += total - counts.sum()
     return counts
-
-
-def _spread(radii, size: int) -> np.ndarray:
-    """Return one radius for each dimension, or raise a ValidationError."""
-    try:
-        return np.broadcast_to(np.asarray(radii, dtype=float), (size,)).copy()
-    except (ValueError, TypeError):
-        problem = f"must be one number or {size} of them"
-        raise ValidationError("LegendreMemory.radii", radii, problem) from None

@@ -43,15 +43,9 @@ class _Lowpass:
             return None
         fields = vars(spec)
         if fields["tau"] is None:
-            fields["tau"] = choose_tau(
-                spec.ldn,
-                spec.dt,
-                spec.n_neurons,
-                spec.tuning,
-                spec.neuron_type,
-                spec.max_rate,
-                spec.signal,
-            )
+            sizes, neurons = (spec.ldn, spec.dt, spec.n_neurons), spec.neuron_type
+            more = (spec.tuning, neurons, spec.max_rate, spec.signal)
+            fields["tau"] = choose_tau(*sizes, *more)
         return fields["tau"]
 
     def __set__(self, spec, value) -> None:
@@ -71,11 +65,13 @@ class MemorySpec:
         Neurons in all.
     order : int
         Legendre coefficients.
-    theta, dt : float
-        Window and step, seconds.
+    theta : float
+        Window, seconds.
     tau : float, optional
         Recurrent lowpass, seconds; 0.1 by default, or for ``balanced`` and ``optimal``
         the one of least noise, which is searched for when it is first asked for.
+    dt : float
+        Step, seconds.
     neuron_type : str
         One of `neurons.curves.NEURON_TYPES`.
     tuning : {"pairs", "recruited", "drawn", "balanced", "optimal"}, optional
@@ -113,12 +109,14 @@ class MemorySpec:
     signal: SignalSpec = field(default_factory=SignalSpec)
 
     def __post_init__(self):
+        # numbers of one type each, so that equal specs have equal digests
         order = check_whole("MemorySpec.order", self.order, 1, MOST_ORDER)
         checked: dict[str, Any] = {"order": order}
-        for name in ("theta", "dt", "max_rate"):  # 1 and 1.0 have one digest
+        for name in ("theta", "dt", "max_rate"):
             checked[name] = check_positive(f"MemorySpec.{name}", getattr(self, name))
         for name in ("tuning_seed", "noise_seed"):
             checked[name] = check_seed(f"MemorySpec.{name}", getattr(self, name))
+        # words and values
         check_one_of("MemorySpec.neuron_type", self.neuron_type, NEURON_TYPES)
         if self.tuning is not None:
             check_one_of("MemorySpec.tuning", self.tuning, ALL_TUNINGS)
@@ -132,6 +130,7 @@ class MemorySpec:
         checked["radii"] = _radii(self.radii, order)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        # what does not go together
         check_step("MemorySpec.dt", self.dt, self.theta)
         if self.tuning in REALISED:
             if self.radii != 1.0:
@@ -147,7 +146,13 @@ class MemorySpec:
         return LDN(self.order, self.theta)
 
     def arguments(self) -> dict:
-        """Return the keyword arguments of `LegendreMemory`."""
+        """Return the keyword arguments of `LegendreMemory`.
+
+        Returns
+        -------
+        dict
+            Names and values.
+        """
         arguments = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         arguments["synapse"] = arguments.pop("tau")
         if self.tuning in REALISED:
@@ -165,13 +170,20 @@ class MemorySpec:
         Returns
         -------
         MemorySpec
+            The changed copy.
         """
         return dataclasses.replace(self, **changes)
 
     # -- files ------------------------------------------------------------------
 
     def to_dict(self) -> dict:
-        """Return the fields as plain values, without those that are None."""
+        """Return the fields as plain values, without those that are None.
+
+        Returns
+        -------
+        dict
+            The signal is a dict of its own.
+        """
         items = dataclasses.asdict(self)
         return {key: value for key, value in items.items() if value is not None}
 
@@ -189,6 +201,7 @@ class MemorySpec:
         Returns
         -------
         MemorySpec
+            The checked spec.
 
         Raises
         ------
@@ -201,6 +214,7 @@ class MemorySpec:
         signal = items.pop("signal", {})
         if not isinstance(signal, dict):
             raise ValidationError(f"{source}.signal", signal, "must be a table")
+        # refuse unknown keys by name, and a search that reading a file should not start
         _check_keys(items, cls, source)
         _check_keys(signal, SignalSpec, f"{source}.signal")
         try:
@@ -229,6 +243,7 @@ class MemorySpec:
         Returns
         -------
         str
+            The text.
         """
         items = self.to_dict()
         if isinstance(self.radii, tuple):
@@ -251,6 +266,7 @@ class MemorySpec:
         Returns
         -------
         MemorySpec
+            The checked spec.
 
         Raises
         ------

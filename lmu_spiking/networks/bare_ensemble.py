@@ -1,5 +1,7 @@
 """Neurons without an ensemble's own decoders and curves, for networks of all rooms."""
 
+from typing import Any, cast
+
 import nengo
 import numpy as np
 
@@ -8,9 +10,9 @@ def driven(
     n: int,
     neurons,
     *,
-    encoders=1.0,
-    gain=1.0,
-    bias=0.0,
+    encoders: Any = 1.0,
+    gain: Any = 1.0,
+    bias: Any = 0.0,
     seed: int | None = None,
     label: str | None = None,
 ) -> nengo.Ensemble:
@@ -36,23 +38,15 @@ def driven(
     Returns
     -------
     nengo.Ensemble
+        In the current network.
     """
-    encoders, own = np.asarray(encoders, dtype=float), nengo.Ensemble
+    encoders, own = np.asarray(encoders, dtype=float), cast(Any, nengo.Ensemble)
     if encoders.ndim < 2:
         encoders = np.broadcast_to(encoders, (n,))[:, None]
     gain, bias = (np.full(n, x, dtype=float) for x in (gain, bias))
-    return nengo.Ensemble(
-        *(n, encoders.shape[1]),
-        neuron_type=neurons,
-        encoders=encoders,
-        gain=gain,
-        bias=bias,
-        radius=1.0,
-        # curves are given: drawing them, or solving for decoders, would do nothing
-        max_rates=own.max_rates.default,
-        intercepts=own.intercepts.default,
-        eval_points=np.zeros((1, encoders.shape[1])),
-        noise=None,
-        seed=seed,
-        label=label,
-    )
+    d = encoders.shape[1]
+    given = {"encoders": encoders, "gain": gain, "bias": bias, "neuron_type": neurons}
+    # curves are given: drawing them, or solving for decoders, would do nothing
+    given |= {"max_rates": own.max_rates.default, "radius": 1.0, "noise": None}
+    given |= {"intercepts": own.intercepts.default, "eval_points": np.zeros((1, d))}
+    return nengo.Ensemble(n, d, **given, seed=seed, label=label)

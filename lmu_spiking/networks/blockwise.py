@@ -39,6 +39,7 @@ def unused_seed(seed: int | None) -> int | None:
     Returns
     -------
     int or None
+        None for None.
     """
     networks = nengo.Network.context
     used = {e.seed for network in networks for e in network.all_ensembles} - {None}
@@ -84,6 +85,7 @@ class AsBuilt:
         given = set(inspect.signature(kind.__init__).parameters)
         derived = {n for n in dir(kind) if isinstance(getattr(kind, n), property)}
         own = {name for name in vars(self) if not name.startswith("_")}
+        # label, seed and what belongs to Nengo stay free
         nengos = set(dir(nengo.Network)) | {"self", "label", "seed", "add_to_container"}
         self._fixed = (given | derived | own) - (nengos - {"n_neurons"})
 

@@ -227,6 +227,7 @@ def one_from(step: int, dt: float) -> nengo.Node:
     Returns
     -------
     nengo.Node
+        In the current network.
     """
     return nengo.Node(lambda t: float(round(t / dt) > step), label="one")
 
@@ -244,6 +245,7 @@ def steps_of(presentation: float | None, dt: float) -> int:
     Returns
     -------
     int
+        At least one.
     """
     check_positive("LMUCell.dt", dt, "seconds")
     if presentation is None:

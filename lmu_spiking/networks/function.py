@@ -28,6 +28,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, readout_covariance
 from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.metrics import rms
 from lmu_spiking.neurons.curves import averaged_variance, statistics, step_variance
 from lmu_spiking.signals import as_signal
 from lmu_spiking.theory.predict import ErrorBudget
@@ -45,7 +46,7 @@ BLOCK = 1000  # steps whose rates are computed together
 class FunctionReadout:
     """An ensemble that decodes a function of the window.
 
-    Attributes
+    Parameters
     ----------
     function : callable
         The function of a window (n,).
@@ -105,6 +106,7 @@ class FunctionReadout:
         Returns
         -------
         (T, p) ndarray
+            A row for each state.
         """
         return evaluate(self.function, states @ self.weights.T)
 
@@ -113,7 +115,7 @@ class FunctionReadout:
 class LinearReadout:
     """A linear function of the window: a transform of the state, without neurons.
 
-    Attributes
+    Parameters
     ----------
     function : callable
         The function of a window (n,).
@@ -145,6 +147,7 @@ class LinearReadout:
         Returns
         -------
         (T, p) ndarray
+            A row for each state.
         """
         return states @ self.rows.T + self.bias
 
@@ -153,7 +156,7 @@ class LinearReadout:
 class FunctionBudget:
     """Predicted root-mean-square errors of a function of the window.
 
-    Attributes
+    Parameters
     ----------
     truncation : float
         The function of the exact LDN's window against that of the true one.
@@ -190,6 +193,7 @@ def evaluate(function: Callable, windows: np.ndarray, tick=None) -> np.ndarray:
     Returns
     -------
     (T, p) ndarray
+        A row for each window.
     """
     answers, name = [], getattr(function, "__name__", function)
     try:
@@ -286,6 +290,7 @@ def solve_function(
     Returns
     -------
     FunctionReadout
+        Curves and decoders of the ensemble.
     """
     # the exact states along the signal, without the onset
     a = np.exp(-memory.dt / tau)
@@ -374,6 +379,7 @@ def predict_function(
     Returns
     -------
     FunctionBudget
+        The errors, by their source.
     """
     rng = np.random.default_rng(seed)
     u, exact, dt = budget.signal[:, None], budget.states, memory.dt
@@ -382,7 +388,7 @@ def predict_function(
     settled = slice(round(memory.ldn.theta / dt) + 1, None)
     truth = _of_true_windows(readout, budget.signal, dt, settled.start)
     ideal = readout.target(before[settled])
-    truncation = _root_mean_square(ideal - truth)
+    truncation = rms(ideal - truth)
     spread = float(np.sqrt(np.mean(truth.var(axis=0))))
     if isinstance(readout, LinearReadout):
         distortion, noise = _linear_errors(memory, readout, budget)
@@ -397,34 +403,28 @@ def predict_function(
     noisy += np.sqrt(variance) * rng.standard_normal(noisy.shape)
     smooth = nengo.Lowpass(readout.tau)
     clean, noisy = (_delayed(smooth.filt(x, dt=dt))[settled] for x in (clean, noisy))
-    distortion, noise, total = map(
-        _root_mean_square, (clean - ideal, noisy - clean, noisy - truth)
-    )
+    gaps = (clean - ideal, noisy - clean, noisy - truth)
+    distortion, noise, total = map(rms, gaps)
     if statistics(readout.neurons) == "regular":  # whose noise no model describes
         noise = total = None
     return FunctionBudget(truncation, distortion, noise, total, spread)
-
-
-def _root_mean_square(x: np.ndarray) -> float:
-    """Return the root of the mean square of all values."""
-    return float(np.sqrt(np.mean(np.square(x))))
 
 
 def _linear_errors(memory, readout: LinearReadout, budget: ErrorBudget):
     """Return distortion and noise of a linear function (None for regular spikes)."""
     made, rows = memory.design, readout.rows
 
-    def rms(moment):
+    def root(moment):
         return float(np.sqrt(max(np.trace(moment), 0) / len(rows)))
 
-    distortion = rms(rows @ budget.distortion @ rows.T)
+    distortion = root(rows @ budget.distortion @ rows.T)
     if budget.noise is None:
         return distortion, None
     if readout.synapse is None:
-        return distortion, rms(rows @ budget.noise @ rows.T)
+        return distortion, root(rows @ budget.noise @ rows.T)
     reader = map_onto(memory.ldn, readout.synapse, memory.dt, feedforward=True)
     reader = replace(reader, A=reader.A @ made.U)  # of what the neurons carry
-    return distortion, rms(readout_covariance(made.loop, budget.sigma, rows, reader))
+    return distortion, root(readout_covariance(made.loop, budget.sigma, rows, reader))
 
 
 def _of_true_windows(readout, u: np.ndarray, dt: float, start: int) -> np.ndarray:
@@ -456,6 +456,7 @@ def default_signal(memory) -> np.ndarray:
     Returns
     -------
     (T, size_in) ndarray
+        A column for each input.
     """
     theta, dt = memory.ldn.theta, memory.dt
     n = round(60 * theta / dt)

@@ -26,6 +26,7 @@ from lmu_spiking.lmu.params import sides_of
 from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.neurons.chip import ChipRate, ChipUnits, chip_of, integrating
 from lmu_spiking.neurons.curves import neuron_type, unmerged
+from lmu_spiking.neurons.population import one_each
 from lmu_spiking.neurons.types import POPULATIONS, RampTanh, population_of
 
 INTEGRATING = ("if",)
@@ -123,7 +124,8 @@ def add_units(
     each = 1 if hidden.aggregated else per_side
     entries = len(signs) * each
     # what a unit's drive is to its neurons, and what their spikes are worth
-    top = _tops(hidden, activation, units)
+    top = 1.0 if activation == "tanh" else hidden.top  # which tanh cannot exceed
+    top = one_each("Hidden.top", top, units)
     scale, bias = 1.0, 0.0
     if chip is not None and hidden.neuron_type in INTEGRATING:
         scale, bias = chip.gain_bias(activation)
@@ -167,6 +169,7 @@ def _add_rates(J: nengo.Node, activation: str, size: int, chip: ChipUnits | None
 
 def _neurons(hidden: Hidden, activation: str, counts: int, chip: ChipUnits | None):
     """Return the neuron type of units, of which an entry stands for ``counts``."""
+    # spikes are drawn at the rates of the activation, or integrated from its drive
     kind: Any = neuron_type(hidden.neuron_type)
     by_rate = hidden.neuron_type not in INTEGRATING
     if chip is not None:
@@ -187,17 +190,3 @@ def _neurons(hidden: Hidden, activation: str, counts: int, chip: ChipUnits | Non
             "Hidden.aggregated", True, problem, "use aggregated=False"
         )
     return population_of(kind, counts)
-
-
-def _tops(hidden: Hidden, activation: str, units: int) -> np.ndarray:
-    """Return the activities (units,) at the highest rate; tanh cannot pass 1."""
-    if activation == "tanh":
-        return np.ones(units)
-    try:
-        top = np.broadcast_to(np.asarray(hidden.top, dtype=float), (units,))
-    except (TypeError, ValueError):
-        top = np.full(units, np.nan)
-    if not np.all(np.isfinite(top) & (top > 0)):
-        problem = f"must be positive, one number or {units} of them"
-        raise ValidationError("Hidden.top", hidden.top, problem)
-    return top

@@ -183,6 +183,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         else:
             design = _fitted(assembly, order, theta, dt, size_in)
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        # what the memory says of itself
         self.design = self.assembly = design
         self.ldn, self.mapped, self.dt = design.ldn, design.mapped, design.dt
         self.size_in = design.size_in
@@ -194,15 +195,11 @@ class LegendreMemory(AsBuilt, nengo.Network):
         with self:
             self.input = nengo.Node(size_in=self.size_in, label="input")
             carried = nengo.Node(size_in=population.order, label="state")
-            self.ensemble = driven(
-                len(population.gain),
-                unmerged(population.model),
-                encoders=population.encoders,
-                gain=population.gain,
-                bias=population.bias,
-                seed=noise_seed,
-                label="neurons",
-            )
+            columns = ("encoders", "gain", "bias")
+            curves = {name: getattr(population, name) for name in columns}
+            neurons, m = unmerged(population.model), len(population.gain)
+            curves |= {"seed": noise_seed, "label": "neurons"}
+            self.ensemble = driven(m, neurons, **curves)
             decoded = nengo.Node(size_in=population.order, label="output")
             self._close(carried, decoded)
             self.state = self._legendre(carried, "state")
@@ -253,6 +250,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         """Connect input and decoded spikes, through the synapse, to the neurons."""
         loop, neurons, n = self.design.loop, self.ensemble.neurons, self.size_in
         population, connect = self.population, nengo.Connection
+        # the input takes the synapse, too, or a filter for each state of the synapse
         for column, filtered in zip(loop.B.T, loop.input_filter, strict=True):
             into = shared(column[:, None], n)
             connect(self.input, carried, transform=into, synapse=filtered)
@@ -265,6 +263,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         decode = nengo.Sparse((d, m), where, population.decoders)
         connect(carried, neurons, transform=encode, synapse=None)
         connect(neurons, decoded, transform=decode, synapse=None)
+        # A' undoes what the synapse does to every mode
         around = shared(loop.A, n)
         connect(decoded, carried, transform=around, synapse=loop.synapse)
 
@@ -294,6 +293,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         Returns
         -------
         LegendreMemory
+            The memory, in the current network.
         """
         own = {"noise_seed": unused_seed(spec.noise_seed)}
         return cls(**(spec.arguments() | own | kwargs))
@@ -312,6 +312,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         Returns
         -------
         LegendreMemory
+            The memory, in the current network.
         """
         ldn, spec = design.ldn, design.spec
         own = {"dt": design.dt, "size_in": design.size_in, "assembly": design}
@@ -402,6 +403,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         Returns
         -------
         ErrorBudget or, for an output, FunctionBudget
+            The errors, by their source.
         """
         budget = predict(self, signal)
         if output is None:

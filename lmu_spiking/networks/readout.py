@@ -60,7 +60,9 @@ def add_weights(memory, weights, delay, synapse=None, label=None):
     Returns
     -------
     node : nengo.Node
+        The sums.
     solved : LinearReadout
+        What they are of the state.
     """
     try:
         weights = np.atleast_2d(weights)
@@ -78,6 +80,7 @@ def add_weights(memory, weights, delay, synapse=None, label=None):
     if len(of_state) != n:
         problem = f"must have one weight for each of {len(of_state)} delays"
         raise ValidationError("add_output.weights", weights.shape, problem)
+    # of several inputs, each has its own sum
     each = np.eye(memory.size_in)
     whole, rows = np.kron(each, weights), np.kron(each, weights @ of_state)
     delays = np.atleast_1d(np.asarray(delay, dtype=float))
@@ -131,7 +134,9 @@ def add_function(
     Returns
     -------
     node : nengo.Node
+        The function's values.
     solved : FunctionReadout or LinearReadout
+        How they are computed.
     """
     delays = window_delays(memory) if delay is None else np.atleast_1d(delay)
     weights = np.kron(np.eye(memory.size_in), delay_weights(memory, delays))
@@ -161,21 +166,13 @@ def add_function(
     # build the ensemble and its connections within the memory
     seed = memory.noise_seed
     with memory:
-        ensemble = driven(
-            n,
-            unmerged(solved.neurons),
-            encoders=solved.encoders,
-            gain=solved.gain,
-            bias=solved.bias,
-            seed=None if seed is None else seed + 1000 + added,
-            label="function of the window",
-        )
+        curves = {name: getattr(solved, name) for name in ("encoders", "gain", "bias")}
+        curves["seed"] = None if seed is None else seed + 1000 + added
+        curves["label"] = "function of the window"
+        ensemble = driven(n, unmerged(solved.neurons), **curves)
         node = nengo.Node(size_in=solved.decoders.shape[1], label=label or "function")
-        for source, into in (
-            (memory.state, solved.from_state),
-            (memory.input, solved.from_input),
-        ):
-            nengo.Connection(source, ensemble, transform=into, synapse=None)
-        out = {"transform": solved.decoders.T, "synapse": tau}
-        nengo.Connection(ensemble.neurons, node, **out)
+        connect, out = nengo.Connection, solved.decoders.T
+        connect(memory.state, ensemble, transform=solved.from_state, synapse=None)
+        connect(memory.input, ensemble, transform=solved.from_input, synapse=None)
+        connect(ensemble.neurons, node, transform=out, synapse=tau)
     return node, solved

@@ -66,6 +66,7 @@ class LMUNetwork(AsBuilt, nengo.Network):
         common: dict[str, Any] = {"sample_dt": params.dt, "presentation": presentation}
         common |= {"dt": dt, "neuron_type": neuron_type, "copies": copies}
         common |= {"averaging": averaging}
+        # what is given for each cell, or for all alike
         given = {"n_neurons": n_neurons, "hidden": hidden, "memory": memory}
         n = len(params.cells)
         each = {name: _one_each(name, value, n) for name, value in given.items()}
@@ -119,6 +120,7 @@ class LMUNetwork(AsBuilt, nengo.Network):
         Returns
         -------
         int
+            A step from 0.
         """
         return (t + len(self.cells)) * self.steps
 

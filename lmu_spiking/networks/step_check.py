@@ -21,6 +21,7 @@ def keeps_time(maker: str):
     Returns
     -------
     callable
+        It returns the class itself.
     """
 
     def build(model, network, *args, **kwargs):

@@ -116,13 +116,20 @@ class ChipUnits:
         Returns
         -------
         gain, bias : float
+            Gain in Hz or thresholds, bias in thresholds.
         """
         if activation == LOIHI_RELU:
             return self.max_rate, 0.0
         return float(1 / np.expm1((1 / self.max_rate - self.ref) / self.rc)), 1.0
 
     def to_dict(self) -> dict[str, float]:
-        """Return the settings as plain numbers."""
+        """Return the settings as plain numbers.
+
+        Returns
+        -------
+        dict
+            By name.
+        """
         return asdict(self)
 
 
@@ -198,6 +205,7 @@ def chip_activities(activation: str, chip: ChipUnits, a) -> np.ndarray:
     Returns
     -------
     ndarray
+        Activities, relative to ``max_rate``.
     """
     gain, bias = chip.gain_bias(activation)
     J = gain * np.asarray(a, dtype=float) + bias
@@ -220,6 +228,7 @@ def smooth_slopes(activation: str, chip: ChipUnits, h) -> np.ndarray:
     Returns
     -------
     ndarray
+        Slopes of the units.
     """
     h = np.asarray(h, dtype=float)
     slope, fires = np.zeros(h.shape), h > 0
@@ -338,6 +347,7 @@ def integrating(activation: str, chip: ChipUnits) -> nengo.neurons.NeuronType:
     Returns
     -------
     nengo.neurons.NeuronType
+        `ChipIF` or `ChipLIF`.
     """
     if activation == LOIHI_RELU:
         return ChipIF()

@@ -73,6 +73,7 @@ def adapted(neurons: Any) -> NeuronType:
     Returns
     -------
     nengo.neurons.NeuronType
+        The type with settled curves.
     """
     names = ("tau_n", "inc_n", "tau_rc", "tau_ref", "amplitude", "initial_state")
     if type(neurons) is nengo.AdaptiveLIF:
@@ -146,6 +147,7 @@ def neuron_type(name) -> NeuronType:
     Returns
     -------
     nengo.neurons.NeuronType
+        An instance of the type.
 
     Raises
     ------
@@ -194,6 +196,7 @@ def unmerged(neurons: Any) -> NeuronType:
     Returns
     -------
     nengo.neurons.NeuronType
+        A type that equals itself alone.
     """
     if type(neurons) is nengo.PoissonSpiking:
         return _PoissonSpiking(neurons.base_type)
@@ -240,6 +243,7 @@ def loop_caution(neurons: NeuronType) -> str:
     Returns
     -------
     str
+        One sentence, or nothing.
     """
     base = getattr(neurons, "base_type", neurons)
     if type(base) in _FOLLOWS or getattr(base, "follows", False):

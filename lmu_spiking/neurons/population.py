@@ -51,7 +51,7 @@ COLUMNS = ("dimension", "encoders", "gain", "bias", "decoders", "per_unit", "cei
 class Population:
     """The neurons of a memory, a block for each dimension.
 
-    Attributes
+    Parameters
     ----------
     neurons : nengo.neurons.NeuronType
         The type of one neuron.
@@ -118,6 +118,7 @@ class Population:
         Returns
         -------
         Population
+            Of ``n`` times the dimensions.
         """
         columns = {name: np.tile(getattr(self, name), n) for name in COLUMNS}
         columns["dimension"] += np.repeat(
@@ -169,6 +170,7 @@ class Population:
         """
         x = np.asarray(x, dtype=float)
         total = {key: np.zeros(len(x)) for key in ("rate", "decoded", "variance")}
+        # neurons that are alike are computed once
         entries, copies = self._distinct(i)
         for start in range(0, len(entries), CHUNK):
             part, n = entries[start : start + CHUNK], copies[start : start + CHUNK]
@@ -184,6 +186,7 @@ class Population:
         Neurons that are alike stand side by side.
         """
         at = self.block(i)
+        # an entry is new where one of its numbers differs from that of the one before
         new = np.zeros(at.stop - at.start, bool)
         new[:1] = True
         for column in (self.encoders, self.gain, self.bias, self.decoders):
@@ -231,6 +234,7 @@ def build_population(
     Returns
     -------
     Population
+        Curves and decoders of all neurons.
     """
     radii = np.atleast_1d(radii)
     what = "positive, one for each dimension,"
@@ -311,6 +315,7 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
     Returns
     -------
     d : (n,) ndarray
+        Decoders, per Hz.
     """
     x = np.linspace(-1.0, 1.0, POINTS)
     gram, mean_rates = np.zeros((POINTS, POINTS)), np.empty(len(gain))
@@ -320,6 +325,7 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
         drive = np.multiply.outer(x, encoders[part])
         return neurons.rates(drive, gain[part], bias[part])
 
+    # the curves at all points do not fit into memory at once: sum over their parts
     for part in spans:
         R = rates(part)
         mean_rates[part] = R.mean(axis=0)
@@ -327,6 +333,31 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
     dual = cho_solve(cho_factor(gram + POINTS * np.eye(POINTS)), x)
     d = [rates(part).T @ dual for part in spans]
     return np.concatenate(d) / averaged_variance(neurons, mean_rates, averaging)
+
+
+def one_each(attribute: str, value, n: int) -> np.ndarray:
+    """Return a positive number for each of several, from one or all of them.
+
+    Parameters
+    ----------
+    attribute : str
+        Name of the argument, for messages.
+    value : float or (n,) array_like
+    n : int
+
+    Returns
+    -------
+    (n,) ndarray
+        A copy.
+    """
+    try:
+        values = np.broadcast_to(np.asarray(value, dtype=float), (n,)).copy()
+    except (TypeError, ValueError):
+        values = np.full(n, np.nan)
+    if not np.all(np.isfinite(values) & (values > 0)):
+        problem = f"must be positive, one number or {n} of them"
+        raise ValidationError(attribute, value, problem)
+    return values
 
 
 def shares(n_neurons, order: int) -> np.ndarray:
@@ -342,6 +373,7 @@ def shares(n_neurons, order: int) -> np.ndarray:
     Returns
     -------
     (order,) int ndarray
+        They sum to all neurons.
 
     Raises
     ------
@@ -404,6 +436,7 @@ def radii_from(states, quantile: float = 1.0) -> np.ndarray:
     Returns
     -------
     (d,) ndarray
+        One for each coefficient.
     """
     radii = np.quantile(np.abs(np.asarray(states)), quantile, axis=0)
     return np.maximum(radii, 1e-9 + 1e-6 * radii.max())

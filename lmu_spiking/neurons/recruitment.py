@@ -47,6 +47,7 @@ def reach(levels: int) -> float:
     Returns
     -------
     float
+        Standard deviations.
     """
     return 3.35 if levels == 1 else 5.0
 
@@ -155,6 +156,7 @@ def beyond(y) -> np.ndarray:
     Returns
     -------
     ndarray
+        Areas, in standard deviations.
     """
     y = np.asarray(y, dtype=float)
     finite = np.where(np.isinf(y), 0.0, y)
@@ -177,6 +179,7 @@ def allocate(n: int, weights, least: int = 1) -> np.ndarray:
     Returns
     -------
     (K,) int ndarray
+        They sum to ``n``.
     """
     weights = np.asarray(weights, dtype=float)
     exact = least + (n - least * len(weights)) * weights / weights.sum()

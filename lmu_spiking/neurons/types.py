@@ -98,6 +98,7 @@ class _Counted(Unmerged):
 
     def __init__(self, base_type, counts=1, initial_state=None):
         super().__init__(base_type, 1.0, initial_state)
+        # counts up to 2^53 are whole as floats, too
         self.counts = np.asarray(counts)
         whole = np.equal(np.mod(self.counts, 1), 0)
         if not np.all(whole & (self.counts >= 1) & (self.counts < 2**53)):
@@ -118,6 +119,8 @@ class PoissonPopulation(_Counted, nengo.PoissonSpiking):
         Rates of one neuron.
     counts : (n,) or () array_like
         Neurons in each entry, whole numbers below 2^53; one number for all alike.
+    initial_state : dict, optional
+        As in `nengo.PoissonSpiking`.
 
     Examples
     --------
@@ -127,18 +130,53 @@ class PoissonPopulation(_Counted, nengo.PoissonSpiking):
     """
 
     def step(self, dt, J, output, rng, **base_state):
-        """Draw the spikes of a step from the rates ``J`` of single neurons."""
+        """Draw the spikes of a step from the rates ``J`` of single neurons.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+        J : (n,) ndarray
+            Rates of single neurons, Hz.
+        output : (n,) ndarray
+            Takes the spikes, over ``dt``.
+        rng : numpy.random.RandomState
+            Draws them.
+        **base_state
+            State of the base type.
+        """
         super().step(dt, self.counts * J, output, rng, **base_state)
 
 
 class StochasticPopulation(_Counted, nengo.StochasticSpiking):
     """Summed spikes of neurons that round ``r dt`` up or down at random.
 
-    Parameters are those of `PoissonPopulation`.
+    Parameters
+    ----------
+    base_type : nengo.neurons.NeuronType
+        Rates of one neuron.
+    counts : (n,) or () array_like
+        Neurons in each entry, as in `PoissonPopulation`.
+    initial_state : dict, optional
+        As in `nengo.StochasticSpiking`.
     """
 
     def step(self, dt, J, output, rng, **base_state):
-        """Draw the spikes of a step from the rates ``J`` of single neurons."""
+        """Draw the spikes of a step from the rates ``J`` of single neurons.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+        J : (n,) ndarray
+            Rates of single neurons, Hz.
+        output : (n,) ndarray
+            Takes the spikes, over ``dt``.
+        rng : numpy.random.RandomState
+            Draws them.
+        **base_state
+            State of the base type.
+        """
         fraction, whole = np.modf(J * dt)
         counts = np.broadcast_to(self.counts, np.shape(J)).astype(np.int64)
         output[...] = (counts * whole + rng.binomial(counts, fraction)) / dt
@@ -163,6 +201,7 @@ def population_of(neurons: Any, counts) -> NeuronType:
     Returns
     -------
     nengo.neurons.NeuronType
+        Of the summed spikes.
 
     Raises
     ------

@@ -52,6 +52,7 @@ def plot_ladder(ax, ladder, measure: str = "delay"):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     steps, total = ladder.steps(), ladder.total()
     n = len(steps)
@@ -94,6 +95,7 @@ def plot_delayed(ax, deployment, windows: float = WINDOWS):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     shown = section_of(deployment, windows)
     t, (true, read, exact) = deployment.time[shown], readouts_of(deployment, shown)
@@ -116,6 +118,7 @@ def plot_loss(ax, deployment, windows: float = WINDOWS):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     return plot_error(ax, deployment, windows)
 
@@ -130,6 +133,7 @@ def ladder_figure(ladder):
     Returns
     -------
     matplotlib.figure.Figure
+        For `save_figure`.
     """
     with styled():
         figure = new_figure(10, 3.9)
@@ -152,6 +156,7 @@ def deployed(deployment):
     Returns
     -------
     matplotlib.figure.Figure
+        For `save_figure`.
     """
     row = deployment.row
     with styled():
@@ -167,6 +172,7 @@ def deployed(deployment):
 
 def _label(ax, x: float, base: float, top: float, step: dict, measure: str) -> None:
     """Draw interval and number over a bar, above its base and its mark."""
+    # the interval stands on the bar's end, the number above both
     value, low, high = (step[f"{measure}{end}"] for end in ("", "_low", "_high"))
     highest = max(base, top)
     if low is not None:

@@ -37,6 +37,7 @@ def layout(budget, ax=None):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given, or a new one.
     """
     with styled():
         columns = _columns(budget.cores)
@@ -62,6 +63,7 @@ def layout_figure(budget):
     Returns
     -------
     matplotlib.figure.Figure
+        For `save_figure`.
     """
     return layout(budget).figure
 

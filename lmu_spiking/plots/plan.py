@@ -21,6 +21,7 @@ def plan_figure(rows: list[dict], waste: float):
     Returns
     -------
     matplotlib.figure.Figure
+        For `save_figure`.
     """
     errors, measured, neurons = zip(
         *((row["error"], row["nrmse"], row["neurons"]) for row in rows), strict=True

@@ -1,5 +1,7 @@
 """Figures of one run: windows and readouts beside the input, and predicted errors."""
 
+from typing import Any
+
 import numpy as np
 
 from lmu_spiking.dynamics.ldn import LDN
@@ -17,6 +19,7 @@ from lmu_spiking.plots.style import (
 from lmu_spiking.signals.signal import LOST
 
 WINDOWS = 8.75  # shown by default: seven moments, 1.25 windows apart
+SIGNALS = {"white": "white noise", "ecg": "an ECG"}
 NUMBERS = {
     "nrmse": "NRMSE at θ vs input",
     "noise_nrmse": "NRMSE at θ vs exact LDN",
@@ -39,6 +42,7 @@ def plot_window(ax, result, n: int = 7):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     ldn, dt, window = _ldn(result), result.row["dt"], _steps(result)
     shown = section_of(result, 1.25 * n)
@@ -72,6 +76,7 @@ def plot_readout(ax, result, windows: float = WINDOWS):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     shown = section_of(result, windows)
     t, (true, read, _) = result.time[shown], readouts_of(result, shown)
@@ -93,6 +98,7 @@ def plot_error(ax, result, windows: float = WINDOWS):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     shown = section_of(result, windows)
     _, read, ideal = readouts_of(result, shown)
@@ -118,8 +124,10 @@ def plot_error_vs_delay(ax, result, n: int = 60):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     dt, window, u = result.row["dt"], _steps(result), result.signal
+    # the delays, in whole steps, and the readout of each
     steps = np.unique(np.round(np.linspace(1, window, n)).astype(int))
     weights = _ldn(result).readout((steps - 1) * dt, dt)
     first = window + 1  # the first step of a window that is full
@@ -152,10 +160,12 @@ def run_figure(result):
     Returns
     -------
     matplotlib.figure.Figure
+        For `save_figure`.
     """
     with styled():
         figure = new_figure(10, 5.6)
-        left, right = figure.subfigures(1, 2, width_ratios=(1.6, 1), wspace=0.03)
+        halves: Any = figure.subfigures(1, 2, width_ratios=(1.6, 1), wspace=0.03)
+        left, right = halves
         time = left.subplots(3, sharex=True, height_ratios=(1, 1, 0.7))
         plot_window(time[0], result)
         plot_readout(time[1], result)
@@ -233,6 +243,7 @@ def finish_in_time(ax, result, shown: slice, ylabel: str):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     ax.set(xlabel="Time (s)", ylabel=ylabel)
     ax.set_xlim(result.time[shown][0], result.time[shown][-1])
@@ -243,7 +254,7 @@ def finish_in_time(ax, result, shown: slice, ylabel: str):
 
 def _headline(row: dict) -> str:
     """Return the title of a run."""
-    signal = {"white": "white noise", "ecg": "an ECG"}.get(row["input"], row["input"])
+    signal = SIGNALS.get(row["input"], str(row["input"]))
     if row.get("input_power_lost", 0) > LOST:
         signal += f", low-passed at {0.5 / row['dt']:g} Hz"
     neurons = f"{row['neurons']:,} {row['neuron_type']} neurons"

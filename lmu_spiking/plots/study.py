@@ -38,8 +38,10 @@ def plot_error_vs_neurons(ax, summary, levels=None):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     _curves(ax, summary, "neurons", "order", levels, "d = {}")
+    # a guide below all points
     x = np.array([summary.neurons.min(), summary.neurons.max()], dtype=float)
     below = 0.7 * (summary.state_rmse * np.sqrt(summary.neurons)).min()
     ax.plot(x, below / np.sqrt(x), ":", color=GREY, label="slope −1/2")
@@ -60,6 +62,7 @@ def plot_ratio(ax, summary, levels=None):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     ax.axhline(1, color=GREY, lw=0.8)
     levels = levels or sorted(summary.order.unique())
@@ -85,6 +88,7 @@ def plot_error_vs_spikes(ax, summary, levels=None):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     _curves(ax, summary, "spikes_per_s", "neuron_type", levels, "{}")
     return log_axes(ax, "Spikes per second", "State RMSE")
@@ -103,6 +107,7 @@ def study_figures(summary) -> dict:
     Returns
     -------
     dict of str to matplotlib.figure.Figure
+        For `save_figure`; fewer than three where there is nothing to show.
     """
     wrong = summary[summary.state_rmse > 1e-9]
     predicted = wrong[wrong.state_rmse_ratio.notna()]
@@ -152,6 +157,7 @@ def _panels(plot, summary, by: list[str], colored: str):
             part = dict(zip(by, key, strict=True))
             title = (FORMS.get(k, "{} neurons").format(part[k]) for k in varied)
             ax.set_title(", ".join(title))
+        # places without a panel stay empty
         for ax in axes.flat[len(cells) :]:
             ax.set_visible(False)
         for ax in axes.flat[: len(cells)]:

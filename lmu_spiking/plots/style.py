@@ -4,6 +4,7 @@ Colours are Okabe and Ito's, which the colour-blind can tell apart.
 """
 
 import io
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ BLUE, VERMILION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
 COLORS = (BLUE, VERMILION, GREEN, ORANGE, "#cc79a7", "#56b4e9", BLACK)
 MARKERS = "osD^vPX"
 EDGED = {"mec": "white", "mew": 0.5}  # points that stand apart where they overlap
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -49,6 +50,7 @@ def new_figure(width: float, height: float):
     Returns
     -------
     matplotlib.figure.Figure
+        For `save_figure`.
     """
     from matplotlib.figure import Figure
 
@@ -87,6 +89,7 @@ def draw_points(ax, cell, x: str, y: str, k: int, label: str) -> None:
         Number of the colour and marker.
     label : str
     """
+    # lengths below and above; NaN, of a single trial, is none
     ends = [cell[y] - cell[f"{y}_low"], cell[f"{y}_high"] - cell[y]]
     look = {"fmt": MARKERS[k % len(MARKERS)], "color": COLORS[k % len(COLORS)]}
     look |= {"ms": 4.5, "lw": 1, "label": label} | EDGED
@@ -104,6 +107,7 @@ def log_axes(ax, xlabel: str, ylabel: str):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
     ax.legend()
@@ -120,6 +124,7 @@ def png(figure) -> bytes:
     Returns
     -------
     bytes
+        At 200 dots per inch.
     """
     buffer = io.BytesIO()
     with styled():

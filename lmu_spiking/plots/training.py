@@ -1,7 +1,6 @@
 """Figures of a training and of a conversion."""
 
 import numpy as np
-import pandas as pd
 
 from lmu_spiking.plots.style import (
     BLACK,
@@ -30,8 +29,9 @@ def plot_history(ax, history: list[dict]):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
-    part, table = _part(history), pd.DataFrame(history)
+    part, table = _part(history), _table(history)
     ax.plot(table.epoch, table.loss, color=BLUE, label="training")
     ax.plot(table.epoch, table[f"{part}_loss"], color=VERMILION, label=LABELS[part])
     ax.set(xlabel="Epoch", ylabel="Loss", yscale="log")
@@ -55,8 +55,9 @@ def plot_metric(ax, history: list[dict], metric: str, best_epoch: int):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
-    part, table = _part(history), pd.DataFrame(history).set_index("epoch")
+    part, table = _part(history), _table(history).set_index("epoch")
     values = table[f"{part}_{metric}"]
     ax.plot(values.index, values, color=VERMILION, label=LABELS[part])
     best = values[best_epoch]
@@ -81,6 +82,7 @@ def training_figure(record: dict, history: list[dict]):
     Returns
     -------
     matplotlib.figure.Figure
+        For `save_figure`.
     """
     metric = record["metric"]
     score = f"test {metric} {record['rate_' + metric]:.4g}"
@@ -92,6 +94,13 @@ def training_figure(record: dict, history: list[dict]):
         parameters = f"{record['n_params']:,} parameters"
         write_title(figure, f"{record['task']}: {parameters}, {score}")
     return figure
+
+
+def _table(rows: list[dict]):
+    """Return rows as a DataFrame."""
+    import pandas as pd  # slow to import, and commands that draw no training need none
+
+    return pd.DataFrame(rows)
 
 
 def _part(history: list[dict]) -> str:
@@ -111,8 +120,9 @@ def plot_against_neurons(ax, rows: list[dict]):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
-    table, metric = pd.DataFrame(rows).sort_values("neurons"), rows[0]["metric"]
+    table, metric = _table(rows).sort_values("neurons"), rows[0]["metric"]
     sign = 1 if metric == "accuracy" else -1  # a loss lowers accuracy, raises an error
     rate = rows[0][f"rate_{metric}"]
     ax.axhline(rate, color=GREY, ls="--", label="rate model")
@@ -120,6 +130,7 @@ def plot_against_neurons(ax, rows: list[dict]):
         predicted = rate - sign * table.predicted_loss
         style = {"marker": "_", "ms": 14} if len(rows) == 1 else {}
         ax.plot(table.neurons, predicted, color=BLUE, label="predicted", **style)
+    # below and above a point; a loss of accuracy is turned over
     ends = [table.loss_high - table.loss, table.loss - table.loss_low]
     look = {"fmt": "o", "color": VERMILION, "ms": 5, "lw": 1}
     look |= {"yerr": np.abs(ends[::sign]), "label": "spiking, measured"}
@@ -143,6 +154,7 @@ def plot_latency(ax, row: dict):
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given.
     """
     lags, values = np.array(row["latency"]).T
     ax.plot(lags * 1000, values, color=VERMILION)
@@ -163,6 +175,7 @@ def conversion_figure(rows: list[dict], title: str = ""):
     Returns
     -------
     matplotlib.figure.Figure
+        For `save_figure`.
     """
     with styled():
         figure = new_figure(7.2, 3.0)

@@ -32,6 +32,7 @@ def ecg(duration: float, dt: float) -> Signal:
     Returns
     -------
     Signal
+        Peak 1, mean about 0.
 
     Raises
     ------
@@ -92,6 +93,7 @@ def without_harmonics_above(frequency: float, loop: np.ndarray) -> np.ndarray:
     Returns
     -------
     (1024,) ndarray
+        The smoother loop.
     """
     harmonics = np.fft.rfftfreq(len(loop), 1 / RATE)
     if frequency >= harmonics[-1]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def is_time(name: str) -> bool:
     Returns
     -------
     bool
+        True for ``time``, ``t`` and the like.
     """
     return _plain(name) in TIME_NAMES
 
@@ -58,6 +60,7 @@ def column_index(column, names: list[str]) -> int:
     Returns
     -------
     int
+        From 0.
 
     Raises
     ------
@@ -66,7 +69,9 @@ def column_index(column, names: list[str]) -> int:
     """
     if isinstance(column, str) and column in names:
         return names.index(column)
-    index = int(column) if isinstance(column, str) and column.isdecimal() else column
+    index: Any = column
+    if isinstance(column, str) and column.isdecimal():
+        index = int(column)
     whole = isinstance(index, Integral) and not isinstance(index, bool)
     if not whole or not 0 <= index < len(names):
         remedy = f"choose one of {listing(names)}"
@@ -92,7 +97,9 @@ def signal_and_time(column, names: list[str], headed: bool, timed: bool):
     Returns
     -------
     signal : int
+        Position of the signal.
     time : int or None
+        Position of time, if there is one and it is wanted.
 
     Raises
     ------
@@ -181,6 +188,7 @@ def listing(names: list[str], most: int = 8) -> str:
     Returns
     -------
     str
+        In one line.
     """
     shown = ", ".join(" ".join(name.split())[:40] for name in names[:most])
     return shown if len(names) <= most else f"{shown}, ..."
@@ -215,24 +223,18 @@ def read_csv(path: Path, column, timed: bool):
     Returns
     -------
     samples : (T,) ndarray
+        The column.
     step : float or None
         Seconds.
     """
     import pandas  # slow to import, so only when used
 
     separator, blank, width = _first_line(path)
-    parts = pandas.read_csv(
-        path,
-        sep=separator,
-        header=None,
-        skiprows=blank,
-        dtype=str,
-        keep_default_na=False,
-        skip_blank_lines=False,
-        encoding="utf-8-sig",
-        encoding_errors="replace",  # a unit in the header, in an older encoding
-        chunksize=max(1, CELLS // width),
-    )
+    cells: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
+    cells |= {"skip_blank_lines": False, "chunksize": max(1, CELLS // width)}
+    # a unit in the header may be in an older encoding
+    cells |= {"encoding": "utf-8-sig", "encoding_errors": "replace"}
+    parts = pandas.read_csv(path, sep=separator, skiprows=blank, **cells)
     places, samples, times = None, [], []
     with parts:
         for part in parts:
@@ -289,7 +291,8 @@ def _numbers(cells) -> np.ndarray:
     """Return a column of text as floats, or raise an error with the line of a fault."""
     import pandas
 
-    values = pandas.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
+    numbers: Any = pandas.to_numeric(cells, errors="coerce")
+    values = numbers.to_numpy(dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         line, cell = cells.index[bad[0]], cells.iloc[bad[0]]
@@ -314,6 +317,7 @@ def read_npz(path: Path, column, timed: bool):
     Returns
     -------
     samples : (T,) ndarray
+        The array, or its column.
     step : float or None
         Seconds.
     """
@@ -384,6 +388,7 @@ def read_wav(path: Path, column, timed: bool):
     Returns
     -------
     samples : (T,) ndarray
+        The channel.
     step : float
         Seconds.
     """

@@ -8,6 +8,7 @@ Letters: ``T`` steps.  Times are in seconds.  Sample ``k`` belongs to time ``k d
 
 import warnings
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -92,6 +93,7 @@ class Signal:
         Returns
         -------
         (steps + T,) or (steps + T, channels) ndarray
+            The longer samples.
         """
         mode = "wrap" if self.periodic else "reflect"
         before = [(steps, 0), (0, 0)][: self.samples.ndim]
@@ -118,6 +120,7 @@ class Signal:
         Returns
         -------
         Signal
+            With ``power_lost``, if the step is longer.
 
         Raises
         ------
@@ -154,6 +157,7 @@ class Signal:
         Returns
         -------
         Signal
+            Periodic, if this one is and is not cut.
 
         Raises
         ------
@@ -253,6 +257,7 @@ def band_limited(samples: np.ndarray, step: float, dt: float):
     Returns
     -------
     samples : (T',) or (T', channels) ndarray
+        On the finer grid.
     step : float
         4 to 16 times finer than ``dt``: there a cubic spline is as good as exact.
     """
@@ -261,7 +266,8 @@ def band_limited(samples: np.ndarray, step: float, dt: float):
     ratio = dt / step
     up, down = _grids(ratio)  # never 1 / 1, for which resample_poly skips its filter
     half = int(np.ceil(32 * ratio * up))
-    taps = firwin(2 * half + 1, 0.92 / (ratio * up), window=("kaiser", 8.0))
+    window: Any = ("kaiser", 8.0)
+    taps = firwin(2 * half + 1, 0.92 / (ratio * up), window=window)
     fine = resample_poly(samples, up, down, window=taps, padtype="edge")
     return fine, step * down / up
 
@@ -337,6 +343,7 @@ class SignalSpec:
         Returns
         -------
         Signal
+            Named ``white``, and periodic.
         """
         return white_noise(duration, dt, self.bandwidth, self.rms, seed)
 
@@ -375,6 +382,7 @@ def white_noise(
     Returns
     -------
     Signal
+        Named ``white``, and periodic.
 
     Raises
     ------
@@ -390,14 +398,11 @@ def white_noise(
     rms = check_positive("white_noise.rms", rms, "root mean square")
     _check_bandwidth(bandwidth, duration, dt)
     seed = check_seed("white_noise.seed", seed)
-    process = WhiteSignal(
-        period=float(duration), high=float(bandwidth), rms=rms, seed=seed
-    )
+    period, high = float(duration), float(bandwidth)
+    process: Any = WhiteSignal(period=period, high=high, rms=rms, seed=seed)
     samples = process.run_steps(n, d=1, dt=dt)[:, 0]
-    source = (
-        f"nengo.processes.WhiteSignal(period={duration:g}, high={bandwidth:g}, "
-        f"rms={rms:g}, seed={seed})"
-    )
+    source = f"nengo.processes.WhiteSignal(period={period:g}, high={high:g}, "
+    source += f"rms={rms:g}, seed={seed})"
     return Signal(samples, dt, "white", source, periodic=True)
 
 
@@ -426,8 +431,8 @@ def _digits(limit: float, slack: float) -> str:
 
 
 def as_signal(
-    x=None,
-    dt: float = 0.001,
+    x,
+    dt: float,
     theta: float = 0.0,
     *,
     duration: float = 60.0,
@@ -439,9 +444,9 @@ def as_signal(
 
     Parameters
     ----------
-    x : Signal, SignalSpec, (T,) or (T, channels) array_like, optional
+    x : Signal, SignalSpec, (T,) or (T, channels) array_like, or None
         A signal, samples at ``dt``, or a band of white noise, of which ``duration``
-        seconds are drawn (seed 0); the default is the noise of ``SignalSpec()``.
+        seconds are drawn (seed 0); None for the noise of ``SignalSpec()``.
     dt : float
         Step that the signal must have, seconds.
     theta : float
@@ -459,6 +464,7 @@ def as_signal(
     Returns
     -------
     Signal
+        One value, whatever was passed.
 
     Raises
     ------
@@ -469,30 +475,24 @@ def as_signal(
     --------
     >>> as_signal(np.sin(np.arange(1000)), dt=0.001, theta=0.5).duration
     1.0
-    >>> as_signal(SignalSpec(bandwidth=5.0, rms=1.0), duration=2.0).name
+    >>> as_signal(SignalSpec(bandwidth=5.0, rms=1.0), dt=0.001, duration=2.0).name
     'white'
     """
     dt = check_positive("as_signal.dt", dt, "seconds")
     least = int(np.floor(theta / dt + 1e-9)) + 1 if least is None else least
-    # draw a band, or wrap samples
+    # draw a band, or wrap samples; one row is a column where several could be
     x = SignalSpec() if x is None else x
+    signal = x.draw(duration, dt) if isinstance(x, SignalSpec) else x
+    shape: tuple[int, ...] = ()
     try:
-        signal = x.draw(duration, dt) if isinstance(x, SignalSpec) else x
         if not isinstance(signal, Signal):
             signal = Signal(signal, dt, "given", "given")
+        if channels and signal.samples.ndim == 1:
+            signal = replace(signal, samples=signal.samples[:, None])
+        shape = signal.samples.shape
     except ValidationError:
-        if isinstance(x, SignalSpec):
-            raise
-        signal = None
-    # one row of samples becomes a column where several channels could be
-    if signal is not None and channels is not None and signal.samples.ndim == 1:
-        signal = replace(signal, samples=signal.samples[:, None])
-    shape = (channels,) if channels else ()
-    if (
-        signal is None
-        or signal.samples.shape[1:] != shape
-        or len(signal.samples) < least
-    ):
+        pass  # which is refused below, by the name of the argument
+    if shape[1:] != ((channels,) if channels else ()) or shape[:1] < (least,):
         sizes = f"(T, {channels})" if channels else "(T,)"
         problem = f"must be finite samples {sizes}, a Signal or a SignalSpec"
         remedy = f"use at least {least} steps of {dt:g} s"

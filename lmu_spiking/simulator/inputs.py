@@ -98,6 +98,7 @@ class Inputs:
         rng : numpy.random.RandomState or None
             None for a function, which draws none.
         """
+        # by whom it is computed: from an array, by a function, or by a process
         op, shape = self.inputs[k].op, self.inputs[k].shape
         if self.own is not None and k not in self.own:
             return
@@ -140,6 +141,7 @@ class Inputs:
         n, error = len(out), None
         if self.callers:
             n, error = self._call(out, step, interrupt)
+        # all steps at once, after the random values that were computed before
         for k, make in self.makers.items():
             m = self._take_drawn(k, out[:n])
             if m < n:
@@ -224,7 +226,7 @@ def _function(op, shape, model):
     return at
 
 
-def _present_input(process: PresentInput, shape, dt, rng, state):
+def _present_input(process, shape, dt, rng, state):
     """Show each input for its presentation time."""
     inputs = process.inputs.reshape(len(process.inputs), -1)
 
@@ -236,7 +238,7 @@ def _present_input(process: PresentInput, shape, dt, rng, state):
     return make
 
 
-def _white_signal(process: WhiteSignal, shape, dt, rng, state):
+def _white_signal(process, shape, dt, rng, state):
     """Repeat the period of a signal, which is drawn at once."""
     step_at = process.make_step((0,), shape, dt, rng, state)
     period = 2 * int(np.ceil(process.period / dt / 2))
@@ -249,7 +251,7 @@ def _white_signal(process: WhiteSignal, shape, dt, rng, state):
     return make
 
 
-def _white_noise(process: WhiteNoise, shape, dt, rng, state):
+def _white_noise(process, shape, dt, rng, state):
     """Draw the noise of all steps at once; None where Nengo would draw otherwise."""
     if type(process.dist) not in (Gaussian, Uniform) or len(shape) != 1:
         return None

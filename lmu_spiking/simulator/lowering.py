@@ -26,7 +26,6 @@ from lmu_spiking.simulator.rows import (
     Pair,
     Region,
     Row,
-    Stream,
     Whole,
     Work,
     entries_of,
@@ -101,6 +100,7 @@ class SampleAndHold(Protocol):
     @property
     def held_for(self) -> tuple[int, int]:
         """Return the steps of a period, and the number of inputs averaged."""
+        ...
 
 
 def lower(op, context: Context) -> Group:
@@ -140,6 +140,7 @@ def _written(y: Region, inc: bool) -> dict:
     return {"incs": [y]} if inc else {"sets": [y]}
 
 
+# --------------------------------------------------------------------------------------
 # Each rule below returns a list of rows, or None where the operator runs in Python.
 # First resets, copies and products.
 
@@ -204,6 +205,7 @@ def _elementwise(op, context: Context):
     if direct and a.contiguous and a.size == y.size:
         operands = [Along(y), Along(a), Along(x)]
         return [_adding(Code.MULTIPLY_ADD, y, operands, [a, x])]
+    # otherwise entry by entry, by lists of addresses
     lists = (Listed(r.indices, base=r.base) for r in (y, *factors))
     operands = [*lists, Arenas(*(factor.base for factor in factors))]
     return [Row(Code.MULTIPLY_ADD_AT, y.size, operands, incs=[y], reads=factors)]
@@ -424,6 +426,7 @@ def _lif(op, context, J, y, voltage, refractory_time):
 def _adaptive_lif(op, context, J, y, voltage, refractory_time, adaptation):
     """Lower adaptive LIF neurons: reduce the current, spike, adapt."""
     n = op.neurons
+    # three rows, so that spikes come from the kernel of LIF neurons;
     # the output's place serves for the current until the spikes are known
     operands, reads = [Along(y), Along(J), Along(adaptation)], [J, adaptation]
     reduce = Row(Code.ADAPT, y.size, operands, sets=[y], reads=reads, along=True)
@@ -456,7 +459,7 @@ def _random(code: Code, more=lambda neurons, n: ()):
 
     def rule(op, context, J, y):
         context.streams.append(op)
-        stream = Stream(len(context.streams) - 1)
+        stream = Pair(len(context.streams) - 1)
         parameters = [context.dt, op.neurons.amplitude / context.dt]
         operands = (stream, *more(op.neurons, y.size))
         return [_step(code, J, y, parameters, more=operands)]

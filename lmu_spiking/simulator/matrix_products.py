@@ -5,6 +5,8 @@ have one number in a row, decoders one in a column, and neighbours mostly share 
 dimension.  Such products take O(m) where the full matrix takes O(m d).
 """
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -16,7 +18,7 @@ SPARSE = 0.25  # share of entries, up to which a large dense matrix is taken as 
 LARGE = 4096  # entries from which a dense matrix is looked at
 
 
-def constant_product(y: Region, matrix, x: Region) -> Row | None:
+def constant_product(y: Region, matrix: Any, x: Region) -> Row | None:
     """Return the row of ``y += matrix x`` for a matrix that never changes.
 
     Parameters

@@ -35,45 +35,16 @@ class Code(IntEnum):
     The functions ``run_*`` of `kernels.machine` say which operands each takes.
     """
 
-    TILED = 0  # the next rows, tile by tile
-    FILL = 1
-    COPY = 2
-    ADD = 3
-    AXPY = 4
-    MULTIPLY_ADD = 5
-    SCALE = 6
-    COPY_AT = 7
-    ADD_AT = 8
-    MULTIPLY_ADD_AT = 9
-    DOT_ROWS = 10  # tiled along the columns
-    DOT_COLUMNS = 11  # tiled along the rows
-    DOT_SPARSE = 12
-    GATHER = 13
-    SCATTER = 14
-    ENCODE_RUNS = 15
-    DECODE_RUNS = 16
-    MULTIPLY_PARTS = 17
-    OUTER = 18
-    LOWPASS = 20
-    STATE_SPACE = 21
-    HOLD = 22
-    INPUT = 23
-    INPUT_ADD = 24
-    PROBE = 25
-    RECTIFIED = 30
-    RAMP = 31
-    RAMP_TANH = 32
-    SIGMOID = 33
-    TANH = 34
-    LIF_RATE = 35
-    ADAPTIVE_LIF_RATE = 36
-    LIF = 40
-    LIF_EXACT = 41
-    ADAPT = 42
-    ADAPTED = 43
-    INTEGRATE = 44
-    IZHIKEVICH = 45
-    POISSON = 50
-    POISSON_EACH = 51
-    POISSON_RUNS = 52
-    STOCHASTIC = 53
+    # the rows that follow, tile by tile; sums along the axis; lists of addresses
+    TILED, FILL, COPY, ADD, AXPY, MULTIPLY_ADD, SCALE = range(7)
+    COPY_AT, ADD_AT, MULTIPLY_ADD_AT = range(7, 10)
+    # products, DOT_ROWS tiled along the columns and DOT_COLUMNS along the rows
+    DOT_ROWS, DOT_COLUMNS, DOT_SPARSE, GATHER, SCATTER = range(10, 15)
+    ENCODE_RUNS, DECODE_RUNS, MULTIPLY_PARTS, OUTER = range(15, 19)
+    # synapses, inputs and probes
+    LOWPASS, STATE_SPACE, HOLD, INPUT, INPUT_ADD, PROBE = range(20, 26)
+    # rate neurons, spiking neurons, and those that spike at random
+    RECTIFIED, RAMP, RAMP_TANH, SIGMOID, TANH = range(30, 35)
+    LIF_RATE, ADAPTIVE_LIF_RATE = range(35, 37)
+    LIF, LIF_EXACT, ADAPT, ADAPTED, INTEGRATE, IZHIKEVICH = range(40, 46)
+    POISSON, POISSON_EACH, POISSON_RUNS, STOCHASTIC = range(50, 54)

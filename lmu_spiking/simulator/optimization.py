@@ -4,6 +4,8 @@
 takes groups and returns groups; `schedule` restores their order afterwards.
 """
 
+from typing import Any
+
 import numpy as np
 from nengo.builder.optimizer import OpMergePass
 from nengo.utils.graphs import toposort
@@ -67,7 +69,7 @@ def merge_operators(model, graph: dict) -> dict:
     -------
     dict of operator to set of operators
     """
-    merging = _MergePass(graph)
+    merging: Any = _MergePass(graph)
     merging.might_merge = _OrderedSet(dict.fromkeys(graph))
     first, looked_at, views = len(graph), 0, True
     while True:
@@ -151,7 +153,7 @@ def drop_zeros(groups: list[Group], probed: list[Region]) -> list[Group]:
     uses = Uses(groups, probed)
 
     def is_always_zero(region: Region) -> bool:
-        written = [(r, row) for r, row, writes in uses.of(region) if writes]
+        written = [(r, row) for r, row, writes in uses.of(region) if writes and row]
         if not all(_is_zero_fill(row) for _, row in written):
             return False
         filled = any(

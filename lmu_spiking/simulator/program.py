@@ -8,6 +8,7 @@ own; constants and indices are shared.
 
 import itertools
 from dataclasses import dataclass, field
+from typing import Any
 
 import nengo
 import numpy as np
@@ -28,7 +29,6 @@ from lmu_spiking.simulator.rows import (
     Region,
     Row,
     Runs,
-    Stream,
     Whole,
     Work,
     region_of,
@@ -201,7 +201,7 @@ def _call_ahead(python: list[Group], reads: list, context: Context) -> list[Name
     return called
 
 
-def _operators_of(given, model, step_order) -> set[int]:
+def _operators_of(given: Any, model, step_order) -> set[int]:
     """Return the ids of the operators whose outputs are given."""
     if not given:
         return set()
@@ -332,7 +332,7 @@ class _Writer:
         operands = map(self._operand, row.operands)
         return _integers(row.code, row.n, *itertools.chain.from_iterable(operands))
 
-    def _operand(self, operand) -> tuple[int, int]:  # noqa: C901 - a case for each
+    def _operand(self, operand) -> tuple[int, int]:
         """Return the two integers of an operand."""
         match operand:
             case Along(what):
@@ -341,8 +341,6 @@ class _Writer:
                 return self._address(what)[0], second
             case Pair(first, second):
                 return first, second
-            case Stream(number):
-                return number, 0
             case Work(second):
                 return self.work, second
             case Listed(values, second, base):
@@ -362,7 +360,7 @@ class _Writer:
         raise TypeError(f"{operand!r} is no operand")
 
 
-def _integers(*values: int) -> np.ndarray:
+def _integers(*values) -> np.ndarray:
     """Return a row of the table that begins with some integers."""
     row = np.zeros(WIDTH, np.int64)
     row[: len(values)] = values

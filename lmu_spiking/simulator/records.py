@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from nengo.simulator import SimulationData
@@ -57,6 +58,7 @@ class Record(Sequence):
 
     def _use(self, buffer: np.ndarray) -> None:
         """Write to another buffer from now on, as users may have views of the last."""
+        # addresses are counted in numbers, from address 0
         self._buffer, trials = buffer, np.arange(len(buffer))
         first, stride = buffer.ctypes.data, buffer.strides[0]
         self._addresses[:] = (first + stride * trials) // self.dtype.itemsize
@@ -119,7 +121,7 @@ class Record(Sequence):
         """Return the samples after the first ``n``, (trials, k, ...)."""
         return self._buffer[:, n : len(self)]
 
-    def __getitem__(self, index):
+    def __getitem__(self, index) -> Any:
         """Return a sample, or a list of samples; a leading axis of trials if any.
 
         What is written to a sample would not be in the data: it is read-only.
@@ -158,6 +160,7 @@ class Record(Sequence):
             trials = () if self.trials is None else (self.trials,)
             shape = (*trials, *self.shape)
             at = range(len(self))[index]
+            # one sample is as a slice of one
             if isinstance(at, int):
                 at, value = [at], [value]
             value = [np.asarray(each, self.dtype) for each in value]
@@ -180,7 +183,7 @@ class Record(Sequence):
             return other is self
         return all(map(np.array_equal, mine, theirs))
 
-    __hash__ = None  # as a list
+    __hash__: Any = None  # as a list
 
     def __add__(self, other: list) -> list:
         """Return a list of these samples and of others."""

@@ -69,6 +69,7 @@ def entries_of(signal) -> np.ndarray:
 
 def region_of(signal) -> Region:
     """Return the region of a signal that is not sparse."""
+    # contiguous if strides are those of numpy's C order
     expected = 1
     for n, stride in zip(signal.shape[::-1], signal.elemstrides[::-1], strict=True):
         if n > 1 and stride != expected:
@@ -107,7 +108,7 @@ class Whole(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two plain integers."""
+    """Two plain integers, such as sizes, or the number of a stream."""
 
     first: int
     second: int = 0
@@ -144,12 +145,6 @@ class Runs(NamedTuple):
     rows: np.ndarray
     n: int
     weights: np.ndarray | None = None
-
-
-class Stream(NamedTuple):
-    """A stream of random numbers, by the number of its seed."""
-
-    number: int
 
 
 @dataclass(eq=False)

@@ -3,6 +3,7 @@
 import nengo
 import numpy as np
 from nengo.builder.signal import Signal, SignalDict
+from nengo.ensemble import Neurons
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.simulator.rows import entries_of, region_of
@@ -173,7 +174,7 @@ def name_of_nan(program, model, signals: SignalViews) -> str:  # noqa: C901
     # the part of a node or ensemble that the entry belongs to
     _, base, entry = first
     for of, parts in model.sig.items():
-        if isinstance(of, nengo.Node | nengo.Ensemble | nengo.ensemble.Neurons):
+        if isinstance(of, nengo.Node | nengo.Ensemble | Neurons):
             for part, signal in parts.items():
                 own = signal is not None and signal.base is base
                 if own and entry in entries_of(signal):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import nengo
 import numpy as np
@@ -19,7 +20,6 @@ from nengo.utils.progress import Progress, ProgressTracker
 from lmu_spiking.errors import (
     NotANumberError,
     ValidationError,
-    check_one_of,
     check_whole,
 )
 from lmu_spiking.simulator import trials as realisations
@@ -128,7 +128,7 @@ class Simulator(nengo.Simulator):
             problem, remedy = "must be a dict", "use {node: array}"
             raise ValidationError("Simulator.inputs", inputs, problem, remedy)
         self._given = dict(inputs or {})
-        self.program = None
+        self.program: Any = None
         if self._whole is None:
             self._whole = not optimize
         self._merge = optimize
@@ -180,7 +180,7 @@ class Simulator(nengo.Simulator):
             model, self._step_order, self.dg, self.dtype, self._given, whole
         )
         n = self.trials or 1
-        self._state = np.empty((n, len(program.state)), self.dtype)
+        self._state: Any = np.empty((n, len(program.state)), self.dtype)
         self._keys = np.empty((n, len(program.streams)), np.uint64)
         # signals of each trial where Python can see them, else of the first
         places = program.places.items()
@@ -324,7 +324,8 @@ class Simulator(nengo.Simulator):
         with ExitStack() as stack:
             interrupt = stack.enter_context(DeferredInterrupt())
             # threads for trials, if the work is long enough for several
-            n_threads, map_trials = min(self.threads, self.trials or 1), map
+            map_trials: Any = map
+            n_threads = min(self.threads, self.trials or 1)
             short = self._per_step is not None and steps * self._per_step < SHORT
             if n_threads > 1 and not short and not self.program.python:
                 map_trials = stack.enter_context(ThreadPoolExecutor(n_threads)).map
@@ -427,9 +428,11 @@ def _copy_step(output, of, to):
 def _check_dtype(dtype) -> np.dtype:
     """Return one of the two precisions, or raise a ValidationError."""
     try:
-        name = "None" if dtype is None else np.dtype(dtype).name
+        checked = None if dtype is None else np.dtype(dtype)
     except TypeError:
-        name = str(dtype)
-    problem = "is no precision here"
-    check_one_of("Simulator.dtype", name, ("float32", "float64"), problem)
-    return np.dtype(name)
+        checked = None
+    # None equals float64 where numpy is asked
+    if checked is None or checked not in (np.dtype("float32"), np.dtype("float64")):
+        problem, remedy = "is no precision here", "use float32 or float64"
+        raise ValidationError("Simulator.dtype", dtype, problem, remedy)
+    return checked

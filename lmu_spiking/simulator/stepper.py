@@ -6,6 +6,7 @@ All data are prepared once, so that a step costs as little as the kernels allow.
 import signal
 import threading
 import time
+from typing import Any
 
 import numpy as np
 from nengo.builder.operator import TimeUpdate
@@ -14,7 +15,7 @@ from lmu_spiking.simulator.native import advance, frame_of
 from lmu_spiking.simulator.opcodes import INPUTS, ROWS, STEP, STEPS
 
 CHECKED = 200_000  # size of state up to which every step with Python is checked
-STRICT = {"invalid": "raise", "divide": "ignore"}  # as Nengo calls functions
+STRICT: Any = {"invalid": "raise", "divide": "ignore"}  # as Nengo calls functions
 SNAPSHOT = 2**24  # bytes of state up to which a block can be run again
 
 
@@ -112,8 +113,9 @@ class Stepper:
     """
 
     def __init__(self, program, state, const, keys, inputs, output, signals):
-        self.program, self.state, self.inputs = program, state, inputs
-        self.output, self.signals = output, signals
+        self.program, self.state, self.output = program, state, output
+        self.inputs: Any = inputs
+        self.signals: Any = signals
         rows = [s for s in program.segments if isinstance(s, np.ndarray)]
         rows = rows if program.python else [np.array([0, len(program.table)])]
         loop, trials = advance(state.dtype), range(len(state))

@@ -151,7 +151,7 @@ def draw_states(program, step_order, noise: list[Noise], seed: int) -> np.ndarra
     neurons = [op for op in step_order if isinstance(op, SimNeurons) and op.state_idxs]
     for trial, of in enumerate(noise):
         if of.native:
-            continue
+            continue  # as Nengo has drawn them
         for k, op in enumerate(neurons):
             rng = of.generator(seed if of.seed is None else 0, k)
             drawn = op.neurons.make_state(op.J.size, rng=rng, dtype=np.float64)

@@ -50,6 +50,7 @@ def html_page(
     -------
     str
     """
+    # sections, versions, then all into the template
     tables = (
         f'<h2>{name}</h2>\n<p class="note">{note}</p>\n{_table(table)}'
         for name, note, table in sections
@@ -87,6 +88,7 @@ def _common(frame: pd.DataFrame, missing: int) -> str:
 
 def _figure(caption: str, data: bytes) -> str:
     """Return a picture within the page, at half its pixels, for screens of twice."""
+    # bytes 16 to 19 of a PNG file are its width in pixels
     width = int.from_bytes(data[16:20], "big") // 2
     source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
     return (
@@ -188,6 +190,7 @@ def bracketed(table: pd.DataFrame, name: str, form: str, ends=()) -> list[str]:
     list of str
     """
     columns = (name, *(ends or (f"{name}_low", f"{name}_high")))
+    # value, low and high of each row
     shown = (texts(table[column], form) for column in columns)
     return [
         v if a == "–" else f"{v} [{a}, {b}]" for v, a, b in zip(*shown, strict=True)

@@ -30,6 +30,7 @@ def spec_for(recorded: Signal, theta: float, n_neurons: int, **fields) -> Memory
     Returns
     -------
     MemorySpec
+        At the signal's step.
     """
     specs = []
     for order in ORDERS:

@@ -62,6 +62,7 @@ def write_kept(path, data: bytes) -> None:
 
 def write_parquet(path, frame) -> None:
     """Write a DataFrame as a file of a study, as `write_kept` does."""
+    # in memory first, so that the file is whole or not there
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     write_kept(path, buffer.getvalue())
@@ -103,6 +104,7 @@ def check_row(row: dict, grouped=GROUPED, measured=MEASURED) -> None:
     ValueError
         If a field holds what it cannot hold.
     """
+    # fields that every row has, then what each field may hold
     for name in (*grouped, *measured):
         if name not in row:
             raise KeyError(name)

@@ -7,9 +7,8 @@ import pandas as pd
 
 from lmu_spiking import plots
 from lmu_spiking.metrics import confidence, power_law
-from lmu_spiking.studies.folder import Folder
+from lmu_spiking.studies.folder import write_all
 from lmu_spiking.studies.page import error_table, exponent_table, html_page
-from lmu_spiking.studies.records import write_kept, write_parquet
 
 CELL = ["neuron_type", "order", "neurons", "tau", "max_rate"]
 MEASURES = ("state_rmse", "noise_nrmse")
@@ -70,6 +69,11 @@ def exponents(frame: pd.DataFrame) -> pd.DataFrame:
     Against neurons at each order; against order at each number of neurons per
     dimension, and at each number of neurons in all, where the grid has them.
 
+    Parameters
+    ----------
+    frame : DataFrame
+        Of trials, from `sweep`.
+
     Returns
     -------
     DataFrame
@@ -77,6 +81,7 @@ def exponents(frame: pd.DataFrame) -> pd.DataFrame:
         ``trials, exponent, low, high`` (95 %) and ``predicted``: the exponent of the
         predictions over the same trials.
     """
+    # each fit is over the trials that differ in one variable alone
     frame = frame.assign(neurons_per_dimension=frame.neurons / frame.order)
     rows = []
     for against, fixed, form in FITS:
@@ -115,6 +120,7 @@ def write_report(
         Figures of an earlier report that are not in this one are removed.
     """
     summary = summarise(frame)
+    # all is made before the folder is locked
     figures = plots.study_figures(summary)
     pictures = {name: plots.png(figure) for name, figure in figures.items()}
     sections = (
@@ -123,43 +129,10 @@ def write_report(
     )
     captioned = [(plots.CAPTIONS[name], data) for name, data in pictures.items()]
     text = html_page(TITLE, HEADING, frame, captioned, sections, command, missing)
-    tables = {"summary": summary, "trials": frame}
-    return write_files(out, "study", pictures, tables, text)
-
-
-def write_files(
-    out, owner: str, pictures: dict[str, bytes], tables: dict, text: str
-) -> dict[str, Path]:
-    """Write the files of a report to a folder, and remove its earlier figures.
-
-    Parameters
-    ----------
-    out : path-like
-    owner : str
-        The command, as `Folder` knows it.
-    pictures : dict of str to bytes
-        PNG files by name, without ending.
-    tables : dict of str to DataFrame
-        By name, without ending.
-    text : str
-        The page.
-
-    Returns
-    -------
-    dict of str to Path
-        By name.
-    """
-    with Folder(out, owner) as folder:
-        names = [f"{name}.png" for name in pictures]
-        names += [f"{name}.parquet" for name in tables]
-        files = {name: folder.claim(name) for name in (*names, "report.html")}
-        for name, data in pictures.items():
-            write_kept(files[f"{name}.png"], data)
-        for name, table in tables.items():
-            write_parquet(files[f"{name}.parquet"], table)
-        write_kept(files["report.html"], text.encode())
-        folder.clear("*.png")
-    return files
+    files: dict = {f"{name}.png": data for name, data in pictures.items()}
+    files |= {"summary.parquet": summary, "trials.parquet": frame}
+    files["report.html"] = text.encode()
+    return write_all(out, "study", files, ("*.png",))
 
 
 def _summary(cell: pd.DataFrame) -> dict:
@@ -171,6 +144,7 @@ def _summary(cell: pd.DataFrame) -> dict:
     }
     for name in MEASURES:
         measured, predicted = cell[name], cell[f"predicted_{name}"]
+        # without a prediction there is no ratio
         ratio = (measured / predicted).where(predicted > 0)
         row |= interval(name, measured)
         row[f"predicted_{name}"] = np.sqrt(np.mean(predicted**2))

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ PROBED = 2e7  # numbers of state that the trials of one pass may record
 class FailedTrials(LMUSpikingError):
     """Some trials could not be run; the others are finished and kept.
 
-    Attributes
+    Parameters
     ----------
     failures : dict of str
         The reason of each, by digest.
@@ -141,8 +142,9 @@ def grid(
 
     Parameters
     ----------
-    orders, neurons_per_dimension, neuron_types, taus, max_rates
-        Values to combine; ``taus`` and ``max_rates`` are those of ``base`` by default.
+    orders, neurons_per_dimension : iterable of int
+    neuron_types : iterable of str
+        Values to combine, with ``taus`` and ``max_rates``.
     trials : int
         Number of each combination.
     base : MemorySpec
@@ -151,6 +153,8 @@ def grid(
         Length of each trial, seconds.
     first_seed : int
         Draws the seeds of all trials.
+    taus, max_rates : iterable of float, optional
+        In seconds and Hz; those of ``base`` by default.
     aggregated : bool, optional
         Aggregate Poisson pairs (other neurons cannot be); as in ``base`` by default.
     target : {"compiled", "core"}
@@ -159,6 +163,7 @@ def grid(
     Returns
     -------
     list of Trial
+        For `sweep`.
 
     Raises
     ------
@@ -167,10 +172,11 @@ def grid(
     """
     check_target("grid.target", target)
     check_whole("grid.trials", trials, 0)
-    taus, max_rates = taus or [base.tau], max_rates or [base.max_rate]
-    axes = (neuron_types, taus, max_rates, orders, neurons_per_dimension)
+    given = (neuron_types, taus or [base.tau], max_rates or [base.max_rate])
+    given += (orders, neurons_per_dimension)
     # an axis may be endless; no more of it is taken than shows that it is too long
-    axes = [list(itertools.islice(values, MOST + 1)) for values in axes]
+    axes: list[list[Any]] = [list(itertools.islice(v, MOST + 1)) for v in given]
+    # refuse a plan that is too large before it is made
     total = trials * math.prod(map(len, axes))
     if total > MOST:
         problem = f"of each combination are {total:,} or more in all"
@@ -184,6 +190,7 @@ def grid(
         cell = base.replace(**varied, n_neurons=order * neurons, aggregated=sums)
         name = int(cell.replace(noise_seed=0).digest, 16)
         for number in range(trials):
+            # seeds depend on the combination and the number alone, not on the grid
             drawn = np.random.SeedSequence([first_seed, number, name])
             noise_seed, signal_seed = (drawn.generate_state(2) >> 1).tolist()
             spec = cell.replace(noise_seed=noise_seed)
@@ -339,6 +346,7 @@ def _written(outcome: Outcome, folder: Path) -> Outcome:
 
 def _batches(trials: list[Trial], size: int) -> list[list[Trial]]:
     """Return trials of the same memory together, as many as fit into one pass."""
+    # only the compiled simulator runs several trials in one pass
     alike: dict[tuple, list[Trial]] = {}
     for trial in trials:
         together = trial.target == "compiled" and trial.spec.tuning not in REALISED

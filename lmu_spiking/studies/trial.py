@@ -28,7 +28,7 @@ FIELDS = ("order", "theta", "tau", "dt", "neuron_type", "max_rate")
 class TrialResult:
     """Measurements of a trial, and what was predicted for it.
 
-    Attributes
+    Parameters
     ----------
     row : dict
         The numbers, as in the JSON of ``lmu-spiking run``.
@@ -74,6 +74,7 @@ def run_trial(
     Returns
     -------
     TrialResult
+        What was measured and predicted.
 
     Warns
     -----
@@ -111,6 +112,7 @@ def run_trials(
     Returns
     -------
     list of TrialResult
+        One for each spec.
     """
     spec, signal = specs[0], signals[0]
     window, *_ = [_checked_window(s, x) for s, x in zip(specs, signals, strict=True)]

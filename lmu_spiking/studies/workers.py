@@ -77,6 +77,7 @@ def in_processes(
     Outcome
         In the order in which trials end.
     """
+    # run all that is left, again and again, until none or too many workers die
     left = {trial.digest: trial for trial in trials}
     strikes = 0
     together = joblib.effective_n_jobs(n_jobs)
@@ -139,6 +140,7 @@ def on_cluster(
     with _connected(address) as client:
         watch = _Watch(client, address)
         watch.look()
+        # submit all trials, and yield what has ended
         calls = [_Call(run, trial).pickled for trial in trials]
         futures = client.map(pickle.loads, calls, key=[*named])
         ended = as_completed(futures, loop=client.loop)
@@ -180,6 +182,7 @@ def _connected(address: str) -> Iterator:
         problem = f"does not answer as a Dask scheduler ({reason})"
         remedy = "use the address that dask scheduler shows, such as tcp://host:8786"
         raise ValidationError("scheduler", address, problem, remedy) from None
+    # what fails from here on is the connection, not the address
     with client:
         try:
             yield client
@@ -193,7 +196,7 @@ def _connected(address: str) -> Iterator:
 async def _greet(address: str) -> None:
     """Check the address in time: a client waits for ever if it is not a scheduler's."""
     from distributed import Security
-    from distributed.comm import connect
+    from distributed.comm.core import connect
 
     options = Security().get_connection_args("client")
     comm = await asyncio.wait_for(connect(address, PATIENCE, **options), PATIENCE + 1)

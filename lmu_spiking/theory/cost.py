@@ -29,7 +29,7 @@ from lmu_spiking.memory.spec import MemorySpec
 class SynapticOperations:
     """Operations per second of a memory in both layouts.
 
-    Attributes
+    Parameters
     ----------
     by_spikes : float
         Decoders that spikes add, in the factored layout.
@@ -61,6 +61,7 @@ def synaptic_operations(spec: MemorySpec, spikes_per_s: float) -> SynapticOperat
     Returns
     -------
     SynapticOperations
+        Operations per second of both layouts.
     """
     d, m = spec.order, spec.n_neurons
     spikes = float(spikes_per_s)

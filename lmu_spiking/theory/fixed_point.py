@@ -74,7 +74,7 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
 class Course:
     """The course of a memory's error along a signal; see `along`.
 
-    Attributes
+    Parameters
     ----------
     noise : (d, d) ndarray
         Covariance of the state's error from spikes, on average over the time counted.
@@ -130,6 +130,7 @@ def along(
     Returns
     -------
     Course
+        Averages over the counted time, and the bias.
     """
     K, L, C = closed_loop(mapped)
     grids = _Grids(tables)
@@ -259,6 +260,7 @@ def tabulate(population: Population, carried: np.ndarray, dt: float, first: int 
     Returns
     -------
     list of Table
+        A table for each dimension.
     """
     return [
         Table(population, first + i, np.quantile(x, LEVELS), np.abs(x).max(), dt)
@@ -301,6 +303,7 @@ class Table:
         Returns
         -------
         float
+            The mean.
         """
         x = np.add.outer(self.typical, np.sqrt(variance) * GAUSS)
         return float(_interpolate(x, self.x, self.columns[column]).mean())

@@ -51,7 +51,7 @@ GOALS = ("neurons", "spikes")
 class Plan:
     """A memory that meets an error, and what it will cost.
 
-    Attributes
+    Parameters
     ----------
     spec : MemorySpec
     error : float
@@ -83,7 +83,13 @@ class Plan:
         return float(self.spec.n_neurons), self.spikes_per_s
 
     def to_dict(self) -> dict:
-        """Return plain values, on one level but for ``spec``."""
+        """Return plain values, on one level but for ``spec``.
+
+        Returns
+        -------
+        dict
+            For JSON.
+        """
         return {
             "error": self.error,
             "predicted_nrmse": self.nrmse,
@@ -156,6 +162,7 @@ def plan(
     Returns
     -------
     Plan
+        The cheapest memory, and its predicted error.
 
     Raises
     ------
@@ -353,13 +360,11 @@ class Request:
 
         def excess(amount: float) -> float:
             n = max(int(np.ceil(amount)), fewest)
-            spec = MemorySpec(
-                *(n, draft.order, self.theta, draft.tau, self.dt, neuron_type),
-                tuning=draft.tuning,
-                max_rate=self.max_rate * min(1.0, amount / fewest),
-                aggregated=n > AGGREGATE,
-                signal=SignalSpec(self.bandwidth, self.rms),
-            )
+            max_rate = self.max_rate * min(1.0, amount / fewest)
+            sizes = (n, draft.order, self.theta, draft.tau, self.dt)
+            fields = {"tuning": draft.tuning, "aggregated": n > AGGREGATE}
+            fields["signal"] = SignalSpec(self.bandwidth, self.rms)
+            spec = MemorySpec(*sizes, neuron_type, max_rate=max_rate, **fields)
             band, last = predict_band(spec), _last_readout(spec.ldn, self.dt)
             noise = float(np.sqrt(last @ band.noise @ last)) / self.rms
             nrmse = float(np.hypot(noise, draft.truncation))

@@ -48,7 +48,7 @@ class ErrorBudget:
 
     Delays are as in ``LegendreMemory.add_output``: ``dt`` to ``theta``, seconds.
 
-    Attributes
+    Parameters
     ----------
     spec : MemorySpec, Design or LegendreMemory
         The memory that they are predicted for.
@@ -123,6 +123,7 @@ class ErrorBudget:
         Returns
         -------
         (n,) ndarray or None
+            None for neurons without a noise model.
         """
         return None if self.error is None else _rms(self._weights(delay), self.error)
 
@@ -155,6 +156,7 @@ class ErrorBudget:
         Returns
         -------
         float or None
+            None for neurons without a noise model.
         """
         return self.noise_nrmse(window_delays(self.spec, n_points))
 
@@ -172,6 +174,7 @@ class ErrorBudget:
         Returns
         -------
         (n,) ndarray
+            One for each delay.
         """
         c, past, exact = self._on_grid(delay)
         return np.sqrt(np.mean((exact @ c.T - past) ** 2, axis=0))
@@ -223,7 +226,8 @@ class ErrorBudget:
 
     def _sum(self, *moments: np.ndarray) -> np.ndarray:
         """Return the sum of second moments and of that from whole-number weights."""
-        return sum(moments) + (0.0 if self.quantisation is None else self.quantisation)
+        total = np.sum(moments, axis=0)
+        return total if self.quantisation is None else total + self.quantisation
 
     def _delay(self, delay) -> np.ndarray:
         """Return delays (n,), seconds; theta in whole steps by default."""
@@ -269,7 +273,7 @@ class ErrorBudget:
 class BandLaw:
     """The predicted error on a whole band of noise; see `predict_band`.
 
-    Attributes
+    Parameters
     ----------
     noise : (d, d) ndarray
         Covariance of the state's error from spikes.
@@ -305,6 +309,7 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
     Returns
     -------
     ErrorBudget
+        The errors, by their source.
 
     Warns
     -----
@@ -345,8 +350,9 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     moments = settled.T @ settled / len(settled)
     common = {"spec": spec, "moments": moments, "signal": u[lead:], "states": states}
     common["initial"] = entire[lead - 1] if lead else np.zeros(ldn.order)
-    if hasattr(spec, "measured_errors"):
-        return ErrorBudget(**common, **spec.measured_errors(entire, lead + window))
+    predict_errors = getattr(spec, "errors", None)  # of a layout for a chip
+    if predict_errors is not None:
+        return ErrorBudget(**common, **predict_errors(entire, lead + window))
     # what the neurons make of what they carry, along the signal
     made = design_of(spec)
     carried = entire @ made.T.T
@@ -358,15 +364,11 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
         bias = course.bias[lead:] @ made.U.T
         distortion = bias[window:].T @ bias[window:] / len(settled)
     kind = statistics(made.population.neurons)
-    budget = ErrorBudget(
-        **common,
-        sigma=course.sigma,
-        noise=None if kind == "regular" else made.U @ course.noise @ made.U.T,
-        distortion=distortion,
-        spikes_per_s=0.0 if kind == "rate" else float(course.rate),
-        bias=bias,
-        beyond=float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max()),
-    )
+    noise = None if kind == "regular" else made.U @ course.noise @ made.U.T
+    rate = 0.0 if kind == "rate" else float(course.rate)
+    common |= {"noise": noise, "distortion": distortion, "spikes_per_s": rate}
+    beyond = float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max())
+    budget = ErrorBudget(**common, sigma=course.sigma, bias=bias, beyond=beyond)
     return replace(budget, caution=_caution(made, budget))
 
 
@@ -434,6 +436,7 @@ def predict_band(spec: MemorySpec) -> BandLaw:
     Returns
     -------
     BandLaw
+        Noise, spikes, and neurons of each coordinate.
     """
     made = design_of(spec)
     population = made.population
@@ -533,6 +536,7 @@ def truncation(ldn: LDN, frequency, power, delay, dt: float) -> np.ndarray:
     Returns
     -------
     (n,) ndarray
+        One for each delay.
     """
     lag = np.atleast_1d(delay) - dt
     shifted = np.exp(-2j * np.pi * np.outer(frequency, lag))

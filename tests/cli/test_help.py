@@ -82,8 +82,7 @@ def test_every_option_is_under_a_heading_with_its_default(name, shell):
 
 def test_names_are_those_of_the_library():
     from lmu_spiking.conversion import settings
-    from lmu_spiking.experiments.speed.run import KINDS
-    from lmu_spiking.experiments.speed.simulators import PEERS
+    from lmu_spiking.experiments.speed.run import KINDS, PEERS
     from lmu_spiking.loihi.run.deploy import STRUCTURES
     from lmu_spiking.loihi.run.target import Target
     from lmu_spiking.memory.basis import ALL_TUNINGS, REALISED

@@ -6,8 +6,9 @@ import pytest
 from scipy import stats
 
 from lmu_spiking import ValidationError
-from lmu_spiking.experiments.speed import run, simulators, table
-from lmu_spiking.experiments.speed.peers import core, limit, network, timing
+from lmu_spiking.experiments.speed import run, table
+from lmu_spiking.experiments.speed.peers import __main__ as timing
+from lmu_spiking.experiments.speed.peers import core, limit, network
 from lmu_spiking.experiments.speed.run import (
     DT,
     KINDS,
@@ -58,7 +59,7 @@ def test_array_carries_the_same_state():
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (("lief", 6, 600), "--types: 'lief' is unknown; use some of poisson, lif"),
+        (("lief", 6, 600), "--types: 'lief' is unknown; use one of poisson, lif"),
         (("lif", 6, 11), "--neurons: 11 is less than 2 per dimension for order 6"),
         (("lif", 0, 600), "--orders: 0 must be a whole number of at least 1"),
         (("lif", 6, 600, -1), "--seed: -1 must be a whole number from 0"),
@@ -174,7 +175,7 @@ def test_rows_have_their_ratios(monkeypatch):
     monkeypatch.setattr(
         run, "measure", lambda peer, *_: measured(times[peer.name], peer)
     )
-    rows = run.compare(run.grid(["rate"], [6], [600]), simulators.chosen(times))
+    rows = run.compare(run.grid(["rate"], [6], [600]), run.chosen(times))
     ours, many = [row for row in rows if row["peer"] == "lmu_spiking"]
     assert ours["times_nengo"] == pytest.approx(30)
     assert ours["times_limit"] == pytest.approx(4)
@@ -199,7 +200,7 @@ def test_what_cannot_be_measured_is_a_row_with_its_reason(monkeypatch):
 
     monkeypatch.setattr(run, "measure", measure)
     cases = run.grid(["poisson", "lif"], [6], [600, 6000])
-    rows = run.compare(cases, simulators.chosen(["nengo", "brian2"]))
+    rows = run.compare(cases, run.chosen(["nengo", "brian2"]))
     assert asked.count("brian2") == 1  # for good
     assert asked.count("nengo") == 2  # for each type
     assert [row["peer"] for row in rows].count("brian2") == 1
@@ -209,7 +210,7 @@ def test_what_cannot_be_measured_is_a_row_with_its_reason(monkeypatch):
 
 
 def test_measurements_are_processes(tmp_path):
-    peers = simulators.chosen(["nengo"])
+    peers = run.chosen(["nengo"])
     rows = run.compare(run.grid(["rate"], [2], [20]), peers, seconds=0.001, repeats=1)
     assert rows[0]["status"] == "measured"
     assert rows[0]["version"] == nengo.__version__
@@ -217,7 +218,7 @@ def test_measurements_are_processes(tmp_path):
     failed = tmp_path / "python"
     failed.write_text("#!/bin/sh\necho no such thing >&2\nexit 3\n")
     failed.chmod(0o755)
-    pythons = simulators.interpreters([f"nengo={failed}"])
+    pythons = run.interpreters([f"nengo={failed}"])
     (row,) = run.compare(run.grid(["rate"], [2], [20]), peers, pythons=pythons)
     assert (row["status"], row["reason"]) == ("failed", "no such thing")
 
@@ -225,7 +226,7 @@ def test_measurements_are_processes(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("peer", ["nengo_dl", "nengo_ocl", "brian2", "c"])
 def test_peers_run_or_say_why(peer):
-    asked = simulators.chosen([peer])
+    asked = run.chosen([peer])
     rows = run.compare(run.grid(["lif"], [2], [40]), asked, seconds=0.001, repeats=1)
     assert {row["status"] for row in rows} <= {"measured", "not installed"}
 
@@ -240,7 +241,7 @@ def test_peers_run_or_say_why(peer):
 )
 def test_interpreters_are_checked(given, told):
     with pytest.raises(ValidationError, match=told):
-        simulators.interpreters([given])
+        run.interpreters([given])
 
 
 def test_every_kind_has_its_arrays():

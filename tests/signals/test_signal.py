@@ -226,7 +226,7 @@ def test_each_kind_of_signal_becomes_one():
         drawn.samples, white_noise(3.0, 0.002, 5.0, 0.3, 0).samples
     )
     np.testing.assert_array_equal(drawn.samples, band.draw(3.0, 0.002).samples)
-    default = as_signal(None, duration=2.0).samples
+    default = as_signal(None, 0.001, duration=2.0).samples
     np.testing.assert_array_equal(
         default, SignalSpec().draw(2.0, 0.001, seed=0).samples
     )
@@ -234,11 +234,11 @@ def test_each_kind_of_signal_becomes_one():
 
 def test_channels_stand_side_by_side():
     u = np.ones((600, 2))
-    assert as_signal(u, channels=2).samples.shape == (600, 2)
-    assert as_signal(np.ones(600), channels=1).samples.shape == (600, 1)
+    assert as_signal(u, 0.001, channels=2).samples.shape == (600, 2)
+    assert as_signal(np.ones(600), 0.001, channels=1).samples.shape == (600, 1)
     for given_as, channels in ((u, None), (u, 3), (np.ones(600), 2)):
         with pytest.raises(ValidationError, match="must be finite samples"):
-            as_signal(given_as, channels=channels)
+            as_signal(given_as, 0.001, channels=channels)
 
 
 @pytest.mark.parametrize(

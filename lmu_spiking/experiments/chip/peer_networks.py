@@ -38,7 +38,7 @@ NENGO_TUNING = (200.0, 400.0), (-1.0, 0.9)
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a delay network is laid out.
+    """The layout of a delay network.
 
     Attributes
     ----------
@@ -76,56 +76,68 @@ class Recipe:
 
 
 def official() -> Recipe:
-    """The LMU example of nengo-loihi: decode neurons, and Principle 3 unadapted."""
+    """Return the example of nengo-loihi: decode neurons, Principle 3 unadapted."""
     return Recipe("official", weights=False)
 
 
 def weights_true(neuron_type: str = "if", *, discrete: bool = False) -> Recipe:
-    """Weights from neuron to neuron; with LIF neurons the benchmark of the thesis."""
+    """Return weights from neuron to neuron; with LIF neurons that of the thesis.
+
+    Parameters
+    ----------
+    neuron_type : str
+    discrete : bool
+        Principle 3 for steps.
+
+    Returns
+    -------
+    Recipe
+    """
     name = f"weights, {'discrete' if discrete else 'continuous'}, {neuron_type}"
     return Recipe(name, neuron_type, discrete=discrete)
 
 
 def best_known(neuron_type: str = "if") -> Recipe:
-    """The same with discrete Principle 3 and the synapse on the chip: the LMU's own."""
-    return Recipe(
-        f"best known, {neuron_type}", neuron_type, discrete=True, tau_in_decode=True
-    )
+    """Return the same with discrete Principle 3 and the synapse on the chip.
+
+    Parameters
+    ----------
+    neuron_type : str
+
+    Returns
+    -------
+    Recipe
+    """
+    name = f"best known, {neuron_type}"
+    return Recipe(name, neuron_type, discrete=True, tau_in_decode=True)
 
 
 def weights_relay(reg: float = 0.03) -> Recipe:
-    """One ensemble of LIF neurons at 200 to 250 Hz, its input through 100 neurons.
+    """Return one ensemble of LIF neurons at 200 to 250 Hz, with a relay of 100.
 
     Measured in Nengo, a ``reg`` of .01 is a little better in a window of .5 s, alike in
     one of .25 s, and up to two and a half times worse in one of .1 s.
+
+    Parameters
+    ----------
+    reg : float
+
+    Returns
+    -------
+    Recipe
     """
-    name = "weights and relay"
-    return Recipe(
-        name if reg == 0.03 else f"{name}, reg {reg:g}",
-        "lif",
-        array=False,
-        max_rates=(200.0, 250.0),
-        intercepts=(-0.5, 0.5),
-        reg=reg,
-        relay=100,
-    )
+    name = "weights and relay" + ("" if reg == 0.03 else f", reg {reg:g}")
+    tuning = {"max_rates": (200.0, 250.0), "intercepts": (-0.5, 0.5)}
+    return Recipe(name, "lif", array=False, reg=reg, relay=100, **tuning)
 
 
 def out_of_box() -> Recipe:
-    """One ensemble as Nengo tunes it, through decode neurons."""
-    rates, intercepts = NENGO_TUNING
-    return Recipe(
-        "out of the box",
-        "lif",
-        array=False,
-        max_rates=rates,
-        intercepts=intercepts,
-        weights=False,
-    )
+    """Return one ensemble as Nengo tunes it, through decode neurons."""
+    return Recipe("out of the box", "lif", False, *NENGO_TUNING, weights=False)
 
 
 def principle_3(recipe: Recipe, ldn: LDN, tau: float, dt: float, transform=None):
-    r"""Recurrent and input transforms of a lowpass of ``tau``, in a recipe's manner.
+    r"""Return transforms of a lowpass of ``tau``, in a recipe's manner.
 
     .. math::
 
@@ -135,10 +147,10 @@ def principle_3(recipe: Recipe, ldn: LDN, tau: float, dt: float, transform=None)
 
     Parameters
     ----------
-    tau : float
-        Seconds.
-    dt : float
-        Seconds.
+    recipe : Recipe
+    ldn : LDN
+    tau, dt : float
+        Synapse and step, seconds.
     transform : (d, d) array_like, optional
         ``T`` of other coordinates ``x``, with ``m = T x`` the state of ``ldn``.
 
@@ -170,7 +182,7 @@ class PeerNetwork:
 
 
 def build_peer(recipe: Recipe, A, B, u, n: int, tau: float, dt: float, seed: int, chip):
-    """Build a peer that hears ``u`` (T,); ``chip`` is False for Nengo.
+    """Build a peer that receives a signal.
 
     Parameters
     ----------
@@ -186,6 +198,7 @@ def build_peer(recipe: Recipe, A, B, u, n: int, tau: float, dt: float, seed: int
     seed : int
         Draws the curves.
     chip : bool
+        False for Nengo.
 
     Returns
     -------
@@ -214,7 +227,7 @@ def build_peer(recipe: Recipe, A, B, u, n: int, tau: float, dt: float, seed: int
 
 
 def _array(stimulus, A, B, n: int, entry, connect: dict) -> list:
-    """An ensemble for each dimension; returns them."""
+    """Build an ensemble for each dimension; return them."""
     array = nengo.networks.EnsembleArray(n, len(B), label="memory")
     nengo.Connection(stimulus, array.input, transform=B[:, None], synapse=entry)
     if not connect["solver"].weights:
@@ -229,17 +242,12 @@ def _array(stimulus, A, B, n: int, entry, connect: dict) -> list:
 
 
 def _axes(stimulus, A, B, n: int, entry, connect: dict, relay: int, seed: int) -> list:
-    """One ensemble with encoders on the axes, and its relay; returns both."""
+    """Build one ensemble with encoders on the axes, and its relay; return both."""
     order, draw = len(B), np.random.RandomState(seed)
     signs = draw.choice([-1.0, 1.0], size=(n * order, 1))
-    memory = nengo.Ensemble(
-        n * order,
-        order,
-        encoders=signs * np.repeat(np.eye(order), n, axis=0),
-        normalize_encoders=False,
-        eval_points=Uniform(-1, 1),
-        label="memory",
-    )
+    axes = {"encoders": signs * np.repeat(np.eye(order), n, axis=0)}
+    axes |= {"normalize_encoders": False, "eval_points": Uniform(-1, 1)}
+    memory = nengo.Ensemble(n * order, order, label="memory", **axes)
     nengo.Connection(memory, memory, transform=A, **connect)
     if not relay:
         nengo.Connection(stimulus, memory, transform=B[:, None], synapse=entry)

@@ -1,8 +1,10 @@
-"""The peers on the benchmarks: a row for each run, and what they say together.
+"""Peers of our memory on Loihi: run on the benchmarks, and summarised.
 
-`Case` is a run that can be asked for, `measure` runs it, `run_cases` keeps each on disk
-and resumes, `summarise` gives means with intervals beside the published numbers.  A
-memory of ours is scored by `measures.score` in the same way and joins by its rows.
+`run_peer` runs a `Recipe` of `peer_networks` in Nengo (``core``) or on the emulator, in
+floating point (``simreal``) or in the integers of the chip (``sim``).  What the chip
+refuses is a result, `PeerRun.refused`, and its warnings are counted.  `Case` is a run
+on a benchmark, `run_cases` keeps each on disk and resumes, `summarise` gives means with
+intervals beside the published numbers.  A memory of ours joins by its rows.
 """
 
 import re
@@ -10,7 +12,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import nengo
 import numpy as np
@@ -23,19 +25,14 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import (
     MissingPackageError,
-    ValidationError,
+    check_one_of,
     check_positive,
     check_seed,
     check_whole,
 )
+from lmu_spiking.experiments.chip import measures
 from lmu_spiking.experiments.chip import peer_networks as peers
-from lmu_spiking.experiments.chip.measures import score
-from lmu_spiking.experiments.chip.peer_networks import (
-    PeerNetwork,
-    Recipe,
-    build_peer,
-    principle_3,
-)
+from lmu_spiking.experiments.chip.peer_networks import PeerNetwork, Recipe
 from lmu_spiking.experiments.chip.signals import (
     DT,
     ROWS,
@@ -43,26 +40,20 @@ from lmu_spiking.experiments.chip.signals import (
     THESIS,
     WINDOW,
     Setting,
+    signal,
 )
-from lmu_spiking.experiments.chip.signals import signal as drawn
 from lmu_spiking.experiments.published.delay_run import balanced
-from lmu_spiking.experiments.published.parts import kept
 from lmu_spiking.experiments.published.result import Silent, bootstrapped
-
-# --------------------------------------------------------------------------------------
-# Peers run on the emulator: what they did, what it took, and what was refused.
-#
-# `run_peer` runs a `Recipe` of `peer_networks` in Nengo (``core``) or on the emulator,
-# in floating point (``simreal``) or in the integers of the chip (``sim``).  What the
-# chip refuses is a result, `PeerRun.refused`, and its warnings are counted.
-
+from lmu_spiking.experiments.records import pick
 
 TARGETS = ("core", "simreal", "sim")
+
+# -- one run -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class PeerRun:
-    """What a peer did.
+    """The spikes of a peer, and what its run took.
 
     Attributes
     ----------
@@ -96,13 +87,13 @@ class PeerRun:
 
     @property
     def lost_bits(self) -> int:
-        """Most bits of a weight that rounding lost."""
+        """Return the most bits of a weight that rounding lost."""
         lost = (re.match(r"Lost (\d+) extra bits", text) for text in self.warned)
         return max((int(found[1]) for found in lost if found), default=0)
 
     @property
     def overflows(self) -> int:
-        """Steps and registers in which an integer overflowed."""
+        """Return how often an integer overflowed, over steps and registers."""
         return sum(n for text, n in self.warned.items() if text.startswith("Overflow"))
 
 
@@ -118,7 +109,7 @@ def run_peer(
     target: str = "sim",
     transform=None,
 ) -> PeerRun:
-    """Build a peer, stream a signal through it, and take down what happened.
+    """Build a peer, and stream a signal through it.
 
     Parameters
     ----------
@@ -150,24 +141,24 @@ def run_peer(
     ValidationError
         If an argument is outside its range.
     """
-    if target not in TARGETS:
-        raise ValidationError(
-            "run_peer.target", target, "is unknown", f"use one of {', '.join(TARGETS)}"
-        )
+    check_one_of("run_peer.target", target, TARGETS)
     n = check_whole("run_peer.n_per_dimension", n_per_dimension, 2)
     tau = check_positive("run_peer.tau", tau, "seconds")
     dt = check_positive("run_peer.dt", dt, "seconds")
     seed = check_seed("run_peer.seed", seed)
     u = np.asarray(u, dtype=float)
-    A, B = principle_3(recipe, ldn, tau, dt, transform)
-    built = build_peer(recipe, A, B, u, n, tau, dt, seed, chip=target != "core")
+    A, B = peers.principle_3(recipe, ldn, tau, dt, transform)
+    built = peers.build_peer(recipe, A, B, u, n, tau, dt, seed, chip=target != "core")
     if target == "core":
-        return _in_nengo(built, A, B, len(u), dt)
-    decode_tau = tau if recipe.tau_in_decode else None
-    return _on_chip(built, A, B, len(u), dt, target, decode_tau)
+        row = _in_nengo(built, len(u), dt)
+    else:
+        decode_tau = tau if recipe.tau_in_decode else None
+        row = _on_chip(built, len(u), dt, target, decode_tau)
+    return PeerRun(A=A, B=B, **row)
 
 
-def _in_nengo(built: PeerNetwork, A, B, steps: int, dt: float) -> PeerRun:
+def _in_nengo(built: PeerNetwork, steps: int, dt: float) -> dict:
+    """Run a peer in Nengo; return fields of its `PeerRun`."""
     start = time.perf_counter()
     with built.network:
         fired = [nengo.Probe(each.neurons, synapse=None) for each in built.ensembles]
@@ -177,18 +168,15 @@ def _in_nengo(built: PeerNetwork, A, B, steps: int, dt: float) -> PeerRun:
         sim.run_steps(steps, progress_bar=False)
         decoded = np.hstack([sim.data[probe] for probe in built.probes])
         spikes = sum(round(float(sim.data[probe].sum()) * dt) for probe in fired)
-    return PeerRun(
-        decoded,
-        A,
-        B,
-        spikes=spikes,
-        chip_spikes=spikes,
-        seconds_build=ready - start,
-        seconds_run=time.perf_counter() - ready,
-    )
+    row = {"decoded": decoded, "spikes": spikes, "chip_spikes": spikes}
+    row["seconds_build"] = ready - start
+    return row | {"seconds_run": time.perf_counter() - ready}
 
 
-def _on_chip(built: PeerNetwork, A, B, steps, dt, target, decode_tau) -> PeerRun:
+def _on_chip(
+    built: PeerNetwork, steps: int, dt: float, target: str, decode_tau
+) -> dict:
+    """Run a peer on the emulator; return fields of its `PeerRun`."""
     try:
         import nengo_loihi
     except ImportError:
@@ -196,36 +184,27 @@ def _on_chip(built: PeerNetwork, A, B, steps, dt, target, decode_tau) -> PeerRun
     model = nengo_loihi.builder.Model(dt=dt)
     if decode_tau is not None:
         model.decode_tau = decode_tau
-    start = time.perf_counter()
+    start, options = time.perf_counter(), {"dt": dt, "model": model, "target": target}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            sim = nengo_loihi.Simulator(
-                built.network, dt=dt, model=model, target=target
-            )
+            sim = nengo_loihi.Simulator(built.network, **options)
         except BuildError as error:
-            return PeerRun(None, A, B, _first_line(error), _counted(caught))
+            first = str(error).strip().splitlines()[0]
+            refused = f"{type(error).__name__}: {first}"
+            return {"decoded": None, "refused": refused, "warned": _counted(caught)}
         with sim:
             ready = time.perf_counter()
             sim.run_steps(steps)
             decoded = np.hstack([sim.data[probe] for probe in built.probes])
             spikes, every = _count_spikes(sim)
-    return PeerRun(
-        decoded,
-        A,
-        B,
-        "",
-        _counted(caught),
-        len(model.blocks),
-        spikes,
-        every,
-        ready - start,
-        time.perf_counter() - ready,
-    )
+    row = {"decoded": decoded, "warned": _counted(caught), "cores": len(model.blocks)}
+    row |= {"spikes": spikes, "chip_spikes": every, "seconds_build": ready - start}
+    return row | {"seconds_run": time.perf_counter() - ready}
 
 
 def _count_spikes(sim) -> tuple[int, int]:
-    """Spikes of ensembles, and of all compartments that can spike."""
+    """Return the spikes of ensembles, and of all compartments that can spike."""
     emulator = sim.sims["emulator"]
     counts, spikes = emulator.compartment.spike_count, {}
     for block, where in emulator.block_info.slices.items():
@@ -235,26 +214,14 @@ def _count_spikes(sim) -> tuple[int, int]:
 
 
 def _counted(caught) -> dict[str, int]:
-    """How often each text; numpy's remarks on the emulator's integers are left out."""
+    """Return how often each warning was given, without numpy's of the emulator."""
     ours = (each for each in caught if issubclass(each.category, UserWarning))
     return dict(Counter(str(each.message) for each in ours))
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+# -- cases ---------------------------------------------------------------------------
 
-
-# --------------------------------------------------------------------------------------
-
-KEYS = [
-    "benchmark",
-    "theta",
-    "bandwidth",
-    "tau",
-    "peer",
-    "target",
-    "n_per_dimension",
-]
+KEYS = ["benchmark", "theta", "bandwidth", "tau", "peer", "target", "n_per_dimension"]
 # Window NRMSE on the emulator, two seeds, best of 0 to 5 steps: by neurons a dimension.
 WINDOW_PUBLISHED = {
     "official": {50: 0.314, 100: 0.576},
@@ -306,7 +273,20 @@ class Case:
 
 
 def window_cases(seeds: int = 10, neurons=WINDOW.neurons, recipes=None) -> list[Case]:
-    """Return cases of NengoLoihi's example and the LMU notebook's recipe."""
+    """Return cases of NengoLoihi's example and the LMU notebook's recipe.
+
+    Parameters
+    ----------
+    seeds : int
+        Number of seeds.
+    neurons : sequence of int
+        A dimension.
+    recipes : sequence of Recipe, optional
+
+    Returns
+    -------
+    list of Case
+    """
     if recipes is None:
         recipes = (peers.best_known(), peers.official(), peers.best_known("lif"))
     return [
@@ -318,18 +298,35 @@ def window_cases(seeds: int = 10, neurons=WINDOW.neurons, recipes=None) -> list[
 
 
 def thesis_cases(seeds: int = 10) -> list[Case]:
-    """The published configuration on the emulator; ten cases are all there are."""
+    """Return the published configuration on the emulator; there are ten cases.
+
+    Parameters
+    ----------
+    seeds : int
+        Number of cases.
+
+    Returns
+    -------
+    list of Case
+    """
     recipe, (n,) = peers.weights_true("lif"), THESIS.neurons
     return [Case(recipe, THESIS, n, case) for case in range(1, seeds + 1)]
 
 
 def table_cases(seeds: int = 3) -> list[Case]:
-    """Weights and relay in Nengo and on the emulator, and out of the box on it."""
-    columns = (
-        (peers.weights_relay(), "core"),
-        (peers.weights_relay(), "sim"),
-        (peers.out_of_box(), "sim"),
-    )
+    """Return weights and relay in Nengo and on the emulator, and out of the box on it.
+
+    Parameters
+    ----------
+    seeds : int
+        Number of seeds.
+
+    Returns
+    -------
+    list of Case
+    """
+    relay = peers.weights_relay()
+    columns = ((relay, "core"), (relay, "sim"), (peers.out_of_box(), "sim"))
     return [
         Case(recipe, row, row.neurons[0], seed, target)
         for seed in range(seeds)
@@ -339,78 +336,72 @@ def table_cases(seeds: int = 3) -> list[Case]:
 
 
 def measure(case: Case) -> dict:
-    """Run a case: its row, errors NaN where the chip refused it."""
-    setting, u = case.setting, drawn(case.setting, case.seed)
+    """Run a case.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    dict
+        Errors are NaN where the chip refused it.
+    """
+    setting, u, n = case.setting, signal(case.setting, case.seed), case.n_per_dimension
     transform = balanced(setting.ldn).transform if setting is THESIS else None
-    run = run_peer(
-        case.recipe,
-        setting.ldn,
-        u,
-        case.n_per_dimension,
-        setting.tau,
-        dt=DT,
-        seed=case.seed,
-        target=case.target,
-        transform=transform,
-    )
-    row = {
-        "benchmark": setting.name,
-        "theta": setting.theta,
-        "bandwidth": setting.bandwidth,
-        "tau": setting.tau,
-        "peer": case.recipe.name,
-        "target": case.target,
-        "n_per_dimension": case.n_per_dimension,
-        "seed": case.seed,
-        "nrmse": float("nan"),
-        "nrmse_best": float("nan"),
-        "nrmse_late": float("nan"),
-    }
+    options = {"dt": DT, "seed": case.seed, "target": case.target}
+    options["transform"] = transform
+    run = run_peer(case.recipe, setting.ldn, u, n, setting.tau, **options)
+    row = measures.row_of(setting, case.recipe.name, case.target, n, case.seed)
     if run.decoded is not None:
         decoded = run.decoded if transform is None else run.decoded @ transform.T
-        row |= score(setting, u, decoded, run.A, run.B)
-    return row | took(run, setting.duration)
-
-
-def took(run: PeerRun, duration: float) -> dict:
-    """What a run took: cores, spikes, warnings and seconds."""
-    return {
-        "refused": run.refused,
-        "lost_bits": run.lost_bits,
-        "overflows": run.overflows,
+        row |= measures.score(setting, u, decoded, run.A, run.B)
+    return row | {
+        **pick(run, "refused", "lost_bits", "overflows", "cores"),
         "warnings": sum(run.warned.values()),
-        "cores": run.cores,
-        "spikes_per_s": run.spikes / duration,
-        "chip_spikes_per_s": run.chip_spikes / duration,
-        "seconds_build": run.seconds_build,
-        "seconds_run": run.seconds_run,
+        "spikes_per_s": run.spikes / setting.duration,
+        "chip_spikes_per_s": run.chip_spikes / setting.duration,
+        **pick(run, "seconds_build", "seconds_run"),
     }
 
 
 def run_cases(cases: Iterable[Case], out=None, bar=Silent) -> pd.DataFrame:
-    """Rows of cases, one after the other; what ``out`` holds is not run again.
+    """Return the rows of cases; those that a folder holds are not run again.
 
     Parameters
     ----------
     cases : iterable of Case
     out : path-like, optional
-        Folder, for `experiments.published.parts.kept`.
+        Folder.
     bar : callable
         Makes a progress bar from a name and a total.
+
+    Returns
+    -------
+    DataFrame
     """
-    cases, rows = list(cases), []
-    with bar("Peers", len(cases)) as progress:
-        for case in cases:
-            row = kept(out, _name(case), asdict(case), lambda case=case: measure(case))
-            rows.append(row)
-            progress.advance(row)
-    frame = pd.DataFrame(rows)
+
+    def name(case: Case) -> str:
+        s, recipe = case.setting, case.recipe
+        where = f"{s.name}-{s.theta:g}-{s.bandwidth:g}-{s.tau:g}"
+        which = f"{recipe.name}-reg-{recipe.reg:g}-{case.target}"
+        return f"{where}-{which}-{case.n_per_dimension}-{case.seed}"
+
+    frame = pd.DataFrame(measures.run_kept(cases, measure, name, out, bar))
     errors = [name for name in frame if name.startswith("nrmse")]
     return frame.astype(dict.fromkeys([*errors, "cores"], float))
 
 
+# -- summaries -----------------------------------------------------------------------
+
+
 def summarise(frame: pd.DataFrame) -> pd.DataFrame:
     """Return means over seeds, bootstrapped 95 % intervals, and published numbers.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `run_cases` or `experiments.chip.ours.run_ours`.
 
     Returns
     -------
@@ -427,6 +418,7 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summary(key: dict, group: pd.DataFrame) -> dict:
+    """Return the row of one setting, peer, target and size."""
     ran = group[group.refused == ""]
     row = key | {"seeds": len(ran), "refused": len(group) - len(ran)}
     row |= _interval(ran.nrmse, ("nrmse", "low", "high"))
@@ -446,16 +438,25 @@ def _summary(key: dict, group: pd.DataFrame) -> dict:
     }
 
 
-def _interval(values, names: tuple[str, str, str]) -> dict:
-    found = np.asarray(values, dtype=float)
-    if len(found) > 1:
-        return dict(zip(names, bootstrapped(found, 0), strict=True))
-    mean = float(found[0]) if len(found) else float("nan")
-    return dict(zip(names, (mean, float("nan"), float("nan")), strict=True))
+def _interval(values: pd.Series, names: tuple[str, str, str]) -> dict:
+    """Return a mean and the ends of its interval, by name."""
+    if len(values) > 1:
+        return dict(zip(names, bootstrapped(values), strict=True))
+    ends = (float(values.mean()), float("nan"), float("nan"))
+    return dict(zip(names, ends, strict=True))
 
 
 def published(key: dict) -> str:
-    """What was published for `KEYS`, as text; empty if nothing was."""
+    """Return what was published for `KEYS`, as text; empty if nothing was.
+
+    Parameters
+    ----------
+    key : dict
+
+    Returns
+    -------
+    str
+    """
     peer, target, n = key["peer"], key["target"], key["n_per_dimension"]
     if key["benchmark"] == "thesis":
         ours = peer == peers.weights_true("lif").name and target == "sim"
@@ -469,11 +470,3 @@ def published(key: dict) -> str:
     tables = {"sim": WINDOW_PUBLISHED, "simreal": SIMREAL_PUBLISHED}
     value = tables.get(target, {}).get(peer, {}).get(n)
     return "" if value is None else f"{value:.3f}"
-
-
-def _name(case: Case) -> str:
-    setting = case.setting
-    where = [setting.name, f"{setting.theta:g}", f"{setting.bandwidth:g}"]
-    who = [case.recipe.name, f"reg {case.recipe.reg:g}", case.target]
-    what = [*where, f"{setting.tau:g}", *who, str(case.n_per_dimension), str(case.seed)]
-    return re.sub(r"[^a-z0-9.]+", "-", "-".join(what))

@@ -1,4 +1,4 @@
-"""What the memories are given: three benchmarks, and their signals.
+"""Three benchmarks of memories on a chip, and their signals.
 
 `WINDOW` is the example of nengo-loihi and of the LMU's notebook, `THESIS` the delay
 network of Voelker's thesis (whose signals are in `experiments.published.delay_run`),
@@ -21,7 +21,7 @@ DT = 0.001
 
 @dataclass(frozen=True)
 class Setting:
-    """A benchmark: what is remembered, for how long, and how it is drawn.
+    """A benchmark: a memory, its signal, and the length of a run.
 
     Attributes
     ----------
@@ -49,39 +49,25 @@ class Setting:
 
     @property
     def ldn(self) -> LDN:
-        """The memory that is wanted."""
+        """Return the exact memory."""
         return LDN(self.order, self.theta)
 
     @property
     def steps(self) -> int:
-        """In a run."""
+        """Return the steps of a run."""
         return round(self.duration / DT)
 
 
 WINDOW = Setting("window", 6, 1.0, 0.1, 1.0, 0.3, 5.0, (50, 100, 200))
 THESIS = Setting(
-    "thesis",
-    delay_run.ORDER,
-    delay_run.THETA,
-    delay_run.TAU,
-    float(delay_run.BANDWIDTH),
-    delay_run.RMS,
-    delay_run.STEPS * delay_run.DT,
+    *("thesis", delay_run.ORDER, delay_run.THETA, delay_run.TAU),
+    *(float(delay_run.BANDWIDTH), delay_run.RMS, delay_run.STEPS * delay_run.DT),
     (delay_run.NEURONS // delay_run.ORDER,),
 )
-# theta, Hz, tau
-ROWS = (
-    (0.1, 1.0, 0.02),
-    (0.1, 2.0, 0.02),
-    (0.1, 2.0, 0.05),
-    (0.1, 2.0, 0.1),
-    (0.25, 2.0, 0.05),
-    (0.25, 2.0, 0.1),
-    (0.5, 1.0, 0.1),
-    (0.5, 2.0, 0.1),
-    (1.0, 1.0, 0.1),
-    (1.0, 1.0, 0.2),
-    (1.0, 2.0, 0.1),
+ROWS = (  # theta, Hz, tau
+    *((0.1, 1.0, 0.02), (0.1, 2.0, 0.02), (0.1, 2.0, 0.05), (0.1, 2.0, 0.1)),
+    *((0.25, 2.0, 0.05), (0.25, 2.0, 0.1), (0.5, 1.0, 0.1), (0.5, 2.0, 0.1)),
+    *((1.0, 1.0, 0.1), (1.0, 1.0, 0.2), (1.0, 2.0, 0.1)),
 )
 TABLE = tuple(
     Setting("table", 6, theta, tau, high, None, 6.0, (100,))
@@ -90,20 +76,25 @@ TABLE = tuple(
 
 
 def signal(setting: Setting, seed: int) -> np.ndarray:
-    """Noise (T,) of a setting, at steps of `DT`; seeds 1 to 10 are the thesis's cases.
+    """Return noise of a setting, at steps of `DT`.
 
     One draw of ``duration`` has only ``2 bandwidth duration`` free numbers: its rms is
     not quite that of the distribution.
+
+    Parameters
+    ----------
+    setting : Setting
+    seed : int
+        1 to 10 are the thesis's cases.
+
+    Returns
+    -------
+    (T,) ndarray
     """
     seed = check_seed("signal.seed", seed)
     if setting.name == "thesis":
         return delay_run.signal(seed)
-    process = WhiteSignal(
-        period=setting.duration,
-        high=setting.bandwidth,
-        rms=setting.rms or 0.5,
-        y0=0,
-        seed=seed,
-    )
+    options = {"high": setting.bandwidth, "rms": setting.rms or 0.5, "seed": seed}
+    process = WhiteSignal(setting.duration, y0=0, **options)
     u = process.run_steps(setting.steps, dt=DT)[:, 0]
     return u if setting.rms else u / np.abs(u).max()

@@ -1,76 +1,68 @@
-"""Figures of the experiments: papers reproduced, rivals raced, benchmarks drawn."""
+"""Figures of the experiments: papers reproduced, rivals raced, benchmarks drawn.
 
-from lmu_spiking.experiments.figures.learning import (
-    cost_figure,
-    digits_figure,
-    invariance_figure,
-    length_figure,
-    theta_figure,
-)
-from lmu_spiking.experiments.figures.loihi_benchmark import loihi_figure
-from lmu_spiking.experiments.figures.loihi_digits import loihi_digits_figure
-from lmu_spiking.experiments.figures.loihi_noise import (
-    loihi_noise_figure,
-    plot_noisy_memory,
-    plot_noisy_tuning,
-    plot_spike_statistics,
-)
-from lmu_spiking.experiments.figures.optimal import (
-    optimal_figure,
-    plot_growth,
-    plot_tunings,
-)
-from lmu_spiking.experiments.figures.published import (
-    capacity_figure,
-    delay_network_figure,
-    mackey_glass_figure,
-    plot_accuracy_vs_lag,
-    plot_accuracy_vs_neurons,
-    plot_capacity,
-    plot_capacity_vs_length,
-    plot_comparisons,
-    plot_error_vs_order,
-    plot_feedforward,
-    plot_learning,
-    plot_model_errors,
-    plot_prediction,
-    plot_spiking_errors,
-    poisson_figure,
-    psmnist_figure,
-)
-from lmu_spiking.experiments.figures.speed import plot_speed, speed_figure
+Each file has functions that draw on an Axes and return it, and figures of several.
+"""
 
-__all__ = [
-    "capacity_figure",
-    "cost_figure",
-    "delay_network_figure",
-    "digits_figure",
-    "invariance_figure",
-    "length_figure",
-    "loihi_digits_figure",
-    "loihi_figure",
-    "loihi_noise_figure",
-    "mackey_glass_figure",
-    "optimal_figure",
-    "plot_accuracy_vs_lag",
-    "plot_accuracy_vs_neurons",
-    "plot_capacity",
-    "plot_capacity_vs_length",
-    "plot_comparisons",
-    "plot_error_vs_order",
-    "plot_feedforward",
-    "plot_growth",
-    "plot_learning",
-    "plot_model_errors",
-    "plot_noisy_memory",
-    "plot_noisy_tuning",
-    "plot_prediction",
-    "plot_speed",
-    "plot_spike_statistics",
-    "plot_spiking_errors",
-    "plot_tunings",
-    "poisson_figure",
-    "psmnist_figure",
-    "speed_figure",
-    "theta_figure",
-]
+from collections.abc import Callable, Iterable
+
+from lmu_spiking.plots.style import COLORS, MARKERS, new_figure, styled
+
+# markers with a thin white edge, so that neighbours can be told apart
+POINT = {"ms": 4.5, "mec": "white", "mew": 0.5}
+SMALL = {"fontsize": 7.5}
+# a legend in rows below an Axes
+BELOW = {"loc": "lower center", "bbox_to_anchor": (0.5, -0.36), **SMALL}
+
+
+def side_by_side(width: float, height: float, *panels: Callable, **options):
+    """Return a figure of panels beside each other.
+
+    Parameters
+    ----------
+    width, height : float
+        Inches.
+    *panels : callable
+        Each draws on the Axes that it is given.
+    **options
+        Of `matplotlib.figure.Figure.subplots`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with styled():
+        figure = new_figure(width, height)
+        axes = figure.subplots(1, len(panels), squeeze=False, **options)
+        for panel, ax in zip(panels, axes.flat, strict=True):
+            panel(ax)
+    return figure
+
+
+def group(rows: Iterable[dict], *keys: str) -> dict:
+    """Return rows by the value of a key, or of several, in their order.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+    *keys : str
+
+    Returns
+    -------
+    dict of list
+    """
+    groups: dict = {}
+    for row in rows:
+        value = tuple(row[key] for key in keys)
+        groups.setdefault(value if len(keys) > 1 else value[0], []).append(row)
+    return groups
+
+
+def column(rows: Iterable[dict], name: str, scale: float = 1) -> list:
+    """Return the values of a column, times a scale."""
+    return [scale * row[name] for row in rows]
+
+
+def mark(k: int, **more) -> dict:
+    """Return the colour and marker of the ``k``-th series, for errorbar."""
+    look = {"fmt": MARKERS[k % len(MARKERS)], "color": COLORS[k % len(COLORS)]}
+    return look | POINT | {"lw": 1} | more

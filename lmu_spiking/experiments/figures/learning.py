@@ -2,33 +2,25 @@
 
 import numpy as np
 
-from lmu_spiking.plots.style import (
-    BLACK,
-    COLORS,
-    GREY,
-    MARKERS,
-    log_axes,
-    new_figure,
-    styled,
-)
-
-POINT = {"ms": 4.5, "mec": "white", "mew": 0.5}
-
+from lmu_spiking.experiments.figures import POINT, column, group, mark, side_by_side
+from lmu_spiking.plots.style import BLACK, COLORS, GREY, MARKERS, log_axes
 
 # -- the window --------------------------------------------------------------------
 
 
 def plot_theta_paths(ax, rows: list[dict], recipe: str, delay: float):
-    """Windows against epochs, one line a training; the hidden delay dashed.
+    """Draw windows against epochs, one line a training; the hidden delay dashed.
 
     Parameters
     ----------
+    ax : matplotlib.axes.Axes
     rows : list of dict
         ``recipe``, ``start``, ``path``.
+    recipe : str
     delay : float
         Seconds.
     """
-    rows = [row for row in rows if row["recipe"] == recipe]
+    rows = group(rows, "recipe")[recipe]
     starts = sorted({row["start"] for row in rows})
     for row in rows:
         color = COLORS[starts.index(row["start"])]
@@ -39,73 +31,93 @@ def plot_theta_paths(ax, rows: list[dict], recipe: str, delay: float):
 
 
 def plot_theta_errors(ax, rows: list[dict], bar: float = 0.05):
-    """Relative errors of the windows that were learned, and the bar."""
-    names = list(dict.fromkeys(row["recipe"] for row in rows))
-    for k, name in enumerate(names):
-        mine = [row for row in rows if row["recipe"] == name]
-        x = k + np.linspace(-0.25, 0.25, len(mine)) if len(mine) > 1 else [k]
+    """Draw relative errors of the windows that were learned, and the bar.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    rows : list of dict
+        ``recipe``, ``error``.
+    bar : float
+    """
+    groups = group(rows, "recipe")
+    for k, mine in enumerate(groups.values()):
         y = [max(abs(row["error"]), 1e-6) for row in mine]
-        ax.plot(x, y, MARKERS[k], color=COLORS[k], **POINT)
+        ax.plot(_spread(k, mine, 0.25), y, MARKERS[k], color=COLORS[k], **POINT)
     ax.axhline(bar, color=GREY, ls="--", lw=0.9, label=f"{bar:.0%}")
     ax.set(yscale="log", ylabel="|θ / delay - 1|", title="error of the window")
-    ax.set_xticks(range(len(names)), names)
+    ax.set_xticks(range(len(groups)), groups)
     ax.legend()
     return ax
 
 
 def theta_figure(rows: list[dict], delay: float):
-    """Paths of the coarse-to-fine and the plain recipe, and errors of all."""
-    with styled():
-        figure = new_figure(10.5, 3.2)
-        axes = figure.subplots(1, 3)
-        for ax, recipe in zip(axes, ("coarse to fine", "plain"), strict=False):
-            plot_theta_paths(ax, rows, recipe, delay)
-        plot_theta_errors(axes[2], rows)
-    return figure
+    """Return paths of the coarse-to-fine and the plain recipe, and errors of all.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `experiments.learning.scales.theta_row`.
+    delay : float
+        Seconds.
+    """
+    return side_by_side(
+        *(10.5, 3.2),
+        lambda ax: plot_theta_paths(ax, rows, "coarse to fine", delay),
+        lambda ax: plot_theta_paths(ax, rows, "plain", delay),
+        lambda ax: plot_theta_errors(ax, rows),
+    )
 
 
 # -- long sequences ----------------------------------------------------------------
 
 
 def plot_lengths(ax, rows: list[dict], name: str, ylabel: str, scale: float = 1.0):
-    """A measure against the length, one line a way of training.
+    """Draw a measure against the length, one line a way of training.
 
     Parameters
     ----------
+    ax : matplotlib.axes.Axes
     rows : list of dict
         ``steps``, ``projected``, ``activation`` and ``name``.
+    name, ylabel : str
+    scale : float
+        Of the values.
     """
-    keys = dict.fromkeys((r["projected"], r["activation"]) for r in rows)
-    for k, (projected, activation) in enumerate(keys):
-        mine = [
-            r
-            for r in rows
-            if (r["projected"], r["activation"]) == (projected, activation)
-        ]
-        steps = sorted({r["steps"] for r in mine})
-        y = [scale * np.mean([r[name] for r in mine if r["steps"] == s]) for s in steps]
+    ways = group(rows, "projected", "activation")
+    for k, ((projected, activation), mine) in enumerate(ways.items()):
+        steps = dict(sorted(group(mine, "steps").items()))
+        y = [np.mean(column(cell, name, scale)) for cell in steps.values()]
         label = f"{activation}, projected {projected}"
-        ax.plot(steps, y, f"{MARKERS[k]}-", color=COLORS[k], label=label, **POINT)
+        ax.plot(list(steps), y, f"{MARKERS[k]}-", color=COLORS[k], label=label, **POINT)
     return log_axes(ax, "Steps", ylabel)
 
 
 def length_figure(rows: list[dict], exponents: dict[str, float]):
-    """Error, seconds of an epoch and memory against length."""
-    with styled():
-        figure = new_figure(10.5, 3.2)
-        axes = figure.subplots(1, 3)
-        plot_lengths(axes[0], rows, "nrmse", "NRMSE, held out")
-        axes[0].axhline(0.1, color=GREY, ls="--", lw=0.9)
-        axes[0].axhline(1.0, color=GREY, ls=":", lw=0.9)
-        axes[0].set(title="error (dashed: .1; dotted: chance)")
-        plot_lengths(axes[1], rows, "seconds_per_epoch", "Seconds per epoch")
-        plot_lengths(axes[2], rows, "bytes", "Peak memory added (MB)", 1e-6)
-        for ax, name, what in zip(
-            axes[1:], ("seconds_per_epoch", "bytes"), ("time", "memory"), strict=True
-        ):
-            ax.set_title(f"{what}: exponent {exponents[name]:.2f} from 10,000 steps")
-            ax.get_legend().remove()
-    return figure
+    """Return error, seconds of an epoch and memory against length.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `experiments.learning.lengths.train_at`.
+    exponents : dict of float
+        Of ``seconds_per_epoch`` and ``bytes``.
+    """
+
+    def errors(ax):
+        plot_lengths(ax, rows, "nrmse", "NRMSE, held out")
+        ax.axhline(0.1, color=GREY, ls="--", lw=0.9)
+        ax.axhline(1.0, color=GREY, ls=":", lw=0.9)
+        ax.set(title="error (dashed: .1; dotted: chance)")
+
+    def growth(ax, name: str, what: str, ylabel: str, scale=1.0):
+        plot_lengths(ax, rows, name, ylabel, scale).get_legend().remove()
+        ax.set_title(f"{what}: exponent {exponents[name]:.2f} from 10,000 steps")
+
+    time = "seconds_per_epoch", "time", "Seconds per epoch"
+    memory = "bytes", "memory", "Peak memory added (MB)", 1e-6
+    growths = [lambda ax: growth(ax, *time), lambda ax: growth(ax, *memory)]
+    return side_by_side(10.5, 3.2, errors, *growths)
 
 
 # -- digits ------------------------------------------------------------------------
@@ -116,35 +128,32 @@ def plot_accuracy(ax, rows: list[dict], rates: list[dict]):
 
     Parameters
     ----------
+    ax : matplotlib.axes.Axes
     rows : list of dict
         ``presentation``, ``n_neurons``, ``spiking_accuracy``, ``rate_accuracy``,
         ``predicted_loss``.
     rates : list of dict
         ``rate_accuracy`` of each seed.
     """
-    for k, presentation in enumerate(sorted({r["presentation"] for r in rows})):
-        mine = [r for r in rows if r["presentation"] == presentation]
-        m = sorted({r["n_neurons"] for r in mine})
-        cells = [[r for r in mine if r["n_neurons"] == n] for n in m]
+    for k, (presentation, mine) in enumerate(
+        sorted(group(rows, "presentation").items())
+    ):
+        sizes = dict(sorted(group(mine, "n_neurons").items()))
+        m, cells, label = (
+            list(sizes),
+            sizes.values(),
+            f"{1e3 * presentation:g} ms a pixel",
+        )
         predicted = [
-            100 * np.mean([r["rate_accuracy"] - r["predicted_loss"] for r in cell])
+            100
+            * np.mean([row["rate_accuracy"] - row["predicted_loss"] for row in cell])
             for cell in cells
         ]
-        seen = [[100 * r["spiking_accuracy"] for r in cell] for cell in cells]
+        seen = [column(cell, "spiking_accuracy", 100) for cell in cells]
         error = [np.std(y) / np.sqrt(len(y)) for y in seen]
-        label = f"{1e3 * presentation:g} ms a pixel"
         ax.plot(m, predicted, color=COLORS[k], label=f"{label}, predicted")
-        ax.errorbar(
-            m,
-            [np.mean(y) for y in seen],
-            yerr=error,
-            fmt=MARKERS[k],
-            color=COLORS[k],
-            label=label,
-            lw=1,
-            **POINT,
-        )
-    rate = 100 * np.mean([r["rate_accuracy"] for r in rates])
+        ax.errorbar(m, [np.mean(y) for y in seen], error, label=label, **mark(k))
+    rate = np.mean(column(rates, "rate_accuracy", 100))
     ax.axhline(rate, color=BLACK, ls="--", lw=0.9, label="rates")
     ax.set(xscale="log", xlabel="Neurons m", ylabel="Accuracy (%)")
     ax.legend()
@@ -152,22 +161,22 @@ def plot_accuracy(ax, rows: list[dict], rates: list[dict]):
 
 
 def plot_losses(ax, rows: list[dict]):
-    """Draw measured against predicted loss, in points, with the predicted spread."""
-    for k, presentation in enumerate(sorted({r["presentation"] for r in rows})):
-        mine = [r for r in rows if r["presentation"] == presentation]
-        ax.errorbar(
-            [100 * r["predicted_loss"] for r in mine],
-            [100 * r["loss"] for r in mine],
-            xerr=[100 * r["predicted_spread"] for r in mine],
-            fmt=MARKERS[k],
-            color=COLORS[k],
-            lw=0.7,
-            alpha=0.8,
-            label=f"{1e3 * presentation:g} ms a pixel",
-            **POINT,
-        )
-    ends = [-1, 100]
-    ax.plot(ends, ends, color=GREY, lw=0.9, ls="--")
+    """Draw measured against predicted loss, in points, with the predicted spread.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    rows : list of dict
+        ``presentation``, ``loss``, ``predicted_loss``, ``predicted_spread``.
+    """
+    names = ("predicted_loss", "loss", "predicted_spread")
+    for k, (presentation, mine) in enumerate(
+        sorted(group(rows, "presentation").items())
+    ):
+        x, y, spread = (column(mine, name, 100) for name in names)
+        look = {"label": f"{1e3 * presentation:g} ms a pixel", "alpha": 0.8, "lw": 0.7}
+        ax.errorbar(x, y, xerr=spread, **mark(k, **look))
+    ax.plot([-1, 100], [-1, 100], color=GREY, lw=0.9, ls="--")
     ax.set_xscale("symlog", linthresh=1)
     ax.set_yscale("symlog", linthresh=1)
     ax.set(xlabel="Predicted loss (points)", ylabel="Measured loss (points)")
@@ -176,97 +185,135 @@ def plot_losses(ax, rows: list[dict]):
 
 
 def digits_figure(rows: list[dict], rates: list[dict]):
-    """Draw accuracy against neurons, and measured against predicted losses."""
-    with styled():
-        figure = new_figure(8.4, 3.4)
-        axes = figure.subplots(1, 2)
-        plot_accuracy(axes[0], rows, rates)
-        plot_losses(axes[1], rows)
-    return figure
+    """Return accuracy against neurons, and measured against predicted losses.
+
+    Parameters
+    ----------
+    rows, rates : list of dict
+        As `plot_accuracy` takes them.
+    """
+    return side_by_side(
+        *(8.4, 3.4),
+        lambda ax: plot_accuracy(ax, rows, rates),
+        lambda ax: plot_losses(ax, rows),
+    )
 
 
 # -- steps -------------------------------------------------------------------------
 
 
 def plot_steps(ax, rows: list[dict], name: str, title: str):
-    """Accuracy at each step, a point a seed and a bar for the mean."""
-    names = list(dict.fromkeys(row["step"] for row in rows))
-    for k, step in enumerate(names):
-        y = [100 * row[name] for row in rows if row["step"] == step]
+    """Draw accuracy at each step, a point a seed and a bar for the mean.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    rows : list of dict
+        ``step`` and ``name``.
+    name, title : str
+    """
+    steps = group(rows, "step")
+    for k, mine in enumerate(steps.values()):
+        y = column(mine, name, 100)
         ax.hlines(np.mean(y), k - 0.3, k + 0.3, color=COLORS[0], lw=2)
-        x = k + np.linspace(-0.15, 0.15, len(y)) if len(y) > 1 else [k]
-        ax.plot(x, y, "o", color=GREY, ms=3.5)
-    ax.set_xticks(range(len(names)), [step.replace(" in ", "\nin ") for step in names])
+        ax.plot(_spread(k, mine, 0.15), y, "o", color=GREY, ms=3.5)
+    names = [step.replace(" in ", "\nin ") for step in steps]
+    ax.set_xticks(range(len(names)), names)
     ax.set(ylabel="Accuracy (%)", title=title)
     return ax
 
 
 def invariance_figure(rates: list[dict], spikes: list[dict]):
-    """Accuracy in rates and in spikes at half, the same and double the step."""
-    with styled():
-        figure = new_figure(9.5, 3.2)
-        axes = figure.subplots(1, 2, width_ratios=(1.6, 1), sharey=False)
-        plot_steps(axes[0], rates, "rate_accuracy", "rates")
-        plot_steps(axes[1], spikes, "spiking_accuracy", "spikes")
-    return figure
+    """Return accuracy, rate-based and in spikes, at half and double the step.
+
+    Parameters
+    ----------
+    rates, spikes : list of dict
+        From `experiments.learning.digits`.
+    """
+    return side_by_side(
+        *(9.5, 3.2),
+        lambda ax: plot_steps(ax, rates, "rate_accuracy", "rates"),
+        lambda ax: plot_steps(ax, spikes, "spiking_accuracy", "spikes"),
+        width_ratios=(1.6, 1),
+    )
+
+
+def _spread(k: int, rows: list, half: float):
+    """Return places for points about the ``k``-th tick."""
+    return k + np.linspace(-half, half, len(rows)) if len(rows) > 1 else [k]
 
 
 # -- cost --------------------------------------------------------------------------
 
 
 def plot_curves(ax, result: dict):
-    """Draw the validation metric of the LMU against seconds of training."""
-    rows = [row for row in result["curves"] if row["model"] == "LMU"]
-    x, y = [r["seconds"] for r in rows], [r["value"] for r in rows]
+    """Draw the validation metric of the LMU against seconds of training.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    result : dict
+        From `experiments.learning.cost.cost_of`.
+    """
+    rows = group(result["curves"], "model")["LMU"]
+    x, y = column(rows, "seconds"), column(rows, "value")
     label = f"LMU, {result['params']:,} parameters"
     ax.plot(x, y, f"{MARKERS[0]}-", color=COLORS[0], label=label, **POINT)
     ax.axhline(result["chance"], color=GREY, ls=":", lw=0.9, label="chance")
-    scale = "linear" if result["metric"] == "accuracy" else "log"
+    correct = result["metric"] == "accuracy"
+    name, scale = ("accuracy", "linear") if correct else ("NRMSE", "log")
     ax.set(xlabel="Seconds of training", xscale="log", yscale=scale)
     ax.xaxis.set_minor_formatter("")  # less than a decade has room for its ends
-    name = "accuracy" if result["metric"] == "accuracy" else "NRMSE"
     ax.set(ylabel=f"Validation {name}", title=result["task"])
     ax.legend()
     return ax
 
 
 def plot_inference(ax, results: list[dict]):
-    """Microseconds a step and sequence, by way and batch."""
-    labels, lows = [], []
-    for result in results:
-        for row in result["inference"]:
-            key = (result["task"], row["way"], row["batch"])
-            if key not in labels:
-                labels.append(key)
-            k = ("LMU", "LSTM").index(row["model"])
-            y, value = labels.index(key), 1e6 * row["seconds_per_step"] / row["batch"]
-            shown = ax.get_legend_handles_labels()[1]
-            label = None if row["model"] in shown else row["model"]
-            ax.plot(value, y, MARKERS[k], color=COLORS[k], label=label, **POINT)
-            lows.append(value)
-    texts = [
-        f"{task}, {way.split(',')[0]}, batch {batch}" for task, way, batch in labels
+    """Draw microseconds a step and sequence, by way and batch.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    results : list of dict
+        From `experiments.learning.cost.cost_of`.
+    """
+    rows = [
+        {"task": result["task"]} | row
+        for result in results
+        for row in result["inference"]
     ]
+    ways = list(group(rows, "task", "way", "batch"))
+    times = [1e6 * row["seconds_per_step"] / row["batch"] for row in rows]
+    for row, value in zip(rows, times, strict=True):
+        k = ("LMU", "LSTM").index(row["model"])
+        y = ways.index((row["task"], row["way"], row["batch"]))
+        shown = row["model"] in ax.get_legend_handles_labels()[1]
+        label = None if shown else row["model"]
+        ax.plot(value, y, MARKERS[k], color=COLORS[k], label=label, **POINT)
+    texts = [f"{task}, {way.split(',')[0]}, batch {batch}" for task, way, batch in ways]
     ax.set_yticks(range(len(texts)), texts)
     ax.invert_yaxis()
     ax.set(xscale="log", xlabel="µs a step of a sequence", title="inference")
-    ax.set_xlim(0.5 * min(lows), 2 * max(lows))
+    ax.set_xlim(0.5 * min(times), 2 * max(times))
     ax.xaxis.set_minor_formatter("")
     ax.legend()
     return ax
 
 
 def cost_figure(results: list[dict]):
-    """Draw the LMU's learning curve on each task, and the cost of inference.
+    """Return the LMU's learning curve on each task, and the cost of inference.
 
     The cost of inference is shown beside an LSTM's, since it does not depend on what
     was learned.  The LSTM's learning curve is in the result and not in the figure,
     because it has not converged.
+
+    Parameters
+    ----------
+    results : list of dict
+        From `experiments.learning.cost.cost_of`.
     """
-    with styled():
-        figure = new_figure(3.6 * (len(results) + 1) + 1.4, 3.3)
-        axes = figure.subplots(1, len(results) + 1)
-        for ax, result in zip(axes, results, strict=False):
-            plot_curves(ax, result)
-        plot_inference(axes[-1], results)
-    return figure
+    curves = [lambda ax, one=one: plot_curves(ax, one) for one in results]
+    width = 3.6 * (len(results) + 1) + 1.4
+    return side_by_side(width, 3.3, *curves, lambda ax: plot_inference(ax, results))

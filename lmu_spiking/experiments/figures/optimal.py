@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from lmu_spiking.plots.style import COLORS, GREY, MARKERS, log_axes, new_figure, styled
+from lmu_spiking.experiments.figures import column, group, side_by_side
+from lmu_spiking.plots.style import COLORS, GREY, MARKERS, log_axes
 
 
 def plot_tunings(ax, table: list[dict], measure: str = "noise_nrmse"):
-    """Error of each tuning at each order: bars measured, ticks predicted.
+    """Draw the error of each tuning at each order: bars measured, ticks predicted.
 
     Parameters
     ----------
@@ -15,25 +16,16 @@ def plot_tunings(ax, table: list[dict], measure: str = "noise_nrmse"):
         ``order``, ``tuning``, ``measure``, ``measure_ci95``, ``predicted_measure``.
     measure : str
     """
-    orders = list(dict.fromkeys(row["order"] for row in table))
-    names = list(dict.fromkeys(row["tuning"] for row in table))
-    width = 0.85 / len(names)
-    for k, name in enumerate(names):
-        rows = [row for row in table if row["tuning"] == name]
+    orders, tunings = list(group(table, "order")), group(table, "tuning")
+    width = 0.85 / len(tunings)
+    for k, (name, rows) in enumerate(tunings.items()):
         x = np.array([orders.index(row["order"]) for row in rows])
-        x = x + (k - (len(names) - 1) / 2) * width
-        ax.bar(
-            x,
-            [row[measure] for row in rows],
-            0.9 * width,
-            yerr=[row[f"{measure}_ci95"] for row in rows],
-            color=GREY if k == 0 else COLORS[k - 1],
-            error_kw={"lw": 1},
-            label=name,
-        )
-        predicted = [row[f"predicted_{measure}"] for row in rows]
-        half = 0.45 * width
-        label = "predicted" if k == len(names) - 1 else None
+        x = x + (k - (len(tunings) - 1) / 2) * width
+        look = {"color": GREY if k == 0 else COLORS[k - 1], "error_kw": {"lw": 1}}
+        ends = column(rows, f"{measure}_ci95")
+        ax.bar(x, column(rows, measure), 0.9 * width, yerr=ends, label=name, **look)
+        predicted, half = column(rows, f"predicted_{measure}"), 0.45 * width
+        label = "predicted" if k == len(tunings) - 1 else None
         ax.hlines(predicted, x - half, x + half, color="black", lw=1.6, label=label)
     ax.set(yscale="log", ylabel="Noise NRMSE at delay θ")
     ax.set_xticks(range(len(orders)), [f"d = {order}" for order in orders])
@@ -49,26 +41,18 @@ def plot_growth(ax, law: list[dict], measured: list[dict], signal: str):
     ax : matplotlib.axes.Axes
     law, measured : list of dict
         ``signal``, ``tuning``, ``order``, ``predicted_noise_nrmse``, ``noise_nrmse``.
+    signal : str
     """
+    lines, points = (group(rows, "signal", "tuning") for rows in (law, measured))
     for k, name in enumerate(("plain", "optimal")):
         color = GREY if name == "plain" else COLORS[k]
-        rows = [r for r in law if (r["signal"], r["tuning"]) == (signal, name)]
-        x = [r["order"] for r in rows]
-        y = np.array([r["predicted_noise_nrmse"] for r in rows])
+        rows = lines[signal, name]
+        x, y = (np.array(column(rows, n)) for n in ("order", "predicted_noise_nrmse"))
         ax.plot(x, y, color=color, label=f"{name}, predicted")
-        rows = [r for r in measured if (r["signal"], r["tuning"]) == (signal, name)]
-        points = [r["noise_nrmse"] for r in rows]
-        ax.plot(
-            [r["order"] for r in rows],
-            points,
-            MARKERS[k],
-            color=color,
-            ms=4,
-            mec="white",
-            mew=0.4,
-            label=f"{name}, measured",
-        )
-    x = np.array(x, dtype=float)
+        rows = points[signal, name]
+        look = {"color": color, "ms": 4, "mec": "white", "mew": 0.4}
+        look["label"] = f"{name}, measured"
+        ax.plot(column(rows, "order"), column(rows, "noise_nrmse"), MARKERS[k], **look)
     ax.plot(x, 0.8 * y[3] * x / x[3], ":", color=GREY, label="slope 1")
     log_axes(ax, "Order d", "Noise NRMSE at delay θ")
     ax.set_xticks([2, 4, 8, 16, 32, 64], ["2", "4", "8", "16", "32", "64"])
@@ -77,20 +61,23 @@ def plot_growth(ax, law: list[dict], measured: list[dict], signal: str):
 
 
 def optimal_figure(table: list[dict], law: list[dict], measured: list[dict]):
-    """Tunings at three orders, and growth with the order on two kinds of signal."""
+    """Return tunings at each order, and growth with the order on two kinds of signal.
+
+    Parameters
+    ----------
+    table, law, measured : list of dict
+        As from ``python benchmarks optimal``.
+    """
     few = min(row["neurons"] for row in law)
-    law = [row for row in law if row["neurons"] == few]
-    with styled():
-        figure = new_figure(11.0, 3.6)
-        axes = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
-        plot_tunings(axes[0], table)
-        axes[0].set_title("m = 6,000, θ = 0.5 s, 2 Hz")
-        for ax, signal, title in zip(
-            axes[1:],
-            ("2 Hz", "what d holds"),
-            ("2 Hz at every order", "as fast as d holds"),
-            strict=True,
-        ):
-            plot_growth(ax, law, measured, signal)
-            ax.set_title(f"m = {few:,}, {title}")
-    return figure
+    law = group(law, "neurons")[few]
+
+    def growth(ax, signal: str, title: str):
+        plot_growth(ax, law, measured, signal).set_title(f"m = {few:,}, {title}")
+
+    return side_by_side(
+        *(11.0, 3.6),
+        lambda ax: plot_tunings(ax, table).set_title("m = 6,000, θ = 0.5 s, 2 Hz"),
+        lambda ax: growth(ax, "2 Hz", "2 Hz at every order"),
+        lambda ax: growth(ax, "what d holds", "as fast as d holds"),
+        width_ratios=(1.25, 1, 1),
+    )

@@ -1,7 +1,8 @@
-"""Figures of trained models: published, ours in rates, and the same in spikes."""
+"""Figures of reproductions: what was published, beside what is measured here."""
 
 import numpy as np
 
+from lmu_spiking.experiments.figures import BELOW, SMALL, side_by_side
 from lmu_spiking.plots.study import plot_error_vs_neurons
 from lmu_spiking.plots.style import (
     BLACK,
@@ -12,16 +13,11 @@ from lmu_spiking.plots.style import (
     VERMILION,
     draw_points,
     log_axes,
-    new_figure,
-    styled,
 )
 
-# --------------------------------------------------------------------------------------
-# Figures of reproductions: what was published beside what is measured here.
-
-
 PUBLISHED = {"color": BLACK, "marker": "x", "ls": "", "ms": 5, "zorder": 3}
-
+MARK = {"color": BLACK, "marker": "x", "ls": "", "ms": 6, "mew": 1.5, "zorder": 4}
+NEAR = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17), "ncols": 2, **SMALL}
 
 # -- poisson-figure ----------------------------------------------------------------
 
@@ -46,7 +42,14 @@ def plot_feedforward(ax, runs, fudge: float = 5.0):
 
 
 def plot_error_vs_order(ax, summary):
-    """Draw state RMSE against order, measured and predicted, at the most neurons."""
+    """Draw state RMSE against order, measured and predicted, at the most neurons.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    summary : DataFrame
+        From `summarise`.
+    """
     at = summary[summary.neurons == summary.neurons.max()].sort_values("order")
     draw_points(ax, at, "order", "state_rmse", 0, "measured")
     ax.plot(at.order, at.predicted_state_rmse, color=COLORS[0], label="predicted")
@@ -59,26 +62,34 @@ def plot_error_vs_order(ax, summary):
 
 
 def poisson_figure(result):
-    """As published: one ensemble, d = 1; as claimed: memories of many d."""
-    summary = result.data["memories"]
-    with styled():
-        figure = new_figure(11, 3.9)
-        left, middle, right = figure.subplots(1, 3)
-        plot_feedforward(left, result.data["feedforward"])
-        left.set_title("As published: feed-forward, d = 1, no memory")
-        plot_error_vs_neurons(middle, summary)
-        middle.legend(fontsize=7.5, ncols=2)
-        middle.set_title("As claimed: recurrent Poisson memories")
-        plot_error_vs_order(right, summary)
-        right.set_title(f"The factor d, at m = {summary.neurons.max():,}")
-    return figure
+    """Return, as published, one ensemble; as claimed, memories of many dimensions.
+
+    Parameters
+    ----------
+    result : Reproduction
+    """
+    summary, fed = result.data["memories"], result.data["feedforward"]
+
+    def claimed(ax):
+        plot_error_vs_neurons(ax, summary)
+        ax.legend(fontsize=7.5, ncols=2)
+        ax.set_title("As claimed: recurrent Poisson memories")
+
+    published = "As published: feed-forward, d = 1, no memory"
+    order = f"The factor d, at m = {summary.neurons.max():,}"
+    return side_by_side(
+        *(11, 3.9),
+        lambda ax: plot_feedforward(ax, fed).set_title(published),
+        claimed,
+        lambda ax: plot_error_vs_order(ax, summary).set_title(order),
+    )
 
 
 # -- capacity ----------------------------------------------------------------------
 
 
 def plot_capacity(ax, rows, published: dict | None = None):
-    """Squared error against delay: published setting dashed, half-sample solid.
+    """Draw squared error against delay: published setting dashed, half-sample solid.
 
     Parameters
     ----------
@@ -88,22 +99,16 @@ def plot_capacity(ax, rows, published: dict | None = None):
     published : dict, optional
         Errors at the five delays by length, drawn as crosses.
     """
+    published = published or {}
     for k, (length, cell) in enumerate(rows.groupby("length")):
-        color = COLORS[k % len(COLORS)]
+        look = {"color": COLORS[k % len(COLORS)], "marker": MARKERS[k], "ms": 4}
         for name, style in (("paper", "--"), ("half-sample", "-")):
             part = cell[cell.readout == name]
-            label = f"T = {length:,}" if name == "half-sample" else None
-            ax.plot(
-                part.delay / length,
-                part.mse,
-                style,
-                marker=MARKERS[k],
-                ms=4,
-                color=color,
-                label=label,
-                mfc=color if style == "-" else "white",
-            )
-        if published and length in published:
+            solid = style == "-"
+            look |= {"label": f"T = {length:,}" if solid else None}
+            look |= {"mfc": look["color"] if solid else "white"}
+            ax.plot(part.delay / length, part.mse, style, **look)
+        if length in published:
             x = np.linspace(0, 1, len(published[length]))
             ax.plot(x, published[length], **PUBLISHED)
     ax.plot([], [], "--", color=BLACK, label="paper's readout, here")
@@ -112,12 +117,23 @@ def plot_capacity(ax, rows, published: dict | None = None):
         ax.plot([], [], **PUBLISHED, label="published")
     ax.set(yscale="log", xlabel="Delay / T", ylabel="Mean squared error")
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    ax.legend(ncols=2, fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.17))
+    ax.legend(**NEAR)
     return ax
 
 
 def plot_capacity_vs_length(ax, rows, lstm=None, published_lstm: dict | None = None):
-    """Draw the mean error of T/4, T/2 and 3T/4 against T, and an LSTM's if given."""
+    """Draw the mean error of T/4, T/2 and 3T/4 against T, and an LSTM's if given.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    rows : DataFrame
+        ``length, delay, readout, mse``.
+    lstm : DataFrame, optional
+        ``length, delay, mse``.
+    published_lstm : dict, optional
+        Errors by length.
+    """
     inside = rows[(rows.delay > 0) & (rows.delay < rows.length)]
     names = (("paper", "paper's readout", "o--"), ("half-sample", "half-sample", "s-"))
     for k, (name, label, style) in enumerate(names):
@@ -130,49 +146,59 @@ def plot_capacity_vs_length(ax, rows, lstm=None, published_lstm: dict | None = N
         x, y = zip(*published_lstm.items(), strict=True)
         ax.plot(x, y, **PUBLISHED, label="LSTM(100), published")
     log_axes(ax, "Longest delay T (steps)", "Mean squared error at T/4 to 3T/4")
-    ax.legend(fontsize=7.5, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.17))
+    ax.legend(**NEAR)
     return ax
 
 
 def capacity_figure(result):
-    """Draw the error over the delays of each length, and over the lengths.
+    """Return the error over the delays of each length, and over the lengths.
 
     An LSTM that was trained here is in the result and not in the figure, because it has
     not converged after minutes; the paper's was trained for 500 epochs.
+
+    Parameters
+    ----------
+    result : Reproduction
     """
     rows, published = result.data["untrained"], result.data["published"]
-    lmu = published[published.model == "LMU"]
-    known = {n: cell.mse.tolist() for n, cell in lmu.groupby("length")}
+    lmu = published[published.model == "LMU"].groupby("length").mse
+    known = {n: y.tolist() for n, y in lmu if n in set(rows.length)}
     lstm = published[published.model == "LSTM"].set_index("length").mse.to_dict()
-    with styled():
-        figure = new_figure(9, 4.6)
-        left, right = figure.subplots(1, 2)
-        here = set(rows.length)
-        plot_capacity(left, rows, {n: y for n, y in known.items() if n in here})
-        left.set_title("LMU of order 100, no training: error by delay")
-        plot_capacity_vs_length(right, rows, published_lstm=lstm)
-        right.set_title("Delays T/4, T/2, 3T/4 together")
-    return figure
+    by_delay = "LMU of order 100, no training: error by delay"
+    by_length = "Delays T/4, T/2, 3T/4 together"
+    return side_by_side(
+        *(9, 4.6),
+        lambda ax: plot_capacity(ax, rows, known).set_title(by_delay),
+        lambda ax: plot_capacity_vs_length(ax, rows, published_lstm=lstm).set_title(
+            by_length
+        ),
+    )
 
 
 # -- delay-network -----------------------------------------------------------------
 
 
 def plot_comparisons(ax, comparisons, xlabel: str):
-    """Each comparison in a row: published interval grey, ours a point with its own."""
+    """Draw each comparison in a row: published grey, ours a point with its interval.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    comparisons : sequence of Comparison
+    xlabel : str
+    """
+    point = {"fmt": "o", "ms": 4, "color": VERMILION}
     for y, one in enumerate(comparisons):
         if one.published is not None:
             low, high = np.broadcast_to(one.published, 2)
             ax.barh(y, high - low, left=low, height=0.6, color=GREY)
         if one.ours is not None:
             ends = [[one.ours - one.low], [one.high - one.ours]]
-            ax.errorbar(one.ours, y, xerr=ends, fmt="o", ms=4, color=VERMILION)
-            text = f"{one.ours:.3f}"
-            ax.annotate(
-                text, (one.high, y), (5, 0), textcoords="offset points", va="center"
-            )
+            ax.errorbar(one.ours, y, xerr=ends, **point)
+            beside = {"textcoords": "offset points", "va": "center"}
+            ax.annotate(f"{one.ours:.3f}", (one.high, y), (5, 0), **beside)
     ax.barh(0, 0, color=GREY, label="published, 95 % interval")
-    ax.errorbar([], [], xerr=[], fmt="o", ms=4, color=VERMILION, label="run here, 95 %")
+    ax.errorbar([], [], xerr=[], label="run here, 95 %", **point)
     ax.set_yticks(range(len(comparisons)), [one.what for one in comparisons])
     ax.invert_yaxis()
     ax.set(xlabel=xlabel, xlim=(0, None))
@@ -181,26 +207,25 @@ def plot_comparisons(ax, comparisons, xlabel: str):
 
 
 def delay_network_figure(result):
-    """The benchmark's backends and our memories, below each other."""
-    with styled():
-        figure = new_figure(7.5, 3.8)
-        ax = figure.subplots()
+    """Return the benchmark's backends and our memories, below each other.
+
+    Parameters
+    ----------
+    result : Reproduction
+    """
+
+    def panel(ax):
         plot_comparisons(ax, result.comparisons, "NRMSE of the window")
         ax.set_title("A window of 0.1 s in 384 neurons, order 3, input of 3 Hz")
-    return figure
 
-
-# --------------------------------------------------------------------------------------
-
-MARK = {"color": BLACK, "marker": "x", "ls": "", "ms": 6, "mew": 1.5, "zorder": 4}
-SMALL = {"fontsize": 7.5}
+    return side_by_side(7.5, 3.8, panel)
 
 
 # -- mackey-glass ------------------------------------------------------------------
 
 
 def plot_prediction(ax, example, *, last: int = 300):
-    """The series to come, and what rates and spikes made of it.
+    """Draw the series to come, and its predictions, rate-based and in spikes.
 
     Parameters
     ----------
@@ -214,27 +239,33 @@ def plot_prediction(ax, example, *, last: int = 300):
     t = np.arange(len(shown))
     ax.plot(t, shown.target, color=GREY, lw=3.5, label="series")
     ax.plot(t, shown.rate, color=BLACK, lw=1, label="rate-based")
-    spiking = [name for name in shown if name not in ("t", "target", "rate")]
-    if spiking:
-        ax.plot(t, shown[spiking[0]], color=VERMILION, lw=0.7, label=spiking[0])
+    for name in [n for n in shown if n not in ("t", "target", "rate")][:1]:
+        ax.plot(t, shown[name], color=VERMILION, lw=0.7, label=name)
     ax.set(xlabel="Sample", ylabel="tanh(x - 1), mean removed")
-    ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, -0.36), **SMALL)
+    ax.legend(ncols=3, **BELOW)
     return ax
 
 
 def plot_model_errors(ax, models, published):
-    """NRMSE of each model, of its settled part, and as published (cross)."""
+    """Draw the NRMSE of each model, of its settled part, and as published (cross).
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    models : DataFrame
+        ``model, nrmse, low, high, nrmse_settled, seconds``.
+    published : DataFrame
+        ``model, nrmse``.
+    """
     y = np.arange(len(models))
     ends = [models.nrmse - models.low, models.high - models.nrmse]
-    points = {"fmt": "o", "color": VERMILION, "ms": 6}
+    settled = {"mfc": "white", "label": "here, first 100 steps left out"}
     ax.hlines(y, models.nrmse_settled, models.nrmse, color=GREY, lw=1)
-    ax.errorbar(models.nrmse, y, xerr=ends, label="here", **points)
-    ax.plot(
-        *(models.nrmse_settled, y, "o"),
-        color=VERMILION,
-        mfc="white",
-        label="here, first 100 steps left out",
+    ax.errorbar(
+        models.nrmse, y, xerr=ends, fmt="o", color=VERMILION, ms=6, label="here"
     )
+    ax.plot(models.nrmse_settled, y, "o", color=VERMILION, **settled)
+    # crosses where the paper has a number
     known = published.set_index("model").nrmse
     for at, name in enumerate(models.model):
         if name in known:
@@ -242,7 +273,7 @@ def plot_model_errors(ax, models, published):
     ax.set_yticks(y, models.model + models.seconds.map(",\n{:.0f} s".format))
     ax.set(xlabel="NRMSE", xscale="log", ylim=(len(models) - 0.5, -0.5))
     _plain_log(ax.xaxis)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, -0.36), ncols=3, **SMALL)
+    ax.legend(ncols=3, **BELOW)
     return ax
 
 
@@ -259,43 +290,41 @@ def plot_spiking_errors(ax, spiking, published: float | None = None):
         Of the published rate model: a line.
     """
     for k, (steps, cell) in enumerate(spiking.groupby("steps_a_sample")):
-        cell, color = cell.sort_values("neurons"), COLORS[k]
-        ends = [cell.spiking_nrmse - cell.low, cell.high - cell.spiking_nrmse]
-        label = f"{steps} step{'s' * (steps > 1)} a sample"
-        ax.errorbar(
-            cell.neurons,
-            cell.spiking_nrmse,
-            yerr=ends,
-            fmt=MARKERS[k],
-            color=color,
-            ms=5,
-            label=label,
-        )
-        ax.plot(cell.neurons, cell.predicted_nrmse, color=color, label="predicted")
+        cell = cell.sort_values("neurons")
+        error = cell.spiking_nrmse
+        ends = [error - cell.low, cell.high - error]
+        look = {"fmt": MARKERS[k], "color": COLORS[k], "ms": 5}
+        look["label"] = f"{steps} step{'s' * (steps > 1)} a sample"
+        ax.errorbar(cell.neurons, error, yerr=ends, **look)
+        ax.plot(cell.neurons, cell.predicted_nrmse, color=COLORS[k], label="predicted")
     rate = spiking.rate_nrmse.iloc[0]
     ax.axhline(rate, ls="--", color=BLACK, lw=1, label="rate-based")
     if published is not None:
         ax.axhline(published, ls=":", color=BLACK, lw=1, label="LMU, published")
     ax.set(xscale="log", yscale="log", xlabel="Neurons m", ylabel="NRMSE")
     _plain_log(ax.yaxis)
-    ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, -0.36), **SMALL)
+    ax.legend(ncols=3, **BELOW)
     return ax
 
 
 def mackey_glass_figure(result):
-    """Draw a prediction, and the spiking network's error against its neurons.
+    """Return a prediction, and the spiking network's error against its neurons.
 
     Other models that were trained for the same time are in the result and not in the
     figure, because they have not converged (`plot_model_errors` shows them).
+
+    Parameters
+    ----------
+    result : Reproduction
     """
-    with styled():
-        figure = new_figure(9, 3.9)
-        left, right = figure.subplots(1, 2)
-        plot_prediction(left, result.data["example"])
-        left.set_title("Mackey-Glass, 15 samples ahead: end of a test series")
-        plot_spiking_errors(right, result.data["spiking"])
-        right.set_title("The LMU in Poisson spikes, one training seed")
-    return figure
+    example, spiking = result.data["example"], result.data["spiking"]
+    series = "Mackey-Glass, 15 samples ahead: end of a test series"
+    spikes = "The LMU in Poisson spikes, one training seed"
+    return side_by_side(
+        *(9, 3.9),
+        lambda ax: plot_prediction(ax, example).set_title(series),
+        lambda ax: plot_spiking_errors(ax, spiking).set_title(spikes),
+    )
 
 
 # -- psmnist -----------------------------------------------------------------------
@@ -313,28 +342,29 @@ def plot_accuracy_vs_neurons(ax, spiking):
     """
     for k, (seconds, cell) in enumerate(spiking.groupby("presentation")):
         mean = cell.groupby("neurons").mean(numeric_only=True)
-        rate, color = mean.rate_accuracy, COLORS[k]
-        ends = [mean.loss_high - mean.loss, mean.loss - mean.loss_low]
-        ax.errorbar(
-            mean.index,
-            100 * (rate - mean.loss),
-            yerr=100 * np.maximum(np.nan_to_num(ends), 0),
-            fmt=MARKERS[k],
-            color=color,
-            ms=5,
-            label=f"{seconds * 1e3:g} ms a pixel",
-        )
+        rate, accuracy = mean.rate_accuracy, 100 * (mean.rate_accuracy - mean.loss)
+        ends = np.nan_to_num([mean.loss_high - mean.loss, mean.loss - mean.loss_low])
+        look = {"fmt": MARKERS[k], "color": COLORS[k], "ms": 5}
+        look["label"] = f"{seconds * 1e3:g} ms a pixel"
+        ax.errorbar(mean.index, accuracy, yerr=100 * np.maximum(ends, 0), **look)
         predicted = 100 * (rate - mean.predicted_loss)
-        ax.plot(mean.index, predicted, color=color, label="predicted")
+        ax.plot(mean.index, predicted, color=COLORS[k], label="predicted")
     rates = 100 * spiking.groupby("split").rate_accuracy.first().mean()
     ax.axhline(rates, ls="--", color=BLACK, lw=1, label="rate-based")
     ax.set(xscale="log", xlabel="Neurons m", ylabel="Accuracy, %")
-    ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, -0.36), **SMALL)
+    ax.legend(ncols=3, **BELOW)
     return ax
 
 
 def plot_accuracy_vs_lag(ax, latency):
-    """Accuracy of the output read before and after the last pixel's end."""
+    """Draw accuracy of the output read before and after the last pixel's end.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    latency : DataFrame
+        ``split, presentation, neurons, lag, accuracy``.
+    """
     first = latency[latency.split == latency.split.min()]
     for k, (seconds, cell) in enumerate(first.groupby("presentation")):
         cell = cell[cell.neurons == cell.neurons.max()].sort_values("lag")
@@ -342,7 +372,7 @@ def plot_accuracy_vs_lag(ax, latency):
         ax.plot(1e3 * cell.lag, 100 * cell.accuracy, color=COLORS[k], label=label)
     ax.axvline(0, ls=":", color=GREY, lw=1)
     ax.set(xlabel="Read so many ms after the last pixel", ylabel="Accuracy, %")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, -0.36), **SMALL)
+    ax.legend(**BELOW)
     return ax
 
 
@@ -362,9 +392,8 @@ def plot_learning(ax, history, models=None):
     column = "seen_accuracy" if seen else "valid_accuracy"
     for k, (name, cell) in enumerate(history.groupby("model", sort=False)):
         for i, (_, one) in enumerate(cell.groupby("split")):
-            label = None if i else name
-            color = COLORS[k]
-            ax.plot(one.seconds, 100 * one[column], color=color, label=label)
+            label, y = None if i else name, 100 * one[column]
+            ax.plot(one.seconds, y, color=COLORS[k], label=label)
     if models is not None:
         others = models[models.model.str.contains("pixels")].groupby("model").test
         for k, (name, test) in enumerate(others.mean().items()):
@@ -372,28 +401,32 @@ def plot_learning(ax, history, models=None):
             ax.axhline(100 * test, ls=style, color=GREY, lw=1, label=f"{name}, test")
     ax.set(xscale="log", xlabel="Seconds of training", ylim=(0, 100))
     ax.set_ylabel(f"Accuracy, {'digits trained on' if seen else 'validation'}, %")
-    ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, -0.4), **SMALL)
+    ax.legend(**BELOW | {"ncols": 2, "bbox_to_anchor": (0.5, -0.4)})
     return ax
 
 
 def psmnist_figure(result):
-    """Draw the accuracy in spikes against neurons, and against the time of reading.
+    """Return the accuracy in spikes against neurons, and against the time of reading.
 
     Other models that were trained for the same time are in the result and not in the
     figure, because they have not converged (`plot_learning` shows them).
+
+    Parameters
+    ----------
+    result : Reproduction
     """
-    with styled():
-        figure = new_figure(9, 3.9)
-        left, right = figure.subplots(1, 2)
-        plot_accuracy_vs_neurons(left, result.data["spiking"])
-        left.set_title("The LMU in Poisson spikes, not retrained")
-        plot_accuracy_vs_lag(right, result.data["latency"])
-        right.set_title("When the spiking output is read")
-    return figure
+    spiking, latency = result.data["spiking"], result.data["latency"]
+    spikes = "The LMU in Poisson spikes, not retrained"
+    lag = "When the spiking output is read"
+    return side_by_side(
+        *(9, 3.9),
+        lambda ax: plot_accuracy_vs_neurons(ax, spiking).set_title(spikes),
+        lambda ax: plot_accuracy_vs_lag(ax, latency).set_title(lag),
+    )
 
 
 def _plain_log(axis) -> None:
-    """Ticks at 1, 2 and 5, as plain numbers."""
+    """Set ticks at 1, 2 and 5, as plain numbers."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -1,31 +1,20 @@
 """How fast simulators are: time per neuron and step against the number of neurons."""
 
-from lmu_spiking.plots.style import (
-    BLACK,
-    BLUE,
-    COLORS,
-    GREEN,
-    GREY,
-    MARKERS,
-    ORANGE,
-    VERMILION,
-    new_figure,
-    styled,
-)
+from lmu_spiking.plots import style
 
 LIMIT = "C loop"
 LINES = {  # a colour for each simulator in every panel
-    "lmu_spiking": VERMILION,
-    "Nengo": BLUE,
-    "NengoDL": GREEN,
-    "NengoOCL": ORANGE,
-    "Brian2": COLORS[4],
-    LIMIT: BLACK,
+    "lmu_spiking": style.VERMILION,
+    "Nengo": style.BLUE,
+    "NengoDL": style.GREEN,
+    "NengoOCL": style.ORANGE,
+    "Brian2": style.COLORS[4],
+    LIMIT: style.BLACK,
 }
 
 
 def plot_speed(ax, lines: dict, title: str):
-    """Nanoseconds per neuron and step, one line for each simulator.
+    """Draw nanoseconds per neuron and step, one line for each simulator.
 
     Parameters
     ----------
@@ -38,17 +27,12 @@ def plot_speed(ax, lines: dict, title: str):
     for name, (neurons, ns) in lines.items():
         simulator, *side = name.split(",")
         number = [*LINES, simulator].index(simulator)
-        ax.loglog(
-            neurons,
-            ns,
-            color=LINES.get(simulator, GREY),
-            ls="--" if name == LIMIT else ":" if side else "-",
-            lw=1.8 if number == 0 else 1.1,
-            marker=None if name == LIMIT else MARKERS[number % len(MARKERS)],
-            mfc="white" if side else None,
-            ms=4,
-            label=name,
-        )
+        marker = style.MARKERS[number % len(style.MARKERS)]
+        look = {"color": LINES.get(simulator, style.GREY), "ms": 4, "label": name}
+        look |= {"lw": 1.1 if number else 1.8, "mfc": "white" if side else None}
+        look |= {"ls": ":" if side else "-", "marker": marker}
+        limit = {"ls": "--", "marker": None} if name == LIMIT else {}
+        ax.loglog(neurons, ns, **look | limit)
     sizes = sorted({m for neurons, _ in lines.values() for m in neurons})
     ax.set(xlabel="Neurons m", title=title)
     ax.set_xticks(sizes, [f"{m:,}" for m in sizes])
@@ -57,7 +41,7 @@ def plot_speed(ax, lines: dict, title: str):
 
 
 def speed_figure(panels: dict):
-    """A panel for each network, and one legend.
+    """Return a panel for each network, and one legend.
 
     Parameters
     ----------
@@ -66,8 +50,8 @@ def speed_figure(panels: dict):
     """
     columns = min(len(panels), 4)
     rows = -(-len(panels) // columns)
-    with styled():
-        figure = new_figure(2.9 * columns + 0.4, 2.6 * rows + 0.7)
+    with style.styled():
+        figure = style.new_figure(2.9 * columns + 0.4, 2.6 * rows + 0.7)
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for ax, (title, lines) in zip(axes.flat, panels.items(), strict=False):
             plot_speed(ax, lines, title)

@@ -2,19 +2,8 @@
 
 import numpy as np
 
-from lmu_spiking.plots.style import (
-    BLACK,
-    BLUE,
-    COLORS,
-    GREEN,
-    GREY,
-    MARKERS,
-    VERMILION,
-    draw_points,
-    log_axes,
-    new_figure,
-    styled,
-)
+from lmu_spiking.experiments.figures import POINT
+from lmu_spiking.plots import style
 
 X = {
     "neurons": "Neurons",
@@ -22,10 +11,7 @@ X = {
     "synops_per_s": "Synaptic operations per second, factored",
     "synops_per_s_full": "Synaptic operations per second, full",
 }
-RANDOM = (
-    "poisson",
-    "stochastic",
-)  # spikes without a voltage: neither a lead nor a start
+RANDOM = ("poisson", "stochastic")  # without a voltage: neither a lead nor a start
 GUIDES = ("slope −1/2", "independent", "lead alone")
 CAPTIONS = {
     "spikes-cost": "Error of the state against neurons, spikes and synaptic operations "
@@ -46,7 +32,7 @@ CAPTIONS = {
 
 
 def plot_error_by_type(ax, summary, x: str = "neurons", levels=None):
-    """Error against neurons or a cost, a colour for each neuron type.
+    """Draw error against neurons or a cost, a colour for each neuron type.
 
     Parameters
     ----------
@@ -59,15 +45,16 @@ def plot_error_by_type(ax, summary, x: str = "neurons", levels=None):
         Neuron types that colours are given to; those in the summary by default.
     """
     for k, name, cell in _by_type(summary.sort_values(x), levels):
-        draw_points(ax, cell, x, "state_rmse", k, name)
+        style.draw_points(ax, cell, x, "state_rmse", k, name)
+        # not every neuron type has a prediction
         predicted = cell[cell.predicted_state_rmse > 0]
-        color = COLORS[k % len(COLORS)]
+        color = style.COLORS[k]
         ax.plot(predicted[x], predicted.predicted_state_rmse, color=color, lw=1)
-    return log_axes(ax, X[x], "State RMSE")
+    return style.log_axes(ax, X[x], "State RMSE")
 
 
 def plot_error_vs_rate(ax, summary, levels=None):
-    """Error against the rate at the radius, at one budget of spikes.
+    """Draw error against the rate at the radius, at one budget of spikes.
 
     Parameters
     ----------
@@ -78,16 +65,17 @@ def plot_error_vs_rate(ax, summary, levels=None):
         Neuron types that colours are given to; those in the summary by default.
     """
     for k, name, cell in _by_type(summary.sort_values("max_rate"), levels):
-        draw_points(ax, cell, "max_rate", "state_rmse", k, name)
-        ax.plot(cell.max_rate, cell.state_rmse, color=COLORS[k % len(COLORS)], lw=0.8)
+        style.draw_points(ax, cell, "max_rate", "state_rmse", k, name)
+        ax.plot(cell.max_rate, cell.state_rmse, color=style.COLORS[k], lw=0.8)
+    # a guide below all points
     ends = np.array([summary.max_rate.min(), summary.max_rate.max()])
     below = 0.75 * (summary.state_rmse * np.sqrt(summary.max_rate)).min()
-    ax.plot(ends, below / np.sqrt(ends), ":", color=GREY, label="slope −1/2")
-    return log_axes(ax, "Rate at the radius (Hz)", "State RMSE")
+    ax.plot(ends, below / np.sqrt(ends), ":", color=style.GREY, label="slope −1/2")
+    return style.log_axes(ax, "Rate at the radius (Hz)", "State RMSE")
 
 
 def plot_discrepancy(ax, sources, levels=None):
-    """Discrepancy of phases against the neurons firing, beside the null.
+    """Draw the discrepancy of phases against the neurons firing, beside the null.
 
     Parameters
     ----------
@@ -99,26 +87,21 @@ def plot_discrepancy(ax, sources, levels=None):
     """
     ordered = sources.sort_values("group_neurons")
     for k, name, cell in _by_type(ordered, levels):
-        draw_points(ax, cell, "group_neurons", "discrepancy", k, name)
+        style.draw_points(ax, cell, "group_neurons", "discrepancy", k, name)
         if name.startswith(RANDOM):
             continue
-        ax.plot(
-            cell.group_neurons,
-            cell.in_step_discrepancy,
-            f"{MARKERS[k % len(MARKERS)]}:",
-            color=COLORS[k % len(COLORS)],
-            mfc="white",
-            ms=4.5,
-            lw=0.8,
-            label=f"{name}, from one voltage",
-        )
+        look = {"marker": style.MARKERS[k], "color": style.COLORS[k], "ls": ":"}
+        look |= {"mfc": "white", "ms": 4.5, "lw": 0.8}
+        label = f"{name}, from one voltage"
+        ax.plot(cell.group_neurons, cell.in_step_discrepancy, label=label, **look)
     null = ordered[["group_neurons", "discrepancy_null"]].to_numpy().T
-    ax.plot(*null, color=BLACK, lw=0.8, zorder=0, label="independent")
-    return log_axes(ax, "Neurons firing in a group", "Kolmogorov-Smirnov distance")
+    ax.plot(*null, color=style.BLACK, lw=0.8, zorder=0, label="independent")
+    xlabel = "Neurons firing in a group"
+    return style.log_axes(ax, xlabel, "Kolmogorov-Smirnov distance")
 
 
 def plot_sources(ax, sources):
-    """Errors of one neuron type and of its relatives against neurons.
+    """Draw errors of one neuron type and of its relatives against neurons.
 
     Parameters
     ----------
@@ -128,23 +111,25 @@ def plot_sources(ax, sources):
     """
     sources = sources.sort_values("neurons")
     shown = (
-        ("state_rmse", "as they are", VERMILION),
-        ("mended_rmse", "lead mapped out", GREEN),
-        ("regular_rmse", "regular spikes, same curves", BLUE),
-        ("static_rmse", "exact rates, same curves", GREY),
+        ("state_rmse", "as they are", style.VERMILION),
+        ("mended_rmse", "lead mapped out", style.GREEN),
+        ("regular_rmse", "regular spikes, same curves", style.BLUE),
+        ("static_rmse", "exact rates, same curves", style.GREY),
     )
     for k, (column, label, color) in enumerate(shown):
         cell = sources[sources[column] > 1e-9]
         if len(cell):
-            _line(ax, cell, column, label, color, MARKERS[k])
-    ax.plot(
-        sources.neurons, sources.lead_rmse, "--", color=BLACK, lw=1, label="lead alone"
-    )
-    return log_axes(ax, "Neurons", "State RMSE")
+            y, low, high = (cell[f"{column}{end}"] for end in ("", "_low", "_high"))
+            look = {"fmt": f"{style.MARKERS[k]}-", "color": color, "lw": 1}
+            ends = np.nan_to_num([y - low, high - y])
+            ax.errorbar(cell.neurons, y, ends, label=label, **look, **POINT)
+    lead = {"ls": "--", "color": style.BLACK, "lw": 1, "label": "lead alone"}
+    ax.plot(sources.neurons, sources.lead_rmse, **lead)
+    return style.log_axes(ax, "Neurons", "State RMSE")
 
 
 def spikes_figures(summary, budgets, sources) -> dict:
-    """The figures by name; `CAPTIONS` says what each shows.
+    """Return the figures by name; `CAPTIONS` says what each shows.
 
     Parameters
     ----------
@@ -152,6 +137,7 @@ def spikes_figures(summary, budgets, sources) -> dict:
         From `budget.costs`, `budget.budget_costs` and `summarise_sources`; each may
         be empty.
     """
+    # one colour for a neuron type in all figures
     names = [set(t.neuron_type) for t in (summary, budgets, sources) if len(t)]
     levels = sorted(set().union(*names))
     figures = {}
@@ -163,8 +149,9 @@ def spikes_figures(summary, budgets, sources) -> dict:
         ]
         figures["spikes-cost"] = _grid(panels, len(X))
     if len(budgets):
+        title = "{:,.0f} spikes per second, order {}".format
         panels = [
-            (plot_error_vs_rate, _titled(*key), cell, {"levels": levels})
+            (plot_error_vs_rate, title(*key), cell, {"levels": levels})
             for key, cell in budgets.groupby(["budget", "order"])
         ]
         figures["spikes-budget"] = _grid(panels, 3)
@@ -184,41 +171,19 @@ def spikes_figures(summary, budgets, sources) -> dict:
     return figures
 
 
-# -- within ------------------------------------------------------------------------
-
-
 def _by_type(table, levels):
+    """Yield the number of each neuron type, its name and its rows."""
     levels = levels or sorted(table.neuron_type.unique())
     for name, cell in table.groupby("neuron_type"):
-        yield levels.index(name), name, cell
-
-
-def _line(ax, cell, column: str, label: str, color: str, marker: str) -> None:
-    ends = [cell[column] - cell[f"{column}_low"], cell[f"{column}_high"] - cell[column]]
-    ax.errorbar(
-        cell.neurons,
-        cell[column],
-        yerr=np.nan_to_num(ends),
-        fmt=f"{marker}-",
-        color=color,
-        ms=4.5,
-        mec="white",
-        mew=0.5,
-        lw=1,
-        label=label,
-    )
-
-
-def _titled(budget: float, order: int) -> str:
-    return f"{budget:,.0f} spikes per second, order {order}"
+        yield levels.index(name) % len(style.COLORS), name, cell
 
 
 def _grid(panels, columns: int):
-    """Panels in rows, with one legend of all their labels."""
+    """Return panels in rows, with one legend of all their labels."""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    with styled():
-        figure = new_figure(1.6 + max(3.8, 3.0 * columns), 3.4 * rows)
+    with style.styled():
+        figure = style.new_figure(1.6 + max(3.8, 3.0 * columns), 3.4 * rows)
         axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
         legend = {}
         for ax, (plot, title, cell, options) in zip(axes.flat, panels, strict=False):
@@ -233,6 +198,7 @@ def _grid(panels, columns: int):
             ax.set_visible(False)
         for ax in axes[:, 1:].flat:
             ax.set_ylabel("")
+        # guides come last
         names = sorted(legend, key=lambda name: (name in GUIDES, name))
         handles = [legend[name] for name in names]
         figure.legend(handles, names, loc="outside right upper")

@@ -1,9 +1,9 @@
 """What learning costs: LMU and LSTM of as many parameters, by the clock.
 
 Both see the same sequences and the same batches' size on one thread.  The LMU follows
-its recipe, and its seconds count validation; the LSTM's do not.  Inference is timed two
-ways: a step of a stream in numpy, state in, state out; and whole sequences in
-TensorFlow, the LMU at all times at once, the LSTM step by step as it must.
+its recipe; seconds count training and validation.  Inference is timed two ways: a step
+of a stream in numpy, state in, state out; and whole sequences in TensorFlow, the LMU at
+all times at once, the LSTM step by step as it must.
 """
 
 import time
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lmu_spiking.experiments.learning.baseline import Timed, lstm_units, timed_lstm
+from lmu_spiking.experiments.rivals import Fitted, fit, lstm_model, lstm_units
 from lmu_spiking.lmu.forward import activations
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.tasks.catalogue import load_task
@@ -24,13 +24,14 @@ REPEATS = 5  # of a timing, of which the shortest counts
 
 
 def cost_of(task: str, seconds: float, seed: int = 0, **options) -> dict:
-    """Curves, and seconds of an epoch and of a step, of both on one task.
+    """Return learning curves, and seconds of an epoch and of a step, on one task.
 
     Parameters
     ----------
     task : str
     seconds : float
         That each may train for; the first epoch of the LMU is never cut.
+    seed : int
     **options
         Of the task.
 
@@ -42,43 +43,78 @@ def cost_of(task: str, seconds: float, seed: int = 0, **options) -> dict:
         (seconds by model) and ``inference`` (rows with ``model``, ``way``, ``batch``,
         ``seconds_per_step``).
     """
-    data = load_task(task, **options)
-    made, times = lmu_curve(data, seconds, seed)
-    units = lstm_units(made.n_params, data.size_in, data.size_out)
-    fitted = timed_lstm(data, units, seconds, batch=_batch(task), seed=seed)
-    name = "valid_accuracy" if data.classes else "valid_nrmse"
-    curves = [row | {"model": "LMU", "value": row[name]} for row in times]
-    curves += [row | {"model": "LSTM", "value": row[name]} for row in fitted.history]
-    each = np.diff([0.0] + [row["seconds"] for row in times])
+    from lmu_spiking.training.recipes import recipe_for
+
+    data, recipe = load_task(task, **options), recipe_for(task)
+    params, rows = lmu_curve(data, recipe, seconds, seed)
+    units = lstm_units(params.n_params, data.size_in, data.size_out)
+    fitted = timed_lstm(data, units, seconds, recipe.settings.batch, seed)
+    name = "accuracy" if data.classes else "nrmse"
+    curves = [
+        row | {"model": model, "value": row[f"valid_{name}"]}
+        for model, history in (("LMU", rows), ("LSTM", fitted.history))
+        for row in history
+    ]
+    # the first epoch of the LMU compiles
+    each = np.diff([0.0] + [row["seconds"] for row in rows])
+    pace = float(np.median(each[1:] if len(each) > 1 else each))
     return {
         "task": task,
         "seed": seed,
-        "metric": name.removeprefix("valid_"),
+        "metric": name,
         "chance": data.chance,
-        "params": made.n_params,
+        "params": params.n_params,
         "lstm_params": fitted.params,
         "lstm_units": units,
         "curves": curves,
-        "seconds_per_epoch": {
-            "LMU": float(np.median(each[1:] if len(each) > 1 else each)),
-            "LSTM": fitted.seconds_per_epoch,
-        },
-        "inference": inference(made, fitted, data),
+        "seconds_per_epoch": {"LMU": pace, "LSTM": fitted.seconds_per_epoch},
+        "inference": inference(params, fitted, data),
     }
 
 
-def _batch(task: str) -> int:
-    from lmu_spiking.training.recipes import recipe_for
+def timed_lstm(
+    data: Sequences, units: int, seconds: float, batch: int, seed=0, validations=10
+) -> Fitted:
+    """Return an LSTM of one layer, trained for so many seconds.
 
-    return recipe_for(task).settings.batch
+    Parameters
+    ----------
+    data : Sequences
+    units : int
+    seconds : float
+    batch : int
+    seed : int
+        Draws weights and batches.
+    validations : int
+        The most while it trains.
+
+    Returns
+    -------
+    Fitted
+    """
+    model = lstm_model(data.size_in, data.size_out, (units,), last=data.last, seed=seed)
+    options = {"batch": batch, "seed": seed, "validations": validations}
+    return fit(model, data, (seconds,), clipnorm=1.0, **options)[0]
 
 
-def lmu_curve(data: Sequences, seconds: float, seed: int = 0):
-    """Parameters of the recipe after so many seconds, and rows by the clock."""
+def lmu_curve(data: Sequences, recipe, seconds: float, seed: int = 0):
+    """Return the parameters of a recipe after so many seconds, and rows by the clock.
+
+    Parameters
+    ----------
+    data : Sequences
+    recipe : Recipe
+    seconds : float
+    seed : int
+
+    Returns
+    -------
+    params : LMUParams
+    rows : list of dict
+    """
     from lmu_spiking.training import train
-    from lmu_spiking.training.recipes import recipe_for, start
+    from lmu_spiking.training.recipes import start
 
-    recipe = recipe_for(data.name)
     settings = replace(recipe.settings, seconds=seconds, seed=seed)
     made = train(start(recipe, data, seed), data, settings)
     gone = np.cumsum([record["seconds"] for record in made.history])
@@ -92,13 +128,25 @@ def lmu_curve(data: Sequences, seconds: float, seed: int = 0):
 # -- inference ---------------------------------------------------------------------
 
 
-def inference(params: LMUParams, fitted: Timed, data: Sequences) -> list[dict]:
-    """Seconds of a step of a sequence, by model, way and batch; all on one thread."""
+def inference(params: LMUParams, fitted: Fitted, data: Sequences) -> list[dict]:
+    """Return seconds of a step of a sequence, by model, way and batch, on one thread.
+
+    Parameters
+    ----------
+    params : LMUParams
+    fitted : Fitted
+    data : Sequences
+
+    Returns
+    -------
+    list of dict
+    """
     rows = []
     for batch in BATCHES:
         lmu, lstm = lmu_step(params, batch), lstm_step(fitted.weights, batch)
         u = np.zeros((batch, data.size_in), np.float32)
         x = np.resize(data.test.x, (batch, *data.test.x.shape[1:]))
+        # a step of a stream, and whole sequences, of the same random inputs
         ways = (
             ("LMU", "numpy, a step", _stream_time(lmu, u)),
             ("LSTM", "numpy, a step", _stream_time(lstm, u)),
@@ -112,9 +160,19 @@ def inference(params: LMUParams, fitted: Timed, data: Sequences) -> list[dict]:
 
 
 def lmu_step(params: LMUParams, batch: int) -> Callable:
-    """A step in float32 of one feedforward cell: its outputs for inputs (n, c).
+    """Return a step in float32 of one feedforward cell: outputs for inputs (n, c).
 
     Hidden units and readout are computed at every step.
+
+    Parameters
+    ----------
+    params : LMUParams
+    batch : int
+        Sequences side by side.
+
+    Returns
+    -------
+    callable
     """
     (cell,) = params.cells
     Ad, Bd = (a.astype(np.float32) for a in cell.ldn.discretize(params.dt))
@@ -134,27 +192,42 @@ def lmu_step(params: LMUParams, batch: int) -> Callable:
     return step
 
 
-def lstm_step(weights: dict[str, np.ndarray], batch: int) -> Callable:
-    """A step in float32 of the LSTM: its outputs for inputs (n, c)."""
-    units = len(weights["recurrent"])
-    h, s = np.zeros((2, batch, units), np.float32)
+def lstm_step(weights: list[np.ndarray], batch: int) -> Callable:
+    """Return a step in float32 of the LSTM: its outputs for inputs (n, c).
+
+    Parameters
+    ----------
+    weights : list of ndarray
+        Of one layer and its readout, in the order of Keras.
+    batch : int
+        Sequences side by side.
+
+    Returns
+    -------
+    callable
+    """
+    kernel, recurrent, bias, D, c = weights
+    h, s = np.zeros((2, batch, len(recurrent)), np.float32)
 
     def step(x):
         nonlocal h, s
-        z = x @ weights["kernel"] + h @ weights["recurrent"] + weights["bias"]
+        z = x @ kernel + h @ recurrent + bias
         i, f, g, o = np.split(z, 4, axis=1)  # the order of Keras
         s = _sigmoid(f) * s + _sigmoid(i) * np.tanh(g)
         h = _sigmoid(o) * np.tanh(s)
-        return h @ weights["D"].T + weights["c"]
+        return h @ D + c
 
     return step
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return the logistic function."""
     return (1 + np.tanh(x / 2)) / 2
 
 
 def _stream_time(step: Callable, u: np.ndarray, steps: int = 200) -> float:
+    """Return the seconds of a step of a stream."""
+
     def stream(u):
         for _ in range(steps):
             step(u)
@@ -163,7 +236,7 @@ def _stream_time(step: Callable, u: np.ndarray, steps: int = 200) -> float:
 
 
 def _lmu_time(params: LMUParams, data: Sequences, x: np.ndarray) -> float:
-    """Of raw sequences: the projection is part of it."""
+    """Return the seconds of a step of raw sequences, projection included."""
     from lmu_spiking.training.engine import engine_for
     from lmu_spiking.training.settings import TrainSettings
 
@@ -172,7 +245,7 @@ def _lmu_time(params: LMUParams, data: Sequences, x: np.ndarray) -> float:
 
 
 def _time(function: Callable, *arguments) -> float:
-    """Seconds of a call, the shortest of a few after a first."""
+    """Return the seconds of a call, the shortest of a few after a first."""
     function(*arguments)
     took = []
     for _ in range(REPEATS):

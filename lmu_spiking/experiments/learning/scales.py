@@ -42,12 +42,22 @@ def delayed_noise(
     bandwidth: float = BANDWIDTH,
     dt: float = DT,
 ) -> Sequences:
-    """White noise, and the same ``delay`` seconds later, 0 before it begins.
+    """Return white noise, and the same ``delay`` seconds later, 0 before it begins.
 
     Parameters
     ----------
     seed : int
         Draws all sequences: as many to test as to train, and half as many to choose by.
+    delay, duration, dt : float
+        Seconds.
+    sequences : int
+        That train.
+    bandwidth : float
+        Hz.
+
+    Returns
+    -------
+    Sequences
     """
     counts = sequences, max(sequences // 2, 1), sequences
     steps, lag = round(duration / dt), round(2 * delay / dt)
@@ -61,15 +71,24 @@ def delayed_noise(
         x[i, :, 0] = u[lag + 1 :: 2][:steps]
         y[i, :, 0] = u[2::2][:steps]
     ends = np.cumsum(counts)[:2]
-    train, valid, test = (
-        Part(*both) for both in zip(np.split(x, ends), np.split(y, ends), strict=True)
-    )
+    parts = map(Part, np.split(x, ends), np.split(y, ends))
     origin = f"white noise of {bandwidth:g} Hz and its copy {delay:g} s later"
-    return Sequences("delay", train, valid, test, dt, None, False, origin)
+    return Sequences("delay", *parts, dt, None, False, origin)
 
 
 def lowpassed(data: Sequences, pole: float | None) -> Sequences:
-    """Inputs and targets through the same lowpass of one pole (Hz), to rms 1."""
+    """Return inputs and targets through the same lowpass of one pole, to rms 1.
+
+    Parameters
+    ----------
+    data : Sequences
+    pole : float or None
+        Hz; None for the signals as they are.
+
+    Returns
+    -------
+    Sequences
+    """
     if pole is None:
         return data
     a = np.exp(-2 * np.pi * pole * data.dt)
@@ -77,20 +96,27 @@ def lowpassed(data: Sequences, pole: float | None) -> Sequences:
     def filtered(values):
         return np.asarray(lfilter([1 - a], [1, -a], values.astype(float), axis=1))
 
-    size = np.sqrt(np.mean(filtered(data.train.x) ** 2))
-    parts = {
-        name: Part(filtered(part.x) / size, filtered(part.y) / size)
-        for name, part in (
-            ("train", data.train),
-            ("valid", data.valid),
-            ("test", data.test),
-        )
-    }
+    # one scale for inputs and targets of all parts
+    size, parts = np.sqrt(np.mean(filtered(data.train.x) ** 2)), {}
+    for name in ("train", "valid", "test"):
+        part = getattr(data, name)
+        parts[name] = Part(filtered(part.x) / size, filtered(part.y) / size)
     return replace(data, **parts)
 
 
 def delay_of_theta(theta: float, order: int = ORDER, dt: float = DT) -> LMUParams:
-    """A memory whose readout is its input ``theta`` seconds ago."""
+    """Return a memory whose readout is its input ``theta`` seconds ago.
+
+    Parameters
+    ----------
+    theta, dt : float
+        Seconds.
+    order : int
+
+    Returns
+    -------
+    LMUParams
+    """
     one, ones = np.ones((1, 1)), np.ones((1, order))
     cell = CellParams(order, theta, one, ones, activation="linear")
     return LMUParams((cell,), one, np.zeros(1), dt=dt, header={"task": "delay"})
@@ -105,15 +131,18 @@ def learn_theta(
     readout: bool = False,
     seed: int = 0,
 ) -> tuple[LMUParams, list[dict]]:
-    """Parameters with the window that was learned, and the way there.
+    """Return parameters with the window that was learned, and the way there.
 
     Parameters
     ----------
+    data : Sequences
     theta : float
         To start from, seconds.
+    order : int
     stages : sequence of (pole, epochs, learning rate)
     readout : bool
         Whether the readout of the window is trained along.
+    seed : int
 
     Returns
     -------
@@ -123,52 +152,43 @@ def learn_theta(
     """
     params = delay_of_theta(theta, order, data.dt)
     path = [{"stage": 0, "theta": theta, "loss": None, "seconds": 0.0}]
+    common = {"batch": len(data.train), "schedule": "cosine", "seed": seed}
+    common |= {"trainable": ("cell0.W_m",) if readout else (), "trainable_theta": True}
+    # each stage starts where the last one ended
     for number, (pole, epochs, rate) in enumerate(stages, 1):
-        settings = TrainSettings(
-            epochs=epochs,
-            batch=len(data.train),
-            learning_rate=rate,
-            schedule="cosine",
-            trainable=("cell0.W_m",) if readout else (),
-            trainable_theta=True,
-            seed=seed,
-        )
+        settings = TrainSettings(epochs=epochs, learning_rate=rate, **common)
         made = train(params, lowpassed(data, pole), settings)
         params = made.params
-        path += [
-            {
-                "stage": number,
-                "theta": record["cell0.theta"],
-                "loss": record["loss"],
-                "seconds": record["seconds"],
-            }
-            for record in made.history
-        ]
+        for record in made.history:
+            row = {name: record[name] for name in ("loss", "seconds")}
+            path.append({"stage": number, "theta": record["cell0.theta"]} | row)
     return params, path
 
 
 def theta_row(seed: int, factor: float, recipe: str, **options) -> dict:
-    """One training from ``factor`` times the hidden delay.
+    """Return the row of one training from ``factor`` times the hidden delay.
 
     Parameters
     ----------
+    seed : int
+    factor : float
     recipe : {"coarse to fine", "plain", "readout too"}
         *plain* trains on the signal as it is for as many epochs; *readout too* trains
         the readout along, from coarse to fine.
+    **options
+        Of `delayed_noise`.
+
+    Returns
+    -------
+    dict
     """
     from lmu_spiking.training import evaluate
 
-    data = delayed_noise(seed, **options)
-    stages = STAGES
+    data, stages = delayed_noise(seed, **options), STAGES
     if recipe == "plain":
         stages = ((None, sum(epochs for _, epochs, _ in STAGES), STAGES[0][2]),)
-    params, path = learn_theta(
-        data,
-        factor * DELAY,
-        stages=stages,
-        readout=recipe == "readout too",
-        seed=seed,
-    )
+    how = {"stages": stages, "readout": recipe == "readout too", "seed": seed}
+    params, path = learn_theta(data, factor * DELAY, **how)
     theta = params.cells[0].theta
     return {
         "seed": seed,

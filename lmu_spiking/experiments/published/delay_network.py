@@ -1,8 +1,10 @@
-"""The delay network benchmark of Voelker's thesis, and the same neurons used better.
+r"""The delay network benchmark of Voelker's thesis, and the same neurons used better.
 
-A delay network of order 3 holds the last .1 s of white noise of 3 Hz in 384 neurons.
+A delay network of order 3 holds the last 0.1 s of white noise of 3 Hz in 384 neurons.
 Its error is that of 100 points of the window against the exact network [1]_.  The
-thesis ran it on a CPU, on Loihi, on its emulator and on Braindrop.
+thesis ran it on a CPU, on Loihi, on its emulator and on Braindrop.  `delay_run` is one
+run on the CPU.  On the chip voltages begin at 0, so that a run has no other chance than
+its curves: one run for each of the ten signals, its seed drawing the curves.
 
 References
 ----------
@@ -16,83 +18,22 @@ import numpy as np
 import pandas as pd
 
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.experiments.published.delay_run import (
-    BANDWIDTH,
-    DT,
-    NEURONS,
-    ORDER,
-    RMS,
-    TAU,
-    THETA,
-    as_published,
-    ours,
-)
+from lmu_spiking.experiments.published import delay_run
+from lmu_spiking.experiments.published.delay_run import BANDWIDTH, DT, ORDER, RMS, TAU
 from lmu_spiking.experiments.published.result import (
     Comparison,
     Reproduction,
     Silent,
     bootstrapped,
-    in_parallel,
 )
+from lmu_spiking.experiments.records import in_parallel
 from lmu_spiking.neurons.population import radii_from
 from lmu_spiking.signals import white_noise
 
-# --------------------------------------------------------------------------------------
-# The thesis's delay network on NengoLoihi's emulator: as published, and laid out anew.
-#
-# Voltages begin at 0 on the chip, so that a run has no other chance than its curves:
-# one run for each of the ten signals, its seed drawing the curves.
-
-
-LOIHI_TAU, OUR_RATE = 0.05, 200.0  # chosen on signals that are not among the cases
-MISSING = "needs NengoLoihi: pip install 'lmu_spiking[loihi]'"
-COLUMNS = ("emulator, published", "emulator, ours")
-
-
-def installed() -> bool:
-    """Whether there is an emulator."""
-    return find_spec("nengo_loihi") is not None
-
-
-def run_emulator(cases, advance) -> pd.DataFrame:
-    """A row for each case and column: ``late`` and ``aligned`` errors.
-
-    Parameters
-    ----------
-    cases : iterable of int
-        Signals of the thesis, 1 to 10.
-    advance : callable
-        Called after each run.
-    """
-    from lmu_spiking.experiments.chip.ours import Ours, measure_ours
-    from lmu_spiking.experiments.chip.peer_networks import weights_true
-    from lmu_spiking.experiments.chip.peers import THESIS, Case, measure
-
-    (n,) = THESIS.neurons
-    rows = []
-    for case in cases:
-        published = measure(Case(weights_true("lif"), THESIS, n, case))
-        laid_out = measure_ours(
-            Ours(THESIS, n, case, "emulator", "lif", OUR_RATE, LOIHI_TAU)
-        )
-        for column, row in zip(COLUMNS, (published, laid_out), strict=True):
-            late, aligned = row["nrmse_late"], row["nrmse"]
-            rows.append(
-                {"column": column, "case": case, "late": late, "aligned": aligned}
-            )
-            advance(rows[-1])
-    return pd.DataFrame(rows)
-
-
-def interval(data: pd.DataFrame, column: str, measure: str):
-    """Mean and 95 % interval of a column."""
-    return bootstrapped(data.loc[data.column == column, measure], 0)
-
-
-# --------------------------------------------------------------------------------------
-
 CASES, TRIALS = 10, 25  # signals, and runs of each in [1]
 OUR_TAU, CLIPPING = 0.1, 1.25  # radii of curves that clip, over the largest state
+LOIHI_TAU, OUR_RATE = 0.05, 200.0  # chosen on signals that are not among the cases
+COLUMNS = ("emulator, published", "emulator, ours")
 # 95 % intervals of the mean NRMSE: table tab:dn-neuromorphic of the thesis.
 PUBLISHED = {
     "cpu": (0.055, 0.059),
@@ -100,9 +41,17 @@ PUBLISHED = {
     "loihi": (0.146, 0.153),
     "braindrop": (0.156, 0.163),
 }
+MISSING = "needs NengoLoihi: pip install 'lmu_spiking[loihi]'"
+FAULTS = (
+    "the thesis's exact states are one step (1 ms) late against the estimate, which "
+    "adds to the error; 'aligned' compares equal times",
+    "its interval takes 250 runs as independent; there are 10 signals",
+)
 
 
-def reproduce(seed: int = 0, *, fast=False, jobs: int = 1, out=None, bar=Silent):
+def reproduce(
+    seed: int = 0, *, fast=False, jobs: int = 1, out=None, bar=Silent
+) -> Reproduction:
     """Run the benchmark's CPU column as published, and our memories beside it.
 
     Parameters
@@ -122,17 +71,17 @@ def reproduce(seed: int = 0, *, fast=False, jobs: int = 1, out=None, bar=Silent)
     -------
     Reproduction
     """
-    trials = 2 if fast else TRIALS
-    columns = _columns()
+    trials, columns, frames = 2 if fast else TRIALS, _columns(), []
     seeds = np.random.SeedSequence(seed).generate_state(trials * CASES) >> 1
     runs = [(1 + k % CASES, int(each)) for k, each in enumerate(seeds)]
-    frames = []
+    # on the CPU, every column with the same signals and seeds
     with bar("Runs", len(columns) * len(runs)) as progress:
         for name, (run, *settings) in columns.items():
-            jobs_of_it = [(*settings, *each) for each in runs]
-            found = in_parallel(run, jobs_of_it, jobs, progress.advance)
-            frame = pd.DataFrame(found).assign(column=name)
-            frames.append(frame.assign(case=[case for case, _ in runs]))
+            cells = [(*settings, *each) for each in runs]
+            rows = in_parallel(run, cells, jobs, progress.advance)
+            cases = [case for case, _ in runs]
+            frames.append(pd.DataFrame(rows).assign(column=name, case=cases))
+    # on the emulator, where there is one
     if installed():
         cases = range(1, 3 if fast else CASES + 1)
         with bar("Emulator", len(COLUMNS) * len(cases)) as progress:
@@ -140,7 +89,8 @@ def reproduce(seed: int = 0, *, fast=False, jobs: int = 1, out=None, bar=Silent)
     data = pd.concat(frames, ignore_index=True)
     return Reproduction(
         name="delay-network",
-        title=f"NRMSE of a window of {THETA} s in {NEURONS} neurons, order {ORDER}",
+        title=f"NRMSE of a window of {delay_run.THETA} s in {delay_run.NEURONS} "
+        f"neurons, order {ORDER}",
         comparisons=tuple(_compare(data, columns)),
         faults=FAULTS,
         notes=(
@@ -155,8 +105,8 @@ def reproduce(seed: int = 0, *, fast=False, jobs: int = 1, out=None, bar=Silent)
         data={"runs": data},
         settings={
             "order": ORDER,
-            "theta": THETA,
-            "neurons": NEURONS,
+            "theta": delay_run.THETA,
+            "neurons": delay_run.NEURONS,
             "tau": TAU,
             "our_tau": OUR_TAU,
             "trials": trials,
@@ -167,56 +117,80 @@ def reproduce(seed: int = 0, *, fast=False, jobs: int = 1, out=None, bar=Silent)
     )
 
 
-FAULTS = (
-    "the thesis's exact states are one step (1 ms) late against the estimate, which "
-    "adds to the error; 'aligned' compares equal times",
-    "its interval takes 250 runs as independent; there are 10 signals",
-)
-
-
 def _columns() -> dict[str, tuple]:
-    """What is run: a function and its first arguments; case and seed follow."""
+    """Return what is run: a function and its first arguments; case and seed follow."""
     noise = white_noise(60.0, DT, BANDWIDTH, RMS, 0)
-    radii = radii_from(LDN(ORDER, THETA).simulate(noise.samples, DT))
+    radii = radii_from(LDN(ORDER, delay_run.THETA).simulate(noise.samples, DT))
     pairs, drawn = (tuple((f * radii).tolist()) for f in (1.0, CLIPPING))
+    ours = delay_run.ours
     return {
-        "published": (as_published,),
+        "published": (delay_run.as_published,),
         "lif, published tau": (ours, "lif", TAU, drawn),
         "lif": (ours, "lif", OUR_TAU, drawn),
         **{kind: (ours, kind, OUR_TAU, pairs) for kind in ("if", "regular", "poisson")},
     }
 
 
-def _compare(data: pd.DataFrame, columns) -> list[Comparison]:
-    def measured(name: str, measure: str) -> tuple[float, float, float]:
-        return bootstrapped(data.loc[data.column == name, measure], 0)
+def installed() -> bool:
+    """Return whether NengoLoihi, and with it the emulator, is installed."""
+    return find_spec("nengo_loihi") is not None
 
-    cpu = PUBLISHED["cpu"]
+
+def run_emulator(cases, advance) -> pd.DataFrame:
+    """Return the errors on NengoLoihi's emulator: as published, and laid out anew.
+
+    Parameters
+    ----------
+    cases : iterable of int
+        Signals of the thesis, 1 to 10.
+    advance : callable
+        Called after each run.
+
+    Returns
+    -------
+    DataFrame
+        A row for each case and column: ``late`` and ``aligned`` errors.
+    """
+    from lmu_spiking.experiments.chip.ours import Ours, measure_ours
+    from lmu_spiking.experiments.chip.peer_networks import weights_true
+    from lmu_spiking.experiments.chip.peers import Case, measure
+    from lmu_spiking.experiments.chip.signals import THESIS
+
+    (n,), rows = THESIS.neurons, []
+    for case in cases:
+        ours = Ours(THESIS, n, case, "emulator", "lif", OUR_RATE, LOIHI_TAU)
+        both = measure(Case(weights_true("lif"), THESIS, n, case)), measure_ours(ours)
+        for column, found in zip(COLUMNS, both, strict=True):
+            row = {"column": column, "case": case, "late": found["nrmse_late"]}
+            rows.append(row | {"aligned": found["nrmse"]})
+            advance(rows[-1])
+    return pd.DataFrame(rows)
+
+
+def _compare(data: pd.DataFrame, columns) -> list[Comparison]:
+    """Return the backends of the thesis, and our memories."""
+
+    def measured(name: str, measure: str) -> tuple[float, float, float]:
+        return bootstrapped(data.loc[data.column == name, measure])
+
     rows = [
-        Comparison("CPU, as published", cpu, *measured("published", "late")),
+        Comparison(
+            "CPU, as published", PUBLISHED["cpu"], *measured("published", "late")
+        ),
         Comparison("CPU, aligned", None, *measured("published", "aligned")),
     ]
+    # our memories, read at equal times
     for name in list(columns)[1:]:
-        tau = TAU if "tau" in name else OUR_TAU
-        kind = name.split(",")[0]
-        what = f"ours, {kind}, tau {tau:g} s"
-        rows.append(Comparison(what, None, *measured(name, "aligned")))
-    return [
-        *rows,
-        *_emulator(data),
-        Comparison("Loihi chip", PUBLISHED["loihi"], say="not run here"),
-        Comparison("Braindrop", PUBLISHED["braindrop"], say="not run here"),
-    ]
-
-
-def _emulator(data: pd.DataFrame) -> list[Comparison]:
-    what, published = "Loihi emulator", PUBLISHED["emulator"]
-    first, second = COLUMNS
-    if not (data.column == first).any():
-        return [Comparison(what, published, say=MISSING)]
-    late = interval(data, first, "late")
-    aligned = interval(data, second, "aligned")
-    return [
-        Comparison(f"{what}, as published", published, *late),
-        Comparison(f"{what}, ours", None, *aligned),
-    ]
+        tau, kind = TAU if "tau" in name else OUR_TAU, name.split(",")[0]
+        value = measured(name, "aligned")
+        rows.append(Comparison(f"ours, {kind}, tau {tau:g} s", None, *value))
+    emulator, (first, second) = PUBLISHED["emulator"], COLUMNS
+    if (data.column == first).any():
+        late, aligned = measured(first, "late"), measured(second, "aligned")
+        rows.append(Comparison("Loihi emulator, as published", emulator, *late))
+        rows.append(Comparison("Loihi emulator, ours", None, *aligned))
+    else:
+        rows.append(Comparison("Loihi emulator", emulator, say=MISSING))
+    for name, what in (("loihi", "Loihi chip"), ("braindrop", "Braindrop")):
+        rows.append(Comparison(what, PUBLISHED[name], say="not run here"))
+    return rows

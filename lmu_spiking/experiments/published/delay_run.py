@@ -26,16 +26,24 @@ BANDWIDTH, RMS, POINTS = 3, 1.0, 100
 
 
 def signal(case: int) -> np.ndarray:
-    """Test case 1 to 10, (T,); others may be used for tuning."""
-    process = nengo.processes.WhiteSignal(
-        period=STEPS * DT, rms=RMS, high=BANDWIDTH, y0=0, seed=case
-    )
+    """Return the test case 1 to 10, (T,); others may be used for tuning.
+
+    Parameters
+    ----------
+    case : int
+
+    Returns
+    -------
+    (T,) ndarray
+    """
+    options = {"rms": RMS, "high": BANDWIDTH, "y0": 0, "seed": case}
+    process = nengo.processes.WhiteSignal(STEPS * DT, **options)
     return process.run_steps(STEPS, dt=DT)[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
 class Realised:
-    """A delay network in coordinates ``x = T^-1 m`` that neurons hold well.
+    """A delay network in the basis ``x = T^-1 m``, whose values are of like size.
 
     Attributes
     ----------
@@ -53,11 +61,19 @@ class Realised:
 
 
 def balanced(ldn: LDN) -> Realised:
-    r"""Balanced realisation of the delay by theta, axis ``i`` with radius ``1/(i+1)``.
+    r"""Return the balanced realisation of the delay by theta, with radii ``1/(i+1)``.
 
     With controllability and observability Gramians ``P = L L^T`` and ``Q``,
     ``L^T Q L = U S^2 U^T`` gives ``T = L U S^{-1/2}``: then both Gramians are ``S``.
     The delay is that of Pade of orders 2 and 3: the LDN's own.
+
+    Parameters
+    ----------
+    ldn : LDN
+
+    Returns
+    -------
+    Realised
     """
     A, B = ldn.A / ldn.theta, ldn.B / ldn.theta
     C = ldn.readout(ldn.theta)
@@ -70,47 +86,59 @@ def balanced(ldn: LDN) -> Realised:
 
 
 def as_published(case: int, seed: int) -> dict:
-    """The CPU column: NRMSE against the exact network, and against it a step late.
+    """Run the CPU column: NRMSE against the exact network, and against it a step late.
 
     The thesis compares with states of the exact network that are one step late
     (nengolib's ``sys.X.filt`` puts out the state before an input, its lowpass what
     comes after it): ``late``.  ``aligned`` compares equal times.
+
+    Parameters
+    ----------
+    case, seed : int
+
+    Returns
+    -------
+    dict
+        ``late, aligned``.
     """
-    ldn, u = LDN(ORDER, THETA), signal(case)
-    system, eye = balanced(ldn), np.eye(ORDER)
+    ldn, u, connect = LDN(ORDER, THETA), signal(case), nengo.Connection
+    system = balanced(ldn)
+    # Principle 3 for continuous time
+    A, B = TAU * system.A + np.eye(ORDER), TAU * system.B[:, None]
+    # with silent voltages, and intercepts as Nengo 2.8 has them
+    neurons = nengo.LIF(initial_state={"voltage": Choice([0.0])})
+    options = {"neuron_type": neurons, "intercepts": Uniform(-1, 1)}
     with nengo.Network(seed=seed) as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], DT))
-        neurons = nengo.networks.EnsembleArray(
-            NEURONS // ORDER,
-            ORDER,
-            neuron_type=nengo.LIF(initial_state={"voltage": Choice([0.0])}),
-            intercepts=Uniform(-1, 1),  # with silent voltages, as Nengo 2.8 has it
-        )
-        nengo.Connection(
-            stimulus, neurons.input, transform=TAU * system.B[:, None], synapse=TAU
-        )
-        nengo.Connection(
-            neurons.output, neurons.input, transform=TAU * system.A + eye, synapse=TAU
-        )
-        probe = nengo.Probe(neurons.output, synapse=None)
+        array = nengo.networks.EnsembleArray(NEURONS // ORDER, ORDER, **options)
+        connect(stimulus, array.input, transform=B, synapse=TAU)
+        connect(array.output, array.input, transform=A, synapse=TAU)
+        probe = nengo.Probe(array.output, synapse=None)
     with simulator(model, DT) as sim:
         sim.run_steps(STEPS, progress_bar=False)
         decoded = sim.data[probe].copy()
-    exact = ldn.simulate(u, DT)
-    found = remembered(ldn, decoded @ system.transform.T, u) @ window(ldn)
+    exact, W = ldn.simulate(u, DT), window(ldn)
+    read = remembered(ldn, decoded @ system.transform.T, u) @ W
     late = np.vstack([np.zeros(ORDER), exact[:-1]])
-    return {
-        "late": nrmse(found, late @ window(ldn)),
-        "aligned": nrmse(found, exact @ window(ldn)),
-    }
+    return {"late": nrmse(read, late @ W), "aligned": nrmse(read, exact @ W)}
 
 
 def remembered(ldn: LDN, decoded, u) -> np.ndarray:
-    r"""State (T, d) from unfiltered spikes (T, d), by discrete Principle 3, offline.
+    r"""Return the state from unfiltered spikes, by discrete Principle 3, offline.
 
     .. math:: \hat m = h * (A' \tilde m + B' u), \qquad A' = \frac{\bar A - aI}{1 - a},
 
     with the lowpass ``h`` of ``TAU_PROBE``, which includes its present input.
+
+    Parameters
+    ----------
+    ldn : LDN
+    decoded : (T, d) ndarray
+    u : (T,) ndarray
+
+    Returns
+    -------
+    (T, d) ndarray
     """
     a = np.exp(-DT / TAU_PROBE)
     Ad, Bd = ldn.discretize(DT)
@@ -119,39 +147,53 @@ def remembered(ldn: LDN, decoded, u) -> np.ndarray:
 
 
 def window(ldn: LDN) -> np.ndarray:
-    """Weights (d, POINTS) of equally spaced points of the window, ends included."""
+    """Return weights (d, POINTS) of equally spaced points of the window, ends included.
+
+    Parameters
+    ----------
+    ldn : LDN
+
+    Returns
+    -------
+    (d, POINTS) ndarray
+    """
     return ldn.basis(np.linspace(0, 1, POINTS)).T
 
 
 def ours(neuron_type: str, tau: float, radii: tuple, case: int, seed: int) -> dict:
-    """The same number of neurons in a `LegendreMemory`: NRMSE of its window.
+    """Run the same number of neurons in a `LegendreMemory`: NRMSE of its window.
 
     With the thesis's tau it is read as in the thesis, by `remembered`; with another,
-    the state that the network itself holds is read.
+    the state of the network itself is read.
+
+    Parameters
+    ----------
+    neuron_type : str
+    tau : float
+        Synapse, seconds.
+    radii : tuple of float
+    case, seed : int
+
+    Returns
+    -------
+    dict
+        ``aligned``.
     """
-    u = signal(case)
+    u, connect = signal(case), nengo.Connection
+    options = {"synapse": tau, "dt": DT, "neuron_type": neuron_type, "radii": radii}
+    options |= {"tuning_seed": seed, "noise_seed": seed}
     with nengo.Network() as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], DT))
-        memory = LegendreMemory(
-            NEURONS,
-            ORDER,
-            THETA,
-            synapse=tau,
-            dt=DT,
-            neuron_type=neuron_type,
-            radii=radii,
-            tuning_seed=seed,
-            noise_seed=seed,
-        )
-        nengo.Connection(stimulus, memory.input, synapse=None)
+        memory = LegendreMemory(NEURONS, ORDER, THETA, **options)
+        connect(stimulus, memory.input, synapse=None)
         state = nengo.Probe(memory.state, synapse=None)
         decoded = nengo.Probe(memory.output, synapse=None)
     with simulator(model, DT) as sim:
         sim.run_steps(STEPS, progress_bar=False)
-        held, spikes = sim.data[state].copy(), sim.data[decoded].copy()
-    ldn, exact = memory.ldn, memory.ldn.simulate(u, DT)
+        read, spikes = sim.data[state].copy(), sim.data[decoded].copy()
+    ldn, exact, W = memory.ldn, memory.ldn.simulate(u, DT), window(memory.ldn)
     if tau == TAU:
-        held = remembered(ldn, spikes, u)
+        read = remembered(ldn, spikes, u)
     else:
         exact = np.vstack([np.zeros(ORDER), exact[:-1]])  # as a probe's index counts
-    return {"aligned": nrmse(held @ window(ldn), exact @ window(ldn))}
+    return {"aligned": nrmse(read @ W, exact @ W)}

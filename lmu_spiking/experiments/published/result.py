@@ -1,16 +1,13 @@
 """What a reproduction returns: comparisons, faults, and the numbers behind them."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import LMUSpikingError
-from lmu_spiking.processes import in_processes
+from lmu_spiking.experiments.records import pick
 
 
 @dataclass(frozen=True)
@@ -72,30 +69,31 @@ class Reproduction:
     settings: dict
     seed: int
     fast: bool
-    beside: str = field(default="")
+    beside: str = ""
 
     __repr__ = brief
 
     def to_dict(self) -> dict:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
+        tables = {name: table.to_dict("records") for name, table in self.data.items()}
         return {
-            "name": self.name,
-            "title": self.title,
-            "fast": self.fast,
-            "seed": self.seed,
-            "settings": self.settings,
+            **pick(self, "name", "title", "fast", "seed", "settings"),
             "beside": self.beside or None,
             "comparisons": [asdict(one) for one in self.comparisons],
             "faults": list(self.faults),
             "notes": list(self.notes),
-            "data": {
-                name: table.to_dict("records") for name, table in self.data.items()
-            },
+            "data": tables,
         }
 
 
 class Silent:
-    """A bar that shows nothing: what `reproduce` takes where nobody watches."""
+    """A progress bar that shows nothing.
+
+    Parameters
+    ----------
+    name : str
+    total : int, optional
+    """
 
     def __init__(self, name: str, total: int | None = None):
         pass
@@ -107,34 +105,37 @@ class Silent:
         pass
 
     def advance(self, _row) -> None:
-        """One more is done."""
+        """Count one more."""
 
 
-def in_parallel(
-    run: Callable, arguments: Iterable[tuple], jobs: int, on_done: Callable
-) -> list:
-    """Return ``run(*each)`` for each of the arguments, from ``jobs`` processes."""
-    done = []
-    try:
-        for value in in_processes(run, arguments, jobs):
-            done.append(value)
-            on_done(value)
-    except BrokenProcessPool:
-        raise LMUSpikingError(
-            "a worker was killed, perhaps for want of memory: use fewer jobs"
-        ) from None
-    return done
+def bootstrapped(values, seed: int = 0) -> tuple[float, float, float]:
+    """Return the mean of trials and its bootstrapped 95 % interval (percentiles).
 
+    Parameters
+    ----------
+    values : (n,) array_like
+    seed : int
 
-def bootstrapped(values, seed: int) -> tuple[float, float, float]:
-    """Mean of trials (n,) and its bootstrapped 95 % interval (percentiles)."""
+    Returns
+    -------
+    mean, low, high : float
+    """
     values = np.asarray(values, dtype=float)
-    found = stats.bootstrap(
-        (values,), np.mean, method="percentile", random_state=seed
-    ).confidence_interval
-    return float(values.mean()), float(found.low), float(found.high)
+    # percentiles, as in Voelker's thesis
+    options = {"method": "percentile", "random_state": seed}
+    ends = stats.bootstrap((values,), np.mean, **options).confidence_interval
+    return float(values.mean()), float(ends.low), float(ends.high)
 
 
 def interval(errors) -> dict:
-    """Mean over sequences with the ends of its bootstrapped 95 % interval."""
-    return dict(zip(("mse", "low", "high"), bootstrapped(errors, 0), strict=True))
+    """Return ``mse, low, high``: the mean over sequences with its 95 % interval.
+
+    Parameters
+    ----------
+    errors : (n,) array_like
+
+    Returns
+    -------
+    dict
+    """
+    return dict(zip(("mse", "low", "high"), bootstrapped(errors), strict=True))

@@ -1,4 +1,9 @@
-"""Time the simulators: each measurement in a fresh process with its threads set."""
+"""Time the simulators: each measurement in a fresh process with its threads set.
+
+A `Case` is a memory in some size and kind, a `Peer` a simulator that may live in an
+environment of its own, where nothing of this package is: so a case is given to it as
+arrays in a file, see `peers`.
+"""
 
 import json
 import os
@@ -14,19 +19,32 @@ from pathlib import Path
 import nengo
 import numpy as np
 
-from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    check_one_of,
+    check_positive,
+    check_seed,
+    check_whole,
+)
+from lmu_spiking.experiments.records import pick
 from lmu_spiking.experiments.speed.peers import network as rebuilt
-from lmu_spiking.experiments.speed.simulators import PEERS, Peer, cores
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.trial import versions
 
-# --------------------------------------------------------------------------------------
-# The networks that simulators are compared on: a memory in many sizes and kinds.
+HERE = Path(__file__).resolve().parent
+THREADS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("NUMBA_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    *("POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"),
+)
+PATIENCE = 900.0  # seconds that a measurement may take, build and all
+TRIALS = 32  # of our simulator, side by side on all cores
 
+# -- networks ------------------------------------------------------------------------
 
 THETA, TAU, DT = 0.5, 0.1, 0.001  # seconds, the general defaults
-PERIOD = 4.0  # seconds of white noise of 2 Hz and rms .5, repeated
+PERIOD = 4.0  # seconds of white noise of 2 Hz and rms 0.5, repeated
 KINDS = {  # neuron type, tuning, structure
     "poisson": ("poisson", None, "memory"),
     "lif": ("lif", None, "memory"),
@@ -60,58 +78,90 @@ class Case:
     seed: int = 0
 
     def __post_init__(self):
-        if self.kind not in KINDS:
-            known = ", ".join(KINDS)
-            raise ValidationError(
-                "--types", self.kind, "is unknown", f"use some of {known}"
-            )
+        check_one_of("--types", self.kind, KINDS)
         order = check_whole("--orders", self.order, 1)
         if check_whole("--neurons", self.n_neurons) < 2 * order:
             problem = f"is less than 2 per dimension for order {order}"
-            raise ValidationError(
-                "--neurons", self.n_neurons, problem, f"use at least {2 * order}"
-            )
+            way_out = f"use at least {2 * order}"
+            raise ValidationError("--neurons", self.n_neurons, problem, way_out)
         check_seed("--seed", self.seed)
 
 
+def grid(kinds, orders, neurons, seed: int = 0) -> list[Case]:
+    """Return all combinations, checked before any is run.
+
+    Parameters
+    ----------
+    kinds, orders, neurons : iterable
+    seed : int
+
+    Returns
+    -------
+    list of Case
+    """
+    return [Case(k, d, m, seed) for k, d, m in product(kinds, orders, neurons)]
+
+
 def stimulus(case: Case) -> np.ndarray:
-    """The input (T,), which is repeated."""
+    """Return the input (T,), which is repeated.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    (T,) ndarray
+    """
     return white_noise(PERIOD, DT, 2.0, 0.5, case.seed).samples
 
 
 def memory(case: Case) -> LegendreMemory:
-    """The memory of a case, outside any network."""
+    """Return the memory of a case, outside any network.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    LegendreMemory
+    """
     neurons, tuning, _ = KINDS[case.kind]
-    return LegendreMemory(
-        case.n_neurons,
-        case.order,
-        THETA,
-        synapse=TAU,
-        dt=DT,
-        neuron_type=neurons,
-        tuning=tuning,
-        tuning_seed=case.seed,
-        noise_seed=case.seed,
-        add_to_container=False,
-    )
+    options = {"synapse": TAU, "dt": DT, "neuron_type": neurons, "tuning": tuning}
+    options |= {"tuning_seed": case.seed, "noise_seed": case.seed}
+    options["add_to_container"] = False
+    return LegendreMemory(case.n_neurons, case.order, THETA, **options)
 
 
 def model(case: Case) -> tuple[nengo.Network, nengo.Probe]:
-    """The network that Nengo builds, and the probe of its state."""
+    """Return the network that Nengo builds, and the probe of its state.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    network : nengo.Network
+    probe : nengo.Probe
+    """
     if KINDS[case.kind][2] == "array":
         return rebuilt.model(arrays(case))
     with nengo.Network(seed=case.seed) as network:
-        process = nengo.processes.PresentInput(stimulus(case)[:, None], DT)
-        node = nengo.Node(process)
-        held = memory(case)
-        network.add(held)
-        nengo.Connection(node, held.input, synapse=None)
-        probe = nengo.Probe(held.state, synapse=None)
+        node = nengo.Node(nengo.processes.PresentInput(stimulus(case)[:, None], DT))
+        network.add(ours := memory(case))
+        nengo.Connection(node, ours.input, synapse=None)
+        probe = nengo.Probe(ours.state, synapse=None)
     return network, probe
 
 
 def arrays(case: Case) -> dict[str, np.ndarray]:
-    """All that a simulator needs to rebuild a case, as arrays.
+    """Return all that a simulator needs to rebuild a case, as arrays.
+
+    Parameters
+    ----------
+    case : Case
 
     Returns
     -------
@@ -120,35 +170,123 @@ def arrays(case: Case) -> dict[str, np.ndarray]:
         ``A`` (d, d) and ``B`` (d,), mapped onto the synapse; ``u`` (T,); ``tau, dt,
         seed``; ``spikes``, the neuron type; ``structure``, ``memory`` or ``array``.
     """
-    held = memory(case)
-    population, loop = held.population, held.assembly.loop
+    ours = memory(case)
+    population, loop = ours.population, ours.assembly.loop
     spikes, _, structure = KINDS[case.kind]
-    return {
-        "gain": population.gain,
-        "bias": population.bias,
-        "encoders": population.encoders / population.radii[population.dimension],
-        "decoders": population.decoders,
-        "dimension": population.dimension,
-        "A": loop.A,
-        "B": loop.B[:, 0],
-        "u": stimulus(case),
-        "tau": np.array(TAU),
-        "dt": np.array(DT),
-        "seed": np.array(case.seed),
-        "spikes": np.array(spikes),
-        "structure": np.array(structure),
-    }
+    made = pick(population, "gain", "bias", "decoders", "dimension")
+    made["encoders"] = population.encoders / population.radii[population.dimension]
+    made |= {"A": loop.A, "B": loop.B[:, 0], "u": stimulus(case)}
+    values = {"tau": TAU, "dt": DT, "seed": case.seed}
+    values |= {"spikes": spikes, "structure": structure}
+    return made | {name: np.array(value) for name, value in values.items()}
 
 
-# --------------------------------------------------------------------------------------
+# -- simulators ----------------------------------------------------------------------
 
-HERE = Path(__file__).resolve().parent
-THREADS = (
-    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
-    *("NUMBA_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
-    *("POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"),
-)
-PATIENCE = 900.0  # seconds that a measurement may take, build and all
+
+@dataclass(frozen=True)
+class Peer:
+    """A simulator to be timed.
+
+    Attributes
+    ----------
+    name : str
+        As in ``--peers``.
+    module : str
+        Of `peers`, that builds and runs a case.
+    install : str
+        What brings it.
+    variants : tuple of (int, int)
+        Threads (0 for all cores) and trials, each of which is a row.
+    """
+
+    name: str
+    module: str
+    install: str
+    variants: tuple[tuple[int, int], ...] = ((1, 1),)
+
+
+BOTH = ((1, 1), (0, 1))  # one thread, and all cores
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer("nengo", "core", "pip install nengo"),
+        Peer(
+            *("lmu_spiking", "compiled", "install lmu_spiking again, with numba"),
+            ((1, 1), (0, TRIALS)),
+        ),
+        Peer("nengo_dl", "dl", "pip install 'lmu_spiking[train]'", BOTH),
+        Peer(
+            *("nengo_ocl", "ocl"),
+            "pip install nengo-ocl 'pyopencl[pocl]' 'scipy<1.12' 'numpy<2'",
+            BOTH,
+        ),
+        Peer(
+            *("brian2", "brian"),
+            "pip install brian2 'numpy<2.3' setuptools, with g++ and make",
+            BOTH,
+        ),
+        Peer("c", "limit", "install a C compiler, cc"),
+    )
+}
+
+
+def cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def chosen(names: Iterable[str]) -> list[Peer]:
+    """Return the simulators of these names; Nengo, which ratios are to, before others.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    list of Peer
+
+    Raises
+    ------
+    ValidationError
+        If there is none of that name.
+    """
+    names = [check_one_of("--peers", name, PEERS) for name in names]
+    return [peer for name, peer in PEERS.items() if name in names]
+
+
+def interpreters(given: Iterable[str]) -> dict[str, str]:
+    """Return ``PEER=PATH`` as a dict; see ``--python``.
+
+    Parameters
+    ----------
+    given : iterable of str
+
+    Returns
+    -------
+    dict of str
+
+    Raises
+    ------
+    ValidationError
+        If a simulator is unknown, or its interpreter is no program.
+    """
+    paths = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals or name not in PEERS:
+            problem = "must be PEER=PATH, the interpreter that has a peer"
+            raise ValidationError("--python", text, problem)
+        if not os.access(path, os.X_OK):
+            raise ValidationError("--python", path, "is no program that can be run")
+        paths[name] = os.path.abspath(os.path.expanduser(path))
+    return paths
+
+
+# -- measurements --------------------------------------------------------------------
 
 
 def compare(
@@ -160,7 +298,7 @@ def compare(
     pythons: dict[str, str] | None = None,
     on_done: Callable[[dict], None] | None = None,
 ) -> list[dict]:
-    """Rows of every simulator on every case, with their ratios.
+    """Return the rows of every simulator on every case, with their ratios.
 
     Parameters
     ----------
@@ -189,34 +327,40 @@ def compare(
     rows: list[dict] = []
     known: dict[tuple, dict] = {}  # what a simulator cannot do, and need not try again
     for case in cases:
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            file = Path(folder) / "case.npz"
-            given = arrays(case) | {"kind": case.kind, "repeats": repeats}
-            for peer, (threads, trials) in product_of(peers):
-                if (peer.name,) in known:
-                    continue
-                threads = threads or cores()
-                row = known.get((peer.name, case.kind))
-                if row is None:
-                    more = {"threads": threads, "trials": trials, "seconds": seconds}
-                    np.savez(file, **given, **more)
-                    python = (pythons or {}).get(peer.name, sys.executable)
-                    row = measure(peer, file, threads, python)
-                if row["status"] == "not installed":
-                    known[(peer.name,)] = row
-                    row = {"peer": peer.name, **row, "install": peer.install}
-                else:
-                    if row["status"] == "cannot":
-                        known[(peer.name, case.kind)] = row
-                    row = _row(case, peer, threads, trials, row)
-                rows.append(row)
-                if on_done:
-                    on_done(row)
+        given = arrays(case) | {"kind": case.kind, "repeats": repeats}
+        # each simulator, in each of its variants, unless it is known to fail
+        for peer, (threads, trials) in product_of(peers):
+            if (peer.name,) in known:
+                continue
+            threads, python = threads or cores(), (pythons or {}).get(peer.name)
+            row = known.get((peer.name, case.kind))
+            if row is None:
+                more = {"threads": threads, "trials": trials, "seconds": seconds}
+                row = measure(peer, given | more, threads, python or sys.executable)
+            if row["status"] == "not installed":
+                known[(peer.name,)] = row
+                row = {"peer": peer.name, **row, "install": peer.install}
+            else:
+                if row["status"] == "cannot":
+                    known[(peer.name, case.kind)] = row
+                row = _row(case, peer, threads, trials, row)
+            rows.append(row)
+            if on_done:
+                on_done(row)
     return ratios(rows)
 
 
 def product_of(peers: Iterable[Peer]) -> list[tuple[Peer, tuple[int, int]]]:
-    """Each simulator with each of its variants; one core has no others."""
+    """Return each simulator with each of its variants; one core has no others.
+
+    Parameters
+    ----------
+    peers : iterable of Peer
+
+    Returns
+    -------
+    list of (Peer, (threads, trials))
+    """
     return [
         (peer, variant)
         for peer in peers
@@ -225,47 +369,51 @@ def product_of(peers: Iterable[Peer]) -> list[tuple[Peer, tuple[int, int]]]:
     ]
 
 
-def measure(peer: Peer, file: Path, threads: int, python: str) -> dict:
-    """One row from a fresh process: ``status`` and, if measured, its times."""
-    out = file.with_name("row.json")
-    out.unlink(missing_ok=True)
+def measure(peer: Peer, given: dict, threads: int, python: str) -> dict:
+    """Return one row from a fresh process: ``status`` and, if measured, its times.
+
+    Parameters
+    ----------
+    peer : Peer
+    given : dict of array_like
+        The case, and how it is run.
+    threads : int
+    python : str
+        The interpreter.
+
+    Returns
+    -------
+    dict
+    """
+    # only the package `peers` is on the path of the interpreter
     path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
     environment = os.environ | dict.fromkeys(THREADS, str(threads))
     environment |= {"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [python, "-m", "peers", peer.module, str(file), str(out)]
+    run = {"env": environment, "capture_output": True, "text": True}
     theirs, ours = os.pipe()  # whose end tells the process that this one has gone
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            cwd=file.parent,
-            stdin=theirs,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
-    except subprocess.TimeoutExpired:
-        return {"status": "failed", "reason": f"took longer than {PATIENCE:g} s"}
-    finally:
-        os.close(ours)
-        os.close(theirs)
-    if not out.exists():
-        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        return {"status": "failed", "reason": said[-1][:200]}
-    return json.loads(out.read_text())
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        case, out = Path(folder) / "case.npz", Path(folder) / "row.json"
+        np.savez(case, **given)
+        command = [python, "-m", "peers", peer.module, str(case), str(out)]
+        run |= {"cwd": folder, "stdin": theirs, "timeout": PATIENCE}
+        try:
+            done = subprocess.run(command, **run)
+        except subprocess.TimeoutExpired:
+            return {"status": "failed", "reason": f"took longer than {PATIENCE:g} s"}
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        if out.exists():
+            return json.loads(out.read_text())
+    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return {"status": "failed", "reason": lines[-1][:200]}
 
 
 def _row(case: Case, peer: Peer, threads: int, trials: int, found: dict) -> dict:
-    row = {
-        "peer": peer.name,
-        "kind": case.kind,
-        "order": case.order,
-        "neurons": case.n_neurons,
-        "threads": threads,
-        "trials": trials,
-        "seed": case.seed,
-        **found,
-    }
+    """Return a measurement with its case, and its times per neuron and step."""
+    row = {"peer": peer.name, "kind": case.kind, "order": case.order}
+    row |= {"neurons": case.n_neurons, "threads": threads, "trials": trials}
+    row |= {"seed": case.seed, **found}
     if found["status"] == "measured":
         each = 1e9 / (case.n_neurons * trials)
         row["seconds_per_simulated_second"] = row["best"] / DT / trials
@@ -274,15 +422,24 @@ def _row(case: Case, peer: Peer, threads: int, trials: int, found: dict) -> dict
 
 
 def ratios(rows: list[dict]) -> list[dict]:
-    """The rows with ``times_nengo`` and ``times_limit``, where both were measured.
+    """Return the rows with ``times_nengo`` and ``times_limit``, where measured.
 
     ``times_nengo``: how many times faster than Nengo on the same network, in the same
     run; ``times_limit``: how many times slower than the loop in C.
+
+    Parameters
+    ----------
+    rows : list of dict
+
+    Returns
+    -------
+    list of dict
     """
 
     def key(row):
         return row["kind"], row["order"], row["neurons"], row["seed"]
 
+    # Nengo and the loop in C on each network
     measured = [row for row in rows if row["status"] == "measured"]
     nengo = {key(row): row["ns"] for row in measured if row["peer"] == "nengo"}
     limit = {key(row): row["ns"] for row in measured if row["peer"] == "c"}
@@ -295,27 +452,17 @@ def ratios(rows: list[dict]) -> list[dict]:
 
 
 def machine() -> dict:
-    """What the times depend on: processor, cores, load, versions."""
-    return {
-        "cpu": _cpu(),
-        "cores": cores(),
-        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
-        "versions": versions(),
-    }
+    """Return what the times depend on: processor, cores, load, versions."""
+    load = list(os.getloadavg()) if hasattr(os, "getloadavg") else None
+    about = {"cpu": _cpu(), "cores": cores(), "load": load}
+    return about | {"versions": versions()}
 
 
 def _cpu() -> str:
+    """Return the name of the processor."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
-        return next(
-            line.split(":", 1)[1].strip()
-            for line in text.splitlines()
-            if line.startswith("model name")
-        )
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = (line for line in lines if line.startswith("model name"))
+        return next(names).split(":", 1)[1].strip()
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
-
-
-def grid(kinds, orders, neurons, seed: int = 0) -> list[Case]:
-    """All combinations, checked before any is run."""
-    return [Case(k, d, m, seed) for k, d, m in product(kinds, orders, neurons)]

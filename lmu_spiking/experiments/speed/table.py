@@ -1,54 +1,73 @@
-"""What was measured, as text."""
+"""Measured times as text, and as lines of a figure."""
 
 NAMES = {"c": "C loop", "nengo": "Nengo", "nengo_dl": "NengoDL"}
 NAMES |= {"nengo_ocl": "NengoOCL", "brian2": "Brian2", "lmu_spiking": "lmu_spiking"}
 
 
 def label(row: dict) -> str:
-    """A simulator, with its threads and trials where they are not 1."""
+    """Return a simulator's name, with its threads and trials where they are not 1.
+
+    Parameters
+    ----------
+    row : dict
+
+    Returns
+    -------
+    str
+    """
     more = f", {row['threads']} threads" if row["threads"] > 1 else ""
     more = f", {row['trials']} trials" if row["trials"] > 1 else more
     return NAMES[row["peer"]] + more
 
 
 def tables(rows: list[dict]) -> dict[str, tuple[list[str], list[list[str]]]]:
-    """A table for each network: title to header and lines, sizes side by side.
+    """Return a table for each network: title to header and lines, sizes side by side.
 
     A cell has nanoseconds per neuron and step and how many times that is Nengo's speed.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `run.compare`.
+
+    Returns
+    -------
+    dict of (list, list)
     """
-    of_cases = [row for row in rows if "kind" in row]
-    kinds = dict.fromkeys((row["kind"], row["order"]) for row in of_cases)
-    return {
-        f"{kind}, order {order}": _table(
-            [r for r in of_cases if (r["kind"], r["order"]) == (kind, order)]
-        )
-        for kind, order in kinds
-    }
-
-
-def _table(rows: list[dict]) -> tuple[list[str], list[list[str]]]:
-    sizes = sorted({row["neurons"] for row in rows})
-    cells = {(label(row), row["neurons"]): _cell(row) for row in rows}
-    names = dict.fromkeys(label(row) for row in rows)
-    header = ["simulator", *(f"m={m:,}" for m in sizes)]
-    return header, [[n, *(cells.get((n, m), "") for m in sizes)] for n in names]
+    networks: dict[str, list[dict]] = {}
+    for row in (row for row in rows if "kind" in row):
+        networks.setdefault(f"{row['kind']}, order {row['order']}", []).append(row)
+    made = {}
+    for title, mine in networks.items():
+        sizes = sorted({row["neurons"] for row in mine})
+        cells = {(label(row), row["neurons"]): _cell(row) for row in mine}
+        names = dict.fromkeys(label(row) for row in mine)
+        lines = [[n, *(cells.get((n, m), "") for m in sizes)] for n in names]
+        made[title] = ["simulator", *(f"m={m:,}" for m in sizes)], lines
+    return made
 
 
 def _cell(row: dict) -> str:
+    """Return the time of a row, and how many times as fast as Nengo that is."""
     if row["status"] != "measured":
         return row["status"]
     times = row.get("times_nengo")
     if times is None:
         return f"{row['ns']:.3g}"
-    return (
-        f"{row['ns']:.3g} ({times:.0f}x)"
-        if times > 9.5
-        else (f"{row['ns']:.3g} ({times:.2g}x)")
-    )
+    return f"{row['ns']:.3g} ({times:{'.0f' if times > 9.5 else '.2g'}}x)"
 
 
 def reasons(rows: list[dict]) -> list[str]:
-    """What to install for a simulator that is not here; why one cannot do a type."""
+    """Return what to install for a simulator, or why one cannot do a type.
+
+    Parameters
+    ----------
+    rows : list of dict
+
+    Returns
+    -------
+    list of str
+    """
     lines = {}
     for row in rows:
         if row["status"] == "not installed":
@@ -59,7 +78,16 @@ def reasons(rows: list[dict]) -> list[str]:
 
 
 def panels(rows: list[dict]) -> dict[str, dict]:
-    """What `figures.speed_figure` draws: by network and simulator, the times."""
+    """Return the times by network and simulator, for `figures.speed.speed_figure`.
+
+    Parameters
+    ----------
+    rows : list of dict
+
+    Returns
+    -------
+    dict of dict
+    """
     found: dict[str, dict] = {}
     for row in sorted(rows, key=lambda row: row.get("neurons", 0)):
         if row["status"] == "measured":

@@ -7,6 +7,7 @@ better, by ``r^{-1/2}``.
 """
 
 from collections.abc import Iterable
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,20 @@ COSTS = ("synops_per_s", "synops_per_s_full")
 
 
 def suited(base: MemorySpec, kind: str) -> MemorySpec:
-    """``base`` with neurons of another type, and a radius at which they can serve.
+    """Return a spec with neurons of another type, and a radius at which they can serve.
 
-    Drawn curves saturate beyond their radius: they get three rms of the input.
+    Heterogeneous tuning curves saturate beyond their radius: they get three rms of the
+    input.
+
+    Parameters
+    ----------
+    base : MemorySpec
+    kind : str
+        Neuron type.
+
+    Returns
+    -------
+    MemorySpec
     """
     pairs = base.tuning != "drawn" and is_rectified_linear(neuron_type(kind))
     radii = base.radii if pairs else 3 * base.signal.rms
@@ -33,13 +45,24 @@ def suited(base: MemorySpec, kind: str) -> MemorySpec:
 
 
 def mean_rate(spec: MemorySpec) -> float:
-    """Hz of one neuron, the mean over neurons and over the spec's signal.
+    """Return the rate of one neuron, the mean over neurons and over the spec's signal.
 
-    From the curves and the exact states, without noise or a run.
+    It follows from the curves and the exact states, without noise or a run.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+
+    Returns
+    -------
+    float
+        Hz.
     """
     white = spec.signal
+    # twenty cycles of the band, scaled to the exact rms
     u = white_noise(20.0 / white.bandwidth, spec.dt, white.bandwidth, white.rms, 0)
     states = spec.ldn.simulate(u.samples * white.rms / u.rms, spec.dt)
+    # rates over the distribution of each dimension
     levels = (np.arange(200) + 0.5) / 200
     population = design(spec).population
     rates = [
@@ -50,27 +73,33 @@ def mean_rate(spec: MemorySpec) -> float:
 
 
 def neurons_for(spec: MemorySpec, budget: float) -> int:
-    """Neurons that fire ``budget`` spikes per second together, as many a dimension.
+    """Return the neurons that fire ``budget`` spikes per second, as many a dimension.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+    budget : float
+        Spikes per second of all neurons together.
+
+    Returns
+    -------
+    int
 
     Raises
     ------
     ValidationError
         If that is fewer than 2 a dimension.
     """
-    return _neurons(spec, mean_rate(spec.replace(n_neurons=200 * spec.order)), budget)
-
-
-def _neurons(spec: MemorySpec, rate: float, budget: float) -> int:
     budget = check_positive("budget", budget, "spikes per second")
+    rate = mean_rate(spec.replace(n_neurons=200 * spec.order))
     each = round(budget / rate / spec.order)
     if each < 2:
-        raise ValidationError(
-            "budget",
-            budget,
+        problem = (
             f"spikes per second are fewer than 2 {spec.neuron_type} neurons for each "
-            f"of {spec.order} dimensions fire at a max_rate of {spec.max_rate:g} Hz",
-            f"use at least {np.ceil(2 * rate * spec.order):g}, or a lower max_rate",
+            f"of {spec.order} dimensions fire at a max_rate of {spec.max_rate:g} Hz"
         )
+        remedy = f"use at least {np.ceil(2 * rate * spec.order):g}, or a lower max_rate"
+        raise ValidationError("budget", budget, problem, remedy)
     return each * spec.order
 
 
@@ -85,7 +114,7 @@ def spike_budget_trials(
     *,
     orders: Iterable[int] | None = None,
 ) -> dict[float, list[Trial]]:
-    """Trials of memories that spend equal spikes at different rates, for `sweep`.
+    """Return trials of memories that spend equal spikes at different rates.
 
     Parameters
     ----------
@@ -109,22 +138,16 @@ def spike_budget_trials(
     dict of list
         The trials of each budget.
     """
-    found: dict[float, list[Trial]] = {float(budget): [] for budget in budgets}
-    cells = [
-        suited(base, kind).replace(max_rate=rate, order=order, n_neurons=2 * order)
-        for kind in neuron_types
-        for order in (orders or [base.order])
-        for rate in max_rates
-    ]
-    for cell in cells:
-        rate = mean_rate(cell.replace(n_neurons=200 * cell.order))
-        for budget, planned in found.items():
-            each = _neurons(cell, rate, budget) // cell.order
-            types = [cell.neuron_type]
-            planned += grid(
-                [cell.order], [each], types, trials, cell, duration, first_seed
-            )
-    return found
+    planned: dict[float, list[Trial]] = {float(budget): [] for budget in budgets}
+    each = product(neuron_types, orders or [base.order], max_rates)
+    for kind, order, max_rate in each:
+        more = {"max_rate": max_rate, "order": order, "n_neurons": 2 * order}
+        cell = suited(base, kind).replace(**more)
+        for budget, several in planned.items():
+            sizes = [neurons_for(cell, budget) // order]
+            run = (trials, cell, duration, first_seed)
+            several += grid([order], sizes, [kind], *run)
+    return planned
 
 
 def neuron_trials(
@@ -136,25 +159,61 @@ def neuron_trials(
     duration: float,
     first_seed: int = 0,
 ) -> list[Trial]:
-    """As `grid`, with a radius that suits each neuron type."""
-    each = list(neurons_per_dimension)
-    return [
-        trial
-        for kind in neuron_types
-        for trial in grid(
-            orders, each, [kind], trials, suited(base, kind), duration, first_seed
-        )
-    ]
+    """Return trials as `grid` does, with a radius that suits each neuron type.
+
+    Parameters
+    ----------
+    orders, neurons_per_dimension : iterable of int
+    neuron_types : iterable of str
+    trials : int
+        Of each combination.
+    base : MemorySpec
+        Everything else.
+    duration : float
+        Of each trial, seconds.
+    first_seed : int
+
+    Returns
+    -------
+    list of Trial
+    """
+    sizes, made = list(neurons_per_dimension), []
+    for kind in neuron_types:
+        run = ([kind], trials, suited(base, kind), duration, first_seed)
+        made += grid(orders, sizes, *run)
+    return made
 
 
 def costs(frame: pd.DataFrame) -> pd.DataFrame:
-    """`summarise` of trials, with the means of their synaptic operations."""
+    """Return the summary of trials, with the means of their synaptic operations.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of trials, from `sweep`.
+
+    Returns
+    -------
+    DataFrame
+    """
     means = frame.groupby(CELL)[list(COSTS)].mean().reset_index()
     return summarise(frame).merge(means, on=CELL)
 
 
 def budget_costs(frame: pd.DataFrame, planned: dict) -> pd.DataFrame:
-    """`costs` of the trials of each budget, as `spike_budget_trials` planned them."""
+    """Return `costs` of the trials of each budget.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of trials, from `sweep`.
+    planned : dict
+        From `spike_budget_trials`.
+
+    Returns
+    -------
+    DataFrame
+    """
     parts = []
     for budget, trials in planned.items():
         digests = {trial.digest for trial in trials}

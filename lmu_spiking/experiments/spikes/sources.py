@@ -1,13 +1,48 @@
-"""Where the error of spiking neurons comes from: curves, phases or membranes.
+r"""Where the error of spiking neurons comes from: curves, phases or membranes.
 
 The same memory is run with the same curves and decoders, and other neurons:
 
 - rates of the curves, without spikes: what the curves distort;
 - regular spikes of those rates: the noise of spikes at independent phases is added;
 - the neurons themselves: what their membranes do is added; and with that mapped out.
+
+**Phases.** Averaging over ``n`` neurons lowers the noise of regular spikes by
+``1 / sqrt(n)`` if, at any time, the neurons stand at independent and evenly spread
+places between their last and their next spike [1]_: at independent, even *phases*
+
+.. math::
+
+    \phi_k(t) = \frac{\Lambda_k(t) - \Lambda_k(t_{last})}
+                     {\Lambda_k(t_{next}) - \Lambda_k(t_{last})} \in [0, 1), \qquad
+    \Lambda_k(t) = \int_0^t r_k(x(s))\, ds ,
+
+on the neuron's own clock, which its rate drives: for a constant rate, plain time.  On
+that clock a Poisson neuron's spikes are even, so that its phases are, at any rates.
+The *state discrepancy* is the Kolmogorov-Smirnov distance of the phases from evenness,
+beside its expectation for independent phases (the null).  Poisson neurons are at the
+null by construction; neurons that all fire together are at 1.
+
+**The membrane's lead.** A LIF neuron that is driven harder and harder fires ahead of
+its curve, which is that of constant drives: its membrane weighs the latest drive most.
+A population of them decodes ``x + l dx/dt`` with a *lead* ``l`` of about a millisecond,
+which no number of neurons averages out.  In the loop it is an error
+
+.. math:: e[k+1] = \bar A e[k] + (\bar A - aI)\, L\, \dot m[k], \qquad L = diag(l),
+
+the floor that LIF neurons stop at.  The way out is to map it out, as a synapse is: with
+
+.. math:: A'' = A' (I + L A / \theta)^{-1}, \qquad B'' = B' - A'' L B / \theta
+
+the loop has ``A' m + B' u`` again.
+
+References
+----------
+.. [1] Voelker (2019). Dynamical systems in spiking neuromorphic hardware. PhD thesis,
+   University of Waterloo, section 3.2.
 """
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +56,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped
 from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.experiments.records import pick
 from lmu_spiking.files import NOT_OURS, read_json
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.networks.memory import LegendreMemory
@@ -35,28 +71,14 @@ from lmu_spiking.studies.report import interval
 from lmu_spiking.studies.sweep import Trial
 from lmu_spiking.studies.trial import versions
 
-# --------------------------------------------------------------------------------------
-# State discrepancy: whether neurons fire independently enough for their mean.
-#
-# Averaging over ``n`` neurons lowers the noise of regular spikes by ``1 / sqrt(n)`` if,
-# at any time, the neurons stand at independent and evenly spread places between their
-# last and their next spike [1]_: at independent, even `phases`.  The discrepancy is the
-# Kolmogorov-Smirnov distance of the phases from evenness, beside its expectation for
-# independent phases (the null).  Poisson neurons are at the null by construction;
-# neurons that all fire together are at 1.
-#
-# References
-# ----------
-# .. [1] Voelker (2019). Dynamical systems in spiking neuromorphic hardware. PhD thesis,
-#    University of Waterloo, section 3.2.
-
+# -- state discrepancy ---------------------------------------------------------------
 
 KOLMOGOROV_MEAN = np.sqrt(np.pi / 2) * np.log(2)  # of sqrt(n) D, n to infinity
 
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """How unevenly neurons stand between their spikes, the mean over groups and times.
+    """The unevenness of phases, the mean over groups and times.
 
     A group is one side (encoders +1 or -1) of one dimension.
 
@@ -79,96 +101,118 @@ class Discrepancy:
 
     @property
     def ratio(self) -> float:
-        """Distance over null: 1 where the neurons are independent, more in step."""
+        """Return distance over null: 1 for independent neurons, more in step."""
         return self.distance / self.null
 
     @property
     def effective_neurons(self) -> float:
-        """Independent neurons of a group that would be as uneven as these."""
+        """Return how many independent neurons are as uneven as a group of these."""
         return independent_neurons(self.distance)
 
     def averaged(self, error: float) -> float:
-        """The error that follows for neurons that have ``error`` at random phases."""
+        """Return the error of these neurons, if at random phases it is ``error``."""
         return error * np.sqrt(self.neurons / self.effective_neurons)
 
     @property
     def verdict(self) -> str:
-        """One of "independent", "partly in step" and "in step"."""
+        """Return "independent", "partly in step" or "in step"."""
         if self.distance > 0.5:
             return "in step"
         return "independent" if self.ratio < 1.25 else "partly in step"
 
 
 def expected_distance(n) -> np.ndarray:
-    r"""Mean Kolmogorov-Smirnov distance of ``n`` independent even phases.
+    r"""Return the mean Kolmogorov-Smirnov distance of ``n`` independent even phases.
 
     ``sqrt(pi / 2) ln 2 / (sqrt n + .12 + .11 / sqrt n)``: the limit law with Stephens'
     (1970) correction; within 1 % of the exact mean from ``n`` = 2.
+
+    Parameters
+    ----------
+    n : array_like
+
+    Returns
+    -------
+    ndarray
     """
     root = np.sqrt(np.asarray(n, dtype=float))
     return KOLMOGOROV_MEAN / (root + 0.12 + 0.11 / root)
 
 
 def independent_neurons(distance: float) -> float:
-    """The ``n`` that has this `expected_distance`; at least 1."""
+    """Return the ``n`` that has this `expected_distance`; at least 1.
+
+    Parameters
+    ----------
+    distance : float
+
+    Returns
+    -------
+    float
+    """
     q = KOLMOGOROV_MEAN / distance - 0.12
     return float(max(1.0, ((q + np.sqrt(max(q**2 - 0.44, 0.0))) / 2) ** 2))
 
 
 def distance_from_even(phases) -> float:
-    r"""Kolmogorov-Smirnov distance of phases (n,) from evenness on [0, 1].
+    r"""Return the Kolmogorov-Smirnov distance of phases from evenness on [0, 1].
 
     ``max_k max(k / n - phi_(k), phi_(k) - (k - 1) / n)`` over the sorted phases.
+
+    Parameters
+    ----------
+    phases : (n,) array_like
+
+    Returns
+    -------
+    float
     """
     phi = np.sort(np.asarray(phases, dtype=float))
     ranks = np.arange(len(phi) + 1) / len(phi)
     return float(max((ranks[1:] - phi).max(), (phi - ranks[:-1]).max()))
 
 
-def discrepancy(population, phases, least: int = 2) -> Discrepancy:
-    """The discrepancy of phases (samples, m), NaN for those that are silent.
+def discrepancy(population: Population, phases, least: int = 2) -> Discrepancy:
+    """Return the discrepancy of phases, over groups in which enough neurons fire.
 
-    Groups with fewer than ``least`` neurons firing are left out.
+    Parameters
+    ----------
+    population : Population
+    phases : (samples, m) ndarray
+        NaN for those that are silent.
+    least : int
+        Neurons that must fire in a group.
+
+    Returns
+    -------
+    Discrepancy
+
+    Raises
+    ------
+    ValidationError
+        If there is no such group.
     """
-    found = []
-    for i in range(population.order):
+    rows = []
+    for i, side in itertools.product(range(population.order), (1, -1)):
         at = population.block(i)
-        for side in (1, -1):
-            group = phases[:, at][:, population.encoders[at] == side]
-            for row in group:
-                row = row[np.isfinite(row)]
-                if len(row) >= least:
-                    n = len(row)
-                    found.append((distance_from_even(row), expected_distance(n), n))
-    if not found:
-        raise ValidationError(
-            "discrepancy.phases",
-            len(phases),
-            f"samples have no group of {least} neurons that fire often enough",
-            "run for longer, or use more neurons",
-        )
-    distance, null, neurons = np.mean(found, axis=0).tolist()
-    return Discrepancy(distance, null, neurons, len(found))
+        for row in phases[:, at][:, population.encoders[at] == side]:
+            row = row[np.isfinite(row)]
+            if (n := len(row)) >= least:
+                rows.append((distance_from_even(row), expected_distance(n), n))
+    if not rows:
+        problem = f"samples have no group of {least} neurons that fire often enough"
+        remedy = "run for longer, or use more neurons"
+        raise ValidationError("discrepancy.phases", len(phases), problem, remedy)
+    return Discrepancy(*np.mean(rows, axis=0).tolist(), len(rows))
 
 
-# --------------------------------------------------------------------------------------
-# Phases of a memory's neurons: where each stands between two of its spikes.
-#
-# .. math::
-#
-#     \phi_k(t) = \frac{\Lambda_k(t) - \Lambda_k(t_{last})}
-#                      {\Lambda_k(t_{next}) - \Lambda_k(t_{last})} \in [0, 1), \qquad
-#     \Lambda_k(t) = \int_0^t r_k(x(s))\, ds ,
-#
-# on the neuron's own clock, which its rate drives: for a constant rate, plain time.  On
-# that clock a Poisson neuron's spikes are even, so that its phases are, at any rates.
-
+# -- phases --------------------------------------------------------------------------
 
 EDGE = 5.0  # spikes expected since the start, and before the end, of those counted
 
 
 class watch_phases:
-    """Takes the phases of a memory's neurons as it runs; make it within its model.
+    """Samples the phases of a memory's neurons as it runs; make it within its model.
 
     Spikes are placed at random within their steps, and so are the samples, each neuron
     by itself: of spikes that are spread evenly, phases are then even exactly.
@@ -199,17 +243,16 @@ class watch_phases:
         nengo.Connection(memory.ensemble.neurons, node[d:], synapse=None)
 
     def phases(self) -> np.ndarray:
-        """Phases (samples, m); NaN for neurons that were silent.
+        """Return phases (samples, m); NaN for neurons that were silent.
 
-        And near the start and the end, on their own clocks, where those that have not
-        spiked yet would be missing.
+        They are NaN as well near the start and the end, on each neuron's own clock,
+        where those that have not spiked yet would be missing.
         """
         if not self._samples:
             return np.empty((0, len(self._clock)))
-        here, last, active = (
-            np.array(part) for part in list(zip(*self._samples, strict=True))[:3]
-        )
-        following = np.array([part[3] for part in self._samples[1:]] + [self._first])
+        here, last, active, first = map(np.array, zip(*self._samples, strict=True))
+        # the next spike is the first after a sample, or after a later one
+        following = np.vstack([first[1:], self._first])
         for j in range(len(following) - 2, -1, -1):
             later = np.isnan(following[j])
             following[j, later] = following[j + 1, later]
@@ -219,15 +262,14 @@ class watch_phases:
         return np.where(active & inside & (following > last), phi, np.nan)
 
     def discrepancy(self, start: float = 0.0) -> Discrepancy:
-        """Over all samples from ``start`` seconds on."""
-        kept = int(np.ceil(start / self._dt / self._every))
-        return discrepancy(self.population, self.phases()[kept:])
+        """Return the discrepancy of all samples from ``start`` seconds on."""
+        first = int(np.ceil(start / self._dt / self._every))
+        return discrepancy(self.population, self.phases()[first:])
 
-    def _step(self, t, received):
-        d = self.population.order
-        rates = np.concatenate(
-            [self.population.rates(i, received[i : i + 1])[0] for i in range(d)]
-        )
+    def _step(self, t, received) -> None:
+        """Advance the clocks by a step, and sample when it is time."""
+        d, rate = self.population.order, self.population.rates
+        rates = np.concatenate([rate(i, received[i : i + 1])[0] for i in range(d)])
         fired = np.flatnonzero(received[d:])
         ahead = rates * self._dt
         at = self._clock[fired] + self._rng.rand(len(fired)) * ahead[fired]
@@ -243,46 +285,32 @@ class watch_phases:
         self._clock += ahead
 
     def _spike(self, fired, at) -> None:
+        """Note spikes of neurons at times of their clocks."""
         new = np.isnan(self._first[fired])
         self._first[fired[new]] = at[new]
         self._last[fired] = at
 
 
-def _check_spikes(population) -> None:
+def _check_spikes(population: Population) -> None:
+    """Raise an error for neurons that have no phases."""
     if statistics(population.neurons) == "rate":
-        raise ValidationError(
-            "watch_phases.memory", population.neurons, "does not spike"
-        )
+        given, problem = population.neurons, "does not spike"
+        raise ValidationError("watch_phases.memory", given, problem)
     if np.any(population.per_unit > 1):
-        raise ValidationError(
-            "watch_phases.memory",
-            population.n_neurons,
+        problem, remedy = (
             "neurons are aggregated and have no phases",
-            "use aggregated=False",
+            "aggregated=False",
         )
+        given = population.n_neurons
+        raise ValidationError("watch_phases.memory", given, problem, f"use {remedy}")
 
 
-# --------------------------------------------------------------------------------------
-# The membrane's lead: what integrating neurons do to a state that changes.
-#
-# A LIF neuron that is driven harder and harder fires ahead of its curve, which holds
-# for constant drives alone: its membrane weighs the latest drive most.  A population of
-# them decodes ``x + l dx/dt`` with a *lead* ``l`` of about a millisecond, which no
-# number of neurons averages out.  In the loop it is an error
-#
-# .. math:: e[k+1] = \bar A e[k] + (\bar A - aI)\, L\, \dot m[k], \qquad L = diag(l),
-#
-# the floor that LIF neurons stop at.  The way out is to map it out, as a synapse is:
-# with
-#
-# .. math:: A'' = A' (I + L A / \theta)^{-1}, \qquad B'' = B' - A'' L B / \theta
-#
-# the loop has ``A' m + B' u`` again.
+# -- the membrane's lead -------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class Lead:
-    """How far a population's decoded state runs ahead of a changing state.
+    """The time by which a population's decoded state is ahead of a changing state.
 
     Attributes
     ----------
@@ -299,10 +327,21 @@ class Lead:
 
 
 def measure_lead(population: Population, states, dt: float, tau: float) -> Lead:
-    r"""The lead of neurons that are driven with states (T, d), outside any loop.
+    r"""Return the lead of neurons that are driven with states, outside any loop.
 
     Least squares of ``h * (decoded - m)`` on ``h * dm/dt``, with ``h`` the lowpass of
     the loop: ``l = <e, m'> / <m', m'>``.
+
+    Parameters
+    ----------
+    population : Population
+    states : (T, d) ndarray
+    dt, tau : float
+        Step and synapse, seconds.
+
+    Returns
+    -------
+    Lead
     """
     decoded = _driven(population, states, dt)
     speed = np.gradient(states, dt, axis=0)
@@ -315,7 +354,20 @@ def measure_lead(population: Population, states, dt: float, tau: float) -> Lead:
 
 
 def map_lead(mapped: Mapped, ldn: LDN, lead) -> tuple[np.ndarray, np.ndarray]:
-    """``A''`` (d, d) and ``B''`` (d, 1) of a lowpass loop that undo a lead (d,)."""
+    """Return transforms of a lowpass loop that undo a lead.
+
+    Parameters
+    ----------
+    mapped : Mapped
+    ldn : LDN
+    lead : (d,) array_like or float
+        Seconds.
+
+    Returns
+    -------
+    A : (d, d) ndarray
+    B : (d, 1) ndarray
+    """
     L = np.diag(np.broadcast_to(lead, ldn.order))
     A, B = ldn.A / ldn.theta, ldn.B.reshape(-1, 1) / ldn.theta
     undone = mapped.A @ np.linalg.inv(np.eye(ldn.order) + L @ A)
@@ -323,7 +375,19 @@ def map_lead(mapped: Mapped, ldn: LDN, lead) -> tuple[np.ndarray, np.ndarray]:
 
 
 def lead_floor(spec: MemorySpec, states, lead) -> float:
-    """State RMSE that a lead (d,) leads to, without any spikes."""
+    """Return the state RMSE that a lead leads to, without any spikes.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+    states : (T, d) ndarray
+    lead : (d,) array_like
+        Seconds.
+
+    Returns
+    -------
+    float
+    """
     Ad, _ = spec.ldn.discretize(spec.dt)
     G = (Ad - np.exp(-spec.dt / spec.tau) * np.eye(spec.order)) * np.asarray(lead)
     pushed = np.gradient(states, spec.dt, axis=0) @ G.T
@@ -335,42 +399,31 @@ def lead_floor(spec: MemorySpec, states, lead) -> float:
 
 
 def _driven(population: Population, states, dt: float) -> np.ndarray:
-    """What neurons decode that are driven with states, unfiltered: (T, d)."""
-    of, x = population.dimension, np.asarray(states)
-    weights = population.encoders / population.radii[of]
+    """Return what neurons decode that are driven with states, unfiltered: (T, d)."""
+    of, x, connect = population.dimension, np.asarray(states), nengo.Connection
     m, d = len(of), population.order
-    every = np.arange(m)
-    encode = nengo.Sparse((m, d), np.column_stack([every, of]), init=weights)
-    decode = nengo.Sparse(
-        (d, m), np.column_stack([of, every]), init=population.decoders
-    )
+    pairs = np.column_stack([np.arange(m), of])
+    weights = population.encoders / population.radii[of]
+    encode = nengo.Sparse((m, d), pairs, init=weights)
+    decode = nengo.Sparse((d, m), pairs[:, ::-1], init=population.decoders)
+    drawn = {"gain": population.gain, "bias": population.bias, "seed": 0}
+    drawn |= {"encoders": np.ones((m, 1)), "eval_points": np.zeros((1, 1))}
     with nengo.Network() as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(x, dt))
-        ensemble = nengo.Ensemble(
-            m,
-            1,
-            neuron_type=population.neurons,
-            encoders=np.ones((m, 1)),
-            gain=population.gain,
-            bias=population.bias,
-            eval_points=np.zeros((1, 1)),
-            seed=0,
-        )
+        ensemble = nengo.Ensemble(m, 1, neuron_type=population.neurons, **drawn)
         decoded = nengo.Node(size_in=d)
-        nengo.Connection(stimulus, ensemble.neurons, transform=encode, synapse=None)
-        nengo.Connection(ensemble.neurons, decoded, transform=decode, synapse=None)
+        connect(stimulus, ensemble.neurons, transform=encode, synapse=None)
+        connect(ensemble.neurons, decoded, transform=decode, synapse=None)
         probe = nengo.Probe(decoded, synapse=None)
     with simulator(model, dt) as sim:
         sim.run_steps(len(x), progress_bar=False)
         return sim.data[probe].copy()
 
 
-# --------------------------------------------------------------------------------------
+# -- sources of error ----------------------------------------------------------------
 
-SOURCES = (
-    *("state_rmse", "static_rmse", "regular_rmse", "in_step_rmse"),
-    *("mended_rmse", "lead_rmse"),
-)
+SOURCES = ("state_rmse", "static_rmse", "regular_rmse", "in_step_rmse")
+SOURCES += ("mended_rmse", "lead_rmse")
 MEASURED = (*SOURCES, "discrepancy", "discrepancy_null", "discrepancy_ratio")
 MEASURED += ("in_step_discrepancy", "effective_neurons", "group_neurons")
 MEASURED += ("lead", "lead_explained")
@@ -392,7 +445,7 @@ class CurveRate(NeuronType):
         self.base_type = base_type
 
     def step(self, dt, J, output):
-        """Rates at drives ``J``."""
+        """Set ``output`` to the rates at drives ``J``."""
         one = np.ones(J.shape[-1])
         rates = self.base_type.rates(np.atleast_2d(J), one, 0 * one)
         output[...] = rates.reshape(output.shape)
@@ -420,16 +473,17 @@ def error_sources(spec: MemorySpec, signal, *, training=None) -> dict:
         ``group_neurons``, ``verdict``.
     """
     u = np.asarray(signal, dtype=float)
-    population = _memory(spec).population
     other = u if training is None else np.asarray(training, dtype=float)
-    lead = measure_lead(
-        population, spec.ldn.simulate(other, spec.dt), spec.dt, spec.tau
-    )
+    states = spec.ldn.simulate(other, spec.dt)
+    with nengo.Network(add_to_container=False):
+        population = LegendreMemory.from_spec(spec).population
+    lead = measure_lead(population, states, spec.dt, spec.tau)
     neurons = population.neurons
     curve = CurveRate(neurons)
+    # the neurons as they are, and all from one voltage, with their phases
     own, watch = _error(spec, u, watch=True)
     together, watch_together = _error(spec, u, _from_zero(neurons), watch=True)
-    found = watch.discrepancy(spec.theta)
+    phases = watch.discrepancy(spec.theta)
     return {
         "state_rmse": own,
         "static_rmse": _error(spec, u, curve)[0],
@@ -439,14 +493,49 @@ def error_sources(spec: MemorySpec, signal, *, training=None) -> dict:
         "lead_rmse": lead_floor(spec, spec.ldn.simulate(u, spec.dt), lead.seconds),
         "lead": float(lead.seconds.mean()),
         "lead_explained": lead.explained,
-        "discrepancy": found.distance,
-        "discrepancy_null": found.null,
-        "discrepancy_ratio": found.ratio,
+        "discrepancy": phases.distance,
+        "discrepancy_null": phases.null,
+        "discrepancy_ratio": phases.ratio,
         "in_step_discrepancy": watch_together.discrepancy(spec.theta).distance,
-        "effective_neurons": found.effective_neurons,
-        "group_neurons": found.neurons,
-        "verdict": found.verdict,
+        "group_neurons": phases.neurons,
+        **pick(phases, "effective_neurons", "verdict"),
     }
+
+
+def _error(spec, u, neurons=None, lead=None, watch=False):
+    """Return the state RMSE with other neurons or a lead mapped out, and the phases."""
+    with nengo.Network() as model:
+        stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], spec.dt))
+        memory = LegendreMemory.from_spec(spec)
+        nengo.Connection(stimulus, memory.input, synapse=None)
+        if neurons is not None:
+            memory.ensemble.neuron_type = neurons
+        if lead is not None:
+            # other transforms of the loop and of the input
+            A, B = map_lead(memory.mapped, memory.ldn, lead)
+            for connection in memory.connections:
+                if connection.post_obj is memory.state:
+                    loop = connection.pre_obj is memory.output
+                    connection.transform = A if loop else B
+        probe = nengo.Probe(memory.state, synapse=None)
+        watcher = watch_phases(memory) if watch else None
+    with simulator(model, spec.dt) as sim:
+        sim.run_steps(len(u), progress_bar=False)
+        state = sim.data[probe].copy()
+    exact = spec.ldn.simulate(u, spec.dt)
+    return rms(state[1:] - exact[:-1]), watcher
+
+
+def _from_zero(neurons: NeuronType) -> NeuronType:
+    """Return the same neurons, all from voltage zero; others as they are."""
+    if "voltage" not in neurons.state:
+        return neurons
+    names = ("tau_rc", "tau_ref", "min_voltage", "tau_n", "inc_n", "base_type")
+    fields = {name: getattr(neurons, name) for name in names if hasattr(neurons, name)}
+    return type(neurons)(**fields, initial_state={"voltage": nengo.dists.Choice([0.0])})
+
+
+# -- trials --------------------------------------------------------------------------
 
 
 def source_trials(
@@ -456,7 +545,7 @@ def source_trials(
     resume: bool = True,
     on_done: Callable[[dict], None] | None = None,
 ) -> pd.DataFrame:
-    """`error_sources` of trials, in parallel: a row for each, in no order.
+    """Return `error_sources` of trials, in parallel: a row for each, in no order.
 
     The lead is learned from another signal of the same kind.
 
@@ -467,6 +556,10 @@ def source_trials(
         Folder; each trial goes to ``out/sources/<digest>.json`` when it is done.
     n_jobs, resume, on_done
         As in `sweep`.
+
+    Returns
+    -------
+    DataFrame
     """
     folder, rows = Path(out) / "sources", []
     folder.mkdir(parents=True, exist_ok=True)
@@ -479,48 +572,46 @@ def source_trials(
 
 
 def summarise_sources(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row for each neuron type, order and number of neurons.
+    """Return one row for each neuron type, order and number of neurons.
 
     Errors are roots of the mean square over trials, the rest are means; ``_low`` and
     ``_high`` end 95 % intervals over trials, NaN for a single one.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `source_trials`.
+
+    Returns
+    -------
+    DataFrame
     """
-    rows = []
+    keys, rows = ["neuron_type", "order", "neurons"], []
     if frame.empty:
         return frame
-    for key, cell in frame.groupby(["neuron_type", "order", "neurons"]):
-        row = dict(zip(("neuron_type", "order", "neurons"), key, strict=True))
-        row["trials"] = len(cell)
-        for name in SOURCES:
+    for key, cell in frame.groupby(keys):
+        row = dict(zip(keys, key, strict=True)) | {"trials": len(cell)}
+        for name in (*SOURCES, "discrepancy", "in_step_discrepancy"):
             row |= interval(name, cell[name])
-        row |= interval("discrepancy", cell.discrepancy)
-        row |= interval("in_step_discrepancy", cell.in_step_discrepancy)
-        for name in MEASURED:
-            if name not in row:
-                row[name] = cell[name].mean()
+        others = [name for name in MEASURED if name not in row]
+        row |= cell[others].mean().to_dict()
         row["verdict"] = cell.verdict.mode().iloc[0]
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _run(trial: Trial, folder: Path, resume: bool) -> dict:
-    """The row of one trial, from its file if this version wrote it; in a worker."""
+    """Return the row of one trial, from its file if this version wrote it."""
     path, version = folder / f"{trial.digest}.json", versions()["lmu_spiking"]
-    found = _kept(path, version) if resume else None
-    if found is not None:
-        return found
+    if resume and (row := _kept(path, version)) is not None:
+        return row
     spec, white = trial.spec, trial.spec.signal
-    other = (trial.signal_seed + 1) % 2**31
-    training = white_noise(
-        trial.duration, spec.dt, white.bandwidth, white.rms, other
-    ).samples
-    row = {
-        "neuron_type": spec.neuron_type,
-        "order": spec.order,
-        "neurons": spec.n_neurons,
-        "max_rate": spec.max_rate,
-        "bandwidth": white.bandwidth,
-        **error_sources(spec, trial.signal.samples, training=training),
-    }
+    seed = (trial.signal_seed + 1) % 2**31
+    other = white_noise(trial.duration, spec.dt, white.bandwidth, white.rms, seed)
+    row = {"neuron_type": spec.neuron_type, "order": spec.order}
+    row |= {"neurons": spec.n_neurons, "max_rate": spec.max_rate}
+    row |= {"bandwidth": white.bandwidth}
+    row |= error_sources(spec, trial.signal.samples, training=other.samples)
     write_json(path, {"version": version, "trial": trial.to_dict(), "row": row})
     return row
 
@@ -533,46 +624,3 @@ def _kept(path: Path, version: str) -> dict | None:
             check_row(record["row"], ("neurons", "order", "max_rate"), MEASURED)
             return record["row"]
     return None
-
-
-# -- runs --------------------------------------------------------------------------
-
-
-def _memory(spec: MemorySpec) -> LegendreMemory:
-    with nengo.Network(add_to_container=False):
-        return LegendreMemory.from_spec(spec)
-
-
-def _error(spec, u, neurons=None, lead=None, watch=False):
-    """State RMSE of a memory with other neurons or with its lead mapped out."""
-    with nengo.Network() as model:
-        stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], spec.dt))
-        memory = LegendreMemory.from_spec(spec)
-        nengo.Connection(stimulus, memory.input, synapse=None)
-        if neurons is not None:
-            memory.ensemble.neuron_type = neurons
-        if lead is not None:
-            _rewire(memory, *map_lead(memory.mapped, memory.ldn, lead))
-        probe = nengo.Probe(memory.state, synapse=None)
-        watcher = watch_phases(memory) if watch else None
-    with simulator(model, spec.dt) as sim:
-        sim.run_steps(len(u), progress_bar=False)
-        state = sim.data[probe].copy()
-    exact = spec.ldn.simulate(u, spec.dt)
-    return rms(state[1:] - exact[:-1]), watcher
-
-
-def _rewire(memory: LegendreMemory, A: np.ndarray, B: np.ndarray) -> None:
-    """Give the loop and the input other transforms."""
-    for connection in memory.connections:
-        if connection.post_obj is memory.state:
-            connection.transform = A if connection.pre_obj is memory.output else B
-
-
-def _from_zero(neurons):
-    """The same neurons, all from voltage zero; others as they are."""
-    if "voltage" not in neurons.state:
-        return neurons
-    names = ("tau_rc", "tau_ref", "min_voltage", "tau_n", "inc_n", "base_type")
-    fields = {name: getattr(neurons, name) for name in names if hasattr(neurons, name)}
-    return type(neurons)(**fields, initial_state={"voltage": nengo.dists.Choice([0.0])})

@@ -255,83 +255,79 @@ def record(state, const, row, step, out, offsets, periods, counts):
         counts[k] += 1
 
 
-@njit(**OPTIONS)
-def advance(
-    table,
-    rows,
-    state,
-    const,
-    index,
-    keys,
-    inputs,
-    width,
-    out,
-    offsets,
-    periods,
-    counts,
-    step,
-    n_steps,
-):
-    """Run the rows ``rows[0]`` to ``rows[1]`` of the table for ``n_steps`` steps.
-
-    Parameters
-    ----------
-    table : (R * WIDTH,) int64
-    rows : (2,) int64
-    state : (S,) float
-        All that changes, of one trial.
-    const : (C,) float
-    index : (I,) int64
-    keys : (K,) uint64
-        Seeds of the random streams, of this trial.
-    inputs : (n_steps * width,) float
-        Values from outside the program, step by step.
-    width : int
-        Values from outside in a step.
-    out : (O,) float
-        Samples of probes, each from ``offsets`` on, ``counts`` samples so far.
-    offsets, counts : (P,) int64
-    periods : (P,) float64
-        Steps between two samples.
-    step : int
-        Steps that were taken before.
-    n_steps : int
-        Steps to take.
-    """
-    wide()
-    for k in range(n_steps):
-        now, pc = step + k + 1, rows[0]
-        while pc < rows[1]:
-            row = view(table, pc * WIDTH, WIDTH)
-            code, n = row[0], row[1]
-            first, pc, length = pc, pc + 1, n
-            # what connects the program to the outside
-            if code == Code.PROBE:
-                record(state, const, row, now, out, offsets, periods, counts)
-                continue
-            if code == Code.INPUT or code == Code.INPUT_ADD:  # y, (column, -)
-                y, at_column = operand(state, const, row, 0, 0, n), row[FIRST + 2]
-                values = view(inputs, k * width + at_column, n)
-                if code == Code.INPUT:
-                    algebra.copy(y, values)
-                else:
-                    algebra.add(y, values)
-                continue
-            # one row over its whole axis, or several rows tile by tile
-            if code == Code.TILED:
-                first, length = pc, TILE
-                pc += row[FIRST]
-            for lo in range(0, n, max(length, 1)):
-                hi = min(lo + length, n)
-                for q in range(first, pc):
-                    row = view(table, q * WIDTH, WIDTH)
-                    run_row(state, const, index, keys, row, lo, hi, now)
-
-
 @intrinsic
 def array_at(typing, frame, k, kind):
     """Return the array whose address and length are entries ``2 k`` and ``2 k + 1``."""
     return array_from(frame, k, types.Array(kind.dtype, 1, "C"), kind)
+
+
+def compile_loop(dtype: np.dtype):
+    """Return the loop for one precision, compiled.
+
+    It takes a frame, as `opcodes` has it, of these arguments:
+
+    ======================  ==========================================================
+    table (R WIDTH,) int64  the program, of which the rows ``rows[0]`` to ``rows[1]``
+    state (S,), const (C,)  what changes, of one trial, and what does not
+    index (I,) int64        lists and runs
+    keys (K,) uint64        seeds of the random streams, of this trial
+    inputs (n_steps width)  values from outside, ``width`` in each step
+    out (O,)                samples of probes, each from ``offsets`` on
+    offsets, counts (P,)    ``counts`` samples were recorded so far
+    periods (P,) float64    steps between two samples
+    step, n_steps           steps that were taken before, and steps to take
+    ======================  ==========================================================
+
+    Parameters
+    ----------
+    dtype : float32 or float64
+
+    Returns
+    -------
+    numba.core.dispatcher.Dispatcher
+    """
+    real = dtype.type
+
+    @njit(types.void(int64[::1]), **OPTIONS)
+    def advance(frame):
+        # arrays in the order of `opcodes.ARRAYS`
+        table, state = array_at(frame, 0, np.int64), array_at(frame, 1, real)
+        const, index = array_at(frame, 2, real), array_at(frame, 3, np.int64)
+        keys, inputs = array_at(frame, 4, np.uint64), array_at(frame, 5, real)
+        out, offsets = array_at(frame, 6, real), array_at(frame, 7, np.int64)
+        periods, counts = array_at(frame, 8, np.float64), array_at(frame, 9, np.int64)
+        rows, width = view(frame, ROWS, 2), frame[COLUMNS]
+        step, n_steps = frame[STEP], frame[STEPS]
+        wide()
+        for k in range(n_steps):
+            now, pc = step + k + 1, rows[0]
+            while pc < rows[1]:
+                row = view(table, pc * WIDTH, WIDTH)
+                code, n = row[0], row[1]
+                first, pc, length = pc, pc + 1, n
+                # what connects the program to the outside
+                if code == Code.PROBE:
+                    record(state, const, row, now, out, offsets, periods, counts)
+                    continue
+                if code == Code.INPUT or code == Code.INPUT_ADD:  # y, (column, -)
+                    y, at_column = operand(state, const, row, 0, 0, n), row[FIRST + 2]
+                    values = view(inputs, k * width + at_column, n)
+                    if code == Code.INPUT:
+                        algebra.copy(y, values)
+                    else:
+                        algebra.add(y, values)
+                    continue
+                # one row over its whole axis, or several rows tile by tile
+                if code == Code.TILED:
+                    first, length = pc, TILE
+                    pc += row[FIRST]
+                for lo in range(0, n, max(length, 1)):
+                    hi = min(lo + length, n)
+                    for q in range(first, pc):
+                        row = view(table, q * WIDTH, WIDTH)
+                        run_row(state, const, index, keys, row, lo, hi, now)
+
+    return advance
 
 
 def llvm_of(dtype: np.dtype, name: str) -> str:
@@ -347,30 +343,9 @@ def llvm_of(dtype: np.dtype, name: str) -> str:
     -------
     str
     """
-    real = dtype.type
-
-    @njit(types.void(int64[::1]), _nrt=False, error_model="numpy")
-    def entry(frame):
-        # arrays in the order of `opcodes.ARRAYS`
-        advance(
-            array_at(frame, 0, np.int64),  # table
-            view(frame, ROWS, 2),
-            array_at(frame, 1, real),  # state
-            array_at(frame, 2, real),  # const
-            array_at(frame, 3, np.int64),  # index
-            array_at(frame, 4, np.uint64),  # keys
-            array_at(frame, 5, real),  # inputs
-            frame[COLUMNS],
-            array_at(frame, 6, real),  # out
-            array_at(frame, 7, np.int64),  # offsets
-            array_at(frame, 8, np.float64),  # periods
-            array_at(frame, 9, np.int64),  # counts
-            frame[STEP],
-            frame[STEPS],
-        )
-
-    text = entry.inspect_llvm(entry.signatures[0])
+    loop = compile_loop(dtype)
+    text = loop.inspect_llvm(loop.signatures[0])
     wrapper = r"^define [^\n]*@(?:_ZN7cpython|cfunc\.)[^\n]*\{\n.*?^\}\n"
     text = re.sub(wrapper, "", text, flags=re.M | re.S)
-    own = re.search(r"^define [^\n]*@(_ZN[^(\s]*entry[^(\s]*)\(", text, flags=re.M)
+    own = re.search(r"^define [^\n]*@(_ZN[^(\s]*advance[^(\s]*)\(", text, flags=re.M)
     return text.replace(own.group(1), name)

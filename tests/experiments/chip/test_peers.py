@@ -141,13 +141,13 @@ def test_the_table_counts_from_spikes_which_are_a_step_late():
 
 
 @pytest.mark.parametrize("discrete", [False, True])
-def test_held_is_the_state_of_the_loop(discrete):
+def test_the_state_is_that_of_the_loop(discrete):
     recipe = peers.weights_true(discrete=discrete)
     ldn, u = WINDOW.ldn, signal(WINDOW, 0)
     A, B = principle_3(recipe, ldn, WINDOW.tau, DT)
     m = ldn.simulate(u, DT)
     before = np.vstack([np.zeros((1, ldn.order)), m[:-1]])
-    found = measures.held(before, u, A, B, WINDOW.tau)
+    found = measures.state_of(before, u, A, B, WINDOW.tau)
     # Principle 3 for continuous time is wrong by dt / tau of a step, a little
     np.testing.assert_allclose(found, m, atol=1e-12 if discrete else 0.05)
 

@@ -1,7 +1,6 @@
 import pytest
 
 from lmu_spiking import plots
-from lmu_spiking.experiments import figures
 from lmu_spiking.experiments.figures import learning
 
 
@@ -105,12 +104,12 @@ def test_inference_is_per_sequence():
 def test_figures_are_pictures():
     exponents = {"seconds_per_epoch": 1.0, "bytes": 1.0}
     for figure in (
-        figures.theta_figure(trainings(), 0.2),
-        figures.length_figure(long_rows(), exponents),
-        figures.digits_figure(spiking(), [{"rate_accuracy": 0.98}]),
-        figures.invariance_figure(
+        learning.theta_figure(trainings(), 0.2),
+        learning.length_figure(long_rows(), exponents),
+        learning.digits_figure(spiking(), [{"rate_accuracy": 0.98}]),
+        learning.invariance_figure(
             step_rows("rate_accuracy"), step_rows("spiking_accuracy")
         ),
-        figures.cost_figure([result()]),
+        learning.cost_figure([result()]),
     ):
         assert plots.png(figure).startswith(b"\x89PNG")

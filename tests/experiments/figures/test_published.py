@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lmu_spiking import plots
-from lmu_spiking.experiments import figures
+from lmu_spiking.experiments.figures import published as figures
 from lmu_spiking.experiments.published.result import Reproduction
 
 
@@ -100,7 +100,7 @@ def test_mackey_glass_figure_shows_no_model_that_has_not_converged():
 def test_learning_says_which_digits(column, said):
     ax = Figure().subplots()
     history = {"split": 0, "model": ["LMU"] * 2, "seconds": [1, 2], column: [0.5, 0.6]}
-    figures.published.plot_learning(ax, pd.DataFrame(history))
+    figures.plot_learning(ax, pd.DataFrame(history))
     assert ax.get_lines()[0].get_ydata().tolist() == [50, 60]
     assert ax.get_ylabel() == f"Accuracy, {said}, %"
 

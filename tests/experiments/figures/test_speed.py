@@ -1,6 +1,6 @@
 import numpy as np
 
-from lmu_spiking.experiments import figures
+from lmu_spiking.experiments.figures import speed as figures
 
 LINES = {
     "Nengo": ([600, 6000], [60.0, 17.0]),

@@ -3,7 +3,8 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from lmu_spiking.experiments.learning import baseline, cost
+from lmu_spiking.experiments import rivals
+from lmu_spiking.experiments.learning import cost
 from lmu_spiking.lmu import LMUParams, forward
 from lmu_spiking.tasks import load_task
 
@@ -15,12 +16,12 @@ def data():
 
 @pytest.fixture(scope="module")
 def fitted(data):
-    return baseline.timed_lstm(data, 5, 0.5, batch=1)
+    return cost.timed_lstm(data, 5, 0.5, batch=1)
 
 
 @pytest.mark.parametrize("params", [300, 4606, 106_811])
 def test_an_lstm_of_as_many_parameters(params):
-    units = baseline.lstm_units(params, 1, 10)
+    units = rivals.lstm_units(params, 1, 10)
 
     def size(u):
         return 4 * u * (u + 2) + 10 * u + 10

@@ -21,7 +21,7 @@ def test_both_ways_learn_alike_and_no_length_is_harder():
 
 
 def test_sensor_noise_is_fresh_and_of_its_size():
-    data = lengths.heard_anew(load_task("recall", steps=500, n=10))
+    data = lengths.with_sensor_noise(load_task("recall", steps=500, n=10))
     rng = np.random.default_rng(0)
     first, second = (data.augment(rng, data.train.x) for _ in range(2))
     size = np.std(first - data.train.x)

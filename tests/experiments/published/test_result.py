@@ -8,8 +8,8 @@ from lmu_spiking.experiments.published.result import (
     Comparison,
     Reproduction,
     bootstrapped,
-    in_parallel,
 )
+from lmu_spiking.experiments.records import in_parallel
 from lmu_spiking.studies.records import to_json
 
 

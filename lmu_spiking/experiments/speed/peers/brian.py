@@ -94,6 +94,7 @@ def memory(b2, case: dict):
         decode = b2.Synapses(neurons, state, "w : 1", on_pre=spikes)
     decode.connect(i=np.arange(len(case["gain"])), j=np.asarray(case["dimension"]))
     decode.w = case["decoders"] / (1 if rates else dt)
+    # the recurrent matrix, summed before the state is updated
     around = b2.Synapses(state, state, "A : 1\nz_post = A * y_pre : 1 (summed)")
     around.summed_updaters["z_post"].order = -1
     around.connect()

@@ -62,6 +62,7 @@ def build(case: dict):
         "voltage": rng.random(m, np.float32),
         "waiting": np.zeros(m, np.float32),
     }
+    # the struct of limit.c, field by field
     net = _Memory(
         KINDS.index(kind),
         len(case["A"]),

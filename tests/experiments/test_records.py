@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lmu_spiking.errors import StudyWarning
-from lmu_spiking.experiments.published.parts import kept
+from lmu_spiking.experiments.records import kept
 
 
 @pytest.fixture

@@ -1,21 +1,33 @@
 import itertools
+import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.tasks.sequences import Part, Sequences
-
-pytest.importorskip("tensorflow")
-from lmu_spiking.experiments.published import rivals as keras_fit
-from lmu_spiking.experiments.published.rivals import (
+from lmu_spiking.errors import MissingPackageError
+from lmu_spiking.experiments import rivals
+from lmu_spiking.experiments.rivals import (
     _batches,
     fit,
     hybrid_model,
     lstm_model,
     memory,
 )
+from lmu_spiking.tasks.sequences import Part, Sequences
+
+
+def test_missing_tensorflow_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(MissingPackageError, match=r"lmu_spiking\[train\]"):
+        lstm_model(1, 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed():
+    pytest.importorskip("tensorflow")
 
 
 def task(steps=24, classes=None):
@@ -46,7 +58,7 @@ def clock(monkeypatch):
     """A tenth of a second from look to look."""
     ticks = itertools.count()
     look = SimpleNamespace(perf_counter=lambda: next(ticks) / 10)
-    monkeypatch.setattr(keras_fit, "time", look)
+    monkeypatch.setattr(rivals, "time", look)
 
 
 def test_each_limit_gives_its_best(clock):
@@ -83,3 +95,29 @@ def test_pieces_keep_input_and_target_together():
         assert x.shape == y.shape == (16, 12, 1)
         np.testing.assert_array_equal(y[:, 1:], x[:, :-1])
         assert share == 0.2
+
+
+def echoes():
+    """Sequences that are trained and chosen by, and the same one step later."""
+    data = task(steps=12)
+    return replace(data, valid=data.train)
+
+
+def test_learns_to_delay_by_a_step():
+    options = {"epochs": 150, "batch": 10, "shuffle": False}
+    (only,) = fit(lstm_model(1, 1, (16,)), echoes(), [np.inf], **options)
+    assert only.epochs == pytest.approx(150)
+    x, y = echoes().train.x, echoes().train.y
+    assert only.history[-1].keys() >= {"seen_nrmse"}
+    assert only.predict(x).shape == y.shape
+    assert np.mean((only.predict(x) - y) ** 2) < 0.3 * np.mean(y**2)
+
+
+def test_seed_decides():
+    losses = [
+        fit(lstm_model(1, 1, (4,), seed=seed), echoes(), [np.inf], epochs=2, seed=seed)
+        for seed in (0, 0, 1)
+    ]
+    losses = [only.history[-1]["loss"] for (only,) in losses]
+    assert losses[0] == pytest.approx(losses[1])
+    assert losses[0] != pytest.approx(losses[2])

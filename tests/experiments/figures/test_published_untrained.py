@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lmu_spiking import plots
-from lmu_spiking.experiments import figures
+from lmu_spiking.experiments.figures import published as figures
 from lmu_spiking.experiments.published import capacity
 from lmu_spiking.experiments.published.result import Comparison, Reproduction
 from lmu_spiking.memory.spec import MemorySpec

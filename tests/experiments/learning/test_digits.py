@@ -4,8 +4,9 @@ import pytest
 pytest.importorskip("tensorflow")
 pytest.importorskip("sklearn")
 
-from lmu_spiking.experiments.learning import invariance
-from lmu_spiking.experiments.learning import invariance as digits
+from dataclasses import replace
+
+from lmu_spiking.experiments.learning import digits
 from lmu_spiking.lmu import forward
 
 
@@ -25,19 +26,19 @@ def test_trains_far_above_chance_on_held_pixels(trained):
 def test_held_values_end_the_same_at_any_step(trained):
     params, data, _ = trained
     exact = forward(params, data.test.x, last=True)
-    for row in invariance.rate_rows(params, data)[:3]:
+    for row in digits.rate_rows(params, data)[:3]:
         assert row["difference"] < 1e-8
         assert row["lost"] == 0
-    finer = invariance.at_samples(data, 2, 7)
-    y = forward(invariance.at_step(params, finer.dt), finer.test.x, last=True)
+    finer = digits.at_samples(data, 2, 7)
+    y = forward(replace(params, dt=finer.dt), finer.test.x, last=True)
     np.testing.assert_allclose(y, exact, atol=1e-8 * np.abs(exact).max())
 
 
 def test_coarser_pixels_are_lost(trained):
     params, data, _ = trained
-    rows = {row["step"]: row for row in invariance.rate_rows(params, data)}
+    rows = {row["step"]: row for row in digits.rate_rows(params, data)}
     assert rows["pixels dropped in pairs"]["difference"] > 1e-3
-    mean = invariance.coarser(data, 2, "averaged").test.x
+    mean = digits.coarser(data, 2, "averaged").test.x
     assert mean.shape == data.test.x.shape
     pairs = data.test.x.reshape(len(mean), -1, 4).mean(axis=2)
     np.testing.assert_allclose(mean[:, ::4, 0], pairs, atol=1e-6)
@@ -45,8 +46,8 @@ def test_coarser_pixels_are_lost(trained):
 
 def test_spikes_at_any_step_keep_what_the_law_says(trained):
     params, data, _ = trained
-    rows = invariance.spiking_rows(params, data, 10**9, pixel=0.004, tests=10)
-    assert [row["samples"] for row in rows] == list(invariance.STEPS.values())
+    rows = digits.spiking_rows(params, data, 10**9, pixel=0.004, tests=10)
+    assert [row["samples"] for row in rows] == list(digits.STEPS.values())
     for row in rows:
         # 10 digits and next to no noise: at most one on the edge
         assert abs(row["loss"]) <= 0.1 + 1e-9

@@ -18,7 +18,7 @@ from lmu_spiking import (
     to_nir,
 )
 from lmu_spiking.nir import PromptLIF, tonic
-from lmu_spiking.nir.limits import SAYS_NOT
+from lmu_spiking.nir.export_neurons import SAYS_NOT
 
 pytest.importorskip("nir")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lmu_spiking import plots
-from lmu_spiking.experiments import figures
+from lmu_spiking.experiments.figures import chip as figures
 
 
 def tuning():

@@ -3,8 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lmu_spiking.experiments import figures
-from lmu_spiking.experiments.figures.loihi_digits import BAR
+from lmu_spiking.experiments.figures import chip as figures
 
 matplotlib.use("Agg")
 
@@ -71,5 +70,5 @@ def test_digits_show_what_may_be_lost():
     (axes,) = figures.loihi_digits_figure(rows).axes
     heights = [line.get_ydata()[0] for line in axes.lines]
     assert heights.count(0.97) == 3
-    assert sum(np.isclose(heights, 0.97 - BAR)) == 3
+    assert sum(np.isclose(heights, 0.97 - figures.BAR)) == 3
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "1", "2"]
