@@ -239,7 +239,7 @@ def test_arrays_that_are_missing_or_wrong(save, key):
     def fill(file):
         file[f"layers/{key}"][...] = np.nan
 
-    refused(save(config, change=fill), "NaN")
+    refused(save(config, change=fill), "finite numbers")
 
 
 def test_files_that_are_none(tmp_path):
