@@ -350,9 +350,9 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     moments = settled.T @ settled / len(settled)
     common = {"spec": spec, "moments": moments, "signal": u[lead:], "states": states}
     common["initial"] = entire[lead - 1] if lead else np.zeros(ldn.order)
-    measure = getattr(spec, "measured_errors", None)  # of a layout for a chip
-    if measure is not None:
-        return ErrorBudget(**common, **measure(entire, lead + window))
+    predict_errors = getattr(spec, "errors", None)  # of a layout for a chip
+    if predict_errors is not None:
+        return ErrorBudget(**common, **predict_errors(entire, lead + window))
     # what the neurons make of what they carry, along the signal
     made = design_of(spec)
     carried = entire @ made.T.T

@@ -625,7 +625,7 @@ def test_a_layout_brings_its_own_terms(target):
     lead, window = 500, layout.ldn.steps(DT)
     budget = predict(layout, noise()[:3000], lead=lead)
     exact = layout.ldn.simulate(noise()[:3000], DT)
-    for name, value in layout.measured_errors(exact, lead + window).items():
+    for name, value in layout.errors(exact, lead + window).items():
         np.testing.assert_array_equal(getattr(budget, name), value)
     assert budget.spec is layout
     np.testing.assert_allclose(budget.states, exact[lead:])

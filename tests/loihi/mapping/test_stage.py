@@ -3,14 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmu_spiking.loihi.chip.pulses import PAIRS, sizes
 from lmu_spiking.loihi.chip.weights import Grid
-from lmu_spiking.loihi.mapping.input_weights import COARSEST, PAIRS, finest, sizes
+from lmu_spiking.loihi.mapping.stage import COARSEST, choose_pulses
 
 
 @given(st.floats(0.02, 1e6), st.sampled_from([0, -1, -2]))
 def test_a_pulse_is_as_faint_as_the_core_can_tell(strongest, exponent):
     grid = Grid(1.0, 127, 100.0, exponent)
-    heard, size = finest(strongest, grid)
+    heard, size = choose_pulses(strongest, grid)
     assert strongest * size >= grid.faintest
     if size > 1 / PAIRS:
         assert strongest * size < 2.03 * grid.faintest
@@ -19,7 +20,7 @@ def test_a_pulse_is_as_faint_as_the_core_can_tell(strongest, exponent):
 
 
 def test_what_is_far_too_faint_is_not_heard():
-    heard, _ = finest(1e-9, Grid(1.0, 127, 100.0, 0))
+    heard, _ = choose_pulses(1e-9, Grid(1.0, 127, 100.0, 0))
     assert len(heard) == 0
 
 
