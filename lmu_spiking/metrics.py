@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
@@ -195,7 +196,7 @@ def power_law(x, y) -> PowerLaw:
     from scipy import stats  # slow to import, and seldom needed
 
     x, y = np.log(np.asarray(x, dtype=float)), np.log(np.asarray(y, dtype=float))
-    fit = stats.linregress(x, y)
+    fit: Any = stats.linregress(x, y)
     slope, spread = float(fit.slope), stdtrit(len(x) - 2, 0.975) * fit.stderr
     constant = float(np.exp(fit.intercept))
     return PowerLaw(slope, constant, float(slope - spread), float(slope + spread))

@@ -1,4 +1,6 @@
 """``lmu-spiking bench``: speed against other simulators, as ratios in one run."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 import time
 from pathlib import Path

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from lmu_spiking.cli.console import hushed
 
@@ -174,7 +175,7 @@ def _check_training():
     from lmu_spiking.training._keras import nengo_dl, tensorflow
 
     # a gradient shows that TensorFlow computes, not only that it is imported
-    tf = tensorflow()
+    tf: Any = tensorflow()
     nengo_dl()
     with tf.GradientTape() as tape:
         x = tf.Variable(3.0)

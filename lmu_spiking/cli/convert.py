@@ -1,4 +1,6 @@
 """``lmu-spiking convert``: the same weights as a spiking network."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 import os
 import time

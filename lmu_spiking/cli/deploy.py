@@ -1,4 +1,6 @@
 """``lmu-spiking deploy``: a memory on the chip's arithmetic, with its costs."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 from pathlib import Path
 from textwrap import wrap
@@ -111,7 +113,7 @@ def deploy(
         else:
             done = put(chosen, place, seed=seed, **options)
     with console.Bar("Drawing"):
-        files = {"deployed.png": plots.deployed(done)}
+        files: dict = {"deployed.png": plots.deployed(done)}
         if done.budget is not None:
             names["layout"] = "layout.png"
             files["layout.png"] = plots.layout_figure(done.budget)

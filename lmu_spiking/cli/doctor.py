@@ -1,4 +1,6 @@
 """``lmu-spiking doctor``: what is installed, what works, what to install."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 import importlib.util
 import platform

@@ -1,4 +1,6 @@
 """``lmu-spiking plan``: from the error one can afford to the memory."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 from pathlib import Path
 

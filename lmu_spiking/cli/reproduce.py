@@ -1,4 +1,6 @@
 """``lmu-spiking reproduce``: a published figure or table beside ours."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 import os
 import sys

@@ -1,4 +1,6 @@
 """``lmu-spiking run``: one memory, one signal, measured beside predicted."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 from math import sqrt
 from pathlib import Path

@@ -1,4 +1,6 @@
 """The front of the shell: which commands there are, and how every one of them ends."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 import os
 import sys

@@ -1,4 +1,6 @@
 """``lmu-spiking spikes``: what the spikes of each neuron type are worth."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 import os
 import time

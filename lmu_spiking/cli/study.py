@@ -1,4 +1,6 @@
 """``lmu-spiking study`` and ``collect``: many memories, and how their errors fall."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 import os
 import shlex

@@ -1,4 +1,6 @@
 """``lmu-spiking train``: a rate model on a task."""
+# Functions declare the options, so that annotations are calls:
+# pyright: reportInvalidTypeForm=false
 
 import warnings
 from pathlib import Path
@@ -24,7 +26,7 @@ Data = o.file(
 )
 
 
-def number(help, unit="NUMBER", unset=RECIPE, **limits):
+def number(help, unit="NUMBER", unset: str | None = RECIPE, **limits):
     """Declare a number of the training, which the recipe has, too."""
     return o.number(help, unit, panel=o.TRAINING, unset=unset, **limits)
 

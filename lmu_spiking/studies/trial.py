@@ -3,6 +3,7 @@
 import time
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import nengo
 import numpy as np
@@ -53,7 +54,7 @@ class TrialResult:
 
 
 def run_trial(
-    spec: MemorySpec, signal: Signal, *, progress=False, target: str = "compiled"
+    spec: MemorySpec, signal: Signal, *, progress: Any = False, target: str = "compiled"
 ) -> TrialResult:
     """Run a memory on a signal, and compare it with the prediction.
 
@@ -91,7 +92,7 @@ def run_trials(
     specs: list[MemorySpec],
     signals: list[Signal],
     *,
-    progress=False,
+    progress: Any = False,
     target: str = "compiled",
     threads: int = 1,
 ) -> list[TrialResult]:
