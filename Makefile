@@ -5,7 +5,7 @@
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 LOCK ?= locks/base.txt
 VENV ?= .venv
-UV ?= uv
+UV = $(VENV)/bin/uv
 
 # What needs TensorFlow or NengoLoihi has an environment of its own.
 FULL := VENV=.venv-full LOCK=locks/full.txt
@@ -20,7 +20,7 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-in
 COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 	--custom-compile-command "make lock" pyproject.toml --python-version 3.11
 
-.PHONY: help run test test-newest kernels kernels-newest kernels-train test-nengo test-train test-gui reproduce reproduce-train learned \
+.PHONY: help run test test-fast rooms test-newest kernels kernels-newest kernels-train test-nengo test-train test-gui reproduce reproduce-train learned \
 	bench lint notebooks executed docs pages lock clean
 .DEFAULT_GOAL := help
 
@@ -53,10 +53,18 @@ run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
 test: kernels ## the tests, or those of one room: make test ROOM=networks
 	$(VENV)/bin/pytest $(or $(TESTS),$(ROOMS))
 
+# What everything stands on.
+FAST_TESTS := $(addprefix tests/,dynamics neurons signals memory lmu tasks test_errors.py test_files.py test_brief.py)
+test-fast: ## the tests of what everything stands on (under a minute)
+	$(MAKE) --no-print-directory test TESTS="$(FAST_TESTS)"
+
+rooms: $(INSTALLED) ## draw the picture of docs/architecture.md from the imports
+	$(VENV)/bin/python docs/rooms.py
+
 # Once, not once in each test process.
 kernels: $(INSTALLED)
-	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import compiled; \
-	[compiled.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
+	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import native; \
+	[native.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
 
 kernels-train:
 	@$(MAKE) --no-print-directory kernels $(FULL)
@@ -134,7 +142,7 @@ pages: $(INSTALLED)
 	$(VENV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
-lock: ## resolve the locks again (needs uv; FLAGS=--upgrade renews every pin)
+lock: $(INSTALLED) ## resolve the locks again (FLAGS=--upgrade renews every pin)
 	$(UV) $(COMPILE) $(FLAGS) --universal -o locks/base.txt \
 		--extra data --extra dask --extra nir --extra gui --extra dev
 	$(UV) $(COMPILE) $(FLAGS) -o locks/full.txt --extra all --extra docs --extra dev
@@ -152,6 +160,7 @@ $(INSTALLED): pyproject.toml $(LOCK)
 	@test -e $@ || $(PYTHON) -m venv --clear $(VENV)
 	@touch $(VENV)/.begun
 	@rm -f $(VENV)/.installed-*
-	@$(PIP) -r $(LOCK)
+	@$(PIP) "$$(grep -o '^uv==[^ ]*' $(LOCK) || echo uv)"
+	@$(UV) pip install -q --python $(VENV)/bin/python -r $(LOCK) || $(PIP) -r $(LOCK)
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@

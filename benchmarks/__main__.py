@@ -44,7 +44,7 @@ class Experiment(NamedTuple):
 
     minutes: int
     measures: str
-    options: dict = {}
+    options: dict = {}  # noqa: RUF012 (read alone)
     module: str = ""
     one_thread: bool = False
     records: bool = True

@@ -23,7 +23,7 @@ from lmu_spiking.conversion.report import metric_of
 from lmu_spiking.files import read_json
 from lmu_spiking.lmu.forward import forward, run_cell
 from lmu_spiking.lmu.params import LMUParams
-from lmu_spiking.signals.white import white_noise
+from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.tasks.digits import digits
 

@@ -32,6 +32,7 @@ from lmu_spiking import LDN, MemorySpec, predict, white_noise
 from lmu_spiking.experiments.chip import peer_networks as peers
 from lmu_spiking.experiments.chip import peers as rivals
 from lmu_spiking.experiments.chip.ours import Ours, run_ours, run_predictions
+from lmu_spiking.experiments.chip.poisson_spikes import SpikeStatistics, measure_tuning
 from lmu_spiking.experiments.chip.signals import TABLE, THESIS, WINDOW
 from lmu_spiking.experiments.figures import chip as figures
 from lmu_spiking.experiments.published.delay_network import OUR_RATE, OUR_TAU
@@ -177,12 +178,12 @@ MEMORIES = [(3, m, KEPT) for m in (72, 156, 300)]
 MEMORIES += [(6, m, KEPT) for m in (156, 300, 600)] + [(6, 600, 1 / 64)]
 
 
-def tuning(target: str, seed: int) -> poisson.SpikeStatistics:
+def tuning(target: str, seed: int) -> SpikeStatistics:
     """Measure rates and spike statistics at all drives."""
-    return poisson.measure_tuning(DRIVES, target=target, n_neurons=20, seed=seed)
+    return measure_tuning(DRIVES, target=target, n_neurons=20, seed=seed)
 
 
-def tuning_rows(target: str, runs: list[poisson.SpikeStatistics]) -> list[dict]:
+def tuning_rows(target: str, runs: list[SpikeStatistics]) -> list[dict]:
     """Return a row for each drive, means over seeds."""
     each = [
         {"target": target, "drive": drive, "lawful_rate": rate_of(drive).item()}
@@ -193,15 +194,15 @@ def tuning_rows(target: str, runs: list[poisson.SpikeStatistics]) -> list[dict]:
     return average(each, ["target", "drive", "lawful_rate"], (), ["rate", "cv", "fano"])
 
 
-def mean_of(runs: list[poisson.SpikeStatistics]) -> poisson.SpikeStatistics:
+def mean_of(runs: list[SpikeStatistics]) -> SpikeStatistics:
     """Return the mean statistics of all seeds."""
-    names = poisson.SpikeStatistics.__dataclass_fields__
+    names = SpikeStatistics.__dataclass_fields__
     means = {n: np.mean([getattr(run, n) for run in runs], axis=0) for n in names}
-    return poisson.SpikeStatistics(**means)
+    return SpikeStatistics(**means)
 
 
 def noisy_memory(
-    order: int, neurons: int, decay: float, seed: int, measured: poisson.SpikeStatistics
+    order: int, neurons: int, decay: float, seed: int, measured: SpikeStatistics
 ) -> dict:
     """Run a memory of noisy neurons; return its error beside the predicted ones."""
     u = white_noise(DURATION, DT, 2.0, 0.5, seed).samples

@@ -44,6 +44,10 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autodoc_typehints = "none"  # types stand in the docstrings
 numpydoc_show_class_members = False  # autoclass lists them, with what they say
+# Every name of the reference says what it takes and returns, or the build fails.
+numpydoc_validation_checks = set(
+    "GL01 GL03 GL08 PR01 PR02 PR03 RT01 RT03 SS03 SS05".split()
+)
 
 html_theme = "furo"
 html_title = f"lmu_spiking {release}"

@@ -1,13 +1,13 @@
 """Spiking Legendre Memory Units on Nengo.
 
-A sliding window of a signal, held by recurrently connected spiking neurons, with its
-error predicted before the run::
+A sliding window of a signal in recurrently connected spiking neurons, with its error
+predicted before the run::
 
     memory = LegendreMemory(6000, order=6, theta=0.5)     # inside a nengo.Network
     budget = predict(MemorySpec(n_neurons=6000, order=6, theta=0.5))
     small = plan(error=0.05, theta=0.5, bandwidth=2.0)    # the error model inverted
 
-Whole units with hidden layers, trained in rates and run in spikes::
+Whole units with hidden layers, trained rate-based and run in spikes::
 
     trained = train(LMUParams.draw(1, 10, [cell]), load_task("digits"))
     spikes = convert(trained.params, sequences, n_neurons=100_000)
@@ -25,7 +25,7 @@ Read on in `LegendreMemory`, `predict`, `plan`, `LMUCell`, `LMUParams`, `convert
 import importlib
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # what editors and type checkers read; Python reads HOMES
+if TYPE_CHECKING:  # editors and type checkers read these lines; Python reads HOMES
     from lmu_spiking.conversion import Conversion, convert, report
     from lmu_spiking.dynamics.ldn import LDN
     from lmu_spiking.dynamics.mapping import Mapped, map_onto
@@ -40,7 +40,8 @@ if TYPE_CHECKING:  # what editors and type checkers read; Python reads HOMES
     from lmu_spiking.lmu import CellParams, LMUParams, load_params, save_params
     from lmu_spiking.loihi.run.deploy import deploy
     from lmu_spiking.loihi.run.target import Target
-    from lmu_spiking.memory.spec import MemorySpec, SignalSpec
+    from lmu_spiking.memory.design import Design, design
+    from lmu_spiking.memory.spec import MemorySpec
     from lmu_spiking.networks.cell import LMUCell
     from lmu_spiking.networks.memory import LegendreMemory
     from lmu_spiking.networks.stack import LMUNetwork
@@ -48,7 +49,14 @@ if TYPE_CHECKING:  # what editors and type checkers read; Python reads HOMES
     from lmu_spiking.neurons.population import radii_from
     from lmu_spiking.neurons.types import PoissonPopulation, StochasticPopulation
     from lmu_spiking.nir import from_nir, to_nir
-    from lmu_spiking.signals import Signal, ecg, load_signal, white_noise
+    from lmu_spiking.signals import (
+        Signal,
+        SignalSpec,
+        as_signal,
+        ecg,
+        load_signal,
+        white_noise,
+    )
     from lmu_spiking.simulator import Simulator
     from lmu_spiking.studies.sweep import sweep
     from lmu_spiking.tasks import load_task
@@ -56,8 +64,8 @@ if TYPE_CHECKING:  # what editors and type checkers read; Python reads HOMES
     from lmu_spiking.theory.predict import ErrorBudget, predict
     from lmu_spiking.training import TrainSettings, train
 
-# Which module each name is in.  They are imported when first asked for: Nengo and all
-# that comes with it take a second or two, in which the shell has completed a word.
+# The module of each name.  They are imported when first asked for: Nengo and all that
+# comes with it take a second or two, in which the shell has completed a word.
 HOMES = {
     "conversion": "Conversion convert report",
     "errors": "LMUSpikingError MappingError MissingPackageError ParamsFileError "
@@ -74,10 +82,11 @@ HOMES = {
     "neurons.population": "radii_from",
     "lmu": "CellParams LMUParams load_params save_params",
     "simulator": "Simulator",
-    "memory.spec": "MemorySpec SignalSpec",
+    "memory.design": "Design design",
+    "memory.spec": "MemorySpec",
     "studies.sweep": "sweep",
     "dynamics.mapping": "Mapped map_onto",
-    "signals": "Signal ecg load_signal white_noise",
+    "signals": "Signal SignalSpec as_signal ecg load_signal white_noise",
     "tasks": "load_task",
     "theory.predict": "ErrorBudget predict",
     "training": "TrainSettings train",
@@ -89,11 +98,11 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str):
-    """A name of `__all__`, or a module of ours, when it is first asked for."""
+    """Return a name of `__all__`, or a module of ours, when it is first asked for."""
     if name in _HOME:
-        found = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-        globals()[name] = found
-        return found
+        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
     if not name.startswith("_"):
         try:
             return importlib.import_module(f"{__name__}.{name}")

@@ -15,31 +15,32 @@ def brief(self) -> str:
 
     The names in the class's ``_told`` (attributes, or methods without arguments) come
     first, then the other fields.  Of a value inside another, only ``_told`` is shown.
+
+    Returns
+    -------
+    str
     """
-    told = {name: _asked(self, name) for name in getattr(self, "_told", ())}
-    fields = [f.name for f in dataclasses.fields(self) if f.name not in told]
-    shown = told | {name: getattr(self, name, None) for name in fields}
-    return textwrap.fill(
-        _call(self, shown),
-        WIDTH,
-        max_lines=LINES,
-        placeholder=" ...)",
-        subsequent_indent="    ",
-        break_long_words=True,
-        break_on_hyphens=False,
-    )
+    shown = _key_numbers(self)
+    for field in dataclasses.fields(self):
+        shown.setdefault(field.name, getattr(self, field.name, None))
+    style = {"max_lines": LINES, "placeholder": " ...)", "subsequent_indent": "    "}
+    return textwrap.fill(_call(self, shown), WIDTH, break_on_hyphens=False, **style)
 
 
-def _asked(value, name: str):
-    """Return an attribute, or the value of a method; None if it raises an error."""
-    try:
-        found = getattr(value, name)
-        return found() if callable(found) else found
-    except Exception:  # a ``repr`` must not fail, even if the value is not valid
-        return None
+def _key_numbers(value) -> dict:
+    """Return what the class's ``_told`` names; None for what raises an error."""
+    numbers = {}
+    for name in getattr(value, "_told", ()):
+        try:
+            item = getattr(value, name)
+            numbers[name] = item() if callable(item) else item
+        except Exception:  # a ``repr`` must not fail, even if the value is not valid
+            numbers[name] = None
+    return numbers
 
 
 def _call(value, shown: dict) -> str:
+    """Return a call of the class, with the items that are shown."""
     inside = ", ".join(f"{name}={_item(item)}" for name, item in shown.items())
     return f"{type(value).__name__}({inside})"
 
@@ -59,9 +60,7 @@ def _item(item) -> str:
             return f"[{len(item)} of {type(item[0]).__name__}]"
         return "[" + ", ".join(map(_item, item)) + "]"
     if dataclasses.is_dataclass(item) and type(item).__repr__ is brief:
-        names = getattr(item, "_told", ())
-        if not names:
-            return f"{type(item).__name__}(...)"
-        return _call(item, {name: _asked(item, name) for name in names})
+        numbers = _key_numbers(item)
+        return _call(item, numbers) if numbers else f"{type(item).__name__}(...)"
     text = getattr(item, "__name__", None) or " ".join(repr(item).split())
     return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."

@@ -1,4 +1,4 @@
-"""What can go wrong, in one line: the attribute, the value, the limit, the way out."""
+"""Errors in one line: the attribute, the value, the limit, the way out."""
 
 import numbers
 import os
@@ -24,6 +24,7 @@ class ValidationError(LMUSpikingError, ValueError):
     """
 
     def __init__(self, attribute: str, value: object, problem: str, remedy: str = ""):
+        # one sentence, with what the user wrote at its beginning
         message = f"{attribute}: {_short(value)} {problem}"
         super().__init__(f"{message}; {remedy}" if remedy else message)
         self.attribute = attribute
@@ -63,7 +64,12 @@ class NotANumberError(LMUSpikingError, FloatingPointError):
 
 
 class MissingPackageError(LMUSpikingError, ImportError):
-    """An optional package is missing; the message names the extra that brings it."""
+    """An optional package is missing; the message names the extra that brings it.
+
+    Parameters
+    ----------
+    package, extra : str
+    """
 
     def __init__(self, package: str, extra: str):
         super().__init__(
@@ -76,7 +82,21 @@ class MissingPackageError(LMUSpikingError, ImportError):
 
 
 def check_positive(attribute: str, value, unit: str = "") -> float:
-    """Return a positive finite number as a float, or raise a ValidationError."""
+    """Return a positive finite number as a float, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+        What is checked, as the user wrote it: ``"LDN.theta"``.
+    value : float
+    unit : str, optional
+        For the message.
+
+    Returns
+    -------
+    float
+    """
+    # True and False are numbers to Python, not to us
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     try:
         checked = float(value) if number else -1.0
@@ -91,7 +111,20 @@ def check_positive(attribute: str, value, unit: str = "") -> float:
 def check_whole(
     attribute: str, value, least: int | None = None, most: int = 2**63 - 1
 ) -> int:
-    """Return a whole number from ``least`` to ``most``, or raise a ValidationError."""
+    """Return a whole number from ``least`` to ``most``, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+    value : int
+    least : int, optional
+        Without it, negative numbers are taken, too.
+    most : int, optional
+
+    Returns
+    -------
+    int
+    """
     number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not number or (least is not None and int(value) < least):
         bound = "" if least is None else f" of at least {least}"
@@ -102,9 +135,23 @@ def check_whole(
 
 
 def check_between(attribute: str, value, low: float, high: float, unit="") -> float:
-    """Return a number from ``low`` to ``high``, or raise a ValidationError."""
+    """Return a number from ``low`` to ``high``, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+    value : float
+    low, high : float
+        Both are taken.
+    unit : str, optional
+        For the message.
+
+    Returns
+    -------
+    float
+    """
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
+    if not number or not low <= value <= high:  # type: ignore[operator]
         unit = f" {unit}" if unit else ""
         problem = f"must be a number from {low:g} to {high:g}{unit}"
         raise ValidationError(attribute, value, problem)
@@ -121,6 +168,11 @@ def check_one_of(attribute: str, value, allowed, problem: str = "is unknown"):
     allowed : iterable of str
         The message lists them as the way out.
     problem : str, optional
+        The fault, continuing the sentence.
+
+    Returns
+    -------
+    str
     """
     allowed = tuple(allowed)
     if not isinstance(value, str) or value not in allowed:
@@ -151,6 +203,7 @@ def check_shape(attribute: str, value, shape: tuple, content: str = "finite numb
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError, OverflowError):
         array = np.array(np.nan)
+    # letters stand for any length but 0
     fits = array.ndim == len(shape) and all(
         size > 0 if isinstance(wanted, str) else size == wanted
         for size, wanted in zip(array.shape, shape, strict=True)
@@ -162,8 +215,21 @@ def check_shape(attribute: str, value, shape: tuple, content: str = "finite numb
     return array
 
 
+def machine_memory() -> float:
+    """Return the bytes of memory of this machine, or 2^63 if the system does not say.
+
+    Returns
+    -------
+    float
+    """
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # not on this system
+        return 2.0**63
+
+
 def check_memory(attribute: str, value, needed: float, remedy: str) -> None:
-    """Refuse what takes more bytes than this machine has, where it says how many.
+    """Raise a ValidationError if a value needs more memory than this machine has.
 
     Parameters
     ----------
@@ -172,18 +238,26 @@ def check_memory(attribute: str, value, needed: float, remedy: str) -> None:
     needed : float
         Bytes, about.
     remedy : str
+        The way out, for the message.
     """
-    try:
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on this system
-        available = 2**63
-    if needed > available:
+    if needed > machine_memory():
         problem = f"needs about {needed / 2**30:.3g} GiB of memory"
         raise ValidationError(attribute, value, problem, remedy)
 
 
 def check_seed(attribute: str, value) -> int:
-    """A seed that numpy and Nengo take, or a ValidationError."""
+    """Return a seed that numpy and Nengo take, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+    value : int
+
+    Returns
+    -------
+    int
+        From 0 to 2^31 - 1.
+    """
     seed = check_whole(attribute, value)
     if not 0 <= seed < 2**31:
         problem = "must be a whole number from 0 to 2147483647"

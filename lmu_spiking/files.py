@@ -43,6 +43,12 @@ DAMAGE = (EOFError, struct.error, zlib.error, zipfile.BadZipFile)
 # errors from a file of ours that is missing or was changed
 NOT_OURS = (OSError, ValueError, KeyError, TypeError, AttributeError)
 NOT_OURS += (RecursionError, OverflowError, MemoryError)
+REASONS = {
+    RecursionError: "it is nested too deeply",
+    MemoryError: "it asks for more memory than there is",
+    OverflowError: "a number in it is too large",
+    UnicodeDecodeError: "it is not text in UTF-8",
+}
 
 
 class TooLarge(ValueError):
@@ -63,7 +69,7 @@ def reading(
     path : path-like
         The line begins with it.
     kind : type
-        The error that is raised: a class of `errors`, which takes the line.
+        Class of the error that is raised, one of `errors`; it takes the line.
     own : tuple of str
         Beginnings of attributes that the file itself sets: a ValidationError of these
         is the file's fault.  One of other attributes is the caller's, and is not
@@ -72,8 +78,8 @@ def reading(
     try:
         yield
     except kind as error:  # type: ignore[misc]
-        told = one_line(error)
-        raise kind(told if told.startswith(str(path)) else f"{path}: {told}") from None
+        line = one_line(error)
+        raise kind(line if line.startswith(str(path)) else f"{path}: {line}") from None
     except ValidationError as error:
         if not own or not error.attribute.startswith(own):
             raise
@@ -81,22 +87,26 @@ def reading(
     except LMUSpikingError:
         raise
     except DAMAGE as error:
-        said = f"is corrupt, cut short or too large ({one_line(error)})"
-        raise kind(f"{path}: {said}") from None
+        problem = f"is corrupt, cut short or too large ({one_line(error)})"
+        raise kind(f"{path}: {problem}") from None
     except Exception as error:
         raise kind(f"{path}: cannot be read ({reason(error)})") from None
 
 
 def reason(error: Exception) -> str:
-    """Return the reason that a parser's error gives, in a few words on one line."""
-    for known, said in (
-        (RecursionError, "it is nested too deeply"),
-        (MemoryError, "it asks for more memory than there is"),
-        (OverflowError, "a number in it is too large"),
-        (UnicodeDecodeError, "it is not text in UTF-8"),
-    ):
+    """Return the reason that a parser's error gives, in a few words on one line.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    str
+    """
+    for known, words in REASONS.items():
         if isinstance(error, known):
-            return said
+            return words
     if isinstance(error, KeyError):
         return f"it lacks {one_line(error)}"
     if isinstance(error, OSError) and error.strerror:
@@ -105,7 +115,18 @@ def reason(error: Exception) -> str:
 
 
 def one_line(error: object, width: int = 400) -> str:
-    """Return a message without line breaks, cut to ``width`` characters."""
+    """Return a message without line breaks, cut to ``width`` characters.
+
+    Parameters
+    ----------
+    error : object
+        An error, or its text.
+    width : int
+
+    Returns
+    -------
+    str
+    """
     text = "".join(c if c.isprintable() else " " for c in str(error)[: 4 * width])
     text = " ".join(text.split()) or type(error).__name__
     return text if len(text) <= width else f"{text[: width - 3]}..."
@@ -117,31 +138,68 @@ def one_line(error: object, width: int = 400) -> str:
 def read_bytes(path, most: int = LARGEST) -> bytes:
     """Return the bytes of a file, which may also be a pipe.
 
+    Parameters
+    ----------
+    path : path-like
+    most : int
+        The largest number of bytes that is read.
+
+    Returns
+    -------
+    bytes
+
     Raises
     ------
     OSError, TooLarge
     """
     with open(path, "rb") as file:
-        found = file.read(most + 1)
-    if len(found) > most:
+        data = file.read(most + 1)
+    if len(data) > most:
         raise TooLarge(f"it is larger than {size(most)}")
-    return found
+    return data
 
 
 def read_json(path):
-    """Return the value in a JSON file."""
+    """Return the value in a JSON file, as `json_of` does."""
     return json_of(read_bytes(path, TEXT))
 
 
 def json_of(text: bytes | str):
-    """Return the value of a JSON text, or raise `TooLarge`."""
+    """Return the value of a JSON text.
+
+    Parameters
+    ----------
+    text : bytes or str
+
+    Returns
+    -------
+    dict, list, str, float, int, bool or None
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON; `TooLarge` if it is longer than any that we write.
+    """
     if len(text) > TEXT:
         raise TooLarge(f"its JSON is larger than {size(TEXT)}")
     return json.loads(text)
 
 
 def read_toml(path) -> dict:
-    """Return the tables in a TOML file."""
+    """Return the tables in a TOML file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    OSError, ValueError
+    """
     text = read_bytes(path, TOML).decode()
     for line in text.splitlines():
         # each part of a dotted key costs as much as all the parts before it
@@ -151,7 +209,16 @@ def read_toml(path) -> dict:
 
 
 def size(count: float) -> str:
-    """Return a number of bytes in KiB, MiB or GiB, as text."""
+    """Return a number of bytes in KiB, MiB or GiB, as text.
+
+    Parameters
+    ----------
+    count : float
+
+    Returns
+    -------
+    str
+    """
     for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
         if count >= 2**power:
             return f"{count / 2**power:.4g} {unit}"
@@ -173,18 +240,17 @@ class Archive:
     def __init__(self, file):
         self._zip = zipfile.ZipFile(file)
         members, taken = self._zip.infolist(), file.seek(0, os.SEEK_END)
+        # what members claim is compared with limits, and with the size of the file
         if len(members) > MEMBERS:
             raise TooLarge(f"it holds {len(members)} files, more than {MEMBERS}")
         claimed = sum(member.file_size for member in members)
         if claimed > LARGEST:
-            raise TooLarge(
-                f"it would take {size(claimed)} decompressed, more than {size(LARGEST)}"
-            )
+            problem = f"it would take {size(claimed)} decompressed, more than "
+            raise TooLarge(problem + size(LARGEST))
         if claimed > PLAIN and claimed > DENSER * taken:
-            raise TooLarge(
-                f"it claims {size(claimed)} in a file of {size(taken)}; if this is "
-                "intended, save it uncompressed (numpy.savez)"
-            )
+            problem = f"it claims {size(claimed)} in a file of {size(taken)}; "
+            remedy = "if this is intended, save it uncompressed (numpy.savez)"
+            raise TooLarge(problem + remedy)
         self._members = {member.filename: member for member in members}
 
     @property
@@ -220,6 +286,7 @@ class Arrays(Archive):
         if whole not in self._members:
             return np.asarray(self.read(name))
         with self.opened(whole) as member:
+            # the header says how many bytes must follow; no more are ever allocated
             version = np.lib.format.read_magic(member)
             if version not in HEADERS:
                 raise ValueError(f"{name} is in an unknown version of .npy")
@@ -244,13 +311,22 @@ class Arrays(Archive):
                     raise ValueError(f"{name} is cut short: {done} bytes of {wanted}")
                 data[done : done + len(part)] = part
                 done += len(part)
-        found = np.frombuffer(data, dtype)
-        return found.reshape(shape, order="F" if by_columns else "C")
+        array = np.frombuffer(data, dtype)
+        return array.reshape(shape, order="F" if by_columns else "C")
 
 
 @contextmanager
 def open_arrays(path) -> Iterator[Arrays]:
-    """Open an ``.npz`` file and yield its arrays."""
+    """Open an ``.npz`` file and yield its arrays.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Yields
+    ------
+    Arrays
+    """
     with open(path, "rb") as file:
         yield Arrays(file)
 
@@ -270,9 +346,9 @@ def set_aside(path: Path, why: str) -> None:
     number = 1
     while os.path.lexists(path.with_name(f"{path.stem}.kept-{number}{path.suffix}")):
         number += 1
-    kept = path.rename(path.with_name(f"{path.stem}.kept-{number}{path.suffix}"))
-    said = f"{path} {why}: it is kept as {kept.name}"
-    warnings.warn(said, StudyWarning, stacklevel=3)
+    renamed = path.rename(path.with_name(f"{path.stem}.kept-{number}{path.suffix}"))
+    message = f"{path} {why}: it is kept as {renamed.name}"
+    warnings.warn(message, StudyWarning, stacklevel=3)
 
 
 def write_atomically(path, data: bytes, sync: bool = True) -> None:
@@ -280,6 +356,18 @@ def write_atomically(path, data: bytes, sync: bool = True) -> None:
 
     A new file gets the mode that the user's umask gives, and one that is replaced keeps
     its own.  A device or a pipe, such as ``/dev/null``, is written to, not replaced.
+
+    Parameters
+    ----------
+    path : path-like
+        Its folder is made if it does not exist.
+    data : bytes
+    sync : bool
+        Whether the file must survive a power failure right after.
+
+    Raises
+    ------
+    OSError
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -293,7 +381,7 @@ def write_atomically(path, data: bytes, sync: bool = True) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            if sync:  # so that it survives a power failure
+            if sync:
                 os.fsync(file.fileno())
         if path.is_file() and not path.is_symlink():
             os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))

@@ -1,4 +1,4 @@
-"""HDF5 files are read in a separate process, within limits of time and memory.
+"""Reading of HDF5 files, in a separate process with limits of time and memory.
 
 HDF5 has no checksums, and on some damaged files its library hangs, crashes or asks for
 any amount of memory.  So a child process reads them (`hdf5_child`), returns the
@@ -29,7 +29,7 @@ LARGEST = 2**27  # bytes of a file, and of all its arrays
 
 @dataclass(frozen=True)
 class Odd:
-    """Something in a file that is not read, and why not."""
+    """Something in a file that is not read, and the reason."""
 
     why: str
 
@@ -68,46 +68,50 @@ def read_hdf5(source) -> Group:
     """
     if find_spec("h5py") is None:
         raise MissingPackageError("h5py", "nir")
+    # the child reads standard input, so that no path is passed on
     with _as_file(source) as file, tempfile.TemporaryFile() as out:
         if os.fstat(file.fileno()).st_size > LARGEST:
             raise TooLarge(f"it is larger than {size(LARGEST)}")
-        with tempfile.TemporaryFile() as said:
-            status = run_child(file, out, said)
-            said.seek(0)
-            told = said.read(400).decode(errors="replace")
+        with tempfile.TemporaryFile() as errors:
+            status = run_child(file, out, errors)
+            errors.seek(0)
+            message = errors.read(400).decode(errors="replace")
         if status:
-            raise ValueError(_failure(status, told))
+            raise ValueError(_failure(status, message))
         out.seek(0)
-        arrays = Arrays(out)
-        tree = json_of(arrays["tree"].tobytes())
-        found = {name: arrays[name] for name in arrays.files if name != "tree"}
-    return _group(tree, found)
+        archive = Arrays(out)
+        tree = json_of(archive["tree"].tobytes())
+        arrays = {name: archive[name] for name in archive.files if name != "tree"}
+    return _group(tree, arrays)
 
 
-def run_child(file, out, said) -> int:
+def run_child(file, out, errors) -> int:
     """Read an open file in a separate process, and return its exit status.
 
     Parameters
     ----------
-    file, out, said : file
+    file, out, errors : file
         Its standard input, output and error.
+
+    Returns
+    -------
+    int
+        Minus the number of the signal that ended it, if one did.
     """
     limits = map(str, (SECONDS, MEMORY, LARGEST))
     quiet = {"OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}  # no plugins
+    command = [sys.executable, "-P", str(CHILD), *limits]
+    streams = {"stdin": file, "stdout": out, "stderr": errors}
     try:
-        return subprocess.run(
-            [sys.executable, "-P", str(CHILD), *limits],
-            stdin=file,
-            stdout=out,
-            stderr=said,
-            env={**os.environ, **quiet},
-            timeout=PATIENCE,
-        ).returncode
+        environment = {**os.environ, **quiet}
+        done = subprocess.run(command, env=environment, timeout=PATIENCE, **streams)
+        return done.returncode
     except subprocess.TimeoutExpired:
         return -signal.SIGTERM
 
 
 def _as_file(source):
+    """Return an open file with the contents of a path, or with bytes."""
     if not isinstance(source, bytes):
         return open(source, "rb")
     file = tempfile.TemporaryFile()
@@ -116,17 +120,19 @@ def _as_file(source):
     return file
 
 
-def _failure(status: int, told: str) -> str:
+def _failure(status: int, message: str) -> str:
     """Return the reason for which the child process has failed."""
     if status in (-getattr(signal, "SIGPROF", 0), -signal.SIGTERM):
         return f"it is damaged: HDF5 took more than {SECONDS:g} s to read it"
-    if status == 1 and told:
-        return f"it is damaged or not HDF5: {one_line(told)}"
+    if status == 1 and message:
+        return f"it is damaged or not HDF5: {one_line(message)}"
     return "it is damaged: it crashes the HDF5 library"
 
 
 def _group(tree: dict, arrays: dict) -> Group:
+    """Return a group of the child's JSON, with the arrays that it names by number."""
     items: dict = {}
+    # what is odd, an array, texts, or a group with items of its own
     for name, item in tree["items"].items():
         if "odd" in item:
             items[name] = Odd(item["odd"])
@@ -134,7 +140,7 @@ def _group(tree: dict, arrays: dict) -> Group:
             items[name] = arrays[str(item["array"])]
         elif "texts" in item:
             texts = np.array(item["texts"], dtype=object).reshape(item["shape"])
-            items[name] = texts.item() if texts.ndim == 0 else texts
+            items[name] = texts if texts.ndim else texts.item()
         else:
             items[name] = _group(item, arrays)
     return Group(tree["attrs"], items)

@@ -1,4 +1,4 @@
-"""A script that reads one HDF5 file in a separate process (`lmu_spiking.hdf5`).
+"""A script that reads one HDF5 file in a separate process, for `lmu_spiking.hdf5`.
 
 A damaged file may hang or kill this process.  The file is standard input; standard
 output gets an ``.npz`` with the arrays by number and, under ``tree``, their places in
@@ -27,7 +27,7 @@ class Reader:
     ----------
     out : zipfile.ZipFile
     room : int
-        Bytes that all arrays may take together.
+        Bytes that all arrays together may take.
     """
 
     def __init__(self, out: zipfile.ZipFile, room: int):
@@ -35,7 +35,19 @@ class Reader:
         self._arrays = self._objects = 0
 
     def group(self, group, depth: int = 0) -> dict:
-        """Return what a group holds, as plain values."""
+        """Return the contents of a group as plain values.
+
+        Parameters
+        ----------
+        group : h5py.Group
+        depth : int
+            Number of the groups around it.
+
+        Returns
+        -------
+        dict
+            ``attrs``, and ``items``: groups, numbers of arrays, texts, or what is odd.
+        """
         if depth > DEEP:
             raise ValueError("its groups are nested too deeply")
         items = {}
@@ -47,6 +59,7 @@ class Reader:
         return {"attrs": attributes(group), "items": items}
 
     def _item(self, group, name: str, depth: int) -> dict:
+        """Return an item of a group, or what is odd about it."""
         # a link out of the file, or in circles
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             return {"odd": "is missing or a link"}
@@ -59,11 +72,13 @@ class Reader:
             return {"odd": "lies in another file"}
         if item.dtype.kind in "biuf":
             return self._numbers(item)
-        if h5py.check_string_dtype(item.dtype) is not None and item.size <= TEXTS:
+        words = h5py.check_string_dtype(item.dtype) is not None
+        if words and (item.size or 0) <= TEXTS:
             return {"shape": item.shape, "texts": texts(item[()])}
         return {"odd": "is not an array of numbers"}
 
     def _numbers(self, item) -> dict:
+        """Copy an array to the archive, and return its number."""
         if item.size * item.dtype.itemsize > self._room:
             return {"odd": f"claims {item.size} numbers, more than are read"}
         self._room -= item.size * item.dtype.itemsize
@@ -75,13 +90,13 @@ class Reader:
 
 def attributes(group) -> dict:
     """Return the attributes of a group that are texts, or lists of texts."""
-    found = {}
+    attrs = {}
     for name, value in group.attrs.items():
         if isinstance(value, (str, bytes)):
-            (found[name],) = texts(value)
+            (attrs[name],) = texts(value)
         elif isinstance(value, np.ndarray) and value.dtype.kind in "OSU":
-            found[name] = texts(value)
-    return found
+            attrs[name] = texts(value)
+    return attrs
 
 
 def texts(value) -> list[str]:
@@ -91,7 +106,14 @@ def texts(value) -> list[str]:
 
 
 def limit(seconds: float, memory: int, largest: int) -> None:
-    """Limit the computing time (s), memory and output (bytes) of this process."""
+    """Limit the computing time (s), memory and output (bytes) of this process.
+
+    Parameters
+    ----------
+    seconds : float
+    memory, largest : int
+        Bytes of this process, and of a file.
+    """
     with contextlib.suppress(ImportError, AttributeError, ValueError, OSError):
         signal.setitimer(signal.ITIMER_PROF, seconds)  # unhandled, it ends the process
         import resource
@@ -102,9 +124,22 @@ def limit(seconds: float, memory: int, largest: int) -> None:
 
 
 def main(seconds: float, memory: int, largest: int) -> int:
-    """Read the file in standard input, and write its contents to standard output."""
+    """Read the file in standard input, and write its contents to standard output.
+
+    Parameters
+    ----------
+    seconds : float
+    memory, largest : int
+        As for `limit`.
+
+    Returns
+    -------
+    int
+        0, or 1 if the file cannot be read.
+    """
     limit(seconds, memory, largest)
     try:
+        # the whole file in memory, where HDF5 cannot follow links out of it
         data = sys.stdin.buffer.read(largest + 1)
         if len(data) > largest:
             raise ValueError(f"it is larger than {largest} bytes")
@@ -118,10 +153,10 @@ def main(seconds: float, memory: int, largest: int) -> int:
         out.flush()
         return 0
     except MemoryError:
-        said = "it asks for more memory than is allowed"
+        message = "it asks for more memory than is allowed"
     except Exception as error:  # h5py's, of any class
-        said = str(error)
-    sys.stderr.write(said[:400])
+        message = str(error)
+    sys.stderr.write(message[:400])
     return 1
 
 

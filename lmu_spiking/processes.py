@@ -26,23 +26,34 @@ def in_processes(
 
     Parameters
     ----------
+    function : callable
+    arguments : iterable of tuple
     jobs : int
         Processes; -1 for one on each core.
     ordered : bool
         Whether results come in the order of the arguments, or as each is ready.
+
+    Yields
+    ------
+    object
+        What the function returned.
     """
     import joblib  # slow to import
 
-    with joblib.parallel_config(
-        "loky", n_jobs=jobs, inner_max_num_threads=1, **following()
-    ):
+    options = {"inner_max_num_threads": 1, **following()}
+    with joblib.parallel_config("loky", n_jobs=jobs, **options):
         kind = "generator" if ordered else "generator_unordered"
-        run = joblib.Parallel(return_as=kind, batch_size=1)
+        run = joblib.Parallel(return_as=kind, batch_size=1)  # type: ignore[arg-type]
     yield from run(joblib.delayed(function)(*each) for each in arguments)
 
 
 def following() -> dict:
-    """Return what makes workers of joblib follow this process, as options for them."""
+    """Return options for joblib with which its workers follow this process.
+
+    Returns
+    -------
+    dict
+    """
     main = threading.current_thread() is threading.main_thread()
     return {"initializer": follow, "initargs": (os.getpid(), main)}
 

@@ -17,8 +17,8 @@ from lmu_spiking import (
     white_noise,
 )
 from lmu_spiking.brief import brief
+from lmu_spiking.memory.design import design
 from lmu_spiking.tasks import Part, Sequences
-from lmu_spiking.theory.predict import spec_assembly
 from lmu_spiking.training.loop import Trained
 
 PACKAGE = Path(__file__).parents[1] / "lmu_spiking"
@@ -49,7 +49,7 @@ VALUES = {
         lambda: Sequences("mine", PART, PART, PART, 0.001, 2, True, "made up"),
         ["classes=2", "train=Part(x=array(50,700,1), y=array(50,))"],
     ),
-    "assembly": (lambda: spec_assembly(SPEC), ["n_neurons=600", "U=array(6,6)"]),
+    "design": (lambda: design(SPEC), ["n_neurons=600", "U=array(6,6)"]),
     "mapped": (lambda: map_onto(LDN(6, 0.5), 0.1, 0.001), ["A=array(6,6)"]),
 }
 

@@ -314,7 +314,7 @@ def test_numbers_of_a_text_are_those_of_its_record(page):
 def claimed() -> list[list[str]]:
     """Rows of README's table of what was measured."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    part = text[text.index("## Measured") : text.index("## How it works")]
+    part = text[text.index("## Measured") : text.index("## Where to go")]
     return [row for row in table("README.md") if f"| {row[0]} |" in part][1:]
 
 

@@ -100,6 +100,38 @@ def test_links_between_pages_lead_somewhere():
             assert (ROOT / page.parent / link).exists(), f"{page}: {link}"
 
 
+def test_the_picture_of_the_rooms_is_that_of_the_imports():
+    """`docs/rooms.py` drew it; ``make rooms`` draws it again."""
+    spec = importlib.util.spec_from_file_location("rooms", ROOT / "docs/rooms.py")
+    rooms = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(rooms)
+    assert rooms.PICTURE.read_text(encoding="utf-8") == rooms.picture()
+
+
+def test_the_architecture_names_what_exists():
+    """Files of each room, and in the files to change the names that stand in them."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table, _, changes = text.partition("## Which file to change")
+    package = ROOT / "lmu_spiking"
+    rooms = re.findall(r"^\| `(\w+)/` \|.*\| ([^|]*) \|$", table, re.MULTILINE)
+    assert {room for room, _ in rooms} == {
+        p.parent.name for p in package.glob("*/*.py")
+    }
+    for room, first in rooms:
+        for name in re.findall(r"`([\w/]+(?:\.py|/))`", first):
+            assert (package / room / name).exists(), f"{room}/{name}"
+    for row in changes.partition("\n## ")[0].splitlines():
+        words = re.findall(r"`([^`]+)`", row)
+        places = [package / w if (package / w).exists() else ROOT / w for w in words]
+        files = [p for w, p in zip(words, places, strict=True) if "/" in w]
+        assert all(p.exists() for p in files), row
+        code = "".join(p.read_text(encoding="utf-8") for p in files if p.is_file())
+        for word in words:
+            assert "/" in word or word in code or word.startswith("--"), (
+                f"{word}: {row}"
+            )
+
+
 def test_the_citation_is_of_this_version():
     text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {lmu_spiking.__version__}\n" in text

@@ -1,7 +1,7 @@
 """The shell: ``lmu-spiking run``, ``study``, ``collect`` and the rest.
 
 Nothing heavy is imported here, nor by what declares the commands: a word is completed,
-and a mistake refused, before Nengo is there.
+and a mistake refused, before Nengo is imported.
 """
 
 import os
@@ -19,11 +19,17 @@ def main(arguments=None) -> None:
 
     Other signals that end programs are handled in the same way; the status is 128 plus
     the signal's number: 143 for SIGTERM, 129 for SIGHUP.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the program's name; that of this process by default.
     """
     _open_streams()
-    _mind_signals()
+    _handle_signals()
     if os.path.expanduser("~") == "~":  # there is no home, and Nengo needs one
         os.environ["HOME"] = os.devnull  # a place where no files can be
+    # what comes before the shell is imported may be interrupted, too
     try:
         from lmu_spiking.cli.shell import status
 
@@ -41,7 +47,7 @@ def main(arguments=None) -> None:
 
 
 def leave(stream) -> None:
-    """Discard what a stream still holds, so that Python does not write it at exit."""
+    """Discard what a stream still buffers, so that Python does not write it at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -52,31 +58,29 @@ def _open_streams() -> None:
     Otherwise the next file that is opened would get the closed descriptor, and `print`
     would write to standard output what is meant for a missing standard error.
     """
+    # a closed descriptor gets /dev/null, and its stream is made anew
     closed = []
     for number, (name, mode) in enumerate(STREAMS):
         try:
             os.fstat(number)
         except OSError:
             closed.append(name)
-            found = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
-            if found != number:
-                os.dup2(found, number)
-                os.close(found)
+            opened = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # letters that the encoding lacks become ?
-            stream.reconfigure(errors="replace")
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")  # letters that the encoding lacks become ?
     if "stdout" in closed:
+        said = "lmu-spiking: standard output is closed: results are in --out only"
         with suppress(OSError):
-            print(
-                "lmu-spiking: standard output is closed: results are in --out only",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(said, file=sys.stderr, flush=True)
 
 
-def _mind_signals() -> None:
+def _handle_signals() -> None:
     """Let SIGTERM and SIGHUP end the program in order, unless they are ignored."""
 
     def stop(number, _frame):
@@ -91,7 +95,17 @@ def _mind_signals() -> None:
 
 
 def stopped(arguments=None) -> str:
-    """Return the message after Ctrl-C and similar signals, for the typed command."""
+    """Return the message after Ctrl-C and similar signals, for the typed command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        As for `main`.
+
+    Returns
+    -------
+    str
+    """
     typed = sys.argv[1:] if arguments is None else list(arguments)
     resumed = typed[:1] and (
         typed[0] in RESUMED
@@ -103,12 +117,9 @@ def stopped(arguments=None) -> str:
 
 
 def __getattr__(name: str):
-    """`app`, the Typer application, when it is first asked for."""
+    """Return `app`, the Typer application, when it is first asked for."""
     if name == "app":
         from lmu_spiking.cli.shell import app
 
         return app
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-__all__ = ["app", "main"]

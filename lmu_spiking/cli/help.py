@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
@@ -14,7 +15,7 @@ OTHERS = "About"
 class Command(TyperCommand):
     """A command whose help is plain text of at most 80 columns."""
 
-    def invoke(self, ctx):
+    def invoke(self, ctx) -> Any:
         """Run the command; announce the imports that take a second."""
         with ticking(), quiet_logs():
             # the command itself reports missing packages
@@ -30,7 +31,7 @@ class Command(TyperCommand):
                     raise as_typed(error, self.params, ctx.params) from error
 
     def format_help(self, ctx, formatter) -> None:
-        """Summary, usage, examples, notes, options."""
+        """Write the summary, usage, examples, notes and options."""
         _write_opening(self, ctx, formatter)
         _write_options(self, ctx, formatter)
 
@@ -39,31 +40,33 @@ class Group(TyperGroup):
     """Several commands, in the order and under the headings they were given."""
 
     def format_help(self, ctx, formatter) -> None:
-        """Summary, usage, examples, notes, commands, options."""
+        """Write the summary, usage, examples, notes, commands and options."""
         _write_opening(self, ctx, formatter)
         panels: dict = {}
+        width = max(map(len, self.commands))
         for name, command in self.commands.items():
-            heading = getattr(command, "rich_help_panel", None)
-            panels.setdefault(heading or "Commands", []).append((name, _short(command)))
-        width = max(map(len, self.commands)) + 2
+            heading = getattr(command, "rich_help_panel", None) or "Commands"
+            summary = _paragraphs(command)[0].rstrip(".")
+            panels.setdefault(heading, []).append((name.ljust(width), summary))
         for heading, rows in panels.items():
             with formatter.section(heading):
-                padded = [(name.ljust(width - 2), short) for name, short in rows]
-                formatter.write_dl(padded)
+                formatter.write_dl(rows)
         _write_options(self, ctx, formatter)
 
 
-def _short(command) -> str:
-    """The first line of its help, or what a group says in its own."""
-    return inspect.cleandoc(command.help or "").partition("\n\n")[0].rstrip(".")
+def _paragraphs(command) -> list[str]:
+    """Return the paragraphs of a command's docstring."""
+    return inspect.cleandoc(command.help or "").split("\n\n")
 
 
 def _write_opening(command, ctx, formatter) -> None:
-    """Paragraphs of the docstring; one that begins with a backspace is of examples."""
-    summary, *paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    """Write the docstring; a paragraph that begins with a backspace holds examples."""
+    summary, *paragraphs = _paragraphs(command)
     formatter.write_text(summary)
     formatter.write_paragraph()
-    formatter.write_usage(ctx.command_path, " ".join(_pieces(command)))
+    arguments = [p.metavar for p in command.params if p.param_type_name == "argument"]
+    arguments += ["COMMAND"] if isinstance(command, TyperGroup) else []
+    formatter.write_usage(ctx.command_path, " ".join(["[OPTIONS]", *arguments]))
     for paragraph in paragraphs:
         if paragraph.lstrip().startswith("\b"):
             lines = paragraph.replace("\b", "").strip("\n").splitlines()
@@ -77,25 +80,18 @@ def _write_opening(command, ctx, formatter) -> None:
             formatter.write_text(" ".join(paragraph.split()))
 
 
-def _pieces(command) -> list[str]:
-    """What is written after the command, of whatever version of Typer."""
-    arguments = [p.metavar for p in command.params if p.param_type_name == "argument"]
-    after = ["COMMAND"] if isinstance(command, TyperGroup) else []
-    return ["[OPTIONS]", *arguments, *after]
-
-
 def _write_options(command, ctx, formatter) -> None:
-    """Options under their headings, with what holds where they are not given."""
+    """Write options under their headings, with what holds if they are not given."""
     panels: dict = {}
     for param in command.get_params(ctx):
-        row = _row(param, ctx)
-        if row is not None:
-            heading = getattr(param, "rich_help_panel", None)
-            if param.param_type_name == "argument":
-                heading = "Arguments"
-            elif "--help" in param.opts:
-                heading = list(panels)[-1] if panels else OTHERS
-            panels.setdefault(heading or OTHERS, []).append(row)
+        if getattr(param, "hidden", False):
+            continue
+        heading = getattr(param, "rich_help_panel", None)
+        if param.param_type_name == "argument":
+            heading = "Arguments"
+        elif "--help" in param.opts:  # it joins the last of the others
+            heading = list(panels)[-1] if panels else OTHERS
+        panels.setdefault(heading or OTHERS, []).append(_row(param))
     width = max((len(name) for rows in panels.values() for name, _ in rows), default=0)
     for heading, rows in panels.items():
         with formatter.section(heading):
@@ -103,10 +99,8 @@ def _write_options(command, ctx, formatter) -> None:
             formatter.write_dl(padded, col_max=26)
 
 
-def _row(param, ctx) -> tuple[str, str] | None:
-    """How it is written, and what it does."""
-    if getattr(param, "hidden", False):
-        return None
+def _row(param) -> tuple[str, str]:
+    """Return how a parameter is typed, and its help."""
     if param.param_type_name == "argument":
         return param.metavar, param.help or ""
     if "--help" in param.opts:

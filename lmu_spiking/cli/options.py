@@ -1,13 +1,14 @@
-"""What options are: units, limits, known names; those of many commands, said once."""
+"""Options: units, limits and known names; those of many commands are declared here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lmu_spiking.cli.completion import files, names_from
+from lmu_spiking.cli.completion import offer_files, offer_names
 from lmu_spiking.cli.known import SIGNALS, TARGETS
 from lmu_spiking.errors import ValidationError
 
@@ -15,12 +16,14 @@ SIGNAL, MEMORY, TRAINING = "Signal", "Memory", "Training"
 LIMITS, GRID, WORK, RESULT = "Limits", "Combinations", "Computation", "Result"
 NEURONS = 10**12  # as their sums
 SEEDS = 2**31 - 1
+WHOLE: dict[str, Any] = {"least": 1, "most": SEEDS}  # limits of whole numbers
 LARGEST = 1e6  # seconds, Hz, or whatever the signal is in
+ALIASES = {"nengo": "core"}  # of targets: the name of the package whose simulator it is
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Which numbers an option takes.
+    """The numbers that an option takes.
 
     Parameters
     ----------
@@ -29,8 +32,8 @@ class Limits:
     least, most : float
     above : bool
         Whether ``least`` itself is refused.
-    also : tuple
-        Numbers outside that mean something.
+    also : tuple of float
+        Numbers outside of the limits that have a meaning of their own.
     """
 
     kind: type = float
@@ -46,15 +49,14 @@ class Limits:
         return low and value <= self.most  # NaN is neither
 
     def __str__(self) -> str:
-        low, high = (
-            f"{x:,}" if self.kind is int else f"{x:g}" for x in (self.least, self.most)
-        )
-        said = f"above {low}, up to {high}" if self.above else f"{low} to {high}"
-        return said + "".join(f", or {x}" for x in self.also)
+        form = "{:,}" if self.kind is int else "{:g}"
+        low, high = form.format(self.least), form.format(self.most)
+        text = f"above {low}, up to {high}" if self.above else f"{low} to {high}"
+        return text + "".join(f", or {x}" for x in self.also)
 
     @property
     def short(self) -> str:
-        """For the help, where a limit that nobody will meet is left out."""
+        """Return the limits for the help, without one that nobody will meet."""
         if self.also or self.most < LARGEST or (self.kind is float and self.least > 0):
             return str(self)
         if self.kind is int:
@@ -62,7 +64,19 @@ class Limits:
         return f"above {self.least:g}" if self.above else f"{self.least:g} or more"
 
     def check(self, name: str, value):
-        """The number that was typed, or a ValidationError."""
+        """Return the number that was typed, or raise a ValidationError.
+
+        Parameters
+        ----------
+        name : str
+            The option.
+        value : str, int or float
+            What was typed, or the default.
+
+        Returns
+        -------
+        int or float
+        """
         number = self._number(value)
         if not isinstance(number, (int, self.kind)) or number not in self:
             what = "whole number" if self.kind is int else "number"
@@ -70,7 +84,19 @@ class Limits:
         return number
 
     def read(self, name: str, text: str) -> list:
-        """Values with commas between, each once."""
+        """Return the numbers between commas, each once, or raise a ValidationError.
+
+        Parameters
+        ----------
+        name : str
+            The option.
+        text : str
+
+        Returns
+        -------
+        list of int or float
+        """
+        # what is no number is refused in words, before any limit
         values = [self._number(part.strip()) for part in text.split(",")]
         if not all(isinstance(value, (int, self.kind)) for value in values):
             what = "whole numbers" if self.kind is int else "numbers"
@@ -79,11 +105,8 @@ class Limits:
         return list(dict.fromkeys(self.check(name, value) for value in values))
 
     def _number(self, value):
-        """What was typed as a number, ``1e4`` as a whole one; as it is if it is none.
-
-        Defaults are numbers already.
-        """
-        if not isinstance(value, str):
+        """Return a text as a number, if it is one; ``1e4`` is also a whole number."""
+        if not isinstance(value, str):  # the default
             return value
         try:
             number = float(value)
@@ -97,83 +120,101 @@ class Limits:
             return int(number) if number.is_integer() else number
 
 
-def _said(help: str, limits: Limits | None, unset: str | None) -> str:
-    """Help with limits and what holds where nothing is given."""
-    help = f"{help.rstrip('.')}; {limits.short}" if limits else help.rstrip(".")
-    return f"{help} [{unset}]" if unset else help
+def _option(help, unit, panel, check: Callable | None = None, unset=None, **more):
+    """Return Typer's option whose value ``check(name, value)`` returns or refuses.
 
+    The help ends with ``unset``, what holds if the option is not given.
+    """
 
-def _option(help: str, panel: str, unit: str, check: Callable | None, *flags, **more):
-    """Typer's option whose value ``check(name, value)`` returns or refuses."""
-
-    def called(param: typer.CallbackParam, value):
+    def call(param: typer.CallbackParam, value):
         if value is None or check is None:
             return value
         return check(max(param.opts, key=len), value)
 
-    if check is not None:  # which reads the text itself, to refuse it in our words
-        more["parser"] = _as_typed
-    return typer.Option(
-        *flags,
-        help=help,
-        metavar=unit,
-        rich_help_panel=panel,
-        show_default=False,
-        callback=called,
-        **more,
-    )
+    if check is not None:  # it reads the text itself, to refuse it in our words
+        more["parser"] = lambda text: text
+    more |= {"metavar": unit, "rich_help_panel": panel, "show_default": False}
+    help = f"{help} [{unset}]" if unset else help
+    return typer.Option(help=help, callback=call, **more)
 
 
-def _as_typed(value):
-    return value
+def _either(names: tuple) -> str:
+    """Return names with commas, and "or" before the last."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
-# -- kinds of options --------------------------------------------------------------
+# -- kinds of options: each returns an annotation for the parameter of a command -------
 
 
-def number(help, unit="NUMBER", *, panel=MEMORY, unset=None, **limits):
-    """A number, above 0 unless said otherwise."""
-    allowed = Limits(
-        float, **({"above": True} if "least" not in limits else {}) | limits
-    )
-    said = _said(help, allowed, unset)
-    return Annotated[float | None, _option(said, panel, unit, allowed.check)]
+def number(help, unit="NUMBER", *, panel=MEMORY, unset=None, **limits: Any) -> Any:
+    """Declare a number, above 0 unless ``least`` is given; ``limits`` are of `Limits`.
+
+    Parameters
+    ----------
+    help, unit : str
+    panel : str
+        The heading that it stands under in the help.
+    unset : str, optional
+        What holds if it is not given.
+    **limits
+        Fields of `Limits`.
+    """
+    standard: dict[str, Any] = {} if "least" in limits else {"above": True}
+    allowed = Limits(float, **standard | limits)
+    said = f"{help}; {allowed.short}"
+    return Annotated[float | None, _option(said, unit, panel, allowed.check, unset)]
 
 
-def whole(help, unit="N", *, panel=MEMORY, unset=None, least=1, most=SEEDS, also=()):
-    """A whole number, from 1 unless said otherwise."""
-    allowed = Limits(int, least, most, also=also)
-    said = _said(help, allowed, unset)
-    return Annotated[int | None, _option(said, panel, unit, allowed.check)]
+def whole(help, unit="N", *, panel=MEMORY, unset=None, **limits: Any) -> Any:
+    """Declare a whole number from 1 on, as `number` declares numbers."""
+    allowed = Limits(int, **WHOLE | limits)
+    said = f"{help}; {allowed.short}"
+    return Annotated[int | None, _option(said, unit, panel, allowed.check, unset)]
 
 
-def numbers(help, unit="LIST", *, kind=float, panel=GRID, **limits):
-    """Numbers with commas between; a list of them reaches the command."""
-    standard = {"least": 1, "most": SEEDS} if kind is int else {"above": True}
+def numbers(help, unit="LIST", *, kind=float, panel=GRID, **limits: Any) -> Any:
+    """Declare numbers with commas between; a list of them reaches the command."""
+    standard: dict[str, Any] = WHOLE if kind is int else {"above": True}
     allowed = Limits(kind, **standard | limits)
-    return Annotated[
-        str, _option(_said(help, allowed, None), panel, unit, allowed.read)
-    ]
+    said = f"{help}; {allowed.short}"
+    return Annotated[str, _option(said, unit, panel, allowed.read)]
 
 
-def one_of(help, known: tuple, *, panel=MEMORY, unset=None, unit="NAME"):
-    """One of the names that are known."""
+def one_of(help, known, *, panel=MEMORY, unset=None, aliases=None) -> Any:
+    """Declare one of several names.
+
+    Parameters
+    ----------
+    help : str
+        The names are added to it.
+    known : tuple of str
+    panel : str
+    unset : str, optional
+    aliases : dict of str to str, optional
+        Other names of some, which reach the command under the known one.
+    """
+    aliases = aliases or {}
+    # what can be typed, and the name that reaches the command
+    names = {name: name for name in known} | aliases
+    # what the help shows: all names of the same thing together
+    same = {name: [name] for name in known}
+    for alias, name in aliases.items():
+        same[name].append(alias)
+    either = _either(tuple("/".join(all_names) for all_names in same.values()))
 
     def check(name: str, value: str) -> str:
-        if value not in known:
-            remedy = f"use {_either(known)}"
-            raise ValidationError(name, value, "is unknown", remedy)
-        return value
+        if value not in names:
+            raise ValidationError(name, value, "is unknown", f"use {either}")
+        return names[value]
 
-    said = f"{help.rstrip('.')}: {_either(known)}" if help else _either(known)
-    option = _option(
-        _said(said, None, unset), panel, unit, check, autocompletion=names_from(known)
-    )
-    return Annotated[str | None, option]
+    said = f"{help}: {either}" if help else either
+    more = {"autocompletion": offer_names(tuple(names))}
+    return Annotated[str | None, _option(said, "NAME", panel, check, unset, **more)]
 
 
-def some_of(help, known: tuple, *, panel=GRID, unit="NAMES"):
-    """Names that are known, with commas between; a list of them reaches the command."""
+def some_of(help, known: tuple, *, panel=GRID) -> Any:
+    """Declare names with commas between; a list of them reaches the command."""
 
     def check(name: str, text: str) -> list[str]:
         values = list(dict.fromkeys(part.strip() for part in text.split(",")))
@@ -183,93 +224,51 @@ def some_of(help, known: tuple, *, panel=GRID, unit="NAMES"):
                 raise ValidationError(name, value, "is unknown", remedy)
         return values
 
-    said = f"{help.rstrip('.')}: {', '.join(known)}" if help else ", ".join(known)
-    complete = names_from(known, many=True)
-    return Annotated[str, _option(said, panel, unit, check, autocompletion=complete)]
+    said = f"{help}: {', '.join(known)}" if help else ", ".join(known)
+    more = {"autocompletion": offer_names(known, many=True)}
+    return Annotated[str, _option(said, "NAMES", panel, check, **more)]
 
 
-def text(help, unit="TEXT", *, panel=MEMORY, unset=None, complete=None):
-    """A text that the command itself looks at."""
+def text(help, unit="TEXT", *, panel=MEMORY, unset=None, complete=None) -> Any:
+    """Declare a text that the command itself checks."""
     more = {"autocompletion": complete} if complete else {}
-    return Annotated[
-        str | None, _option(_said(help, None, unset), panel, unit, None, **more)
-    ]
+    return Annotated[str | None, _option(help, unit, panel, None, unset, **more)]
 
 
-def file(help, unit="FILE", *, panel=MEMORY, suffixes=(), flag=None):
-    """A file that is there."""
-    flags = [flag] if flag else []
-    option = _option(help, panel, unit, None, *flags, autocompletion=files(*suffixes))
-    return Annotated[Path | None, option]
+def file(help, suffixes: tuple, *, panel=MEMORY) -> Any:
+    """Declare the path of a file with one of several endings."""
+    more = {"autocompletion": offer_files(*suffixes)}
+    return Annotated[Path | None, _option(help, "FILE", panel, **more)]
 
 
-def flag(help, name: str, *, panel=WORK):
-    """A switch, off unless given."""
-    return Annotated[
-        bool, typer.Option(name, help=help, rich_help_panel=panel, show_default=False)
-    ]
+def flag(help, name: str, *, panel=WORK) -> Any:
+    """Declare a switch that is off unless given; ``--a/--no-a`` names both states."""
+    more = {"rich_help_panel": panel, "show_default": False}
+    return Annotated[bool, typer.Option(name, help=help, **more)]
 
 
-def _either(names: tuple) -> str:
-    *most, last = names
-    return f"{', '.join(most)} or {last}" if most else last
+def argument(name: str, help: str, complete, kind: type = str) -> Any:
+    """Declare an argument that has no option's name."""
+    more = {"metavar": name, "help": help, "autocompletion": complete}
+    return Annotated[kind, typer.Argument(**more)]
 
 
 # -- options of many commands ------------------------------------------------------
 
-
-def order(unset=None):
-    """Of the memory."""
-    return whole("Legendre coefficients", unset=unset, most=10_000)
-
-
-def theta(unset=None):
-    """Of the memory."""
-    return number("Window", "SECONDS", unset=unset)
-
-
-def neurons(unset=None, help="In all", least=2, panel=MEMORY):
-    """Of the memory."""
-    return whole(help, unset=unset, least=least, most=NEURONS, panel=panel)
+order = partial(whole, "Legendre coefficients", most=10_000)
+theta = partial(number, "Window", "SECONDS")
+neurons = partial(whole, help="In all", least=2, most=NEURONS)
+tau = partial(number, "Recurrent synapse", "SECONDS")
+step = partial(number, "Step", "SECONDS", most=1.0)
+max_rate = partial(number, help="Rate of a neuron at the radius", unit="HZ")
+bandwidth = partial(number, "Highest frequency of white noise", "HZ", panel=SIGNAL)
+rms = partial(number, "Root mean square of white noise", panel=SIGNAL)
+duration = partial(number, help="Of the signal", unit="SECONDS", panel=SIGNAL)
+seed = partial(whole, panel=WORK, least=0, most=SEEDS)
 
 
-def tau(unset=None):
-    """Of the memory."""
-    return number("Recurrent synapse", "SECONDS", unset=unset)
-
-
-def step(unset=None):
-    """Of the memory."""
-    return number("Step", "SECONDS", unset=unset, most=1.0)
-
-
-def max_rate(unset=None, help="Rate of a neuron at the radius"):
-    """Of the memory."""
-    return number(help, "HZ", unset=unset)
-
-
-def bandwidth(unset=None):
-    """Of white noise."""
-    return number("Highest frequency of white noise", "HZ", panel=SIGNAL, unset=unset)
-
-
-def rms(unset=None):
-    """Of white noise."""
-    return number("Root mean square of white noise", panel=SIGNAL, unset=unset)
-
-
-def duration(help="Of the signal", unset=None, panel=SIGNAL):
-    """Of a signal."""
-    return number(help, "SECONDS", panel=panel, unset=unset)
-
-
-def seed(help: str, panel=WORK, unset=None):
-    """What draws random numbers."""
-    return whole(help, panel=panel, least=0, most=SEEDS, unset=unset)
-
-
-def out(help: str, unset=None):
-    """Where files go."""
+def out(help: str, unset=None) -> Any:
+    """Declare the folder of a command's files."""
 
     def check(name: str, value) -> Path:
         if not str(value).strip():
@@ -277,24 +276,15 @@ def out(help: str, unset=None):
             raise ValidationError(name, value, "is no folder", remedy)
         return Path(value)
 
-    option = _option(
-        _said(help, None, unset), RESULT, "FOLDER", check, autocompletion=files("/")
-    )
-    return Annotated[Path | None, option]
-
-
-def spec():
-    """A memory from a file."""
-    return file(
-        "A memory and its white noise, as plan and run write", suffixes=(".toml",)
-    )
+    more = {"autocompletion": offer_files("/")}
+    return Annotated[Path | None, _option(help, "FOLDER", RESULT, check, unset, **more)]
 
 
 Input = text(
     "white, ecg, or a .csv, .npz or .wav file",
     "SOURCE",
     panel=SIGNAL,
-    complete=names_from(SIGNALS, files=(".csv", ".npz", ".wav")),
+    complete=offer_names(SIGNALS, files=(".csv", ".npz", ".wav")),
 )
 Column = text("Of a file: its name, or number from 0", "NAME", panel=SIGNAL)
 Rate = number(
@@ -304,16 +294,12 @@ Rate = number(
     most=1e9,
     unset="what the file says; if nothing, a sample each --dt",
 )
-Target = one_of("Simulator", TARGETS, panel=WORK)
-Jobs = whole("Processes, -1 for all cores", panel=WORK, most=4096, also=(-1,))
+Spec = file("A memory and its white noise, as plan and run write", (".toml",))
+Target = one_of("Simulator", TARGETS, panel=WORK, aliases=ALIASES)
+jobs = partial(whole, "Processes, -1 for all cores", panel=WORK, most=4096, also=(-1,))
+Jobs = jobs()
 Trials = whole("Of each combination", panel=GRID, most=10**6)
-Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume/--no-resume",
-        help="Take finished trials from their files, or run all again",
-        rich_help_panel=WORK,
-        show_default=False,
-    ),
-]
+Resume = flag(
+    "Take finished trials from their files, or run all again", "--resume/--no-resume"
+)
 Json = flag("One line of JSON in place of a table", "--json", panel=RESULT)

@@ -2,23 +2,21 @@
 
 from pathlib import Path
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import Bar, prepare, print_json, print_table
 from lmu_spiking.cli.known import GOALS, PLANNED, REALISED
+
+TARGET = "Target: NRMSE of the input theta ago"
+ALLOWED = "Allowed, of all neurons"
+EXCEEDED = "Exceeded by a neuron 0.1 % of the time"
 
 
 def plan(
-    error: o.number(
-        "Target: NRMSE of the input theta ago", "NRMSE", panel=o.LIMITS, most=1.0
-    ) = 0.05,
+    error: o.number(TARGET, "NRMSE", panel=o.LIMITS, most=1.0) = 0.05,
     minimise: o.one_of("What is to be least", GOALS, panel=o.LIMITS) = "neurons",
-    max_neurons: o.neurons(None, "Allowed, in all", panel=o.LIMITS) = None,
-    max_rate: o.number(
-        "Exceeded by a neuron 0.1 % of the time", "HZ", panel=o.LIMITS
-    ) = 300.0,
-    max_spikes: o.number(
-        "Allowed, of all neurons", "PER_SECOND", panel=o.LIMITS, most=1e15
-    ) = None,
+    max_neurons: o.neurons(help="Allowed, in all", panel=o.LIMITS) = None,
+    max_rate: o.max_rate(help=EXCEEDED, panel=o.LIMITS) = 300.0,
+    max_spikes: o.number(ALLOWED, "PER_SECOND", panel=o.LIMITS, most=1e15) = None,
     bandwidth: o.bandwidth() = 2.0,
     rms: o.rms() = 0.5,
     theta: o.theta() = 0.5,
@@ -43,50 +41,38 @@ def plan(
     the input; nine tenths of it are aimed at. A request that no memory meets is refused
     with the limit that forbids it.
     """  # noqa: D301 (the \b marks the examples)
-    with Bar("Planning"):
-        from lmu_spiking.studies.folder import Folder
+    with console.Bar("Planning"):
         from lmu_spiking.theory.plan import plan as find
 
-        prepare(out)
-        found = find(
-            error,
-            theta,
-            bandwidth,
-            rms=rms,
-            minimise=minimise,
-            max_neurons=max_neurons,
-            max_rate=max_rate,
-            max_spikes_per_s=max_spikes,
-            order=order,
-            tau=tau,
-            dt=dt,
-            tuning=tuning,
-            neuron_type=neuron_type,
-            noise_seed=seed,
-        )
-        with Folder(out, "plan") as folder:
-            found.spec.to_toml(folder.claim("spec.toml"), asked=error)
+        console.prepare(out)
+        limits = {"max_neurons": max_neurons, "max_rate": max_rate}
+        limits |= {"max_spikes_per_s": max_spikes, "minimise": minimise}
+        given = {"order": order, "tau": tau, "dt": dt, "tuning": tuning, "rms": rms}
+        given |= {"neuron_type": neuron_type, "noise_seed": seed}
+        found = find(error, theta, bandwidth, **limits, **given)
+    spec, path = found.spec, out / "spec.toml"
+    files = {path.name: lambda path: spec.to_toml(path, asked=error)}
+    console.write_results(out, "plan", files)
     row = found.to_dict()
     if json:
-        print_json(row | {"seed": seed, "out": str(out / "spec.toml")})
+        console.print_json(row | {"seed": seed, "out": str(path)})
         return
-    rows = [
-        ["NRMSE at theta, in all", f"{found.nrmse:.4f}"],
-        ["  from the order", f"{found.truncation:.4f}"],
-        ["  from spikes", f"{found.noise:.4f}"],
-        ["neurons", f"{found.spec.n_neurons:,}"],
-        ["order", f"{found.spec.order}"],
-        ["tau, seconds", f"{found.spec.tau:g}"],
-        ["tuning", f"{found.spec.tuning}"],
-        ["neurons per coordinate", " ".join(f"{n:,}" for n in found.counts[:6])],
-        ["spikes per second", f"{found.spikes_per_s:,.0f}"],
-        ["mean rate, Hz", f"{row['predicted_mean_rate']:.1f}"],
-        ["synaptic operations per second", f"{found.synops.by_spikes:,.0f}"],
-        ["  if wired neuron to neuron", f"{found.synops.full:,.0f}"],
-    ]
-    if len(found.counts) > 6:
-        rows[7][1] += " ..."
+    counts = " ".join(f"{n:,}" for n in found.counts[:6])
+    rows = {
+        "NRMSE at theta, in all": f"{found.nrmse:.4f}",
+        "  from the order": f"{found.truncation:.4f}",
+        "  from spikes": f"{found.noise:.4f}",
+        "neurons": f"{spec.n_neurons:,}",
+        "order": f"{spec.order}",
+        "tau, seconds": f"{spec.tau:g}",
+        "tuning": f"{spec.tuning}",
+        "neurons per coordinate": counts + " ..." * (len(found.counts) > 6),
+        "spikes per second": f"{found.spikes_per_s:,.0f}",
+        "mean rate, Hz": f"{row['predicted_mean_rate']:.1f}",
+        "synaptic operations per second": f"{found.synops.by_spikes:,.0f}",
+        "  if wired neuron to neuron": f"{found.synops.full:,.0f}",
+    }
     title = f"{theta:g} s of {bandwidth:g} Hz, error {error:g}"
-    print_table(title, ["", "predicted"], rows)
+    console.print_table(title, ["", "predicted"], rows.items())
     print("\nSee whether it keeps that:")
-    print(f"lmu-spiking run --spec {out / 'spec.toml'}")
+    print(f"lmu-spiking run --spec {path}")

@@ -6,13 +6,10 @@ import textwrap
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.completion import names_from
-from lmu_spiking.cli.console import Bar, command_line, prepare, print_json
+from lmu_spiking.cli.completion import offer_names
 from lmu_spiking.cli.known import REPRODUCED as NAMES
 from lmu_spiking.errors import ValidationError
 
@@ -21,33 +18,20 @@ OWN = {  # options of some alone
     "--data": ("psmnist",),
     "--splits": ("psmnist",),
 }
+LSTM = "To train the LSTM, with TensorFlow, 0 for none"
+LSTM_UNSET = "capacity 4, others as long as the LMU took"
+AT_WORK = {"panel": o.WORK, "least": 0}
+SPLITS = "psmnist: how often to split"
+DATA = "psmnist: mnist.npz, for the whole [5,000 digits]"
+ROW = "{:28} {:>12} {:>8} {:>{wide}} {:>8}"
 
 
 def reproduce(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help=f"{', '.join(NAMES)}",
-            autocompletion=names_from(NAMES),
-        ),
-    ],
+    name: o.argument("NAME", ", ".join(NAMES), offer_names(NAMES)),
     fast: o.flag("A short version, which decides nothing", "--fast") = False,
-    lstm_minutes: o.number(
-        "To train the LSTM, with TensorFlow, 0 for none",
-        "MINUTES",
-        panel=o.WORK,
-        least=0,
-        unset="capacity 4, others as long as the LMU took",
-    ) = None,
-    data: o.file(
-        "psmnist: mnist.npz, for the whole [5,000 digits]",
-        panel=o.WORK,
-        suffixes=(".npz",),
-    ) = None,
-    splits: o.whole(
-        "psmnist: how often to split", panel=o.WORK, most=1000, unset="3"
-    ) = None,
+    lstm_minutes: o.number(LSTM, "MINUTES", unset=LSTM_UNSET, **AT_WORK) = None,
+    data: o.file(DATA, (".npz",), panel=o.WORK) = None,
+    splits: o.whole(SPLITS, panel=o.WORK, most=1000, unset="3") = None,
     jobs: o.Jobs = -1,
     seed: o.seed("Draws neurons, spikes and signals") = 0,
     out: o.out("For result.json and the figure", unset="out/NAME") = None,
@@ -74,67 +58,81 @@ def reproduce(
     and the same command goes on from there. Without --fast they take minutes to hours.
     Intervals are of 95 %.
     """  # noqa: D301 (the \b marks the examples)
+    # mistakes first, then the imports that take seconds
     own = {"--lstm-minutes": lstm_minutes, "--data": data, "--splits": splits}
     options = _checked(name, own)
     out = Path("out") / name if out is None else out
-    prepare(out)
-    with Bar("Getting ready"):
+    console.prepare(out)
+    with console.Bar("Getting ready"):
         from lmu_spiking.experiments.figures import published as figures
-        from lmu_spiking.plots import save_figure
-        from lmu_spiking.studies.folder import Folder
-        from lmu_spiking.studies.records import write_json
-        from lmu_spiking.studies.trial import versions
+        from lmu_spiking.metrics import versions
 
+        # modules, and functions of figures, are named after the experiments
         module = name.replace("-", "_")
         study = import_module(f"lmu_spiking.experiments.published.{module}")
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     draw = getattr(figures, f"{module.removesuffix('_figure')}_figure")
     start = time.perf_counter()
-    result = study.reproduce(seed, fast=fast, jobs=jobs, out=out, bar=Bar, **options)
-    made = {"result": out / "result.json", "figure": out / f"{name}.png"}
-    record = result.to_dict() | {
-        "command": command_line(),
-        "seconds": time.perf_counter() - start,
-        "files": {kind: str(path) for kind, path in made.items()},
-        "versions": versions() | _tensorflow(),
-    }
-    with Bar("Drawing"), Folder(out, "reproduce") as folder:
-        save_figure(draw(result), folder.claim(made["figure"].name))
-        write_json(folder.claim(made["result"].name), record)
+    result = study.reproduce(
+        seed, fast=fast, jobs=jobs, out=out, bar=console.Bar, **options
+    )
+    record = result.to_dict() | {"command": console.command_line()}
+    record["seconds"] = time.perf_counter() - start
+    made = {"result": str(out / "result.json"), "figure": str(out / f"{name}.png")}
+    # only if an LSTM was trained
+    tensorflow = sys.modules.get("tensorflow")
+    used = {"tensorflow": tensorflow.__version__} if tensorflow else {}
+    record |= {"files": made, "versions": versions() | used}
+    files = {f"{name}.png": draw(result), "result.json": record}
+    console.write_results(out, "reproduce", files)
     if json:
-        print_json(record)
+        console.print_json(record)
     else:
         print("\n".join(report(result)))
-        print(f"\n{record['seconds']:.0f} s; {', '.join(map(str, made.values()))}")
+        print(f"\n{record['seconds']:.0f} s; {', '.join(made.values())}")
 
 
 def report(result) -> list[str]:
-    """Title, table, faults and notes, in lines of at most 80 characters."""
+    """Return title, table, faults and notes in lines of at most 80 characters.
+
+    Parameters
+    ----------
+    result : lmu_spiking.experiments.published.result.Reproduction
+
+    Returns
+    -------
+    list of str
+    """
     short = " (short version: it decides nothing)" if result.fast else ""
-    beside = result.beside
     lines = [*textwrap.wrap(result.title + short, 79), ""]
-    lines.append(_row("", "published", "ours", "95 % interval", beside))
+    lines.append(_row("", "published", "ours", "95 % interval", result.beside))
     for one in result.comparisons:
+        published = text(one.published)
         if one.ours is None:
-            what, then = one.what, text(one.published)
-            lines.append(f"{what:28} {then:>12} {one.say}".rstrip())
+            lines.append(f"{one.what:28} {published:>12} {one.say}".rstrip())
             continue
         interval = text((one.low, one.high))
         beside = "" if one.beside is None else text(one.beside)
-        lines.append(
-            _row(one.what, text(one.published), text(one.ours), interval, beside)
-        )
+        lines.append(_row(one.what, published, text(one.ours), interval, beside))
     for title, several in (("Upstream", result.faults), ("Notes", result.notes)):
         lines += ["", f"{title}:"]
         for each in several:
-            lines += textwrap.wrap(
-                each, 79, initial_indent="- ", subsequent_indent="  "
-            )
+            joined = "\n  ".join(textwrap.wrap(each, 77))
+            lines += f"- {joined}".splitlines()
     return lines
 
 
 def text(value) -> str:
-    """A number in three digits, from 10 to 100 in four, or an interval of numbers."""
+    """Return a number in three digits (from 10 to 100 in four), or an interval.
+
+    Parameters
+    ----------
+    value : float, tuple of two floats, or None
+
+    Returns
+    -------
+    str
+    """
     if value is None or value == (None, None):
         return "-"
     if isinstance(value, (tuple, list)):
@@ -145,30 +143,23 @@ def text(value) -> str:
     return sign + (digits[1:] if digits.startswith("0.") else digits)
 
 
-def _row(what: str, published: str, ours: str, interval: str, beside: str) -> str:
-    wide = 28 - max(8, len(beside))  # a long head stands a little to the left
-    line = f"{what:28} {published:>12} {ours:>8} {interval:>{wide}} {beside:>8}"
-    return line.rstrip()
+def _row(*texts: str) -> str:
+    """Return a line of the table; a long last text stands a little to the left."""
+    return ROW.format(*texts, wide=28 - max(8, len(texts[-1]))).rstrip()
 
 
 def _checked(name: str, own: dict) -> dict:
-    """Options of some reproductions; mistakes are refused before a long run."""
+    """Return the options of some reproductions; refuse mistakes before a long run."""
     if name not in NAMES:
         known = f"{', '.join(NAMES[:-1])} or {NAMES[-1]}"
         raise ValidationError("NAME", name, "is not known", f"use {known}")
     given = {option: value for option, value in own.items() if value is not None}
     for option, value in given.items():
+        shown = str(value) if isinstance(value, Path) else value
         if name not in OWN[option]:
             *most, last = OWN[option]
             names = f"{', '.join(most)} and {last}" if most else last
-            shown = str(value) if isinstance(value, Path) else value
             raise ValidationError(option, shown, f"is for {names} only")
-    if "--data" in given and not given["--data"].exists():
-        path = str(given["--data"])
-        raise ValidationError("--data", path, "no such file or folder")
+        if option == "--data" and not value.exists():
+            raise ValidationError(option, shown, "no such file or folder")
     return {option[2:].replace("-", "_"): value for option, value in given.items()}
-
-
-def _tensorflow() -> dict:
-    found = sys.modules.get("tensorflow")
-    return {} if found is None else {"tensorflow": found.__version__}

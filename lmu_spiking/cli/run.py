@@ -1,24 +1,18 @@
 """``lmu-spiking run``: one memory, one signal, measured beside predicted."""
 
-from math import isnan, sqrt
+from math import sqrt
 from pathlib import Path
 from textwrap import fill
 
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.console import WIDTH, Bar, prepare, print_json, print_table, tell
 from lmu_spiking.cli.known import NEURON_TYPES, PLANNED, TUNINGS
 
+NEURONS = "In all; beyond a million, as their sums"
 SOURCES = {
     "truncation": "the order's (truncation)",
     "spikes": "the spikes'",
     "curves": "the tuning curves', which do not fit the whole signal",
-}
-ROWS = {
-    "nrmse": "NRMSE at theta, against the input",
-    "noise_nrmse": "NRMSE at theta, against the exact LDN",
-    "window_noise_nrmse": "NRMSE of the window, against the exact LDN",
-    "state_rmse": "RMSE of the state, against the exact LDN",
-    "spikes_per_s": "spikes per second",
 }
 
 
@@ -29,10 +23,10 @@ def run(
     duration: o.duration(unset="20, or the whole file") = None,
     column: o.Column = None,
     rate: o.Rate = None,
-    spec: o.spec() = None,
+    spec: o.Spec = None,
     order: o.order(unset="6") = None,
     theta: o.theta(unset="0.5") = None,
-    neurons: o.neurons("6000", "In all; beyond a million, as their sums") = None,
+    neurons: o.neurons(unset="6000", help=NEURONS) = None,
     tau: o.tau(unset="0.1, or the best") = None,
     dt: o.step(unset="0.001") = None,
     neuron_type: o.one_of("", NEURON_TYPES, unset="poisson") = None,
@@ -57,54 +51,41 @@ def run(
     --input mine.csv; they are resampled to --dt, and cut or repeated to --duration. Two
     windows of signal go before what is measured, so that its beginning does not ring.
     """  # noqa: D301 (the \b marks the examples)
-    with Bar("Choosing the memory") as bar:
+    with console.Bar("Choosing the memory") as bar:
         from lmu_spiking import plots
         from lmu_spiking.cli.inputs import choose_signal, choose_spec
         from lmu_spiking.memory.spec import asked_error
-        from lmu_spiking.studies.folder import Folder
-        from lmu_spiking.studies.records import write_json
         from lmu_spiking.studies.trial import run_trial
 
-        chosen = choose_spec(
-            spec,
-            input,
-            {
-                "order": order,
-                "theta": theta,
-                "n_neurons": neurons,
-                "tau": tau,
-                "dt": dt,
-                "neuron_type": neuron_type,
-                "tuning": tuning,
-                "max_rate": max_rate,
-                "noise_seed": seed,
-            },
-            {"bandwidth": bandwidth, "rms": rms},
-        )
+        # None stands for what the user did not give
+        fields = {"order": order, "theta": theta, "n_neurons": neurons, "tau": tau}
+        fields |= {"dt": dt, "neuron_type": neuron_type, "tuning": tuning}
+        fields |= {"max_rate": max_rate, "noise_seed": seed}
+        white = {"bandwidth": bandwidth, "rms": rms}
+        chosen = choose_spec(spec, input, fields, white)
         asked = None
         if spec is not None and (theta, bandwidth, rms) == (None, None, None):
-            asked = asked_error(spec)  # which is of that window of that noise
+            asked = asked_error(spec)  # it is the error for that window of that noise
         signal = choose_signal(input, chosen, duration, column, rate)
-        prepare(out)
+        console.prepare(out)
         bar.phase("Simulating")
         if chosen.aggregated:
-            tell(f"{chosen.n_neurons:,} neurons are simulated as sums of spikes")
+            neurons = f"{chosen.n_neurons:,} neurons"
+            console.tell(f"{neurons} are simulated as sums of spikes")
         result = run_trial(chosen, signal, progress=bar, target=target)
-        row = result.row | ({} if asked is None else {"asked_nrmse": asked})
-        bar.phase("Drawing")
-        figure = plots.run_figure(result)
-        with Folder(out, "run") as folder:
-            plots.save_figure(figure, folder.claim("run.png"))
-            if not _says(spec, out / "spec.toml", chosen):
-                chosen.to_toml(folder.claim("spec.toml"), asked=asked)
-            write_json(folder.claim("result.json"), row)
+    row = result.row | ({} if asked is None else {"asked_nrmse": asked})
+    # the spec is written unless it is the user's own, in the user's words
+    files = {"run.png": plots.run_figure(result), "result.json": row}
+    if not _describes(spec, out / "spec.toml", chosen):
+        files["spec.toml"] = lambda path: chosen.to_toml(path, asked=asked)
+    console.write_results(out, "run", files)
     if json:
-        print_json(row)
+        console.print_json(row)
     else:
         _report(row, out)
 
 
-def _says(given: Path | None, path: Path, chosen) -> bool:
+def _describes(given: Path | None, path: Path, chosen) -> bool:
     """Return whether the file is the user's own spec and describes what was run."""
     if given is None or not (path.exists() and path.samefile(given)):
         return False
@@ -115,23 +96,13 @@ def _report(row: dict, out: Path) -> None:
     """Print the run as a table, measured beside predicted."""
     from lmu_spiking.signals.signal import LOST
 
-    def text(key: str) -> str:
-        if row[key] is None:
-            return "no prediction"
-        if isnan(row[key]):
-            return "undefined"
-        return f"{row[key]:,.0f}" if key.endswith("spikes_per_s") else f"{row[key]:.4f}"
-
-    rows = [[name, text(key), text(f"predicted_{key}")] for key, name in ROWS.items()]
+    rows = console.measured_rows(row)
     lost = row["input_power_lost"]
     if lost > LOST:  # the first row refers to the low-passed recording
         rows[0][0] += ", low-passed"
-    print_table(
-        f"{row['neurons']:,} {row['neuron_type']} neurons, order {row['order']}, "
-        f"{row['theta']:g} s of {row['input']}",
-        ["", "measured", "predicted"],
-        rows,
-    )
+    title = f"{row['neurons']:,} {row['neuron_type']} neurons, order {row['order']}, "
+    title += f"{row['theta']:g} s of {row['input']}"
+    console.print_table(title, ["", "measured", "predicted"], rows)
     print(f"\n{row['spikes']:,} spikes in {row['duration']:g} s")
     if lost > LOST:
         print(
@@ -142,7 +113,7 @@ def _report(row: dict, out: Path) -> None:
         asked, found = row["asked_nrmse"], row["nrmse"]
         met = "met" if found <= asked else "not met"
         print(f"NRMSE at theta, asked for {asked:g}: {met} ({found:.4f})")
-    print(fill(_advice(row), WIDTH))
+    print(fill(_advice(row), console.WIDTH))
     print(f"{out / 'run.png'}, {out / 'result.json'}, {out / 'spec.toml'}")
 
 
@@ -164,8 +135,8 @@ def _advice(row: dict) -> str:
         "spikes": "--tuning balanced or more --neurons" if pairs else "more --neurons",
         "curves": "--tuning balanced" if clips else "larger radii in a --spec",
     }
-    of = f"{shares[first]:.0%} is {SOURCES[first]}"
-    lower = remedies[first]
+    # the second source is named from half a per cent on, its remedy from half the first
+    of, lower = f"{shares[first]:.0%} is {SOURCES[first]}", remedies[first]
     if shares[second] >= 0.005:
         of += f", {shares[second]:.0%} {SOURCES[second]}"
     if shares[second] > shares[first] / 2:

@@ -4,14 +4,15 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from lmu_spiking import __version__
 from lmu_spiking.cli import completion, leave, stopped
 from lmu_spiking.cli.bench import bench
-from lmu_spiking.cli.console import NAME, explain, show_warning, tell
+from lmu_spiking.cli.console import NAME, explain, show_warnings, tell
 from lmu_spiking.cli.convert import convert
 from lmu_spiking.cli.deploy import deploy
 from lmu_spiking.cli.doctor import doctor
@@ -52,30 +53,24 @@ for panel, commands in COMMANDS.items():
 app.add_typer(bench, name="bench", rich_help_panel=panel)
 
 
+def for_shell(name: str, help: str) -> Any:
+    """Declare an option that takes the name of a shell."""
+    more = {"metavar": "SHELL", "autocompletion": completion.offer_names(SHELLS)}
+    return Annotated[str | None, typer.Option(name, help=help, **more)]
+
+
+SHOW = "Print what makes bash, zsh or fish complete commands"
+INSTALL = "Make bash, zsh or fish complete commands from now on"
+
+
 @app.callback(invoke_without_command=True)
 def front(
     context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version")
     ] = False,
-    show: Annotated[
-        str | None,
-        typer.Option(
-            "--show-completion",
-            metavar="SHELL",
-            help="Print what makes bash, zsh or fish complete commands",
-            autocompletion=completion.names_from(SHELLS),
-        ),
-    ] = None,
-    install: Annotated[
-        str | None,
-        typer.Option(
-            "--install-completion",
-            metavar="SHELL",
-            help="Make bash, zsh or fish complete commands from now on",
-            autocompletion=completion.names_from(SHELLS),
-        ),
-    ] = None,
+    show: for_shell("--show-completion", SHOW) = None,
+    install: for_shell("--install-completion", INSTALL) = None,
 ):
     """Show the version, or the help where no command is given."""
     completion.show(show)
@@ -87,19 +82,34 @@ def front(
         print(context.get_help())
 
 
+ROOT = get_command(app)  # made once: it takes longer than to read a line
+
+
 def status(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status; a failure is told in one line."""
+    """Run a command line and return its exit status; a failure is told in one line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the program's name; that of this process by default.
+
+    Returns
+    -------
+    int
+    """
+    # a shell may ask for completions in place of a command
     completion.begin(os.environ)
     try:
         os.getcwd()
     except OSError as error:
         tell(f"the current folder: {error.strerror}; change to another")
         return 2
+    # warnings are ours alone, and every failure is one line
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        show_warning()
+        show_warnings()
         try:
-            code = app(arguments, prog_name=NAME, standalone_mode=False) or 0
+            code = ROOT.main(arguments, prog_name=NAME, standalone_mode=False) or 0
             sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):
             code = 130
@@ -116,6 +126,7 @@ def status(arguments: Sequence[str] | None = None) -> int:
                 raise
             line, code = explain(error)
             tell(line)
+    # a signal, or Ctrl-C, has ended the command
     if code > 128:
         tell(stopped(arguments))
     return code

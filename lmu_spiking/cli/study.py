@@ -4,25 +4,16 @@ import os
 import shlex
 import time
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.completion import files
-from lmu_spiking.cli.console import (
-    NAME,
-    Bar,
-    command_line,
-    prepare,
-    print_json,
-    print_table,
-    tell,
-)
+from lmu_spiking.cli.completion import offer_files
 from lmu_spiking.cli.known import NEURON_TYPES
 from lmu_spiking.errors import LMUSpikingError, ValidationError
 
 PLAN = "study.json"
+SCHEDULER = "Dask scheduler of a trusted cluster, whose workers run it instead"
+SUMS = "Simulate Poisson pairs as sums, much faster"
 
 
 def study(
@@ -34,24 +25,12 @@ def study(
     taus: o.numbers("Recurrent synapses", "SECONDS") = "0.1",
     max_rates: o.numbers("Rates of a neuron at the radius", "HZ") = "300",
     trials: o.Trials = 5,
-    duration: o.duration("Of each trial", panel=o.GRID) = 20.0,
+    duration: o.duration(help="Of each trial", panel=o.GRID) = 20.0,
     theta: o.theta() = 0.5,
-    aggregated: o.flag(
-        "Simulate Poisson pairs as sums, much faster", "--aggregated", panel=o.MEMORY
-    ) = False,
+    aggregated: o.flag(SUMS, "--aggregated", panel=o.MEMORY) = False,
     target: o.Target = "compiled",
-    jobs: o.whole(
-        "Processes, -1 for all cores",
-        panel=o.WORK,
-        most=4096,
-        also=(-1,),
-        unset="-1",
-    ) = None,
-    scheduler: o.text(
-        "Dask scheduler of a trusted cluster, whose workers run it instead",
-        "ADDRESS",
-        panel=o.WORK,
-    ) = None,
+    jobs: o.jobs(unset="-1") = None,
+    scheduler: o.text(SCHEDULER, "ADDRESS", panel=o.WORK) = None,
     resume: o.Resume = True,
     seed: o.seed("Draws the seeds of all trials") = 0,
     out: o.out("For report.html, tables, figures and trials") = Path("out/study"),
@@ -75,54 +54,48 @@ def study(
     sends pickles, so anyone who can reach a port of it can run code there and here.
     On a shared network, use tls://host:8786 with Dask's certificates.
     """  # noqa: D301 (the \b marks the examples)
-    jobs = _jobs(jobs, scheduler)
-    with Bar("Planning trials"):
+    if jobs is not None and scheduler is not None:
+        problem = "is for processes on this machine"
+        raise ValidationError("--jobs", jobs, problem, "leave it out with --scheduler")
+    jobs, command = -1 if jobs is None else jobs, console.command_line()
+    with console.Bar("Planning trials"):
         from lmu_spiking.cli.inputs import check_duration
         from lmu_spiking.memory.spec import MemorySpec
         from lmu_spiking.studies.sweep import FailedTrials, grid, sweep
 
-        planned = grid(
-            orders,
-            neurons_per_dimension,
-            neuron_types,
-            trials,
-            MemorySpec(theta=theta),
-            duration,
-            seed,
-            taus=taus,
-            max_rates=max_rates,
-            aggregated=aggregated,
-            target=target,
-        )
+        # check the plan and the folder before anything runs
+        axes = orders, neurons_per_dimension, neuron_types, trials
+        more = {"taus": taus, "max_rates": max_rates, "aggregated": aggregated}
+        base = MemorySpec(theta=theta)
+        planned = grid(*axes, base, duration, seed, target=target, **more)
         longest = max((t.spec for t in planned), key=lambda s: s.order)
         check_duration(longest, duration)
-        prepare(out)
-        _keep_plan(out, command_line(), planned)
+        console.prepare(out)
+        # what `collect` needs to know of a study that does not end
+        kept = {"command": command, "trials": [each.digest for each in planned]}
+        console.write_results(out, "study", {PLAN: kept})
     os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
     failed = None
+    # some trials may fail: the others are reported, then the failure
     try:
-        with Bar("Trials", len(planned)) as bar:
+        with console.Bar("Trials", len(planned)) as bar:
             frame = sweep(planned, out, jobs, resume, bar.advance, scheduler=scheduler)
     except FailedTrials as error:
         frame, failed = error.frame, error
         if frame.empty:
             raise
-    more = {"seed": seed, "seconds": time.perf_counter() - start}
-    _report(frame, out, command_line(), len(planned) - len(frame), json, more)
+    measured = {"seed": seed, "seconds": time.perf_counter() - start}
+    missing = len(planned) - len(frame)
+    _report(frame, out, command, missing, json, measured)
     if failed:
         raise failed
 
 
 def collect(
-    out: Annotated[
-        Path,
-        typer.Argument(
-            metavar="[FOLDER]",
-            help="The --out of a study [out/study]",
-            autocompletion=files("/"),
-        ),
-    ] = Path("out/study"),
+    out: o.argument(
+        "[FOLDER]", "The --out of a study [out/study]", offer_files("/"), Path
+    ) = Path("out/study"),
     json: o.Json = False,
 ):
     """Gather the finished trials of a study, also of one that runs or was stopped.
@@ -134,59 +107,40 @@ def collect(
 
     Writes trials.parquet, summary.parquet, figures and report.html beside them.
     """  # noqa: D301 (the \b marks the examples)
-    with Bar("Reading trials"):
+    with console.Bar("Reading trials"):
         from lmu_spiking.studies.sweep import collect as gather
 
         frame = gather(out)
     if frame.empty:
-        raise LMUSpikingError(
-            f"{out}: no finished trials are there; give the --out of a study"
-        )
-    prepare(out)
+        problem = "no finished trials are there; give the --out of a study"
+        raise LMUSpikingError(f"{out}: {problem}")
+    console.prepare(out)
     command, planned = _plan(out)
     missing = len(planned - set(frame.digest))
     if missing:
-        tell(f"{missing} of {len(planned)} trials are not finished")
+        console.tell(f"{missing} of {len(planned)} trials are not finished")
     _report(frame, out, command, missing, json, {})
 
 
-def _report(frame, out: Path, command: str, missing: int, json: bool, more: dict):
-    """Files, and what they say on standard output."""
-    with Bar("Fitting and drawing"):
+def _report(frame, out: Path, command: str, missing: int, json: bool, measured: dict):
+    """Write the files of a study, and print its exponents or its record."""
+    with console.Bar("Fitting and drawing"):
+        from lmu_spiking.metrics import versions
         from lmu_spiking.studies.page import exponent_table
         from lmu_spiking.studies.report import exponents, summarise, write_report
-        from lmu_spiking.studies.trial import versions
 
         files = write_report(frame, out, command, missing)
         fits = exponents(frame)
-        summary = summarise(frame)
     if json:
-        print_json(
-            {
-                "trials": len(frame),
-                "missing": missing,
-                "summary": summary.to_dict("records"),
-                "exponents": fits.to_dict("records"),
-                "files": {name: str(path) for name, path in files.items()},
-                **more,
-                "versions": versions(),
-            }
-        )
+        record = {"trials": len(frame), "missing": missing}
+        record |= {"summary": summarise(frame).to_dict("records")}
+        record |= {"exponents": fits.to_dict("records")}
+        record |= {"files": {name: str(path) for name, path in files.items()}}
+        console.print_json(record | measured | {"versions": versions()})
         return
     shown = exponent_table(fits)
-    rows = [[str(value) for value in row] for row in shown.itertuples(index=False)]
-    print_table("State RMSE as a power law", list(shown), rows)
+    console.print_table("State RMSE as a power law", list(shown), shown.values.tolist())
     print(f"\n{len(frame)} trials; {files['report.html']}")
-
-
-def _keep_plan(out: Path, command: str, planned: list) -> None:
-    """Write what `collect` needs to know of a study that does not end."""
-    from lmu_spiking.studies.folder import Folder
-    from lmu_spiking.studies.records import write_json
-
-    digests = [trial.digest for trial in planned]
-    with Folder(out, "study") as folder:
-        write_json(folder.claim(PLAN), {"command": command, "trials": digests})
 
 
 def _plan(out: Path) -> tuple[str, set[str]]:
@@ -197,12 +151,4 @@ def _plan(out: Path) -> tuple[str, set[str]]:
         plan = read_json(out / PLAN)
         return str(plan["command"]), set(plan["trials"])
     except NOT_OURS:
-        return shlex.join([NAME, "collect", str(out)]), set()
-
-
-def _jobs(jobs: int | None, scheduler: str | None) -> int:
-    """Processes on this machine: all cores unless given, and none with a cluster."""
-    if jobs is not None and scheduler is not None:
-        problem = "is for processes on this machine"
-        raise ValidationError("--jobs", jobs, problem, "leave it out with --scheduler")
-    return -1 if jobs is None else jobs
+        return shlex.join([console.NAME, "collect", str(out)]), set()

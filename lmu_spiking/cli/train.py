@@ -2,73 +2,54 @@
 
 import warnings
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.completion import names_from
-from lmu_spiking.cli.console import Bar, prepare, print_json, print_table, tell
+from lmu_spiking.cli.completion import offer_names
 from lmu_spiking.cli.known import MODES, TASKS
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_seed
 
 FILES = ("psmnist",)  # tasks that take a file of the user's
 ON_CHIP = ("digits",)  # tasks with a recipe for a chip
-SEEDS = {"psmnist": "split"}  # what the option --split is called by the loader
+SEED_NAMES = {"psmnist": "split"}  # what the option --split is called by the loader
 DATA = "Data"
 RECIPE = "the recipe's"
+HELP = f"{', '.join(TASKS[:-1])} or {TASKS[-1]}"
+START = "A model (.npz) to start from, in place of a new one"
+CHIP = "digits: for a Loihi chip, and its rates"
+THETA = "Learn the window, too"
+VALIDATION = "Epochs without a better validation"
 Data = o.file(
-    "psmnist: an mnist.npz (Keras) or a folder of IDX files",
-    panel=DATA,
-    suffixes=(".npz",),
+    "psmnist: an mnist.npz (Keras) or a folder of IDX files", (".npz",), panel=DATA
 )
 
 
+def number(help, unit="NUMBER", unset=RECIPE, **limits):
+    """Declare a number of the training, which the recipe has, too."""
+    return o.number(help, unit, panel=o.TRAINING, unset=unset, **limits)
+
+
+def whole(help, unset=RECIPE):
+    """Declare a whole number of the training, which the recipe has, too."""
+    return o.whole(help, panel=o.TRAINING, most=10**6, unset=unset)
+
+
 def train(
-    task: Annotated[
-        str,
-        typer.Argument(
-            metavar="TASK",
-            help="digits, psmnist, mackey-glass, capacity, recall or ecg",
-            autocompletion=names_from(TASKS),
-        ),
-    ],
+    task: o.argument("TASK", HELP, offer_names(TASKS)),
     data: Data = None,
     split: o.seed("Which split, or draw, of the data", panel=DATA, unset="0") = None,
-    chip: o.flag(
-        "digits: for a Loihi chip, and its rates", "--chip", panel=DATA
-    ) = False,
-    start_from: o.file(
-        "A model (.npz) to start from, in place of a new one", suffixes=(".npz",)
-    ) = None,
+    chip: o.flag(CHIP, "--chip", panel=DATA) = False,
+    start_from: o.file(START, (".npz",)) = None,
     order: o.order(unset=RECIPE) = None,
     units: o.whole("Hidden units", most=100_000, unset=RECIPE) = None,
-    epochs: o.whole("At most", panel=o.TRAINING, most=10**6, unset=RECIPE) = None,
-    batch: o.whole(
-        "Sequences in a batch", panel=o.TRAINING, most=10**6, unset=RECIPE
-    ) = None,
-    learning_rate: o.number(
-        "At the beginning", panel=o.TRAINING, most=10.0, unset=RECIPE
-    ) = None,
-    noise: o.number(
-        "On the states, over their rms",
-        panel=o.TRAINING,
-        least=0,
-        most=10,
-        unset=RECIPE,
-    ) = None,
-    rate_penalty: o.number(
-        "On activity, for fewer spikes", panel=o.TRAINING, least=0, unset="0"
-    ) = None,
-    train_theta: o.flag("Learn the window, too", "--train-theta", panel=o.TRAINING) = (
-        False
-    ),
-    patience: o.whole(
-        "Epochs without a better validation", panel=o.TRAINING, most=10**6, unset="all"
-    ) = None,
-    minutes: o.number(
-        "Begin no epoch that would end later", "MINUTES", panel=o.TRAINING
-    ) = None,
+    epochs: whole("At most") = None,
+    batch: whole("Sequences in a batch") = None,
+    learning_rate: number("At the beginning", most=10.0) = None,
+    noise: number("On the states, over their rms", least=0, most=10) = None,
+    rate_penalty: number("On activity, for fewer spikes", least=0, unset="0") = None,
+    train_theta: o.flag(THETA, "--train-theta", panel=o.TRAINING) = False,
+    patience: whole(VALIDATION, unset="all") = None,
+    minutes: number("Begin no epoch that would end later", "MINUTES", None) = None,
     mode: o.one_of("How; bptt is NengoDL", MODES, panel=o.WORK) = "auto",
     fresh: o.flag("Do not go on from a checkpoint", "--fresh") = False,
     seed: o.seed("Draws initial numbers, batches and noise") = 0,
@@ -92,77 +73,73 @@ def train(
     if chip and task not in ON_CHIP:
         remedy = f"use {', '.join(ON_CHIP)}"
         raise ValidationError("--chip", task, "has no recipe for a chip", remedy)
-    with Bar("Reading the data"):
+    with console.Bar("Reading the data"):
         from dataclasses import replace
 
         from lmu_spiking.lmu import load_params, save_params
         from lmu_spiking.plots import save_figure, training_figure
-        from lmu_spiking.studies.folder import Folder
-        from lmu_spiking.studies.records import write_json
+        from lmu_spiking.tasks import load_task
         from lmu_spiking.training import train as fit
         from lmu_spiking.training.recipes import recipe_for, start
 
-        whole = task == "psmnist" and data is not None  # of MNIST: a larger model
-        recipe = recipe_for("psmnist-full" if whole else task, chip=chip)
+        whole_mnist = task == "psmnist" and data is not None  # it has a larger model
+        recipe = recipe_for("psmnist-full" if whole_mnist else task, chip=chip)
         options = task_options(task, data, split)
+        # what the user gave replaces what the recipe says
         changed = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
         changed |= {"noise": noise, "rate_penalty": rate_penalty, "patience": patience}
         changed |= {"seconds": None if minutes is None else 60 * minutes, "seed": seed}
         changed |= {"mode": mode, "trainable_theta": train_theta or None}
         if patience is not None and recipe.merged:  # hold out what decides when to stop
             recipe, changed["keep"] = replace(recipe, merged=False), "best"
-        given = {name: value for name, value in changed.items() if value is not None}
-        settings = replace(recipe.settings, **given)
-        shape = {"order": order, "units": units}
-        recipe = replace(recipe, **{k: v for k, v in shape.items() if v is not None})
+        settings = replace(recipe.settings, **_given(changed))
+        recipe = replace(recipe, **_given({"order": order, "units": units}))
         out = Path("out") / (f"{task}-chip" if chip else task) if out is None else out
-        prepare(out)
-        sequences = recipe.data(load_sequences(task, options))
-    tell(sequences.origin)
+        console.prepare(out)
+        sequences = recipe.data(load_task(task, **options))
+    console.tell(sequences.origin)
+    # a new model, or one to start from
     if start_from is None:
         params = start(recipe, sequences, seed)
     else:
         params = load_params(start_from)
         _check_start(params, sequences)
     params = params.updated({}, task_options=options)
-    with Bar(f"Epochs of {task}", settings.epochs) as bar:
-        trained = fit(
-            params,
-            sequences,
-            settings,
-            checkpoint=out / "checkpoint.npz",
-            resume=not fresh,
-            progress=lambda epoch, epochs, record: bar.advance(record),
-        )
-    model = out / "model.npz"
-    record = _record(trained, sequences, seed) | {
-        "files": {
-            "model": str(model),
-            "result": str(out / "training.json"),
-            "figure": str(out / "training.png"),
-        }
-    }
-    with Bar("Drawing"), Folder(out, "train") as folder:
-        save_params(trained.params, folder.claim("model.npz"))
-        figure = training_figure(record, trained.history)
-        save_figure(figure, folder.claim("training.png"))
-        write_json(folder.claim("training.json"), record | {"history": trained.history})
+    with console.Bar(f"Epochs of {task}", settings.epochs) as bar:
+        how = {"checkpoint": out / "checkpoint.npz", "resume": not fresh}
+        how["progress"] = lambda *_: bar.advance()
+        trained = fit(params, sequences, settings, **how)
+    # the model, its record, and a figure of the epochs
+    names = {"model": "model.npz", "result": "training.json", "figure": "training.png"}
+    record = _record(trained, sequences, seed)
+    record["files"] = {kind: str(out / name) for kind, name in names.items()}
+    history = trained.history
+
+    def draw(path: Path) -> None:  # when the model is saved
+        save_figure(training_figure(record, history), path)
+
+    files = {"model.npz": lambda path: save_params(trained.params, path)}
+    files |= {"training.png": draw, "training.json": record | {"history": history}}
+    console.write_results(out, "train", files)
     if json:
-        print_json(record)
+        console.print_json(record)
         return
     metric = record["metric"]
-    rows = [
-        [f"{metric}, test", f"{record['rate_' + metric]:.4f}"],
-        [f"{metric} by chance", f"{record['chance']:.4f}"],
-        ["parameters", f"{record['n_params']:,}"],
-        ["epochs, of which kept", f"{record['epochs']}, {record['best_epoch']}"],
-        ["seconds", f"{record['train_seconds']:.0f}"],
-    ]
+    rows = {f"{metric}, test": f"{record['rate_' + metric]:.4f}"}
     if record[f"valid_{metric}"] is not None:
-        rows.insert(1, [f"{metric}, validation", f"{record['valid_' + metric]:.4f}"])
-    print_table(f"{task}, {record['mode']}", ["", ""], rows)
+        rows[f"{metric}, validation"] = f"{record['valid_' + metric]:.4f}"
+    rows[f"{metric} by chance"] = f"{record['chance']:.4f}"
+    rows["parameters"] = f"{record['n_params']:,}"
+    rows["epochs, of which kept"] = f"{record['epochs']}, {record['best_epoch']}"
+    rows["seconds"] = f"{record['train_seconds']:.0f}"
+    console.print_table(f"{task}, {record['mode']}", ["", ""], rows.items())
     print("\nThe same weights in spikes:")
-    print(f"lmu-spiking convert {model}")
+    print(f"lmu-spiking convert {record['files']['model']}")
+
+
+def _given(options: dict) -> dict:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _check_start(params, sequences) -> None:
@@ -179,8 +156,26 @@ def _check_start(params, sequences) -> None:
         )
 
 
-def task_options(task: str, data: str | None, split: int | None) -> dict:
-    """What `load_task` is to be given, plain enough for a header."""
+def task_options(task: str, data: Path | None, split: int | None) -> dict:
+    """Return the options of a task for `load_task`, plain enough for a header.
+
+    Parameters
+    ----------
+    task : str
+    data : Path or None
+        ``--data``.
+    split : int or None
+        ``--split``.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValidationError
+        If the task has no such option.
+    """
     options: dict = {}
     if data is not None:
         if task not in FILES:
@@ -189,28 +184,22 @@ def task_options(task: str, data: str | None, split: int | None) -> dict:
     if split is not None:
         if task == "ecg":
             raise ValidationError("--split", split, "is not for ecg, which has one")
-        options[SEEDS.get(task, "seed")] = check_seed("--split", split)
+        options[SEED_NAMES.get(task, "seed")] = check_seed("--split", split)
     return options
-
-
-def load_sequences(task: str, options: dict):
-    """The sequences of a task, as options say."""
-    from lmu_spiking.tasks import load_task
-
-    return load_task(task, **options)
 
 
 def _record(trained, sequences, seed: int) -> dict:
     """Return the record of a training that is printed as JSON."""
     header = trained.params.header
+    results = header["results"]
     metric = "nrmse" if sequences.classes is None else "accuracy"
     return {
         "task": sequences.name,
         "origin": sequences.origin,
         "metric": metric,
-        f"rate_{metric}": header["results"][f"test_{metric}"],
+        f"rate_{metric}": results[f"test_{metric}"],
         # None if the validation part is also trained on
-        f"valid_{metric}": header["results"].get(f"valid_{metric}"),
+        f"valid_{metric}": results.get(f"valid_{metric}"),
         "chance": sequences.chance,
         "n_params": trained.params.n_params,
         "epochs": len(trained.history),

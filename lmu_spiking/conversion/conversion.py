@@ -1,4 +1,4 @@
-"""A trained rate model as a spiking network, without retraining."""
+"""A trained rate-based model as a spiking network, without retraining."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -10,11 +10,11 @@ import numpy as np
 
 from lmu_spiking.brief import brief
 from lmu_spiking.conversion.settings import ConvertSettings
-from lmu_spiking.errors import ValidationError, ValidityWarning
+from lmu_spiking.errors import ValidationError, ValidityWarning, check_shape
 from lmu_spiking.lmu.calibration import CellUse, calibrate
-from lmu_spiking.lmu.forward import checked_sequences
 from lmu_spiking.lmu.params import LMUParams
-from lmu_spiking.memory.design import Assembly, choose_tau
+from lmu_spiking.memory.basis import choose_tau
+from lmu_spiking.memory.design import Design, assemble
 from lmu_spiking.networks.hidden import INTEGRATING, Hidden
 from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.neurons.population import radii_from
@@ -25,17 +25,18 @@ MIXED = 0.05  # share of earlier samples in an output that needs no warning
 
 @dataclass(frozen=True, eq=False)
 class Conversion:
-    """A rate model, and all that is settled about its spikes.
+    """A rate-based model, and the design of its spiking network.
 
-    Attributes
+    Parameters
     ----------
     params : LMUParams
     settings : ConvertSettings
     uses : list of CellUse
-        What the cells do on the data.
-    memories : list of dict
-        Arguments of each `LegendreMemory`.
+        The use of the cells on the data.
+    memories : list of Design
+        The design of each memory.
     hidden : list of Hidden
+        How the units of each cell become neurons.
     counts : list of int
         Neurons of each memory.
     """
@@ -43,7 +44,7 @@ class Conversion:
     params: LMUParams
     settings: ConvertSettings
     uses: list[CellUse]
-    memories: list[dict[str, Any]]
+    memories: list[Design]
     hidden: list[Hidden]
     counts: list[int]
 
@@ -52,12 +53,23 @@ class Conversion:
 
     @property
     def n_neurons(self) -> int:
-        """All neurons, as built."""
+        """Return the number of all neurons, as built."""
         units = zip(self.hidden, self.params.cells, strict=True)
         return sum(self.counts) + sum(u.per_unit * c.units for u, c in units)
 
+    @property
+    def assemblies(self) -> list[Design]:
+        """Return the design of each memory: the attribute `memories`."""
+        return self.memories
+
+    @cached_property
+    def built(self) -> LMUNetwork:
+        """Return one copy of the network, to look at."""
+        with nengo.Network(add_to_container=False):
+            return self.network()
+
     def network(self, copies: int = 1, noise_seed: int | None = None) -> LMUNetwork:
-        """The spiking network, in a `nengo.Network` or on its own.
+        """Build the spiking network, in a `nengo.Network` or on its own.
 
         Parameters
         ----------
@@ -65,39 +77,25 @@ class Conversion:
             Networks side by side, each with neurons and spikes of its own.
         noise_seed : int, optional
             Draws the spikes; that of the settings by default.
-        """
-        return self._network(copies, noise_seed, self.assemblies)
 
-    def _network(self, copies: int, noise_seed: int | None, assemblies) -> LMUNetwork:
+        Returns
+        -------
+        LMUNetwork
+            In the current network, if there is one.
+        """
         s = self.settings
         seed = s.noise_seed if noise_seed is None else noise_seed
         seeds = iter(draw_seeds(seed, 2 * len(self.counts)))
-        memories = [
-            options | {"noise_seed": next(seeds), "assembly": assembly}
-            for options, assembly in zip(self.memories, assemblies, strict=True)
-        ]
-        hidden = [replace(h, noise_seed=next(seeds)) for h in self.hidden]
         return LMUNetwork(
             self.params,
             self.counts,
-            memory=memories,
-            hidden=hidden,
+            memory=[{"assembly": m, "noise_seed": next(seeds)} for m in self.memories],
+            hidden=[replace(h, noise_seed=next(seeds)) for h in self.hidden],
             presentation=s.presentation,
             dt=s.dt,
             neuron_type=s.neuron_type,
             copies=copies,
         )
-
-    @cached_property
-    def built(self) -> LMUNetwork:
-        """One copy, to look at."""
-        with nengo.Network(add_to_container=False):
-            return self._network(1, None, [None] * len(self.counts))
-
-    @property
-    def assemblies(self) -> list[Assembly]:
-        """Neurons and coordinates of each memory, found once."""
-        return [cell.memory.assembly for cell in self.built.cells]
 
 
 def convert(
@@ -120,6 +118,12 @@ def convert(
     Returns
     -------
     Conversion
+        With the designs of all memories.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range.
 
     Examples
     --------
@@ -130,45 +134,51 @@ def convert(
     2000
     """
     chosen = ConvertSettings(**settings)
-    x = checked_sequences("convert.x", x, params.size_in)
+    x = check_shape("convert.x", x, ("n", "T", params.size_in))
+    # what the cells do on the data
     every = max(1, len(x) // CALIBRATED_ON)
     last = bool(params.header.get("last", False)) if last is None else last
     uses = calibrate(params, x[::every][:CALIBRATED_ON], last=last)
     _check_step(params, chosen)
     _check_readout(chosen)
+    # share the neurons, and design memories and units
     counts, per_unit = _share(params, chosen)
-    memories = [_memory(params, i, uses[i], chosen, m) for i, m in enumerate(counts)]
-    hidden = [
-        Hidden(
-            chosen.neuron_type,
-            n,
-            chosen.max_rate if cell.chip is None else cell.chip.max_rate,
-            use.top,
-            chosen.simulates_sums,
-        )
-        for n, use, cell in zip(per_unit, uses, params.cells, strict=True)
-    ]
+    each = enumerate(zip(uses, counts, strict=True))
+    memories = [_design(params, i, use, chosen, m) for i, (use, m) in each]
+    hidden = []
+    for n, use, cell in zip(per_unit, uses, params.cells, strict=True):
+        rate = chosen.max_rate if cell.chip is None else cell.chip.max_rate
+        sums = chosen.simulates_sums
+        hidden.append(Hidden(chosen.neuron_type, n, rate, use.top, sums))
     return Conversion(params, chosen, uses, memories, hidden, counts)
 
 
 def draw_seeds(seed: int, n: int) -> list[int]:
-    """Seeds of ``n`` sources of noise, far from those of another ``seed``."""
+    """Return seeds of ``n`` sources of noise, far from those of another ``seed``.
+
+    Parameters
+    ----------
+    seed : int
+    n : int
+
+    Returns
+    -------
+    list of int
+        From 0 to 2**31 - 1.
+    """
     drawn = np.random.SeedSequence(seed).generate_state(n) >> 1
     return [int(value) for value in drawn]
 
 
 def _check_step(params: LMUParams, settings: ConvertSettings) -> None:
-    """Neurons that count steps must have those of their rates."""
+    """Refuse another step for neurons that count steps, as those of a chip do."""
     for cell in params.cells:
         if cell.chip is None or settings.neuron_type not in INTEGRATING:
             continue
         if not np.isclose(settings.dt, cell.chip.dt, rtol=1e-9):
-            raise ValidationError(
-                "convert.dt",
-                settings.dt,
-                f"is not the step of the chip that it was trained for, {cell.chip.dt}",
-                "use that one, or neuron_type='poisson'",
-            )
+            problem = "is not the step of the chip that it was trained for"
+            remedy = f"use {cell.chip.dt}, or neuron_type='poisson'"
+            raise ValidationError("convert.dt", settings.dt, problem, remedy)
 
 
 def _check_readout(settings: ConvertSettings) -> None:
@@ -185,69 +195,56 @@ def _check_readout(settings: ConvertSettings) -> None:
         )
 
 
-def _share(params: LMUParams, settings: ConvertSettings):
-    """Neurons of each memory, and of a unit of each cell."""
+def _share(params: LMUParams, settings: ConvertSettings) -> tuple[list, list]:
+    """Return neurons of each memory, and of a unit of each cell."""
     sizes = [cell.memory_d * cell.order for cell in params.cells]
     units = [cell.units for cell in params.cells]
     sides = [cell.sides for cell in params.cells]
-    needed = 2 * sum(sizes) + sum(n * u for n, u in zip(sides, units, strict=True))
-    if settings.n_neurons < needed:
-        raise ValidationError(
-            "convert.n_neurons",
-            settings.n_neurons,
-            f"is too few for {sum(sizes)} coefficients and {sum(units)} units",
-            f"use at least {needed}, and many more for little noise",
-        )
+    # two neurons for each coefficient, and one for each side of a unit, are needed
+    total, d, n = settings.n_neurons, sum(sizes), sum(units)
+    needed = 2 * d + int(np.dot(sides, units))
+    if total < needed:
+        problem = f"is too few for {d} coefficients and {n} units"
+        remedy = f"use at least {needed}, and many more for little noise"
+        raise ValidationError("convert.n_neurons", total, problem, remedy)
     # the memories have two a coefficient, whatever the share
-    of_units = min(
-        settings.n_neurons * settings.hidden_share,
-        settings.n_neurons - 2 * sum(sizes),
-    )
-    per_unit = [max(n, int(of_units / sum(units)) // n * n) for n in sides]
-    left = settings.n_neurons - sum(n * u for n, u in zip(per_unit, units, strict=True))
-    counts = [left * size // sum(sizes) for size in sizes]
+    of_units = min(total * settings.hidden_share, total - 2 * d)
+    per_unit = [max(s, int(of_units / n) // s * s) for s in sides]
+    left = total - int(np.dot(per_unit, units))
+    counts = [left * size // d for size in sizes]
     counts[0] += left - sum(counts)
     return counts, per_unit
 
 
-def _memory(
+def _design(
     params: LMUParams, i: int, use: CellUse, settings: ConvertSettings, m: int
-) -> dict[str, Any]:
-    """Arguments of one cell's `LegendreMemory`."""
-    cell = params.cells[i]
+) -> Design:
+    """Design the memory of cell ``i``, of ``m`` neurons, for its use."""
+    cell, s = params.cells[i], settings
     if not use.states.any():
-        raise ValidationError(
-            "convert.x",
-            use.states.shape,
-            f"leaves the memory of cell {i} at 0, so it shows no ranges",
-            "use sequences like those to come",
-        )
-    options: dict[str, Any] = {
-        "max_rate": settings.max_rate,
-        "aggregated": settings.simulates_sums,
-        "tuning": settings.tuning,
-        "synapse": settings.synapse,
-    }
-    if settings.tuning == "pairs":
-        radii = [
-            radii_from(s, 0.999) if s.any() else np.ones(cell.order) for s in use.states
-        ]
-        options["radii"] = np.concatenate(radii)
-        options["synapse"] = settings.synapse or 0.1
-        return options
-    options["signal"] = use.states.reshape(-1, cell.order)
-    options["readouts"] = use.readouts
-    if settings.synapse is None:
-        stretch = settings.presentation / params.dt
-        options["synapse"] = choose_tau(
-            replace(cell, theta=cell.theta * stretch).ldn,
-            settings.dt,
-            m,
-            settings.tuning,
-            settings.neuron_type,
-            settings.max_rate,
-            options["signal"],
-            cell.memory_d,
-            options["readouts"],
-        )
-    return options
+        problem = f"leaves the memory of cell {i} at 0, so it shows no ranges"
+        remedy = "use sequences like those to come"
+        raise ValidationError("convert.x", use.states.shape, problem, remedy)
+    states, tau = use.states.reshape(-1, cell.order), s.synapse
+    fitted: dict[str, Any] = {"signal": states, "readouts": use.readouts}
+    if tau is None:
+        stretched = replace(cell, theta=cell.theta * (s.presentation / params.dt)).ldn
+        neurons = (m, s.tuning, s.neuron_type, s.max_rate)
+        tau = choose_tau(stretched, s.dt, *neurons, states, cell.memory_d, use.readouts)
+    if s.tuning == "pairs":  # the coefficients themselves; 1 for memories at rest
+        one = np.ones(cell.order)
+        radii = [radii_from(x, 0.999) if x.any() else one for x in use.states]
+        fitted = {"radii": np.concatenate(radii)}
+    return assemble(
+        m,
+        cell.order,
+        cell.theta * (s.steps * s.dt / params.dt),  # as `LMUCell` has it
+        synapse=tau,
+        dt=s.dt,
+        size_in=cell.memory_d,
+        neuron_type=s.neuron_type,
+        tuning=s.tuning,
+        max_rate=s.max_rate,
+        aggregated=s.simulates_sums,
+        **fitted,
+    )

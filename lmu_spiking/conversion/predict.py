@@ -1,6 +1,8 @@
-r"""The loss to expect of a conversion, before a neuron runs.
+r"""The predicted loss of a conversion, before a neuron runs.
 
-The rate model runs from sample to sample with noise of the predicted covariance
+This is the model; `report` compares its outputs with those of the spikes.
+
+The rate-based model runs from sample to sample with noise of the predicted covariance
 added to its states, and of the units' spikes to their activities:
 
 .. math::
@@ -25,9 +27,9 @@ from lmu_spiking.brief import brief
 from lmu_spiking.conversion.conversion import Conversion
 from lmu_spiking.dynamics.covariance import closed_loop
 from lmu_spiking.lmu.calibration import STATES
-from lmu_spiking.lmu.forward import activations, run_cell
+from lmu_spiking.lmu.forward import activities, encode, run_cell
 from lmu_spiking.lmu.params import CellParams
-from lmu_spiking.memory.design import Assembly
+from lmu_spiking.memory.design import Design
 from lmu_spiking.theory.fixed_point import fixed_point, tabulate
 
 
@@ -37,23 +39,54 @@ class Ceiling:
     ``Z <- K^s Z + (1 + K + ... + K^{s-1}) L epsilon``, ``e = C Z``, for the ``s``
     steps of a presentation, with ``epsilon`` what is cut off the carried coordinates,
     noise and the error so far included; see `theory.fixed_point.along`.
+
+    Parameters
+    ----------
+    design : Design
+    steps : int
+        Of a presentation, ``s``.
+    k : int
+        Number of memories.
     """
 
-    def __init__(self, made: Assembly, steps: int, k: int):
-        K, L, C = closed_loop(made.loop)
-        self.kept, self.into = np.eye(len(K)), np.zeros_like(L)
+    def __init__(self, design: Design, steps: int, k: int):
+        K, L, C = closed_loop(design.loop)
+        self.power, self.into = np.eye(len(K)), np.zeros_like(L)
         for _ in range(steps):
-            self.kept, self.into = K @ self.kept, K @ self.into + L
-        self.C, self.U, self.T = C, made.U, made.T
-        self.radii = made.population.radii.reshape(k, -1)
+            self.power, self.into = K @ self.power, K @ self.into + L
+        self.C, self.U, self.T = C, design.U, design.T
+        self.radii = design.population.radii.reshape(k, -1)
 
     def begin(self, n: int) -> np.ndarray:
-        """Return the states (n, k, z) of the error of ``n`` sequences, at rest."""
-        return np.zeros((n, len(self.radii), len(self.kept)))
+        """Return the states (n, k, z) of the error of ``n`` sequences, at rest.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        (n, k, z) ndarray
+            All 0.
+        """
+        return np.zeros((n, len(self.radii), len(self.power)))
 
     def step(self, Z: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the error's states after a presentation, and the error of ``m``."""
-        Z = Z @ self.kept.T
+        """Return the error's states after a presentation, and the error of ``m``.
+
+        Parameters
+        ----------
+        Z : (n, k, z) ndarray
+            States of the error.
+        m : (n, k, d) ndarray
+            States of the memories after the presentation.
+
+        Returns
+        -------
+        Z, e : ndarray
+            The new states of the error, and the error (n, k, d).
+        """
+        Z = Z @ self.power.T
         x = m @ self.T.T + Z @ self.C.T
         cut = np.clip(x, -self.radii, self.radii) - x
         Z = Z + cut @ self.into.T
@@ -64,11 +97,12 @@ class Ceiling:
 class CellNoise:
     """The noise of one cell.
 
-    Attributes
+    Parameters
     ----------
     P : (k, d, d) ndarray
         Covariance of each memory's error, in Legendre coefficients.
     memory_spikes_per_s : float
+        Of all memories.
     unit_spikes : (n,) ndarray
         Spikes of a unit of activity 1 in a presentation, which cells receive.
     read_spikes : (n,) ndarray
@@ -87,39 +121,46 @@ class CellNoise:
 
 
 def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
-    """Return the predicted noise of each cell, for Poisson-like neurons only.
+    """Predict the noise of each cell, for Poisson-like neurons only.
 
     Parameters
     ----------
+    conversion : Conversion
     x : (n, T, c) ndarray, optional
         Sequences, by default those of the calibration: neurons are as noisy as they
         are active.
+
+    Returns
+    -------
+    list of CellNoise
+        Of each cell.
     """
-    s, params, found = conversion.settings, conversion.params, []
-    for i, (cell, use) in enumerate(zip(params.cells, conversion.uses, strict=True)):
-        made = conversion.built.cells[i].memory.assembly
-        P, rate = np.empty((cell.memory_d, cell.order, cell.order)), 0.0
+    s, noises = conversion.settings, []
+    for i, cell in enumerate(conversion.params.cells):
+        design, use = conversion.memories[i], conversion.uses[i]
+        hidden, k, d = conversion.hidden[i], cell.memory_d, cell.order
         seen = use.states
         if x is not None:
-            m, x = run_cell(cell, x, params.dt)
-            m = m.reshape(-1, cell.memory_d, cell.order)
+            m, x = run_cell(cell, x, conversion.params.dt)
+            m = m.reshape(-1, k, d)
             seen = m[:: max(1, len(m) // STATES)].transpose(1, 0, 2)
+        # the fixed point of the error model for each memory
+        P, rate = np.empty((k, d, d)), 0.0
         for j, states in enumerate(seen):
-            first = j * cell.order
-            tables = tabulate(made.population, states @ made.T.T, s.dt, first)
-            noise, _ = fixed_point(made.loop, tables)
-            P[j] = made.U @ noise @ made.U.T
+            tables = tabulate(design.population, states @ design.T.T, s.dt, j * d)
+            noise, _ = fixed_point(design.loop, tables)
+            P[j] = design.U @ noise @ design.U.T
             each = zip(tables, np.diag(noise), strict=True)
             rate += sum(table.mean("rate", v) for table, v in each)
-        hidden = conversion.hidden[i]
+        # the spikes of the units, and the clipping of the memories
         top = 1.0 if cell.activation == "tanh" else use.top
         per_step = hidden.per_unit // cell.sides * hidden.max_rate / top * s.dt
         per_step = np.broadcast_to(per_step, (cell.units,))
-        read = per_step * s.steps_read
-        bounded = np.isfinite(made.population.ceiling).all()
-        ceiling = Ceiling(made, s.steps, cell.memory_d) if bounded else None
-        found.append(CellNoise(P, rate, per_step * s.steps, read, ceiling))
-    return found
+        bounded = np.isfinite(design.population.ceiling).all()
+        ceiling = Ceiling(design, s.steps, k) if bounded else None
+        spikes = per_step * s.steps, per_step * s.steps_read
+        noises.append(CellNoise(P, rate, *spikes, ceiling))
+    return noises
 
 
 def noisy_forward(
@@ -130,12 +171,30 @@ def noisy_forward(
     *,
     last: bool = False,
 ) -> np.ndarray:
-    """Return outputs (n, T, q), or (n, q) for ``last``, with the predicted noise."""
+    """Return outputs with the predicted noise.
+
+    Parameters
+    ----------
+    conversion : Conversion
+    x : (n, T, c) ndarray
+    noise : list of CellNoise
+        Of each cell.
+    rng : numpy.random.Generator
+        Draws it.
+    last : bool
+        Whether only the last step is read.
+
+    Returns
+    -------
+    (n, T, q) ndarray, or (n, q)
+        One draw.
+    """
     params, kept = conversion.params, conversion.settings.kept
     stationary = params.is_feedforward and noise[0].ceiling is None
     if last and len(params.cells) == 1 and stationary and not kept:
         h = _end(params.cells[0], noise[0], x, params.dt, rng)
         return h @ params.D.T + params.c
+    h = x
     for cell, own in zip(params.cells, noise, strict=True):
         x, h = _run(cell, own, x, params.dt, rng)
     if last and not kept:
@@ -149,16 +208,34 @@ def noisy_forward(
 
 
 def _end(cell: CellParams, noise: CellNoise, x, dt: float, rng) -> np.ndarray:
-    """Noisy activities (n, units) at the last step: the noise is stationary."""
+    """Return noisy activities (n, units) at the last step: the noise is stationary."""
     m, _ = run_cell(cell, x, dt, last=True)
-    n, k = len(m), cell.memory_d
     roots = np.stack([_root(P) for P in noise.P])
-    drawn = rng.standard_normal((n, k, cell.order))
-    J = (m + np.einsum("kij,nkj->nki", roots, drawn).reshape(n, -1)) @ cell.W_m.T
-    J = J + _constant(cell)["b"]
-    if cell.W_x is not None:
-        J = J + x[:, -1] @ cell.W_x.T
-    return _spiking(activations(cell.activation, J, cell.chip), noise, rng)[1]
+    m = m + _draw(roots, len(m), rng).reshape(len(m), -1)
+    return _spiking(activities(cell, m, x[:, -1]), noise, rng)[1]
+
+
+def _run(cell: CellParams, noise: CellNoise, x, dt: float, rng):
+    """Return a cell's noisy activities (n, T, units), for cells and for the readout."""
+    n, T, _ = x.shape
+    Ad, Bd = cell.ldn.discretize(dt)
+    push = np.stack([_root(P - Ad @ P @ Ad.T) for P in noise.P])
+    m = _draw(np.stack([_root(P) for P in noise.P]), n, rng)
+    h = np.zeros((n, cell.units))
+    received, read = np.empty((2, n, T, cell.units))
+    ceiling, cut = noise.ceiling, np.zeros_like(m)
+    Z = np.zeros(0) if ceiling is None else ceiling.begin(n)
+    for t in range(T):
+        # the memory: its input, its step with noise, and its clipping
+        u = encode(cell, x[:, t], h, (m + cut).reshape(n, -1))
+        m = m @ Ad.T + u[:, :, None] * Bd + _draw(push, n, rng)
+        if ceiling is not None:
+            Z, cut = ceiling.step(Z, m)
+        # the units: their activities, and their spikes
+        exact = activities(cell, (m + cut).reshape(n, -1), x[:, t], h)
+        received[:, t], read[:, t] = _spiking(exact, noise, rng)
+        h = received[:, t]
+    return received, read
 
 
 def _spiking(exact: np.ndarray, noise: CellNoise, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -170,50 +247,13 @@ def _spiking(exact: np.ndarray, noise: CellNoise, rng) -> tuple[np.ndarray, np.n
     return sign * (read + rest) / noise.unit_spikes, sign * read / noise.read_spikes
 
 
-def _run(cell: CellParams, noise: CellNoise, x, dt: float, rng):
-    """Return a cell's noisy activities (n, T, units), for cells and for the readout."""
-    n, T, _ = x.shape
-    k, d = cell.memory_d, cell.order
-    Ad, Bd = cell.ldn.discretize(dt)
-    start = np.stack([_root(P) for P in noise.P])
-    push = np.stack([_root(P - Ad @ P @ Ad.T) for P in noise.P])
-
-    def draw(root):
-        return np.einsum("kij,nkj->nki", root, rng.standard_normal((n, k, d)))
-
-    m, h = draw(start), np.zeros((n, cell.units))
-    heard, read = np.empty((2, n, T, cell.units))
-    constant, ceiling = _constant(cell), noise.ceiling
-    Z = np.zeros(0) if ceiling is None else ceiling.begin(n)
-    cut = np.zeros_like(m)
-    for t in range(T):
-        u = x[:, t] @ cell.e_x.T + constant["b_u"]
-        if cell.e_h is not None:
-            u = u + h @ cell.e_h.T
-        if cell.e_m is not None:
-            u = u + (m + cut).reshape(n, -1) @ cell.e_m.T
-        m = m @ Ad.T + u[:, :, None] * Bd + draw(push)
-        if ceiling is not None:
-            Z, cut = ceiling.step(Z, m)
-        J = (m + cut).reshape(n, -1) @ cell.W_m.T + constant["b"]
-        if cell.W_x is not None:
-            J = J + x[:, t] @ cell.W_x.T
-        if cell.W_h is not None:
-            J = J + h @ cell.W_h.T
-        exact = activations(cell.activation, J, cell.chip)
-        heard[:, t], read[:, t] = _spiking(exact, noise, rng)
-        h = heard[:, t]
-    return heard, read
-
-
-def _constant(cell: CellParams) -> dict:
-    return {
-        name: 0.0 if getattr(cell, name) is None else getattr(cell, name)
-        for name in ("b", "b_u")
-    }
+def _draw(roots: np.ndarray, n: int, rng) -> np.ndarray:
+    """Draw errors (n, k, d) of memories, from roots (k, d, d) of their covariances."""
+    z = rng.standard_normal((n, *roots.shape[:2]))
+    return np.einsum("kij,nkj->nki", roots, z)
 
 
 def _root(P: np.ndarray) -> np.ndarray:
-    """A square root of a covariance that rounding may have made indefinite."""
+    """Return a root of a covariance that rounding may have made indefinite."""
     power, V = np.linalg.eigh((P + P.T) / 2)
     return V * np.sqrt(np.maximum(power, 0.0))

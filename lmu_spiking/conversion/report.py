@@ -1,33 +1,32 @@
-"""What a conversion costs and what it loses, predicted and measured."""
+"""The costs of a conversion and its loss, predicted and measured."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from lmu_spiking.conversion.conversion import CALIBRATED_ON, Conversion
 from lmu_spiking.conversion.predict import cell_noise, noisy_forward
 from lmu_spiking.conversion.run import Presented, present
-from lmu_spiking.errors import ValidationError, check_whole
-from lmu_spiking.lmu.forward import checked_sequences, forward
-from lmu_spiking.tasks.sequences import nrmse, target_variance
-
-PREDICTABLE = ("poisson", "stochastic")
+from lmu_spiking.conversion.settings import PREDICTABLE
+from lmu_spiking.errors import ValidationError, check_shape, check_whole
+from lmu_spiking.lmu.forward import forward
+from lmu_spiking.metrics import accuracy, half_interval, nrmse, target_variance
 
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """A conversion on held-out sequences.
+    """The costs and the loss of a conversion on held-out sequences.
 
     Accuracies are fractions; errors are NRMSE, the root mean square error over the
-    standard deviation of the target (`lmu_spiking.tasks.sequences.nrmse`).  A loss
+    standard deviation of the target (`lmu_spiking.metrics.nrmse`).  A loss
     is what spikes cost: accuracy lost, or NRMSE added.
 
-    Attributes
+    Parameters
     ----------
     metric : {"accuracy", "nrmse"}
     rate, spiking : float
-        Of the rate model, and of the spiking network.
+        The metric of the rate-based model, and of the spiking network.
     loss, loss_low, loss_high : float
         Measured, with its 95 % interval over sequences (paired).
     predicted_loss : float or None
@@ -72,7 +71,13 @@ class ConversionReport:
     latency: list
 
     def to_dict(self) -> dict:
-        """Plain numbers, named as on the command line."""
+        """Return plain numbers, named as on the command line.
+
+        Returns
+        -------
+        dict
+            For JSON.
+        """
         record = asdict(self)
         for kind in ("rate", "spiking"):
             record[f"{kind}_{self.metric}"] = record.pop(kind)
@@ -80,29 +85,40 @@ class ConversionReport:
 
 
 def predict_loss(conversion: Conversion, x, y, *, last: bool, runs: int = 8):
-    """Return the loss to expect and its spread over runs; Nones without a prediction.
+    """Predict the loss and its spread over runs, for neurons whose noise is known.
 
     Parameters
     ----------
+    conversion : Conversion
     x : (n, T, c) array_like
     y : array_like
         Classes (n,), or values (n, q) or (n, T, q).
+    last : bool
+        Whether only the last step is read.
+    runs : int
+        How often noise is drawn, at least 2.
+
+    Returns
+    -------
+    loss, spread : float or None
+        None for neurons whose noise the error model does not predict.
+
+    Raises
+    ------
+    ValidationError
+        If sequences and targets do not fit.
     """
     if conversion.settings.neuron_type not in PREDICTABLE:
         return None, None
     runs = check_whole("predict_loss.runs", runs, 2)
-    x = checked_sequences("predict_loss.x", x, conversion.params.size_in)
-    y = _checked("predict_loss", y, x, conversion.params.size_out, last)
-    score = metric_of(y)
+    x, y, score = _check_data("predict_loss", conversion, x, y, last)
     exact = score(forward(conversion.params, x, last=last), y)
     noise = cell_noise(conversion, x[:: max(1, len(x) // CALIBRATED_ON)])
     rng = np.random.default_rng(conversion.settings.noise_seed)
-    losses = [
-        _lost(
-            score, exact, score(noisy_forward(conversion, x, noise, rng, last=last), y)
-        )
-        for _ in range(runs)
-    ]
+    losses = []
+    for _ in range(runs):
+        noisy = noisy_forward(conversion, x, noise, rng, last=last)
+        losses.append(_lost(score, exact, score(noisy, y)))
     return float(np.mean(losses)), float(np.std(losses, ddof=1))
 
 
@@ -111,6 +127,7 @@ def report(conversion: Conversion, x, y, *, last: bool, **options) -> Conversion
 
     Parameters
     ----------
+    conversion : Conversion
     x : (n, T, c) array_like
     y : array_like
         Classes (n,), or values (n, q) or (n, T, q).
@@ -118,21 +135,27 @@ def report(conversion: Conversion, x, y, *, last: bool, **options) -> Conversion
         Whether only the last step is read.
     **options
         Of `present`.
+
+    Returns
+    -------
+    ConversionReport
+        Predicted and measured.
+
+    Raises
+    ------
+    ValidationError
+        If sequences, targets or options do not fit.
     """
-    x = checked_sequences("report.x", x, conversion.params.size_in)
-    y = _checked("report", y, x, conversion.params.size_out, last)
-    score = metric_of(y)
+    x, y, score = _check_data("report", conversion, x, y, last)
+    # predict, then run
     exact = forward(conversion.params, x, last=last)
     predicted, spread = predict_loss(conversion, x, y, last=last)
     result = present(conversion, x, last=last, **options)
+    # compare
     rate, spiking = score(exact, y), score(result.y, y)
     low, high = _interval(score, exact, result.y, y)
     final = y if last or score is accuracy else y[:, -1]
-    latency = [
-        (round(float(lag), 9), _at_end(score, late, final, y))
-        for lag, late in zip(result.lags, result.late, strict=True)
-    ]
-    costs = _costs(conversion, result, x.shape[1])
+    pairs = zip(result.lags, result.late, strict=True)
     chance = np.bincount(y).max() / len(y) if score is accuracy else 1.0
     return ConversionReport(
         metric=score.__name__,
@@ -145,54 +168,58 @@ def report(conversion: Conversion, x, y, *, last: bool, **options) -> Conversion
         predicted_spread=spread,
         chance=float(chance),
         sequences=len(x),
-        latency=latency,
-        **costs,
+        latency=[(round(float(s), 9), _at_end(score, z, final, y)) for s, z in pairs],
+        **_costs(conversion, result, x.shape[1]),
     )
 
 
-def accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
-    """Share of sequences (n, q) whose largest output is the class (n,)."""
-    return float((outputs.argmax(axis=-1) == y).mean())
+def metric_of(y) -> Callable:
+    """Return `accuracy` for whole-numbered classes, else `nrmse`.
 
+    Parameters
+    ----------
+    y : array_like
 
-def metric_of(y):
-    """`accuracy` for whole-numbered classes, else `nrmse`."""
+    Returns
+    -------
+    callable
+        Of outputs and ``y``.
+    """
     y = np.asarray(y)
     return accuracy if y.ndim == 1 and y.dtype.kind in "iu" else nrmse
 
 
-def _checked(caller: str, y, x: np.ndarray, size_out: int, last: bool) -> np.ndarray:
-    """Classes or values for sequences ``x``, or a ValidationError."""
-    attribute, y = f"{caller}.y", np.asarray(y)
-    n, T, _ = x.shape
+def _check_data(caller: str, conversion: Conversion, x, y, last: bool):
+    """Return sequences, classes or values, and their metric, or a ValidationError."""
+    size_in, q = conversion.params.size_in, conversion.params.size_out
+    x = check_shape(f"{caller}.x", x, ("n", "T", size_in))
+    attribute, y, (n, T, _) = f"{caller}.y", np.asarray(y), x.shape
     if y.dtype.kind not in "iuf" or not np.isfinite(y).all():
         raise ValidationError(attribute, y, "must be finite numbers")
-    if metric_of(y) is accuracy:
-        return _checked_classes(caller, y, n, size_out, last)
-    shape = (n, size_out) if last else (n, T, size_out)
-    if y.shape != shape:
-        raise ValidationError(
-            attribute, y.shape, f"must be {shape}, or whole-numbered classes ({n},)"
-        )
-    target_variance(y, attribute)
-    return y
-
-
-def _checked_classes(caller: str, y: np.ndarray, n: int, size_out: int, last: bool):
+    # values
+    if metric_of(y) is nrmse:
+        shape = (n, q) if last else (n, T, q)
+        if y.shape != shape:
+            problem = f"must be {shape}, or whole-numbered classes ({n},)"
+            raise ValidationError(attribute, y.shape, problem)
+        target_variance(y, attribute)
+        return x, y, nrmse
+    # classes
     if len(y) != n:
-        raise ValidationError(f"{caller}.y", len(y), f"must be as many as x, {n}")
-    if y.min() < 0 or y.max() >= size_out:
-        raise ValidationError(
-            f"{caller}.y",
-            int(y.min() if y.min() < 0 else y.max()),
-            f"is not a class of {size_out} outputs",
-            f"use 0 to {size_out - 1}",
-        )
+        raise ValidationError(attribute, len(y), f"must be as many as x, {n}")
+    outside = y[(y < 0) | (y >= q)]
+    if len(outside):
+        problem, remedy = f"is not a class of {q} outputs", f"use 0 to {q - 1}"
+        raise ValidationError(attribute, int(outside[0]), problem, remedy)
     if not last:
-        raise ValidationError(
-            f"{caller}.last", last, "does not suit classes", "use last=True"
-        )
-    return y.astype(int)
+        problem = "does not suit classes"
+        raise ValidationError(f"{caller}.last", last, problem, "use last=True")
+    return x, y.astype(int), accuracy
+
+
+def _lost(score, exact: float, spiking: float) -> float:
+    """Return the accuracy that is lost, or the error that is added."""
+    return exact - spiking if score is accuracy else spiking - exact
 
 
 def _at_end(score, late, final, y) -> float:
@@ -202,12 +229,8 @@ def _at_end(score, late, final, y) -> float:
     return float(np.sqrt(np.mean(np.square(late - final)) / target_variance(y)))
 
 
-def _lost(score, exact: float, spiking: float) -> float:
-    return exact - spiking if score is accuracy else spiking - exact
-
-
 def _interval(score, exact, spiking, y) -> tuple[float, float]:
-    """95 % interval of the loss over sequences, exact and spiking in pairs."""
+    """Return the 95 % interval of the loss over sequences, paired."""
     if score is accuracy:
         each = (exact.argmax(1) == y) * 1.0 - (spiking.argmax(1) == y)
     else:  # linearised: the mean square of each sequence
@@ -215,14 +238,12 @@ def _interval(score, exact, spiking, y) -> tuple[float, float]:
         power, rates = target_variance(y), nrmse(exact, y) + nrmse(spiking, y)
         square = np.square(spiking - y) - np.square(exact - y)
         each = square.mean(axis=axes) / power / max(rates, 1e-12)
-    if len(each) < 2:
-        return float("nan"), float("nan")
-    half = stdtrit(len(each) - 1, 0.975) * each.std(ddof=1) / np.sqrt(len(each))
+    half = half_interval(each)
     return float(each.mean() - half), float(each.mean() + half)
 
 
 def _costs(conversion: Conversion, result: Presented, T: int) -> dict:
-    """Neurons, spikes, operations and time of an inference."""
+    """Return neurons, spikes, operations and time of an inference of ``T`` samples."""
     net, s = conversion.built, conversion.settings
     steps = net.read_step(T - 1) + s.read_after + 1
     seconds = steps * s.dt
@@ -241,7 +262,17 @@ def _costs(conversion: Conversion, result: Presented, T: int) -> dict:
 
 
 def clocked_per_step(conversion: Conversion) -> int:
-    """Products of a step: each cell's ``A'``, ``B'`` and weights, and the encoders."""
+    """Return products of a step: cells' ``A'``, ``B'`` and weights, and encoders.
+
+    Parameters
+    ----------
+    conversion : Conversion
+
+    Returns
+    -------
+    int
+        Whether or not neurons spike.
+    """
     products = conversion.n_neurons + conversion.params.D.size
     for cell in conversion.params.cells:
         products += cell.memory_d * (cell.order**2 + cell.order)

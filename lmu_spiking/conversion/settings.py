@@ -1,19 +1,27 @@
-"""What a conversion is asked for."""
+"""Settings of a conversion: how a rate-based model becomes spikes."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    check_one_of,
+    check_positive,
+    check_seed,
+    check_whole,
+)
 from lmu_spiking.networks.cell import steps_of
 from lmu_spiking.networks.hidden import NEURON_TYPES
 
 TUNINGS = ("balanced", "optimal", "pairs")
+SPIKING = tuple(name for name in NEURON_TYPES if name != "rate")
+PREDICTABLE = ("poisson", "stochastic")  # whose sums, and whose noise, are known
 
 
 @dataclass(frozen=True)
 class ConvertSettings:
-    """How a rate model becomes spikes.
+    """Settings of a conversion: how a rate-based model becomes spikes.
 
     Parameters
     ----------
@@ -25,12 +33,12 @@ class ConvertSettings:
         Step, seconds.
     neuron_type : {"poisson", "stochastic", "regular", "if"}
     tuning : {"balanced", "optimal", "pairs"}
-        Of the memories, as in `LegendreMemory`: coordinates and shares of least noise
-        for the trained readouts, or the Legendre coefficients themselves.
+        Of the memories, as in `LegendreMemory`: a basis and shares of least noise for
+        the trained readouts, or the Legendre coefficients themselves.
     synapse : float, optional
         Recurrent lowpass of the memories, seconds; what is best by default.
     max_rate : float
-        Rate of a neuron that is exceeded for about .1 % of the time, Hz.
+        Rate of a neuron that is exceeded for about 0.1 % of the time, Hz.
     hidden_share : float
         Of the neurons, for the hidden units.
     readout_synapse : float, optional
@@ -40,6 +48,11 @@ class ConvertSettings:
         Simulate neurons that are alike as one, the same in distribution.
     noise_seed : int
         Draws the spikes.
+
+    Raises
+    ------
+    ValidationError
+        If a setting is outside its range.
     """
 
     n_neurons: int = 100_000
@@ -63,19 +76,12 @@ class ConvertSettings:
         for name in ("synapse", "readout_synapse"):
             if getattr(self, name) is not None:
                 check_positive(f"convert.{name}", getattr(self, name), "seconds")
-        spiking = tuple(name for name in NEURON_TYPES if name != "rate")
-        for name, known in (("neuron_type", spiking), ("tuning", TUNINGS)):
-            if getattr(self, name) not in known:
-                raise ValidationError(
-                    f"convert.{name}",
-                    getattr(self, name),
-                    "is unknown",
-                    f"use one of {', '.join(known)}",
-                )
-        if not 0 < check_positive("convert.hidden_share", self.hidden_share) < 1:
-            raise ValidationError(
-                "convert.hidden_share", self.hidden_share, "must be between 0 and 1"
-            )
+        check_one_of("convert.neuron_type", self.neuron_type, SPIKING)
+        check_one_of("convert.tuning", self.tuning, TUNINGS)
+        # both memories and units have neurons
+        share = check_positive("convert.hidden_share", self.hidden_share)
+        if share >= 1:
+            raise ValidationError("convert.hidden_share", share, "must be below 1")
 
     @property
     def steps(self) -> int:
@@ -105,5 +111,5 @@ class ConvertSettings:
 
     @property
     def simulates_sums(self) -> bool:
-        """Whether neurons are simulated as sums, which only Poisson-like ones allow."""
-        return self.aggregated and self.neuron_type in ("poisson", "stochastic")
+        """Return whether neurons are simulated as sums, as Poisson-like ones allow."""
+        return self.aggregated and self.neuron_type in PREDICTABLE

@@ -1,4 +1,4 @@
-r"""How noise goes round: covariances of the closed loop of a memory.
+r"""Covariances of the noise in the closed loop of a memory.
 
 Letters: ``d`` order, ``n`` states of the synapse, ``p`` readouts.
 """
@@ -11,17 +11,25 @@ from lmu_spiking.errors import MappingError
 
 
 def closed_loop(mapped: Mapped) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    r"""The memory as one linear system driven by decoding noise.
+    r"""Return the memory as one linear system driven by decoding noise.
 
     ``Z[k+1] = K Z[k] + L eta[k]``, ``m = C Z``, with the synapse ``(F, G, C)`` of every
     dimension: ``K = F (x) I + G C (x) A'`` and ``L = G (x) A'``.  For a lowpass
     ``K = Ad`` and ``L = Ad - a I``.
 
+    Parameters
+    ----------
+    mapped : Mapped
+        The delay network on the loop's synapse.
+
     Returns
     -------
     K : (n d, n d) ndarray
+        One step of the loop's state.
     L : (n d, d) ndarray
+        Entry of the noise into it.
     C : (d, n d) ndarray
+        The memory's state in it.
     """
     loop, eye = mapped.loop, np.eye(len(mapped.A))
     K = np.kron(loop.F, eye) + np.kron(np.outer(loop.G, loop.C), mapped.A)
@@ -29,7 +37,18 @@ def closed_loop(mapped: Mapped) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
-    """``P = K P K^T + Q`` by Smith's doubling, ``sum_k K^k Q K^kT``.
+    """Return the solution of ``P = K P K^T + Q``, by Smith's doubling.
+
+    It is the sum of ``K^k Q K^kT`` over all ``k``.
+
+    Parameters
+    ----------
+    K, Q : (n, n) ndarray
+
+    Returns
+    -------
+    P : (n, n) ndarray
+        The stationary covariance.
 
     Raises
     ------
@@ -39,7 +58,7 @@ def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
     K, (scale, _) = matrix_balance(K, permute=False, separate=True)
     P = Q / np.multiply.outer(scale, scale)
     with np.errstate(all="ignore"):
-        for _ in range(60):
+        for _ in range(60):  # after which 2^60 terms are summed
             added = K @ P @ K.T
             P = P + added
             if not np.abs(added).max() > 1e-15 * np.abs(P).max():
@@ -54,7 +73,7 @@ def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
 
 
 def readout_covariance(mapped: Mapped, sigma, weights, reader: Mapped) -> np.ndarray:
-    """Noise covariance of readouts taken from the spikes through their own synapse.
+    """Return the noise covariance of readouts of the spikes through another synapse.
 
     Parameters
     ----------
@@ -66,6 +85,11 @@ def readout_covariance(mapped: Mapped, sigma, weights, reader: Mapped) -> np.nda
         The readouts.
     reader : Mapped
         The LDN mapped onto the readout's synapse.
+
+    Returns
+    -------
+    (p, p) ndarray
+        Covariance of the readouts' noise.
     """
     K, L, C = closed_loop(mapped)
     h: Filter = reader.loop

@@ -28,7 +28,13 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss, legvander
 from scipy.linalg import expm, schur
 
-from lmu_spiking.errors import ValidationError, check_positive, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    check_one_of,
+    check_positive,
+    check_shape,
+    check_whole,
+)
 
 METHODS = ("zoh", "euler", "bilinear")
 
@@ -66,14 +72,25 @@ class LDN:
         object.__setattr__(self, "theta", theta)
 
     def steps(self, dt: float) -> int:
-        """Whole steps of ``dt`` seconds in the window."""
+        """Return the number of whole steps in the window.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+
+        Returns
+        -------
+        int
+            Rounded down.
+        """
         return int(np.floor(self.theta / dt + 1e-9))
 
     # -- the system -------------------------------------------------------------
 
     @cached_property
     def A(self) -> np.ndarray:
-        r"""(d, d): ``A_ij = (2i+1) (-1 if i < j else (-1)^(i-j+1))``."""
+        r"""Return ``A`` (d, d): ``A_ij = (2i+1) (-1 if i < j else (-1)^(i-j+1))``."""
         i, j = np.ogrid[: self.order, : self.order]
         A = (2.0 * i + 1) * np.where(i < j, -1.0, (-1.0) ** (i - j + 1))
         A.flags.writeable = False
@@ -81,14 +98,14 @@ class LDN:
 
     @cached_property
     def B(self) -> np.ndarray:
-        r"""(d,): ``B_i = (2i+1) (-1)^i``."""
+        r"""Return ``B`` (d,): ``B_i = (2i+1) (-1)^i``."""
         i = np.arange(self.order)
         B = (2.0 * i + 1) * (-1.0) ** i
         B.flags.writeable = False
         return B
 
     def discretize(self, dt: float, method: str = "zoh"):
-        r"""The step ``m[k+1] = Ad m[k] + Bd u[k]``.
+        r"""Return the matrices of the step ``m[k+1] = Ad m[k] + Bd u[k]``.
 
         ``zoh`` is exact for an input held over each step:
         ``Ad = exp(h A)``, ``Bd = A^-1 (Ad - I) B`` with ``h = dt / theta``.
@@ -102,9 +119,12 @@ class LDN:
         Returns
         -------
         Ad : (d, d) ndarray
+            Transition of the state.
         Bd : (d,) ndarray
+            Entry of the input.
         """
         check_positive("LDN.discretize.dt", dt, "seconds")
+        check_one_of("LDN.discretize.method", method, METHODS)
         h, d, scale = dt / self.theta, self.order, _balance(self.order)
         A = self.A * scale / scale[:, None]
         B = self.B / scale
@@ -116,24 +136,33 @@ class LDN:
             Ad, Bd = both[:d, :d], both[:d, d]
         elif method == "euler":
             Ad, Bd = np.eye(d) + h * A, h * B
-        elif method == "bilinear":
+        else:
             left = np.eye(d) - h / 2 * A
             Ad = np.linalg.solve(left, np.eye(d) + h / 2 * A)
             Bd = np.linalg.solve(left, h * B)
-        else:
-            raise ValidationError(
-                "LDN.discretize.method", method, f"is unknown; use one of {METHODS}"
-            )
         return Ad * scale[:, None] / scale, Bd * scale
 
     def series(self, dt: float, tolerance: float = 1e-16) -> "SeriesStep":
-        """The ZOH step without a matrix, in O(K d); see `SeriesStep`."""
+        """Return the ZOH step without a matrix, in O(K d).
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+        tolerance : float
+            As in `SeriesStep`.
+
+        Returns
+        -------
+        SeriesStep
+            A callable that takes state and input.
+        """
         return SeriesStep(self, dt, tolerance)
 
     # -- running it -------------------------------------------------------------
 
     def simulate(self, u, dt: float, *, method: str = "zoh", initial=None):
-        """States of the exact system driven by samples.
+        """Return the states of the exact system driven by samples.
 
         Parameters
         ----------
@@ -153,16 +182,15 @@ class LDN:
         """
         u = np.asarray(u, dtype=float)
         if u.ndim not in (1, 2):
-            raise ValidationError(
-                "LDN.simulate.u", u.shape, "must be (T,) or (T, channels)"
-            )
+            problem = "must be (T,) or (T, channels)"
+            raise ValidationError("LDN.simulate.u", u.shape, problem)
         if not np.isfinite(u).all():
-            raise ValidationError(
-                "LDN.simulate.u", "u", "has NaN or infinite samples; remove them"
-            )
-        start = np.zeros((*u.shape[1:], self.order))
+            problem = "has NaN or infinite samples"
+            raise ValidationError("LDN.simulate.u", "u", problem, "remove them")
+        shape = (*u.shape[1:], self.order)
+        start = np.zeros(shape)
         if initial is not None:
-            start = _as_state(initial, start.shape)
+            start = check_shape("LDN.simulate.initial", initial, shape, "one state")
         if method != "series":
             return self._in_blocks(u, start, *self.discretize(dt, method))
         states, step = np.empty((*u.shape, self.order)), self.series(dt)
@@ -181,7 +209,7 @@ class LDN:
         return x
 
     def frequency_response(self, frequency, dt: float) -> np.ndarray:
-        r"""State after an input ``exp(2 pi i f t)``, per unit of that input.
+        r"""Return the state after an input ``exp(2 pi i f t)``, per unit of it.
 
         ``G(f) = z (z I - Ad)^-1 Bd`` at ``z = exp(2 pi i f dt)``: the state *after*
         the input of the same step, as `simulate` returns it.
@@ -190,10 +218,13 @@ class LDN:
         ----------
         frequency : (F,) array_like
             Hz.
+        dt : float
+            Step, seconds.
 
         Returns
         -------
         G : (F, d) complex ndarray
+            A row for each frequency.
         """
         Ad, Bd = self.discretize(dt)
         scale = _balance(self.order)
@@ -209,7 +240,7 @@ class LDN:
     # -- reading it -------------------------------------------------------------
 
     def readout(self, delay, dt: float | None = None) -> np.ndarray:
-        r"""Weights ``c`` such that ``c @ m`` is the input ``delay`` seconds ago.
+        r"""Return weights ``c`` such that ``c @ m`` is the input some time ago.
 
         ``c_i = P_i(2r - 1)`` with ``r = delay / theta``.  A sampled system holds each
         input for a step, so a sample's centre lies half a step further back: with
@@ -225,6 +256,7 @@ class LDN:
         Returns
         -------
         c : (d,) or (n, d) ndarray
+            A row for each delay.
 
         Raises
         ------
@@ -236,21 +268,36 @@ class LDN:
         slack = 1e-9 * self.theta
         inside = (delay >= -slack) & (delay <= self.theta - step + slack)
         if not np.all(inside):
-            raise ValidationError(
-                "LDN.readout.delay",
-                np.atleast_1d(delay)[~np.atleast_1d(inside)][0].item(),
-                f"is outside the window of 0 to {self.theta - step:g} s",
-                "choose a delay inside, or a longer theta",
-            )
+            first = np.atleast_1d(delay)[~np.atleast_1d(inside)][0].item()
+            problem = f"is outside the window of 0 to {self.theta - step:g} s"
+            remedy = "choose a delay inside, or a longer theta"
+            raise ValidationError("LDN.readout.delay", first, problem, remedy)
         return self.basis((delay + step / 2) / self.theta)
 
     def basis(self, r) -> np.ndarray:
-        """Shifted Legendre polynomials ``P_i(2r - 1)``: (d,) or (n, d)."""
+        """Return the shifted Legendre polynomials ``P_i(2r - 1)``.
+
+        Parameters
+        ----------
+        r : float or (n,) array_like
+
+        Returns
+        -------
+        (d,) or (n, d) ndarray
+            A row for each point.
+        """
         r = np.asarray(r, dtype=float)
         return legvander(2 * r - 1, self.order - 1).reshape(*r.shape, self.order)
 
     def window(self, m, n_points: int = 100) -> np.ndarray:
-        """The window held by states ``m`` (..., d), newest sample first.
+        """Return the window in states, newest sample first.
+
+        Parameters
+        ----------
+        m : (..., d) array_like
+            States.
+        n_points : int
+            Number of samples.
 
         Returns
         -------
@@ -261,12 +308,25 @@ class LDN:
         return np.asarray(m) @ self.basis(r).T
 
     def energy(self, m) -> np.ndarray:
-        r"""Energy of the window, ``int_0^theta w^2 = theta sum_i m_i^2 / (2i + 1)``."""
+        r"""Return the energy of the window in states.
+
+        It is ``int_0^theta w^2 = theta sum_i m_i^2 / (2i + 1)``.
+
+        Parameters
+        ----------
+        m : (..., d) array_like
+            States.
+
+        Returns
+        -------
+        (...) ndarray
+            One for each state.
+        """
         m = np.asarray(m)
         return self.theta * np.sum((m / _balance(self.order)) ** 2, axis=-1)
 
     def functional(self, weight: Callable, n_points: int | None = None) -> np.ndarray:
-        r"""Weights of a linear functional of the window.
+        r"""Return the weights of a linear functional of the window.
 
         ``c_i = int_0^1 weight(r) P_i(2r - 1) dr`` (Gauss-Legendre quadrature), so that
         ``c @ m = int_0^1 weight(r) u(t - r theta) dr``.
@@ -277,6 +337,11 @@ class LDN:
             Takes ``r`` (n,) in [0, 1] and returns (n,).
         n_points : int, optional
             Quadrature points; ``2 d + 64`` by default.
+
+        Returns
+        -------
+        c : (d,) ndarray
+            Weights of the coefficients.
         """
         nodes, weights = leggauss(n_points or 2 * self.order + 64)
         r = (nodes + 1) / 2
@@ -284,7 +349,7 @@ class LDN:
 
 
 class SeriesStep:
-    r"""One exact ZOH step in O(K d) time and O(d) memory, without a matrix.
+    r"""The exact ZOH step in O(K d) time and O(d) memory, without a matrix.
 
     .. math::
 
@@ -294,6 +359,14 @@ class SeriesStep:
     Each product with ``A`` is two cumulative sums.  In balanced coordinates
     ``||A||_2 <= ||A||_F = d^2``, hence ``n`` substeps of ``h d^2 <= 4`` bound every
     term, and ``K`` is the first with ``4^K / K! <= tolerance``.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    tolerance : float
+        Largest term that may be left out.
 
     Attributes
     ----------
@@ -317,7 +390,17 @@ class SeriesStep:
         self._sign = (-1.0) ** np.arange(ldn.order)
 
     def multiply(self, x: np.ndarray) -> np.ndarray:
-        """``A x`` over the last axis, in balanced coordinates: O(d)."""
+        """Return ``A x`` over the last axis, in balanced coordinates: O(d).
+
+        Parameters
+        ----------
+        x : (..., d) ndarray
+
+        Returns
+        -------
+        (..., d) ndarray
+            The product.
+        """
         y = self._scale * x
         later = np.cumsum(y, axis=-1)
         later = later[..., -1:] - later
@@ -325,7 +408,7 @@ class SeriesStep:
         return -self._scale * (later + alternating)
 
     def __call__(self, m: np.ndarray, u) -> np.ndarray:
-        """State (..., d) after holding input ``u`` (...) for one step."""
+        """Return the state (..., d) after an input ``u`` (...) of one step."""
         x = m / self._scale
         push = np.multiply.outer(np.asarray(u, dtype=float), self._sign * self._scale)
         for _ in range(self.substeps):
@@ -353,6 +436,7 @@ def propagate(driven: np.ndarray, step: np.ndarray, start: np.ndarray) -> np.nda
     Returns
     -------
     (T, ..., d) ndarray
+        The state after each step.
     """
     T, shape = len(driven), driven.shape[1:]
     length = max(1, int(np.sqrt(T)))
@@ -360,6 +444,7 @@ def propagate(driven: np.ndarray, step: np.ndarray, start: np.ndarray) -> np.nda
     x = np.zeros((n * length, *shape))
     x[:T] = driven
     x = x.reshape(n, length, *shape)
+    # the response of each block to its own inputs
     running = np.zeros((n, *shape))
     for j in range(length):
         running = running @ step + x[:, j]
@@ -378,16 +463,5 @@ def propagate(driven: np.ndarray, step: np.ndarray, start: np.ndarray) -> np.nda
 
 
 def _balance(order: int) -> np.ndarray:
-    """(d,): ``sqrt(2i + 1)``, the scale of ``m`` in units of window energy."""
+    """Return ``sqrt(2i + 1)`` (d,), the scale of ``m`` in units of window energy."""
     return np.sqrt(2.0 * np.arange(order) + 1)
-
-
-def _as_state(initial, shape: tuple[int, ...]) -> np.ndarray:
-    initial = np.array(initial, dtype=float)
-    if initial.shape != shape:
-        raise ValidationError(
-            "LDN.simulate.initial",
-            initial.shape,
-            f"must have the shape of one state, {shape}",
-        )
-    return initial

@@ -1,4 +1,4 @@
-r"""Principle 3: a network whose synapses are its memory.
+r"""Principle 3: recurrent and input transforms that undo what a synapse does.
 
 A recurrent network receives its own output through a synapse ``H(z)``.  For its
 post-synaptic state to be the LDN's, ``m[k+1] = Ad m[k] + Bd u[k]``, the recurrent
@@ -47,7 +47,7 @@ MAX_CONDITION = 1e6  # of N(Ad), large where the synapse all but stops a mode
 class Filter:
     r"""A loop's synapse in state space: ``z[k+1] = F z[k] + G x[k]``, ``y = C z``.
 
-    Attributes
+    Parameters
     ----------
     F : (n, n) ndarray
     G, C : (n,) ndarray
@@ -61,15 +61,15 @@ class Filter:
 
     @property
     def size(self) -> int:
-        """``n``, states of the filter."""
+        """Return the number of states of the filter, ``n``."""
         return len(self.F)
 
 
 @dataclass(frozen=True, eq=False)
 class Mapped:
-    """An LDN mapped onto a synapse.
+    """A delay network mapped onto a synapse.
 
-    Attributes
+    Parameters
     ----------
     A : (d, d) ndarray
         Recurrent transform, from decoded state to the synapse.
@@ -99,11 +99,12 @@ class Mapped:
 def map_onto(
     ldn: LDN, synapse, dt: float, delay_steps: int = 0, *, feedforward: bool = False
 ) -> Mapped:
-    """Recurrent and input transforms that make ``ldn`` out of ``synapse``.
+    """Return the recurrent and input transforms that make an LDN out of a synapse.
 
     Parameters
     ----------
     ldn : LDN
+        The delay network.
     synapse : nengo.synapses.LinearFilter or float
         A number is the time constant of a lowpass, seconds.
     dt : float
@@ -111,11 +112,12 @@ def map_onto(
     delay_steps : int
         Steps of delay in the loop beyond Nengo's own one.
     feedforward : bool
-        For a readout, which closes no loop: hidden modes are then harmless.
+        True for a readout, which closes no loop: hidden modes are then harmless.
 
     Returns
     -------
     Mapped
+        Transforms and input filters.
 
     Raises
     ------
@@ -132,12 +134,9 @@ def map_onto(
     dt = check_positive("map_onto.dt", dt, "seconds")
     delay_steps = check_whole("map_onto.delay_steps", delay_steps, 0)
     if delay_steps > MAX_DELAY_STEPS:
-        raise ValidationError(
-            "map_onto.delay_steps",
-            delay_steps,
-            f"is more than the {MAX_DELAY_STEPS} that are mapped accurately",
-            "use a shorter delay or a longer dt",
-        )
+        problem = f"is more than the {MAX_DELAY_STEPS} that are mapped accurately"
+        remedy = "use a shorter delay or a longer dt"
+        raise ValidationError("map_onto.delay_steps", delay_steps, problem, remedy)
     loop = discrete(synapse, dt, delay_steps)
     Ad, Bd = ldn.discretize(dt)
     if loop.size == 1:
@@ -156,14 +155,16 @@ def map_onto(
     _refuse_zeros(numerator, synapse, 1e14)
     radius = 0.0 if feedforward else _hidden_radius(ldn, loop, dt)
     if radius >= 1:
-        raise MappingError(_refusal(ldn, synapse, dt, delay_steps, radius))
+        raise _unstable(ldn, synapse, dt, delay_steps, radius)
     _refuse_zeros(numerator, synapse, MAX_CONDITION)
     A = np.linalg.solve(numerator.T, _matrix_polynomial(denominator, step).T).T
     # the filter's states follow the LDN's, z_j = T_j(Ad) m; T_j(Ad) Bd is what the
     # input must add to z_j
     entry = np.linalg.solve(numerator, Bd)
     B = np.stack([T @ entry for T in carried], axis=1)
-    filters = tuple(_tap(loop, denominator, adjugate, j) for j in range(loop.size))
+    # from each state of the synapse to its output
+    taps = (adjugate[:, :, j] @ loop.C for j in range(loop.size))
+    filters = tuple(_transfer(tap, denominator) for tap in taps)
     recurrent = synapse
     if delay_steps:
         recurrent = _transfer(loop.C @ rows, denominator)
@@ -171,25 +172,57 @@ def map_onto(
 
 
 def as_synapse(synapse) -> LinearFilter:
-    """A linear filter from a filter or from the tau of a lowpass, seconds."""
+    """Return a linear filter from a filter or from the tau of a lowpass.
+
+    Parameters
+    ----------
+    synapse : nengo.synapses.LinearFilter or float
+        A number is the time constant of a lowpass, seconds.
+
+    Returns
+    -------
+    nengo.synapses.LinearFilter
+        The filter, or a lowpass.
+
+    Raises
+    ------
+    ValidationError
+        If it is none.
+    """
     if isinstance(synapse, LinearFilter):
         return synapse
     try:
         return nengo.Lowpass(check_positive("map_onto.synapse", synapse))
     except ValidationError:
-        raise ValidationError(
-            "map_onto.synapse",
-            synapse,
-            "must be a nengo.LinearFilter or a positive time constant in seconds",
-            "a loop needs a synapse: for a lowpass of 100 ms use 0.1",
-        ) from None
+        problem = "must be a nengo.LinearFilter or a positive time constant in seconds"
+        remedy = "a loop needs a synapse: for a lowpass of 100 ms use 0.1"
+        name = "map_onto.synapse"
+        raise ValidationError(name, synapse, problem, remedy) from None
 
 
 def discrete(synapse, dt: float, delay_steps: int = 0) -> Filter:
-    """The filter that Nengo steps for ``synapse``, its one-step delay included.
+    """Return the filter that Nengo steps for a synapse, its one-step delay included.
 
-    A filter with pass-through, and every extra delay step, adds a state that holds
+    A filter with pass-through, and every extra delay step, adds a state that keeps
     the filter's output for one step.
+
+    Parameters
+    ----------
+    synapse : nengo.synapses.LinearFilter
+    dt : float
+        Step, seconds.
+    delay_steps : int
+        Extra steps of delay.
+
+    Returns
+    -------
+    Filter
+        In state space.
+
+    Raises
+    ------
+    MappingError
+        If the filter does not decay.
     """
     shape = (1,)
     with np.errstate(all="ignore"):  # what comes of it is checked below
@@ -200,7 +233,7 @@ def discrete(synapse, dt: float, delay_steps: int = 0) -> Filter:
     if F.size == 0:
         F, G, C = np.zeros((1, 1)), np.array([through]), np.ones(1)
     elif through:
-        F, G, C = _hold(F, C), np.append(G, through), np.eye(len(F) + 1)[-1]
+        F, G, C = _delayed(F, C), np.append(G, through), np.eye(len(F) + 1)[-1]
     finite = all(np.isfinite(M).all() for M in (F, G, C))
     if not finite or np.abs(np.linalg.eigvals(F)).max() >= 1:
         raise MappingError(
@@ -208,15 +241,15 @@ def discrete(synapse, dt: float, delay_steps: int = 0) -> Filter:
             "filter whose poles are stable, with time constants not far below dt"
         )
     for _ in range(delay_steps):
-        F, G, C = _hold(F, C), np.append(G, 0.0), np.eye(len(F) + 1)[-1]
+        F, G, C = _delayed(F, C), np.append(G, 0.0), np.eye(len(F) + 1)[-1]
     return Filter(F, G, C)
 
 
-def _hold(F: np.ndarray, C: np.ndarray) -> np.ndarray:
-    """``F`` with one more state, which takes the output ``C z`` of the others."""
-    held = np.asarray(block_diag(F, 0.0), dtype=float)
-    held[-1, :-1] = C
-    return held
+def _delayed(F: np.ndarray, C: np.ndarray) -> np.ndarray:
+    """Return ``F`` with one more state, which takes the output ``C z``."""
+    larger = np.asarray(block_diag(F, 0.0), dtype=float)
+    larger[-1, :-1] = C
+    return larger
 
 
 # Polynomials below are in s = z - 1, coefficients of rising powers: the poles of a slow
@@ -224,9 +257,10 @@ def _hold(F: np.ndarray, C: np.ndarray) -> np.ndarray:
 
 
 def _characteristic(F: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Faddeev-LeVerrier: ``det(s I - E)`` (n+1,) and ``adj(s I - E)`` (n, n, n).
+    """Return ``det(s I - E)`` (n+1,) and ``adj(s I - E)`` (n, n, n) of ``E = F - I``.
 
-    ``E = F - I``; the first axis of the adjugate counts powers of ``s``.
+    They are computed by the recursion of Faddeev and LeVerrier; the first axis of the
+    adjugate counts powers of ``s``.
     """
     eye = np.eye(len(F))
     E, term = F - eye, eye
@@ -240,20 +274,15 @@ def _characteristic(F: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _matrix_polynomial(coefficients: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """``sum_k c_k X^k`` by Horner's rule."""
+    """Return ``sum_k c_k X^k`` by Horner's rule."""
     total = np.zeros_like(X)
     for c in coefficients[::-1]:
         total = total @ X + c * np.eye(len(X))
     return total
 
 
-def _tap(loop: Filter, denominator, adjugate, j: int) -> LinearFilter:
-    """From the ``j``-th state of the synapse to its output."""
-    return _transfer(adjugate[:, :, j] @ loop.C, denominator)
-
-
 def _transfer(numerator: np.ndarray, denominator: np.ndarray) -> LinearFilter:
-    """A discrete filter for Nengo, which wants falling powers of ``z``."""
+    """Return a discrete filter for Nengo, which wants falling powers of ``z``."""
     shift = np.poly1d([1.0, -1.0])
 
     def in_z(p):
@@ -263,7 +292,7 @@ def _transfer(numerator: np.ndarray, denominator: np.ndarray) -> LinearFilter:
 
 
 def _hidden_radius(ldn: LDN, loop: Filter, dt: float) -> float:
-    """Largest modulus among the loop's modes that are not the LDN's.
+    """Return the largest modulus among the loop's modes that are not the LDN's.
 
     For a mode ``w`` of the LDN, the loop's matrix is ``F + G C / H(w)``; one of its
     eigenvalues is ``w``, the others are hidden.
@@ -281,6 +310,7 @@ def _hidden_radius(ldn: LDN, loop: Filter, dt: float) -> float:
 
 
 def _refuse_zeros(numerator: np.ndarray, synapse, limit: float) -> None:
+    """Raise a MappingError if the synapse stops a mode, all but entirely."""
     if not numerator.any() or np.linalg.cond(numerator) > limit:
         raise MappingError(
             f"map_onto.synapse: {synapse!r} passes nothing of a mode of this system, "
@@ -288,47 +318,41 @@ def _refuse_zeros(numerator: np.ndarray, synapse, limit: float) -> None:
         )
 
 
-def _refusal(ldn: LDN, synapse, dt: float, delay_steps: int, radius: float) -> str:
-    """Why this mapping is refused, and which theta or tau would do."""
+def _unstable(ldn: LDN, synapse, dt: float, delay_steps: int, radius: float):
+    """Return the error of an unstable loop, with the theta and tau that would do."""
+    order, theta, remedies = ldn.order, ldn.theta, []
+    # the first longer window that is stable
+    loop = discrete(synapse, dt, delay_steps)
+    for longer in theta * 1.25 ** np.arange(1, 41):
+        if _hidden_radius(LDN(order, longer), loop, dt) < 1:
+            remedies.append(f"theta of at least {_rounded(longer, np.ceil):g} s")
+            break
+    # the first quicker synapse that is stable
+    for factor in 1.25 ** -np.arange(1.0, 41.0) if synapse.analog else ():
+        quicker = _scaled(synapse, factor)
+        if _hidden_radius(ldn, discrete(quicker, dt, delay_steps), dt) < 1:
+            factor = _rounded(factor, np.floor)
+            remedy = f"time constants {factor:g} times as long"
+            if _has_tau(quicker):
+                remedy = f"tau of at most {_rounded(quicker.tau, np.floor):g} s"
+            remedies.append(remedy)
+            break
+    remedies.append("a lowpass without delay, which always works")
     kind = type(synapse).__name__ + (f" and {delay_steps} steps" if delay_steps else "")
-    remedies = [
-        *_longer_window(ldn, synapse, dt, delay_steps),
-        *_quicker_synapse(ldn, synapse, dt, delay_steps),
-        "a lowpass without delay, which always works",
-    ]
-    return (
+    return MappingError(
         f"map_onto.synapse: {kind} leaves hidden modes of radius {radius:.4f} >= 1 in "
-        f"a memory of order {ldn.order} and theta {ldn.theta:g} s, so the loop is "
+        f"a memory of order {order} and theta {theta:g} s, so the loop is "
         f"unstable; use {', or '.join(remedies)}"
     )
 
 
-def _longer_window(ldn: LDN, synapse, dt: float, delay_steps: int) -> list[str]:
-    loop = discrete(synapse, dt, delay_steps)
-    for theta in ldn.theta * 1.25 ** np.arange(1, 41):
-        if _hidden_radius(LDN(ldn.order, theta), loop, dt) < 1:
-            return [f"theta of at least {_rounded(theta, np.ceil):g} s"]
-    return []
-
-
-def _quicker_synapse(ldn: LDN, synapse, dt: float, delay_steps: int) -> list[str]:
-    if not synapse.analog:
-        return []
-    for factor in 1.25 ** -np.arange(1.0, 41.0):
-        quicker = _scaled(synapse, factor)
-        if _hidden_radius(ldn, discrete(quicker, dt, delay_steps), dt) < 1:
-            if _has_tau(quicker):
-                return [f"tau of at most {_rounded(quicker.tau, np.floor):g} s"]
-            return [f"time constants {_rounded(factor, np.floor):g} times as long"]
-    return []
-
-
 def _has_tau(synapse) -> bool:
+    """Return whether a filter is described by one time constant."""
     return isinstance(synapse, (nengo.Lowpass, nengo.Alpha))
 
 
 def _scaled(synapse, factor: float) -> Any:
-    """The same filter with time constants ``factor`` times as long."""
+    """Return the same filter with time constants ``factor`` times as long."""
     if _has_tau(synapse):
         return type(synapse)(factor * synapse.tau)
     num, den = np.asarray(synapse.num), np.asarray(synapse.den)
@@ -337,6 +361,6 @@ def _scaled(synapse, factor: float) -> Any:
 
 
 def _rounded(value: float, towards) -> float:
-    """Two significant digits, on the safe side."""
+    """Return two significant digits of a number, on the safe side."""
     unit = 10.0 ** (np.floor(np.log10(value)) - 1)
     return float(towards(value / unit) * unit)

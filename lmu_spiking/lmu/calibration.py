@@ -1,4 +1,4 @@
-r"""What a rate model does on data: all that its spikes need to know.
+r"""The use of a rate-based model on data: all that its spikes need to know.
 
 The loss of a spiking network is, to first order, ``e^T W e`` in the errors ``e`` of the
 state, with
@@ -26,9 +26,9 @@ STATES = 50_000  # at most, that statistics are taken over
 
 @dataclass(frozen=True, eq=False)
 class CellUse:
-    """One cell on data.
+    """The use of one cell on data.
 
-    Attributes
+    Parameters
     ----------
     states : (k, S, d) ndarray
         States of each memory at the ends of samples.
@@ -51,12 +51,19 @@ class CellUse:
 
 
 def calibrate(params: LMUParams, x: np.ndarray, *, last: bool = False):
-    """How each cell is used by sequences ``x`` (n, T, c); a list of `CellUse`.
+    """Return how sequences use each cell.
 
     Parameters
     ----------
+    params : LMUParams
+    x : (n, T, c) ndarray
     last : bool
         Whether only the output at the last step counts.
+
+    Returns
+    -------
+    list of CellUse
+        Of each cell.
     """
     uses = []
     for i, cell in enumerate(params.cells):
@@ -69,6 +76,7 @@ def calibrate(params: LMUParams, x: np.ndarray, *, last: bool = False):
 
 
 def _use(cell: CellParams, m, h, D, last: bool, classes) -> CellUse:
+    """Return the use of a cell with states ``m`` and activities ``h`` (n, T, ...)."""
     size = np.abs(h).reshape(-1, cell.units)
     top = np.quantile(size, HIGHEST, axis=0)
     # a unit that is silent here may speak elsewhere: give it the others' range
@@ -76,6 +84,7 @@ def _use(cell: CellParams, m, h, D, last: bool, classes) -> CellUse:
     top = top if cell.chip is None else np.ones(cell.units)
     seen = (m[:, -1], h[:, -1]) if last else (m, h)
     W = _sensitivity(cell, seen[1].reshape(-1, cell.units), D, classes)
+    # the memories of a cell are alike: add up what they are read by
     k, d = cell.memory_d, cell.order
     blocks = sum(W[j * d : (j + 1) * d, j * d : (j + 1) * d] for j in range(k))
     if not np.any(blocks):  # nothing is read: then no coefficient counts more
@@ -89,7 +98,7 @@ def _use(cell: CellParams, m, h, D, last: bool, classes) -> CellUse:
 
 
 def _sensitivity(cell: CellParams, h: np.ndarray, D, classes) -> np.ndarray:
-    """``W`` (k d, k d), averaged over the activities ``h`` (S, n)."""
+    """Return ``W`` (k d, k d), averaged over the activities ``h`` (S, n)."""
     slope = np.ones_like(h)
     if cell.activation == "tanh":
         slope = 1 - h**2

@@ -1,4 +1,4 @@
-r"""What an LMU computes in rates: the reference beside every network and trainer.
+"""The outputs of rate-based LMUs: the reference beside every network and trainer.
 
 Cells without recurrence from hidden units are computed for all times at once, others
 step by step; the equations are in `params`.
@@ -6,13 +6,28 @@ step by step; the equations are in `params`.
 
 import numpy as np
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import check_shape
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, ChipUnits, chip_activities
 
 
 def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.ndarray:
-    """``f(J)``: tanh, relu, linear, or rates of a chip (with defaults for None)."""
+    """Return ``f(J)``: tanh, relu, linear, or rates of a chip.
+
+    Parameters
+    ----------
+    name : str
+        One of `ACTIVATIONS`.
+    J : ndarray
+        Drives.
+    chip : ChipUnits, optional
+        Of a chip's activations; its defaults for None.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of the drives.
+    """
     if name in CHIP_ACTIVATIONS:
         return chip_activities(name, chip or ChipUnits(), J)
     if name == "tanh":
@@ -21,10 +36,11 @@ def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.n
 
 
 def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
-    """Outputs of an LMU for sequences.
+    """Return the outputs of an LMU for sequences.
 
     Parameters
     ----------
+    params : LMUParams
     x : (n, T, c) array_like
         Sequences, a sample every ``params.dt`` seconds.
     last : bool
@@ -33,8 +49,14 @@ def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
     Returns
     -------
     y : (n, T, q) ndarray, or (n, q) for the last step
+        Without a softmax or sigmoid.
+
+    Raises
+    ------
+    ValidationError
+        If the sequences are of another shape or not finite.
     """
-    h = checked_sequences("forward.x", x, params.size_in)
+    h = check_shape("forward.x", x, ("n", "T", params.size_in))
     for i, cell in enumerate(params.cells):
         final = last and i == len(params.cells) - 1
         _, h = run_cell(cell, h, params.dt, last=final)
@@ -42,55 +64,140 @@ def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
 
 
 def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
-    """Memory and hidden activities of one cell.
+    """Return memory and hidden activities of one cell.
 
     Parameters
     ----------
+    cell : CellParams
     x : (n, T, c) ndarray
+    dt : float
+        Seconds from one sample to the next.
+    last : bool
+        Only at the last step.
 
     Returns
     -------
     m : (n, T, k d) ndarray, or (n, k d)
+        States of the memories.
     h : (n, T, units) ndarray, or (n, units)
-        At the last step only if ``last``.
+        Activities of the units.
     """
     if not cell.is_feedforward:
         m, h = _stepwise(cell, x, dt)
         return (m[:, -1], h[:, -1]) if last else (m, h)
+    # without recurrence, all times at once
+    m = memory_states(cell, encode(cell, x), dt, last=last)
+    return m, activities(cell, m, x[:, -1] if last else x)
+
+
+def encode(cell: CellParams, x, h=None, m=None) -> np.ndarray:
+    """Return the memories' inputs: ``e_x x + b_u + e_h h + e_m m``.
+
+    Parameters
+    ----------
+    cell : CellParams
+    x : (..., c) ndarray
+    h : (..., n) ndarray, optional
+    m : (..., k d) ndarray, optional
+        Activities and states of the step before; without them, 0.
+
+    Returns
+    -------
+    (..., k) ndarray
+        The inputs ``u``.
+    """
     u = x @ cell.e_x.T
-    if cell.b_u is not None:
-        u = u + cell.b_u
-    m = memory_states(cell, u, dt, last=last)
+    u = u if cell.b_u is None else u + cell.b_u
+    for before, weights in ((h, cell.e_h), (m, cell.e_m)):
+        if before is not None and weights is not None:
+            u = u + before @ weights.T
+    return u
+
+
+def drive(cell: CellParams, m, x=None, h=None) -> np.ndarray:
+    """Return the drive of the units: ``W_m m + b + W_x x + W_h h``.
+
+    Parameters
+    ----------
+    cell : CellParams
+    m : (..., k d) ndarray
+    x : (..., c) ndarray, optional
+    h : (..., n) ndarray, optional
+        Activities of the step before; without inputs or activities, 0.
+
+    Returns
+    -------
+    (..., n) ndarray
+        The drives ``J``.
+    """
     J = m @ cell.W_m.T
-    if cell.b is not None:
-        J = J + cell.b
-    if cell.W_x is not None:
-        J = J + (x[:, -1] if last else x) @ cell.W_x.T
-    return m, activations(cell.activation, J, cell.chip)
+    J = J if cell.b is None else J + cell.b
+    for given, weights in ((x, cell.W_x), (h, cell.W_h)):
+        if given is not None and weights is not None:
+            J = J + given @ weights.T
+    return J
+
+
+def activities(cell: CellParams, m, x=None, h=None) -> np.ndarray:
+    """Return the activities of the units, ``f(J)`` of their `drive`.
+
+    Parameters
+    ----------
+    cell, m, x, h
+        As in `drive`.
+
+    Returns
+    -------
+    (..., n) ndarray
+        The activities ``h``.
+    """
+    return activations(cell.activation, drive(cell, m, x, h), cell.chip)
 
 
 def impulse_response(cell: CellParams, steps: int, dt: float) -> np.ndarray:
-    r"""(T, d): ``H_s = \bar A^s \bar B``, state ``s`` steps after an impulse's own."""
+    r"""Return ``H_s = \bar A^s \bar B`` (T, d), ``s`` steps after an impulse's own.
+
+    Parameters
+    ----------
+    cell : CellParams
+    steps : int
+        ``T``.
+    dt : float
+        Seconds from one sample to the next.
+
+    Returns
+    -------
+    (T, d) ndarray
+        From the step of the impulse on.
+    """
     impulse = np.zeros(steps)
     impulse[0] = 1
     return cell.ldn.simulate(impulse, dt)
 
 
 def memory_states(cell: CellParams, u: np.ndarray, dt: float, *, last: bool = False):
-    r"""States ``m_t = \sum_{s \le t} H_{t-s} u_s`` of all memories, from rest.
+    r"""Return states ``m_t = \sum_{s \le t} H_{t-s} u_s`` of all memories, from rest.
 
     Parameters
     ----------
+    cell : CellParams
     u : (n, T, k) ndarray
+        Inputs of the memories.
+    dt : float
+        Seconds from one sample to the next.
+    last : bool
+        Only at the last step.
 
     Returns
     -------
     m : (n, T, k d) ndarray, or (n, k d) at the last step
+        Memory by memory.
     """
     n, T, k = u.shape
     H = impulse_response(cell, T, dt)
     if last:
         return np.einsum("ntk,td->nkd", u, H[::-1], optimize=True).reshape(n, -1)
+    # convolve by Fourier transforms of a length without overlap
     length = 2 * T - 1
     spectrum = np.fft.rfft(H, length, axis=0)
     m = np.empty((n, T, k, cell.order))
@@ -101,41 +208,15 @@ def memory_states(cell: CellParams, u: np.ndarray, dt: float, *, last: bool = Fa
 
 
 def _stepwise(cell: CellParams, x: np.ndarray, dt: float):
+    """Return memory and activities (n, T, ...) of a recurrent cell, step by step."""
     n, T, _ = x.shape
     k, d = cell.memory_d, cell.order
     Ad, Bd = cell.ldn.discretize(dt)
     m, h = np.zeros((n, k * d)), np.zeros((n, cell.units))
     m_all, h_all = np.empty((n, T, k * d)), np.empty((n, T, cell.units))
     for t in range(T):
-        u = x[:, t] @ cell.e_x.T
-        J = np.zeros(h.shape) if cell.b is None else cell.b
-        if cell.b_u is not None:
-            u = u + cell.b_u
-        if cell.e_h is not None:
-            u = u + h @ cell.e_h.T
-        if cell.e_m is not None:
-            u = u + m @ cell.e_m.T
+        u = encode(cell, x[:, t], h, m)
         m = (m.reshape(n, k, d) @ Ad.T + u[:, :, None] * Bd).reshape(n, -1)
-        J = J + m @ cell.W_m.T
-        if cell.W_x is not None:
-            J = J + x[:, t] @ cell.W_x.T
-        if cell.W_h is not None:
-            J = J + h @ cell.W_h.T
-        h = activations(cell.activation, J, cell.chip)
+        h = activities(cell, m, x[:, t], h)
         m_all[:, t], h_all[:, t] = m, h
     return m_all, h_all
-
-
-def checked_sequences(attribute: str, x, size_in: int) -> np.ndarray:
-    """(n, T, c) finite numbers, or a ValidationError."""
-    try:
-        x = np.asarray(x, dtype=float)
-    except (TypeError, ValueError):
-        raise ValidationError(attribute, x, "must be an array of numbers") from None
-    if x.ndim != 3 or x.shape[2] != size_in or 0 in x.shape:
-        raise ValidationError(
-            attribute, x.shape, f"must be (sequences, steps, {size_in}), none empty"
-        )
-    if not np.isfinite(x).all():
-        raise ValidationError(attribute, "x", "has NaN or infinite numbers")
-    return x

@@ -19,6 +19,7 @@ References
 .. [1] Voelker, Kajić, Eliasmith (2019). Legendre Memory Units. NeurIPS.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,7 +28,13 @@ import numpy as np
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.errors import ValidationError, check_positive, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    check_one_of,
+    check_positive,
+    check_shape,
+    check_whole,
+)
 from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, ChipUnits, chip_of
 
 ACTIVATIONS = ("tanh", "relu", "linear", *CHIP_ACTIVATIONS)
@@ -37,7 +44,7 @@ ARRAYS = ("e_x", "e_h", "e_m", "W_x", "W_h", "W_m", "b", "b_u")
 
 @dataclass(frozen=True, eq=False)
 class CellParams:
-    """One LMU.
+    """The parameters of one LMU.
 
     Parameters
     ----------
@@ -53,7 +60,7 @@ class CellParams:
     e_m : (k, k d) array_like, optional
     W_x : (n, c) array_like, optional
     W_h : (n, n) array_like, optional
-        None for a connection that is not there.
+        None for a connection that does not exist.
     b : (n,) array_like, optional
         Bias of the units.
     b_u : (k,) array_like, optional
@@ -89,27 +96,17 @@ class CellParams:
         put = object.__setattr__
         put(self, "order", check_whole("CellParams.order", self.order, 1))
         put(self, "theta", check_positive("CellParams.theta", self.theta, "seconds"))
-        if self.activation not in ACTIVATIONS:
-            raise ValidationError(
-                "CellParams.activation",
-                self.activation,
-                "is unknown",
-                f"use one of {', '.join(ACTIVATIONS)}",
-            )
+        check_one_of("CellParams.activation", self.activation, ACTIVATIONS)
         put(self, "chip", chip_of(self.activation, self.chip))
-        for name in ("e_x", "W_m"):
-            array = _checked("CellParams", name, getattr(self, name))
-            if array.ndim != 2 or 0 in array.shape:
-                raise ValidationError(
-                    f"CellParams.{name}", array.shape, "must have two axes"
-                )
-        (k, c), n = np.shape(self.e_x), len(np.asarray(self.W_m))
+        # two arrays say how many inputs, memories and units there are
+        k, c = check_shape("CellParams.e_x", self.e_x, ("k", "c")).shape
+        n = len(check_shape("CellParams.W_m", self.W_m, ("n", k * self.order)))
         shapes = {"e_x": (k, c), "W_m": (n, k * self.order), "e_h": (k, n)}
         shapes |= {"e_m": (k, k * self.order), "W_x": (n, c), "W_h": (n, n)}
         for name, shape in (shapes | {"b": (n,), "b_u": (k,)}).items():
             value = getattr(self, name)
             if value is not None:
-                put(self, name, _checked("CellParams", name, value, shape))
+                put(self, name, _read_only(f"CellParams.{name}", value, shape))
 
     @classmethod
     def draw(
@@ -126,23 +123,43 @@ class CellParams:
         bias: bool = False,
         rng: np.random.Generator | int = 0,
     ) -> "CellParams":
-        """Initial parameters as in the paper.
+        """Draw initial parameters as in the paper.
 
         Encoders ``e_x`` and ``e_h`` are LeCun uniform, ``e_m`` is 0, the kernels are
         Xavier normal, biases are 0.
 
         Parameters
         ----------
-        size_in, units, memory_d : int
-            ``c``, ``n`` and ``k``.
+        size_in, units : int
+            ``c`` and ``n``.
+        order : int
+            Legendre coefficients of each memory, ``d``.
+        theta : float
+            Window, seconds.
+        memory_d : int
+            ``k``.
+        activation : str
+            One of `ACTIVATIONS`.
+        chip : ChipUnits, optional
+            Of a chip's activations.
         connections : str or iterable of str
-            Those that are there; ``e_x`` and ``W_m`` always are.  Without ``e_h`` and
+            Those that exist; ``e_x`` and ``W_m`` always do.  Without ``e_h`` and
             ``e_m`` the memory can be computed for all times at once, and without
             ``W_h`` the whole cell.
         bias : bool
             Whether the units have one; the paper's have none.
         rng : numpy.random.Generator or int
             Or the seed of one.
+
+        Returns
+        -------
+        CellParams
+            With all biases 0.
+
+        Raises
+        ------
+        ValidationError
+            If an argument is out of range.
         """
         c = check_whole("CellParams.draw.size_in", size_in, 1)
         n = check_whole("CellParams.draw.units", units, 1)
@@ -151,69 +168,66 @@ class CellParams:
         rng = np.random.default_rng(rng)
         shapes = {"e_x": (k, c), "e_h": (k, n), "e_m": (k, k * d)}
         shapes |= {"W_x": (n, c), "W_h": (n, n), "W_m": (n, k * d)}
-        wanted = connections.split() if isinstance(connections, str) else connections
-        wanted = {"e_x", "W_m", *wanted}
-        if wanted - set(shapes):
-            raise ValidationError(
-                "CellParams.draw.connections",
-                sorted(wanted - set(shapes)),
-                "are unknown",
-                f"use some of {', '.join(shapes)}",
-            )
-        drawn = {}
-        for name, shape in shapes.items():  # in this order, whichever are wanted
-            value = _initial(name, shape, rng)
-            if name in wanted:
-                drawn[name] = value
+        text = isinstance(connections, str)
+        wanted = connections.split() if text else tuple(connections)
+        for name in wanted:
+            check_one_of("CellParams.draw.connections", name, shapes)
+        # in this order, whichever are wanted, so that one changes none of the others
+        drawn = {name: _initial(name, shape, rng) for name, shape in shapes.items()}
+        drawn = {k: v for k, v in drawn.items() if k in {"e_x", "W_m", *wanted}}
         b = np.zeros(n) if bias else None
         return cls(d, theta, activation=activation, chip=chip, b=b, **drawn)
 
-    # -- what it is made of ------------------------------------------------------
-
     @property
     def size_in(self) -> int:
-        """Inputs, ``c``."""
+        """Return the number of inputs, ``c``."""
         return self.e_x.shape[1]
 
     @property
     def memory_d(self) -> int:
-        """Memories, ``k``."""
+        """Return the number of memories, ``k``."""
         return self.e_x.shape[0]
 
     @property
     def units(self) -> int:
-        """Hidden units, ``n``."""
+        """Return the number of hidden units, ``n``."""
         return self.W_m.shape[0]
 
     @property
     def ldn(self) -> LDN:
-        """The delay network of each memory."""
+        """Return the delay network of each memory."""
         return LDN(self.order, self.theta)
 
     @property
     def sides(self) -> int:
-        """Signs that activities have, 1 or 2."""
+        """Return the number of signs that activities have, 1 or 2."""
         return sides_of(self.activation)
 
     @property
     def memory_is_feedforward(self) -> bool:
-        """Whether the memories hear nothing but the input."""
+        """Return whether the memories receive nothing but the input."""
         return self.e_h is None and self.e_m is None
 
     @property
     def is_feedforward(self) -> bool:
-        """Whether all times can be computed at once."""
+        """Return whether all times can be computed at once."""
         return self.memory_is_feedforward and self.W_h is None
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that are there, by name."""
+        """Return the arrays that exist, by name.
+
+        Returns
+        -------
+        dict of str to ndarray
+            In the order of `ARRAYS`.
+        """
         every = {name: getattr(self, name) for name in ARRAYS}
         return {name: value for name, value in every.items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False)
 class LMUParams:
-    """Cells in series and a linear readout.
+    """The parameters of cells in series and a linear readout.
 
     Parameters
     ----------
@@ -226,6 +240,11 @@ class LMUParams:
         Seconds from one sample to the next, the clock that every ``theta`` is read by.
     header : dict
         What else is known: task, seeds, settings, versions.  Goes to JSON.
+
+    Raises
+    ------
+    ValidationError
+        If a shape does not fit the others, or a number is not finite.
     """
 
     cells: tuple[CellParams, ...]
@@ -238,54 +257,51 @@ class LMUParams:
     _told = ("cells", "size_in", "size_out", "dt")
 
     def __post_init__(self):
-        put = object.__setattr__
-        put(self, "cells", tuple(self.cells))
+        put, cells = object.__setattr__, tuple(self.cells)
+        put(self, "cells", cells)
         put(self, "dt", check_positive("LMUParams.dt", self.dt, "seconds"))
-        if not self.cells or not all(isinstance(c, CellParams) for c in self.cells):
-            raise ValidationError(
-                "LMUParams.cells", self.cells, "must be one CellParams or more"
-            )
+        if not cells or not all(isinstance(cell, CellParams) for cell in cells):
+            problem = "must be one CellParams or more"
+            raise ValidationError("LMUParams.cells", cells, problem)
         if not isinstance(self.header, dict):
             raise ValidationError("LMUParams.header", self.header, "must be a dict")
-        for i, (cell, after) in enumerate(
-            zip(self.cells, self.cells[1:], strict=False)
-        ):
+        for i, (cell, after) in enumerate(itertools.pairwise(cells), 1):
             if after.size_in != cell.units:
-                raise ValidationError(
-                    f"LMUParams.cells[{i + 1}].e_x",
-                    after.e_x.shape,
-                    f"must have {cell.units} columns, the units of the cell before",
-                )
-        D = _checked("LMUParams", "D", self.D)
-        if D.ndim != 2 or D.shape[1] != self.cells[-1].units or not len(D):
-            raise ValidationError(
-                "LMUParams.D", D.shape, f"must be (q, {self.cells[-1].units})"
-            )
-        put(self, "D", D)
-        put(self, "c", _checked("LMUParams", "c", self.c, (len(D),)))
+                name = f"LMUParams.cells[{i}].e_x"
+                problem = f"must have {cell.units} columns, as many as units before"
+                raise ValidationError(name, after.e_x.shape, problem)
+        # the readout has a column for each unit of the last cell
+        put(self, "D", _read_only("LMUParams.D", self.D, ("q", cells[-1].units)))
+        put(self, "c", _read_only("LMUParams.c", self.c, (len(self.D),)))
 
     @property
     def size_in(self) -> int:
-        """Inputs of the first cell."""
+        """Return the number of inputs of the first cell."""
         return self.cells[0].size_in
 
     @property
     def size_out(self) -> int:
-        """Outputs, ``q``."""
+        """Return the number of outputs, ``q``."""
         return len(self.D)
 
     @property
     def is_feedforward(self) -> bool:
-        """Whether all times can be computed at once."""
+        """Return whether all times can be computed at once."""
         return all(cell.is_feedforward for cell in self.cells)
 
     @property
     def n_params(self) -> int:
-        """Numbers in all arrays."""
+        """Return how many numbers all arrays have."""
         return sum(array.size for array in self.arrays().values())
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays: ``cell0.e_x``, ..., ``readout.D``, ``readout.c``."""
+        """Return all arrays: ``cell0.e_x``, ..., ``readout.D``, ``readout.c``.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Cell by cell, and then the readout.
+        """
         named = {
             f"cell{i}.{name}": array
             for i, cell in enumerate(self.cells)
@@ -294,34 +310,39 @@ class LMUParams:
         return named | {"readout.D": self.D, "readout.c": self.c}
 
     def updated(self, arrays: Mapping[str, Any], **header) -> "LMUParams":
-        """The same with some arrays, or thetas (``cell0.theta``), and header replaced.
+        """Return these parameters with some arrays, windows and header replaced.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array_like
+            By the names of `arrays`; windows are ``cell0.theta``.
+        **header
+            Entries of the header.
+
+        Returns
+        -------
+        LMUParams
+            New parameters; these are not changed.
 
         Raises
         ------
         ValidationError
             If a name is not among these parameters.
         """
+        # sort the values by cells
         known = {*self.arrays(), *(f"cell{i}.theta" for i in range(len(self.cells)))}
-        for name in arrays:
+        of_cells: list[dict[str, Any]] = [{} for _ in self.cells]
+        readout: dict[str, Any] = {"D": self.D, "c": self.c}
+        for name, value in arrays.items():
             if name not in known:
-                raise ValidationError(
-                    "LMUParams.updated", name, "is not one of the parameters"
-                )
-        cells = []
-        for i, cell in enumerate(self.cells):
-            start = f"cell{i}."
-            new = {k.removeprefix(start): v for k, v in arrays.items()}
-            new = {k: v for k, v in new.items() if f"{start}{k}" in arrays}
-            if "theta" in new:
-                new["theta"] = float(new["theta"])
-            cells.append(replace(cell, **new))
-        return replace(
-            self,
-            cells=tuple(cells),
-            D=arrays.get("readout.D", self.D),
-            c=arrays.get("readout.c", self.c),
-            header=self.header | header,
-        )
+                problem = "is not one of the parameters"
+                raise ValidationError("LMUParams.updated", name, problem)
+            end = name.partition(".")[2]
+            value = float(value) if end == "theta" else value
+            (readout if end in readout else of_cells[cell_number(name)])[end] = value
+        pairs = zip(self.cells, of_cells, strict=True)
+        cells = tuple(replace(cell, **new) for cell, new in pairs)
+        return replace(self, cells=cells, header=self.header | header, **readout)
 
     @classmethod
     def draw(
@@ -334,14 +355,31 @@ class LMUParams:
         seed: int = 0,
         **header,
     ) -> "LMUParams":
-        """Initial parameters of cells in series, as in the paper.
+        """Draw initial parameters of cells in series, as in the paper.
 
         Parameters
         ----------
         size_in, size_out : int
+            ``c`` of the first cell, and ``q``.
         cells : iterable of dict
             Of each cell ``units``, ``order``, ``theta`` and what else
             `CellParams.draw` takes.
+        dt : float
+            Seconds from one sample to the next.
+        seed : int
+            Of all that is drawn.
+        **header
+            Entries of the header.
+
+        Returns
+        -------
+        LMUParams
+            With the seed in the header.
+
+        Raises
+        ------
+        ValidationError
+            If an argument is out of range.
 
         Examples
         --------
@@ -350,12 +388,13 @@ class LMUParams:
         102027
         """
         rng = np.random.default_rng(seed)
-        made = []
+        made: list[CellParams] = []
         for settings in cells:
             before = made[-1].units if made else size_in
             made.append(CellParams.draw(before, rng=rng, **settings))
         if not made:
             raise ValidationError("LMUParams.draw.cells", cells, "must not be empty")
+        # the readout is drawn after all cells
         q = check_whole("LMUParams.draw.size_out", size_out, 1)
         D = _initial("D", (q, made[-1].units), rng)
         about = {"seed": seed, **header}
@@ -363,12 +402,38 @@ class LMUParams:
 
 
 def sides_of(activation: str) -> int:
-    """Signs that activities have: 1 where they are never negative, else 2."""
+    """Return the number of signs of activities: 1 for those that are rectified.
+
+    Parameters
+    ----------
+    activation : str
+
+    Returns
+    -------
+    int
+        1 or 2.
+    """
     return 1 if activation in RECTIFIED else 2
 
 
+def cell_number(name: str) -> int:
+    """Return the number of the cell of an array or window: 0 for ``cell0.b``.
+
+    Parameters
+    ----------
+    name : str
+        As in `LMUParams.arrays`, or of a window.
+
+    Returns
+    -------
+    int
+        Counted from 0.
+    """
+    return int(name.partition(".")[0].removeprefix("cell"))
+
+
 def _initial(name: str, shape: tuple[int, int], rng) -> np.ndarray:
-    """LeCun uniform encoders, Xavier normal kernels, and ``e_m = 0``."""
+    """Draw LeCun uniform encoders or Xavier normal kernels; ``e_m`` is 0."""
     rows, columns = shape
     if name == "e_m":
         return np.zeros(shape)
@@ -377,16 +442,8 @@ def _initial(name: str, shape: tuple[int, int], rng) -> np.ndarray:
     return rng.standard_normal(shape) * np.sqrt(2 / (rows + columns))
 
 
-def _checked(owner: str, name: str, value, shape=None) -> np.ndarray:
-    """A finite array of the shape, not writeable, or a ValidationError."""
-    attribute = f"{owner}.{name}"
-    try:
-        array = np.array(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValidationError(attribute, value, "must be an array of numbers") from None
-    if shape is not None and array.shape != shape:
-        raise ValidationError(attribute, array.shape, f"must have the shape {shape}")
-    if not np.isfinite(array).all():
-        raise ValidationError(attribute, name, "has NaN or infinite numbers")
+def _read_only(attribute: str, value, shape: tuple) -> np.ndarray:
+    """Return a copy of an array that cannot be written to, or a ValidationError."""
+    array = check_shape(attribute, value, shape).copy(order="K")
     array.flags.writeable = False
     return array

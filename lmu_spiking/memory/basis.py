@@ -1,4 +1,4 @@
-r"""The least noisy coordinates for a memory: what its neurons should represent.
+r"""The basis of the state that a memory's neurons represent, and the least noisy one.
 
 Neurons may carry any coordinates ``x = T m`` of the state, ``m = U x``.  With ``n_i``
 of ``n`` neurons on coordinate ``i``, scaled to its standard deviation ``s_i`` (noise
@@ -43,20 +43,31 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped, map_onto
-from lmu_spiking.errors import MappingError
+from lmu_spiking.errors import MappingError, ValidationError, check_shape
+from lmu_spiking.neurons.curves import (
+    LEVELS,
+    TUNINGS,
+    is_rectified_linear,
+    neuron_type,
+    statistics,
+)
+from lmu_spiking.neurons.population import NOISY, shares
 from lmu_spiking.neurons.recruitment import allocate, reach, variance_factor
+from lmu_spiking.signals import SignalSpec, as_signal
 
-REALISED = ("balanced", "optimal")  # tunings that choose coordinates, too
+REALISED = ("balanced", "optimal")  # tunings that choose the basis, too
+ALL_TUNINGS = (*TUNINGS, *REALISED)
+TAU = 0.1  # seconds, of the synapse of all other tunings
 FLOOR = 1e-12  # of the state's variance, below which a direction carries nothing
-DIVERGED = 1e3  # relative error of a memory that is none
-WINDOW_POINTS = 100
+DIVERGED = 1e3  # relative error above which the noise has grown without bound
+WINDOW_POINTS = 100  # delays that stand for the window in the default readouts
 
 
 @dataclass(frozen=True, eq=False)
 class Realisation:
-    """Coordinates of the state, and how many neurons carry each.
+    """A basis of the state, and how many neurons carry each of its coordinates.
 
-    Attributes
+    Parameters
     ----------
     U, T : (d, d) ndarray
         ``m = U x`` and ``x = T m``.
@@ -95,30 +106,32 @@ def balanced(
     levels: int = 1,
     tolerance: float = 1e-7,
 ) -> Realisation:
-    r"""The realisation of least noise, for readouts at delay theta and of the window.
+    r"""Return the basis of least noise, for readouts at delay theta and of the window.
 
     Parameters
     ----------
     ldn : LDN
     mapped : Mapped
-        It, on the recurrent synapse.
+        The delay network on its recurrent synapse.
     dt : float
         Step, seconds.
     moments : (d, d) array_like
         Second moment of the exact state under the signal; see `band_moments`.
     n_neurons : int
+        Neurons of all coordinates together.
     weights : (d, d) ndarray, optional
         ``W`` of other readouts.
     max_rate : float
-        Exceeded by each neuron for less than .1 % of the time, Hz.
+        Rate that each neuron exceeds for less than 0.1 % of the time, Hz.
     levels : int
-        In which the neurons of a coordinate are recruited.
+        Levels in which the neurons of a coordinate are recruited.
     tolerance : float
-        Relative, at which the covariance has settled.
+        Relative change of the noise covariance at which the iteration ends.
 
     Returns
     -------
     Realisation
+        The basis, and the neurons of each coordinate.
 
     Raises
     ------
@@ -126,10 +139,13 @@ def balanced(
         If so few neurons feed their own noise without bound.
     """
     d, factor = ldn.order, variance_factor(max_rate, levels) / dt
+    # the sensitivity G of the readouts does not depend on the basis
     K, L, C = closed_loop(mapped)
     W = readout_weights(ldn, dt, moments) if weights is None else weights
     G = L.T @ stationary_covariance(K.T, C.T @ W @ C) @ L
     P = np.zeros((d, d))
+    # the state's covariance includes the noise P that this basis leads to: iterate, by
+    # half steps, which converge where whole ones swing; 300 are far more than it takes
     for _ in range(300):
         U, T, sigma = _balance(moments + P, G)
         if not sigma.any():  # the synapse alone is the system: neurons do nothing
@@ -152,31 +168,167 @@ def balanced(
 
 
 def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:
-    """The lowpass, seconds, of least noise (two digits); ``options`` as in `balanced`.
+    """Return the time constant of the lowpass of least noise, seconds, in two digits.
 
     Longer synapses average more spikes, up to where the loop's own modes do.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    moments : (d, d) array_like
+        Second moment of the exact state under the signal.
+    n_neurons : int
+    **options
+        ``weights``, ``max_rate`` and ``levels`` of `balanced`.
+
+    Returns
+    -------
+    float
+        Seconds.
     """
 
     def error(log_tau: float) -> float:
         mapped = map_onto(ldn, float(np.exp(log_tau)), dt)
+        known = {"tolerance": 1e-3, **options}
         try:
-            found = balanced(
-                ldn, mapped, dt, moments, n_neurons, tolerance=1e-3, **options
-            )
-            return found.error
+            return balanced(ldn, mapped, dt, moments, n_neurons, **known).error
         except MappingError:
             return DIVERGED
 
+    # beyond 0.02 to 5 windows the synapse averages nothing, or replaces the memory
     span = np.log(ldn.theta) + np.log([0.02, 5.0])
     found = minimize_scalar(error, bounds=span, options={"xatol": 0.03})
     return float(f"{np.exp(found.x):.2g}")
 
 
+def choose_tau(
+    ldn: LDN,
+    dt: float,
+    n_neurons: int,
+    tuning,
+    neurons,
+    max_rate: float,
+    signal=None,
+    size_in: int = 1,
+    readouts=None,
+) -> float:
+    """Return the lowpass, seconds, of a memory for which none is given.
+
+    It is 0.1 s, or the one of least noise for a tuning that chooses its basis.
+
+    Parameters
+    ----------
+    ldn : LDN
+        The delay network of each input.
+    dt, n_neurons, tuning
+        As in `LegendreMemory`.
+    neurons : str or nengo.neurons.NeuronType
+        Type of the neurons.
+    max_rate, signal, size_in, readouts
+        As in `LegendreMemory`.
+
+    Returns
+    -------
+    float
+        Seconds.
+    """
+    if tuning not in REALISED:
+        return TAU
+    moments, _, options = basis_options(ldn, dt, tuning, neurons, signal, readouts)
+    of_each = int(shares(n_neurons, size_in * ldn.order).sum()) // size_in
+    return best_tau(ldn, dt, moments, of_each, max_rate=max_rate, **options)
+
+
+def basis_options(ldn: LDN, dt: float, tuning: str, neurons, signal, readouts):
+    """Return state moments, states, and the options of `balanced` for a memory."""
+    moments, states = signal_moments(ldn, dt, signal)
+    weights = None if readouts is None else weights_of(readouts, moments)
+    levels = LEVELS if curve_kind(tuning, neuron_type(neurons)) == "recruited" else 1
+    return moments, states, {"weights": weights, "levels": levels}
+
+
+def curve_kind(tuning: str, neurons) -> str:
+    """Return the kind of tuning curves that go with a tuning that chooses its basis."""
+    if not is_rectified_linear(neurons):
+        return "drawn"
+    recruits = tuning == "optimal" and statistics(neurons) in NOISY
+    return "recruited" if recruits else "pairs"
+
+
+def signal_moments(ldn: LDN, dt: float, signal):
+    """Return the second moment of the exact state under a signal, and its states.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    signal : SignalSpec, Signal, (T,) or (T, order) array_like, optional
+        A band, samples of more than a window, or exact states.
+
+    Returns
+    -------
+    moments : (d, d) ndarray
+        Second moment of the exact state.
+    states : (T, d) ndarray or None
+        None for a band.
+    """
+    signal = SignalSpec() if signal is None else signal
+    if isinstance(signal, SignalSpec):
+        return band_moments(ldn, dt, signal.bandwidth, signal.rms), None
+    if getattr(signal, "ndim", 1) == 2:
+        states = check_shape("signal", signal, ("T", ldn.order), "finite states")
+    else:
+        window = ldn.steps(dt)
+        u = as_signal(signal, dt, least=window + 1, attribute="signal").samples
+        if not u.any():
+            raise ValidationError("signal", u, "must not be silent: not all of it 0")
+        states = ldn.simulate(u, dt)[window:]
+    return states.T @ states / len(states), states
+
+
+def weights_of(readouts, moments: np.ndarray) -> np.ndarray:
+    """Return ``W`` of readouts, with ``sum(W * P)`` their error over their power.
+
+    Parameters
+    ----------
+    readouts : (p, d) array_like
+    moments : (d, d) ndarray
+        Second moment of the exact state.
+
+    Returns
+    -------
+    (d, d) ndarray
+        Symmetric, and not negative.
+    """
+    c = check_shape("readouts", readouts, ("readouts", len(moments)))
+    if not c.any():
+        raise ValidationError("readouts", c.shape, "must be finite, and not all 0")
+    power = np.trace(c @ moments @ c.T)
+    return c.T @ c / max(power, np.finfo(float).tiny)
+
+
 def band_moments(ldn: LDN, dt: float, bandwidth: float, rms: float) -> np.ndarray:
-    r"""Second moment of the state under white noise from 0 to ``bandwidth`` Hz: (d, d).
+    r"""Return the second moment (d, d) of the state under white noise.
 
     ``(rms^2 / bandwidth) int_0^bandwidth Re[G(f) G(f)^H] df`` by Gauss-Legendre
     quadrature, with ``G`` the LDN's frequency response.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    bandwidth : float
+        Hz.
+    rms : float
+
+    Returns
+    -------
+    (d, d) ndarray
+        Second moment of the exact state.
     """
     nodes, weights = leggauss(32 + 8 * int(np.ceil(bandwidth * ldn.theta)))
     response = ldn.frequency_response(bandwidth * (nodes + 1) / 2, dt)
@@ -185,10 +337,23 @@ def band_moments(ldn: LDN, dt: float, bandwidth: float, rms: float) -> np.ndarra
 
 
 def readout_weights(ldn: LDN, dt: float, moments) -> np.ndarray:
-    """``W`` (d, d): half the error at delay theta, half that of the window.
+    """Return ``W`` (d, d) of the default readouts: delay theta, and the whole window.
 
-    Each relative to its own mean square, so that ``sum(W * P)`` is the mean of the two
-    squared NRMSEs.
+    Each counts half, relative to its own mean square, so that ``sum(W * P)`` is the
+    mean of the two squared NRMSEs.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    moments : (d, d) array_like
+        Second moment of the exact state.
+
+    Returns
+    -------
+    (d, d) ndarray
+        Symmetric, and not negative.
     """
     steps = ldn.steps(dt)
     last = ldn.readout([(steps - 1) * dt], dt)
@@ -198,7 +363,7 @@ def readout_weights(ldn: LDN, dt: float, moments) -> np.ndarray:
 
 
 def _balance(Q: np.ndarray, G: np.ndarray):
-    """``U, T, sigma`` with ``T Q T^T = I`` and ``U^T G U = diag(sigma^2)``, falling."""
+    """Return ``U, T`` and falling ``sigma``: ``T Q T^T = I``, ``U^T G U = sigma^2``."""
     power, V = np.linalg.eigh(Q)
     root = np.sqrt(np.maximum(power, FLOOR * power.max()))
     R = V * root

@@ -1,243 +1,308 @@
-"""The neurons of a memory together with the coordinates of the state they carry.
+"""The design of a memory: everything about it that is known before it is built.
 
-Plain memories carry the Legendre coefficients themselves.  The tunings ``balanced`` and
-``optimal`` choose coordinates and shares for the signal to be expected; see
-`realisation`.
+`design` turns a spec into a `Design`, from which errors are predicted and networks
+built; `assemble` does the same for all that a `LegendreMemory` can be asked for.  Plain
+memories carry the Legendre coefficients themselves.  The tunings ``balanced`` and
+``optimal`` choose a basis, and shares of the neurons, for the signal to be expected;
+see `basis`.
 """
 
 import dataclasses
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import nengo
 import numpy as np
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.dynamics.mapping import Mapped
-from lmu_spiking.errors import ValidationError, ValidityWarning, check_positive
-from lmu_spiking.memory.basis import REALISED, balanced, band_moments, best_tau
-from lmu_spiking.neurons.curves import (
-    LEVELS,
-    TUNINGS,
-    Tuning,
-    is_rectified_linear,
-    neuron_type,
-    statistics,
-    unheld,
+from lmu_spiking.dynamics.mapping import Mapped, as_synapse, map_onto
+from lmu_spiking.errors import (
+    ValidationError,
+    ValidityWarning,
+    check_positive,
+    check_seed,
+    check_whole,
 )
-from lmu_spiking.neurons.population import NOISY, Population, build_population, shares
+from lmu_spiking.memory.basis import (
+    REALISED,
+    Realisation,
+    balanced,
+    basis_options,
+    choose_tau,
+    curve_kind,
+)
+from lmu_spiking.memory.spec import MOST_ORDER, MemorySpec, check_step
+from lmu_spiking.neurons import curves
+from lmu_spiking.neurons.curves import NEURON_TYPES, Tuning
+from lmu_spiking.neurons.population import (
+    Population,
+    build_population,
+    one_each,
+    shares,
+)
+from lmu_spiking.signals import SignalSpec
 
-TAU = 0.1  # seconds, of a plain memory's synapse
-ALL_TUNINGS = (*TUNINGS, *REALISED)
 CLIPPED = 10**6  # neurons, beyond which clipping would outweigh the noise
-EXTREME = 3.29  # standard deviations that a normal |x| exceeds .1 % of the time
+EXTREME = 3.29  # standard deviations that a normal |x| exceeds 0.1 % of the time
 
 
 @dataclass(frozen=True, eq=False)
-class Assembly:
-    """Neurons, and the loop that they close, in the coordinates that they carry.
+class Design:
+    """A memory before it is built: dynamics, basis and neurons.
 
-    Attributes
+    Parameters
     ----------
+    spec : MemorySpec or None
+        What it was designed from; None if no spec describes it (several inputs, a
+        synapse other than a lowpass, custom neurons or tuning curves).
+    ldn : LDN
+        The delay network of each input.
+    mapped : Mapped
+        The delay network on the recurrent synapse, in Legendre coordinates.
+    basis : Realisation or None
+        The basis that the neurons carry; None for the Legendre coefficients themselves.
     population : Population
-        Of ``x = T m``.
-    loop : Mapped
-        The mapping of one input's memory in these coordinates: ``T A' U``, ``T B'``.
-    U, T : (order, order) ndarray
-        ``m = U x`` and ``x = T m``, alike for every input.
+        The neurons of all inputs.
+    dt : float
+        Step, seconds.
     tuning : str
-        As asked: one of `ALL_TUNINGS`.
+        One of `basis.ALL_TUNINGS`.
     own_nrmse : float or None
-        For tunings that are made for a signal, the noise predicted for that signal at
+        For a basis that is chosen for a signal, the noise predicted for that signal at
         delay theta, over the rms of the exact readout.
     """
 
+    spec: MemorySpec | None
+    ldn: LDN
+    mapped: Mapped
+    basis: Realisation | None
     population: Population
-    loop: Mapped
-    U: np.ndarray
-    T: np.ndarray
+    dt: float
     tuning: str
     own_nrmse: float | None = None
 
     __repr__ = brief
-    _told = ("tuning", "population")
+    _told = ("tuning", "population", "U")
 
-    def tiled(self, n: int) -> "Assembly":
-        """The same for ``n`` times the inputs, each with neurons of its own."""
-        return dataclasses.replace(self, population=self.population.tiled(n))
+    @property
+    def size_in(self) -> int:
+        """Return the number of inputs."""
+        return self.population.order // self.ldn.order
 
     @property
     def plain(self) -> bool:
-        """Whether the neurons carry the Legendre coefficients themselves."""
-        return self.tuning not in REALISED
+        """Return whether the neurons carry the Legendre coefficients themselves."""
+        return self.basis is None
+
+    @cached_property
+    def U(self) -> np.ndarray:
+        """Return the basis (d, d): ``m = U x`` of what the neurons carry."""
+        return np.eye(self.ldn.order) if self.basis is None else self.basis.U
+
+    @cached_property
+    def T(self) -> np.ndarray:
+        """Return the inverse (d, d) of the basis: ``x = T m``."""
+        return np.eye(self.ldn.order) if self.basis is None else self.basis.T
+
+    @cached_property
+    def loop(self) -> Mapped:
+        """Return the mapping of one input in this basis: ``T A' U``, ``T B'``."""
+        if self.basis is None:
+            return self.mapped
+        A = self.T @ self.mapped.A @ self.U
+        return dataclasses.replace(self.mapped, A=A, B=self.T @ self.mapped.B)
+
+    def tiled(self, n: int) -> "Design":
+        """Return the design of ``n`` times the inputs, each with neurons of its own.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        Design
+            Its ``spec`` is None if there are several.
+        """
+        if n == 1:
+            return self
+        return dataclasses.replace(self, spec=None, population=self.population.tiled(n))
 
 
-def assemble(
-    ldn: LDN,
-    mapped: Mapped,
-    dt: float,
-    n_neurons,
-    *,
-    radii=None,
-    neurons="poisson",
-    tuning=None,
-    max_rate: float = 300.0,
-    aggregated: bool = False,
-    rng: np.random.RandomState | None = None,
-    signal=None,
-    readouts=None,
-    size_in: int = 1,
-) -> Assembly:
-    """Build the neurons of a memory.
-
-    Parameters
-    ----------
-    ldn, mapped, dt
-        The memory, on its synapse, and its step in seconds.
-    n_neurons : int
-        In all.
-    radii : (d,) array_like, optional
-        1 by default; not for ``balanced`` and ``optimal``, which choose them.
-    neurons, max_rate, aggregated, rng
-        As in `build_population`.
-    tuning : str or Tuning, optional
-        One of `ALL_TUNINGS`; what suits the neurons by default.
-    signal : SignalSpec, (T,) or (T, order) array_like
-        What ``balanced`` and ``optimal`` are tuned to: a band, samples, or the exact
-        states themselves.
-    readouts : (p, order) array_like, optional
-        Whose noise they make least; by default delay theta and the window.
-    size_in : int
-        Inputs, alike.
-    """
-    size = size_in * ldn.order
-    common: dict[str, Any] = {"max_rate": max_rate, "averaging": ldn.theta}
-    common |= {"aggregated": aggregated, "rng": rng}
-    neurons = neuron_type(neurons)
-    if caution := unheld(neurons):
-        warnings.warn(caution, ValidityWarning, stacklevel=3)
-    if not (isinstance(tuning, str) and tuning in REALISED):
-        radii = np.ones(size) if radii is None else radii
-        population = build_population(
-            n_neurons, radii, neurons=neurons, tuning=tuning, **common
-        )
-        eye = np.eye(ldn.order)
-        return Assembly(population, mapped, eye, eye, population.tuning.kind)
-
-    if radii is not None:
-        raise ValidationError(
-            "radii", radii, f"are chosen by tuning='{tuning}'", "leave them out"
-        )
-    max_rate = check_positive("max_rate", max_rate, "Hz")
-    kind = _kind(tuning, neurons)
-    of_each = shares(n_neurons, size).reshape(size_in, ldn.order).sum(axis=1)
-    moments, states = signal_moments(ldn, dt, signal)
-    levels = LEVELS if kind == "recruited" else 1
-    found = balanced(
-        ldn,
-        mapped,
-        dt,
-        moments,
-        of_each[0],
-        weights=None if readouts is None else weights_of(readouts, moments),
-        max_rate=max_rate,
-        levels=levels,
-    )
-    radii = found.radii
-    if states is not None:  # which need not be normally distributed
-        seen = np.quantile(np.abs(states @ found.T.T), 0.999, axis=0)
-        radii = radii * np.maximum(1, seen / EXTREME)
-    counts = np.concatenate([_resized(found.counts, n) for n in of_each])
-    if kind == "recruited":
-        kind = Tuning(kind, max_rate, bounded=n_neurons <= CLIPPED)
-    population = build_population(
-        counts, np.tile(radii, size_in), neurons=neurons, tuning=kind, **common
-    )
-    A = found.T @ mapped.A @ found.U
-    loop = dataclasses.replace(mapped, A=A, B=found.T @ mapped.B)
-    c = ldn.readout((ldn.steps(dt) - 1) * dt, dt).ravel()
-    own = float(np.sqrt(c @ found.noise @ c / (c @ moments @ c)))
-    return Assembly(population, loop, found.U, found.T, tuning, own)
-
-
-def choose_tau(
-    ldn: LDN,
-    dt: float,
-    n_neurons: int,
-    tuning,
-    neurons,
-    max_rate: float,
-    signal,
-    size_in: int = 1,
-    readouts=None,
-) -> float:
-    """The lowpass, seconds, where none is given: .1, or what ``tuning`` finds best."""
-    if not (isinstance(tuning, str) and tuning in REALISED):
-        return TAU
-    levels = LEVELS if _kind(tuning, neuron_type(neurons)) == "recruited" else 1
-    moments, _ = signal_moments(ldn, dt, signal)
-    of_each = int(shares(n_neurons, size_in * ldn.order).sum()) // size_in
-    weights = None if readouts is None else weights_of(readouts, moments)
-    options: dict[str, Any] = {"max_rate": max_rate, "levels": levels}
-    return best_tau(ldn, dt, moments, of_each, weights=weights, **options)
-
-
-def signal_moments(ldn: LDN, dt: float, signal):
-    """Second moment of the exact state under a signal, and its states where known.
+def design(spec: MemorySpec, signal=None) -> Design:
+    """Design the memory that a spec describes.
 
     Parameters
     ----------
-    signal : SignalSpec, (T,) or (T, order) array_like
-        A band, samples of more than a window, or exact states.
+    spec : MemorySpec
+    signal : SignalSpec, Signal, (T,) or (T, order) array_like, optional
+        What ``balanced`` and ``optimal`` choose their basis for, in place of the spec's
+        own signal: a band, samples, or exact states.
 
     Returns
     -------
-    moments : (d, d) ndarray
-    states : (T, d) ndarray or None
+    Design
+        With the spec's neurons, curve by curve.
+
+    Examples
+    --------
+    >>> made = design(MemorySpec(n_neurons=600, order=6, theta=0.5))
+    >>> made.population.n_neurons, made.spec.tau
+    (600, 0.1)
     """
-    if hasattr(signal, "bandwidth"):
-        return band_moments(ldn, dt, signal.bandwidth, signal.rms), None
-    window = ldn.steps(dt)
-    try:
-        u = np.asarray(signal, dtype=float)
-    except (TypeError, ValueError):
-        u = np.empty((0, 0))
-    if u.ndim == 2 and u.shape[1] == ldn.order and len(u) and np.isfinite(u).all():
-        return u.T @ u / len(u), u
-    if u.ndim != 1 or len(u) <= window or not np.isfinite(u).all() or not u.any():
-        raise ValidationError(
-            "signal",
-            signal,
-            "must be a SignalSpec, or finite: samples (T,) of over a window, or states",
-            f"use more than {window} steps of {dt:g} s, not all of them 0",
-        )
-    states = ldn.simulate(u, dt)[window:]
-    return states.T @ states / len(states), states
+    arguments = spec.arguments()
+    return assemble(**(arguments if signal is None else arguments | {"signal": signal}))
 
 
-def weights_of(readouts, moments: np.ndarray) -> np.ndarray:
-    """``W`` (d, d) with ``sum(W * P)`` the readouts' error, relative to their power."""
-    c = np.asarray(readouts, dtype=float)
-    d = len(moments)
-    if c.ndim != 2 or c.shape[1] != d or not np.isfinite(c).all() or not c.any():
-        raise ValidationError(
-            "readouts", c.shape, f"must be finite, (readouts, {d}), and not all 0"
-        )
-    power = np.trace(c @ moments @ c.T)
-    return c.T @ c / max(power, np.finfo(float).tiny)
+def assemble(
+    n_neurons: int,
+    order: int,
+    theta: float,
+    *,
+    synapse=None,
+    dt: float = 0.001,
+    size_in: int = 1,
+    neuron_type="poisson",
+    tuning=None,
+    max_rate: float = 300.0,
+    radii: Any = None,
+    signal=None,
+    readouts=None,
+    delay_steps: int = 0,
+    aggregated: bool = False,
+    tuning_seed: int = 0,
+    noise_seed: int | None = None,
+) -> Design:
+    """Design a memory of any kind.
+
+    Parameters
+    ----------
+    n_neurons, order, theta, synapse, dt, size_in, neuron_type, tuning, max_rate, radii
+        As in `LegendreMemory`.
+    signal, readouts, delay_steps, aggregated, tuning_seed, noise_seed
+        As in `LegendreMemory`.
+
+    Returns
+    -------
+    Design
+        With a ``spec`` where one describes it.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range.
+    MappingError
+        If the loop would be unstable.
+    """
+    # check all that nothing below checks
+    ldn = LDN(order, theta)
+    check_step("LegendreMemory.dt", dt, ldn.theta)
+    tuning_seed = check_seed("LegendreMemory.tuning_seed", tuning_seed)
+    if noise_seed is not None:
+        noise_seed = check_seed("LegendreMemory.noise_seed", noise_seed)
+    size_in = check_whole("LegendreMemory.size_in", size_in, 1)
+    max_rate = check_positive("max_rate", max_rate, "Hz")
+    counts = shares(n_neurons, size_in * ldn.order)
+    neurons = curves.neuron_type(neuron_type)
+    _warn_of(neurons)
+    signal = SignalSpec() if signal is None else signal
+    # map the delay network onto the synapse
+    if synapse is None:
+        more = (max_rate, signal, size_in, readouts)
+        synapse = choose_tau(ldn, dt, n_neurons, tuning, neurons, *more)
+    mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
+    # choose the basis, and then the neurons that carry it
+    basis, own_nrmse, kind = None, None, tuning
+    if tuning in REALISED:
+        if radii is not None:
+            problem = f"are chosen by tuning='{tuning}'"
+            raise ValidationError("radii", radii, problem, "leave them out")
+        aim = (ldn, dt, tuning, neurons, signal, readouts)
+        moments, states, more = basis_options(*aim)
+        of_each = counts.reshape(size_in, -1).sum(axis=1)  # neurons of each input
+        more["max_rate"] = max_rate
+        basis = balanced(ldn, mapped, dt, moments, of_each[0], **more)
+        counts = np.concatenate([_resized(basis.counts, n) for n in of_each])
+        ranges = np.tile(_cover(basis, states), size_in)
+        kind = _tuning_of(tuning, neurons, max_rate, n_neurons)
+        c = ldn.readout((ldn.steps(dt) - 1) * dt, dt).ravel()
+        own_nrmse = float(np.sqrt(c @ basis.noise @ c / (c @ moments @ c)))
+    else:
+        given = 1.0 if radii is None else radii
+        ranges = one_each("LegendreMemory.radii", given, len(counts))
+    more = {"neurons": neurons, "tuning": kind, "max_rate": max_rate}
+    more |= {"averaging": ldn.theta, "aggregated": aggregated}
+    rng = np.random.RandomState(tuning_seed)
+    population = build_population(counts, ranges, rng=rng, **more)
+    # the spec of the same memory, if it is one that specs describe
+    spec = None
+    if size_in == 1 and readouts is None and not delay_steps:
+        radii = tuple(ranges.tolist()) if np.ndim(radii) else radii
+        fields = {"dt": dt, "tuning": tuning, "max_rate": max_rate, "signal": signal}
+        fields |= {"radii": radii, "aggregated": bool(aggregated)}
+        fields |= {"tuning_seed": tuning_seed, "noise_seed": noise_seed or 0}
+        spec = _spec_of(ldn, mapped.synapse, population, neuron_type, fields)
+    if tuning not in REALISED:
+        tuning = population.tuning.kind
+    return Design(spec, ldn, mapped, basis, population, float(dt), tuning, own_nrmse)
 
 
-def _kind(tuning: str, neurons) -> str:
-    """Curves of a tuning that chooses coordinates."""
-    if not is_rectified_linear(neurons):
-        return "drawn"
-    recruits = tuning == "optimal" and statistics(neurons) in NOISY
-    return "recruited" if recruits else "pairs"
+def _spec_of(ldn: LDN, synapse: Any, population: Population, neurons, fields: dict):
+    """Return the spec of a memory of one input, or None if no spec describes it."""
+    name, tuning, signal = name_of(neurons), fields["tuning"], fields["signal"]
+    if name is None or not isinstance(synapse, nengo.Lowpass):
+        return None
+    tau: Any = synapse.tau
+    if not tau > 0:  # no filter at all
+        return None
+    if not isinstance(tuning, str | None) or ldn.order > MOST_ORDER:
+        return None
+    if not isinstance(signal, SignalSpec):
+        if tuning in REALISED:
+            return None
+        fields["signal"] = SignalSpec()  # only those tunings use it
+    fields["radii"] = 1.0 if fields["radii"] is None else fields["radii"]
+    sizes = (population.n_neurons, ldn.order, ldn.theta, float(tau))
+    return MemorySpec(*sizes, neuron_type=name, **fields)
+
+
+def _tuning_of(tuning: str, neurons, max_rate: float, n_neurons: int):
+    """Return the tuning of the neurons that carry a chosen basis."""
+    kind = curve_kind(tuning, neurons)
+    if kind != "recruited":
+        return kind
+    # a ceiling keeps every rate below max_rate; with very many neurons the noise is so
+    # low that clipping would be the larger error
+    return Tuning(kind, max_rate, bounded=n_neurons <= CLIPPED)
+
+
+def _warn_of(neurons) -> None:
+    """Warn of neurons whose steady-state rates do not hold in a loop."""
+    if caution := curves.loop_caution(neurons):
+        warnings.warn(caution, ValidityWarning, stacklevel=4)
+
+
+def name_of(neurons) -> str | None:
+    """Return the name of a neuron type, or None if it has no name."""
+    if isinstance(neurons, str):
+        return neurons
+    named = (name for name in NEURON_TYPES if curves.neuron_type(name) == neurons)
+    return next(named, None)
+
+
+def _cover(basis: Realisation, states) -> np.ndarray:
+    """Return radii that cover states, which need not be normally distributed."""
+    if states is None:
+        return basis.radii
+    seen = np.quantile(np.abs(states @ basis.T.T), 0.999, axis=0)
+    return basis.radii * np.maximum(1, seen / EXTREME)
 
 
 def _resized(counts: np.ndarray, total: int) -> np.ndarray:
-    """Counts of another input, which may have a neuron less."""
+    """Return the counts of another input, which may have a neuron less."""
     counts = counts.copy()
     counts[np.argmax(counts)] += total - counts.sum()
     return counts

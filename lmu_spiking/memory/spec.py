@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import tomli_w
 
@@ -16,56 +17,63 @@ from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import (
     SignalFileError,
     ValidationError,
+    check_one_of,
     check_positive,
     check_seed,
     check_whole,
 )
 from lmu_spiking.files import one_line, read_toml, reason, write_atomically
-from lmu_spiking.memory.basis import REALISED
-from lmu_spiking.memory.design import ALL_TUNINGS, choose_tau
+from lmu_spiking.memory.basis import ALL_TUNINGS, REALISED, choose_tau
 from lmu_spiking.neurons.curves import NEURON_TYPES
 from lmu_spiking.neurons.population import shares
+from lmu_spiking.signals import SignalSpec
 
-MOST_ORDER = 10_000
+MOST_ORDER = 10_000  # the order up to which the matrices of a memory fit into 1 GB
 MOST_READ = 32  # the order up to which the search for the best synapse takes about 1 s
 MOST_SEARCHED = 200  # the order up to which that search takes about 10 s
 MOST_WAVES = 100  # periods of the bandwidth in a window, up to which it does
 
 
-@dataclass(frozen=True)
-class SignalSpec:
-    """Band-limited white noise that a memory is meant for.
+class _Lowpass:
+    """The field ``tau`` of a spec; the search for the best one runs when it is read."""
 
-    Parameters
-    ----------
-    bandwidth : float
-        Highest frequency, Hz.
-    rms : float
-    """
+    def __get__(self, spec, owner=None):
+        """Return the time constant, seconds; of the class, the field's default."""
+        if spec is None:
+            return None
+        fields = vars(spec)
+        if fields["tau"] is None:
+            sizes, neurons = (spec.ldn, spec.dt, spec.n_neurons), spec.neuron_type
+            more = (spec.tuning, neurons, spec.max_rate, spec.signal)
+            fields["tau"] = choose_tau(*sizes, *more)
+        return fields["tau"]
 
-    bandwidth: float = 2.0
-    rms: float = 0.5
-
-    def __post_init__(self):
-        for name in ("bandwidth", "rms"):
-            value = check_positive(f"signal.{name}", getattr(self, name))
-            object.__setattr__(self, name, value)
+    def __set__(self, spec, value) -> None:
+        """Keep what the user gave; the spec itself is frozen."""
+        if value is not None:
+            value = check_positive("MemorySpec.tau", value)
+        vars(spec)["tau"] = value
 
 
 @dataclass(frozen=True)
 class MemorySpec:
-    """A memory, complete: two equal specs give the same spikes.
+    """A complete description of a memory: two equal specs give the same spikes.
 
     Parameters
     ----------
     n_neurons : int
+        Neurons in all.
     order : int
-    theta, dt : float
-        Window and step, seconds.
+        Legendre coefficients.
+    theta : float
+        Window, seconds.
     tau : float, optional
-        Recurrent lowpass, seconds; .1, or what ``tuning`` finds best.
+        Recurrent lowpass, seconds; 0.1 by default, or for ``balanced`` and ``optimal``
+        the one of least noise, which is searched for when it is first asked for.
+    dt : float
+        Step, seconds.
     neuron_type : str
-        One of `population.NEURON_TYPES`.
+        One of `neurons.curves.NEURON_TYPES`.
     tuning : {"pairs", "recruited", "drawn", "balanced", "optimal"}, optional
         As in `LegendreMemory`: what suits the neurons by default.
     max_rate : float
@@ -79,12 +87,17 @@ class MemorySpec:
         Draw the curves and the spikes.
     signal : SignalSpec
         The signal it is meant for.
+
+    Raises
+    ------
+    ValidationError
+        If a value is out of range.
     """
 
     n_neurons: int = 6000
     order: int = 6
     theta: float = 0.5
-    tau: float | None = None
+    tau: float | None = _Lowpass()  # type: ignore[assignment]
     dt: float = 0.001
     neuron_type: str = "poisson"
     tuning: str | None = None
@@ -96,59 +109,50 @@ class MemorySpec:
     signal: SignalSpec = field(default_factory=SignalSpec)
 
     def __post_init__(self):
-        checked = {
-            "order": check_whole("MemorySpec.order", self.order, 1, MOST_ORDER),
-            "aggregated": _one_of("aggregated", self.aggregated, (True, False)),
-            "neuron_type": _one_of("neuron_type", self.neuron_type, NEURON_TYPES),
-            "tuning": _one_of("tuning", self.tuning, (None, *ALL_TUNINGS)),
-        }
-        for name in ("theta", "dt", "max_rate"):  # 1 and 1.0 have one digest
+        # numbers of one type each, so that equal specs have equal digests
+        order = check_whole("MemorySpec.order", self.order, 1, MOST_ORDER)
+        checked: dict[str, Any] = {"order": order}
+        for name in ("theta", "dt", "max_rate"):
             checked[name] = check_positive(f"MemorySpec.{name}", getattr(self, name))
         for name in ("tuning_seed", "noise_seed"):
             checked[name] = check_seed(f"MemorySpec.{name}", getattr(self, name))
-        checked["n_neurons"] = int(shares(self.n_neurons, self.order).sum())
-        checked["radii"] = _radii(self.radii, self.order)
+        # words and values
+        check_one_of("MemorySpec.neuron_type", self.neuron_type, NEURON_TYPES)
+        if self.tuning is not None:
+            check_one_of("MemorySpec.tuning", self.tuning, ALL_TUNINGS)
+        if not isinstance(self.aggregated, bool):
+            problem = "must be True or False"
+            raise ValidationError("MemorySpec.aggregated", self.aggregated, problem)
+        if not isinstance(self.signal, SignalSpec):
+            problem = "must be a SignalSpec"
+            raise ValidationError("MemorySpec.signal", self.signal, problem)
+        checked["n_neurons"] = int(shares(self.n_neurons, order).sum())
+        checked["radii"] = _radii(self.radii, order)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
-        if not isinstance(self.signal, SignalSpec):
-            raise ValidationError(
-                "MemorySpec.signal", self.signal, "must be a SignalSpec"
-            )
-        if self.dt > self.theta:
-            raise ValidationError(
-                "MemorySpec.dt",
-                self.dt,
-                f"is longer than the window theta of {self.theta:g} s",
-                "use a shorter step",
-            )
-        if self.tuning in REALISED and self.radii != 1.0:
-            raise ValidationError(
-                "MemorySpec.radii",
-                self.radii,
-                f"are chosen by tuning='{self.tuning}'",
-                "leave them out",
-            )
-        tau = self.tau
-        if tau is None:
-            _check_search(self)
-            tau = choose_tau(
-                self.ldn,
-                self.dt,
-                self.n_neurons,
-                self.tuning,
-                self.neuron_type,
-                self.max_rate,
-                self.signal,
-            )
-        object.__setattr__(self, "tau", check_positive("MemorySpec.tau", tau))
+        # what does not go together
+        check_step("MemorySpec.dt", self.dt, self.theta)
+        if self.tuning in REALISED:
+            if self.radii != 1.0:
+                problem = f"are chosen by tuning='{self.tuning}'"
+                remedy = "leave them out"
+                raise ValidationError("MemorySpec.radii", self.radii, problem, remedy)
+            if vars(self)["tau"] is None:
+                _check_search(self)
 
     @property
     def ldn(self) -> LDN:
-        """The delay network it realises."""
+        """Return the delay network of the memory."""
         return LDN(self.order, self.theta)
 
     def arguments(self) -> dict:
-        """Keyword arguments of `LegendreMemory`."""
+        """Return the keyword arguments of `LegendreMemory`.
+
+        Returns
+        -------
+        dict
+            Names and values.
+        """
         arguments = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         arguments["synapse"] = arguments.pop("tau")
         if self.tuning in REALISED:
@@ -156,54 +160,94 @@ class MemorySpec:
         return arguments
 
     def replace(self, **changes) -> "MemorySpec":
-        """A copy with some fields changed."""
+        """Return a copy with some fields changed.
+
+        Parameters
+        ----------
+        **changes
+            New values of fields.
+
+        Returns
+        -------
+        MemorySpec
+            The changed copy.
+        """
         return dataclasses.replace(self, **changes)
 
     # -- files ------------------------------------------------------------------
 
     def to_dict(self) -> dict:
-        """Plain values; fields that are None are left out."""
+        """Return the fields as plain values, without those that are None.
+
+        Returns
+        -------
+        dict
+            The signal is a dict of its own.
+        """
         items = dataclasses.asdict(self)
         return {key: value for key, value in items.items() if value is not None}
 
     @classmethod
     def from_dict(cls, items: dict, source: str = "spec") -> "MemorySpec":
-        """Build a spec from plain values; unknown keys are refused by name."""
+        """Return the spec of plain values.
+
+        Parameters
+        ----------
+        items : dict
+            The fields; those of the signal in a dict of their own.
+        source : str
+            What the message of an error begins with.
+
+        Returns
+        -------
+        MemorySpec
+            The checked spec.
+
+        Raises
+        ------
+        ValidationError
+            If a key is unknown, or a value out of range.
+        """
         if not isinstance(items, dict):
             raise ValidationError(source, items, "must be a table of fields")
         items = dict(items)
         signal = items.pop("signal", {})
         if not isinstance(signal, dict):
             raise ValidationError(f"{source}.signal", signal, "must be a table")
-        _known(items, cls, source)
-        _known(signal, SignalSpec, f"{source}.signal")
+        # refuse unknown keys by name, and a search that reading a file should not start
+        _check_keys(items, cls, source)
+        _check_keys(signal, SignalSpec, f"{source}.signal")
         try:
-            searched = items.get("tuning") in REALISED and "tau" not in items
-            if searched and items.get("order", 0) > MOST_READ:
-                raise ValidationError(
-                    f"{source}.order",
-                    items["order"],
-                    f"is above {MOST_READ}, where the search of "
-                    f"tuning='{items['tuning']}' for tau is slow",
-                    "give tau as well, seconds",
-                )
+            tuning, order = items.get("tuning"), items.get("order", 0)
+            if tuning in REALISED and "tau" not in items and order > MOST_READ:
+                problem = f"is above {MOST_READ}, where the search of tuning="
+                problem += f"'{tuning}' for tau is slow"
+                remedy = "give tau as well, seconds"
+                raise ValidationError(f"{source}.order", order, problem, remedy)
             return cls(**items, signal=SignalSpec(**signal))
         except TypeError as error:
-            raise ValidationError(
-                source, items, f"has a value of a wrong type ({error})"
-            ) from None
+            problem = f"has a value of a wrong type ({error})"
+            raise ValidationError(source, items, problem) from None
 
     def to_toml(self, path=None, *, asked: float | None = None) -> str:
-        """TOML text; also written to ``path`` if given, whole or not at all.
+        """Return the spec as TOML, and write it to a file.
 
         Parameters
         ----------
         path : path-like, optional
+            The file, written whole or not at all.
         asked : float, optional
-            The error that the memory was planned for, NRMSE: kept beside the spec, in a
-            table ``[plan]``, and no part of it.  `asked_error` reads it.
+            The error that the memory was planned for, NRMSE: it goes into a table
+            ``[plan]`` beside the spec, and is no part of it.  `asked_error` reads it.
+
+        Returns
+        -------
+        str
+            The text.
         """
-        items = _toml(self.to_dict())
+        items = self.to_dict()
+        if isinstance(self.radii, tuple):
+            items["radii"] = list(self.radii)
         if asked is not None:
             items["plan"] = {"error": check_positive("to_toml.asked", asked)}
         text = tomli_w.dumps(items)
@@ -213,7 +257,16 @@ class MemorySpec:
 
     @classmethod
     def from_toml(cls, path) -> "MemorySpec":
-        """Read a spec from a TOML file.
+        """Return the spec in a TOML file.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        MemorySpec
+            The checked spec.
 
         Raises
         ------
@@ -227,13 +280,22 @@ class MemorySpec:
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that name this spec."""
+        """Return twelve hexadecimal digits that name this spec."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def asked_error(path) -> float | None:
-    """The error, NRMSE, that the memory of a spec file was planned for, if it says it.
+    """Return the error, NRMSE, that the memory of a spec file was planned for.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    float or None
+        None if the file does not say.
 
     Raises
     ------
@@ -244,7 +306,7 @@ def asked_error(path) -> float | None:
 
 
 def _read(path) -> tuple[dict, float | None]:
-    """The fields in a spec file, and the error asked for in its table ``[plan]``."""
+    """Return the fields in a spec file, and the error in its table ``[plan]``."""
     try:
         items = read_toml(path)
     except Exception as error:  # of tomllib, beside its own: ValueError, RecursionError
@@ -257,58 +319,43 @@ def _read(path) -> tuple[dict, float | None]:
     return items, check_positive(f"{path}.plan.error", planned["error"])
 
 
-def _toml(items: dict) -> dict:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in items.items()}
-
-
-def _known(items: dict, kind: type, source: str) -> None:
+def _check_keys(items: dict, kind: type, source: str) -> None:
+    """Raise a ValidationError for the first key that is no field of a dataclass."""
     known = [f.name for f in dataclasses.fields(kind)]
     for key in items:
         if key not in known:
-            raise ValidationError(
-                f"{source}.{one_line(key, 60)}",
-                items[key],
-                "is not known",
-                f"use {', '.join(known)}",
-            )
+            name, remedy = f"{source}.{one_line(key, 60)}", f"use {', '.join(known)}"
+            raise ValidationError(name, items[key], "is not known", remedy)
 
 
-def _one_of(name: str, value, allowed: tuple):
-    """``value`` if it is one of ``allowed``, of the same type."""
-    if any(value == known and type(value) is type(known) for known in allowed):
-        return value
-    words = ", ".join(str(known) for known in allowed if known is not None)
-    raise ValidationError(
-        f"MemorySpec.{name}", value, "is unknown", f"use one of {words}"
-    )
+def check_step(attribute: str, dt: float, theta: float) -> None:
+    """Raise a ValidationError if a step is not positive, or longer than the window."""
+    if check_positive(attribute, dt, "seconds") > theta:
+        problem = f"is longer than the window theta of {theta:g} s"
+        raise ValidationError(attribute, dt, problem, "use a shorter step")
 
 
 def _check_search(spec: MemorySpec) -> None:
-    """Refuse a search for the best synapse that would take minutes."""
-    if spec.tuning not in REALISED:
-        return
+    """Raise a ValidationError if the search for the best synapse would take minutes."""
+    most_hz = MOST_WAVES / spec.theta
     for name, value, most in (
         ("order", spec.order, MOST_SEARCHED),
-        ("signal.bandwidth", spec.signal.bandwidth, MOST_WAVES / spec.theta),
+        ("signal.bandwidth", spec.signal.bandwidth, most_hz),
     ):
         if value > most:
-            raise ValidationError(
-                f"MemorySpec.{name}",
-                value,
-                f"is above {most:g}, where the search of tuning='{spec.tuning}' for "
-                "tau takes too long",
-                "give tau, or use tuning='pairs'",
-            )
+            problem = f"is above {most:g}, where the search of tuning='{spec.tuning}' "
+            problem += "for tau takes too long"
+            remedy = "give tau, or use tuning='pairs'"
+            raise ValidationError(f"MemorySpec.{name}", value, problem, remedy)
 
 
 def _radii(radii, order: int) -> float | tuple[float, ...]:
-    """One number as a float, several as a tuple, or a ValidationError."""
+    """Return one number as a float and several as a tuple; refuse all else."""
     name = "MemorySpec.radii"
     if isinstance(radii, (str, bytes)) or not isinstance(radii, Iterable):
         return check_positive(name, radii)
     several = tuple(check_positive(name, radius) for radius in radii)
     if len(several) != order:
-        raise ValidationError(
-            name, radii, f"must be one number, or one for each of {order} dimensions"
-        )
+        problem = f"must be one number, or one for each of {order} dimensions"
+        raise ValidationError(name, radii, problem)
     return several

@@ -1,4 +1,6 @@
-"""Neurons without an ensemble's own encoders, decoders and curves."""
+"""Neurons without an ensemble's own decoders and curves, for networks of all rooms."""
+
+from typing import Any, cast
 
 import nengo
 import numpy as np
@@ -8,13 +10,13 @@ def driven(
     n: int,
     neurons,
     *,
-    encoders=1.0,
-    gain=1.0,
-    bias=0.0,
+    encoders: Any = 1.0,
+    gain: Any = 1.0,
+    bias: Any = 0.0,
     seed: int | None = None,
     label: str | None = None,
 ) -> nengo.Ensemble:
-    """An ensemble that is driven and read through ``.neurons`` alone.
+    """Return an ensemble whose curves are given, and whose decoders are not used.
 
     What a surrounding `nengo.Config` says of curves and noise does not reach it.
 
@@ -23,22 +25,28 @@ def driven(
     n : int
         Neurons, or entries of an aggregated type.
     neurons : nengo.neurons.NeuronType
-    encoders, gain, bias : float or (n,) array_like
+        Their type.
+    encoders : float, (n,) or (n, dimensions) array_like
+        Encoders; of one dimension for an ensemble driven through ``.neurons``.
+    gain, bias : float or (n,) array_like
+        Gain and bias of the neurons.
     seed : int, optional
-        Of the spikes.
+        Draws the spikes.
+    label : str, optional
+        Label of the ensemble.
+
+    Returns
+    -------
+    nengo.Ensemble
+        In the current network.
     """
-    return nengo.Ensemble(
-        n,
-        dimensions=1,
-        neuron_type=neurons,
-        encoders=np.broadcast_to(np.asarray(encoders, dtype=float), (n,))[:, None],
-        gain=np.broadcast_to(np.asarray(gain, dtype=float), (n,)).copy(),
-        bias=np.broadcast_to(np.asarray(bias, dtype=float), (n,)).copy(),
-        radius=1.0,
-        max_rates=nengo.Ensemble.max_rates.default,
-        intercepts=nengo.Ensemble.intercepts.default,
-        eval_points=np.zeros((1, 1)),
-        noise=None,
-        seed=seed,
-        label=label,
-    )
+    encoders, own = np.asarray(encoders, dtype=float), cast(Any, nengo.Ensemble)
+    if encoders.ndim < 2:
+        encoders = np.broadcast_to(encoders, (n,))[:, None]
+    gain, bias = (np.full(n, x, dtype=float) for x in (gain, bias))
+    d = encoders.shape[1]
+    given = {"encoders": encoders, "gain": gain, "bias": bias, "neuron_type": neurons}
+    # curves are given: drawing them, or solving for decoders, would do nothing
+    given |= {"max_rates": own.max_rates.default, "radius": 1.0, "noise": None}
+    given |= {"intercepts": own.intercepts.default, "eval_points": np.zeros((1, d))}
+    return nengo.Ensemble(n, d, **given, seed=seed, label=label)

@@ -11,7 +11,14 @@ DENSE = 2**16  # entries up to which the block-diagonal matrix itself is as quic
 
 
 def place(network: nengo.Network, add_to_container: bool | None) -> None:
-    """Add a network that is complete to its container, as `nengo.Network` would."""
+    """Add a network that is complete to its container, as `nengo.Network` would.
+
+    Parameters
+    ----------
+    network : nengo.Network
+    add_to_container : bool or None
+        None to add it if there is a container.
+    """
     if add_to_container is None:
         add_to_container = len(nengo.Network.context) > 0
     if add_to_container:
@@ -19,10 +26,20 @@ def place(network: nengo.Network, add_to_container: bool | None) -> None:
 
 
 def unused_seed(seed: int | None) -> int | None:
-    """Return a seed for spikes, or a new one drawn from it if the model has it already.
+    """Return a seed for spikes that no ensemble of the model has yet.
 
     Nengo draws equal spikes from equal seeds, and noise that two memories share does
     not average out.
+
+    Parameters
+    ----------
+    seed : int or None
+        It is returned if it is unused; else others are drawn from it.
+
+    Returns
+    -------
+    int or None
+        None for None.
     """
     networks = nengo.Network.context
     used = {e.seed for network in networks for e in network.all_ensembles} - {None}
@@ -33,12 +50,13 @@ def unused_seed(seed: int | None) -> int | None:
 
 
 def shared(weights, n: int):
-    """A transform that applies ``weights`` to each of ``n`` parts alike.
+    """Return a transform that applies the same weights to each of several parts.
 
     Parameters
     ----------
     weights : (q, p) array_like
     n : int
+        Number of parts.
 
     Returns
     -------
@@ -50,14 +68,8 @@ def shared(weights, n: int):
     if n == 1 or weights.size * n**2 <= DENSE:
         return np.kron(np.eye(n), weights)
     q, p = weights.shape
-    return nengo.Convolution(
-        n_filters=q,
-        input_shape=(n, p),
-        kernel_size=(1,),
-        strides=(1,),
-        padding="valid",
-        init=weights.T[None],
-    )
+    kernel: dict = {"kernel_size": (1,), "strides": (1,), "padding": "valid"}
+    return nengo.Convolution(q, (n, p), init=weights.T[None], **kernel)
 
 
 class AsBuilt:
@@ -71,10 +83,11 @@ class AsBuilt:
         """Make arguments, attributes and properties read-only from here on."""
         kind = type(self)
         given = set(inspect.signature(kind.__init__).parameters)
-        told = {n for n in dir(kind) if isinstance(getattr(kind, n), property)}
+        derived = {n for n in dir(kind) if isinstance(getattr(kind, n), property)}
         own = {name for name in vars(self) if not name.startswith("_")}
+        # label, seed and what belongs to Nengo stay free
         nengos = set(dir(nengo.Network)) | {"self", "label", "seed", "add_to_container"}
-        self._fixed = (given | told | own) - (nengos - {"n_neurons"})
+        self._fixed = (given | derived | own) - (nengos - {"n_neurons"})
 
     def __setattr__(self, name: str, value) -> None:
         self._check_free(name, value, "set")
@@ -85,11 +98,9 @@ class AsBuilt:
         super().__delattr__(name)
 
     def _check_free(self, name: str, value, done: str) -> None:
+        """Raise a ValidationError for an attribute that says how it was built."""
         if name in self.__dict__.get("_fixed", ()):
             kind = type(self).__name__
-            raise ValidationError(
-                f"{kind}.{name}",
-                value,
-                f"cannot be {done} after the network is built",
-                f"build another {kind} with this value",
-            )
+            problem = f"cannot be {done} after the network is built"
+            remedy = f"build another {kind} with this value"
+            raise ValidationError(f"{kind}.{name}", value, problem, remedy)

@@ -1,4 +1,4 @@
-"""The Legendre Memory Unit as a network, in rates or in spikes."""
+"""The Legendre Memory Unit as a network, rate-based or spiking."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,9 @@ from lmu_spiking.networks.hidden import Hidden, add_units
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.networks.sample_and_hold import hold
 
-RATE_SYNAPSE = 0.1  # of a step; with rates any synapse gives the same states
+# Of a step: with rates any synapse gives the same states, and so short a one lets them
+# follow at once.
+RATE_SYNAPSE = 0.1
 
 
 class LMUCell(AsBuilt, nengo.Network):
@@ -43,7 +45,7 @@ class LMUCell(AsBuilt, nengo.Network):
     params : CellParams
         Its parameters; `CellParams.draw` makes initial ones.
     n_neurons : int, optional
-        Of the memory of one copy; two a dimension by default, for rates.
+        Neurons of the memory of one copy; two a dimension by default, for rates.
     sample_dt : float
         Seconds that a sample stands for in ``params.theta``.
     presentation : float, optional
@@ -52,12 +54,12 @@ class LMUCell(AsBuilt, nengo.Network):
     dt : float
         Step of the simulator, seconds.
     neuron_type : str
-        Of memory and units: ``"rate"``, ``"poisson"``, ``"stochastic"``, ``"regular"``
-        or ``"if"``.
+        Type of the neurons of memory and units: ``"rate"``, ``"poisson"``,
+        ``"stochastic"``, ``"regular"`` or ``"if"``.
     hidden : Hidden, optional
-        How units become neurons.
+        The neurons that units become.
     memory : dict, optional
-        More for `LegendreMemory`: ``synapse``, ``tuning``, ``max_rate``, ``signal``...
+        Arguments of `LegendreMemory`: ``synapse``, ``tuning``, ``max_rate``...
         If other neurons of the model already use its ``noise_seed``, or that of
         ``hidden``, another seed is drawn from it.
     copies : int
@@ -114,50 +116,39 @@ class LMUCell(AsBuilt, nengo.Network):
         seed: int | None = None,
         add_to_container: bool | None = None,
     ):
+        # the arguments of the memory; rate-based units need no more neurons than two
         copies = check_whole("LMUCell.copies", copies, 1)
+        late = check_whole("LMUCell.late", late, 0)
         self.steps = steps_of(presentation, dt)
-        hidden = Hidden() if hidden is None else hidden
-        hidden = replace(hidden, neuron_type=neuron_type)
-        size = copies * params.memory_d * params.order
+        hidden = replace(hidden or Hidden(), neuron_type=neuron_type)
         options: dict[str, Any] = {"neuron_type": neuron_type, "dt": dt}
+        least = 2 * params.memory_d * params.order
         if neuron_type == "rate":
-            if n_neurons is None:
-                n_neurons = 2 * params.memory_d * params.order
+            n_neurons = least if n_neurons is None else n_neurons
             options["synapse"] = RATE_SYNAPSE * dt
+        if n_neurons is None:
+            problem = f"must be given for {neuron_type} neurons"
+            remedy = f"use at least {least}"
+            raise ValidationError("LMUCell.n_neurons", None, problem, remedy)
         options |= memory or {}
         options["noise_seed"] = unused_seed(options.get("noise_seed"))
         if np.ndim(options.get("radii", 0)):
             options["radii"] = np.tile(options["radii"], copies)
-        if n_neurons is None:
-            raise ValidationError(
-                "LMUCell.n_neurons",
-                None,
-                f"must be given for {neuron_type} neurons",
-                f"use at least {2 * size // copies}",
-            )
-        if averaging is None:
-            averaging = self.steps * dt
-        elif averaging != 0:
+        # the window is as long in presentations as it is in samples
+        stretch = self.steps * dt / check_positive("LMUCell.sample_dt", sample_dt)
+        averaging = self.steps * dt if averaging is None else averaging
+        if averaging != 0:
             check_positive("LMUCell.averaging", averaging, "seconds, or 0")
-        late = check_whole("LMUCell.late", late, 0)
         super().__init__(label=label, seed=seed, add_to_container=False)
         self.params, self.copies, self.dt = params, copies, float(dt)
-        # stretch the window with the presentation, then build memory and units
-        stretch = self.steps * dt / check_positive("LMUCell.sample_dt", sample_dt)
         self.averaged = int(np.clip(round(averaging / dt), 1, self.steps))
         self.parameters: dict[str, nengo.Connection] = {}
         with self:
             self.input = nengo.Node(size_in=copies * params.size_in, label="input")
             k = copies * params.memory_d
             self.encoded = nengo.Node(size_in=k, label="encoded")
-            self.memory = LegendreMemory(
-                copies * n_neurons,
-                params.order,
-                params.theta * stretch,
-                size_in=k,
-                label="memory",
-                **options,
-            )
+            sizes = (copies * n_neurons, params.order, params.theta * stretch)
+            self.memory = LegendreMemory(*sizes, size_in=k, label="memory", **options)
             nengo.Connection(self.encoded, self.memory.input, synapse=None)
             hidden = replace(hidden, noise_seed=unused_seed(hidden.noise_seed))
             self.drive, self.hidden, self.units = add_units(
@@ -176,7 +167,7 @@ class LMUCell(AsBuilt, nengo.Network):
 
     @property
     def state(self) -> nengo.Node:
-        """The coefficients of all memories, ``m``."""
+        """Return the node of the coefficients of all memories, ``m``."""
         return self.memory.state
 
     def _connect(self, first: int) -> None:
@@ -223,21 +214,46 @@ class LMUCell(AsBuilt, nengo.Network):
 
 
 def one_from(step: int, dt: float) -> nengo.Node:
-    """0, and 1 from step ``step`` on: a bias that leaves what was before at rest."""
+    """Return a node that is 0 before a step and 1 from it on, for a bias.
+
+    Before the first sample arrives, a bias would move the cell out of rest.
+
+    Parameters
+    ----------
+    step : int
+    dt : float
+        Seconds.
+
+    Returns
+    -------
+    nengo.Node
+        In the current network.
+    """
     return nengo.Node(lambda t: float(round(t / dt) > step), label="one")
 
 
 def steps_of(presentation: float | None, dt: float) -> int:
-    """Steps of a presentation, or a ValidationError if they are not whole."""
+    """Return the steps of a presentation, or raise a ValidationError.
+
+    Parameters
+    ----------
+    presentation : float or None
+        Seconds; None for one step.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    int
+        At least one.
+    """
     check_positive("LMUCell.dt", dt, "seconds")
     if presentation is None:
         return 1
     steps = check_positive("LMUCell.presentation", presentation, "seconds") / dt
-    if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
-        raise ValidationError(
-            "LMUCell.presentation",
-            presentation,
-            f"must be a whole number of steps of {dt:g} s",
-            f"use {max(1, round(steps)) * dt:g}",
-        )
-    return round(steps)
+    whole = max(1, round(steps))
+    if abs(steps - whole) > 1e-6 * steps:
+        problem, remedy = f"must be a whole number of steps of {dt:g} s", whole * dt
+        name = "LMUCell.presentation"
+        raise ValidationError(name, presentation, problem, f"use {remedy:g}")
+    return whole

@@ -11,6 +11,8 @@ not ``f`` but what the lowpass turns into ``f`` (Principle 3, for a nonlinear re
     m^+ = \bar A m + \bar B u, \quad a = e^{-dt/\tau},
 
 whose arguments, the window now and in the next step, are linear in state and input.
+It stands apart from `networks.readout`, which adds all kinds of readouts to a network,
+because it is mathematics of its own, without any Nengo objects.
 """
 
 import warnings
@@ -26,29 +28,28 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, readout_covariance
 from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.neurons.curves import (
-    averaged_variance,
-    curves,
-    statistics,
-    step_variance,
-)
+from lmu_spiking.metrics import rms
+from lmu_spiking.neurons.curves import averaged_variance, statistics, step_variance
+from lmu_spiking.signals import as_signal
 from lmu_spiking.theory.predict import ErrorBudget
 
-POINTS = 1250  # evaluation points
+POINTS = 1250  # evaluation points; more are no better with thousands of neurons
 LOUDNESS = (0.5, 1.5)  # factors on the signal's size at the evaluation points
 GOLDEN = (np.sqrt(5) - 1) / 2  # its multiples, modulo 1, fill an interval evenly
 UNSEEN = 1e-4  # noise variance assumed of rate neurons, over their mean square
 EXACT = 1e-9  # relative rounding error that a linear function may have
-KEPT = 1e-3  # directions of the joint state that vary less, relatively, are left out
+LEAST = 1e-3  # directions of the joint state that vary less, relatively, are left out
+BLOCK = 1000  # steps whose rates are computed together
 
 
 @dataclass(frozen=True, eq=False)
 class FunctionReadout:
     """An ensemble that decodes a function of the window.
 
-    Attributes
+    Parameters
     ----------
     function : callable
+        The function of a window (n,).
     delays : (n,) ndarray
         Where the function sees the window, seconds.
     tau : float
@@ -60,6 +61,7 @@ class FunctionReadout:
         State and input to the ensemble's ``D`` dimensions.
     encoders : (N, D) ndarray
     gain, bias : (N,) ndarray
+        Curves of the ensemble's ``N`` neurons.
     decoders : (N, p) ndarray
     neurons : nengo.neurons.NeuronType
     """
@@ -79,12 +81,33 @@ class FunctionReadout:
     __repr__ = brief
 
     def rates(self, states: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-        """Rates (T, N), Hz, at states (T, d) and inputs (T, c)."""
+        """Return the rates of the neurons.
+
+        Parameters
+        ----------
+        states : (T, d) ndarray
+        inputs : (T, c) ndarray
+
+        Returns
+        -------
+        (T, N) ndarray
+            Hz.
+        """
         z = states @ self.from_state.T + inputs @ self.from_input.T
-        return curves(self.neurons, z @ self.encoders.T, self.gain, self.bias)
+        return self.neurons.rates(z @ self.encoders.T, self.gain, self.bias)
 
     def target(self, states: np.ndarray) -> np.ndarray:
-        """The function of the windows that states (T, d) hold: (T, p)."""
+        """Return the function of the windows in states of the memory.
+
+        Parameters
+        ----------
+        states : (T, d) ndarray
+
+        Returns
+        -------
+        (T, p) ndarray
+            A row for each state.
+        """
         return evaluate(self.function, states @ self.weights.T)
 
 
@@ -92,14 +115,16 @@ class FunctionReadout:
 class LinearReadout:
     """A linear function of the window: a transform of the state, without neurons.
 
-    Attributes
+    Parameters
     ----------
     function : callable
+        The function of a window (n,).
     delays : (n,) ndarray
         Where the function sees the window, seconds.
     rows : (p, d) ndarray
         The function, of the state.
     bias : (p,) ndarray
+        What is added to it.
     synapse : nengo.synapses.LinearFilter or None
         What the spikes are read through; None where it is read from the state.
     """
@@ -113,7 +138,17 @@ class LinearReadout:
     __repr__ = brief
 
     def target(self, states: np.ndarray) -> np.ndarray:
-        """The function of the windows that states (T, d) hold: (T, p)."""
+        """Return the function of the windows in states of the memory.
+
+        Parameters
+        ----------
+        states : (T, d) ndarray
+
+        Returns
+        -------
+        (T, p) ndarray
+            A row for each state.
+        """
         return states @ self.rows.T + self.bias
 
 
@@ -121,7 +156,7 @@ class LinearReadout:
 class FunctionBudget:
     """Predicted root-mean-square errors of a function of the window.
 
-    Attributes
+    Parameters
     ----------
     truncation : float
         The function of the exact LDN's window against that of the true one.
@@ -146,38 +181,42 @@ class FunctionBudget:
 
 
 def evaluate(function: Callable, windows: np.ndarray, tick=None) -> np.ndarray:
-    """Return ``function`` of each window (T, n) as (T, p); all values must be finite.
+    """Return the finite values of a function of each window, or a ValidationError.
 
-    ``tick()`` is called after each window.
+    Parameters
+    ----------
+    function : callable
+    windows : (T, n) ndarray
+    tick : callable, optional
+        Called after each window.
+
+    Returns
+    -------
+    (T, p) ndarray
+        A row for each window.
     """
-    found = []
+    answers, name = [], getattr(function, "__name__", function)
     try:
         for w in windows:
             answer = np.ravel(function(w))
             if np.iscomplexobj(answer):
                 raise TypeError("it returns complex numbers")
-            found.append(answer.astype(float))
+            answers.append(answer.astype(float))
             if tick is not None:
                 tick()
-        values = np.array(found, dtype=float)
+        values = np.array(answers, dtype=float)
     except Exception as error:  # whatever a user's function may raise
-        raise ValidationError(
-            "add_output.function",
-            getattr(function, "__name__", function),
-            f"fails on a window of {windows.shape[1]} values ({error!r})",
-            "return a number or a vector of fixed length",
-        ) from error
+        problem = f"fails on a window of {windows.shape[1]} values ({error!r})"
+        remedy = "return a number or a vector of fixed length"
+        raise ValidationError("add_output.function", name, problem, remedy) from error
     if not values.size or not np.isfinite(values).all():
-        raise ValidationError(
-            "add_output.function",
-            getattr(function, "__name__", function),
-            "returns nothing, NaN or infinity on the windows of its signal",
-        )
+        problem = "returns nothing, NaN or infinity on the windows of its signal"
+        raise ValidationError("add_output.function", name, problem)
     return values
 
 
 def linear_parts(function: Callable, weights: np.ndarray):
-    """Return the matrix (p, d) and bias (p,) of a function that is affine in the state.
+    """Return the matrix and bias of a function that is affine in the state.
 
     The function is evaluated on the window of each coefficient, and then on 500 random
     states of sizes from 1e-6 to 1e6.  It is taken as affine if all its values equal
@@ -188,23 +227,26 @@ def linear_parts(function: Callable, weights: np.ndarray):
     function : callable
     weights : (n, d) ndarray
         The window from the state.
+
+    Returns
+    -------
+    (rows, bias) or None
+        Of shapes (p, d) and (p,).
     """
     rng, d = np.random.RandomState(0), weights.shape[1]
     sizes = 10.0 ** rng.uniform(-6, 6, (500, 1))
     states = sizes * rng.standard_normal((500, d)) * np.sqrt(2 * np.arange(d) + 1)
 
-    def asked(states):
-        return evaluate(function, states @ weights.T)
-
     try:
         with warnings.catch_warnings():  # the sizes may be beyond the function's domain
             warnings.simplefilter("ignore")
-            values = asked(np.vstack([np.zeros(d), np.eye(d)]))
+            values = evaluate(function, np.vstack([np.zeros(d), np.eye(d)]) @ weights.T)
             bias, rows = values[0], (values[1:] - values[0]).T
             for part in (slice(5), slice(5, None)):  # most fail at once
-                expected = states[part] @ rows.T + bias
-                size = np.abs(states[part]) @ np.abs(rows.T) + np.abs(bias)
-                if not np.all(np.abs(asked(states[part]) - expected) <= EXACT * size):
+                m = states[part]
+                gap = evaluate(function, m @ weights.T) - (m @ rows.T + bias)
+                size = np.abs(m) @ np.abs(rows.T) + np.abs(bias)
+                if not np.all(np.abs(gap) <= EXACT * size):
                     return None
     except ValidationError:
         return None
@@ -222,18 +264,44 @@ def solve_function(
     rng,
     tick: Callable | None = None,
 ) -> FunctionReadout:
-    """Solve for tuning curves and decoders of ``function``, tuned to a signal.
+    """Solve for tuning curves and decoders of a function, tuned to a signal.
 
     The joint state (window now, and how it moves in ``tau``) is rotated to its
     principal directions, scaled by the fourth root of their variances; encoders point
-    along differences of visited states.  ``tick()`` is called after each of the
-    ``2 POINTS`` windows that the function is asked for.
+    along differences of visited states.
+
+    Parameters
+    ----------
+    memory : LegendreMemory
+    function : callable
+    delays : (n,) array_like
+        Where the function sees the window, seconds.
+    weights : (n, d) ndarray
+        The window at these delays, from the state.
+    tau : float
+        Lowpass of the readout, seconds.
+    n_neurons : int
+    signal : Signal, SignalSpec, (T,) or (T, size_in) array_like, optional
+        Input to be expected, of three windows at least.
+    rng : numpy.random.RandomState
+    tick : callable, optional
+        Called after each of the ``2 POINTS`` windows that the function is asked for.
+
+    Returns
+    -------
+    FunctionReadout
+        Curves and decoders of the ensemble.
     """
     # the exact states along the signal, without the onset
     a = np.exp(-memory.dt / tau)
-    u = _as_inputs(memory, signal)
+    window = round(memory.ldn.theta / memory.dt)
+    u = default_signal(memory)
+    if signal is not None:
+        needed = {"least": 3 * window, "channels": memory.size_in}
+        needed["attribute"] = "add_output.signal"
+        u = as_signal(signal, memory.dt, **needed).samples
     states = memory.ldn.simulate(u, memory.dt).reshape(len(u), -1)
-    settled = slice(round(memory.ldn.theta / memory.dt), None)
+    settled = slice(window, None)
     # the ensemble's input: the state now, and the memory's input that changes it
     given = np.hstack([states[:-1], u[1:]])[settled]
     then = states[1:][settled]
@@ -252,20 +320,18 @@ def solve_function(
         (to_joint @ (axes * np.sqrt(np.maximum(spread, 0)))).T, full_matrices=False
     )
     if scale.max() <= 0:
-        raise ValidationError(
-            "add_output.signal", "signal", "does not vary, nothing can be tuned to it"
-        )
-    kept = scale > KEPT * scale.max()
-    rotate = directions[kept] / np.sqrt(scale[kept])[:, None] @ to_joint
+        problem = "does not vary, nothing can be tuned to it"
+        raise ValidationError("add_output.signal", "signal", problem)
+    wide = scale > LEAST * scale.max()
+    rotate = directions[wide] / np.sqrt(scale[wide])[:, None] @ to_joint
     z = (given - mean) @ rotate.T
     radius = np.quantile(np.linalg.norm(z, axis=1), 0.99)
     rotate, z = rotate / radius, z / radius
 
     # heterogeneous tuning curves with rates as in the memory
     neurons = memory.population.neurons
-    max_rate = np.mean(
-        nengo.dists.get_samples(memory.population.tuning.max_rates, 99, rng=rng)
-    )
+    rates = memory.population.tuning.max_rates
+    max_rate = np.mean(nengo.dists.get_samples(rates, 99, rng=rng))
     encoders = _directions(z, n_neurons, rng)
     max_rates = rng.uniform(2 / 3 * max_rate, 4 / 3 * max_rate, n_neurons)
     gain, bias = neurons.gain_bias(max_rates, rng.uniform(-0.9, 0.9, n_neurons))
@@ -277,24 +343,15 @@ def solve_function(
     seen = (loud * given[at] - mean) @ rotate.T
     rates = np.empty((len(at), n_neurons))
     for part in np.array_split(np.arange(len(at)), 1 + rates.size // 10**5):
-        rates[part] = curves(neurons, seen[part] @ encoders.T, gain, bias)
+        rates[part] = neurons.rates(seen[part] @ encoders.T, gain, bias)
     # targets: the function now and a step later, with the synapse's lowpass undone
     f = evaluate(function, loud * given[at, : len(step)] @ weights.T, tick)
     later = evaluate(function, loud * then[at] @ weights.T, tick)
     g = (later - a * f) / (1 - a)
-    return FunctionReadout(
-        function,
-        np.asarray(delays),
-        tau,
-        weights,
-        rotate[:, : len(step)],
-        rotate[:, len(step) :],
-        encoders,
-        gain,
-        bias - gain * (encoders @ (rotate @ mean)),
-        _decoders(neurons, rates, g, tau),
-        neurons,
-    )
+    bias = bias - gain * (encoders @ (rotate @ mean))
+    into = (rotate[:, : len(step)], rotate[:, len(step) :])
+    curves = (encoders, gain, bias, _decoders(neurons, rates, g, tau), neurons)
+    return FunctionReadout(function, np.asarray(delays), tau, weights, *into, *curves)
 
 
 def predict_function(
@@ -303,12 +360,26 @@ def predict_function(
     budget: ErrorBudget,
     seed: int = 0,
 ) -> FunctionBudget:
-    """Predict the errors of a function of the window, with Gaussian noise for spikes.
+    """Predict the errors of a function of the window, without simulating a neuron.
 
     The memory's noise is drawn with the predicted covariance and run through its closed
     loop; the ensemble's mean rates answer to the noisy state, and their spike noise is
-    drawn likewise.  No neuron is simulated.  The errors of a linear function follow
-    from the state's predicted errors directly.
+    drawn as well.  The errors of a linear function follow from the state's predicted
+    errors directly.
+
+    Parameters
+    ----------
+    memory : LegendreMemory
+    readout : FunctionReadout or LinearReadout
+    budget : ErrorBudget
+        The memory's own errors, on the signal.
+    seed : int
+        Draws the noise.
+
+    Returns
+    -------
+    FunctionBudget
+        The errors, by their source.
     """
     rng = np.random.default_rng(seed)
     u, exact, dt = budget.signal[:, None], budget.states, memory.dt
@@ -317,54 +388,43 @@ def predict_function(
     settled = slice(round(memory.ldn.theta / dt) + 1, None)
     truth = _of_true_windows(readout, budget.signal, dt, settled.start)
     ideal = readout.target(before[settled])
-
-    def rms(x):
-        return float(np.sqrt(np.mean(np.square(x))))
-
-    common = {
-        "truncation": rms(ideal - truth),
-        "spread": float(np.sqrt(np.mean(truth.var(axis=0)))),
-    }
+    truncation = rms(ideal - truth)
+    spread = float(np.sqrt(np.mean(truth.var(axis=0))))
     if isinstance(readout, LinearReadout):
         distortion, noise = _linear_errors(memory, readout, budget)
         total = None
         if noise is not None:
-            total = float(np.hypot(np.hypot(common["truncation"], distortion), noise))
-        return FunctionBudget(distortion=distortion, noise=noise, total=total, **common)
+            total = float(np.hypot(np.hypot(truncation, distortion), noise))
+        return FunctionBudget(truncation, distortion, noise, total, spread)
+    # the ensemble's output without noise, and with that of the memory and its own
     clean, _ = _mean_and_variance(readout, before, u, dt)
-    noisy, variance = _mean_and_variance(
-        readout, before + _draw(memory, budget, rng), u, dt
-    )
+    noisy = before + _draw(memory, budget, rng)
+    noisy, variance = _mean_and_variance(readout, noisy, u, dt)
     noisy += np.sqrt(variance) * rng.standard_normal(noisy.shape)
     smooth = nengo.Lowpass(readout.tau)
-    clean, noisy = (_delayed(smooth.filt(x, dt=dt)) for x in (clean, noisy))
-
-    regular = statistics(readout.neurons) == "regular"
-    return FunctionBudget(
-        distortion=rms(clean[settled] - ideal),
-        noise=None if regular else rms(noisy[settled] - clean[settled]),
-        total=None if regular else rms(noisy[settled] - truth),
-        **common,
-    )
+    clean, noisy = (_delayed(smooth.filt(x, dt=dt))[settled] for x in (clean, noisy))
+    gaps = (clean - ideal, noisy - clean, noisy - truth)
+    distortion, noise, total = map(rms, gaps)
+    if statistics(readout.neurons) == "regular":  # whose noise no model describes
+        noise = total = None
+    return FunctionBudget(truncation, distortion, noise, total, spread)
 
 
 def _linear_errors(memory, readout: LinearReadout, budget: ErrorBudget):
     """Return distortion and noise of a linear function (None for regular spikes)."""
-    assembly, rows = memory.assembly, readout.rows
+    made, rows = memory.design, readout.rows
 
-    def rms(moment):
+    def root(moment):
         return float(np.sqrt(max(np.trace(moment), 0) / len(rows)))
 
-    distortion = rms(rows @ budget.distortion @ rows.T)
+    distortion = root(rows @ budget.distortion @ rows.T)
     if budget.noise is None:
         return distortion, None
     if readout.synapse is None:
-        return distortion, rms(rows @ budget.noise @ rows.T)
+        return distortion, root(rows @ budget.noise @ rows.T)
     reader = map_onto(memory.ldn, readout.synapse, memory.dt, feedforward=True)
-    reader = replace(reader, A=reader.A @ assembly.U)  # of what the neurons carry
-    return distortion, rms(
-        readout_covariance(assembly.loop, budget.sigma, rows, reader)
-    )
+    reader = replace(reader, A=reader.A @ made.U)  # of what the neurons carry
+    return distortion, root(readout_covariance(made.loop, budget.sigma, rows, reader))
 
 
 def _of_true_windows(readout, u: np.ndarray, dt: float, start: int) -> np.ndarray:
@@ -385,7 +445,19 @@ def _of_true_windows(readout, u: np.ndarray, dt: float, start: int) -> np.ndarra
 
 
 def default_signal(memory) -> np.ndarray:
-    """Return white noise (T, c), rms 0.5, up to the memory's band, d / (4 theta) Hz."""
+    """Return the white noise that a function's ensemble is tuned to by default.
+
+    Its rms is 0.5, and its band the memory's, d / (4 theta) Hz.
+
+    Parameters
+    ----------
+    memory : LegendreMemory
+
+    Returns
+    -------
+    (T, size_in) ndarray
+        A column for each input.
+    """
     theta, dt = memory.ldn.theta, memory.dt
     n = round(60 * theta / dt)
     highest = int(min(memory.ldn.order / (4 * theta), 0.45 / dt) * n * dt)
@@ -397,40 +469,15 @@ def default_signal(memory) -> np.ndarray:
     return 0.5 * u / np.sqrt(np.mean(u**2, axis=0))
 
 
-def _as_inputs(memory, signal) -> np.ndarray:
-    """Samples (T, c) of the signal to be expected."""
-    if signal is None:
-        return default_signal(memory)
-    try:
-        u = np.asarray(getattr(signal, "samples", signal), dtype=float)
-    except (TypeError, ValueError):
-        u = np.empty(0)
-    u = u[:, None] if u.ndim == 1 else u
-    window = round(memory.ldn.theta / memory.dt)
-    if u.ndim != 2 or u.shape[1] != memory.size_in or not np.isfinite(u).all():
-        raise ValidationError(
-            "add_output.signal",
-            u.shape,
-            f"must be finite samples (T, {memory.size_in}) of the input",
-        )
-    if len(u) < 3 * window:
-        raise ValidationError(
-            "add_output.signal", u.shape, f"is short; use at least {3 * window} samples"
-        )
-    return u
-
-
 def _directions(z: np.ndarray, n: int, rng) -> np.ndarray:
-    """Unit vectors (n, D) along differences of visited states."""
+    """Return unit vectors (n, D) along differences of visited states."""
     i = rng.randint(len(z), size=n)
     j = (i + rng.randint(1, len(z), size=n)) % len(z)
     apart = z[i] - z[j] + 1e-6 * rng.standard_normal((n, z.shape[1]))
     return apart / np.linalg.norm(apart, axis=1, keepdims=True)
 
 
-def _decoders(
-    neurons, rates: np.ndarray, targets: np.ndarray, tau: float
-) -> np.ndarray:
+def _decoders(neurons, rates: np.ndarray, targets: np.ndarray, tau: float):
     """Solve for decoders by least squares, with the spike noise after ``tau``.
 
     It uses the dual form, O(P^2 N), and overwrites ``rates``.
@@ -447,29 +494,28 @@ def _decoders(
 
 
 def _mean_and_variance(readout: FunctionReadout, states, inputs, dt: float):
-    """Mean (T, p) of the decoded output and its variance in a step, in blocks."""
+    """Return the mean (T, p) of the decoded output and its variance in a step."""
     means, variances = [], []
-    for start in range(0, len(states), 1000):
-        part = slice(start, start + 1000)
+    for start in range(0, len(states), BLOCK):
+        part = slice(start, start + BLOCK)
         rates = readout.rates(states[part], inputs[part])
         means.append(rates @ readout.decoders)
-        variances.append(
-            step_variance(readout.neurons, rates, dt) @ readout.decoders**2
-        )
+        variance = step_variance(readout.neurons, rates, dt)
+        variances.append(variance @ readout.decoders**2)
     return np.concatenate(means), np.concatenate(variances)
 
 
 def _draw(memory, budget: ErrorBudget, rng) -> np.ndarray:
     """Return a course of the memory's noise (T, d), of the predicted covariance."""
-    K, L, C = closed_loop(memory.assembly.loop)
+    K, L, C = closed_loop(memory.design.loop)
     eta = np.sqrt(budget.sigma) * rng.standard_normal(budget.states.shape)
     noise, Z = np.zeros_like(eta), np.zeros(len(K))
     for k, pushed in enumerate(eta @ L.T):
         noise[k] = C @ Z
         Z = K @ Z + pushed
-    return noise @ memory.assembly.U.T
+    return noise @ memory.design.U.T
 
 
 def _delayed(y: np.ndarray) -> np.ndarray:
-    """One step later, as a Nengo synapse hands it on."""
+    """Return a signal one step later, as a Nengo synapse passes it on."""
     return np.vstack([np.zeros((1, y.shape[1])), y[:-1]])

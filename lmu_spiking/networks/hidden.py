@@ -1,4 +1,4 @@
-r"""Hidden units as neurons: rates for training, spikes of the same mean to run.
+r"""Hidden units as neurons: rate-based for training, spiking with the same mean.
 
 A unit ``f(J)`` is carried by ``n`` neurons that fire at ``r_max |f(J)| / top``, those
 of one sign on one side: one side for relu, two for tanh and linear.  Their decoded
@@ -15,11 +15,18 @@ import nengo
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    check_one_of,
+    check_positive,
+    check_seed,
+    check_whole,
+)
 from lmu_spiking.lmu.params import sides_of
 from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.neurons.chip import ChipRate, ChipUnits, chip_of, integrating
 from lmu_spiking.neurons.curves import neuron_type, unmerged
+from lmu_spiking.neurons.population import one_each
 from lmu_spiking.neurons.types import POPULATIONS, RampTanh, population_of
 
 INTEGRATING = ("if",)
@@ -28,11 +35,12 @@ NEURON_TYPES = ("poisson", "stochastic", "regular", "rate", *INTEGRATING)
 
 @dataclass(frozen=True, eq=False)
 class Hidden:
-    """How hidden units become neurons.
+    """The neurons that hidden units become.
 
     Parameters
     ----------
     neuron_type : {"poisson", "stochastic", "regular", "rate", "if"}
+        Type of the neurons.
     per_unit : int
         Neurons of each unit, as many on each side.
     max_rate : float
@@ -42,6 +50,12 @@ class Hidden:
     aggregated : bool
         Simulate the neurons of a side as one; the same in distribution.
     noise_seed : int, optional
+        Draws the spikes; from the network's seed by default.
+
+    Raises
+    ------
+    ValidationError
+        If a value is out of range.
     """
 
     neuron_type: str = "rate"
@@ -54,13 +68,8 @@ class Hidden:
     __repr__ = brief
 
     def __post_init__(self):
-        if self.neuron_type not in NEURON_TYPES:
-            raise ValidationError(
-                "Hidden.neuron_type",
-                self.neuron_type,
-                "cannot be a hidden unit",
-                f"use one of {', '.join(NEURON_TYPES)}",
-            )
+        problem = "cannot be a hidden unit"
+        check_one_of("Hidden.neuron_type", self.neuron_type, NEURON_TYPES, problem)
         check_whole("Hidden.per_unit", self.per_unit, 1)
         check_positive("Hidden.max_rate", self.max_rate, "Hz")
         if self.noise_seed is not None:
@@ -68,7 +77,7 @@ class Hidden:
 
     @property
     def spikes(self) -> bool:
-        """Whether they do."""
+        """Return whether the neurons spike."""
         return self.neuron_type != "rate"
 
 
@@ -79,67 +88,76 @@ def add_units(
     copies: int,
     chip: ChipUnits | None = None,
 ):
-    """Units in the current network.
+    """Add units to the current network.
+
+    Parameters
+    ----------
+    hidden : Hidden
+    activation : str
+    units, copies : int
+        Units of a cell, and cells side by side.
+    chip : ChipUnits, optional
+        Settings of the activations of a chip.
 
     Returns
     -------
     J : nengo.Node
-        Takes their drive, ``copies * units``.
+        Takes the units' drive, ``copies * units``.
     h : nengo.Node
         Their activity, decoded from the spikes of one step.
     ensemble : nengo.Ensemble or None
-        Their neurons.
+        Their neurons; None for linear units in rates.
     """
     size, chip = copies * units, chip_of(activation, chip)
     J = nengo.Node(size_in=size, label="drive")
     if not hidden.spikes:
-        return (J, *_as_rates(J, activation, size, chip))
+        return (J, *_add_rates(J, activation, size, chip))
     if chip is not None:
         hidden = replace(hidden, max_rate=chip.max_rate, top=1.0)
+    # as many neurons on each side; an aggregated side is one entry
     signs = np.array([1.0, -1.0])[: sides_of(activation)]
     per_side, odd = divmod(hidden.per_unit, len(signs))
     if per_side < 1 or odd:
-        raise ValidationError(
-            "Hidden.per_unit",
-            hidden.per_unit,
-            f"is not as many for each of the {len(signs)} sides of {activation}",
-            f"use {len(signs) * max(1, per_side)}",
-        )
-    top = _tops(hidden, activation, units)
+        problem = f"is not as many for each of the {len(signs)} sides of {activation}"
+        remedy = f"use {len(signs) * max(1, per_side)}"
+        raise ValidationError("Hidden.per_unit", hidden.per_unit, problem, remedy)
     each = 1 if hidden.aggregated else per_side
-    scale, bias = _gain_bias(hidden, activation, top, chip)
-    encode = _column(signs, each, units) * np.repeat(
-        np.broadcast_to(scale, (units,)), len(signs) * each
-    )
-    worth = np.repeat(top / (per_side * hidden.max_rate), len(signs) * each)
-    decode = _column(signs, each, units) * worth
-    of = np.repeat(np.arange(units), len(signs) * each)
+    entries = len(signs) * each
+    # what a unit's drive is to its neurons, and what their spikes are worth
+    top = 1.0 if activation == "tanh" else hidden.top  # which tanh cannot exceed
+    top = one_each("Hidden.top", top, units)
+    scale, bias = 1.0, 0.0
+    if chip is not None and hidden.neuron_type in INTEGRATING:
+        scale, bias = chip.gain_bias(activation)
+    elif chip is None and activation != "tanh":  # whose curves are those of the units
+        scale = hidden.max_rate / top
+    sign = np.tile(np.repeat(signs, each), units)
+    encode = sign * np.repeat(np.broadcast_to(scale, (units,)), entries)
+    decode = sign * np.repeat(top / (per_side * hidden.max_rate), entries)
+    # each entry takes the drive of its unit, in every copy
     neurons = _neurons(hidden, activation, per_side if hidden.aggregated else 1, chip)
-    n = copies * len(of)
+    columns = np.repeat(np.arange(size), entries)
+    rows, n = np.arange(len(columns)), len(columns)
     ensemble = driven(n, neurons, bias=bias, seed=hidden.noise_seed, label="units")
     h = nengo.Node(size_in=size, label="hidden")
-    rows, columns = _tiled(of, units, copies)
-    into = nengo.Sparse(
-        (len(rows), size),
-        indices=np.column_stack([rows, columns]),
-        init=np.tile(encode, copies),
-    )
-    out = nengo.Sparse(
-        (size, len(rows)),
-        indices=np.column_stack([columns, rows]),
-        init=np.tile(decode, copies),
-    )
-    nengo.Connection(J, ensemble.neurons, transform=into, synapse=None)
-    nengo.Connection(ensemble.neurons, h, transform=out, synapse=None)
+    for source, target, shape, indices, weights in (
+        (J, ensemble.neurons, (n, size), (rows, columns), encode),
+        (ensemble.neurons, h, (size, n), (columns, rows), decode),
+    ):
+        values, where = np.tile(weights, copies), np.column_stack(indices)
+        transform = nengo.Sparse(shape, indices=where, init=values)
+        nengo.Connection(source, target, transform=transform, synapse=None)
     return J, h, ensemble
 
 
-def _as_rates(J: nengo.Node, activation: str, size: int, chip: ChipUnits | None):
-    """One rate neuron a unit, or none where the unit is linear."""
+def _add_rates(J: nengo.Node, activation: str, size: int, chip: ChipUnits | None):
+    """Add one rate neuron for each unit, or none where the unit is linear."""
     if activation == "linear":
         return J, None
-    kind = nengo.Tanh(tau_ref=1) if activation == "tanh" else nengo.RectifiedLinear()
+    kind: Any = nengo.RectifiedLinear()
     worth = None
+    if activation == "tanh":
+        kind = nengo.Tanh(tau_ref=1)
     if chip is not None:
         kind, worth = ChipRate(activation, chip), 1 / chip.max_rate
     ensemble = driven(size, kind, label="units")
@@ -149,64 +167,26 @@ def _as_rates(J: nengo.Node, activation: str, size: int, chip: ChipUnits | None)
     return h, ensemble
 
 
-def _gain_bias(hidden: Hidden, activation: str, top, chip: ChipUnits | None):
-    """What makes a unit's drive that of its neurons."""
-    if chip is not None and hidden.neuron_type in INTEGRATING:
-        return chip.gain_bias(activation)
-    own = activation == "tanh" or chip is not None  # the curve is that of the unit
-    return (1.0 if own else hidden.max_rate / top), 0.0
-
-
 def _neurons(hidden: Hidden, activation: str, counts: int, chip: ChipUnits | None):
+    """Return the neuron type of units, of which an entry stands for ``counts``."""
+    # spikes are drawn at the rates of the activation, or integrated from its drive
     kind: Any = neuron_type(hidden.neuron_type)
+    by_rate = hidden.neuron_type not in INTEGRATING
     if chip is not None:
-        by_rate = hidden.neuron_type not in INTEGRATING
         rates = ChipRate(activation, chip)
         kind = type(kind)(rates) if by_rate else integrating(activation, chip)
     if activation == "tanh":
-        if hidden.neuron_type in INTEGRATING:
-            raise ValidationError(
-                "Hidden.neuron_type",
-                hidden.neuron_type,
-                "has no tanh rates",
-                "train with activation='relu', or use 'poisson' or 'regular'",
-            )
+        if not by_rate:
+            problem = "has no tanh rates"
+            remedy = "train with activation='relu', or use 'poisson' or 'regular'"
+            name = "Hidden.neuron_type"
+            raise ValidationError(name, hidden.neuron_type, problem, remedy)
         kind = type(kind)(RampTanh(hidden.max_rate))
     if counts == 1:
         return unmerged(kind)
     if type(kind) not in POPULATIONS:
+        problem = f"is not known for {hidden.neuron_type} neurons"
         raise ValidationError(
-            "Hidden.aggregated",
-            True,
-            f"is not known for {hidden.neuron_type} neurons",
-            "use aggregated=False",
+            "Hidden.aggregated", True, problem, "use aggregated=False"
         )
     return population_of(kind, counts)
-
-
-def _tops(hidden: Hidden, activation: str, units: int) -> np.ndarray:
-    """Activity at the highest rate; tanh cannot pass 1."""
-    if activation == "tanh":
-        return np.ones(units)
-    try:
-        top = np.broadcast_to(np.asarray(hidden.top, dtype=float), (units,))
-    except (TypeError, ValueError):
-        top = np.full(units, np.nan)
-    if not np.all(np.isfinite(top) & (top > 0)):
-        raise ValidationError(
-            "Hidden.top",
-            hidden.top,
-            f"must be positive, one number or {units} of them",
-        )
-    return top
-
-
-def _column(signs: np.ndarray, each: int, units: int) -> np.ndarray:
-    """Signs of the entries of all units, unit by unit."""
-    return np.tile(np.repeat(signs, each), units)
-
-
-def _tiled(of: np.ndarray, units: int, copies: int):
-    """Row and unit of each entry, for all copies."""
-    columns = np.add.outer(np.arange(copies) * units, of).ravel()
-    return np.arange(len(columns)), columns

@@ -5,12 +5,9 @@ from collections.abc import Callable
 import nengo
 import numpy as np
 
-from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.dynamics.mapping import as_synapse, map_onto
 from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
-from lmu_spiking.memory.basis import REALISED
-from lmu_spiking.memory.design import Assembly, assemble, choose_tau
-from lmu_spiking.memory.spec import MemorySpec, SignalSpec
+from lmu_spiking.memory.design import Design, assemble, name_of
+from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.networks import readout
 from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.networks.blockwise import AsBuilt, shared, unused_seed
@@ -20,7 +17,7 @@ from lmu_spiking.networks.function import (
     predict_function,
 )
 from lmu_spiking.networks.step_check import keeps_time
-from lmu_spiking.neurons.curves import NEURON_TYPES, neuron_type, unmerged
+from lmu_spiking.neurons.curves import unmerged
 from lmu_spiking.neurons.population import Population
 from lmu_spiking.theory.predict import predict
 
@@ -78,9 +75,9 @@ class LegendreMemory(AsBuilt, nengo.Network):
     aggregated : bool
         Simulate the sum of all neurons of a side as one Poisson variable: the same in
         distribution, at a cost that does not grow with ``n_neurons``.
-    assembly : Assembly, optional
-        Neurons and coordinates of another such memory, in place of new ones; repeated
-        where this one has more inputs.
+    assembly : Design, optional
+        The design of another such memory, in place of a new one; its neurons are
+        repeated where this one has more inputs.  `from_design` builds a memory of it.
     tau : float, optional
         Time constant of a lowpass synapse, seconds, as in `MemorySpec`.
     tuning_seed : int
@@ -116,8 +113,8 @@ class LegendreMemory(AsBuilt, nengo.Network):
     ldn : LDN
     mapped : Mapped
         The LDN on the synapse, in Legendre coordinates.
-    assembly : Assembly
-        The neurons and the coordinates that they carry.
+    design, assembly : Design
+        The neurons and the basis that they carry.
     population : Population
     dt : float
         Step, seconds.
@@ -160,7 +157,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         readouts=None,
         delay_steps: int = 0,
         aggregated: bool = False,
-        assembly: Assembly | None = None,
+        assembly: Design | None = None,
         tau: float | None = None,
         tuning_seed: int = 0,
         noise_seed: int | None = None,
@@ -169,66 +166,41 @@ class LegendreMemory(AsBuilt, nengo.Network):
         add_to_container: bool | None = None,
     ):
         # everything that can be refused is, before Nengo sees a half-made network
-        ldn = LDN(order, theta)
-        if check_positive("LegendreMemory.dt", dt, "seconds") > ldn.theta:
-            raise ValidationError(
-                "LegendreMemory.dt",
-                dt,
-                f"is longer than the window theta of {ldn.theta:g} s",
-                "use a shorter step",
-            )
-        tuning_seed = check_seed("LegendreMemory.tuning_seed", tuning_seed)
         if noise_seed is not None:
             noise_seed = check_seed("LegendreMemory.noise_seed", noise_seed)
-        size_in = check_whole("LegendreMemory.size_in", size_in, 1)
-        size = size_in * ldn.order
-        neurons = _configured(neuron_type)
-        signal = SignalSpec() if signal is None else signal
         if tau is not None:
             if synapse is not None:
-                raise ValidationError(
-                    "LegendreMemory.tau", tau, "is given beside synapse", "give one"
-                )
+                problem = "is given beside synapse"
+                raise ValidationError("LegendreMemory.tau", tau, problem, "give one")
             synapse = check_positive("LegendreMemory.tau", tau, "seconds")
-        # choose the synapse, map the delay network onto it, and tune the neurons
-        own = assembly is not None or readouts is not None or delay_steps
-        if synapse is None:
-            synapse = choose_tau(
-                ldn, dt, n_neurons, tuning, neurons, max_rate, signal, size_in, readouts
-            )
-        mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
         if assembly is None:
-            assembly = assemble(
-                ldn,
-                mapped,
-                dt,
-                n_neurons,
-                radii=None if radii is None else _spread(radii, size),
-                neurons=neurons,
-                tuning=tuning,
-                max_rate=max_rate,
-                aggregated=aggregated,
-                rng=np.random.RandomState(tuning_seed),
-                signal=signal,
-                readouts=readouts,
-                size_in=size_in,
-            )
+            asked = {"synapse": synapse, "dt": dt, "size_in": size_in, "tuning": tuning}
+            asked |= {"neuron_type": _configured(neuron_type), "max_rate": max_rate}
+            asked |= {"radii": radii, "signal": signal, "readouts": readouts}
+            asked |= {"delay_steps": delay_steps, "aggregated": aggregated}
+            asked |= {"tuning_seed": tuning_seed, "noise_seed": noise_seed}
+            design = assemble(n_neurons, order, theta, **asked)
         else:
-            assembly = assembly.tiled(_times(size, assembly.population.order))
+            design = _fitted(assembly, order, theta, dt, size_in)
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
-        # keep what the properties and `spec` report
-        self.ldn, self.mapped, self.assembly = ldn, mapped, assembly
-        self.dt, self.size_in = float(dt), size_in
+        # what the memory says of itself
+        self.design = self.assembly = design
+        self.ldn, self.mapped, self.dt = design.ldn, design.mapped, design.dt
+        self.size_in = design.size_in
         self.tuning_seed, self.noise_seed = tuning_seed, noise_seed
-        self._said = None if own else (neurons, tuning, max_rate, radii, signal)
-        self._aggregated = aggregated
         self.functions: dict[nengo.Node, FunctionReadout | LinearReadout] = {}
 
+        # the loop, in the basis that the neurons carry, and the state read from it
+        population = design.population
         with self:
-            self.input = nengo.Node(size_in=size_in, label="input")
-            carried = nengo.Node(size_in=size, label="state")
-            self.ensemble = _ensemble(self.population, noise_seed)
-            decoded = nengo.Node(size_in=size, label="output")
+            self.input = nengo.Node(size_in=self.size_in, label="input")
+            carried = nengo.Node(size_in=population.order, label="state")
+            columns = ("encoders", "gain", "bias")
+            curves = {name: getattr(population, name) for name in columns}
+            neurons, m = unmerged(population.model), len(population.gain)
+            curves |= {"seed": noise_seed, "label": "neurons"}
+            self.ensemble = driven(m, neurons, **curves)
+            decoded = nengo.Node(size_in=population.order, label="output")
             self._close(carried, decoded)
             self.state = self._legendre(carried, "state")
             self.output = self._legendre(decoded, "output")
@@ -238,11 +210,11 @@ class LegendreMemory(AsBuilt, nengo.Network):
         label = "" if self.label is None else f' "{self.label}"'
         inputs = "" if self.size_in == 1 else f"{self.size_in} inputs, "
         through = self.mapped.synapse if self.tau is None else f"tau {self.tau:g} s"
-        neurons = _named(self.population.neurons) or self.population.neurons
+        neurons = name_of(self.population.neurons) or self.population.neurons
         return (
             f"<LegendreMemory{label}: {inputs}order {self.order}, theta {self.theta:g} "
             f"s, {self.population.n_neurons:,} {neurons} neurons, "
-            f"{self.assembly.tuning}, {through}, dt {self.dt:g} s>"
+            f"{self.design.tuning}, {through}, dt {self.dt:g} s>"
         )
 
     __str__ = __repr__
@@ -266,77 +238,89 @@ class LegendreMemory(AsBuilt, nengo.Network):
     @property
     def spec(self) -> MemorySpec | None:
         """Return the spec of the same memory; None if no `MemorySpec` describes it."""
-        if self._said is None or self.size_in != 1 or self.tau is None:
-            return None
-        neurons, tuning, max_rate, radii, signal = self._said
-        name = _named(neurons)
-        if name is None or not isinstance(tuning, str | None):
-            return None
-        if not isinstance(signal, SignalSpec):
-            if tuning in REALISED:
-                return None
-            signal = SignalSpec()  # only those tunings use it
-        if np.ndim(0.0 if radii is None else radii):
-            radii = tuple(np.asarray(radii, dtype=float).tolist())
-        return MemorySpec(
-            n_neurons=self.population.n_neurons,
-            order=self.order,
-            theta=self.theta,
-            tau=self.tau,
-            dt=self.dt,
-            neuron_type=name,
-            tuning=tuning,
-            max_rate=max_rate,
-            radii=1.0 if radii is None else radii,
-            aggregated=bool(self._aggregated),
-            tuning_seed=self.tuning_seed,
-            noise_seed=self.noise_seed or 0,
-            signal=signal,
-        )
+        spec = self.design.spec
+        return None if spec is None else spec.replace(noise_seed=self.noise_seed or 0)
 
     @property
     def population(self) -> Population:
-        """The neurons."""
-        return self.assembly.population
+        """Return the neurons."""
+        return self.design.population
 
     def _close(self, carried: nengo.Node, decoded: nengo.Node) -> None:
-        """Input and decoded spikes, through the synapse, back to the neurons."""
-        loop, neurons = self.assembly.loop, self.ensemble.neurons
-        for column, taken in zip(loop.B.T, loop.input_filter, strict=True):
-            nengo.Connection(
-                self.input,
-                carried,
-                transform=shared(column[:, None], self.size_in),
-                synapse=taken,
-            )
-        nengo.Connection(
-            carried, neurons, transform=_encode(self.population), synapse=None
-        )
-        nengo.Connection(
-            neurons, decoded, transform=_decode(self.population), synapse=None
-        )
-        around = shared(loop.A, self.size_in)
-        nengo.Connection(decoded, carried, transform=around, synapse=loop.synapse)
+        """Connect input and decoded spikes, through the synapse, to the neurons."""
+        loop, neurons, n = self.design.loop, self.ensemble.neurons, self.size_in
+        population, connect = self.population, nengo.Connection
+        # the input takes the synapse, too, or a filter for each state of the synapse
+        for column, filtered in zip(loop.B.T, loop.input_filter, strict=True):
+            into = shared(column[:, None], n)
+            connect(self.input, carried, transform=into, synapse=filtered)
+        # each neuron takes its own dimension, and each dimension sums its own neurons
+        of, entries = population.dimension, np.arange(len(population.gain))
+        m, d = len(entries), population.order
+        weights = population.encoders / population.radii[of]
+        encode = nengo.Sparse((m, d), np.column_stack([entries, of]), weights)
+        where = np.column_stack([of, entries])
+        decode = nengo.Sparse((d, m), where, population.decoders)
+        connect(carried, neurons, transform=encode, synapse=None)
+        connect(neurons, decoded, transform=decode, synapse=None)
+        # A' undoes what the synapse does to every mode
+        around = shared(loop.A, n)
+        connect(decoded, carried, transform=around, synapse=loop.synapse)
 
     def _legendre(self, carried: nengo.Node, label: str) -> nengo.Node:
-        """Legendre coefficients of what the neurons carry."""
-        if self.assembly.plain:
+        """Return the node of the Legendre coefficients of what the neurons carry."""
+        if self.design.plain:
             return carried
         carried.label = f"{label} as carried"
         node = nengo.Node(size_in=carried.size_out, label=label)
-        realised = shared(self.assembly.U, self.size_in)
-        nengo.Connection(carried, node, transform=realised, synapse=None)
+        basis = shared(self.design.U, self.size_in)
+        nengo.Connection(carried, node, transform=basis, synapse=None)
         return node
 
     @classmethod
     def from_spec(cls, spec: MemorySpec, **kwargs) -> "LegendreMemory":
-        """Build the memory that ``spec`` describes; ``kwargs`` go to the constructor.
+        """Build the memory that a spec describes.
 
         Equal specs give equal spikes.  Memories of one model have spikes of their own:
         if the model already uses the spec's ``noise_seed``, another is drawn from it.
+
+        Parameters
+        ----------
+        spec : MemorySpec
+        **kwargs
+            Arguments of the constructor that replace those of the spec.
+
+        Returns
+        -------
+        LegendreMemory
+            The memory, in the current network.
         """
         own = {"noise_seed": unused_seed(spec.noise_seed)}
         return cls(**(spec.arguments() | own | kwargs))
+
+    @classmethod
+    def from_design(cls, design: Design, **kwargs) -> "LegendreMemory":
+        """Build the memory of a design, as `from_spec` does of its spec.
+
+        Parameters
+        ----------
+        design : Design
+            From `lmu_spiking.design`, or another memory's ``design``.
+        **kwargs
+            ``noise_seed``, ``label``, ``seed`` and ``add_to_container``.
+
+        Returns
+        -------
+        LegendreMemory
+            The memory, in the current network.
+        """
+        ldn, spec = design.ldn, design.spec
+        own = {"dt": design.dt, "size_in": design.size_in, "assembly": design}
+        if spec is not None:
+            own["noise_seed"] = unused_seed(spec.noise_seed)
+            own["tuning_seed"] = spec.tuning_seed
+        n_neurons = design.population.n_neurons
+        return cls(n_neurons, ldn.order, ldn.theta, **(own | kwargs))
 
     def add_output(
         self,
@@ -374,8 +358,10 @@ class LegendreMemory(AsBuilt, nengo.Network):
         n_neurons : int, optional
             Neurons of the function's ensemble, 2,000 by default.  If it is given, an
             ensemble is built for a linear function as well.
-        signal : (T,) array_like, optional
+        signal : (T,) array_like or Signal, optional
             Input to be expected, which the function's ensemble is tuned to.
+        label : str, optional
+            Label of the node.
         progress_bar : bool or nengo.utils.progress.ProgressBar
             Shown if solving for a function takes more than a second.
 
@@ -384,27 +370,23 @@ class LegendreMemory(AsBuilt, nengo.Network):
         nengo.Node
             Probe it with ``synapse=None``; its error is in `predict`.
         """
-        if function is None:
-            if n_neurons is not None or signal is not None:
-                raise ValidationError(
-                    "add_output.function",
-                    function,
-                    "takes no n_neurons or signal, which serve functions of the window",
-                )
-            if weights is None:
-                return readout.add_delay(self, delay, synapse, label)
-            node, solved = readout.add_weights(self, weights, delay, synapse, label)
+        read = (delay, synapse)
+        if function is not None and weights is not None:
+            problem = "is given together with a function"
+            remedy = "give one of them, or add two outputs"
+            raise ValidationError("add_output.weights", weights, problem, remedy)
+        if function is not None:
+            more = (n_neurons, signal, label, progress_bar)
+            node, solved = readout.add_function(self, function, *read, *more)
+        elif n_neurons is not None or signal is not None:
+            problem = (
+                "takes no n_neurons or signal, which serve functions of the window"
+            )
+            raise ValidationError("add_output.function", function, problem)
         elif weights is not None:
-            raise ValidationError(
-                "add_output.weights",
-                weights,
-                "is given together with a function",
-                "give one of them, or add two outputs",
-            )
+            node, solved = readout.add_weights(self, weights, *read, label)
         else:
-            node, solved = readout.add_function(
-                self, function, delay, synapse, n_neurons, signal, label, progress_bar
-            )
+            return readout.add_delay(self, *read, label)
         self.functions[node] = solved
         return node
 
@@ -421,79 +403,38 @@ class LegendreMemory(AsBuilt, nengo.Network):
         Returns
         -------
         ErrorBudget or, for an output, FunctionBudget
+            The errors, by their source.
         """
         budget = predict(self, signal)
         if output is None:
             return budget
         if output not in self.functions:
-            raise ValidationError(
+            name, problem = (
                 "LegendreMemory.predict.output",
-                output,
-                "is not a function added to this memory",
-                "delays are in predict().readout_rmse(delay)",
+                "is not a function added to ",
             )
+            remedy = "delays are in predict().readout_rmse(delay)"
+            raise ValidationError(name, output, f"{problem}this memory", remedy)
         return predict_function(self, self.functions[output], budget)
 
 
-def _ensemble(population: Population, noise_seed: int | None) -> nengo.Ensemble:
-    """All neurons in one ensemble."""
-    return driven(
-        len(population.gain),
-        unmerged(population.model),
-        encoders=population.encoders,
-        gain=population.gain,
-        bias=population.bias,
-        seed=noise_seed,
-        label="neurons",
-    )
-
-
-def _encode(population: Population) -> nengo.Sparse:
-    """Each neuron takes its own dimension: (m, d) with m entries."""
-    to, of = np.arange(len(population.gain)), population.dimension
-    weights = population.encoders / population.radii[of]
-    shape = (len(to), population.order)
-    return nengo.Sparse(shape, indices=np.column_stack([to, of]), init=weights)
-
-
-def _decode(population: Population) -> nengo.Sparse:
-    """Each dimension sums its own neurons: (d, m) with m entries."""
-    of, to = np.arange(len(population.gain)), population.dimension
-    shape = (population.order, len(of))
-    indices = np.column_stack([to, of])
-    return nengo.Sparse(shape, indices=indices, init=population.decoders)
-
-
 def _configured(neuron_type):
-    """The neuron type asked for, or set in ``nengo.Config``, or Poisson."""
+    """Return the neuron type asked for, or set in ``nengo.Config``, or Poisson."""
     if neuron_type is not None:
         return neuron_type
     chosen = nengo.Config.default(nengo.Ensemble, "neuron_type")
     return "poisson" if chosen is nengo.Ensemble.neuron_type.default else chosen
 
 
-def _named(neurons) -> str | None:
-    """Return the name of a neuron type, or None if it has no name."""
-    if isinstance(neurons, str):
-        return neurons
-    return next((name for name in NEURON_TYPES if neuron_type(name) == neurons), None)
-
-
-def _times(size: int, order: int) -> int:
-    """How often an assembly of ``order`` coefficients fits into ``size``."""
-    if size % order:
-        raise ValidationError(
-            "LegendreMemory.assembly",
-            order,
-            f"coefficients do not go into the {size} of this memory",
-        )
-    return size // order
-
-
-def _spread(radii, size: int) -> np.ndarray:
-    try:
-        return np.broadcast_to(np.asarray(radii, dtype=float), (size,)).copy()
-    except (ValueError, TypeError):
-        raise ValidationError(
-            "LegendreMemory.radii", radii, f"must be one number or {size} of them"
-        ) from None
+def _fitted(design: Design, order: int, theta: float, dt: float, size_in) -> Design:
+    """Return a design for ``size_in`` inputs, or refuse one of another memory."""
+    size_in = check_whole("LegendreMemory.size_in", size_in, 1)
+    own = (design.ldn.order, design.ldn.theta, design.dt)
+    if not np.allclose(own, (order, theta, dt), rtol=1e-9, atol=0):
+        problem = f"is of order {own[0]}, theta {own[1]:g} s and dt {own[2]:g} s"
+        remedy = "use LegendreMemory.from_design"
+        raise ValidationError("LegendreMemory.assembly", design, problem, remedy)
+    if size_in % design.size_in:
+        problem = f"has {design.size_in} inputs, which do not divide {size_in}"
+        raise ValidationError("LegendreMemory.assembly", design, problem)
+    return design.tiled(size_in // design.size_in)

@@ -1,19 +1,23 @@
-"""What was there at the end of the last presentation, held through this one."""
+"""Sample-and-hold processes.
+
+They stand apart from `networks.cell`, which uses them, because a simulator that runs
+them in machine code is tested with them alone.
+"""
 
 import nengo
 import numpy as np
 
 
 class Held(nengo.Process):
-    r"""Sample and hold: the mean of some inputs up to step ``p floor(k / p)``.
+    r"""A sample-and-hold: the mean of some inputs up to step ``p floor(k / p)``.
 
     Recurrent connections of an LMU go back one *sample*; where a sample is presented
-    for ``p`` steps, what they carry is taken at its end and held.
+    for ``p`` steps, their value at its end is kept through the next presentation.
 
     Parameters
     ----------
     steps : int
-        Of a presentation, ``p``.
+        Steps of a presentation, ``p``.
     averaged : int
         Steps that the value is the mean of, at most ``p``.
     """
@@ -24,16 +28,16 @@ class Held(nengo.Process):
 
     @property
     def held_for(self) -> tuple[int, int]:
-        """Steps of a presentation, and those averaged: what a kernel needs to know."""
+        """Return the steps of a presentation, and those averaged, for other engines."""
         return self.steps, self.averaged
 
     def make_state(self, shape_in, shape_out, dt, dtype=None):
-        """Sum of the inputs since, and the value held."""
+        """Return the sum of the inputs so far, and the value that is put out."""
         dtype = dtype or np.float64
         return {"total": np.zeros(shape_in, dtype), "held": np.zeros(shape_in, dtype)}
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
-        """A function of time and input."""
+        """Return the step function of time and input."""
         total, held = state["total"], state["held"]
         steps, averaged = self.steps, self.averaged
 
@@ -51,11 +55,21 @@ class Held(nengo.Process):
 
 
 def hold(source: nengo.Node, steps: int, averaged: int = 1, synapse=None) -> nengo.Node:
-    """Add a sample-and-hold node for ``source`` and return it.
+    """Add a sample-and-hold node for a source.
 
-    Where every step is a sample, ``source`` itself is returned.  With ``synapse=0`` the
-    source arrives a step late, so that the mean is over the last ``averaged`` steps of
-    one presentation and none of the next.
+    Parameters
+    ----------
+    source : nengo.Node
+    steps, averaged : int
+        As in `Held`.
+    synapse : nengo.synapses.Synapse or 0, optional
+        With 0 the source arrives a step late, so that the mean is over the last
+        ``averaged`` steps of one presentation and none of the next.
+
+    Returns
+    -------
+    nengo.Node
+        The source itself where every step is a sample.
     """
     if steps == 1:
         return source

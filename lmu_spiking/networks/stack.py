@@ -21,12 +21,13 @@ class LMUNetwork(AsBuilt, nengo.Network):
     Parameters
     ----------
     params : LMUParams
+        Its parameters.
     n_neurons : sequence of int, optional
-        Of the memory of each cell, in one copy.
+        Neurons of the memory of each cell, in one copy.
     hidden : sequence of Hidden, optional
-        Of each cell.
+        The neurons that the units of each cell become.
     memory : sequence of dict, optional
-        Of each cell, as in `LMUCell`.
+        Arguments of the memory of each cell, as in `LMUCell`.
     presentation, dt, neuron_type, copies, averaging
         As in `LMUCell`.
     label, seed, add_to_container
@@ -65,37 +66,27 @@ class LMUNetwork(AsBuilt, nengo.Network):
         common: dict[str, Any] = {"sample_dt": params.dt, "presentation": presentation}
         common |= {"dt": dt, "neuron_type": neuron_type, "copies": copies}
         common |= {"averaging": averaging}
+        # what is given for each cell, or for all alike
+        given = {"n_neurons": n_neurons, "hidden": hidden, "memory": memory}
         n = len(params.cells)
-        each = zip(
-            params.cells,
-            _one_each("n_neurons", n_neurons, n),
-            _one_each("hidden", hidden, n),
-            _one_each("memory", memory, n),
-            strict=True,
-        )
+        each = {name: _one_each(name, value, n) for name, value in given.items()}
         self.params, self.copies, self.dt = params, copies, float(dt)
         self.parameters: dict[str, nengo.Connection] = {}
         self.cells: list[LMUCell] = []
         with self:
+            # each cell takes the activities of the one before, a presentation later
             self.input = nengo.Node(size_in=copies * params.size_in, label="input")
             before = self.input
-            for i, (cell, m, units, options) in enumerate(each):
-                made = LMUCell(
-                    cell,
-                    m,
-                    hidden=units,
-                    memory=options,
-                    late=i,
-                    label=f"cell{i}",
-                    **common,
-                )
+            for i, cell in enumerate(params.cells):
+                own = {name: values[i] for name, values in each.items()}
+                made = LMUCell(cell, late=i, label=f"cell{i}", **own, **common)
                 nengo.Connection(before, made.input, synapse=None)
                 self.cells.append(made)
                 for name, connection in made.parameters.items():
                     self.parameters[f"cell{i}.{name}"] = connection
                 before = made.hidden
             self.steps = self.cells[0].steps
-            self._read_out()
+            self._read_out(params.D, params.c)
         self.built()
         place(self, add_to_container)  # whole or not at all
 
@@ -106,31 +97,39 @@ class LMUNetwork(AsBuilt, nengo.Network):
 
     __str__ = __repr__
 
-    def _read_out(self) -> None:
-        size_out = self.params.size_out
-        self.output = nengo.Node(size_in=self.copies * size_out, label="output")
-        bias = np.tile(self.params.c, self.copies)[:, None]
-        self.parameters["readout.D"] = nengo.Connection(
-            self.cells[-1].hidden,
-            self.output,
-            transform=shared(self.params.D, self.copies),
-            synapse=None,
-        )
-        self.parameters["readout.c"] = nengo.Connection(
-            nengo.Node([1.0], label="one"), self.output, transform=bias, synapse=None
-        )
+    def _read_out(self, D: np.ndarray, c: np.ndarray) -> None:
+        """Add the output, and its connections."""
+        self.output = nengo.Node(size_in=self.copies * len(c), label="output")
+        one, bias = nengo.Node([1.0], label="one"), np.tile(c, self.copies)[:, None]
+        for name, source, transform in (
+            ("readout.D", self.cells[-1].hidden, shared(D, self.copies)),
+            ("readout.c", one, bias),
+        ):
+            self.parameters[name] = nengo.Connection(
+                source, self.output, transform=transform, synapse=None
+            )
 
     def read_step(self, t: int) -> int:
-        """Return the first of the ``p`` steps that have the output of sample ``t``."""
+        """Return the first of the ``p`` steps that have the output of a sample.
+
+        Parameters
+        ----------
+        t : int
+            The sample, from 0.
+
+        Returns
+        -------
+        int
+            A step from 0.
+        """
         return (t + len(self.cells)) * self.steps
 
 
 def _one_each(name: str, given, n: int) -> list:
-    """One for each cell; one alone for all; None where none is given."""
-    if given is None or not isinstance(given, (list, tuple)):
+    """Return one value for each cell, of a list, or of one for all."""
+    if not isinstance(given, (list, tuple)):
         return [given] * n
     if len(given) != n:
-        raise ValidationError(
-            f"LMUNetwork.{name}", len(given), f"must be one for each of {n} cells"
-        )
+        problem = f"must be one for each of {n} cells"
+        raise ValidationError(f"LMUNetwork.{name}", len(given), problem)
     return list(given)

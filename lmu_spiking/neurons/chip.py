@@ -1,4 +1,4 @@
-"""Neurons of a Loihi chip in Nengo's core: their rates, and their spikes.
+"""Neurons of a Loihi chip, simulated in Nengo: their rates and their spikes.
 
 Those that spike are kinds of Nengo's own integrate-and-fire neurons, as which
 NengoLoihi puts them on the chip.
@@ -41,12 +41,16 @@ from lmu_spiking.neurons.types import Unmerged
 
 
 LOIHI_RELU, LOIHI_LIF = CHIP_ACTIVATIONS = ("loihi-relu", "loihi-lif")
-LEAK = 2**12 - 1  # the chip's leak is so many parts of 1 (nengo-loihi 1.1, LoihiLIF)
+# The leak's register has 12 bits, ``round(4095 leak)``.  The *rates* of nengo-loihi 1.1
+# (`nengo_loihi.neurons.discretize_tau_rc`), which training uses, take it as that many
+# parts of 4,095.  The emulator, as the chip, leaks so many parts of 4,096 in a step
+# (`nengo_loihi.builder.discretize.decay_int`): `loihi.chip.integers` follows those.
+LEAK = 2**12 - 1
 
 
 @dataclass(frozen=True)
 class ChipUnits:
-    """What a chip's rates depend on beside the drive.
+    """The settings of a chip's neurons that their rates depend on.
 
     Parameters
     ----------
@@ -72,86 +76,159 @@ class ChipUnits:
         for name, unit in (("max_rate", "Hz"), ("dt", "s"), ("tau_rc", "s")):
             number = check_positive(f"ChipUnits.{name}", getattr(self, name), unit)
             object.__setattr__(self, name, number)
-        ref = self.tau_ref
-        if ref != 0:
-            ref = check_positive("ChipUnits.tau_ref", ref, "s, or 0")
-        object.__setattr__(self, "tau_ref", float(ref))
+        if self.tau_ref != 0:
+            check_positive("ChipUnits.tau_ref", self.tau_ref, "s, or 0")
+        object.__setattr__(self, "tau_ref", float(self.tau_ref))
         if not 0 < self._leak < 1:
-            raise ValidationError(
-                "ChipUnits.tau_rc",
-                self.tau_rc,
-                f"is no leak of the chip's 12 bits at steps of {self.dt:g} s",
-                f"use {self.dt:g} to {LEAK * self.dt:g}",
-            )
-        if self.max_rate * max(self.dt, self.ref) >= 1:
-            raise ValidationError(
-                "ChipUnits.max_rate",
-                self.max_rate,
-                f"leaves no time to integrate in intervals of {1 / self.max_rate:g} s",
-                f"use less than {1 / max(self.dt, self.ref):g} Hz",
-            )
+            problem = f"is no leak of the chip's 12 bits at steps of {self.dt:g} s"
+            remedy = f"use {self.dt:g} to {LEAK * self.dt:g}"
+            raise ValidationError("ChipUnits.tau_rc", self.tau_rc, problem, remedy)
+        rate, shortest = self.max_rate, max(self.dt, self.ref)
+        if rate * shortest >= 1:
+            problem = f"leaves no time to integrate in intervals of {1 / rate:g} s"
+            remedy = f"use less than {1 / shortest:g} Hz"
+            raise ValidationError("ChipUnits.max_rate", rate, problem, remedy)
 
     @property
     def _leak(self) -> float:
+        """Return the part of the voltage that leaks in a step."""
         return np.round(-np.expm1(-self.dt / self.tau_rc) * LEAK) / LEAK
 
     @property
     def rc(self) -> float:
-        """``tau_rc`` of the leak as the chip has it, in 12 bits."""
+        """Return ``tau_rc`` of the leak as the chip has it, in 12 bits; seconds."""
         return float(-self.dt / np.log1p(-self._leak))
 
     @property
     def ref(self) -> float:
-        """``tau_ref`` in whole steps."""
+        """Return ``tau_ref`` in whole steps, seconds."""
         return float(self.dt * np.round(self.tau_ref / self.dt))
 
     def gain_bias(self, activation: str) -> tuple[float, float]:
-        """Those that make a unit's drive the neuron's: ``J = gain a + bias``."""
+        """Return gain and bias that make a unit's drive the neuron's.
+
+        The neuron's drive is ``J = gain a + bias``.
+
+        Parameters
+        ----------
+        activation : {"loihi-relu", "loihi-lif"}
+
+        Returns
+        -------
+        gain, bias : float
+            Gain in Hz or thresholds, bias in thresholds.
+        """
         if activation == LOIHI_RELU:
             return self.max_rate, 0.0
         return float(1 / np.expm1((1 / self.max_rate - self.ref) / self.rc)), 1.0
 
     def to_dict(self) -> dict[str, float]:
-        """Plain numbers."""
+        """Return the settings as plain numbers.
+
+        Returns
+        -------
+        dict
+            By name.
+        """
         return asdict(self)
 
 
 def chip_of(activation: str, chip: ChipUnits | None) -> ChipUnits | None:
-    """The chip of an activation: the default where none is told, None for others."""
+    """Return the settings of an activation: the default one if none are given.
+
+    Parameters
+    ----------
+    activation : str
+    chip : ChipUnits, optional
+        Refused for an activation that is none of a chip's.
+
+    Returns
+    -------
+    ChipUnits or None
+        None for an activation that is none of a chip's.
+    """
     if activation in CHIP_ACTIVATIONS:
         return ChipUnits() if chip is None else chip
     if chip is not None:
-        raise ValidationError(
-            "CellParams.chip",
-            chip,
-            f"means nothing to {activation} units",
-            f"use activation={LOIHI_RELU!r}, or leave it out",
-        )
+        problem = f"means nothing to {activation} units"
+        remedy = f"use activation={LOIHI_RELU!r}, or leave it out"
+        raise ValidationError("CellParams.chip", chip, problem, remedy)
     return None
 
 
 def chip_rates(activation: str, chip: ChipUnits, J) -> np.ndarray:
-    """Rates, Hz, of neurons at constant drives ``J``: the staircase."""
+    """Return the rates of neurons, which are a staircase of their drive.
+
+    Parameters
+    ----------
+    activation : {"loihi-relu", "loihi-lif"}
+    chip : ChipUnits
+    J : array_like
+        Constant drives of the neurons.
+
+    Returns
+    -------
+    ndarray
+        Hz.
+    """
     return (1 / chip.dt) / np.ceil(_intervals(activation, chip, J) / chip.dt)
 
 
 def smooth_rates(activation: str, chip: ChipUnits, J) -> np.ndarray:
-    """Rates, Hz, of the curve whose slope stands for that of the staircase."""
+    """Return the rates of the curve whose slope stands for that of the staircase.
+
+    Parameters
+    ----------
+    activation : {"loihi-relu", "loihi-lif"}
+    chip : ChipUnits
+    J : array_like
+        Constant drives of the neurons.
+
+    Returns
+    -------
+    ndarray
+        Hz.
+    """
     return 1 / (_intervals(activation, chip, J) + chip.dt / 2)
 
 
 def chip_activities(activation: str, chip: ChipUnits, a) -> np.ndarray:
-    """``h`` of units at their own drives ``a``."""
+    """Return the activities ``h`` of units.
+
+    Parameters
+    ----------
+    activation : {"loihi-relu", "loihi-lif"}
+    chip : ChipUnits
+    a : array_like
+        Drives of the units.
+
+    Returns
+    -------
+    ndarray
+        Activities, relative to ``max_rate``.
+    """
     gain, bias = chip.gain_bias(activation)
     J = gain * np.asarray(a, dtype=float) + bias
     return chip_rates(activation, chip, J) / chip.max_rate
 
 
 def smooth_slopes(activation: str, chip: ChipUnits, h) -> np.ndarray:
-    r"""``dh/da`` of the smooth curve where it has the activities ``h``; 0 at 0.
+    r"""Return the slope ``dh/da`` of the smooth curve at its activities; 0 at 0.
 
     With ``r = r_max h`` and ``T = 1/r - \Delta/2`` that is ``(r T)^2``, for
     ``loihi-lif`` ``r^2 tau_rc / (J (J - 1)) gain / r_max``.
+
+    Parameters
+    ----------
+    activation : {"loihi-relu", "loihi-lif"}
+    chip : ChipUnits
+    h : array_like
+        Activities of the units.
+
+    Returns
+    -------
+    ndarray
+        Slopes of the units.
     """
     h = np.asarray(h, dtype=float)
     slope, fires = np.zeros(h.shape), h > 0
@@ -169,7 +246,7 @@ def smooth_slopes(activation: str, chip: ChipUnits, h) -> np.ndarray:
 
 
 def _intervals(activation: str, chip: ChipUnits, J) -> np.ndarray:
-    """``T(J)``, seconds; infinite for no spikes."""
+    """Return the intervals ``T(J)``, seconds; infinite for no spikes."""
     J = np.asarray(J, dtype=float)
     T = np.full(J.shape, np.inf)
     if activation == LOIHI_RELU:
@@ -180,11 +257,11 @@ def _intervals(activation: str, chip: ChipUnits, J) -> np.ndarray:
     return T
 
 
-# --------------------------------------------------------------------------------------
+# -- as neurons of Nengo ---------------------------------------------------------------
 
 
 class ChipRate(Unmerged, nengo.neurons.NeuronType):
-    """Rates ``max_rate h(J)`` of a chip's neurons as a unit, at the unit's own drive.
+    """Neurons with the rates ``max_rate h(J)`` of a chip's, at a unit's own drive.
 
     Parameters
     ----------
@@ -202,28 +279,31 @@ class ChipRate(Unmerged, nengo.neurons.NeuronType):
         self.activation, self.chip = activation, chip
 
     def gain_bias(self, max_rates, intercepts):
-        """Not of a staircase."""
+        """Raise NotImplementedError: a staircase has no unique gain and bias."""
         raise NotImplementedError("ChipRate: give gain and bias themselves")
 
     def max_rates_intercepts(self, gain, bias):
-        """Rate at a drive of 1, and where it begins."""
+        """Return the rates at a drive of 1, and the intercepts."""
         h = chip_activities(self.activation, self.chip, np.add(gain, bias))
         return self.chip.max_rate * h, -np.asarray(bias) / gain
 
     def step(self, dt, J, output):
-        """Rates, Hz, at drives ``J`` of units."""
+        """Compute the rates, Hz, at drives ``J`` of units."""
         h = chip_activities(self.activation, self.chip, J)
         output[...] = self.chip.max_rate * h
 
 
 class ChipIF(nengo.SpikingRectifiedLinear):
-    """Integrates its drive (Hz) from 0, spikes once a step at most, and forgets."""
+    """A chip's neuron without a leak: a spike in a step resets the voltage to 0.
 
-    follows = True  # its drive at once, see `neurons.curves.unheld`
+    Its drive is in Hz.  What the voltage exceeds the threshold by is lost.
+    """
+
+    follows = True  # its drive at once, see `neurons.curves.loop_caution`
     state = {"voltage": Choice([0])}  # noqa: RUF012 (as Nengo has it)
 
     def step(self, dt, J, output, voltage):
-        """Spikes of a step: ``1/dt`` or 0."""
+        """Compute the spikes of a step: ``1/dt`` or 0."""
         voltage += J * dt
         spikes = voltage > 1
         output[...] = spikes * (self.amplitude / dt)
@@ -231,7 +311,7 @@ class ChipIF(nengo.SpikingRectifiedLinear):
 
 
 class ChipLIF(nengo.LIF):
-    """The same with a leak, and with a refractory time of whole steps.
+    """A chip's neuron with a leak, and with a refractory time of whole steps.
 
     Parameters
     ----------
@@ -246,10 +326,10 @@ class ChipLIF(nengo.LIF):
     }
 
     def step(self, dt, J, output, voltage, refractory_time):
-        """Spikes of a step: ``1/dt`` or 0."""
+        """Compute the spikes of a step: ``1/dt`` or 0."""
         refractory_time -= dt
-        heard = np.clip(dt - refractory_time, 0, dt)
-        voltage -= (J - voltage) * np.expm1(-heard / self.tau_rc)
+        active = np.clip(dt - refractory_time, 0, dt)
+        voltage -= (J - voltage) * np.expm1(-active / self.tau_rc)
         spikes = voltage > 1
         output[...] = spikes * (self.amplitude / dt)
         voltage[spikes | (voltage < 0)] = 0
@@ -257,7 +337,18 @@ class ChipLIF(nengo.LIF):
 
 
 def integrating(activation: str, chip: ChipUnits) -> nengo.neurons.NeuronType:
-    """The neurons that have these rates on a chip."""
+    """Return the spiking neurons that have these rates on a chip.
+
+    Parameters
+    ----------
+    activation : {"loihi-relu", "loihi-lif"}
+    chip : ChipUnits
+
+    Returns
+    -------
+    nengo.neurons.NeuronType
+        `ChipIF` or `ChipLIF`.
+    """
     if activation == LOIHI_RELU:
         return ChipIF()
     return ChipLIF(tau_rc=chip.rc, tau_ref=chip.ref)

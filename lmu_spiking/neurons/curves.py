@@ -1,4 +1,4 @@
-"""Neurons: their rate curves, how they are drawn, and how noisy their spikes are.
+"""Neuron types by name, their tuning curves, and the noise of their spikes.
 
 Letters: ``n`` neurons, ``P`` points.  Rates are in Hz.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from nengo.dists import Uniform
 from nengo.neurons import NeuronType
 
-from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.errors import ValidationError, check_one_of, check_positive
 from lmu_spiking.neurons.types import POPULATIONS, RampLinear, Unmerged
 
 # --------------------------------------------------------------------------------------
@@ -37,53 +37,69 @@ from lmu_spiking.neurons.types import POPULATIONS, RampLinear, Unmerged
 NODES = 4097  # of the table that inverts a curve; 0.12 Hz apart where tau_ref is 2 ms
 
 
-class _Settled:
+class _Adapted:
     """Curves that adaptation has settled to; before `nengo.LIFRate` in the order."""
 
     def rates(self, x, gain, bias):
-        """Rates, Hz, at drives ``gain x + bias``."""
-        J = self.current(x, gain, bias)
-        return settled_rates(self, J)
+        """Return rates, Hz, at drives ``gain x + bias``."""
+        return adapted_rates(self, self.current(x, gain, bias))
 
     def gain_bias(self, max_rates, intercepts):
-        """Gain and bias of neurons that settle to ``max_rates`` at 1."""
+        """Return gain and bias of neurons that settle to ``max_rates`` at 1."""
         gain, _ = super().gain_bias(max_rates, intercepts)
         gain = gain + self.inc_n * np.asarray(max_rates) / (1 - np.asarray(intercepts))
         return gain, 1 - gain * np.asarray(intercepts)
 
     def max_rates_intercepts(self, gain, bias):
-        """The inverse of `gain_bias`."""
-        return settled_rates(self, gain + bias), (1 - bias) / gain
+        """Return the rates at 1 and the intercepts: the inverse of `gain_bias`."""
+        return adapted_rates(self, gain + bias), (1 - bias) / gain
 
 
-class AdaptiveLIF(_Settled, nengo.AdaptiveLIF):
+class AdaptiveLIF(_Adapted, nengo.AdaptiveLIF):
     """`nengo.AdaptiveLIF` with the curves it settles to."""
 
 
-class AdaptiveLIFRate(_Settled, nengo.AdaptiveLIFRate):
+class AdaptiveLIFRate(_Adapted, nengo.AdaptiveLIFRate):
     """`nengo.AdaptiveLIFRate` with the curves it settles to."""
 
 
-SETTLED = {
-    nengo.AdaptiveLIF: AdaptiveLIF,
-    nengo.AdaptiveLIFRate: AdaptiveLIFRate,
-}
+def adapted(neurons: Any) -> NeuronType:
+    """Return the same neurons with the curves they settle to; all others as they are.
 
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
 
-def settled(neurons):
-    """The same neurons with the curves they settle to; all others as they are."""
-    kind = SETTLED.get(type(neurons))
-    if kind is None:
-        return neurons
+    Returns
+    -------
+    nengo.neurons.NeuronType
+        The type with settled curves.
+    """
     names = ("tau_n", "inc_n", "tau_rc", "tau_ref", "amplitude", "initial_state")
-    names += ("min_voltage",) if neurons.spiking else ()
+    if type(neurons) is nengo.AdaptiveLIF:
+        kind, names = AdaptiveLIF, (*names, "min_voltage")
+    elif type(neurons) is nengo.AdaptiveLIFRate:
+        kind = AdaptiveLIFRate
+    else:
+        return neurons
     return kind(**{name: getattr(neurons, name) for name in names})
 
 
-def settled_rates(neurons, J) -> np.ndarray:
-    r"""Rates that solve ``r = f(J - inc_n r)``, Hz, at drives ``J`` of any shape.
+def adapted_rates(neurons, J) -> np.ndarray:
+    r"""Return the rates that solve ``r = f(J - inc_n r)``.
 
     ``J = f^{-1}(r) + inc_n r`` is tabulated over ``r`` and read backwards.
+
+    Parameters
+    ----------
+    neurons : nengo.AdaptiveLIFRate
+    J : array_like
+        Drives, of any shape.
+
+    Returns
+    -------
+    ndarray
+        Hz.
     """
     J = np.asarray(J, dtype=float)
     one, none = np.ones(1), np.zeros(1)
@@ -113,41 +129,50 @@ _NEURONS = {
 }
 TUNINGS = ("pairs", "recruited", "drawn")
 LEVELS = 12  # of recruited pairs; twice as many take 2 % off the variance
-NEURON_TYPES = (
-    *_SPIKES,
-    *_NEURONS,
-    *(f"{name}-lif" for name in _SPIKES),
-)
+NEURON_TYPES = (*_SPIKES, *_NEURONS, *(f"{name}-lif" for name in _SPIKES))
 
 
 def neuron_type(name) -> NeuronType:
-    """A Nengo neuron type from a name or from itself.
+    """Return a Nengo neuron type from a name or from itself.
 
     ``poisson``, ``stochastic`` and ``regular`` spike at rectified-linear rates, with
     ``-lif`` at those of a LIF curve; ``if`` and ``lif`` integrate; ``rate`` and
     ``rate-lif`` do not spike.  ``adaptive`` (LIF) and ``rate-adaptive`` have the curves
     that adaptation settles to, as has any `nengo.AdaptiveLIF` that is given.
+
+    Parameters
+    ----------
+    name : str or nengo.neurons.NeuronType
+
+    Returns
+    -------
+    nengo.neurons.NeuronType
+        An instance of the type.
+
+    Raises
+    ------
+    ValidationError
+        If the name is unknown, or the type cannot be the neurons of a memory.
     """
     if isinstance(name, tuple(POPULATIONS.values())):
-        raise ValidationError(
-            "neuron_type",
-            name,
-            "stands for many neurons, but a memory makes such populations itself",
-            "use aggregated=True and the total n_neurons",
-        )
+        problem = "stands for many neurons, but a memory makes such populations itself"
+        remedy = "use aggregated=True and the total n_neurons"
+        raise ValidationError("neuron_type", name, problem, remedy)
+    if isinstance(name, nengo.Direct):
+        remedy = "use 'rate' for exact rates"
+        raise ValidationError("neuron_type", name, "has no neurons", remedy)
     if isinstance(name, NeuronType):
-        return settled(_checked_amplitude(name))
+        for each in (name, getattr(name, "base_type", name)):
+            if getattr(each, "amplitude", 1) != 1:
+                attribute, remedy = "neuron_type.amplitude", "decoders carry the scale"
+                raise ValidationError(attribute, name, "must be 1", remedy)
+        return adapted(name)
+    problem = "is unknown, and no nengo.neurons.NeuronType"
+    check_one_of("neuron_type", name, NEURON_TYPES, problem)
     if name in _NEURONS:
         return _NEURONS[name]()
-    if name in NEURON_TYPES:
-        base = nengo.LIFRate() if name.endswith("-lif") else nengo.RectifiedLinear()
-        return _SPIKES[name.removesuffix("-lif")](base)
-    raise ValidationError(
-        "neuron_type",
-        name,
-        "is unknown",
-        f"use one of {', '.join(NEURON_TYPES)}, or a nengo.neurons.NeuronType",
-    )
+    base = nengo.LIFRate() if name.endswith("-lif") else nengo.RectifiedLinear()
+    return _SPIKES[name.removesuffix("-lif")](base)
 
 
 class _PoissonSpiking(Unmerged, nengo.PoissonSpiking):
@@ -158,24 +183,34 @@ class _StochasticSpiking(Unmerged, nengo.StochasticSpiking):
     pass
 
 
-_OWN: dict[type, Any] = {
-    nengo.PoissonSpiking: _PoissonSpiking,
-    nengo.StochasticSpiking: _StochasticSpiking,
-}
-
-
 def unmerged(neurons: Any) -> NeuronType:
-    """The same neurons, with random numbers of their own in any model.
+    """Return the same neurons, with random numbers of their own in any model.
 
     Nengo's optimizer merges equal neuron types, and those that draw spikes then draw
     others, with a warning.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+
+    Returns
+    -------
+    nengo.neurons.NeuronType
+        A type that equals itself alone.
     """
-    kind = _OWN.get(type(neurons))
-    return neurons if kind is None else kind(neurons.base_type)
+    if type(neurons) is nengo.PoissonSpiking:
+        return _PoissonSpiking(neurons.base_type)
+    if type(neurons) is nengo.StochasticSpiking:
+        return _StochasticSpiking(neurons.base_type)
+    return neurons
 
 
 def statistics(neurons: NeuronType) -> str:
     """Return how the neurons turn a rate into output, on which their noise depends.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
 
     Returns
     -------
@@ -195,11 +230,20 @@ _FOLLOWS = (
 )
 
 
-def unheld(neurons: NeuronType) -> str:
-    """Return a sentence if a neuron's steady-state rates do not hold in a loop.
+def loop_caution(neurons: NeuronType) -> str:
+    """Return a sentence if the steady-state rates of neurons are not valid in a loop.
 
-    It is empty where they hold.  A neuron type that is not known to follow its input at
+    It is empty where they are.  A neuron type that is not known to follow its input at
     once is named; our own types declare it by an attribute ``follows``.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+
+    Returns
+    -------
+    str
+        One sentence, or nothing.
     """
     base = getattr(neurons, "base_type", neurons)
     if type(base) in _FOLLOWS or getattr(base, "follows", False):
@@ -222,14 +266,14 @@ def unheld(neurons: NeuronType) -> str:
 
 
 def is_rectified_linear(neurons: NeuronType) -> bool:
-    """Whether the rate curve is ``max(0, J)``: what pairs need to be exact."""
+    """Return whether the rate curve is ``max(0, J)``, with which pairs are exact."""
     base = getattr(neurons, "base_type", neurons)
     return isinstance(base, nengo.RectifiedLinear)
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """How the curves of the neurons are chosen.
+    """A rule by which the tuning curves of neurons are chosen.
 
     Parameters
     ----------
@@ -251,46 +295,62 @@ class Tuning:
     bounded: bool = False
 
     def __post_init__(self):
-        if self.kind not in TUNINGS:
-            raise ValidationError(
-                "tuning", self.kind, "is unknown", f"use one of {', '.join(TUNINGS)}"
-            )
+        check_one_of("tuning", self.kind, TUNINGS)
         if self.kind != "drawn":
             rate = check_positive("max_rate", self.max_rates, "Hz, one for all pairs")
             object.__setattr__(self, "max_rates", rate)
 
     @property
     def levels(self) -> int:
-        """Levels in which the neurons of a side are recruited."""
+        """Return the number of levels in which the neurons of a side are recruited."""
         return LEVELS if self.kind == "recruited" else 1
 
     @classmethod
     def of(cls, kind, neurons, max_rate: float) -> "Tuning":
-        """From ``"pairs"``, ``"drawn"``, None (what suits the neurons) or a tuning.
+        """Return the tuning of a name, or what suits the neurons.
 
-        Drawn rates spread over 2/3 to 4/3 of ``max_rate``: Nengo's own 200 to 400 Hz
-        for 300 Hz.
+        Rates of ``"drawn"`` curves spread over 2/3 to 4/3 of ``max_rate``: Nengo's own
+        200 to 400 Hz for 300 Hz.
+
+        Parameters
+        ----------
+        kind : {"pairs", "recruited", "drawn"}, Tuning or None
+        neurons : nengo.neurons.NeuronType
+        max_rate : float
+            Hz.
+
+        Returns
+        -------
+        Tuning
         """
         if isinstance(kind, Tuning):
             return kind
-        max_rate = check_positive("max_rate", max_rate, "Hz")
         if kind is None:
             kind = "pairs" if is_rectified_linear(neurons) else "drawn"
-        if kind == "drawn":
-            return cls("drawn", Uniform(2 / 3 * max_rate, 4 / 3 * max_rate))
-        return cls(kind, max_rate)
-
-
-def curves(neurons, drive, gain, bias) -> np.ndarray:
-    """Rates (P, n), Hz, at drives ``e x / R`` (P, n)."""
-    return neurons.rates(drive, gain, bias)
+        max_rate = check_positive("max_rate", max_rate, "Hz")
+        spread = kind == "drawn"
+        rates = Uniform(2 / 3 * max_rate, 4 / 3 * max_rate) if spread else max_rate
+        return cls(kind, rates)
 
 
 def step_variance(neurons, rates, dt: float) -> np.ndarray:
-    r"""Variance of one neuron's output in one step, Hz^2.
+    r"""Return the variance of one neuron's output in one step.
 
     Poisson: ``r / dt``.  Stochastic rounding, with ``p`` the fraction of ``r dt``:
     ``p (1 - p) / dt^2``.  Regular spiking has no independent noise in each step: 0.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    rates : ndarray
+        Hz.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    ndarray
+        Hz^2.
     """
     kind = statistics(neurons)
     if kind == "poisson":
@@ -302,11 +362,24 @@ def step_variance(neurons, rates, dt: float) -> np.ndarray:
 
 
 def averaged_variance(neurons, rates, averaging: float) -> np.ndarray:
-    r"""Variance of a spike train seen through a lowpass of ``averaging`` seconds.
+    r"""Return the variance of a spike train that is seen through a lowpass.
 
     Poisson: ``r / (2 tau)``.  Regular, at a random phase:
     ``r / (2 tau) coth(1 / (2 r tau)) - r^2``.  The floor of 1e-6 of the mean square
     stands for what else is not known, and serves rate neurons alone.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    rates : ndarray
+        Hz.
+    averaging : float
+        Time constant of the lowpass, seconds.
+
+    Returns
+    -------
+    ndarray
+        Hz^2.
     """
     r = np.maximum(rates, 1e-3)
     kind = statistics(neurons)
@@ -317,16 +390,3 @@ def averaged_variance(neurons, rates, averaging: float) -> np.ndarray:
         return r / (2 * averaging) + floor
     periods = 1 / (2 * r * averaging)
     return np.maximum(r / (2 * averaging) / np.tanh(periods) - r**2, 0) + floor
-
-
-def _checked_amplitude(neurons):
-    base = getattr(neurons, "base_type", neurons)
-    if isinstance(neurons, nengo.Direct):
-        raise ValidationError(
-            "neuron_type", neurons, "has no neurons", "use 'rate' for exact rates"
-        )
-    if {getattr(neurons, "amplitude", 1), getattr(base, "amplitude", 1)} != {1}:
-        raise ValidationError(
-            "neuron_type.amplitude", neurons, "must be 1", "decoders carry the scale"
-        )
-    return neurons

@@ -26,11 +26,10 @@ from nengo.neurons import NeuronType
 from scipy.linalg import cho_factor, cho_solve
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError, check_whole
+from lmu_spiking.errors import ValidationError, check_shape, check_whole
 from lmu_spiking.neurons.curves import (
     Tuning,
     averaged_variance,
-    curves,
     is_rectified_linear,
     neuron_type,
     statistics,
@@ -44,15 +43,18 @@ CHUNK = 4096  # neurons whose curves are held at once
 MOST = 10**15  # neurons, that counts and rates of whole numbers hold
 MOST_ENTRIES = 5 * 10**7  # one by one: 6 GB when built, 17 GB in the compiled simulator
 NOISY = ("poisson", "stochastic")  # spikes that are independent in every step
+# the arrays of a population that have an entry for each neuron
+COLUMNS = ("dimension", "encoders", "gain", "bias", "decoders", "per_unit", "ceiling")
 
 
 @dataclass(frozen=True, eq=False)
 class Population:
     """The neurons of a memory, a block for each dimension.
 
-    Attributes
+    Parameters
     ----------
     neurons : nengo.neurons.NeuronType
+        The type of one neuron.
     dimension : (m,) int ndarray
         The dimension that a neuron represents.
     encoders, gain, bias, decoders : (m,) ndarray
@@ -64,6 +66,8 @@ class Population:
         aggregated.
     ceiling : (m,) ndarray
         Largest rate of a neuron, Hz; infinite where there is none.
+    tuning : Tuning
+        How the curves were chosen.
     """
 
     neurons: Any  # a nengo.neurons.NeuronType
@@ -82,21 +86,21 @@ class Population:
 
     @property
     def order(self) -> int:
-        """Dimensions, ``d``."""
+        """Return the number of dimensions, ``d``."""
         return len(self.radii)
 
     @property
     def n_neurons(self) -> int:
-        """Neurons, ``m``; those that aggregated entries stand for are counted."""
+        """Return the number of neurons, those of aggregated entries included."""
         return int(self.per_unit.sum())
 
     def block(self, i: int) -> slice:
-        """Where the neurons of dimension ``i`` stand."""
+        """Return the slice of the neurons of dimension ``i``."""
         return slice(*np.searchsorted(self.dimension, [i, i + 1]))
 
     @property
     def model(self) -> NeuronType:
-        """The neurons as Nengo simulates them: with ceilings and counts."""
+        """Return the neurons as Nengo simulates them: with ceilings and counts."""
         neurons: Any = self.neurons
         if np.isfinite(self.ceiling).any():
             neurons = type(neurons)(RampLinear(self.ceiling))
@@ -105,28 +109,58 @@ class Population:
         return neurons
 
     def tiled(self, n: int) -> "Population":
-        """``n`` such populations side by side."""
-        per_entry = {
-            name: np.tile(getattr(self, name), n)
-            for name in ("encoders", "gain", "bias", "decoders", "per_unit", "ceiling")
-        }
-        of = np.add.outer(self.order * np.arange(n), self.dimension).ravel()
-        radii = np.tile(self.radii, n)
-        return replace(self, dimension=of, radii=radii, **per_entry)
+        """Return ``n`` such populations side by side.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        Population
+            Of ``n`` times the dimensions.
+        """
+        columns = {name: np.tile(getattr(self, name), n) for name in COLUMNS}
+        columns["dimension"] += np.repeat(
+            self.order * np.arange(n), len(self.dimension)
+        )
+        return replace(self, radii=np.tile(self.radii, n), **columns)
 
     def rates(self, i: int, x) -> np.ndarray:
-        """Spikes per second of dimension ``i``'s entries at ``x`` (P,): (P, n), Hz."""
-        at = self.block(i)
-        return self._curves(i, np.arange(at.start, at.stop), x) * self.per_unit[at]
+        """Return the spikes per second of one dimension's entries.
 
-    def _curves(self, i: int, which, x) -> np.ndarray:
-        """Rates of single neurons of the entries ``which`` (n,): (P, n), Hz."""
+        Parameters
+        ----------
+        i : int
+            The dimension.
+        x : (P,) array_like
+            Its values.
+
+        Returns
+        -------
+        (P, n) ndarray
+            Hz; of all neurons that an entry stands for.
+        """
+        at = self.block(i)
+        return self._rates(i, np.arange(at.start, at.stop), x) * self.per_unit[at]
+
+    def _rates(self, i: int, which, x) -> np.ndarray:
+        """Return rates (P, n), Hz, of single neurons of the entries ``which`` (n,)."""
         drive = np.multiply.outer(np.asarray(x) / self.radii[i], self.encoders[which])
-        rates = curves(self.neurons, drive, self.gain[which], self.bias[which])
+        rates = self.neurons.rates(drive, self.gain[which], self.bias[which])
         return np.minimum(rates, self.ceiling[which])
 
     def tables(self, i: int, x, dt: float) -> dict[str, np.ndarray]:
-        """What dimension ``i`` does at values ``x`` (P,), summed over its neurons.
+        """Return what the neurons of one dimension do, summed over them.
+
+        Parameters
+        ----------
+        i : int
+            The dimension.
+        x : (P,) array_like
+            Its values.
+        dt : float
+            Step, seconds.
 
         Returns
         -------
@@ -136,21 +170,23 @@ class Population:
         """
         x = np.asarray(x, dtype=float)
         total = {key: np.zeros(len(x)) for key in ("rate", "decoded", "variance")}
+        # neurons that are alike are computed once
         entries, copies = self._distinct(i)
         for start in range(0, len(entries), CHUNK):
             part, n = entries[start : start + CHUNK], copies[start : start + CHUNK]
-            rates, d = self._curves(i, part, x), self.decoders[part]
+            rates, d = self._rates(i, part, x), self.decoders[part]
             total["rate"] += rates @ n
             total["decoded"] += rates @ (n * d)
             total["variance"] += step_variance(self.neurons, rates, dt) @ (n * d**2)
         return total
 
     def _distinct(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """Entries of dimension ``i`` that differ, and how many neurons are like each.
+        """Return the entries of a dimension that differ, and the size of each group.
 
         Neurons that are alike stand side by side.
         """
         at = self.block(i)
+        # an entry is new where one of its numbers differs from that of the one before
         new = np.zeros(at.stop - at.start, bool)
         new[:1] = True
         for column in (self.encoders, self.gain, self.bias, self.decoders):
@@ -178,8 +214,7 @@ def build_population(
     Parameters
     ----------
     n_neurons : int or (d,) array_like of int
-        Neurons in all, at least 2 a dimension, remainders to the first dimensions; or
-        the neurons of each dimension.
+        Neurons in all, at least 2 a dimension; or the neurons of each dimension.
     radii : (d,) array_like
         Range of each dimension.
     neurons : str or nengo.neurons.NeuronType
@@ -199,95 +234,69 @@ def build_population(
     Returns
     -------
     Population
+        Curves and decoders of all neurons.
     """
-    radii = _checked_radii(radii)
+    radii = np.atleast_1d(radii)
+    what = "positive, one for each dimension,"
+    radii = check_shape("radii", radii, ("d",), what)
+    if not np.all(radii > 0):
+        raise ValidationError("radii", radii, f"must be {what} of shape (d,)")
     neurons = neuron_type(neurons)
     tuning = Tuning.of(tuning, neurons, max_rate)
     counts = shares(n_neurons, len(radii))
-    if not isinstance(aggregated, (bool, np.bool_)):
-        raise ValidationError("aggregated", aggregated, "must be True or False")
-    if aggregated:
-        _check_aggregated(neurons, tuning)
-    else:
-        _check_size(int(counts.sum()), neurons, tuning)
-    if tuning.kind == "drawn":
-        rng = rng or np.random.RandomState(0)
-        parts = [
-            _drawn(n, radius, neurons, tuning, averaging, rng)
-            for n, radius in zip(counts, radii, strict=True)
-        ]
-    else:
-        _check_pairs(neurons, tuning)
-        parts = [
-            _pairs(n, radius, tuning, aggregated)
-            for n, radius in zip(counts, radii, strict=True)
-        ]
-    dimension = np.repeat(np.arange(len(radii)), [len(p[0]) for p in parts])
-    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    encoders, gain, bias, decoders, per_unit, ceiling = columns
-    return Population(
-        neurons=neurons,
-        dimension=dimension,
-        encoders=encoders,
-        gain=gain,
-        bias=bias,
-        decoders=decoders,
-        radii=radii,
-        per_unit=per_unit,
-        ceiling=ceiling,
-        tuning=tuning,
-    )
+    _check(neurons, tuning, aggregated, int(counts.sum()))
+    # a block of neurons for each dimension, in the order of `COLUMNS`
+    blocks = []
+    rng = rng or np.random.RandomState(0)
+    for i, (n, radius) in enumerate(zip(counts, radii, strict=True)):
+        if tuning.kind == "drawn":
+            blocks.append(_drawn(i, n, radius, neurons, tuning, averaging, rng))
+            continue
+        for sign, count in ((1.0, (n + 1) // 2), (-1.0, n // 2)):
+            blocks.append(_side(i, sign, count, radius, tuning, aggregated))
+    joined = map(np.concatenate, zip(*blocks, strict=True))
+    columns = dict(zip(COLUMNS, joined, strict=True))
+    return Population(neurons=neurons, radii=radii, tuning=tuning, **columns)
 
 
-def _pairs(n: int, radius: float, tuning: Tuning, aggregated: bool):
-    """One dimension of rectifier pairs: columns of encoders ... ceiling."""
-    sides = (
-        _side(sign, count, radius, tuning, aggregated)
-        for sign, count in ((1.0, (n + 1) // 2), (-1.0, n // 2))
-    )
-    return tuple(np.concatenate(column) for column in zip(*sides, strict=True))
-
-
-def _side(sign: float, n: int, radius: float, tuning: Tuning, aggregated: bool):
-    """The ``n`` neurons of one sign, level by level: columns of encoders ... ceiling.
+def _side(i: int, sign: float, n: int, radius: float, tuning: Tuning, aggregated: bool):
+    """Return the columns of the ``n`` neurons of one sign of dimension ``i``.
 
     Level ``l`` rises from 0 at ``y_l`` to ``r_max`` at ``y_{l+1}`` (in radii) and stays
     there; the last one rises on without end, so that nothing is ever clipped, unless
     the tuning is bounded.
     """
     counts, edges = recruit(n, tuning.levels)
-    width, rate = np.diff(edges), tuning.max_rates
-    gain = rate / width
-    ceiling = np.full(len(width), rate)
+    levels, width, rate = len(counts), np.diff(edges), tuning.max_rates
+    gain, ceiling = rate / width, np.full(levels, rate)
     if not tuning.bounded:
         ceiling[-1] = np.inf
     decoders = sign * radius * width / (rate * counts)
-    repeat, each = (
-        (np.ones_like(counts), counts) if aggregated else (counts, np.ones_like(counts))
-    )
-    encoders = np.full(len(counts), sign)
-    columns = (encoders, gain, -gain * edges[:-1], decoders, each, ceiling)
+    one = np.ones_like(counts)
+    repeat, per_unit = (one, counts) if aggregated else (counts, one)
+    columns = (np.full(levels, i), np.full(levels, sign), gain, -gain * edges[:-1])
+    columns += (decoders, per_unit, ceiling)
     return tuple(np.repeat(column, repeat) for column in columns)
 
 
-def _drawn(n: int, radius: float, neurons, tuning: Tuning, averaging: float, rng):
-    """One dimension of drawn curves: columns of encoders ... ceiling."""
+def _drawn(i: int, n: int, radius: float, neurons, tuning: Tuning, averaging, rng):
+    """Return the columns of ``n`` neurons with heterogeneous tuning curves."""
     encoders = rng.choice([-1.0, 1.0], size=n)
     max_rates = nengo.dists.get_samples(tuning.max_rates, n, rng=rng)
     intercepts = nengo.dists.get_samples(tuning.intercepts, n, rng=rng)
     try:
         gain, bias = neurons.gain_bias(max_rates, intercepts)
     except nengo.exceptions.ValidationError as error:
-        reason = " ".join(str(error).split())
-        raise ValidationError(
-            "max_rate", tuning.max_rates, f"is too high ({reason})", "use a lower one"
-        ) from None
+        problem = f"is too high ({' '.join(str(error).split())})"
+        remedy = "use a lower one"
+        raise ValidationError("max_rate", tuning.max_rates, problem, remedy) from None
     decoders = radius * solve_decoders(neurons, encoders, gain, bias, averaging)
-    return encoders, gain, bias, decoders, np.ones(n, int), np.full(n, np.inf)
+    ones, none = np.ones(n, int), np.full(n, np.inf)
+    return np.full(n, i), encoders, gain, bias, decoders, ones, none
 
 
 def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarray:
-    r"""Decoders of ``x`` on [-1, 1] that know the noise of the spikes, O(n).
+    r"""Return decoders of ``x`` on [-1, 1] that know the noise of the spikes, O(n).
 
     They minimise distortion plus spike noise,
     ``mean_p (x_p - sum_k d_k r_k(x_p))^2 + sum_k d_k^2 s_k``, with ``s_k`` the variance
@@ -296,9 +305,17 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
 
     .. math:: d = S^{-1} R^T (R S^{-1} R^T + P I)^{-1} x .
 
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    encoders, gain, bias : (n,) ndarray
+    averaging : float
+        Seconds over which spikes are averaged downstream.
+
     Returns
     -------
     d : (n,) ndarray
+        Decoders, per Hz.
     """
     x = np.linspace(-1.0, 1.0, POINTS)
     gram, mean_rates = np.zeros((POINTS, POINTS)), np.empty(len(gain))
@@ -306,8 +323,9 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
 
     def rates(part):
         drive = np.multiply.outer(x, encoders[part])
-        return curves(neurons, drive, gain[part], bias[part])
+        return neurons.rates(drive, gain[part], bias[part])
 
+    # the curves at all points do not fit into memory at once: sum over their parts
     for part in spans:
         R = rates(part)
         mean_rates[part] = R.mean(axis=0)
@@ -317,88 +335,108 @@ def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarra
     return np.concatenate(d) / averaged_variance(neurons, mean_rates, averaging)
 
 
+def one_each(attribute: str, value, n: int) -> np.ndarray:
+    """Return a positive number for each of several, from one or all of them.
+
+    Parameters
+    ----------
+    attribute : str
+        Name of the argument, for messages.
+    value : float or (n,) array_like
+    n : int
+
+    Returns
+    -------
+    (n,) ndarray
+        A copy.
+    """
+    try:
+        values = np.broadcast_to(np.asarray(value, dtype=float), (n,)).copy()
+    except (TypeError, ValueError):
+        values = np.full(n, np.nan)
+    if not np.all(np.isfinite(values) & (values > 0)):
+        problem = f"must be positive, one number or {n} of them"
+        raise ValidationError(attribute, value, problem)
+    return values
+
+
 def shares(n_neurons, order: int) -> np.ndarray:
-    """Neurons of each dimension (d,); remainders go to the first."""
+    """Return the neurons of each dimension; remainders go to the first.
+
+    Parameters
+    ----------
+    n_neurons : int or (order,) array_like of int
+        Neurons in all, or of each dimension.
+    order : int
+        Number of dimensions.
+
+    Returns
+    -------
+    (order,) int ndarray
+        They sum to all neurons.
+
+    Raises
+    ------
+    ValidationError
+        If there are fewer than two for a dimension, or too many.
+    """
     if np.ndim(n_neurons):
-        given = [check_whole("n_neurons", n, 2) for n in n_neurons]
-        if len(given) != order:
-            raise ValidationError(
-                "n_neurons",
-                n_neurons,
-                f"must be one number, or one for each of {order}",
-            )
-        return np.array(given)
+        counts = np.array([check_whole("n_neurons", n, 2) for n in n_neurons])
+        if len(counts) != order:
+            problem = f"must be one number, or one for each of {order}"
+            raise ValidationError("n_neurons", n_neurons, problem)
+        return counts
     n_neurons = check_whole("n_neurons", n_neurons)
     if n_neurons > MOST:
-        raise ValidationError(
-            "n_neurons", n_neurons, f"is more than {MOST:,}", "use fewer"
-        )
+        problem = f"is more than {MOST:,}"
+        raise ValidationError("n_neurons", n_neurons, problem, "use fewer")
     if n_neurons < 2 * order:
-        raise ValidationError(
-            "n_neurons",
-            n_neurons,
-            f"is less than 2 per dimension for order {order}",
-            f"use at least {2 * order}",
-        )
+        problem = f"is less than 2 per dimension for order {order}"
+        remedy = f"use at least {2 * order}"
+        raise ValidationError("n_neurons", n_neurons, problem, remedy)
     return n_neurons // order + (np.arange(order) < n_neurons % order)
 
 
-def _checked_radii(radii) -> np.ndarray:
-    radii = np.atleast_1d(np.asarray(radii, dtype=float))
-    if radii.ndim != 1 or not np.all(np.isfinite(radii) & (radii > 0)):
-        raise ValidationError(
-            "radii", radii, "must be positive, one for each dimension"
-        )
-    return radii
-
-
-def _check_pairs(neurons, tuning: Tuning) -> None:
-    if not is_rectified_linear(neurons):
-        raise ValidationError(
-            "tuning",
-            tuning.kind,
-            f"needs rectified-linear rates, which {type(neurons).__name__} has not",
-            "use tuning='drawn'",
-        )
-    if tuning.kind == "recruited" and statistics(neurons) not in NOISY:
-        raise ValidationError(
-            "tuning",
-            tuning.kind,
-            f"serves Poisson noise, which {type(neurons).__name__} has not",
-            "use neuron_type='poisson', or tuning='pairs'",
-        )
-
-
-def _check_size(n: int, neurons, tuning: Tuning) -> None:
-    """Refuse, before anything is allocated, what only their sums can do."""
-    if n > MOST_ENTRIES:
-        remedy = "use aggregated=True, where one entry stands for many"
-        if tuning.kind == "drawn" or type(neurons) not in POPULATIONS:
-            remedy = "use fewer, or Poisson pairs, which can be aggregated"
+def _check(neurons, tuning: Tuning, aggregated, n: int) -> None:
+    """Raise a ValidationError if neurons cannot have a tuning, or not one by one."""
+    drawn, name = tuning.kind == "drawn", type(neurons).__name__
+    summed = not drawn and type(neurons) in POPULATIONS
+    if not isinstance(aggregated, (bool, np.bool_)):
+        raise ValidationError("aggregated", aggregated, "must be True or False")
+    if aggregated and not summed:
+        problem = "needs rectifier pairs of Poisson or stochastic neurons"
+        remedy = "use neuron_type='poisson' and tuning='pairs'"
+        raise ValidationError("aggregated", True, problem, remedy)
+    if not aggregated and n > MOST_ENTRIES:  # before anything is allocated
         problem = f"is more than {MOST_ENTRIES:,} one by one"
+        remedy = "use fewer, or Poisson pairs, which can be aggregated"
+        if summed:
+            remedy = "use aggregated=True, where one entry stands for many"
         raise ValidationError("n_neurons", n, problem, remedy)
-
-
-def _check_aggregated(neurons, tuning: Tuning) -> None:
-    if tuning.kind == "drawn" or type(neurons) not in POPULATIONS:
-        raise ValidationError(
-            "aggregated",
-            True,
-            "needs rectifier pairs of Poisson or stochastic neurons",
-            "use neuron_type='poisson' and tuning='pairs'",
-        )
+    if not drawn and not is_rectified_linear(neurons):
+        problem = f"needs rectified-linear rates, which {name} has not"
+        raise ValidationError("tuning", tuning.kind, problem, "use tuning='drawn'")
+    if tuning.kind == "recruited" and statistics(neurons) not in NOISY:
+        problem = f"serves Poisson noise, which {name} has not"
+        remedy = "use neuron_type='poisson', or tuning='pairs'"
+        raise ValidationError("tuning", tuning.kind, problem, remedy)
 
 
 def radii_from(states, quantile: float = 1.0) -> np.ndarray:
-    """Radii that cover a signal: the ``quantile`` of ``|m_i|`` over its states.
+    """Return radii that cover a signal: a quantile of ``|m_i|`` over its states.
 
     Parameters
     ----------
     states : (T, d) array_like
         From `LDN.simulate` over the input to be expected.
     quantile : float
-        1 for the largest value seen; less lets pairs (which do not saturate) spike
-        more, and drawn curves clip.
+        1 for the largest value; less lets on/off pairs (which do not saturate) spike
+        more, and heterogeneous curves clip.
+
+    Returns
+    -------
+    (d,) ndarray
+        One for each coefficient.
     """
     radii = np.quantile(np.abs(np.asarray(states)), quantile, axis=0)
     return np.maximum(radii, 1e-9 + 1e-6 * radii.max())

@@ -29,25 +29,42 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-MEAN_RATE = (
-    0.17  # of the ceiling: below 60 of 300 Hz for signals that are a tenth louder
-)
+# of the ceiling: below 60 of 300 Hz for signals that are a tenth louder
+MEAN_RATE = 0.17
 
 
 def reach(levels: int) -> float:
-    """Standard deviations at which the last level is at its highest rate.
+    """Return the standard deviations at which the last level has its highest rate.
 
     3.09 are exceeded .1 % of the time on either side; the rest is for runs of a minute,
     whose extremes differ, and for the last of several levels, which rises steeply or,
     with a ceiling, clips.
+
+    Parameters
+    ----------
+    levels : int
+
+    Returns
+    -------
+    float
+        Standard deviations.
     """
     return 3.35 if levels == 1 else 5.0
 
 
 def recruit(n_neurons: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Neurons of each level (K,), and the levels' edges (K+1,) in units of the radius.
+    """Return the neurons of each level, and the edges of the levels.
 
-    ``K`` is ``levels``, or less where there are too few neurons.
+    Parameters
+    ----------
+    n_neurons, levels : int
+
+    Returns
+    -------
+    counts : (K,) int ndarray
+        ``K`` is ``levels``, or less where there are too few neurons.
+    edges : (K+1,) ndarray
+        In units of the radius.
     """
     share, edges = proportions(max(1, min(levels, n_neurons // 2)))
     return allocate(n_neurons, share), edges
@@ -55,7 +72,18 @@ def recruit(n_neurons: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache
 def proportions(levels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Best shares of the neurons (K,), and edges (K+1,) in units of the radius."""
+    """Return the best shares of the neurons, and the edges of the levels.
+
+    Parameters
+    ----------
+    levels : int
+
+    Returns
+    -------
+    share : (K,) ndarray
+    edges : (K+1,) ndarray
+        In units of the radius.
+    """
     y = np.linspace(0, reach(levels), 2001)
     # edges between which equal numbers of neurons stand: d(n) ~ sqrt(P(|x| > y)) dy
     density = np.sqrt(2 * ndtr(-y))
@@ -68,7 +96,7 @@ def proportions(levels: int) -> tuple[np.ndarray, np.ndarray]:
         return n / n.sum()
 
     def excess(mu: float) -> float:
-        """Mean rate over the ceiling, both sides, above what is allowed."""
+        """Return how far the mean rate of both sides is above what is allowed."""
         return share(mu) @ (area / width) / 2 - MEAN_RATE
 
     mu: Any = brentq(excess, 0.0, 1e3) if excess(0.0) > 0 else 0.0
@@ -76,26 +104,60 @@ def proportions(levels: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def variance_factor(max_rate: float, levels: int) -> float:
-    """Variance of a normal ``x`` as decoded by ``n`` neurons, times ``n dt / var(x)``.
+    """Return the variance of a normal ``x`` as decoded, times ``n dt / var(x)``.
 
-    Seconds: for ``n`` neurons on both sides together, in one step.
+    Parameters
+    ----------
+    max_rate : float
+        Hz.
+    levels : int
+
+    Returns
+    -------
+    float
+        Seconds: for ``n`` neurons on both sides together, in one step.
     """
-    share, edges = proportions(levels)
-    edges = reach(levels) * edges
-    area = beyond(edges[:-1]) - beyond(np.append(edges[1:-1], np.inf))
+    share, edges, area = _areas(levels)
     return float(2 * np.sum(np.diff(edges) * area / share) / max_rate)
 
 
 def mean_rate(max_rate: float, levels: int) -> float:
-    """Spikes per second of a neuron, on average over both sides and a normal ``x``."""
-    share, edges = proportions(levels)
-    edges = reach(levels) * edges
-    area = beyond(edges[:-1]) - beyond(np.append(edges[1:-1], np.inf))
+    """Return the mean rate of a neuron, over both sides and a normal ``x``.
+
+    Parameters
+    ----------
+    max_rate : float
+        Hz.
+    levels : int
+
+    Returns
+    -------
+    float
+        Hz.
+    """
+    share, edges, area = _areas(levels)
     return float(max_rate * share @ (area / np.diff(edges)) / 2)
 
 
+def _areas(levels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return shares, edges in standard deviations, and ``I_l`` of unbounded levels."""
+    share, edges = proportions(levels)
+    edges = reach(levels) * edges
+    return share, edges, beyond(edges[:-1]) - beyond(np.append(edges[1:-1], np.inf))
+
+
 def beyond(y) -> np.ndarray:
-    r"""``int_y^\infty P(|x| > t) dt = 2 (phi(y) - y Phi(-y))`` for a unit normal."""
+    r"""Return ``int_y^\infty P(|x| > t) dt = 2 (phi(y) - y Phi(-y))`` of a unit normal.
+
+    Parameters
+    ----------
+    y : array_like
+
+    Returns
+    -------
+    ndarray
+        Areas, in standard deviations.
+    """
     y = np.asarray(y, dtype=float)
     finite = np.where(np.isinf(y), 0.0, y)
     density = np.exp(-(finite**2) / 2) / np.sqrt(2 * np.pi)
@@ -103,9 +165,21 @@ def beyond(y) -> np.ndarray:
 
 
 def allocate(n: int, weights, least: int = 1) -> np.ndarray:
-    """Whole numbers that sum to ``n``: ``least`` each, the rest as ``weights`` (K,).
+    """Return whole numbers that sum to ``n`` and are distributed by weights.
 
     What rounding leaves goes to the largest remainders.
+
+    Parameters
+    ----------
+    n : int
+    weights : (K,) array_like
+    least : int
+        The least of each.
+
+    Returns
+    -------
+    (K,) int ndarray
+        They sum to ``n``.
     """
     weights = np.asarray(weights, dtype=float)
     exact = least + (n - least * len(weights)) * weights / weights.sum()

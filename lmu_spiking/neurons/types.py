@@ -22,7 +22,7 @@ from nengo.params import NdarrayParam, NumberParam
 
 
 class Unmerged:
-    """Equal to itself alone, so that Nengo's optimizer merges it with no other."""
+    """A type that equals itself alone, so that Nengo's optimizer never merges it."""
 
     def __eq__(self, other):
         return self is other
@@ -48,12 +48,12 @@ class RampLinear(Unmerged, nengo.RectifiedLinear):
             raise NengoValidationError(f"must be positive, not {ceiling}", "ceiling")
 
     def step(self, dt, J, output):
-        """Rates, Hz, at drives ``J``."""
+        """Compute the rates, Hz, at drives ``J``."""
         output[...] = np.clip(J, 0.0, self.ceiling)
 
 
 class RampTanh(Unmerged, nengo.neurons.NeuronType):
-    """Rates ``ceiling max(0, tanh(J))``: one side of a tanh unit.
+    """Rates of one side of a tanh unit: ``ceiling max(0, tanh(J))``.
 
     Parameters
     ----------
@@ -70,15 +70,15 @@ class RampTanh(Unmerged, nengo.neurons.NeuronType):
         self.ceiling = ceiling
 
     def gain_bias(self, max_rates, intercepts):
-        """Gain and bias such that tanh reaches ``max_rates`` at 1."""
+        """Raise NotImplementedError: drives are those of a unit, without a gain."""
         raise NotImplementedError("RampTanh: give gain and bias themselves")
 
     def max_rates_intercepts(self, gain, bias):
-        """Rate at a drive of 1, and where it begins."""
+        """Return the rates at a drive of 1, and the intercepts."""
         return self.ceiling * np.maximum(0, np.tanh(gain + bias)), -bias / gain
 
     def step(self, dt, J, output):
-        """Rates, Hz, at drives ``J``."""
+        """Compute the rates, Hz, at drives ``J``."""
         output[...] = self.ceiling * np.maximum(0.0, np.tanh(J))
 
 
@@ -93,10 +93,12 @@ class _Counted(Unmerged):
         Neurons in each entry, or in all alike.
     """
 
+    # of any shape: one number for all entries, or one for each
     counts = NdarrayParam("counts", shape=("...",))
 
     def __init__(self, base_type, counts=1, initial_state=None):
         super().__init__(base_type, 1.0, initial_state)
+        # counts up to 2^53 are whole as floats, too
         self.counts = np.asarray(counts)
         whole = np.equal(np.mod(self.counts, 1), 0)
         if not np.all(whole & (self.counts >= 1) & (self.counts < 2**53)):
@@ -117,6 +119,8 @@ class PoissonPopulation(_Counted, nengo.PoissonSpiking):
         Rates of one neuron.
     counts : (n,) or () array_like
         Neurons in each entry, whole numbers below 2^53; one number for all alike.
+    initial_state : dict, optional
+        As in `nengo.PoissonSpiking`.
 
     Examples
     --------
@@ -126,15 +130,53 @@ class PoissonPopulation(_Counted, nengo.PoissonSpiking):
     """
 
     def step(self, dt, J, output, rng, **base_state):
-        """Draw the spikes of a step from the rates ``J`` of single neurons."""
+        """Draw the spikes of a step from the rates ``J`` of single neurons.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+        J : (n,) ndarray
+            Rates of single neurons, Hz.
+        output : (n,) ndarray
+            Takes the spikes, over ``dt``.
+        rng : numpy.random.RandomState
+            Draws them.
+        **base_state
+            State of the base type.
+        """
         super().step(dt, self.counts * J, output, rng, **base_state)
 
 
 class StochasticPopulation(_Counted, nengo.StochasticSpiking):
-    """As `PoissonPopulation`, for neurons that round ``r dt`` up or down at random."""
+    """Summed spikes of neurons that round ``r dt`` up or down at random.
+
+    Parameters
+    ----------
+    base_type : nengo.neurons.NeuronType
+        Rates of one neuron.
+    counts : (n,) or () array_like
+        Neurons in each entry, as in `PoissonPopulation`.
+    initial_state : dict, optional
+        As in `nengo.StochasticSpiking`.
+    """
 
     def step(self, dt, J, output, rng, **base_state):
-        """Draw the spikes of a step from the rates ``J`` of single neurons."""
+        """Draw the spikes of a step from the rates ``J`` of single neurons.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+        J : (n,) ndarray
+            Rates of single neurons, Hz.
+        output : (n,) ndarray
+            Takes the spikes, over ``dt``.
+        rng : numpy.random.RandomState
+            Draws them.
+        **base_state
+            State of the base type.
+        """
         fraction, whole = np.modf(J * dt)
         counts = np.broadcast_to(self.counts, np.shape(J)).astype(np.int64)
         output[...] = (counts * whole + rng.binomial(counts, fraction)) / dt
@@ -147,7 +189,19 @@ POPULATIONS: dict[type, Any] = {
 
 
 def population_of(neurons: Any, counts) -> NeuronType:
-    """The type whose entries stand for ``counts`` neurons of the type ``neurons``.
+    """Return the type whose entries stand for several neurons each.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+        The type of one neuron.
+    counts : (n,) or () array_like of int
+        Neurons in each entry.
+
+    Returns
+    -------
+    nengo.neurons.NeuronType
+        Of the summed spikes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Neurons as NIR means them: no refractory time, and no floor if none is asked for."""
+"""Neuron types as NIR means them, without refractory time, and what NIR calls ours."""
 
 from typing import ClassVar
 
@@ -25,12 +25,14 @@ class PromptLIF(nengo.LIF):
     Parameters
     ----------
     tau_rc : float
-        Seconds.
+        Membrane time constant, seconds.
+    initial_state : dict, optional
+        As in `nengo.LIF`.
     min_voltage : float
         The floor of the voltage, 0 or less; ``-np.inf`` for none, as in NIR.
     """
 
-    follows = True  # follows its input at once, see `tuning.unheld`
+    follows = True  # follows its input at once, see `curves.loop_caution`
     state: ClassVar = {"voltage": nengo.LIF.state["voltage"]}
 
     def __init__(self, tau_rc: float = 0.02, initial_state=None, min_voltage=0.0):
@@ -63,7 +65,7 @@ class PromptLIF(nengo.LIF):
 
 
 class SignedIF(nengo.SpikingRectifiedLinear):
-    """Integrate-and-fire neurons that integrate currents below 0, too.
+    """Integrate-and-fire neurons that also integrate currents below 0.
 
     ``dv/dt = J``, and 1 less for each spike.  `nengo.SpikingRectifiedLinear` integrates
     ``max(J, 0)``: inhibition only stops it.  NIR's ``IF`` has to climb back.
@@ -73,8 +75,18 @@ class SignedIF(nengo.SpikingRectifiedLinear):
     min_voltage = -np.inf
 
     def step(self, dt, J, output, voltage):
-        """One step."""
+        """Set ``output`` to the spikes of a step over ``dt``; update the voltage."""
         voltage += J * dt
         spikes = np.floor(np.maximum(voltage, 0))
         output[:] = (self.amplitude / dt) * spikes
         voltage -= spikes
+
+
+KINDS = {
+    nengo.RectifiedLinear: "rate",
+    nengo.SpikingRectifiedLinear: "if",
+    SignedIF: "if",
+    nengo.LIFRate: "rate-lif",
+    nengo.LIF: "lif",
+    PromptLIF: "prompt-lif",
+}

@@ -1,7 +1,8 @@
-"""Pictures: functions that take and return an Axes, and the figures made of them.
+"""Figures, and functions that take and return an Axes, of which they are made.
 
 Figures are `matplotlib.figure.Figure` without pyplot: no window, no global state.
 """
+# ruff: noqa: F401 (these are the names that users import from here)
 
 from lmu_spiking.plots.loihi_ladder import (
     deployed,
@@ -35,32 +36,3 @@ from lmu_spiking.plots.training import (
     plot_metric,
     training_figure,
 )
-
-__all__ = [
-    "CAPTIONS",
-    "conversion_figure",
-    "deployed",
-    "ladder_figure",
-    "layout",
-    "layout_figure",
-    "plan_figure",
-    "plot_against_neurons",
-    "plot_delayed",
-    "plot_error",
-    "plot_error_vs_delay",
-    "plot_error_vs_neurons",
-    "plot_error_vs_spikes",
-    "plot_history",
-    "plot_ladder",
-    "plot_latency",
-    "plot_loss",
-    "plot_metric",
-    "plot_ratio",
-    "plot_readout",
-    "plot_window",
-    "png",
-    "run_figure",
-    "save_figure",
-    "study_figures",
-    "training_figure",
-]

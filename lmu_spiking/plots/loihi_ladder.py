@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from lmu_spiking.plots.run import _over_time, _readouts, _section
+from lmu_spiking.plots.run import (
+    WINDOWS,
+    finish_in_time,
+    plot_error,
+    readouts_of,
+    section_of,
+)
 from lmu_spiking.plots.style import (
     BLACK,
     BLUE,
@@ -12,6 +18,7 @@ from lmu_spiking.plots.style import (
     VERMILION,
     new_figure,
     styled,
+    write_title,
 )
 
 NAMES = {
@@ -23,33 +30,46 @@ NAMES = {
 }
 SHADES = dict(zip(NAMES, (GREY, BLUE, ORANGE, VERMILION, COLORS[4]), strict=True))
 TITLES = {"delay": "Readout at delay θ", "window": "The whole window"}
-WIDTH = 0.62
+PLACES = {
+    "core": "Nengo",
+    "simreal": "the chip in floating point",
+    "emulator": "the emulator",
+    "board": "the board",
+}
+NEURONS = {"SpikingRectifiedLinear": "IF", "NoisyRectifiedLinear": "noisy"}
+WIDTH = 0.62  # of a bar, when the next one is at 1
 
 
 def plot_ladder(ax, ladder, measure: str = "delay"):
-    """What each rung adds to the error, and what was predicted.
+    """Draw what each rung adds to the error, and what was predicted.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     ladder : lmu_spiking.loihi.run.ladder.Ladder
     measure : {"delay", "window"}
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
     """
-    steps = ladder.steps()
+    steps, total = ladder.steps(), ladder.total()
+    n = len(steps)
     tops = np.cumsum([step[measure] for step in steps])
     bases = tops - [step[measure] for step in steps]
-    guesses = np.cumsum([step[f"predicted_{measure}"] for step in steps])
-    total = ladder.total()
+    predicted = np.cumsum([step[f"predicted_{measure}"] for step in steps])
+    # each bar begins where the last one ends; a line carries its end to the next
     for k, step in enumerate(steps):
         color = SHADES[step["step"].split(" + ")[-1]]
         ax.bar(k, step[measure], WIDTH, bases[k], color=color, zorder=2)
         ax.plot([k - WIDTH / 2, k + 1 + WIDTH / 2], [tops[k]] * 2, color=GREY, lw=0.7)
-        _label(ax, k, max(bases[k], guesses[k]), tops[k], step, measure)
-    n = len(steps)
+        _label(ax, k, max(bases[k], predicted[k]), tops[k], step, measure)
     ax.bar(n, total[measure], WIDTH, color=BLACK, zorder=2)
     mark = total[f"predicted_{measure}"]
     _label(ax, n, mark, total[measure], total, measure)
-    at, marks = np.arange(n + 1), [*guesses, mark]
+    # white marks, edged in black, for what was predicted
+    at, marks = np.arange(n + 1), [*predicted, mark]
     ax.hlines(marks, at - 0.42, at + 0.42, color=BLACK, lw=2.6, zorder=3)
     ax.hlines(marks, at - 0.42, at + 0.42, color="white", lw=1, zorder=4)
     words = ["\n+ ".join(NAMES[p] for p in s["step"].split(" + ")) for s in steps]
@@ -62,106 +82,122 @@ def plot_ladder(ax, ladder, measure: str = "delay"):
     return ax
 
 
-def plot_delayed(ax, deployment, windows: float = 8.75):
-    """The readout at delay theta, the exact delay network's, and the true input.
+def plot_delayed(ax, deployment, windows: float = WINDOWS):
+    """Draw the readout at delay theta, the exact delay network's, and the true input.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     deployment : lmu_spiking.loihi.run.deploy.Deployment
     windows : float
-        How much of it, in windows, around the strongest sample.
+        Length of what is shown, in windows, around the strongest sample.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
     """
-    shown = _section(deployment, windows)
-    true, read, exact = (x[shown] for x in _readouts(deployment))
-    t = deployment.time[shown]
+    shown = section_of(deployment, windows)
+    t, (true, read, exact) = deployment.time[shown], readouts_of(deployment, shown)
     ax.plot(t, true, color=GREY, lw=3.5, label="input, delayed by θ")
     ax.plot(t, exact, color=BLACK, lw=1, ls="--", label="exact LDN")
     ax.plot(t, read, color=VERMILION, lw=1, label=str(deployment.target))
-    return _over_time(ax, deployment, shown, "Delayed input")
+    return finish_in_time(ax, deployment, shown, "Delayed input")
 
 
-def plot_loss(ax, deployment, windows: float = 8.75):
-    """The readout at delay theta less the exact delay network's, beside predicted."""
-    shown = _section(deployment, windows)
-    _, read, exact = _readouts(deployment)
-    t = deployment.time[shown]
-    band = 2 * float(deployment.predicted.readout_rmse(deployment.row["theta"])[0])
-    ax.axhspan(-band, band, color=BLUE, alpha=0.15, lw=0, label="predicted, ± 2 rms")
-    ax.plot(t, (read - exact)[shown], color=VERMILION, lw=0.8)
-    ax.axhline(0, color=BLACK, lw=0.5)
-    return _over_time(ax, deployment, shown, "Error vs exact LDN")
+def plot_loss(ax, deployment, windows: float = WINDOWS):
+    """Draw the readout at delay theta less the exact delay network's, as `plot_error`.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    deployment : lmu_spiking.loihi.run.deploy.Deployment
+    windows : float
+        Length of what is shown, in windows, around the strongest sample.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
+    """
+    return plot_error(ax, deployment, windows)
 
 
 def ladder_figure(ladder):
-    """`plot_ladder` for the readout at delay theta and for the window."""
+    """Draw `plot_ladder` for the readout at delay theta and for the window.
+
+    Parameters
+    ----------
+    ladder : lmu_spiking.loihi.run.ladder.Ladder
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+    """
     with styled():
         figure = new_figure(10, 3.9)
         for ax, measure in zip(figure.subplots(1, 2), TITLES, strict=True):
             plot_ladder(ax, ladder, measure)
-        row, n = ladder.rows[-1], len(ladder.seeds)
+        n = len(ladder.seeds)
         seeds = f", {n} seeds, 95 % intervals" if n > 1 else ""
-        title = f"{_memory(row)}{seeds}; white marks: predicted before the run"
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+        memory = f"{_memory(ladder.rows[-1])}{seeds}"
+        write_title(figure, f"{memory}; white marks: predicted before the run", 11)
     return figure
 
 
 def deployed(deployment):
-    """The delayed readout of a memory on its target, its error, and what it costs."""
+    """Draw the delayed readout of a memory on its target, its error, and its costs.
+
+    Parameters
+    ----------
+    deployment : lmu_spiking.loihi.run.deploy.Deployment
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+    """
+    row = deployment.row
     with styled():
         figure = new_figure(10, 4.4)
         above, below = figure.subplots(2, sharex=True, height_ratios=(1.6, 1))
         plot_delayed(above, deployment)
         plot_loss(below, deployment)
         above.label_outer()
-        row = deployment.row
-        figure.suptitle(
-            f"{_memory(row)} on {_place(row)}", x=0.01, ha="left", fontsize=11
-        )
+        write_title(figure, f"{_memory(row)} on {PLACES[row['target']]}", 11)
         figure.supxlabel(_costs(row), x=0.01, ha="left", fontsize=9)
     return figure
 
 
 def _label(ax, x: float, base: float, top: float, step: dict, measure: str) -> None:
-    """Interval and number over a bar, and over what it stands or is marked at."""
-    low, high = step[f"{measure}_low"], step[f"{measure}_high"]
-    offset = top - step[measure]
+    """Draw interval and number over a bar, above its base and its mark."""
+    # the interval stands on the bar's end, the number above both
+    value, low, high = (step[f"{measure}{end}"] for end in ("", "_low", "_high"))
     highest = max(base, top)
     if low is not None:
-        ends = [[step[measure] - low], [high - step[measure]]]
+        ends = [[value - low], [high - value]]
         ax.errorbar(x, top, yerr=ends, color="#555555", lw=1, capsize=3, zorder=6)
-        highest = max(highest, offset + high)
-    ax.annotate(
-        f"{step[measure]:.2g}",
-        (x, max(highest, 0.0)),
-        xytext=(0, 4),
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        zorder=7,
-    )
+        highest = max(highest, top - value + high)
+    place = {"xytext": (0, 4), "textcoords": "offset points", "zorder": 7}
+    where = x, max(highest, 0.0)
+    ax.annotate(f"{value:.2g}", where, ha="center", va="bottom", **place)
 
 
 def _memory(row: dict) -> str:
-    kind = {"SpikingRectifiedLinear": "IF", "NoisyRectifiedLinear": "noisy"}
-    kind = kind.get(row["neuron_type"], row["neuron_type"])
-    return (
-        f"{row['theta']:g} s in {row['neurons']:,} {kind} neurons, order {row['order']}"
-    )
-
-
-def _place(row: dict) -> str:
-    places = {"core": "Nengo", "simreal": "the chip in floating point"}
-    places |= {"emulator": "the emulator", "board": "the board"}
-    return places[row["target"]]
+    """Return window, neurons and order of a memory in words."""
+    kind = NEURONS.get(row["neuron_type"], row["neuron_type"])
+    neurons = f"{row['neurons']:,} {kind} neurons"
+    return f"{row['theta']:g} s in {neurons}, order {row['order']}"
 
 
 def _costs(row: dict) -> str:
+    """Return error, cores, spikes and power in a line."""
     costs = [f"NRMSE {row['nrmse']:.4f} (predicted {row['predicted_nrmse']:.4f})"]
     if row["cores"] is not None:
         costs.append(f"{row['cores']} core{'s' * (row['cores'] > 1)}")
     costs.append(f"{row['spikes_per_s']:,.0f} spikes/s")
-    watts = row["estimated_dynamic_watts"]
-    if watts is not None:
-        costs.append(f"dynamic power {1e3 * watts:.3g} mW, estimated")
+    if row["estimated_dynamic_watts"] is not None:
+        milli = 1e3 * row["estimated_dynamic_watts"]
+        costs.append(f"dynamic power {milli:.3g} mW, estimated")
     return ",  ".join(costs)

@@ -1,4 +1,4 @@
-"""Picture of a network on the cores of Loihi: who is where, and how full."""
+"""Picture of a network on the cores of Loihi: what each core holds, and how full."""
 
 from textwrap import shorten
 
@@ -22,7 +22,7 @@ GAP = 0.9  # between chips
 
 
 def layout(budget, ax=None):
-    """Cores as cells, coloured by what they hold; bars reach the top at the limits.
+    """Draw cores as cells, coloured by what they hold; full bars are at the limits.
 
     Colours are for ensembles, connections and probes if there are few of them, else for
     neurons, decode neurons and readouts.  Cores are numbered in the order in which
@@ -32,11 +32,12 @@ def layout(budget, ax=None):
     ----------
     budget : lmu_spiking.loihi.run.budget.Budget
     ax : matplotlib.axes.Axes, optional
-        By default of a new figure, as large as the cores ask for.
+        By default of a new figure, large enough for the cores.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The one that was given, or a new one.
     """
     with styled():
         columns = _columns(budget.cores)
@@ -53,25 +54,36 @@ def layout(budget, ax=None):
 
 
 def layout_figure(budget):
-    """`layout` as a figure of its own."""
+    """Draw `layout` as a figure of its own.
+
+    Parameters
+    ----------
+    budget : lmu_spiking.loihi.run.budget.Budget
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+    """
     return layout(budget).figure
 
 
 def _columns(cores: int) -> int:
-    """Of the grid: those of a whole chip from half a chip on."""
+    """Return the columns of the grid: those of a whole chip from half a chip on."""
     if 2 * cores > CORES_PER_CHIP:
         return CHIP_COLUMNS
     return cores if cores <= 4 else int(np.ceil(np.sqrt(2 * cores)))
 
 
 def _places(cores: int, columns: int):
-    """Left and lower ends of the cells (cores,): rows downwards, chips apart."""
+    """Return left and lower ends of the cells (cores,): rows downwards, chips apart."""
     chip, core = np.divmod(np.arange(cores), CORES_PER_CHIP)
     rows = -(-CORES_PER_CHIP // columns)
     return core % columns, -1.0 - core // columns - (rows + GAP) * chip
 
 
 def _new_axes(columns: int, rows: float):
+    """Return the axes of a new figure that is large enough for the cells."""
     inches = float(np.clip(7.2 / columns, 0.45, 1.3))
     size = columns * inches + 3.1, max(rows * inches + 0.5, 2.3)
     figure = new_figure(*size)
@@ -80,29 +92,32 @@ def _new_axes(columns: int, rows: float):
 
 
 def _holders(blocks) -> list[str]:
-    """What each block is counted under: its source, or its kind if there are many."""
+    """Return what each block is counted under: its source, or its kind if many."""
     sources = [block.source for block in blocks]
     few = len(set(sources)) <= len(HOLDERS)
     return sources if few else [block.kind for block in blocks]
 
 
 def _colors(holders) -> dict[str, str]:
+    """Return the colour of each holder."""
     return dict(zip(dict.fromkeys(holders), HOLDERS, strict=False))
 
 
 def _shade(colors, white: float):
-    """Colours (cores, 3), mixed with white."""
+    """Return colours (cores, 3), mixed with white."""
     from matplotlib.colors import to_rgb
 
     return np.array([to_rgb(color) for color in colors]) * (1 - white) + white
 
 
 def _draw_cores(ax, budget, x, y, colors, columns: int) -> None:
+    """Draw free cores in outline, and the others with a bar for each quantity."""
     if columns == CHIP_COLUMNS:
         free = _places(CORES_PER_CHIP * budget.chips_needed, columns)
         _boxes(ax, *free, SIDE, SIDE, facecolor="none", edgecolor="#dcdcdc", lw=0.6)
     _boxes(ax, x, y, SIDE, SIDE, facecolor=_shade(colors, PAPER))
     width = SIDE / len(QUANTITIES)
+    # bars beyond the limit are black and no higher than the cell
     for k, (name, white) in enumerate(zip(QUANTITIES, WHITENESS, strict=True)):
         use = np.array([block.use[name] for block in budget.blocks])
         shades = np.where(use[:, None] > 1, _shade([BLACK], 0), _shade(colors, white))
@@ -113,12 +128,12 @@ def _draw_cores(ax, budget, x, y, colors, columns: int) -> None:
 
 
 def _boxes(ax, x, y, height, width, **style):
-    """Rectangles by their lower left corners."""
+    """Draw rectangles, given by their lower left corners."""
     ax.bar(x, height, width, y, align="edge", **({"zorder": 2, "lw": 0} | style))
 
 
 def _write_use(ax, budget, x, y) -> None:
-    """What a core holds above it, and per cent of each bar, where there is room."""
+    """Write what a core holds, and per cent over each bar, where there is room."""
     if budget.cores > 32:
         return
     roomy = budget.cores <= 10
@@ -129,21 +144,18 @@ def _write_use(ax, budget, x, y) -> None:
         ax.text(*where, name, ha="center", va="bottom", fontsize=6.5, color="#555555")
         for k, name in enumerate(QUANTITIES if roomy else ()):
             use, width = block.use[name], SIDE / len(QUANTITIES)
-            top = use > 0.85  # no room above the bar
-            ax.text(
-                left + (k + 0.5) * width,
-                low + SIDE * min(use, 1) + (-0.02 if top else 0.01),
-                f"{100 * use:.0f}%",
-                ha="center",
-                va="top" if top else "bottom",
-                fontsize=6.5,
-                color="white" if top and (use > 1 or k == 0) else BLACK,
-            )
+            inside = use > 0.85  # no room above the bar
+            place = {"ha": "center", "va": "top" if inside else "bottom"}
+            place["color"] = "white" if inside and (use > 1 or k == 0) else BLACK
+            height = SIDE * min(use, 1) + (-0.02 if inside else 0.01)
+            at = left + (k + 0.5) * width, low + height
+            ax.text(*at, f"{100 * use:.0f}%", fontsize=6.5, **place)
 
 
 def _write_numbers(ax, budget, columns: int) -> None:
-    """First core of each row to its left, and what there is of cores above."""
+    """Write the first core of each row to its left, and the cores in use above."""
     shown = max(budget.chips_needed, 1)
+    # the rows of whole chips, or those in use of a small grid
     first = np.arange(0, budget.cores, columns)
     if columns == CHIP_COLUMNS:
         first = np.arange(0, CORES_PER_CHIP * shown, columns)
@@ -163,14 +175,16 @@ def _write_numbers(ax, budget, columns: int) -> None:
 
 
 def _counted(n: int, thing: str) -> str:
+    """Return a number of things in words."""
     return f"{n} {thing}" + "s" * (n != 1)
 
 
 def _add_legend(ax, budget, holders) -> None:
-    """What colours and bars stand for, and the fullest bars, to the right."""
+    """Draw what colours and bars stand for, and the fullest bars, to the right."""
     from matplotlib.patches import Patch
 
     keys = []
+    # the holders of blocks, then the bars, and black if a limit is exceeded
     for name, color in _colors(holders).items():
         words = shorten(name, 32, placeholder="...")
         words += ": " + _counted(holders.count(name), "core")

@@ -20,10 +20,12 @@ CAPTIONS = {
     "error-vs-spikes": "Error of the state against what it costs in spikes; lines are "
     "the predicted error, where there is one.",
 }
+FORMS = {"tau": "τ = {:g} s", "max_rate": "{:g} Hz", "order": "d = {}"}
+GUIDES = ("predicted", "slope −1/2")  # labels that stand last in a legend
 
 
 def plot_error_vs_neurons(ax, summary, levels=None):
-    """Measured points with intervals, predicted lines, a colour for each order.
+    """Draw measured points with intervals, and predicted lines, against neurons.
 
     Parameters
     ----------
@@ -31,9 +33,15 @@ def plot_error_vs_neurons(ax, summary, levels=None):
     summary : DataFrame
         From `summarise`, of one neuron type, tau and max_rate.
     levels : list, optional
-        Orders that colours are given to; those in the summary by default.
+        Orders, each of which has its colour; those in the summary by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
     """
     _curves(ax, summary, "neurons", "order", levels, "d = {}")
+    # a guide below all points
     x = np.array([summary.neurons.min(), summary.neurons.max()], dtype=float)
     below = 0.7 * (summary.state_rmse * np.sqrt(summary.neurons)).min()
     ax.plot(x, below / np.sqrt(x), ":", color=GREY, label="slope −1/2")
@@ -41,7 +49,21 @@ def plot_error_vs_neurons(ax, summary, levels=None):
 
 
 def plot_ratio(ax, summary, levels=None):
-    """Measured over predicted error against neurons, a colour for each order."""
+    """Draw measured over predicted error against neurons, with a colour for each order.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    summary : DataFrame
+        From `summarise`, of one neuron type, tau and max_rate.
+    levels : list, optional
+        Orders, each of which has its colour; those in the summary by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
+    """
     ax.axhline(1, color=GREY, lw=0.8)
     levels = levels or sorted(summary.order.unique())
     for order, cell in summary.groupby("order"):
@@ -53,7 +75,7 @@ def plot_ratio(ax, summary, levels=None):
 
 
 def plot_error_vs_spikes(ax, summary, levels=None):
-    """Error against spikes per second, a colour for each neuron type.
+    """Draw errors against spikes per second, with a colour for each neuron type.
 
     Parameters
     ----------
@@ -61,16 +83,31 @@ def plot_error_vs_spikes(ax, summary, levels=None):
     summary : DataFrame
         From `summarise`, of one order, tau and max_rate.
     levels : list, optional
-        Neuron types that colours are given to; those in the summary by default.
+        Neuron types, each of which has its colour; those in the summary by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
     """
     _curves(ax, summary, "spikes_per_s", "neuron_type", levels, "{}")
     return log_axes(ax, "Spikes per second", "State RMSE")
 
 
 def study_figures(summary) -> dict:
-    """The figures of a study by name; `CAPTIONS` says what each shows.
+    """Return the figures of a study by name; `CAPTIONS` says what each shows.
 
     Memories without an error, such as those of rate neurons, are left out.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `summarise`.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        For `save_figure`; fewer than three where there is nothing to show.
     """
     wrong = summary[summary.state_rmse > 1e-9]
     predicted = wrong[wrong.state_rmse_ratio.notna()]
@@ -88,7 +125,7 @@ def study_figures(summary) -> dict:
 
 
 def _curves(ax, summary, x: str, by: str, levels, form: str) -> None:
-    """Measured points and predicted lines of the state's error."""
+    """Draw measured points and predicted lines of the state's error."""
     levels = levels or sorted(summary[by].unique())
     for name, cell in summary.sort_values(x).groupby(by):
         k = levels.index(name)
@@ -101,11 +138,11 @@ def _curves(ax, summary, x: str, by: str, levels, form: str) -> None:
 
 
 def _panels(plot, summary, by: list[str], colored: str):
-    """One panel for each value of ``by`` in the summary: shared axes, one legend."""
-    forms = {"tau": "τ = {:g} s", "max_rate": "{:g} Hz", "order": "d = {}"}
+    """Draw a panel for each value of ``by`` in the summary: shared axes, one legend."""
     varied = [name for name in by if summary[name].nunique() > 1]
     levels = sorted(summary[colored].unique())
     cells = list(summary.groupby(by))
+    # at most three panels in a row, and a place for the legend to the right
     columns = min(3, len(cells))
     rows = -(-len(cells) // columns)
     with styled():
@@ -118,23 +155,20 @@ def _panels(plot, summary, by: list[str], colored: str):
             legend |= dict(zip(labels, handles, strict=True))
             ax.get_legend().remove()
             part = dict(zip(by, key, strict=True))
-            title = (forms.get(k, "{} neurons").format(part[k]) for k in varied)
+            title = (FORMS.get(k, "{} neurons").format(part[k]) for k in varied)
             ax.set_title(", ".join(title))
+        # places without a panel stay empty
         for ax in axes.flat[len(cells) :]:
             ax.set_visible(False)
         for ax in axes.flat[: len(cells)]:
             ax.label_outer()
-        names = sorted(legend, key=_natural)
+        names = sorted(legend, key=_legend_order)
         handles = [legend[name] for name in names]
         figure.legend(handles, names, loc="outside right upper")
     return figure
 
 
-def _natural(label: str):
-    """Guides last; numbers by their value."""
+def _legend_order(label: str) -> tuple:
+    """Return a key that sorts guides last, and numbers by their value."""
     number = label.removeprefix("d = ")
-    return (
-        label in ("predicted", "slope −1/2"),
-        int(number) if number.isdecimal() else 0,
-        label,
-    )
+    return label in GUIDES, int(number) if number.isdecimal() else 0, label

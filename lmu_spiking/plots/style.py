@@ -4,6 +4,7 @@ Colours are Okabe and Ito's, which the colour-blind can tell apart.
 """
 
 import io
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,8 @@ BLACK, GREY = "#1b1b1b", "#9a9a9a"
 BLUE, VERMILION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
 COLORS = (BLUE, VERMILION, GREEN, ORANGE, "#cc79a7", "#56b4e9", BLACK)
 MARKERS = "osD^vPX"
-STYLE = {
+EDGED = {"mec": "white", "mew": 0.5}  # points that stand apart where they overlap
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -29,7 +31,7 @@ STYLE = {
 
 
 def styled():
-    """The style, within a ``with`` block."""
+    """Return a context in which matplotlib has our style."""
     try:
         import matplotlib
     except ImportError:
@@ -38,50 +40,92 @@ def styled():
 
 
 def new_figure(width: float, height: float):
-    """An empty figure of so many inches."""
+    """Return an empty figure.
+
+    Parameters
+    ----------
+    width, height : float
+        Inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+    """
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def write_title(figure, title: str, size: float = 10) -> None:
+    """Write the title of a figure in its upper left corner.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    title : str
+    size : float
+        Points.
+    """
+    figure.suptitle(title, x=0.01, ha="left", fontsize=size)
+
+
 def legend_above(ax) -> None:
-    """A legend in one line over the axes, to the right."""
-    ax.legend(
-        loc="lower right",
-        bbox_to_anchor=(1, 0.98),
-        ncols=3,
-        borderaxespad=0,
-        handlelength=1.5,
-        columnspacing=1.2,
-    )
+    """Draw a legend in one line over the axes, to the right."""
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 0.98), "borderaxespad": 0}
+    ax.legend(ncols=3, handlelength=1.5, columnspacing=1.2, **place)
 
 
 def draw_points(ax, cell, x: str, y: str, k: int, label: str) -> None:
-    """Points with their intervals ``_low`` to ``_high``, in the ``k``-th colour."""
+    """Draw points with their intervals ``_low`` to ``_high``, in the ``k``-th colour.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    cell : DataFrame
+    x, y : str
+        Columns.
+    k : int
+        Number of the colour and marker.
+    label : str
+    """
+    # lengths below and above; NaN, of a single trial, is none
     ends = [cell[y] - cell[f"{y}_low"], cell[f"{y}_high"] - cell[y]]
-    ax.errorbar(
-        cell[x],
-        cell[y],
-        yerr=np.nan_to_num(ends),
-        fmt=MARKERS[k % len(MARKERS)],
-        color=COLORS[k % len(COLORS)],
-        ms=4.5,
-        mec="white",
-        mew=0.5,
-        lw=1,
-        label=label,
-    )
+    look = {"fmt": MARKERS[k % len(MARKERS)], "color": COLORS[k % len(COLORS)]}
+    look |= {"ms": 4.5, "lw": 1, "label": label} | EDGED
+    ax.errorbar(cell[x], cell[y], yerr=np.nan_to_num(ends), **look)
 
 
 def log_axes(ax, xlabel: str, ylabel: str):
-    """Two logarithmic axes with their names and a legend."""
+    """Make both axes logarithmic, name them, and draw a legend.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    xlabel, ylabel : str
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
+    """
     ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
     ax.legend()
     return ax
 
 
 def png(figure) -> bytes:
-    """A figure as the bytes of a PNG file."""
+    """Return a figure as the bytes of a PNG file.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    bytes
+        At 200 dots per inch.
+    """
     buffer = io.BytesIO()
     with styled():
         figure.savefig(buffer, format="png", dpi=200)
@@ -89,5 +133,11 @@ def png(figure) -> bytes:
 
 
 def save_figure(figure, path) -> None:
-    """Write a figure as a PNG file, whole or not at all."""
+    """Write a figure as a PNG file, whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : path-like
+    """
     write_atomically(path, png(figure))

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from lmu_spiking.plots.style import BLACK, BLUE, GREY, VERMILION, new_figure, styled
+from lmu_spiking.plots.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    VERMILION,
+    new_figure,
+    styled,
+    write_title,
+)
 
 NAMES = {"accuracy": "Accuracy", "nrmse": "NRMSE"}
 LABELS = {"valid": "validation", "seen": "sequences trained on"}
@@ -17,31 +25,43 @@ def plot_history(ax, history: list[dict]):
     history : list of dict
         ``epoch``, ``loss``, ``valid_loss``; or ``seen_loss``, of sequences that were
         trained on and validate nothing.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
     """
-    epochs, part = [record["epoch"] for record in history], _part(history)
-    ax.plot(epochs, [r["loss"] for r in history], color=BLUE, label="training")
-    ax.plot(
-        epochs,
-        [record[f"{part}_loss"] for record in history],
-        color=VERMILION,
-        label=LABELS[part],
-    )
+    part, table = _part(history), _table(history)
+    ax.plot(table.epoch, table.loss, color=BLUE, label="training")
+    ax.plot(table.epoch, table[f"{part}_loss"], color=VERMILION, label=LABELS[part])
     ax.set(xlabel="Epoch", ylabel="Loss", yscale="log")
     ax.legend()
     return ax
 
 
 def plot_metric(ax, history: list[dict], metric: str, best_epoch: int):
-    """Draw the metric of validation, and the epoch that was kept.
+    """Draw the metric of validation, and the epoch whose weights were kept.
 
     If the history has no validation, it is the metric of sequences trained on.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    history : list of dict
+        As for `plot_history`.
+    metric : {"accuracy", "nrmse"}
+    best_epoch : int
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
     """
-    part = _part(history)
-    values = [record[f"{part}_{metric}"] for record in history]
-    epochs = [record["epoch"] for record in history]
-    ax.plot(epochs, values, color=VERMILION, label=LABELS[part])
-    kept = values[epochs.index(best_epoch)]
-    ax.plot([best_epoch], [kept], "o", color=BLACK, ms=5, label=f"kept: {kept:.4g}")
+    part, table = _part(history), _table(history).set_index("epoch")
+    values = table[f"{part}_{metric}"]
+    ax.plot(values.index, values, color=VERMILION, label=LABELS[part])
+    best = values[best_epoch]
+    ax.plot([best_epoch], [best], "o", color=BLACK, ms=5, label=f"kept: {best:.4g}")
     ax.set(xlabel="Epoch", ylabel=NAMES[metric])
     if metric == "nrmse":
         ax.set_yscale("log")
@@ -50,58 +70,71 @@ def plot_metric(ax, history: list[dict], metric: str, best_epoch: int):
 
 
 def training_figure(record: dict, history: list[dict]):
-    """Draw the loss and the metric of validation against epochs."""
+    """Draw the loss and the metric of validation against epochs.
+
+    Parameters
+    ----------
+    record : dict
+        ``task``, ``n_params``, ``metric``, its value of the test part, ``best_epoch``.
+    history : list of dict
+        As for `plot_history`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+    """
+    metric = record["metric"]
+    score = f"test {metric} {record['rate_' + metric]:.4g}"
     with styled():
         figure = new_figure(7.2, 3.0)
         left, right = figure.subplots(1, 2)
         plot_history(left, history)
-        plot_metric(right, history, record["metric"], record["best_epoch"])
-        figure.suptitle(
-            f"{record['task']}: {record['n_params']:,} parameters, test "
-            f"{record['metric']} {record['rate_' + record['metric']]:.4g}",
-            x=0.01,
-            ha="left",
-            fontsize=10,
-        )
+        plot_metric(right, history, metric, record["best_epoch"])
+        parameters = f"{record['n_params']:,} parameters"
+        write_title(figure, f"{record['task']}: {parameters}, {score}")
     return figure
 
 
+def _table(rows: list[dict]):
+    """Return rows as a DataFrame."""
+    import pandas as pd  # slow to import, and commands that draw no training need none
+
+    return pd.DataFrame(rows)
+
+
 def _part(history: list[dict]) -> str:
-    """Return ``valid``, or ``seen`` where the history validates nothing."""
+    """Return ``valid``, or ``seen`` if the history has no validation."""
     return "valid" if "valid_loss" in history[0] else "seen"
 
 
 def plot_against_neurons(ax, rows: list[dict]):
-    """The spiking metric against neurons: measured, predicted, and that of rates.
+    """Draw the spiking metric against neurons: measured, predicted, and rate-based.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     rows : list of dict
         As `ConversionReport.to_dict` has them.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
     """
-    metric = rows[0]["metric"]
-    sign = 1 if metric == "accuracy" else -1
-    rows = sorted(rows, key=lambda row: row["neurons"])
-    neurons = np.array([row["neurons"] for row in rows])
+    table, metric = _table(rows).sort_values("neurons"), rows[0]["metric"]
+    sign = 1 if metric == "accuracy" else -1  # a loss lowers accuracy, raises an error
     rate = rows[0][f"rate_{metric}"]
     ax.axhline(rate, color=GREY, ls="--", label="rate model")
-    if all(row["predicted_loss"] is not None for row in rows):
-        predicted = rate - sign * np.array([row["predicted_loss"] for row in rows])
+    if table.predicted_loss.notna().all():
+        predicted = rate - sign * table.predicted_loss
         style = {"marker": "_", "ms": 14} if len(rows) == 1 else {}
-        ax.plot(neurons, predicted, color=BLUE, label="predicted", **style)
-    low = [abs(row["loss"] - row["loss_low"]) for row in rows]
-    high = [abs(row["loss_high"] - row["loss"]) for row in rows]
-    ax.errorbar(
-        neurons,
-        [row[f"spiking_{metric}"] for row in rows],
-        yerr=[high, low] if sign > 0 else [low, high],
-        fmt="o",
-        color=VERMILION,
-        ms=5,
-        lw=1,
-        label="spiking, measured",
-    )
+        ax.plot(table.neurons, predicted, color=BLUE, label="predicted", **style)
+    # below and above a point; a loss of accuracy is turned over
+    ends = [table.loss_high - table.loss, table.loss - table.loss_low]
+    look = {"fmt": "o", "color": VERMILION, "ms": 5, "lw": 1}
+    look |= {"yerr": np.abs(ends[::sign]), "label": "spiking, measured"}
+    ax.errorbar(table.neurons, table[f"spiking_{metric}"], **look)
     ax.set(xlabel="Neurons m", ylabel=NAMES[metric], xscale="log")
     if metric == "nrmse" and len(rows) > 1:
         ax.set_yscale("log")
@@ -110,7 +143,19 @@ def plot_against_neurons(ax, rows: list[dict]):
 
 
 def plot_latency(ax, row: dict):
-    """The metric when the output is read earlier or later than it should be."""
+    """Draw the metric if the output is read earlier or later than it should be.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    row : dict
+        As `ConversionReport.to_dict` has it.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
+    """
     lags, values = np.array(row["latency"]).T
     ax.plot(lags * 1000, values, color=VERMILION)
     ax.axvline(0, color=GREY, lw=0.8)
@@ -119,11 +164,23 @@ def plot_latency(ax, row: dict):
 
 
 def conversion_figure(rows: list[dict], title: str = ""):
-    """The metric against neurons, and against the time at which it is read."""
+    """Draw the metric against neurons, and against the time at which it is read.
+
+    Parameters
+    ----------
+    rows : list of dict
+        As for `plot_against_neurons`.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+    """
     with styled():
         figure = new_figure(7.2, 3.0)
         left, right = figure.subplots(1, 2)
         plot_against_neurons(left, rows)
         plot_latency(right, max(rows, key=lambda row: row["neurons"]))
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+        write_title(figure, title)
     return figure

@@ -2,7 +2,6 @@
 
 from lmu_spiking.signals.ecg import ecg
 from lmu_spiking.signals.files import load_signal
-from lmu_spiking.signals.signal import Signal
-from lmu_spiking.signals.white import white_noise
+from lmu_spiking.signals.signal import Signal, SignalSpec, as_signal, white_noise
 
-__all__ = ["Signal", "ecg", "load_signal", "white_noise"]
+__all__ = ["Signal", "SignalSpec", "as_signal", "ecg", "load_signal", "white_noise"]

@@ -5,15 +5,12 @@ import numpy as np
 from lmu_spiking.errors import MissingPackageError, ValidationError, check_positive
 from lmu_spiking.signals.signal import Signal, step_count
 
-RATE = 360.0
-"""Sampling rate the recording is taken to have, Hz."""
-
-PERIOD = 1024 / RATE
-"""Length of one loop of the recording, seconds."""
+RATE = 360.0  # Hz, the sampling rate that the recording is taken to have
+PERIOD = 1024 / RATE  # seconds, of one loop of the recording
 
 
 def ecg(duration: float, dt: float) -> Signal:
-    """The electrocardiogram of `recording`, in a loop of ``PERIOD`` = 1024/360 s.
+    """Return the electrocardiogram of `recording`, in a loop of 1024/360 s.
 
     Sample ``k`` is the periodic cubic spline through the recording, at ``k dt`` modulo
     the period, so the loop keeps its length whatever ``dt``.  Between the samples the
@@ -32,6 +29,11 @@ def ecg(duration: float, dt: float) -> Signal:
     dt : float
         Step, seconds; at most half a period.
 
+    Returns
+    -------
+    Signal
+        Peak 1, mean about 0.
+
     Raises
     ------
     ValidationError
@@ -44,9 +46,8 @@ def ecg(duration: float, dt: float) -> Signal:
     dt = check_positive("ecg.dt", dt, "seconds")
     n = step_count("ecg.duration", duration, dt)
     if dt > PERIOD / 2:
-        raise ValidationError(
-            "ecg.dt", dt, f"s is more than half a loop; use at most {PERIOD / 2:.3g} s"
-        )
+        remedy = f"use at most {PERIOD / 2:.3g} s"
+        raise ValidationError("ecg.dt", dt, "s is more than half a loop", remedy)
     loop = without_harmonics_above(0.5 / dt, recording())
     knots = np.arange(len(loop) + 1) / RATE
     wave = CubicSpline(knots, np.append(loop, loop[0]), bc_type="periodic")
@@ -55,7 +56,7 @@ def ecg(duration: float, dt: float) -> Signal:
 
 
 def recording() -> np.ndarray:
-    """The 1024 samples of ``pywt.data.ecg()``, mean removed, peak 1.
+    """Return the 1024 samples of ``pywt.data.ecg()``, mean removed, peak 1.
 
     PyWavelets says of them only "1024 points of an ECG timeseries": no origin, rate or
     unit.  They are taken as 360 Hz, the rate of the MIT-BIH Arrhythmia Database [1]_,
@@ -81,7 +82,19 @@ def recording() -> np.ndarray:
 
 
 def without_harmonics_above(frequency: float, loop: np.ndarray) -> np.ndarray:
-    """A loop of ``PERIOD`` seconds without what lies above ``frequency``, Hz."""
+    """Return a loop of the recording without its harmonics above a frequency.
+
+    Parameters
+    ----------
+    frequency : float
+        Hz.
+    loop : (1024,) ndarray
+
+    Returns
+    -------
+    (1024,) ndarray
+        The smoother loop.
+    """
     harmonics = np.fft.rfftfreq(len(loop), 1 / RATE)
     if frequency >= harmonics[-1]:
         return loop

@@ -1,4 +1,4 @@
-"""A signal from the user's own file."""
+"""Signals from the user's own files: columns of text, arrays, and sound."""
 
 import re
 import warnings
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,26 +20,47 @@ from lmu_spiking.errors import (
 from lmu_spiking.files import LARGEST, open_arrays, reading, size
 from lmu_spiking.signals.signal import Signal
 
-# --------------------------------------------------------------------------------------
+# names of a column of seconds; ``Time (s)`` and ``time [s]`` count as ``time_s``
+TIME_NAMES = {"t", "t_s", "sec", "seconds", "time", "time_s", "time_sec"}
+TIME_NAMES |= {"time_seconds"}
+MAX_JITTER = 0.01  # largest deviation of a time step from their mean, relative to it
+NPZ_NAMES = ("samples", "u", "x")  # of arrays that hold the signal
+COLUMNS = 1000  # the most in a file of text
+CELLS = 2**18  # of a text file that are read together
+CLIPPED = 0.001  # share of samples that may be at the limits of their format
+
+# -- columns ---------------------------------------------------------------------------
 # Which column of a file is the signal, which is time, and what step the times say.
 
 
-TIME_NAMES = {"t", "t_s", "sec", "seconds"} | {
-    f"time{unit}" for unit in ("", "_s", "_sec", "_seconds")
-}
-"""Names of a column of seconds; ``Time (s)`` and ``time [s]`` count as ``time_s``."""
-
-MAX_JITTER = 0.01
-"""Largest deviation of a time step from their mean, as a part of it."""
-
-
 def is_time(name: str) -> bool:
-    """Whether a column of this name holds time in seconds."""
+    """Return whether a column of this name holds time in seconds.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+        True for ``time``, ``t`` and the like.
+    """
     return _plain(name) in TIME_NAMES
 
 
 def column_index(column, names: list[str]) -> int:
-    """Position of a column given by name, or by position counted from 0.
+    """Return the position of a column given by name, or by position from 0.
+
+    Parameters
+    ----------
+    column : str or int
+    names : list of str
+        One for each column.
+
+    Returns
+    -------
+    int
+        From 0.
 
     Raises
     ------
@@ -47,20 +69,19 @@ def column_index(column, names: list[str]) -> int:
     """
     if isinstance(column, str) and column in names:
         return names.index(column)
-    index = int(column) if isinstance(column, str) and column.isdecimal() else column
+    index: Any = column
+    if isinstance(column, str) and column.isdecimal():
+        index = int(column)
     whole = isinstance(index, Integral) and not isinstance(index, bool)
     if not whole or not 0 <= index < len(names):
-        raise ValidationError(
-            "load_signal.column",
-            column,
-            "is not in the file",
-            f"choose one of {listing(names)}",
-        )
+        remedy = f"choose one of {listing(names)}"
+        name = "load_signal.column"
+        raise ValidationError(name, column, "is not in the file", remedy)
     return int(index)
 
 
 def signal_and_time(column, names: list[str], headed: bool, timed: bool):
-    """Positions of the signal and of its time column.
+    """Return the positions of the signal and of its time column.
 
     Parameters
     ----------
@@ -69,14 +90,16 @@ def signal_and_time(column, names: list[str], headed: bool, timed: bool):
     names : list of str
         One for each column; their positions if the file has no header.
     headed : bool
-        Whether the names come from a header.
+        If the names come from a header.
     timed : bool
-        Whether times are wanted, or a sampling rate stands in for them.
+        If times are wanted, and no sampling rate stands in for them.
 
     Returns
     -------
     signal : int
+        Position of the signal.
     time : int or None
+        Position of time, if there is one and it is wanted.
 
     Raises
     ------
@@ -86,14 +109,22 @@ def signal_and_time(column, names: list[str], headed: bool, timed: bool):
         If the chosen column is not in the file, or is the time.
     """
     time = 0 if headed and is_time(names[0]) else None
-    if column is None:
-        signal = _only_signal(names, time, headed)
-    else:
+    others = [i for i in range(len(names)) if i != time]
+    if column is not None:
         signal = column_index(column, names)
         if signal == time:
             raise ValidationError("load_signal.column", column, "is the time column")
         if not headed and signal > 0:
             time = 0
+    elif not others:
+        raise SignalFileError("holds time and no signal")
+    elif len(others) > 1:
+        hint = "" if headed else "; without a header, column 1 and later have time in 0"
+        those = listing([names[i] for i in others])
+        problem = f"holds {len(others)} columns, {those}: choose one with column"
+        raise SignalFileError(problem + hint)
+    else:
+        signal = others[0]
     if not timed:
         return signal, None
     if headed and time is None and signal and _plain(names[0]).startswith("time"):
@@ -107,12 +138,23 @@ def signal_and_time(column, names: list[str], headed: bool, timed: bool):
 def uniform_step(times: np.ndarray) -> float:
     """Return the mean step of times that increase evenly.
 
+    Parameters
+    ----------
+    times : (T,) ndarray
+        Seconds.
+
+    Returns
+    -------
+    float
+        Seconds.
+
     Raises
     ------
     SignalFileError
         If a time is not after the one before it, a step is more than 1 % off, or a
         time more than a step from where even steps would put it.
     """
+    remedy = "resample it evenly, or give the sampling rate and times are not read"
     if len(times) < 2:
         raise SignalFileError("is too short: a signal needs 2 samples or more")
     steps = np.diff(times)
@@ -122,46 +164,42 @@ def uniform_step(times: np.ndarray) -> float:
     mean = float((times[-1] - times[0]) / len(steps))
     worst = int(np.argmax(np.abs(steps - mean)))
     if abs(steps[worst] / mean - 1) > MAX_JITTER:
-        raise SignalFileError(
-            f"time is uneven: a step of {steps[worst]:g} s after {times[worst]:g} s, "
-            f"{mean:g} s on average; resample it evenly, or give the sampling rate "
-            "and times are not read"
-        )
+        where = f"a step of {steps[worst]:g} s after {times[worst]:g} s"
+        problem = f"time is uneven: {where}, {mean:g} s on average"
+        raise SignalFileError(f"{problem}; {remedy}")
     drift = np.abs(times - times[0] - mean * np.arange(len(times)))
-    if drift.max() > mean:
-        at = int(np.argmax(drift))
-        raise SignalFileError(
-            f"time drifts: {times[at]:g} s is {drift[at]:g} s from where even steps of "
-            f"{mean:g} s would be; resample it evenly, or give the sampling rate and "
-            "times are not read"
-        )
+    at = int(np.argmax(drift))
+    if drift[at] > mean:
+        problem = f"time drifts: {times[at]:g} s is {drift[at]:g} s from where even "
+        problem += f"steps of {mean:g} s would be"
+        raise SignalFileError(f"{problem}; {remedy}")
     return mean
 
 
 def listing(names: list[str], most: int = 8) -> str:
-    """``a, b, c``, cut after ``most`` names and 40 letters of each."""
+    """Return names as ``a, b, c``, cut after some names and 40 letters of each.
+
+    Parameters
+    ----------
+    names : list of str
+    most : int
+        The most names that are listed.
+
+    Returns
+    -------
+    str
+        In one line.
+    """
     shown = ", ".join(" ".join(name.split())[:40] for name in names[:most])
     return shown if len(names) <= most else f"{shown}, ..."
 
 
-def _only_signal(names: list[str], time: int | None, headed: bool) -> int:
-    signals = [i for i in range(len(names)) if i != time]
-    if len(signals) == 1:
-        return signals[0]
-    if not signals:
-        raise SignalFileError("holds time and no signal")
-    hint = "" if headed else "; without a header, column 1 and later have time in 0"
-    raise SignalFileError(
-        f"holds {len(signals)} columns, {listing([names[i] for i in signals])}: "
-        f"choose one with column{hint}"
-    )
-
-
 def _plain(name: str) -> str:
+    """Return a name in lower case, with ``_`` for all that is no letter or digit."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-# --------------------------------------------------------------------------------------
+# -- readers ---------------------------------------------------------------------------
 # One reader for each kind of signal file: samples and, where the file says it, step.
 #
 # A reader takes ``(path, column, timed)`` and returns ``(samples, step or None)``.
@@ -169,38 +207,43 @@ def _plain(name: str) -> str:
 # time is not read.  Errors leave the path to `load_signal`, which puts it in front.
 
 
-NPZ_NAMES = ("samples", "u", "x")
-COLUMNS = 1000  # of a file of text
-CELLS = 2**18  # of a text file that are read together
-CLIPPED = 0.001  # share of samples that may be at the limits of their format
-
-
 def read_csv(path: Path, column, timed: bool):
     """Read a column of numbers, separated by comma, semicolon or tab.
 
     The first line is a header if its first cell is not a number.  A decimal comma is
     understood where the separator is not a comma.
+
+    Parameters
+    ----------
+    path : Path
+    column : str, int or None
+    timed : bool
+        If times are wanted.
+
+    Returns
+    -------
+    samples : (T,) ndarray
+        The column.
+    step : float or None
+        Seconds.
     """
     import pandas  # slow to import, so only when used
 
     separator, blank, width = _first_line(path)
-    parts = pandas.read_csv(
-        path,
-        sep=separator,
-        header=None,
-        skiprows=blank,
-        dtype=str,
-        keep_default_na=False,
-        skip_blank_lines=False,
-        encoding="utf-8-sig",
-        encoding_errors="replace",  # a unit in the header, in an older encoding
-        chunksize=max(1, CELLS // width),
-    )
+    cells: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
+    cells |= {"skip_blank_lines": False, "chunksize": max(1, CELLS // width)}
+    # a unit in the header may be in an older encoding
+    cells |= {"encoding": "utf-8-sig", "encoding_errors": "replace"}
+    parts = pandas.read_csv(path, sep=separator, skiprows=blank, **cells)
     places, samples, times = None, [], []
     with parts:
         for part in parts:
             part.index += blank + 1  # the number of the line in the file
-            table = _cleaned(part, separator)
+            # without outer blanks, decimal commas and blank lines
+            table = part.fillna("").apply(lambda cells: cells.str.strip())
+            if separator != ",":
+                table = table.apply(lambda cells: cells.str.replace(",", "."))
+            table = table[(table != "").any(axis=1)]
             if table.empty:
                 continue
             if places is None:
@@ -215,31 +258,68 @@ def read_csv(path: Path, column, timed: bool):
     return np.concatenate(samples), step
 
 
-def _cleaned(table, separator: str):
-    """Return the cells without outer blanks, decimal commas and blank lines."""
-    table = table.fillna("").apply(lambda cells: cells.str.strip())
-    if separator != ",":
-        table = table.apply(lambda cells: cells.str.replace(",", ".", regex=False))
-    return table[(table != "").any(axis=1)]
-
-
 def _places(table, column, timed: bool):
     """Return the positions of signal and time, and the table without its header."""
     if (table.iloc[:, -1] == "").all():  # every line ends in a separator
         table = table.iloc[:, :-1]
-    headed = not _is_number(table.iloc[0, 0])
-    names = [str(i) for i in range(table.shape[1])]
-    if headed:
+    headed, names = False, [str(i) for i in range(table.shape[1])]
+    try:
+        float(table.iloc[0, 0])
+    except ValueError:
+        headed = True
         names = [cell.lstrip("# ") for cell in table.iloc[0]]  # "# t,u" of savetxt
         table = table.iloc[1:]
     return signal_and_time(column, names, headed, timed), table
 
 
-def read_npz(path: Path, column, timed: bool):
-    """An array named ``samples``, ``u`` or ``x``, or the only one, beside its timing.
+def _first_line(path: Path) -> tuple[str, int, int]:
+    """Return the first line's separator, the blank lines before it, and its columns."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        for blank, line in enumerate(file):
+            if line.strip():
+                separator = next((s for s in "\t;," if s in line), ",")
+                width = line.count(separator) + 1
+                if width > COLUMNS:
+                    problem = f"has {width} columns, more than {COLUMNS}"
+                    remedy = "write the one that is meant to a file of its own"
+                    raise SignalFileError(f"{problem}; {remedy}")
+                return separator, blank, width
+    raise SignalFileError("is empty")
 
-    Timing is a number ``dt`` (seconds) or ``rate`` (Hz), or an array of times.
-    ``column`` is the name of another array, or a position in an array (T, columns).
+
+def _numbers(cells) -> np.ndarray:
+    """Return a column of text as floats, or raise an error with the line of a fault."""
+    import pandas
+
+    numbers: Any = pandas.to_numeric(cells, errors="coerce")
+    values = numbers.to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        line, cell = cells.index[bad[0]], cells.iloc[bad[0]]
+        what = repr(cell[:40]) if cell else "an empty cell"
+        raise SignalFileError(f"line {line} has {what} where a finite number should be")
+    return values
+
+
+def read_npz(path: Path, column, timed: bool):
+    """Read an array named ``samples``, ``u`` or ``x``, or the only one, and its step.
+
+    The step is in a number ``dt`` (seconds) or ``rate`` (Hz), or in an array of times.
+
+    Parameters
+    ----------
+    path : Path
+    column : str, int or None
+        The name of another array, or a position in an array (T, columns).
+    timed : bool
+        If the step is wanted.
+
+    Returns
+    -------
+    samples : (T,) ndarray
+        The array, or its column.
+    step : float or None
+        Seconds.
     """
     if not zipfile.is_zipfile(path):
         raise SignalFileError("is not an .npz archive, or is cut short")
@@ -256,111 +336,22 @@ def read_npz(path: Path, column, timed: bool):
     return _finite(channels[:, signal]), step
 
 
-def read_wav(path: Path, column, timed: bool):
-    """Sound; whole numbers are scaled to [-1, 1), and ``column`` is the channel."""
-    from scipy.io import wavfile
-
-    with warnings.catch_warnings():
-        # a file cut short is only a warning there; chunks of text about it are harmless
-        warnings.simplefilter("error", wavfile.WavFileWarning)
-        warnings.filterwarnings("ignore", "Chunk", wavfile.WavFileWarning)
-        rate, data = wavfile.read(path)
-    if rate <= 0:
-        raise SignalFileError(f"has a sampling rate of {rate} Hz")
-    channels = _channels(data)
-    if channels.shape[1] > 1 and column is None:
-        _warn(
-            f"{path}: has {channels.shape[1]} channels, of which the first is taken; "
-            "choose one with column (--column 0 is the first)"
-        )
-    names = [str(i) for i in range(channels.shape[1])]
-    samples = channels[:, column_index(0 if column is None else column, names)]
-    if samples.dtype.kind in "iu":
-        _check_clipping(path, samples)
-    if samples.dtype.kind == "u":
-        samples = (samples - 128.0) / 128.0  # 8 bits are stored around 128
-    elif samples.dtype.kind == "i":
-        samples = samples / -float(np.iinfo(samples.dtype).min)
-    return _finite(samples), 1.0 / rate
-
-
-def _check_clipping(path: Path, samples: np.ndarray) -> None:
-    """Warn if a recording was louder than its format can hold."""
-    limits = np.iinfo(samples.dtype)
-    least, most = samples == limits.min, samples == limits.max
-    share = np.sum(least[1:] & least[:-1] | most[1:] & most[:-1]) / len(samples)
-    if share > CLIPPED:
-        _warn(
-            f"{path}: {100 * share:.2g} % of its samples stand at the limits of their "
-            "format: it was recorded too loud, and its peaks are cut off"
-        )
-
-
-def _warn(line: str) -> None:
-    warnings.warn(line, ValidityWarning, stacklevel=5)
-
-
-def _first_line(path: Path) -> tuple[str, int, int]:
-    """Return the first line's separator, the blank lines before it, and its columns."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        for blank, line in enumerate(file):
-            if line.strip():
-                separator = next((s for s in "\t;," if s in line), ",")
-                width = line.count(separator) + 1
-                if width > COLUMNS:
-                    raise SignalFileError(
-                        f"has {width} columns, more than {COLUMNS}; write the one that "
-                        "is meant to a file of its own"
-                    )
-                return separator, blank, width
-    raise SignalFileError("is empty")
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _numbers(cells) -> np.ndarray:
-    """A column of text as floats, or the line of the first cell that is none."""
-    import pandas
-
-    values = pandas.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        cell = cells.iloc[bad[0]]
-        what = repr(cell[:40]) if cell else "an empty cell"
-        raise SignalFileError(
-            f"line {cells.index[bad[0]]} has {what} where a finite number should be"
-        )
-    return values
-
-
-def _channels(array: np.ndarray) -> np.ndarray:
-    """(T,) or (T, columns) as (T, columns)."""
-    return array.reshape(len(array), -1) if array.size else np.empty((0, 1))
-
-
 def _npz_key(keys: list[str], column) -> str:
+    """Return the name of the array that holds the signal."""
     if isinstance(column, str) and not column.isdecimal():
         return keys[column_index(column, keys)]
     arrays = [k for k in keys if k not in ("dt", "rate") and not is_time(k)]
     named = [k for k in NPZ_NAMES if k in arrays]
     if named or len(arrays) == 1:
         return (named or arrays)[0]
-    raise SignalFileError(
-        f"holds {len(arrays)} arrays, {listing(arrays)}: name the signal 'samples', or "
-        "choose one with column"
-        if arrays
-        else "holds no array of samples"
-    )
+    if not arrays:
+        raise SignalFileError("holds no array of samples")
+    remedy = "name the signal 'samples', or choose one with column"
+    raise SignalFileError(f"holds {len(arrays)} arrays, {listing(arrays)}: {remedy}")
 
 
 def _npz_step(archive, n: int) -> float | None:
-    """Step in seconds from ``dt``, ``rate`` or times of the archive, in this order."""
+    """Return the step, seconds, of ``dt``, ``rate`` or times of the archive."""
     for key, power in (("dt", 1), ("rate", -1)):
         if key in archive.files:
             value = _real(archive[key], key)
@@ -376,20 +367,80 @@ def _npz_step(archive, n: int) -> float | None:
 
 
 def _real(array: np.ndarray, key: str) -> np.ndarray:
+    """Return an array of an archive as floats."""
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
         raise SignalFileError(f"{key!r} holds {array.dtype}, not real numbers")
     return array.astype(np.float64, copy=False)
 
 
+def read_wav(path: Path, column, timed: bool):
+    """Read a sound; whole numbers are scaled to [-1, 1).
+
+    Parameters
+    ----------
+    path : Path
+    column : str, int or None
+        The channel; the first by default.
+    timed : bool
+        Not used: the file has a sampling rate.
+
+    Returns
+    -------
+    samples : (T,) ndarray
+        The channel.
+    step : float
+        Seconds.
+    """
+    from scipy.io import wavfile
+
+    with warnings.catch_warnings():
+        # a file cut short is only a warning there; chunks of text about it are harmless
+        warnings.simplefilter("error", wavfile.WavFileWarning)
+        warnings.filterwarnings("ignore", "Chunk", wavfile.WavFileWarning)
+        rate, data = wavfile.read(path)
+    if rate <= 0:
+        raise SignalFileError(f"has a sampling rate of {rate} Hz")
+    channels = _channels(data)
+    n = channels.shape[1]
+    if n > 1 and column is None:
+        problem = f"{path}: has {n} channels, of which the first is taken; choose one "
+        remedy = "with column (--column 0 is the first)"
+        warnings.warn(problem + remedy, ValidityWarning, stacklevel=3)
+    names = [str(i) for i in range(n)]
+    samples = channels[:, column_index(0 if column is None else column, names)]
+    if samples.dtype.kind in "iu":
+        _warn_of_clipping(path, samples)
+    if samples.dtype.kind == "u":
+        samples = (samples - 128.0) / 128.0  # 8 bits are stored around 128
+    elif samples.dtype.kind == "i":
+        samples = samples / -float(np.iinfo(samples.dtype).min)
+    return _finite(samples), 1.0 / rate
+
+
+def _warn_of_clipping(path: Path, samples: np.ndarray) -> None:
+    """Warn if a recording was louder than its format can store."""
+    limits = np.iinfo(samples.dtype)
+    least, most = samples == limits.min, samples == limits.max
+    share = np.sum(least[1:] & least[:-1] | most[1:] & most[:-1]) / len(samples)
+    if share > CLIPPED:
+        problem = f"{path}: {100 * share:.2g} % of its samples stand at the limits of "
+        problem += "their format: it was recorded too loud, and its peaks are cut off"
+        warnings.warn(problem, ValidityWarning, stacklevel=4)
+
+
+def _channels(array: np.ndarray) -> np.ndarray:
+    """Return an array of shape (T,) or (T, columns) as (T, columns)."""
+    return array.reshape(len(array), -1) if array.size else np.empty((0, 1))
+
+
 def _finite(samples: np.ndarray) -> np.ndarray:
+    """Return samples, or raise an error with the row of one that is not finite."""
     bad = np.flatnonzero(~np.isfinite(samples))
     if len(bad):
         raise SignalFileError(f"row {bad[0]} (from 0) is {samples[bad[0]]}, not finite")
     return samples
 
-
-# --------------------------------------------------------------------------------------
 
 READERS = {".csv": read_csv, ".npz": read_npz, ".wav": read_wav}
 
@@ -402,7 +453,7 @@ def load_signal(
     *,
     untimed: Callable[[], object] | None = None,
 ) -> Signal:
-    """A signal from a .csv, .npz or .wav file, resampled to ``dt``.
+    """Read a signal from a .csv, .npz or .wav file, and resample it to ``dt``.
 
     Nothing is normalised and the mean is kept; only whole numbers in a .wav are scaled
     to [-1, 1).  `Signal.resampled` says how the step is changed.
@@ -467,21 +518,20 @@ def load_signal(
 
 
 def _reader(path: Path) -> tuple[Callable, Path]:
+    """Return the reader of a file and its path, or raise an error if it has none."""
     file = path.expanduser()
     if file.is_dir():
         raise SignalFileError("is a folder; name a file in it")
     if not file.is_file():
         raise SignalFileError("no such file")
-    if file.suffix.lower() not in READERS:
-        extension = file.suffix or "a name without extension"
-        kinds = ", ".join(READERS)
+    kind = file.suffix.lower()
+    if kind not in READERS:
+        extension, kinds = file.suffix or "a name without extension", ", ".join(READERS)
         raise SignalFileError(f"{extension} is not known; use one of {kinds}")
     taken = file.stat().st_size
     if taken == 0:
         raise SignalFileError("is empty")
     if taken > LARGEST:
-        raise SignalFileError(
-            f"is larger than {size(LARGEST)}; give a shorter part of it, or a copy at "
-            "a lower sampling rate"
-        )
-    return READERS[file.suffix.lower()], file
+        remedy = "give a shorter part of it, or a copy at a lower sampling rate"
+        raise SignalFileError(f"is larger than {size(LARGEST)}; {remedy}")
+    return READERS[kind], file

@@ -1,29 +1,41 @@
-"""A sampled signal: a value that every task makes and every simulation reads.
+"""Sampled signals: white noise, samples of the user's, and one check for all of them.
+
+A `Signal` is a value that every task makes and every simulation reads; `as_signal`
+turns whatever a user passes as a signal into one.
 
 Letters: ``T`` steps.  Times are in seconds.  Sample ``k`` belongs to time ``k dt``.
 """
 
 import warnings
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError, ValidityWarning, check_positive
+from lmu_spiking.errors import (
+    ValidationError,
+    ValidityWarning,
+    check_memory,
+    check_positive,
+    check_seed,
+)
 
 MOST_STEPS = 2**24  # the longest that a signal is resampled or repeated to: 134 MB
 COARSEST = 10_000  # the most steps of a signal in one step of the resampled signal
 LOST = 0.01  # share of power whose loss needs no warning
 BLOCK = 2**16  # samples that are computed together
+COPIES = 6  # arrays of all samples, at most, while white noise is drawn
+LARGEST = 1e100  # of a signal, whose squares are still numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """One channel, sampled at equal steps.
+    """A signal of one or several channels, sampled at equal steps.
 
     Parameters
     ----------
-    samples : (T,) array_like
+    samples : (T,) or (T, channels) array_like
         Finite real numbers.  Kept as a read-only float64 copy.
     dt : float
         Step, seconds.
@@ -40,7 +52,7 @@ class Signal:
     Raises
     ------
     ValidationError
-        If the samples are not one row of finite numbers, or ``dt`` is not positive.
+        If the samples are not finite numbers, or ``dt`` is not positive.
     """
 
     samples: np.ndarray = field(repr=False)
@@ -54,27 +66,38 @@ class Signal:
     _told = ("name", "duration", "dt", "rms")
 
     def __post_init__(self):
-        object.__setattr__(self, "samples", _as_samples(self.samples))
+        samples = _read_only("Signal.samples", self.samples)
+        object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "dt", check_positive("Signal.dt", self.dt, "seconds"))
 
     @property
     def duration(self) -> float:
-        """Length ``T dt``, seconds."""
+        """Return the length ``T dt``, seconds."""
         return len(self.samples) * self.dt
 
     @property
     def rms(self) -> float:
-        """Root mean square of the samples, mean included."""
+        """Return the root mean square of the samples, mean included."""
         return float(np.sqrt(np.mean(self.samples**2)))
 
     def led_in(self, steps: int) -> np.ndarray:
-        """Samples (steps + T,) that start ``steps`` earlier, without a jump.
+        """Return samples that start ``steps`` earlier, without a jump.
 
         What went before is the end of a periodic signal, and the mirror image of any
         other.
+
+        Parameters
+        ----------
+        steps : int
+
+        Returns
+        -------
+        (steps + T,) or (steps + T, channels) ndarray
+            The longer samples.
         """
         mode = "wrap" if self.periodic else "reflect"
-        return np.pad(self.samples, (steps, 0), mode)
+        before = [(steps, 0), (0, 0)][: self.samples.ndim]
+        return np.pad(self.samples, before, mode)
 
     def resampled(self, dt: float) -> "Signal":
         """Return the signal at another step, ``round(duration / dt)`` samples long.
@@ -93,6 +116,11 @@ class Signal:
         ----------
         dt : float
             New step, seconds.
+
+        Returns
+        -------
+        Signal
+            With ``power_lost``, if the step is longer.
 
         Raises
         ------
@@ -119,12 +147,17 @@ class Signal:
         return replace(self, samples=samples, dt=dt, power_lost=lost)
 
     def looped(self, duration: float) -> "Signal":
-        """The samples over and over, ``round(duration / dt)`` of them.
+        """Return the signal over and over, ``round(duration / dt)`` samples long.
 
         Parameters
         ----------
         duration : float
             Seconds; a shorter one than the signal's cuts it.
+
+        Returns
+        -------
+        Signal
+            Periodic, if this one is and is not cut.
 
         Raises
         ------
@@ -134,7 +167,7 @@ class Signal:
         n = step_count("Signal.looped.duration", duration, self.dt)
         _check_steps("Signal.looped.duration", duration, n)
         whole = n % len(self.samples) == 0
-        samples = np.resize(self.samples, n)
+        samples = np.resize(self.samples, (n, *self.samples.shape[1:]))
         return replace(self, samples=samples, periodic=self.periodic and whole)
 
 
@@ -142,22 +175,17 @@ def _check_ratio(signal: Signal, dt: float, n: int) -> None:
     """Refuse steps that are so much longer or shorter that they must be a mistake."""
     _check_steps("Signal.resampled.dt", dt, n)
     if dt > COARSEST * signal.dt:
-        raise ValidationError(
-            "Signal.resampled.dt",
-            dt,
-            f"is more than {COARSEST:,} of the signal's own steps of {signal.dt:g} s",
-            "check its sampling rate",
-        )
+        problem = f"is more than {COARSEST:,} of the signal's steps of {signal.dt:g} s"
+        remedy = "check its sampling rate"
+        raise ValidationError("Signal.resampled.dt", dt, problem, remedy)
 
 
 def _check_steps(attribute: str, value: float, n: int) -> None:
+    """Raise a ValidationError if a signal would have too many samples."""
     if n > MOST_STEPS:
-        raise ValidationError(
-            attribute,
-            value,
-            f"makes {n:.3g} steps of the signal, more than {MOST_STEPS:,}",
-            "use a longer dt or a shorter part of the signal, and check its rate",
-        )
+        problem = f"makes {n:.3g} steps of the signal, more than {MOST_STEPS:,}"
+        remedy = "use a longer dt or a shorter part of the signal, and check its rate"
+        raise ValidationError(attribute, value, problem, remedy)
 
 
 def _at_step(samples: np.ndarray, step: float, dt: float, n: int):
@@ -168,21 +196,23 @@ def _at_step(samples: np.ndarray, step: float, dt: float, n: int):
     ratio = dt / step
     up, down = _grids(ratio)
     margin = 64 + (int(48 * ratio) if ratio > 1 else 0)
-    found, lost = np.empty(n), 0.0
+    resampled, lost = np.empty((n, *samples.shape[1:])), 0.0
     for start in range(0, n, BLOCK):
+        # the samples under this block, and a margin on either side of them
         t = np.arange(start, min(start + BLOCK, n)) * dt
         low, high = int(t[0] / step), min(int(t[-1] / step) + 1, len(samples))
         first = max(0, low - margin) // down * down
         part, fine = samples[first : high + margin], step
+        # a coarser step: take away what it cannot carry, and add up its power
         if ratio > 1:
             raw, (part, fine) = part, band_limited(part, step, dt)
             gone = raw[::down] - part[::up]
             own = slice((low - first) // down, max((high - first) // down, 1))
             lost += down * float(np.sum(gone[own] ** 2))
-        found[start : start + len(t)] = spline(part, fine, t - first * step)
-    power = float(np.sum((samples - samples.mean()) ** 2))
+        resampled[start : start + len(t)] = spline(part, fine, t - first * step)
+    power = float(np.sum((samples - samples.mean(axis=0)) ** 2))
     varies = power > 1e-14 * float(np.sum(samples**2))  # by more than rounding
-    return found, min(1.0, lost / power) if varies else 0.0
+    return resampled, min(1.0, lost / power) if varies else 0.0
 
 
 def _grids(ratio: float) -> tuple[int, int]:
@@ -191,17 +221,20 @@ def _grids(ratio: float) -> tuple[int, int]:
 
 
 def spline(samples: np.ndarray, step: float, t: np.ndarray) -> np.ndarray:
-    """Cubic spline (not-a-knot) through samples at ``k step``, held past the last."""
+    """Return a cubic spline through samples at ``k step``, at times ``t`` (n,).
+
+    The spline is not-a-knot, and constant past the last sample.
+    """
     from scipy.interpolate import CubicSpline  # slow to import, so only when used
 
     if len(samples) == 1:
-        return np.full(len(t), samples[0])
+        return np.repeat(samples, len(t), axis=0)
     grid = np.arange(len(samples)) * step
     return CubicSpline(grid, samples)(np.minimum(t, grid[-1]))
 
 
 def band_limited(samples: np.ndarray, step: float, dt: float):
-    r"""Samples without what lies above ``1 / (2 dt)``, on a grid that resolves ``dt``.
+    r"""Return samples without what lies above ``1 / (2 dt)``, on a finer grid.
 
     A symmetric (zero-phase) windowed sinc, with 32 zero crossings to each side,
 
@@ -215,7 +248,7 @@ def band_limited(samples: np.ndarray, step: float, dt: float):
 
     Parameters
     ----------
-    samples : (T,) ndarray
+    samples : (T,) or (T, channels) ndarray
     step : float
         Step of the samples, seconds.
     dt : float
@@ -223,7 +256,8 @@ def band_limited(samples: np.ndarray, step: float, dt: float):
 
     Returns
     -------
-    samples : (T',) ndarray
+    samples : (T',) or (T', channels) ndarray
+        On the finer grid.
     step : float
         4 to 16 times finer than ``dt``: there a cubic spline is as good as exact.
     """
@@ -232,47 +266,243 @@ def band_limited(samples: np.ndarray, step: float, dt: float):
     ratio = dt / step
     up, down = _grids(ratio)  # never 1 / 1, for which resample_poly skips its filter
     half = int(np.ceil(32 * ratio * up))
-    taps = firwin(2 * half + 1, 0.92 / (ratio * up), window=("kaiser", 8.0))
+    window: Any = ("kaiser", 8.0)
+    taps = firwin(2 * half + 1, 0.92 / (ratio * up), window=window)
     fine = resample_poly(samples, up, down, window=taps, padtype="edge")
     return fine, step * down / up
 
 
 def step_count(attribute: str, duration: float, dt: float) -> int:
-    """Whole steps nearest to a duration, or a ValidationError if there is none."""
+    """Return the whole steps nearest to a duration, or raise a ValidationError."""
     duration = check_positive(attribute, duration, "seconds")
     steps = duration / dt
     if not np.isfinite(steps) or round(steps) < 1:
-        raise ValidationError(
-            attribute,
-            duration,
-            f"s holds no whole step of {dt:g} s",
-            "use a longer duration or a shorter dt",
-        )
+        problem, remedy = f"s holds no whole step of {dt:g} s", "use a longer duration"
+        raise ValidationError(attribute, duration, problem, f"{remedy} or a shorter dt")
     return round(steps)
 
 
-def _as_samples(values) -> np.ndarray:
+def _read_only(attribute: str, values) -> np.ndarray:
+    """Return samples as a read-only copy in float64, or raise a ValidationError."""
     try:
         values = np.asarray(values)
     except ValueError:  # rows of unequal length
         values = np.asarray(None)
     if values.dtype.kind not in "biuf":
-        raise ValidationError("Signal.samples", values.dtype, "must be real numbers")
-    if values.ndim != 1 or len(values) == 0:
-        raise ValidationError(
-            "Signal.samples",
-            values.shape,
-            "must be (T,) with T at least 1",
-            "give one channel, one number a step",
-        )
+        raise ValidationError(attribute, values.dtype, "must be real numbers")
+    if values.ndim not in (1, 2) or not values.size:
+        problem = "must be (T,) or (T, channels) with T at least 1"
+        raise ValidationError(attribute, values.shape, problem, "one row a step")
     samples = np.array(values, dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(samples))
+    bad = np.argwhere(~np.isfinite(samples))
     if len(bad):
-        raise ValidationError(
-            "Signal.samples",
-            float(samples[bad[0]]),
-            f"at index {bad[0]} is not finite",
-            "remove or fill such samples",
-        )
+        problem = f"at index {bad[0][0]} is not finite"
+        value, remedy = float(samples[tuple(bad[0])]), "remove or fill such samples"
+        raise ValidationError(attribute, value, problem, remedy)
     samples.setflags(write=False)
     return samples
+
+
+# -- white noise -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SignalSpec:
+    """Band-limited white noise that a memory is meant for.
+
+    Parameters
+    ----------
+    bandwidth : float
+        Highest frequency, Hz.
+    rms : float
+        Root mean square.
+
+    Raises
+    ------
+    ValidationError
+        If one of them is not a positive number.
+    """
+
+    bandwidth: float = 2.0
+    rms: float = 0.5
+
+    def __post_init__(self):
+        for name in ("bandwidth", "rms"):
+            value = check_positive(f"signal.{name}", getattr(self, name))
+            object.__setattr__(self, name, value)
+
+    def draw(self, duration: float, dt: float, seed: int = 0) -> Signal:
+        """Draw a signal of this band; see `white_noise`.
+
+        Parameters
+        ----------
+        duration, dt : float
+            Length and step, seconds.
+        seed : int
+
+        Returns
+        -------
+        Signal
+            Named ``white``, and periodic.
+        """
+        return white_noise(duration, dt, self.bandwidth, self.rms, seed)
+
+
+def white_noise(
+    duration: float, dt: float, bandwidth: float, rms: float, seed: int
+) -> Signal:
+    r"""Draw Gaussian noise with equal power up to ``bandwidth`` and none above.
+
+    .. math::
+
+        u(t) = \sum_{0 < k \le \mathrm{bandwidth} \cdot \mathrm{duration}}
+            a_k \cos(2 \pi k t / \mathrm{duration})
+            + b_k \sin(2 \pi k t / \mathrm{duration}),
+        \qquad a_k, b_k \text{ normal.}
+
+    Sample for sample what ``nengo.processes.WhiteSignal(period=duration,
+    high=bandwidth, rms=rms, seed=seed)`` puts out.  As there, ``rms`` is that of the
+    distribution: one draw has about ``2 bandwidth duration`` free numbers, and its own
+    ``Signal.rms`` differs by about ``rms / sqrt(4 bandwidth duration)``.  Its mean is
+    zero.  Looped, it goes on without a seam if the duration is an even number of steps.
+
+    Parameters
+    ----------
+    duration : float
+        Seconds; also the period of the noise.
+    dt : float
+        Step, seconds.
+    bandwidth : float
+        Highest frequency, Hz: from ``1 / duration`` to ``1 / (2 dt)``.
+    rms : float
+        Root mean square of the distribution that the signal is drawn from.
+    seed : int
+        0 to ``2**31 - 1``.
+
+    Returns
+    -------
+    Signal
+        Named ``white``, and periodic.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range; the message says which value works.
+    """
+    from nengo.processes import WhiteSignal  # slow to import, so only when used
+
+    dt = check_positive("white_noise.dt", dt, "seconds")
+    n = step_count("white_noise.duration", duration, dt)
+    remedy = "use a shorter duration or a longer dt"
+    check_memory("white_noise.duration", duration, 8 * COPIES * n, remedy)
+    rms = check_positive("white_noise.rms", rms, "root mean square")
+    _check_bandwidth(bandwidth, duration, dt)
+    seed = check_seed("white_noise.seed", seed)
+    period, high = float(duration), float(bandwidth)
+    process: Any = WhiteSignal(period=period, high=high, rms=rms, seed=seed)
+    samples = process.run_steps(n, d=1, dt=dt)[:, 0]
+    source = f"nengo.processes.WhiteSignal(period={period:g}, high={high:g}, "
+    source += f"rms={rms:g}, seed={seed})"
+    return Signal(samples, dt, "white", source, periodic=True)
+
+
+def _check_bandwidth(bandwidth: float, duration: float, dt: float) -> None:
+    """Raise a ValidationError if a duration and a step cannot carry a bandwidth."""
+    check_positive("white_noise.bandwidth", bandwidth, "Hz")
+    most, least = 0.5 / dt, 1.0 / duration
+    if bandwidth > most:
+        problem = f"is above {most:g} Hz, the Nyquist frequency of dt {dt:g} s"
+        remedy = f"use at most {_digits(most, -1e-5)} Hz, or a smaller dt"
+        raise ValidationError("white_noise.bandwidth", bandwidth, problem, remedy)
+    if bandwidth < least:
+        problem = f"is below {least:g} Hz, one cycle in {duration:g} s"
+        remedy = f"use at least {_digits(least, 1e-5)} Hz, or a longer duration"
+        raise ValidationError("white_noise.bandwidth", bandwidth, problem, remedy)
+
+
+def _digits(limit: float, slack: float) -> str:
+    """Return a limit in six digits, not rounded to the forbidden side of it."""
+    text = f"{limit:g}"
+    allowed = (float(text) - limit) * slack >= 0
+    return text if allowed else f"{limit * (1 + slack):g}"
+
+
+# -- what a user passes ----------------------------------------------------------------
+
+
+def as_signal(
+    x,
+    dt: float,
+    theta: float = 0.0,
+    *,
+    duration: float = 60.0,
+    least: int | None = None,
+    channels: int | None = None,
+    attribute: str = "as_signal.x",
+) -> Signal:
+    """Return whatever is passed as a signal as a checked `Signal`.
+
+    Parameters
+    ----------
+    x : Signal, SignalSpec, (T,) or (T, channels) array_like, or None
+        A signal, samples at ``dt``, or a band of white noise, of which ``duration``
+        seconds are drawn (seed 0); None for the noise of ``SignalSpec()``.
+    dt : float
+        Step that the signal must have, seconds.
+    theta : float
+        Window, seconds, that it must be longer than.
+    duration : float
+        Length of what is drawn, seconds.
+    least : int, optional
+        Number of samples that it must have; by default one more than a window.
+    channels : int, optional
+        Number of channels that it must have, one beside the other: the samples are
+        (T, channels) even for one.  By default there is one, and the samples are (T,).
+    attribute : str
+        Name of the argument, for messages.
+
+    Returns
+    -------
+    Signal
+        One value, whatever was passed.
+
+    Raises
+    ------
+    ValidationError
+        If ``x`` is no signal, too short, too large, or at another step.
+
+    Examples
+    --------
+    >>> as_signal(np.sin(np.arange(1000)), dt=0.001, theta=0.5).duration
+    1.0
+    >>> as_signal(SignalSpec(bandwidth=5.0, rms=1.0), dt=0.001, duration=2.0).name
+    'white'
+    """
+    dt = check_positive("as_signal.dt", dt, "seconds")
+    least = int(np.floor(theta / dt + 1e-9)) + 1 if least is None else least
+    # draw a band, or wrap samples; one row is a column where several could be
+    x = SignalSpec() if x is None else x
+    signal = x.draw(duration, dt) if isinstance(x, SignalSpec) else x
+    shape: tuple[int, ...] = ()
+    try:
+        if not isinstance(signal, Signal):
+            signal = Signal(signal, dt, "given", "given")
+        if channels and signal.samples.ndim == 1:
+            signal = replace(signal, samples=signal.samples[:, None])
+        shape = signal.samples.shape
+    except ValidationError:
+        pass  # which is refused below, by the name of the argument
+    if shape[1:] != ((channels,) if channels else ()) or shape[:1] < (least,):
+        sizes = f"(T, {channels})" if channels else "(T,)"
+        problem = f"must be finite samples {sizes}, a Signal or a SignalSpec"
+        remedy = f"use at least {least} steps of {dt:g} s"
+        raise ValidationError(attribute, getattr(x, "shape", x), problem, remedy)
+    # its step and size
+    if not np.isclose(signal.dt, dt, rtol=1e-6, atol=0):
+        problem = f"has steps of {signal.dt:g} s, not of {dt:g} s"
+        raise ValidationError(attribute, x, problem, f"use .resampled({dt:g})")
+    largest = float(np.abs(signal.samples).max())
+    if largest > LARGEST:
+        problem = f"is more than {LARGEST:g}, whose squares are no numbers"
+        raise ValidationError(attribute, largest, problem, "scale it")
+    return signal

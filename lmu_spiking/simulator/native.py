@@ -1,4 +1,4 @@
-"""The compiled loop as machine code on disk, which is loaded without numba.
+"""The compiled loop as machine code on disk, which is loaded and called without numba.
 
 numba compiles the kernels once for a machine and a precision; LLVM's object file is
 kept beside them, or in the user's cache where that cannot be written, and linked by
@@ -14,21 +14,70 @@ import hashlib
 import os
 import platform
 import stat
+import sys
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
 import llvmlite.binding as llvm
 import numpy as np
 
+from lmu_spiking.simulator.opcodes import ARRAYS, COLUMNS, STEPS
+
 HERE = Path(__file__).resolve().parent
 CHECKED = 32  # bytes of a digest in front of the object
 LARGEST = 2**26  # bytes of a file, many times what the kernels take
 
 
-def load(dtype: np.dtype, say):
-    """Return the compiled loop for one precision.
+@cache
+def advance(dtype: np.dtype) -> "_Function":
+    """Return the compiled loop, `kernels.machine.advance`, for one precision.
+
+    A compilation is announced on standard error.
+
+    Parameters
+    ----------
+    dtype : float32 or float64
+
+    Returns
+    -------
+    object
+        See `load`.
+    """
+
+    def say(line: str) -> None:
+        if sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                print(f"lmu_spiking: {line}", file=sys.stderr, flush=True)
+
+    return load(dtype, say)
+
+
+def frame_of(columns: int, **arrays: np.ndarray) -> np.ndarray:
+    """Return a frame with the addresses and lengths of arrays, which must outlive it.
+
+    Parameters
+    ----------
+    columns : int
+        Columns of the inputs.
+    **arrays : contiguous ndarray
+        `opcodes.ARRAYS`, by name; one that is left out begins at the address 0.
+
+    Returns
+    -------
+    frame : (STEPS + 1,) ndarray of int64
+    """
+    frame = np.zeros(STEPS + 1, np.int64)
+    for name, array in arrays.items():
+        k = ARRAYS.index(name)
+        frame[2 * k : 2 * k + 2] = array.ctypes.data, array.size
+    frame[COLUMNS] = columns
+    return frame
+
+
+def load(dtype: np.dtype, say) -> "_Function":
+    """Return the compiled loop for one precision, compiled now if it is not on disk.
 
     Parameters
     ----------
@@ -40,8 +89,7 @@ def load(dtype: np.dtype, say):
     Returns
     -------
     object
-        ``bind(frame)`` makes a call for a frame, see `kernels.entry`; the interpreter
-        is free meanwhile.
+        ``bind(frame)`` makes a call for a frame; Python's other threads run meanwhile.
     """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -50,42 +98,63 @@ def load(dtype: np.dtype, say):
     for image in filter(None, map(_read, places)):
         with suppress(Exception):  # LLVM's, if the content is no object
             return _Function(image, name)
+    # nothing could be used: compile, and write to the first folder that is private
     there = [place for place in places if os.path.lexists(place)]
     left_out = f"; {there[0]} is damaged or not private to you" if there else ""
     say(f"compiling the simulator's kernels, once (under a minute){left_out}")
     image = _compile(dtype, name)
-    reasons = []
+    reasons: list[str] = []
     for place in places:
         reason = _write(place, image)
         if not reason:
             break
         reasons.append(reason)
     else:
-        say(f"the kernels will be compiled again the next time: {_all(reasons)}")
+        why = "; ".join(dict.fromkeys(reasons)) or "there is no folder for it"
+        say(f"the kernels will be compiled again the next time: {why}")
     return _Function(image, name)
 
 
-def kept(dtype: np.dtype) -> Path | None:
-    """The file with the loop for one precision; None where it is yet to be compiled."""
+def compiled_file(dtype) -> Path | None:
+    """Return the file with the loop for one precision.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"} or numpy.dtype
+
+    Returns
+    -------
+    Path or None
+        None where the loop is yet to be compiled.
+    """
     places = _places(f"advance_{np.dtype(dtype).name}")
     return next((place for place in places if _read(place)), None)
 
 
-def private(found: os.stat_result) -> bool:
+def private(status: os.stat_result) -> bool:
     """Return whether only this user and root can write to a file or a folder.
 
     In a folder with the sticky bit, such as ``/tmp``, others cannot replace our files.
     Where files have no owners, as on Windows, all are treated as private.
+
+    Parameters
+    ----------
+    status : os.stat_result
+        As the system describes the file or the folder.
+
+    Returns
+    -------
+    bool
     """
     if not hasattr(os, "geteuid"):
         return True
-    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
-    return found.st_uid in (0, os.geteuid()) and (not others or bool(sticky))
+    others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    return status.st_uid in (0, os.geteuid()) and (not others or bool(sticky))
 
 
 class _Function:
-    """A function of a linked object."""
+    """The loop of a linked object."""
 
     def __init__(self, image: bytes, name: str):
         self._jit = llvm.create_lljit_compiler(_machine())
@@ -106,14 +175,15 @@ class _Function:
 
 
 def _compile(dtype: np.dtype, name: str) -> bytes:
-    from lmu_spiking.simulator.kernels.entry import llvm_of  # numba takes its time
+    """Return the object file of the loop for one precision."""
+    from lmu_spiking.simulator.kernels.machine import llvm_of  # which imports numba
 
     module = llvm.parse_assembly(llvm_of(dtype, name))
     return _machine().emit_object(module)
 
 
 def _machine():
-    """LLVM's view of this processor."""
+    """Return LLVM's view of this processor."""
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
@@ -125,19 +195,14 @@ def _machine():
 
 
 def _key() -> str:
-    """What the machine code depends on, in a few letters."""
-    found = hashlib.sha256((HERE / "opcodes.py").read_bytes())
+    """Return a digest of all that the machine code depends on, in 20 letters."""
+    digest = hashlib.sha256((HERE / "opcodes.py").read_bytes())
     for path in sorted((HERE / "kernels").glob("*.py")):
-        found.update(path.read_bytes())
-    parts = (
-        version("numba"),
-        version("llvmlite"),
-        platform.machine(),
-        llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(),
-    )
-    found.update("\n".join(parts).encode())
-    return found.hexdigest()[:20]
+        digest.update(path.read_bytes())
+    cpu = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    parts = (version("numba"), version("llvmlite"), platform.machine(), *cpu)
+    digest.update("\n".join(parts).encode())
+    return digest.hexdigest()[:20]
 
 
 def _folders() -> list[Path]:
@@ -185,14 +250,15 @@ def _read(place: Path) -> bytes | None:
     try:
         handle = os.open(place, flags | getattr(os, "O_BINARY", 0))
         with os.fdopen(handle, "rb") as file:
-            found = os.fstat(handle)
-            if not (stat.S_ISREG(found.st_mode) and private(found)):
+            status = os.fstat(handle)
+            # a link, a pipe or a folder of this name is not read
+            if not (stat.S_ISREG(status.st_mode) and private(status)):
                 return None
-            kept = file.read(LARGEST)
+            content = file.read(LARGEST)
     except OSError:
         return None
-    image = kept[CHECKED:]
-    return image if _digest(place, image) == kept[:CHECKED] else None
+    image = content[CHECKED:]
+    return image if _digest(place, image) == content[:CHECKED] else None
 
 
 def _digest(place: Path, image: bytes) -> bytes:
@@ -219,8 +285,3 @@ def _write(place: Path, image: bytes) -> str:
             fresh.unlink(missing_ok=True)
         return f"{place.parent}: {error.strerror}"
     return ""
-
-
-def _all(reasons: list[str]) -> str:
-    """Return the reasons in one line, each once."""
-    return "; ".join(dict.fromkeys(reasons)) or "there is no folder for it"

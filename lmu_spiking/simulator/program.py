@@ -1,12 +1,14 @@
-"""Lowering: a network's operators become a table of integers over arenas of numbers.
+"""Programs: a network's operators as a table of integers over arenas of numbers.
 
-Nengo builds and optimizes the operators.  Each is lowered to steps (`lowering`), which
-`passes` make fewer and `schedule` puts in order, populations tile by tile.  Here they
-get their addresses: what changes lies in the state, of which each trial has its own;
-constants and indices are shared.
+Nengo builds and optimizes the operators.  Each is lowered to rows (`lowering`), which
+`optimization` makes fewer and `schedule` puts in order, populations tile by tile.  Here
+they get their addresses: what changes lies in the state, of which each trial has its
+own; constants and indices are shared.
 """
 
+import itertools
 from dataclasses import dataclass, field
+from typing import Any
 
 import nengo
 import numpy as np
@@ -14,25 +16,22 @@ from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.simulator import passes, schedule
-from lmu_spiking.simulator.lowering import Context, in_python, lower
-from lmu_spiking.simulator.lowering.processes import Input, made_ahead
-from lmu_spiking.simulator.opcodes import FIRST, TILE, WIDTH, Code
-from lmu_spiking.simulator.reach import Name, names_in
-from lmu_spiking.simulator.regions import Region, region_of
-from lmu_spiking.simulator.steps import (
+from lmu_spiking.simulator import optimization, schedule
+from lmu_spiking.simulator.lowering import Context, Input, in_python, lower, read_input
+from lmu_spiking.simulator.opcodes import TILE, WIDTH, Code
+from lmu_spiking.simulator.pure_functions import Name, names_read_by
+from lmu_spiking.simulator.rows import (
     Along,
     Arenas,
+    Group,
     Listed,
-    Node,
     Pair,
+    Region,
+    Row,
     Runs,
-    Step,
-    Stream,
     Whole,
     Work,
-    cut_into_tiles,
-    tile_starts,
+    region_of,
 )
 
 PAD = 80  # numbers between buffers: loads wait for stores 4096 bytes away
@@ -40,7 +39,7 @@ PAD = 80  # numbers between buffers: loads wait for stores 4096 bytes away
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """What `machine.advance` runs, and what Python does in between.
+    """A network as `kernels.machine.advance` runs it, and what Python does in between.
 
     Attributes
     ----------
@@ -60,16 +59,18 @@ class Program:
         Ids of constant base signals that are compiled in, though Nengo would let one
         change them.
     names : list of Name
-        What functions that are called ahead read by name.
+        Numbers and arrays that functions that are called ahead read by name.
     watched : bool
         Whether Python may look at signals within a step: all are computed, in Nengo's
         order.
     streams : list of operators
-        With random numbers, in the order of their seeds.
+        Operators with random numbers, in the order of their seeds.
     inputs : list of Input
     probes : list of nengo.Probe
     sizes : (P,) int ndarray
-        Numbers in a sample of each.
+        Numbers in a sample of each probe.
+    groups : list of Group
+        Rows by operator, in their order.
     """
 
     table: np.ndarray
@@ -86,16 +87,16 @@ class Program:
     fixed: set[int]
     names: list[Name]
     watched: bool
-    nodes: list[Node] = field(repr=False, default_factory=list)
+    groups: list[Group] = field(repr=False, default_factory=list)
 
     @property
     def columns(self) -> int:
-        """Numbers that come from outside in a step."""
+        """Return the number of values that come from outside in a step."""
         return sum(i.size for i in self.inputs)
 
     @property
     def python(self) -> bool:
-        """Return whether Python runs between compiled stretches."""
+        """Return whether Python runs between compiled rows."""
         return any(not isinstance(s, np.ndarray) for s in self.segments)
 
     def hides(self, region: Region) -> bool:
@@ -104,7 +105,7 @@ class Program:
         return any(a < region.end and region.start < b for a, b in ends)
 
     def is_fixed(self, base) -> bool:
-        """Return whether a constant cannot be changed."""
+        """Return whether a constant base signal cannot be changed."""
         return base.readonly or id(base) in self.fixed
 
 
@@ -118,277 +119,267 @@ def compile_program(
     model : nengo.builder.Model
     step_order : list of operators
     dependents : dict of operator to set of operators
+        The operators that come after each.
     dtype : float32 or float64
     given : iterable of nengo.Node
-        Whose outputs come from outside.
+        Nodes whose outputs come from outside.
     whole : bool
         Compute all signals, in Nengo's order, even if no Python could see them.
+
+    Returns
+    -------
+    Program
 
     Raises
     ------
     ValidationError
-        If such a node has an input, or a constant output.
+        If a given node has an input, or a constant output.
     """
     dtype = np.dtype(dtype)
-    written = {
-        id(s.base) for op in step_order for s in (*op.sets, *op.incs, *op.updates)
-    }
+    signals = (s for op in step_order for s in (*op.sets, *op.incs, *op.updates))
+    written = {id(signal.base) for signal in signals}
     context = Context(model.dt, dtype.itemsize == 4, written)
-    outside = _given_ops(given, model, step_order)
+    outside = _operators_of(given, model, step_order)
     # lower each operator; those without a kernel stay in Python
-    nodes = [lower(op, context) for op in step_order]
-    for node in (n for n in nodes if n.python and id(n.ops[0]) in outside):
-        node.steps = made_ahead(node.ops[0], context) or node.steps
-    python = [node for node in nodes if node.python]
-    read = [names_in(node.ops[0]) for node in python]
+    groups = [lower(op, context) for op in step_order]
+    for group in (g for g in groups if g.python and id(g.ops[0]) in outside):
+        group.rows = read_input(group.ops[0], context) or group.rows
+    python = [group for group in groups if group.python]
+    reads = [names_read_by(group.ops[0]) for group in python]
     # if Python may look at signals, all of them must be computed, in Nengo's order
-    whole = whole or None in read
-    probed = [model.sig[probe]["in"] for probe in model.probes]
-    watched = [region_of(signal) for signal in probed]
+    whole = whole or None in reads
+    probed = [region_of(model.sig[probe]["in"]) for probe in model.probes]
     writer = _Writer(dtype, written, context, whole)
     if whole:
-        for node in (n for n in nodes if python and isinstance(n.ops[0], TimeUpdate)):
-            node.steps = [in_python(node.ops[0])]
-        dependents = schedule.without(dependents, nodes)
-        nodes = [node for node in nodes if node.steps]
-        nodes = schedule.tile_stretches(nodes, dependents)
-        return writer.write(nodes, model, watched)
+        clocks = [g for g in groups if python and isinstance(g.ops[0], TimeUpdate)]
+        for group in clocks:
+            group.rows = [in_python(group.ops[0])]
+        dependents = schedule.drop_idle(dependents, groups)
+        groups = [group for group in groups if group.rows]
+        groups = schedule.tile_between_python(groups, dependents)
+        return writer.write(groups, model, probed)
 
-    writer.names = _make_ahead(python, read, context)
+    writer.names = _call_ahead(python, reads, context)
 
     def unwritten(what):
         """Return values of constants, and of regions that the network never changes."""
         if not isinstance(what, Region):
             return np.asarray(what)
-        if id(what.base) in written or not what.whole:
+        if id(what.base) in written or not what.contiguous:
             return None
         return what.base.initial_value.reshape(-1)[what.start : what.end]
 
     def constant(what):
         """Return the same, but only for values that nobody can change."""
-        mine = isinstance(what, Region) and not what.base.readonly
-        return None if mine else unwritten(what)
+        changeable = isinstance(what, Region) and not what.base.readonly
+        return None if changeable else unwritten(what)
 
     # no code looks at signals within a step: leave out what serves nothing, and reorder
-    nodes = passes.drop_zeros(nodes, watched)
-    nodes = passes.fold_gains(nodes, watched, unwritten, writer.hidden, writer.fixed)
-    nodes = passes.trim_fills(nodes, watched)
-    dependents = schedule.without(dependents, nodes)
-    nodes = [node for node in nodes if node.steps]
-    nodes = schedule.ordered(nodes, dependents)
-    nodes = passes.find_equal_rates(nodes, constant)
-    nodes = schedule.tile(nodes, dependents, watched)
-    writer.scratch = schedule.scratch(nodes, watched)
-    return writer.write(nodes, model, watched)
+    groups = optimization.drop_zeros(groups, probed)
+    hidden, fixed = writer.hidden, writer.fixed
+    groups = optimization.fold_gains(groups, probed, unwritten, hidden, fixed)
+    groups = optimization.trim_fills(groups, probed)
+    dependents = schedule.drop_idle(dependents, groups)
+    groups = [group for group in groups if group.rows]
+    groups = schedule.sort_groups(groups, dependents)
+    groups = optimization.find_equal_rates(groups, constant)
+    groups = schedule.tile(groups, dependents, probed)
+    writer.buffers = schedule.find_buffers(groups, probed)
+    return writer.write(groups, model, probed)
 
 
-def _make_ahead(python: list[Node], read: list, context: Context) -> list[Name]:
+def _call_ahead(python: list[Group], reads: list, context: Context) -> list[Name]:
     """Let functions of time alone be called ahead; return the names that they read."""
-    found = []
-    for node, names in zip(python, read, strict=True):
-        op = node.ops[0]
-        steps = None
-        if _has_no_input(op) and op.output is not None:
-            steps = made_ahead(op, context)
-        if steps is not None:
-            node.steps, found = steps, [*found, *names]
-    return found
+    called: list[Name] = []
+    for group, names in zip(python, reads, strict=True):
+        op = group.ops[0]
+        process = isinstance(op, SimProcess) and op.input is None
+        timed = process or (isinstance(op, SimPyFunc) and not op.x_passed)
+        rows = read_input(op, context) if timed and op.output is not None else None
+        if rows is not None:
+            group.rows, called = rows, [*called, *names]
+    return called
 
 
-def _has_no_input(op) -> bool:
-    if isinstance(op, SimPyFunc):
-        return not op.x_passed
-    return isinstance(op, SimProcess) and op.input is None
-
-
-def _given_ops(given, model, step_order) -> set[int]:
-    """Ids of the operators whose outputs are given."""
-    found = set()
+def _operators_of(given: Any, model, step_order) -> set[int]:
+    """Return the ids of the operators whose outputs are given."""
+    if not given:
+        return set()
+    ops = [op for op in step_order if isinstance(op, SimPyFunc | SimProcess)]
+    ops = [op for op in ops if op.output is not None]
+    keys = [region_of(op.output).key for op in ops]
+    ids = set()
     for node in given:
         out = model.sig[node]["out"] if node in model.sig else None
         if not isinstance(node, nengo.Node) or out is None or node.size_in > 0:
-            raise ValidationError(
-                "Simulator.inputs", node, "is no Node without input of this network"
-            )
+            problem = "is no Node without input of this network"
+            raise ValidationError("Simulator.inputs", node, problem)
         key = region_of(out).key
-        makers = [
-            op
-            for op in step_order
-            if isinstance(op, SimPyFunc | SimProcess)
-            and op.output is not None
-            and region_of(op.output).key == key
-        ]
-        if not makers:
-            raise ValidationError(
-                "Simulator.inputs",
-                node,
-                "has a constant output",
-                "give it a function or a process instead, which is replaced",
-            )
-        found.add(id(makers[0]))
-    return found
+        if key not in keys:
+            remedy = "give it a function or a process instead, which is replaced"
+            problem = "has a constant output"
+            raise ValidationError("Simulator.inputs", node, problem, remedy)
+        ids.add(id(ops[keys.index(key)]))
+    return ids
 
 
 class _Writer:
     """Gives addresses to regions and constants, and writes rows."""
 
     def __init__(self, dtype, written: set[int], context: Context, whole: bool):
-        self.dtype, self.written, self.context = dtype, written, context
-        self.whole = whole
-        self.scratch: dict[tuple, int] = {}  # buffers, by the keys of their regions
+        self.written, self.context, self.whole = written, context, whole
+        self.buffers: dict[tuple, int] = {}  # by the keys of their regions
         self.hidden: list[Region] = []
         self.fixed: set[int] = set()
         self.names: list[Name] = []
-        self.state: list[np.ndarray] = []
-        self.const: list[np.ndarray] = []
-        self.index: list[np.ndarray] = []
-        self.lengths = {"state": 0, "const": 0, "index": 0}
+        numbers, integers = np.zeros(0, dtype), np.zeros(0, np.int64)
+        self.parts = {"state": [numbers], "const": [numbers], "index": [integers]}
+        self.lengths = dict.fromkeys(self.parts, 0)
         self.places: dict = {}
-        self.known: dict[int, tuple[np.ndarray, int]] = {}
+        self.constants: dict[int, tuple[np.ndarray, int]] = {}  # by their ids
 
-    def write(self, nodes, model, watched) -> Program:  # noqa: C901
-        """Return the program of nodes in their order."""
+    def write(self, groups, model, probed) -> Program:  # noqa: C901 - its plan
+        """Return the program of groups in their order."""
+        # places for intermediate results: of filters, and of tiles
         self.work = self._put("state", np.zeros(self.context.work))
-        most = max(self.scratch.values(), default=-1) + 1
-        self.buffers = [self._put("state", np.zeros(TILE + PAD)) for _ in range(most)]
-        rows, segments, first = [], [], 0
-        if not self.whole and any(node.python for node in nodes):
-            clock = [op for op in model.operators if isinstance(op, TimeUpdate)]
-            segments += clock  # first, as no order of Nengo's applies
-        for node in nodes:
-            if node.tiled:
-                head = np.zeros(WIDTH, np.int64)
-                head[:3] = Code.TILED, node.steps[0].n, len(node.steps)
-                rows.append(head)
-            for step in node.steps:
-                if step.code is None:
-                    if len(rows) > first:
-                        segments.append(np.array([first, len(rows)]))
-                    segments.append(step.op)
-                    first = len(rows)
-                else:
-                    rows.append(self.row(step))
-        for k, region in enumerate(watched):
-            rows.append(self._probe(region, k))
-        if len(rows) > first:
-            segments.append(np.array([first, len(rows)]))
-        for op in model.operators:  # what nothing uses has a place as well
-            for signal in op.all_signals:
-                if not signal.sparse and not self._elided(signal.base):
-                    self.place(signal.base)
-        table = np.array(rows, np.int64).reshape(-1, WIDTH)
+        n_buffers = max(self.buffers.values(), default=-1) + 1
+        sizes = [TILE + PAD] * n_buffers
+        self.scratch = [self._put("state", np.zeros(size)) for size in sizes]
+        table: list[np.ndarray] = []
+        segments, first = [], 0
+        if not self.whole and any(group.python for group in groups):
+            # first, as no order of Nengo's applies
+            segments += [op for op in model.operators if isinstance(op, TimeUpdate)]
+        # rows, which end where Python runs
+        for group in groups:
+            if group.tiled:
+                table.append(_integers(Code.TILED, group.rows[0].n, len(group.rows)))
+            for row in group.rows:
+                if row.code is not None:
+                    table.append(self._row(row))
+                    continue
+                if len(table) > first:
+                    segments.append(np.array([first, len(table)]))
+                segments.append(row.op)
+                first = len(table)
+        for number, region in enumerate(probed):
+            if not region.contiguous:
+                raise NotImplementedError("a probe of scattered entries")
+            address = self._address(region)[0]
+            table.append(_integers(Code.PROBE, region.size, address, 0, number))
+        if len(table) > first:
+            segments.append(np.array([first, len(table)]))
+        # signals that no row uses have a place as well
+        for op in model.operators:
+            for base in (s.base for s in op.all_signals if not s.sparse):
+                if (id(base), 0, base.size) not in self.buffers:
+                    self._place(base)
+        hidden: dict[int, list] = {}
+        for base, start, size in [*self.buffers, *(r.key for r in self.hidden)]:
+            hidden.setdefault(base, []).append((start, start + size))
+        arenas = {name: np.concatenate(parts) for name, parts in self.parts.items()}
         return Program(
-            table=table,
+            table=np.array(table, np.int64).reshape(-1, WIDTH),
             segments=segments,
-            state=self._arena(self.state, self.dtype),
-            const=self._arena(self.const, self.dtype),
-            index=self._arena(self.index, np.int64),
+            **arenas,
             places=self.places,
             streams=self.context.streams,
             inputs=self.context.inputs,
             probes=list(model.probes),
-            sizes=np.array([r.size for r in watched], np.int64),
-            hidden=self._hidden(),
+            sizes=np.array([r.size for r in probed], np.int64),
+            hidden=hidden,
             fixed=self.fixed,
             names=self.names,
             watched=self.whole,
-            nodes=nodes,
+            groups=groups,
         )
 
-    def _hidden(self) -> dict:
-        found: dict[int, list] = {}
-        for base, start, size in [*self.scratch, *(r.key for r in self.hidden)]:
-            found.setdefault(base, []).append((start, start + size))
-        return found
-
-    def _arena(self, parts, dtype):
-        return np.concatenate([np.zeros(0, dtype), *parts]).astype(dtype, copy=False)
-
     def _put(self, arena: str, values) -> int:
-        """Address of new numbers at the end of an arena."""
-        values = np.ravel(values)
-        at = self.lengths[arena]
-        kind = np.int64 if arena == "index" else self.dtype
-        getattr(self, arena).append(values.astype(kind))
+        """Return the address of new numbers at the end of an arena."""
+        values, at, parts = np.ravel(values), self.lengths[arena], self.parts[arena]
+        parts.append(values.astype(parts[0].dtype))
         self.lengths[arena] += values.size
         return at
 
-    def _elided(self, base) -> bool:
-        return (id(base), 0, base.size) in self.scratch
-
-    def place(self, base) -> tuple[bool, int]:
-        """Whether a base signal is constant, and its address."""
-        if base not in self.places:
-            constant = id(base) not in self.written
+    def _place(self, what) -> tuple[bool, int]:
+        """Return whether a base signal, or an array, is constant, and its address."""
+        if isinstance(what, np.ndarray):
+            return True, self._constants(what)
+        if what not in self.places:
+            constant = id(what) not in self.written
             arena = "const" if constant else "state"
-            self.places[base] = constant, self._put(arena, base.initial_value)
-        return self.places[base]
+            self.places[what] = constant, self._put(arena, what.initial_value)
+        return self.places[what]
 
-    def constants(self, values: np.ndarray) -> int:
-        """Address of constants; the same array is kept once."""
-        if id(values) not in self.known:
-            self.known[id(values)] = values, self._put("const", values)
-        return self.known[id(values)][1]
+    def _constants(self, values: np.ndarray) -> int:
+        """Return the address of constants; the same array is stored once."""
+        if id(values) not in self.constants:
+            self.constants[id(values)] = values, self._put("const", values)
+        return self.constants[id(values)][1]
 
-    def address(self, what) -> tuple[int, int]:
-        """Address of a region or of constants, and how it moves along the axis."""
+    def _address(self, what) -> tuple[int, int]:
+        """Return the address of a region or constants, and its move along the axis."""
         if not isinstance(what, Region):
-            return -1 - self.constants(what), 1
-        if what.key in self.scratch:
-            return self.buffers[self.scratch[what.key]], 0
-        constant, at = self.place(what.base)
+            return -1 - self._constants(what), 1
+        if what.key in self.buffers:
+            return self.scratch[self.buffers[what.key]], 0
+        constant, at = self._place(what.base)
         at += what.start
         return (-1 - at if constant else at), 1
 
-    def row(self, step: Step) -> np.ndarray:
-        """One row of the table."""
-        row = np.zeros(WIDTH, np.int64)
-        row[:FIRST] = step.code, step.n
-        for k, operand in enumerate(step.operands):
-            at = FIRST + 2 * k
-            row[at : at + 2] = self.operand(operand)
-        return row
+    def _row(self, row: Row) -> np.ndarray:
+        """Return a row of the table."""
+        operands = map(self._operand, row.operands)
+        return _integers(row.code, row.n, *itertools.chain.from_iterable(operands))
 
-    def operand(self, operand) -> tuple[int, int]:  # noqa: C901 - a case for each
-        """The two numbers of an operand."""
+    def _operand(self, operand) -> tuple[int, int]:
+        """Return the two integers of an operand."""
         match operand:
             case Along(what):
-                return self.address(what)
-            case Whole(what, tail):
-                return self.address(what)[0], tail
-            case Pair(a, b):
-                return a, b
-            case Stream(seed):
-                return seed, 0
-            case Work(tail):
-                return self.work, tail
-            case Listed(values, tail, of):
+                return self._address(what)
+            case Whole(what, second):
+                return self._address(what)[0], second
+            case Pair(first, second):
+                return first, second
+            case Work(second):
+                return self.work, second
+            case Listed(values, second, base):
                 values = np.asarray(values, dtype=np.int64)
-                if of is not None:
-                    values = values + self._base(of)[1]
-                return self._put("index", values), tail
+                if base is not None:
+                    values = values + self._place(base)[1]
+                return self._put("index", values), second
             case Runs(rows, n, weights):
-                rows = cut_into_tiles(np.asarray(rows, np.int64))
+                rows = _cut_into_tiles(np.asarray(rows, np.int64))
                 if weights is not None:
-                    rows[:, 3] += self.constants(weights)
-                starts = self._put("index", tile_starts(rows, n))
-                return starts, self._put("index", rows)
-            case Arenas(bases=bases):
-                kinds = [int(self._base(b)[0]) for b in bases]
-                return kinds[0], kinds[-1]
+                    rows[:, 3] += self._constants(weights)
+                # the first run of each tile, and one more for the end
+                starts = np.searchsorted(rows[:, 0], np.arange(0, n + TILE, TILE))
+                return self._put("index", starts), self._put("index", rows)
+            case Arenas(first, second):
+                return int(self._place(first)[0]), int(self._place(second)[0])
         raise TypeError(f"{operand!r} is no operand")
 
-    def _base(self, of) -> tuple[bool, int]:
-        """Arena and address of a base, or of constants."""
-        if isinstance(of, np.ndarray):
-            return True, self.constants(of)
-        return self.place(of)
 
-    def _probe(self, region: Region, k: int) -> np.ndarray:
-        """A row that records a region."""
-        if not region.whole:
-            raise NotImplementedError("a probe of scattered entries")
-        row = np.zeros(WIDTH, np.int64)
-        row[:FIRST] = Code.PROBE, region.size
-        row[FIRST], row[FIRST + 2] = self.address(region)[0], k
-        return row
+def _integers(*values) -> np.ndarray:
+    """Return a row of the table that begins with some integers."""
+    row = np.zeros(WIDTH, np.int64)
+    row[: len(values)] = values
+    return row
+
+
+def _cut_into_tiles(runs: np.ndarray) -> np.ndarray:
+    """Return runs ``(start, stop, ...)`` split where tiles end.
+
+    A run's weights, column 3 of those with 5, begin where the run begins.
+    """
+    pieces = []
+    for run in runs:
+        start, stop = run[:2]
+        edges = [start, *range((start // TILE + 1) * TILE, stop, TILE), stop]
+        for a, b in itertools.pairwise(edges):
+            piece = run.copy()
+            piece[:2] = a, b
+            if len(run) == 5 and not run[4]:
+                piece[3] += a - start
+            pieces.append(piece)
+    return np.array(pieces, dtype=np.int64).reshape(-1, runs.shape[1])

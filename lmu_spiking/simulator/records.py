@@ -1,17 +1,18 @@
-"""What probes saw."""
+"""Samples of probes: buffers that the compiled loop writes to and users read."""
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from nengo.simulator import SimulationData
 
 from lmu_spiking.errors import ValidationError
 
-LEAST = 64  # samples that a buffer has room for
+LEAST = 64  # samples that a buffer has room for when it is first made
 
 
-class Turns:
+class StepLock:
     """A lock that the thread that takes steps offers to others between two steps.
 
     Attributes
@@ -39,11 +40,12 @@ class Record(Sequence):
     Parameters
     ----------
     shape : tuple
-        Of a sample.
+        Shape of a sample.
     trials : int or None
         None for no axis of trials.
     period : float
         Steps between two samples.
+    dtype : float32 or float64
     """
 
     def __init__(self, shape: tuple, trials: int | None, period: float, dtype):
@@ -51,19 +53,26 @@ class Record(Sequence):
         self.dtype = np.dtype(dtype)
         self._counts = np.zeros(trials or 1, np.int64)
         self._addresses = np.zeros(trials or 1, np.int64)
-        self._turns = Turns()
-        self._take(np.empty((trials or 1, 0, *self.shape), self.dtype))
+        self._lock = StepLock()
+        self._use(np.empty((trials or 1, 0, *self.shape), self.dtype))
 
-    def _take(self, buffer: np.ndarray) -> None:
-        """Write to another buffer from now on, as users may hold views of the last."""
+    def _use(self, buffer: np.ndarray) -> None:
+        """Write to another buffer from now on, as users may have views of the last."""
+        # addresses are counted in numbers, from address 0
         self._buffer, trials = buffer, np.arange(len(buffer))
         first, stride = buffer.ctypes.data, buffer.strides[0]
         self._addresses[:] = (first + stride * trials) // self.dtype.itemsize
 
-    def bind(self, counts, addresses, turns) -> None:
-        """Let a compiled loop count and write the samples, (trials,) each."""
+    def bind(self, counts, addresses, lock) -> None:
+        """Let a compiled loop count and write the samples.
+
+        Parameters
+        ----------
+        counts, addresses : (trials,) ndarray of int
+        lock : StepLock
+        """
         counts[:], addresses[:] = self._counts, self._addresses
-        self._counts, self._addresses, self._turns = counts, addresses, turns
+        self._counts, self._addresses, self._lock = counts, addresses, lock
 
     def clear(self) -> None:
         """Forget all samples."""
@@ -82,12 +91,17 @@ class Record(Sequence):
         n, room = len(self), self._buffer.shape[1]
         if n + more > room:
             old, room = self._buffer, max(n + more, 2 * room, LEAST)
-            self._take(np.empty((len(old), room, *self.shape), self.dtype))
+            self._use(np.empty((len(old), room, *self.shape), self.dtype))
             self._buffer[:, :n] = old[:, :n]
         return room - n
 
     def append(self, block: np.ndarray) -> None:
-        """Append samples (trials, k, size)."""
+        """Append samples.
+
+        Parameters
+        ----------
+        block : (trials, k, size) ndarray
+        """
         n, more = len(self), block.shape[1]
         self.reserve(more)
         self._buffer[:, n : n + more] = block.reshape(len(block), more, *self.shape)
@@ -95,69 +109,68 @@ class Record(Sequence):
 
     def array(self) -> np.ndarray:
         """Return all samples: (samples, ...), or (trials, samples, ...); read-only."""
-        found = self._buffer[:, : len(self)]
-        found = found if self.trials is not None else found[0]
-        found.setflags(write=False)
-        return found
+        return self._shown(self._buffer[:, : len(self)])
+
+    def _shown(self, samples: np.ndarray) -> np.ndarray:
+        """Return samples as users see them: with trials if any, read-only."""
+        samples = samples if self.trials is not None else samples[0]
+        samples.setflags(write=False)
+        return samples
 
     def since(self, n: int) -> np.ndarray:
         """Return the samples after the first ``n``, (trials, k, ...)."""
         return self._buffer[:, n : len(self)]
 
-    def __getitem__(self, index):
+    def __getitem__(self, index) -> Any:
         """Return a sample, or a list of samples; a leading axis of trials if any.
 
         What is written to a sample would not be in the data: it is read-only.
         """
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        found = self._buffer[:, index]
-        found = (found if self.trials is not None else found[0]).copy()
-        found.setflags(write=False)
-        return found
+        return self._shown(self._buffer[:, range(len(self))[index]].copy())
 
     def __delitem__(self, index):
         """Forget a sample, or a slice of samples; the room for further ones stays."""
-        with self._turns:  # a viewer may delete what another thread simulates
+        with self._lock:  # a viewer may delete what another thread simulates
             n, old = len(self), self._buffer
-            kept = list(range(n))
-            del kept[index]
-            size = len(kept) + old.shape[1] - n
-            self._take(np.empty((len(old), size, *self.shape), self.dtype))
-            self._buffer[:, : len(kept)] = old[:, kept]
+            left = list(range(n))
+            del left[index]
+            m = len(left)
+            shape = len(old), m + old.shape[1] - n, *self.shape
+            self._use(np.empty(shape, self.dtype))
+            self._buffer[:, :m] = old[:, left]
             # in the middle of a step the first trials may be a sample ahead
-            self._buffer[:, len(kept) : len(kept) + 1] = old[:, n : n + 1]
-            self._counts += len(kept) - n
+            self._buffer[:, m : m + 1] = old[:, n : n + 1]
+            self._counts += m - n
 
     def pop(self, index=-1):
         """Return a sample, and forget it."""
-        with self._turns:
-            found = self[index]
+        with self._lock:
+            sample = self[index]
             del self[index]
-        return found
+        return sample
 
     def __setitem__(self, index, value):
         """Replace a sample, or all samples of a slice by as many.
 
         A sample is as ``self[index]`` shows it, with a leading axis of trials if any.
         """
-        with self._turns:
+        with self._lock:
             trials = () if self.trials is None else (self.trials,)
             shape = (*trials, *self.shape)
             at = range(len(self))[index]
+            # one sample is as a slice of one
             if isinstance(at, int):
                 at, value = [at], [value]
             value = [np.asarray(each, self.dtype) for each in value]
             wrong = [each.shape for each in value if each.shape != shape]
             if wrong or len(value) != len(at):
-                raise ValidationError(
-                    "sim.data.raw",
-                    wrong[0] if wrong else f"{len(value)} samples",
-                    f"does not replace {len(at)} samples of shape {shape}",
-                    "give one array for each sample",
-                )
-            self._take(self._buffer.copy())  # users may hold views of the last
+                got = wrong[0] if wrong else f"{len(value)} samples"
+                problem = f"does not replace {len(at)} samples of shape {shape}"
+                remedy = "give one array for each sample"
+                raise ValidationError("sim.data.raw", got, problem, remedy)
+            self._use(self._buffer.copy())
             for k, each in zip(at, value, strict=True):
                 self._buffer[:, k] = each if trials else each[None]
 
@@ -170,7 +183,7 @@ class Record(Sequence):
             return other is self
         return all(map(np.array_equal, mine, theirs))
 
-    __hash__ = None  # as a list
+    __hash__: Any = None  # as a list
 
     def __add__(self, other: list) -> list:
         """Return a list of these samples and of others."""
@@ -179,16 +192,14 @@ class Record(Sequence):
         return self[:] + other[:]
 
     def __radd__(self, other: list) -> list:
+        """Return a list of others and of these samples."""
         return other + self[:] if isinstance(other, list) else NotImplemented
 
     def __iadd__(self, other):
         """Refuse: only a simulator adds samples, in the steps that it takes."""
-        raise ValidationError(
-            "sim.data.raw",
-            "+=",
-            "cannot add samples to what a probe has seen",
-            "use raw[probe] + samples, which is a list of its own",
-        )
+        problem = "cannot add samples to what a probe has seen"
+        remedy = "use raw[probe] + samples, which is a list of its own"
+        raise ValidationError("sim.data.raw", "+=", problem, remedy)
 
     def copy(self) -> list:
         """Return a list of all samples."""
@@ -196,15 +207,16 @@ class Record(Sequence):
 
     def __array__(self, dtype=None, copy=None):
         """Return all samples for numpy."""
-        found = self.array() if dtype is None else self.array().astype(dtype)
-        return found.copy() if copy else found
+        samples = self.array() if dtype is None else self.array().astype(dtype)
+        return samples.copy() if copy else samples
 
     def __repr__(self):
         return f"<{len(self)} samples of shape {self.shape}>"
 
     def __getstate__(self):
-        kept = "shape", "trials", "period", "dtype"
-        return {k: getattr(self, k) for k in kept} | {"samples": self.since(0).copy()}
+        names = "shape", "trials", "period", "dtype"
+        samples = self.since(0).copy()
+        return {k: getattr(self, k) for k in names} | {"samples": samples}
 
     def __setstate__(self, state):
         samples = state.pop("samples")
@@ -213,7 +225,7 @@ class Record(Sequence):
 
 
 class Output:
-    """Hold where the compiled loop writes samples: addresses, counts (trials, probes).
+    """Addresses and counts (trials, probes) of the samples that a loop writes.
 
     Parameters
     ----------
@@ -223,16 +235,17 @@ class Output:
 
     def __init__(self, records: list[Record], trials: int):
         self.records = records
-        self.turns = Turns()  # while samples may be written
+        self.lock = StepLock()  # while samples may be written
         self.addresses = np.zeros((trials, len(records)), np.int64)
         self.counts = np.zeros((trials, len(records)), np.int64)
         self.periods = np.array([record.period for record in records], float)
         for k, record in enumerate(records):
-            record.bind(self.counts[:, k], self.addresses[:, k], self.turns)
+            record.bind(self.counts[:, k], self.addresses[:, k], self.lock)
         self.room = 0  # steps for which all buffers are long enough
 
     def reserve(self, step: int, n: int) -> None:
         """Make room for the samples of the ``n`` steps after ``step``."""
+        # most calls find the room that an earlier one has made
         if n > self.room:
             free = [r.reserve(r.samples_in(step, n)) for r in self.records]
             self.room = max(n, min(free, default=2**62))
@@ -252,5 +265,5 @@ class Data(SimulationData):
 
     def __getitem__(self, key):
         """Return samples of a probe, or what was built for another object."""
-        found = self.raw[key]
-        return found.array() if isinstance(found, Record) else super().__getitem__(key)
+        built = self.raw[key]
+        return built.array() if isinstance(built, Record) else super().__getitem__(key)

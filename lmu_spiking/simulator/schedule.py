@@ -1,54 +1,66 @@
-"""The order of a step's work, and populations that run tile by tile."""
+"""The order of a program's groups, and populations that run tile by tile."""
 
 import itertools
 from graphlib import CycleError, TopologicalSorter
 
 from lmu_spiking.simulator.opcodes import TILE, Code
-from lmu_spiking.simulator.passes import Uses
-from lmu_spiking.simulator.regions import Region
-from lmu_spiking.simulator.steps import Along, Node
+from lmu_spiking.simulator.optimization import Uses
+from lmu_spiking.simulator.rows import Along, Group, Region, Row
 
 NEURONS = range(Code.RECTIFIED, max(Code) + 1)
 
 
-def ordered(nodes: list[Node], dependents: dict) -> list[Node]:
-    """Nodes in an order that Nengo's graph allows; that of the list where it is free.
+def sort_groups(groups: list[Group], dependents: dict) -> list[Group]:
+    """Return groups in an order that Nengo's graph allows; as given where it is free.
 
     Parameters
     ----------
+    groups : list of Group
     dependents : dict of operator to set of operators
-        Those that come after it.
+        The operators that come after each.
+
+    Returns
+    -------
+    list of Group
 
     Raises
     ------
     graphlib.CycleError
+        If two groups would each have to come after the other.
     """
-    home: dict[int, list[Node]] = {}
-    for node in nodes:
-        for op in node.ops:
-            home.setdefault(id(op), []).append(node)
-    place = {id(node): i for i, node in enumerate(nodes)}
-    sorter: TopologicalSorter = TopologicalSorter()
-    for node in nodes:
-        sorter.add(place[id(node)])
+    # the groups of each operator, by their places in the list
+    places: dict[int, list[int]] = {}
+    for place, group in enumerate(groups):
+        for op in group.ops:
+            places.setdefault(id(op), []).append(place)
+    sorter: TopologicalSorter = TopologicalSorter(dict.fromkeys(range(len(groups)), ()))
     for op, after in dependents.items():
-        for first in home.get(id(op), ()):
-            for second in (n for other in after for n in home.get(id(other), ())):
-                if first is not second:
-                    sorter.add(place[id(second)], place[id(first)])
+        for first in places.get(id(op), ()):
+            for second in (p for other in after for p in places.get(id(other), ())):
+                if first != second:
+                    sorter.add(second, first)
     sorter.prepare()
-    found = []
+    order = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
-        found += ready
+        order += ready
         sorter.done(*ready)
-    return [nodes[i] for i in found]
+    return [groups[place] for place in order]
 
 
-def without(dependents: dict, nodes: list[Node]) -> dict:
-    """The graph without the operators of which nothing is left to do."""
-    left = {id(op) for node in nodes if node.steps for op in node.ops}
-    found: dict = {}
+def drop_idle(dependents: dict, groups: list[Group]) -> dict:
+    """Return the graph without the operators of which nothing is left to do.
+
+    Parameters
+    ----------
+    dependents : dict of operator to set of operators
+    groups : list of Group
+
+    Returns
+    -------
+    dict of operator to set of operators
+    """
+    left = {id(op) for group in groups if group.rows for op in group.ops}
 
     def following(op, seen):
         for other in dependents.get(op, ()):
@@ -58,124 +70,149 @@ def without(dependents: dict, nodes: list[Node]) -> dict:
                 seen.add(id(other))
                 yield from following(other, seen)
 
-    for op in dependents:
-        if id(op) in left:
-            found[op] = set(following(op, set()))
-    return found
+    return {op: set(following(op, set())) for op in dependents if id(op) in left}
 
 
-def tile(nodes: list[Node], dependents: dict, watched: list[Region]) -> list[Node]:
-    """Join what large populations hear, do and say, so that it runs tile by tile.
+def tile(groups: list[Group], dependents: dict, probed: list[Region]) -> list[Group]:
+    """Join large populations with what encodes and decodes them, to run tile by tile.
 
     A population's current, rates and spikes then never leave the cache.
+
+    Parameters
+    ----------
+    groups : list of Group
+    dependents : dict of operator to set of operators
+    probed : list of Region
+
+    Returns
+    -------
+    list of Group
     """
-    for node in list(nodes):
-        if node not in nodes or node.tiled or not _is_population(node):
+    for group in list(groups):
+        large = any(row.code in NEURONS and row.n > TILE for row in group.rows)
+        if group not in groups or group.tiled or not large:
             continue
+        # with all that reads the spikes, or, where this makes a cycle, without
         for with_readers in (True, False):
-            members = _around(node, nodes, watched, with_readers)
-            joined = [n for n in nodes if n not in members]
-            steps = [s for n in nodes if n in members for s in n.steps]
-            ops = [op for n in members for op in n.ops]
-            at = nodes.index(node) - sum(
-                n in members for n in nodes[: nodes.index(node)]
-            )
-            joined.insert(at, Node(ops, steps, tiled=True))
+            members = _tile_members(group, groups, probed, with_readers)
+            joined = [g for g in groups if g not in members]
+            rows = [row for g in groups if g in members for row in g.rows]
+            ops = [op for g in members for op in g.ops]
+            at = sum(g not in members for g in groups[: groups.index(group)])
+            joined.insert(at, Group(ops, rows, tiled=True))
             try:
-                nodes = ordered(joined, dependents)
+                groups = sort_groups(joined, dependents)
                 break
             except CycleError:
                 continue
-    return nodes
+    return groups
 
 
-def tile_stretches(nodes: list[Node], dependents: dict) -> list[Node]:
-    """Tile the nodes between two steps of Python, where no code can see their order.
+def tile_between_python(groups: list[Group], dependents: dict) -> list[Group]:
+    """Tile the groups between two calls of Python, where no code can see their order.
 
-    All other nodes stay in Nengo's order.
+    All other groups stay in Nengo's order.
+
+    Parameters
+    ----------
+    groups : list of Group
+    dependents : dict of operator to set of operators
+
+    Returns
+    -------
+    list of Group
     """
-    found = []
-    for python, group in itertools.groupby(nodes, key=lambda node: node.python):
-        stretch = list(group)
-        found += stretch if python else tile(stretch, dependents, [])
-    return found
+    tiled = []
+    for python, neighbours in itertools.groupby(groups, key=lambda group: group.python):
+        members = list(neighbours)
+        tiled += members if python else tile(members, dependents, [])
+    return tiled
 
 
-def _is_population(node: Node) -> bool:
-    return any(s.code in NEURONS and s.n > TILE for s in node.steps)
+def _is_tileable(group: Group, n: int) -> bool:
+    """Return whether all rows of a group may run along an axis of ``n``."""
+    return all(row.along and row.n == n for row in group.rows) and not group.tiled
 
 
-def _tileable(node: Node, n: int) -> bool:
-    return all(s.along and s.n == n for s in node.steps) and not node.tiled
+def _along(row: Row) -> list[Region]:
+    """Return the regions along the axis of a row."""
+    regions = (o.values for o in row.operands if isinstance(o, Along))
+    return [r for r in regions if isinstance(r, Region) and r.size == row.n]
 
 
-def _along(step):
-    """Regions along the axis of a step, without what it writes first."""
-    regions = (o.what for o in step.operands if isinstance(o, Along))
-    return [r for r in regions if isinstance(r, Region) and r.size == step.n]
-
-
-def _around(node: Node, nodes, watched, with_readers: bool) -> list[Node]:
-    """A population, what makes its current, and what reads its spikes."""
-    n = node.steps[0].n
-    if not _tileable(node, n):
-        return [node]
-    home = {id(s): other for other in nodes for s in other.steps}
-    uses = Uses(nodes, watched)
-    members = [node]
-    waiting = [r for s in node.steps for r in s.reads if r.size == n]
-    while waiting:  # upstream
+def _tile_members(group: Group, groups, probed, with_readers: bool) -> list[Group]:
+    """Return a population, the groups that make its current, and its readers."""
+    n = group.rows[0].n
+    if not _is_tileable(group, n):
+        return [group]
+    group_of = {id(row): other for other in groups for row in other.rows}
+    uses = Uses(groups, probed)
+    members = [group]
+    # upstream: all that makes the current, and what that is made of
+    waiting = [r for row in group.rows for r in row.reads if r.size == n]
+    while waiting:
         region = waiting.pop()
         makers = {
-            id(home[id(s)]): (home[id(s)], r)
-            for r, s, writes in uses.of(region)
-            if writes and s is not None
+            id(group_of[id(row)]): (group_of[id(row)], r)
+            for r, row, writes in uses.of(region)
+            if writes and row is not None
         }
-        new = [m for m, _ in makers.values() if m not in members]
+        new = [maker for maker, _ in makers.values() if maker not in members]
         exact = all(r.key == region.key for _, r in makers.values())
-        if new and exact and all(_tileable(m, n) for m in new):
+        if new and exact and all(_is_tileable(maker, n) for maker in new):
             members += new
-            waiting += [
-                r for m in new for s in m.steps for r in _along(s) if r in s.reads
-            ]
-    waiting = [r for s in node.steps for r in s.sets if r.size == n]
-    while waiting and with_readers:  # downstream
+            rows = [row for maker in new for row in maker.rows]
+            waiting += [r for row in rows for r in _along(row) if r in row.reads]
+    # downstream: all that reads the spikes, and further neurons driven by them
+    waiting = [r for row in group.rows for r in row.sets if r.size == n]
+    while waiting and with_readers:
         region = waiting.pop()
-        for r, s, writes in uses.of(region):
-            if s is None or writes or r.key != region.key:
+        for r, row, writes in uses.of(region):
+            if row is None or writes or r.key != region.key:
                 continue
-            reader = home[id(s)]
-            if reader in members or not _tileable(reader, n):
+            reader = group_of[id(row)]
+            if reader in members or not _is_tileable(reader, n):
                 continue
-            if any(a.key == region.key for a in _along(s)):
+            if any(a.key == region.key for a in _along(row)):
                 members.append(reader)
-                if any(t.code in NEURONS for t in reader.steps):
-                    waiting += [r for t in reader.steps for r in t.sets if r.size == n]
+                if any(other.code in NEURONS for other in reader.rows):
+                    sets = [r for other in reader.rows for r in other.sets]
+                    waiting += [r for r in sets if r.size == n]
     return members
 
 
-def scratch(nodes: list[Node], watched: list[Region]) -> dict[tuple, int]:
-    """Regions that live within one tiled node: ``key -> number of its buffer``."""
-    uses = Uses(nodes, watched)
-    found: dict[tuple, int] = {}
-    for node in nodes:
-        if not node.tiled:
-            continue
-        inside, n = {id(s) for s in node.steps}, node.steps[0].n
-        first = {}
-        for step in node.steps:
-            for region in step.touched:
-                first.setdefault(region.key, step)
-        buffers = 0
-        for step in node.steps:
-            for region in step.sets:
-                if region.size != n or not region.whole or region.key in found:
+def find_buffers(groups: list[Group], probed: list[Region]) -> dict[tuple, int]:
+    """Return a buffer's number for each region that only one tiled group uses.
+
+    Parameters
+    ----------
+    groups : list of Group
+    probed : list of Region
+
+    Returns
+    -------
+    dict of tuple to int
+        By the key of the region; the buffers of each group count from 0.
+    """
+    uses = Uses(groups, probed)
+    buffers: dict[tuple, int] = {}
+    for group in (group for group in groups if group.tiled):
+        inside, n = {id(row) for row in group.rows}, group.rows[0].n
+        first: dict[tuple, Row] = {}
+        for row in group.rows:
+            for region in row.touched:
+                first.setdefault(region.key, row)
+        count = 0
+        for row in group.rows:
+            for region in row.sets:
+                if region.size != n or not region.contiguous or region.key in buffers:
                     continue
                 own = all(
-                    s is not None and id(s) in inside and r.key == region.key
-                    for r, s, _ in uses.of(region)
+                    user is not None and id(user) in inside and r.key == region.key
+                    for r, user, _ in uses.of(region)
                 )
-                if own and first[region.key] is step:
-                    found[region.key] = buffers
-                    buffers += 1
-    return found
+                # set before anything else is done with it in the group
+                if own and first[region.key] is row:
+                    buffers[region.key] = count
+                    count += 1
+    return buffers

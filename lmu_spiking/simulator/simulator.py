@@ -1,10 +1,12 @@
-"""`Simulator`: Nengo networks in machine code."""
+"""`Simulator`, which runs any Nengo network in machine code."""
 
 import operator
 import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
 
 import nengo
 import numpy as np
@@ -15,26 +17,35 @@ from nengo.exceptions import SimulatorClosed
 from nengo.utils.graphs import toposort
 from nengo.utils.progress import Progress, ProgressTracker
 
-from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
-from lmu_spiking.simulator import trials as drawn
-from lmu_spiking.simulator.nans import name_of_nan, where_nan
-from lmu_spiking.simulator.passes import merge
-from lmu_spiking.simulator.patience import Alone, Patience
+from lmu_spiking.errors import (
+    NotANumberError,
+    ValidationError,
+    check_whole,
+)
+from lmu_spiking.simulator import trials as realisations
+from lmu_spiking.simulator.inputs import Inputs, given_values
+from lmu_spiking.simulator.optimization import merge_operators
 from lmu_spiking.simulator.program import compile_program
-from lmu_spiking.simulator.reach import check_names
+from lmu_spiking.simulator.pure_functions import check_names
 from lmu_spiking.simulator.records import Data, Output, Record
-from lmu_spiking.simulator.signals import Signals
-from lmu_spiking.simulator.sources import Sources, for_trial, given_values
-from lmu_spiking.simulator.stepper import NaNFound, Stepper
+from lmu_spiking.simulator.signal_views import SignalViews, name_of_nan
+from lmu_spiking.simulator.stepper import (
+    DeferredInterrupt,
+    NaNFound,
+    Stepper,
+    find_nan,
+)
 
+MOST_TRIALS = 10**6
 BLOCK = 0.1  # seconds between two looks at the keyboard
-MOST = 16384  # steps in a block
-BYTES = 2**28  # that a block's inputs and samples may take
+FIRST_STEPS = 8  # in the first block, whose duration is not known
+MOST_STEPS = 16384  # in a block
+BLOCK_BYTES = 2**28  # that a block's inputs and samples may take
 SHORT = 1e-3  # seconds of work that are too short for threads
 
 
 class Simulator(nengo.Simulator):
-    """A drop-in for `nengo.Simulator` that runs whole stretches in machine code.
+    """A drop-in for `nengo.Simulator` that runs networks in machine code.
 
     Parameters
     ----------
@@ -45,24 +56,24 @@ class Simulator(nengo.Simulator):
         ``signals`` has all of them, and every signal that Nengo allows to be changed
         can be changed.
     dtype : {"float32", "float64"}
-        Of all signals.
+        Precision of all signals.
     trials : int, optional
         Independent realisations to run side by side: random spikes, noise that is
         injected into ensembles, and initial states of neurons differ.  Probe data gain
         a leading axis.
     noise_seed : int or sequence of int, optional
-        Draws the noise (all of the above) anew, whatever the network's seeds.  With one
-        seed for each trial, a trial is the single run with this seed.
+        Seed for all of the above, whatever the network's seeds.  With one seed for each
+        trial, a trial is the single run with this seed.
     inputs : dict of nengo.Node to array_like, optional
-        Replaces the output of nodes without input: (T, size) for all trials, or
-        (trials, T, size); repeated where the run is longer.
+        Arrays in place of the output of nodes without input: (T, size) for all trials,
+        or (trials, T, size); repeated where the run is longer.
     threads : int, optional
-        That trials are shared among; all cores by default.
+        Number of threads that share the trials; all cores by default.
 
     Attributes
     ----------
     program : Program
-        What the network was lowered to.
+        The network as a table of operations.
 
     Notes
     -----
@@ -70,8 +81,8 @@ class Simulator(nengo.Simulator):
     distribution: spikes are functions of seed, trial, step and neuron, the same for any
     number of threads and after each `reset`.  Nodes with Python functions, processes of
     the user's own and operators without a kernel run as Nengo runs them, in its order,
-    between compiled stretches; they see and change the same as in Nengo.  Only
-    functions of time that provably see nothing else are called ahead.
+    between compiled rows; they see and change the same as in Nengo.  Only functions of
+    time that provably see nothing else are called ahead.
 
     With trials, ``signals`` are those of the first; functions of an input are called
     for each trial in turn, those of time and processes without input once a step.
@@ -105,19 +116,21 @@ class Simulator(nengo.Simulator):
         threads=None,
     ):
         self.closed = True  # until Nengo's constructor is done
-        self.dtype = _checked_dtype(dtype)
-        self.trials = None if trials is None else drawn.checked(trials)
-        self.noise_seed = noise_seed
-        self._noise = drawn.noise_of(self.trials, noise_seed)
-        self.threads = (
-            os.cpu_count() or 1
-            if threads is None
-            else check_whole("threads", threads, 1)
-        )
-        self.program = None
+        self.dtype = _check_dtype(dtype)
+        if trials is not None:
+            trials = check_whole("Simulator.trials", trials, 1, MOST_TRIALS)
+        self.trials, self.noise_seed = trials, noise_seed
+        self._noise = realisations.noise_of(trials, noise_seed)
+        if threads is None:
+            threads = os.cpu_count() or 1
+        self.threads = check_whole("threads", threads, 1)
+        if inputs is not None and not isinstance(inputs, Mapping):
+            problem, remedy = "must be a dict", "use {node: array}"
+            raise ValidationError("Simulator.inputs", inputs, problem, remedy)
+        self._given = dict(inputs or {})
+        self.program: Any = None
         if self._whole is None:
             self._whole = not optimize
-        self._given = _checked_inputs(inputs)
         self._merge = optimize
         try:
             super().__init__(network, dt, seed, model, progress_bar, optimize=False)
@@ -127,136 +140,130 @@ class Simulator(nengo.Simulator):
         self.optimize = optimize
 
     def reset(self, seed=None):
-        """Back to the beginning; ``seed`` for processes, as in `nengo.Simulator`."""
+        """Go back to the beginning.
+
+        Parameters
+        ----------
+        seed : int, optional
+            New seed for processes, as in `nengo.Simulator`.
+        """
         if self.closed:
             raise SimulatorClosed("Cannot reset closed Simulator.")
         if seed is not None:
             self.seed = seed
         if self.program is None:
             self._lower()
-        program = self.program
-        self._state[...] = drawn.states(
-            program, self._step_order, self._noise, self.seed
+        program, noise = self.program, self._noise
+        self._state[...] = realisations.draw_states(
+            program, self._step_order, noise, self.seed
         )
-        self._keys[...] = drawn.seeds(program, self._noise)
+        self._keys[...] = realisations.draw_seeds(program, noise)
         for base in self._changeable:
             self.signals[base][...] = base.initial_value
         self.rng = np.random.RandomState(self.seed)
         self._start()
         self.clear_probes()
-        self._per_step = None
+        self._per_step = None  # seconds
 
     def _lower(self) -> None:
         """Compile the program and make the arrays that it works on."""
+        model = self.model
         if self._merge:
-            self.dg = merge(self.model, self.dg)
+            self.dg = merge_operators(model, self.dg)
             order = toposort(self.dg)
             self._step_order = [op for op in order if hasattr(op, "make_step")]
             self.signals = SignalDict()
-            for op in self.model.operators:
+            for op in model.operators:
                 op.init_signals(self.signals)
+        whole = bool(self._whole)
         self.program = program = compile_program(
-            self.model,
-            self._step_order,
-            self.dg,
-            self.dtype,
-            self._given,
-            whole=bool(self._whole),
+            model, self._step_order, self.dg, self.dtype, self._given, whole
         )
         n = self.trials or 1
-        self._state = np.empty((n, len(program.state)), self.dtype)
+        self._state: Any = np.empty((n, len(program.state)), self.dtype)
         self._keys = np.empty((n, len(program.streams)), np.uint64)
-        self._changeable = [
-            base
-            for base, (constant, _) in program.places.items()
-            if constant and not program.is_fixed(base)
-        ]
+        # signals of each trial where Python can see them, else of the first
+        places = program.places.items()
+        constants = [base for base, (constant, _) in places if constant]
+        self._changeable = [base for base in constants if not program.is_fixed(base)]
         const = program.const.copy() if self._changeable else program.const
         sparse = {s: a for s, a in self.signals.items() if s.sparse}
-        signals = [
-            Signals(program, self.model, state, const, sparse)
-            for state in (self._state if program.python else self._state[:1])
-        ]
+        states = self._state if program.python else self._state[:1]
+        signals = [SignalViews(program, model, s, const, sparse) for s in states]
         self.signals = signals[0]
-        given = given_values(self._given, program, self.model, self.trials)
+        # inputs that differ between trials: given ones, and noise of ensembles
+        given = given_values(self._given, program, model, self.trials)
         own = {k for k, values in given.items() if values.ndim == 3}
-        own |= {
-            k
-            for k, i in enumerate(program.inputs)
-            if getattr(i.op, "mode", "set") == "inc"
-        }
-        sources = [
-            Sources(
-                program, self.model, for_trial(given, trial), own if trial else None
-            )
-            for trial in range(n if own else 1)
-        ]
+        ops = enumerate(i.op for i in program.inputs)
+        own |= {k for k, op in ops if getattr(op, "mode", "set") == "inc"}
+        inputs = []
+        for trial in range(n if own else 1):
+            values = {k: v[trial] if v.ndim == 3 else v for k, v in given.items()}
+            inputs.append(Inputs(program, model, values, own if trial else None))
+        # samples of probes
         records = []
         for probe in program.probes:
-            shape = self.model.sig[probe]["in"].shape
-            period = 1 if probe.sample_every is None else probe.sample_every / self.dt
+            shape, every = model.sig[probe]["in"].shape, probe.sample_every
+            period = 1 if every is None else every / self.dt
             records.append(Record(shape, self.trials, period, self.dtype))
             self._sim_data[probe] = records[-1]
         self.data = Data(self._sim_data)
-        output = Output(records, n)
-        self._stepper = Stepper(
-            program, self._state, const, self._keys, sources, output, signals
-        )
+        arrays = self._state, const, self._keys
+        self._stepper = Stepper(program, *arrays, inputs, Output(records, n), signals)
         self._names = program.names
-        clock = signals[0].step, signals[0].time
-        self._arenas = [self._state, *clock]  # what changes while steps are taken
+        # arrays that change while steps are taken
+        self._arenas = [self._state, signals[0].step, signals[0].time]
 
     def _start(self) -> None:
         """Give random generators to processes, in Nengo's order."""
-        made = {id(i.op): k for k, i in enumerate(self.program.inputs)}
+        numbers = {id(i.op): k for k, i in enumerate(self.program.inputs)}
         python = {id(s) for s in self.program.segments if not isinstance(s, np.ndarray)}
         steps: dict[int, list] = {}
         self._rngs = [
             self.rng if noise.native else noise.generator(self.seed)
             for noise in self._noise
         ]
-        for sources in self._stepper.sources:
-            sources.reset()
+        for inputs in self._stepper.inputs:
+            inputs.reset()
         for op in self._step_order:
-            if id(op) in made:
-                self._start_input(op, made[id(op)])
+            if id(op) in numbers:
+                self._start_input(op, numbers[id(op)])
             elif id(op) in python and not isinstance(op, TimeUpdate):
-                steps[id(op)] = self._steps_of(op)
+                steps[id(op)] = self._make_steps(op)
             elif isinstance(op, SimProcess):
                 op.process.get_rng(self.rng)
         self._stepper.start(steps)
 
-    def _steps_of(self, op) -> list:
+    def _make_steps(self, op) -> list:
         """Return Nengo's own step functions, one for each trial."""
-        signals = self._stepper.signals
+        signals, noises = self._stepper.signals, self._noise
         process = isinstance(op, SimProcess)
         timed = process and op.input is None and op.mode != "inc"
         if timed or (isinstance(op, SimPyFunc) and not op.x_passed):
             # the same for all trials
-            step = drawn.with_own_generator(op, self._noise[0]).make_step
-            made = [step(signals[0], self.dt, self.rng)]
-            return made + [_copied(op.output, signals[0], s) for s in signals[1:]]
-        made = []
-        if process and not self._noise[0].native:
+            own = realisations.with_own_generator(op, noises[0])
+            steps = [own.make_step(signals[0], self.dt, self.rng)]
+            return steps + [_copy_step(op.output, signals[0], s) for s in signals[1:]]
+        steps = []
+        if process and not noises[0].native:
             op.process.get_rng(self.rng)  # as if Nengo had taken it
-        for noise, of_trial, rng in zip(self._noise, signals, self._rngs, strict=True):
-            own = drawn.with_own_generator(op, noise)
-            made.append(own.make_step(of_trial, self.dt, rng))
-        return made
+        for noise, of_trial, rng in zip(noises, signals, self._rngs, strict=True):
+            own = realisations.with_own_generator(op, noise)
+            steps.append(own.make_step(of_trial, self.dt, rng))
+        return steps
 
     def _start_input(self, op, k: int) -> None:
-        """The same input for all trials, but noise of their own for ensembles."""
+        """Start an input: the same for all trials, but for the noise of ensembles."""
         process = isinstance(op, SimProcess)
         first = self.rng.get_state()
-        for trial, sources in enumerate(self._stepper.sources):
+        for noise, inputs in zip(self._noise, self._stepper.inputs, strict=False):
+            rng = None
             if process:
                 self.rng.set_state(first)
                 rng = op.process.get_rng(self.rng)
-                noise = self._noise[trial]
                 if op.mode == "inc" and not noise.native:
-                    seed = int(rng.randint(2**31))
-                    rng = noise.generator(seed)
-            sources.start(k, rng if process else None)
+                    rng = noise.generator(int(rng.randint(2**31)))
+            inputs.start(k, rng)
 
     @property
     def n_steps(self):
@@ -283,10 +290,16 @@ class Simulator(nengo.Simulator):
             raise self._nan_error(found.known) from None
 
     def run_steps(self, steps, progress_bar=None):
-        """``steps`` steps of ``dt`` seconds.
+        """Take steps of ``dt`` seconds.
 
         Ctrl-C ends them within a fraction of a second by a `KeyboardInterrupt`; what
         was simulated until then stays in ``data``, and the run can go on.
+
+        Parameters
+        ----------
+        steps : int
+        progress_bar : bool or nengo.utils.progress.ProgressBar, optional
+            By default that of the simulator.
         """
         bar = self.progress_bar if progress_bar is None else progress_bar
         progress = Progress("Simulating", "Simulation", steps)
@@ -298,130 +311,113 @@ class Simulator(nengo.Simulator):
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
         if self._stepper.running:
-            raise ValidationError(
-                "Simulator.step",
-                self.n_steps,
-                "is a step that is not finished",
-                "let no node step its own simulator, and use one thread at a time",
-            )
+            problem = "is a step that is not finished"
+            remedy = "let no node step its own simulator, and use one thread at a time"
+            raise ValidationError("Simulator.step", self.n_steps, problem, remedy)
         if self._names:
             self._names = check_names(self._names, self._arenas)
 
     def _run(self, steps: int, report) -> None:
         """Run blocks of steps, each short enough to be interrupted."""
         self._check()
-        steps = operator.index(steps)
-        stepper = self._stepper
-        with Patience() as patience, self._workers(steps) as pool:
+        steps, stepper = operator.index(steps), self._stepper
+        with ExitStack() as stack:
+            interrupt = stack.enter_context(DeferredInterrupt())
+            # threads for trials, if the work is long enough for several
+            map_trials: Any = map
+            n_threads = min(self.threads, self.trials or 1)
+            short = self._per_step is not None and steps * self._per_step < SHORT
+            if n_threads > 1 and not short and not self.program.python:
+                map_trials = stack.enter_context(ThreadPoolExecutor(n_threads)).map
             while steps > 0:
                 start, before = time.perf_counter(), stepper.n_steps
-                done = 0
+                n, done = min(steps, self._block()), 0
                 try:
-                    done = stepper.advance(min(steps, self._block()), pool, patience)
+                    done = stepper.advance(n, map_trials, interrupt)
                 except NaNFound as found:
                     raise self._nan_error(found.known) from None
                 finally:
                     report(done or max(0, stepper.n_steps - before))
                 steps -= done
                 self._per_step = (time.perf_counter() - start) / max(done, 1)
-                if patience.over:
+                if interrupt.requested:
                     raise KeyboardInterrupt
                 if self.closed:  # by a node
                     stepper.close()
                     raise SimulatorClosed("Simulator was closed by a node it ran.")
 
-    def _workers(self, steps: int):
-        """Return threads for trials, if the work is long enough for several."""
-        n = min(self.threads, self.trials or 1)
-        short = self._per_step is not None and steps * self._per_step < SHORT
-        alone = n == 1 or short or self.program.python
-        return Alone() if alone else ThreadPoolExecutor(n)
-
     def _block(self) -> int:
         """Return the number of steps in the next block, which changes no result."""
         if self._per_step is None:
-            return 8
-        per_step = self.program.columns * len(self._stepper.sources)
-        per_step += int(self.program.sizes.sum()) * (self.trials or 1)
-        room = BYTES // max(1, per_step * self.dtype.itemsize)
-        return int(max(1, min(MOST, room, BLOCK / self._per_step)))
+            return FIRST_STEPS
+        numbers = self.program.columns * len(self._stepper.inputs)
+        numbers += int(self.program.sizes.sum()) * (self.trials or 1)
+        room = BLOCK_BYTES // max(1, numbers * self.dtype.itemsize)
+        return int(max(1, min(MOST_STEPS, room, BLOCK / self._per_step)))
 
     def _nan_error(self, known: bool) -> NotANumberError:
         """Return the error for a NaN in the step after the completed ones, if known."""
-        step = self.n_steps + known
-        when = (
-            f"became NaN {'in' if known else 'by'} step {step} ({step * self.dt:g} s)"
-        )
-        remedy = "look for a division by zero or an unstable loop there"
-        where = where_nan(self._state)
-        name = None
+        step, name = self.n_steps + known, "of a probe"
+        when = f"{'in' if known else 'by'} step {step} ({step * self.dt:g} s)"
+        where = find_nan(self._state)
         if where is not None:
-            signals = Signals(
-                self.program, self.model, self._state[where[0]], self.program.const, {}
-            )
+            state, const = self._state[where[0]], self.program.const
+            signals = SignalViews(self.program, self.model, state, const, {})
             name = name_of_nan(self.program, self.model, signals)
-        return NotANumberError(f"signal {name or 'of a probe'}: {when}; {remedy}")
+        remedy = "look for a division by zero or an unstable loop there"
+        return NotANumberError(f"signal {name}: became NaN {when}; {remedy}")
 
     def __getstate__(self):
-        """For copies in other processes; files are written by no one here."""
+        """Return what a copy in another process needs; no files are written by it."""
         state = super().__getstate__() | {"signals": {}}
-        state["options"] = {
-            "dtype": self.dtype,
-            "trials": self.trials,
-            "noise_seed": self.noise_seed,
-            "inputs": self._given,
-            "threads": self.threads,
-        }
+        names = "dtype", "trials", "noise_seed", "threads"
+        state["options"] = {name: getattr(self, name) for name in names}
+        state["options"]["inputs"] = self._given
         state["whole"] = self.program.watched
         state["n_steps"] = self.n_steps
-        state["state"] = {} if self.closed else self._by_signal()
+        # the state by signal, as another program may place it elsewhere
+        state["state"] = {}
+        if not self.closed:
+            for signal, (constant, _) in self.program.places.items():
+                if not constant:
+                    state["state"][signal] = self._columns_of(signal).copy()
+            for signal in self._changeable:
+                state["state"][signal] = self.signals[signal].copy()
         return state
 
     def __setstate__(self, state):
         self._whole = state["whole"]
-        self.__init__(
-            None,
-            state["dt"],
-            state["seed"],
-            state["model"],
-            state["progress_bar"],
-            False,  # it was optimized before
-            **state["options"],
-        )
+        names = "dt", "seed", "model", "progress_bar"
+        arguments = {name: state[name] for name in names}
+        # it was optimized before
+        self.__init__(None, optimize=False, **arguments, **state["options"])
         self.optimize = state["optimize"]
         for probe, record in state["probe_outputs"].items():
             self._sim_data[probe].append(record.since(0))
         if state["closed"]:
             self.close()
-        else:
-            for signal, values in state["state"].items():
-                if signal in self._changeable:
-                    self.signals[signal] = values
-                elif signal in self.program.places:  # not a buffer there
-                    self._columns_of(signal)[...] = values
-            self._stepper.set_clock(state["n_steps"])
+            return
+        for signal, values in state["state"].items():
+            if signal in self._changeable:
+                self.signals[signal] = values
+            elif signal in self.program.places:  # not a buffer there
+                self._columns_of(signal)[...] = values
+        self._stepper.set_clock(state["n_steps"])
 
     def _columns_of(self, signal) -> np.ndarray:
-        """What a base signal is in all trials, (trials, size)."""
+        """Return the values of a base signal in all trials, (trials, size)."""
         _, at = self.program.places[signal]
         return self._state[:, at : at + signal.size]
 
-    def _by_signal(self) -> dict:
-        """The state, wherever another program may put it."""
-        places = self.program.places.items()
-        return {
-            s: self._columns_of(s).copy() for s, (constant, _) in places if not constant
-        } | {s: self.signals[s].copy() for s in self._changeable}
-
     def close(self):
-        """Closes the simulator; its data stay."""
+        """Close the simulator; its data stay."""
         super().close()
         self._state = None
         if self.program is not None:
             self._stepper.close()
 
 
-def _copied(output, of, to):
+def _copy_step(output, of, to):
     """Return a step that copies a signal to another trial; None without a signal."""
     if output is None:
         return None
@@ -429,22 +425,14 @@ def _copied(output, of, to):
     return lambda: np.copyto(target, source)
 
 
-def _checked_inputs(inputs) -> dict:
-    if inputs is not None and not isinstance(inputs, Mapping):
-        raise ValidationError(
-            "Simulator.inputs", inputs, "must be a dict", "use {node: array}"
-        )
-    return dict(inputs or {})
-
-
-def _checked_dtype(dtype) -> np.dtype:
+def _check_dtype(dtype) -> np.dtype:
+    """Return one of the two precisions, or raise a ValidationError."""
     try:
-        found = None if dtype is None else np.dtype(dtype)
+        checked = None if dtype is None else np.dtype(dtype)
     except TypeError:
-        found = None
+        checked = None
     # None equals float64 where numpy is asked
-    if found is None or found not in (np.dtype("float32"), np.dtype("float64")):
-        raise ValidationError(
-            "Simulator.dtype", dtype, "is no precision here", "use float32 or float64"
-        )
-    return found
+    if checked is None or checked not in (np.dtype("float32"), np.dtype("float64")):
+        problem, remedy = "is no precision here", "use float32 or float64"
+        raise ValidationError("Simulator.dtype", dtype, problem, remedy)
+    return checked

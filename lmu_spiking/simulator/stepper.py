@@ -1,16 +1,21 @@
-"""Steps of a compiled program: its data are prepared once, then run repeatedly."""
+"""Steps of a compiled program: calls of the compiled loop, and of Python in between.
 
+All data are prepared once, so that a step costs as little as the kernels allow.
+"""
+
+import signal
+import threading
 import time
+from typing import Any
 
 import numpy as np
 from nengo.builder.operator import TimeUpdate
 
-from lmu_spiking.simulator.compiled import INPUTS, ROWS, STEP, STEPS, advance, frame_of
-from lmu_spiking.simulator.nans import has_nan, where_nan
-from lmu_spiking.simulator.patience import Alone, Patience
+from lmu_spiking.simulator.native import advance, frame_of
+from lmu_spiking.simulator.opcodes import INPUTS, ROWS, STEP, STEPS
 
-LOOKED_AT = 200_000  # size of state up to which every step with Python is checked
-STRICT = {"invalid": "raise", "divide": "ignore"}  # as Nengo calls functions
+CHECKED = 200_000  # size of state up to which every step with Python is checked
+STRICT: Any = {"invalid": "raise", "divide": "ignore"}  # as Nengo calls functions
 SNAPSHOT = 2**24  # bytes of state up to which a block can be run again
 
 
@@ -22,8 +27,70 @@ class NaNFound(Exception):
         self.known = known
 
 
+class DeferredInterrupt:
+    """A context in which Ctrl-C waits until a step, or a block of them, is done.
+
+    The second one is raised at once.
+
+    Attributes
+    ----------
+    requested : bool
+        Whether the steps should end.
+    """
+
+    def __init__(self):
+        self.requested = False
+        self._active = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self):
+        if self._active:
+            self._before = signal.getsignal(signal.SIGINT)
+            self._active = self._before is signal.default_int_handler
+        if self._active:
+            signal.signal(signal.SIGINT, self._request)
+        return self
+
+    def __exit__(self, *_):
+        if self._active:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _request(self, *_):
+        """Note the first Ctrl-C."""
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+def _first_nan(x: np.ndarray) -> int:
+    """Return the index of the first NaN in ``x`` (n,), or -1."""
+    # most of the time there is none, which a sum tells at full speed
+    with np.errstate(all="ignore"):
+        if not np.isnan(x.sum()):
+            return -1
+    is_nan = np.isnan(x)
+    return int(is_nan.argmax()) if is_nan.any() else -1
+
+
+def find_nan(state: np.ndarray) -> tuple[int, int] | None:
+    """Return trial and place of a NaN in the states of all trials, or None.
+
+    Parameters
+    ----------
+    state : (trials, S) ndarray
+
+    Returns
+    -------
+    (int, int) or None
+    """
+    for trial, numbers in enumerate(state):
+        at = _first_nan(numbers)
+        if at >= 0:
+            return trial, at
+    return None
+
+
 class Stepper:
-    """All trials of a program, stepped together.
+    """The trials of a program, stepped together.
 
     Parameters
     ----------
@@ -31,29 +98,31 @@ class Stepper:
     state : (trials, S) ndarray
     const : (C,) ndarray
     keys : (trials, K) uint64 ndarray
-    sources : list of Sources
+    inputs : list of Inputs
         The first for all trials, or one for each.
     output : Output
-    signals : list of Signals
-        Of each trial where Python runs, else of the first; with the clock.
+    signals : list of SignalViews
+        Signals and clock of each trial where Python runs, else of the first.
 
     Attributes
     ----------
     n_steps, time
-        Steps that were completed, and seconds, as Python sees them.
+        Number of completed steps, and seconds, as Python sees them.
     running : bool
         Whether a step is being taken.
     """
 
-    def __init__(self, program, state, const, keys, sources, output, signals):
-        self.program, self.state, self.sources = program, state, sources
-        self.output, self.signals = output, signals
+    def __init__(self, program, state, const, keys, inputs, output, signals):
+        self.program, self.state, self.output = program, state, output
+        self.inputs: Any = inputs
+        self.signals: Any = signals
         rows = [s for s in program.segments if isinstance(s, np.ndarray)]
         rows = rows if program.python else [np.array([0, len(program.table)])]
         loop, trials = advance(state.dtype), range(len(state))
-        self._made = np.zeros((0, 0, 0), state.dtype)
+        self._values = np.zeros((0, 0, 0), state.dtype)  # of the inputs
         self._first = np.zeros((len(state), 1), np.int64)  # where the inputs begin
         self._n = self._k = -1  # steps in a call, and the step of the block, in frames
+        # a frame for each trial and each segment of rows, and a call for each frame
         self._frames = np.zeros((len(state), len(rows), STEPS + 1), np.int64)
         for trial in trials:
             self._frames[trial] = frame_of(
@@ -68,13 +137,14 @@ class Stepper:
                 counts=output.counts[trial],
             )
             self._frames[trial, :, ROWS : ROWS + 2] = np.reshape(rows, (-1, 2))
-        self._held = program, const, keys  # whose addresses the frames have
+        self._addressed = program, const, keys  # must live as long as the frames
         self._calls = [list(map(loop.bind, self._frames[trial])) for trial in trials]
         self._step = self._frames[..., STEP]
         self._flat = state.reshape(-1) if state.size else np.zeros(1)
+        # the state before a block, to which a NaN in it makes a small program return
         small = state.nbytes <= SNAPSHOT and not program.python
-        self._kept = np.empty_like(state) if small else None
-        self.looked_at = state.size <= LOOKED_AT
+        self._snapshot = np.empty_like(state) if small else None
+        self.checked = state.size <= CHECKED
         self.strict, self.running, self.closed = program.python, False, False
         self.set_clock(0)
 
@@ -83,18 +153,20 @@ class Stepper:
         self.closed = True
         if not self.running:
             self.state, self._flat = np.zeros((0, 0)), np.zeros(1)
-            self._made, self._kept, self._held = np.zeros((0, 0, 0)), None, ()
-            self.sources = self.signals = self._acts = self._calls = ()
+            self._values, self._snapshot = np.zeros((0, 0, 0)), None
+            self.inputs = self.signals = self._acts = self._calls = ()
+            self._addressed = ()
 
     def start(self, python: dict) -> None:
         """Start from step 0.
 
         Parameters
         ----------
-        python : dict of list of callable
+        python : dict of int to list of callable
             Nengo's step functions for each trial, by the id of their operator; None for
             a trial in which there is nothing to do.
         """
+        # each trial's calls of a step, in their order, where Python runs
         self._acts = []
         for trial, calls in enumerate(self._calls if self.program.python else ()):
             acts, compiled = [], iter(calls)
@@ -106,7 +178,7 @@ class Stepper:
                 else:
                     acts.append(python[id(segment)][trial])
             self._acts.append([act for act in acts if act is not None])
-        called = any(sources.callers for sources in self.sources)
+        called = any(inputs.callers for inputs in self.inputs)
         self.strict = self.program.python or called
         self.set_clock(0)
 
@@ -116,56 +188,69 @@ class Stepper:
             signals.at_step(n)
         self.n_steps, self.time = n, self.signals[0].time.item()
 
-    def advance(self, n: int, pool=Alone, patience: Patience | None = None) -> int:
-        """Take up to ``n`` steps, and return how many were taken.
+    def advance(self, n: int, map_trials=map, interrupt=None) -> int:
+        """Take up to ``n`` steps.
+
+        Parameters
+        ----------
+        n : int
+        map_trials : callable
+            `map`, or that of a pool of threads.
+        interrupt : DeferredInterrupt, optional
+            Ends steps with Python when it is requested.
+
+        Returns
+        -------
+        int
+            Number of steps taken.
 
         Raises
         ------
         NaNFound
+            If a signal became NaN.
         Exception
-            That of a node's function, for one.  The steps before it are kept.
+            The error of a node's function, for one.  The steps before it are taken.
         """
-        if self.output.turns.wanted:
+        if self.output.lock.wanted:
             time.sleep(1e-3)
-        with self.output.turns.lock, np.errstate(**(STRICT if self.strict else {})):
+        with self.output.lock.lock, np.errstate(**(STRICT if self.strict else {})):
             self.running = True
             try:
                 start = self.signals[0].step.item()  # which a user may have set
                 if start != self.n_steps:
                     self.set_clock(start)
-                made, error = self._make(start, n, patience)
-                self.output.reserve(start, made)
+                ready, error = self._fill_inputs(start, n, interrupt)
+                self.output.reserve(start, ready)
                 if self._acts:
-                    done = self._step_through(start, made, patience)
+                    done = self._step_through(start, ready, interrupt)
                 else:
-                    done = self._run(start, made, pool)
+                    done = self._run(start, ready, map_trials)
             finally:
                 self.running = False
         if error is not None:
             raise error
         return done
 
-    def _make(self, start: int, n: int, patience):
-        """Make inputs for up to ``n`` steps; return their number, and any error."""
+    def _fill_inputs(self, start: int, n: int, interrupt):
+        """Compute inputs of up to ``n`` steps; return their number, and any error."""
         error = None
         if not self.program.columns:
             return n, error
-        if n > self._made.shape[1]:
-            self._made = np.zeros(
-                (len(self.sources), n, self.program.columns), self.state.dtype
-            )
-            item, first = self._made.strides[0], self._made.ctypes.data
-            trials = np.arange(len(self.state)) % len(self.sources)
+        if n > self._values.shape[1]:  # room for them, whose address is another now
+            shape = len(self.inputs), n, self.program.columns
+            self._values = np.zeros(shape, self.state.dtype)
+            item, first = self._values.strides[0], self._values.ctypes.data
+            trials = np.arange(len(self.state)) % len(self.inputs)
             self._first = (first + item * trials)[:, None]
             self._k = -1
-        shared = self._made[0, :n]
-        for sources, values in zip(self.sources, self._made, strict=True):
+        shared = self._values[0, :n]
+        for inputs, values in zip(self.inputs, self._values, strict=True):
             values = values[:n]
-            if sources is not self.sources[0]:
+            if inputs is not self.inputs[0]:
                 values[...] = shared  # inputs that all trials share
-            made, failed = sources.fill(values, start, patience)
-            if made < n:
-                n, error = made, failed
+            ready, failed = inputs.fill(values, start, interrupt)
+            if ready < n:
+                n, error = ready, failed
         return n, error
 
     def _take(self, n: int) -> None:
@@ -181,43 +266,47 @@ class Stepper:
             by = k * self.program.columns * self.state.itemsize
             self._frames[..., INPUTS] = self._first + by
 
-    def _run(self, start: int, n: int, pool) -> int:
-        """Run compiled steps of all trials on the threads of a pool."""
+    def _run(self, start: int, n: int, map_trials) -> int:
+        """Run compiled steps of all trials."""
         self._move_to(start, 0)
         self._take(n)
         before = None
         if n > 1:
             before = self.output.counts.copy()
-            if self._kept is not None:
-                np.copyto(self._kept, self.state)
-        for _ in pool.map(lambda calls: calls[0](), self._calls):
+            if self._snapshot is not None:
+                np.copyto(self._snapshot, self.state)
+        for _ in map_trials(lambda calls: calls[0](), self._calls):
             pass
-        if self._has_nan() or (before is not None and self._has_seen_nan(before)):
+        if self._has_nan() or (before is not None and self._has_recorded_nan(before)):
+            # the last step before it, where this can be known
             done = 0
             if before is None:
                 self.output.drop(start + 1)
             else:
                 done = self._until_nan(start, n, before)
             self.set_clock(start + done)
-            raise NaNFound(known=before is None or self._kept is not None)
+            raise NaNFound(known=before is None or self._snapshot is not None)
         self.set_clock(start + n)
         return n
 
     def _has_nan(self) -> bool:
+        """Return whether the state of any trial has a NaN."""
         value = self._flat[self._flat.argmax()]  # the first NaN, if any
         return value != value
 
-    def _has_seen_nan(self, before) -> bool:
+    def _has_recorded_nan(self, before) -> bool:
         """Return whether probes have recorded a NaN that is no longer in the state."""
-        each = zip(self.output.records, before[0], strict=True)
-        return any(has_nan(record.since(n)) for record, n in each)
+        for record, n in zip(self.output.records, before[0], strict=True):
+            if any(_first_nan(trial.reshape(-1)) >= 0 for trial in record.since(n)):
+                return True
+        return False
 
     def _until_nan(self, start: int, n: int, before) -> int:
         """Go back, and run up to the step before the first NaN, if it is known."""
-        if self._kept is None:
+        if self._snapshot is None:
             return n
         self.output.counts[...] = before
-        self.state[...] = self._kept
+        self.state[...] = self._snapshot
         self._take(1)
         for k in range(n):
             self._move_to(start, k)
@@ -228,7 +317,7 @@ class Stepper:
                 return k
         return n
 
-    def _step_through(self, start: int, n: int, patience) -> int:
+    def _step_through(self, start: int, n: int, interrupt) -> int:
         """Take steps one by one, with Nengo's own step functions in between."""
         self._take(1)
         done, before = 0, self.output.counts.copy()
@@ -237,8 +326,9 @@ class Stepper:
                 self._move_to(start, done)
                 self._act(start + done)
                 done += 1
-                stopped = self.closed or (patience is not None and patience.over)
-                if stopped or self.n_steps != start + done:
+                requested = interrupt is not None and interrupt.requested
+                # a node may close the simulator, or set its clock
+                if requested or self.closed or self.n_steps != start + done:
                     break
         except BaseException:
             self.output.cut()
@@ -246,12 +336,11 @@ class Stepper:
             raise
         finally:
             if done < n and self.program.columns:
-                for sources, values in zip(self.sources, self._made, strict=True):
-                    sources.keep(values[done:n])
-        if not self.looked_at and (
-            where_nan(self.state) is not None or self._has_seen_nan(before)
-        ):
-            raise NaNFound(known=False)
+                for inputs, values in zip(self.inputs, self._values, strict=True):
+                    inputs.take_back(values[done:n])
+        if not self.checked:
+            if find_nan(self.state) is not None or self._has_recorded_nan(before):
+                raise NaNFound(known=False)
         return done
 
     def _act(self, step: int) -> None:
@@ -259,7 +348,7 @@ class Stepper:
         for acts in self._acts:
             for act in acts:
                 act()
-        if self.looked_at and self._has_nan():
+        if self.checked and self._has_nan():
             self.output.drop(step + 1)
             raise NaNFound(known=True)
         clock = self.signals[0]

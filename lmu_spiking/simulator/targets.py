@@ -4,30 +4,53 @@ import nengo
 from nengo.builder import Model
 from nengo.cache import NoDecoderCache
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import check_one_of
 
 TARGETS = ("compiled", "core")
 
 
 def check_target(attribute: str, target: str) -> str:
-    """A target of this machine, or a ValidationError."""
-    if target not in TARGETS:
-        raise ValidationError(
-            attribute, target, "is not available", f"use {' or '.join(TARGETS)}"
-        )
-    return target
+    """Return a target of this machine, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+        Name of the value, for the message.
+    target : str
+        One of `TARGETS`.
+
+    Returns
+    -------
+    str
+    """
+    return check_one_of(attribute, target, TARGETS, "is not available")
 
 
 def simulator(
     model: nengo.Network, dt: float, target: str = "core", *, exact=False, **options
 ) -> nengo.Simulator:
-    """A simulator without Nengo's decoder cache, which parallel trials would lock.
+    """Return a simulator without Nengo's decoder cache, which parallel trials lock.
 
     Parameters
     ----------
+    model : nengo.Network
+    dt : float
+        Seconds.
     target : {"core", "compiled"}
+        Nengo's own simulator, or the compiled one.
     exact : bool
-        Compiled in double precision.
+        Compile in double precision.
+    **options
+        Further arguments of `nengo.Simulator`, or of `lmu_spiking.Simulator`.
+
+    Returns
+    -------
+    nengo.Simulator
+
+    Raises
+    ------
+    ValidationError
+        If the target is unknown.
     """
     check_target("target", target)
     fresh = Model(dt=dt, label="lmu_spiking", decoder_cache=NoDecoderCache())

@@ -1,1 +1,1 @@
-"""Trials beside their predicted error, sweeps of them, and what they say."""
+"""Studies: trials with seeds, sweeps that resume, and their tables and reports."""

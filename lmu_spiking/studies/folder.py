@@ -12,7 +12,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from lmu_spiking.files import set_aside, write_atomically
+from lmu_spiking.files import NOT_OURS, set_aside, write_atomically
+from lmu_spiking.studies.records import write_json, write_kept, write_parquet
 
 try:
     import fcntl
@@ -28,9 +29,9 @@ class Folder:
     Parameters
     ----------
     out : path-like
-        It is made if it is not there.
+        It is made if it does not exist.
     owner : str
-        Who writes: `clear` removes the files of this owner alone.
+        The command that writes: `clear` removes the files of this owner alone.
     """
 
     def __init__(self, out, owner: str):
@@ -49,6 +50,7 @@ class Folder:
 
     def __exit__(self, *_):
         try:
+            # the digests of what was written now join the list
             for name in self._claimed:
                 if digest := _digest(self.out / name):
                     self._written[name] = {"sha256": digest, "by": self.owner}
@@ -61,10 +63,18 @@ class Folder:
                 os.close(self._lock)
 
     def claim(self, name: str) -> Path:
-        """Return the path of a file to be written, and keep what is there.
+        """Return the path of a file to be written, and keep a file of the user's.
 
         A file that no command wrote, or that was changed since, is renamed, with a
         warning.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        Path
         """
         path = self.out / name
         if os.path.lexists(path) and not self._ours(name):
@@ -73,9 +83,16 @@ class Folder:
         return path
 
     def clear(self, *patterns: str) -> None:
-        """Remove files that this owner wrote in earlier sessions but not in this."""
+        """Remove files that this owner wrote in earlier sessions but not in this.
+
+        Parameters
+        ----------
+        *patterns : str
+            Names of the files, with ``*`` for any text.
+        """
         for name, about in list(self._written.items()):
             path = self.out / name
+            # neither files of this session, nor of other owners, nor the user's
             matches = any(path.match(pattern) for pattern in patterns)
             if name in self._claimed or not matches or about["by"] != self.owner:
                 continue
@@ -98,10 +115,50 @@ class Folder:
                 for name, about in found.items()
                 if Path(name).name == name
             }
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        except NOT_OURS:
             return {}
-        except RecursionError:  # of brackets in brackets
-            return {}
+
+
+def write_all(out, owner: str, files: dict, obsolete=()) -> dict[str, Path]:
+    """Write the files of a command to its folder.
+
+    Parameters
+    ----------
+    out : path-like
+        The folder.
+    owner : str
+        The command, as `Folder` knows it.
+    files : dict
+        What each file holds, by its name: a record, which is written as JSON; a
+        DataFrame, as parquet; bytes; a figure; or a function that writes the file and
+        takes its path.
+    obsolete : sequence of str
+        Names of this owner's files, with ``*`` for any text, that are removed if they
+        are not written now.
+
+    Returns
+    -------
+    dict of str to Path
+        By name.
+    """
+    from lmu_spiking.plots import save_figure  # not needed where sweeps run
+
+    paths = {}
+    with Folder(out, owner) as folder:
+        for name, content in files.items():
+            paths[name] = path = folder.claim(name)
+            if isinstance(content, dict):
+                write_json(path, content)
+            elif isinstance(content, bytes):
+                write_kept(path, content)
+            elif hasattr(content, "to_parquet"):
+                write_parquet(path, content)
+            elif callable(content):
+                content(path)
+            else:
+                save_figure(content, path)
+        folder.clear(*obsolete)
+    return paths
 
 
 def _digest(path: Path) -> str:

@@ -26,27 +26,41 @@ def spec_for(recorded: Signal, theta: float, n_neurons: int, **fields) -> Memory
     n_neurons : int
     **fields
         Further fields of the spec.
+
+    Returns
+    -------
+    MemorySpec
+        At the signal's step.
     """
-
-    def candidate(order: int) -> MemorySpec:
-        spec = MemorySpec(
-            n_neurons=n_neurons, order=order, theta=theta, dt=recorded.dt, **fields
-        )
-        states = spec.ldn.simulate(recorded.samples, recorded.dt)
-        return spec.replace(radii=tuple(radii_from(states, 0.99).tolist()))
-
-    specs = [candidate(order) for order in ORDERS if 2 * order <= n_neurons]
+    specs = []
+    for order in ORDERS:
+        if 2 * order <= n_neurons:
+            shape = {"n_neurons": n_neurons, "order": order, "theta": theta}
+            spec = MemorySpec(**shape, dt=recorded.dt, **fields)
+            states = spec.ldn.simulate(recorded.samples, recorded.dt)
+            radii = tuple(radii_from(states, 0.99).tolist())
+            specs.append(spec.replace(radii=radii))
     return min(specs, key=lambda spec: budget_of(spec, recorded.samples).nrmse())
 
 
 def ecg_spec(dt: float = 0.001, n_neurons: int = 40_000) -> MemorySpec:
-    """A memory of the last 100 ms of the electrocardiogram, for Poisson neurons."""
+    """Return a memory of the last 100 ms of the electrocardiogram.
+
+    Parameters
+    ----------
+    dt : float
+        Step, seconds.
+    n_neurons : int
+        Poisson neurons.
+
+    Returns
+    -------
+    MemorySpec
+        Of the order of least predicted error, with the band that holds 99 % of the
+        signal's power.
+    """
     signal = ecg(2 * PERIOD, dt)
-    return spec_for(signal, 0.1, n_neurons, tau=0.05, signal=_band(signal))
-
-
-def _band(signal: Signal) -> SignalSpec:
-    """The band that holds 99 % of a signal's power."""
     frequency, power = spectrum(signal.samples, signal.dt)
     inside = np.cumsum(power) <= 0.99 * power.sum()
-    return SignalSpec(bandwidth=float(frequency[inside].max()), rms=signal.rms)
+    band = SignalSpec(bandwidth=float(frequency[inside].max()), rms=signal.rms)
+    return spec_for(signal, 0.1, n_neurons, tau=0.05, signal=band)

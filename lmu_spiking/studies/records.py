@@ -19,17 +19,38 @@ TEXTS = ("digest", "neuron_type", "tuning", "target", "input", "spec", "verdict"
 
 
 def to_json(record) -> str:
-    """One line of JSON; what is not finite becomes null."""
+    """Return one line of JSON; what is not finite becomes null.
+
+    Parameters
+    ----------
+    record : dict, list, number, str or None
+        It may hold numpy scalars and arrays.
+
+    Returns
+    -------
+    str
+    """
     return json.dumps(_plain(record), allow_nan=False)
 
 
 def write_json(path, record) -> None:
-    """Write a record and a line feed."""
+    """Write a record and a line feed to a file, whole or not at all."""
     write_atomically(path, f"{to_json(record)}\n".encode())
 
 
 def write_kept(path, data: bytes) -> None:
-    """Write a file of a study, or say in a line that the others are kept."""
+    """Write a file of a study, or say in a line that the others are kept.
+
+    Parameters
+    ----------
+    path : path-like
+    data : bytes
+
+    Raises
+    ------
+    StudyFileError
+        If it cannot be written.
+    """
     try:
         write_atomically(path, data)
     except OSError as error:
@@ -40,14 +61,25 @@ def write_kept(path, data: bytes) -> None:
 
 
 def write_parquet(path, frame) -> None:
-    """Write a DataFrame, as a file of a study."""
+    """Write a DataFrame as a file of a study, as `write_kept` does."""
+    # in memory first, so that the file is whole or not there
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     write_kept(path, buffer.getvalue())
 
 
 def to_frame(rows):
-    """A DataFrame of rows, nested keys joined by dots; missing predictions are NaN."""
+    """Return a DataFrame of rows: nested keys are joined by dots.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+
+    Returns
+    -------
+    DataFrame
+        Missing predictions are NaN.
+    """
     import pandas as pd
 
     frame = pd.json_normalize(list(rows))
@@ -63,8 +95,16 @@ def check_row(row: dict, grouped=GROUPED, measured=MEASURED) -> None:
     row : dict
     grouped, measured : tuple of str
         Fields that trials are grouped by, which are positive numbers, and fields of
-        what was measured, which are numbers, or None where they were not finite.
+        what was measured, which are numbers, or None if they were not finite.
+
+    Raises
+    ------
+    KeyError
+        If a field is missing.
+    ValueError
+        If a field holds what it cannot hold.
     """
+    # fields that every row has, then what each field may hold
     for name in (*grouped, *measured):
         if name not in row:
             raise KeyError(name)
@@ -84,7 +124,7 @@ def check_row(row: dict, grouped=GROUPED, measured=MEASURED) -> None:
 
 
 def _plain(value):
-    """What JSON knows: numpy scalars and arrays become numbers and lists."""
+    """Return numpy scalars and arrays as numbers and lists, which JSON knows."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

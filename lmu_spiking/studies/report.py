@@ -6,13 +6,34 @@ import numpy as np
 import pandas as pd
 
 from lmu_spiking import plots
-from lmu_spiking.studies.folder import Folder
-from lmu_spiking.studies.metrics import confidence, power_law
-from lmu_spiking.studies.page import page
-from lmu_spiking.studies.records import write_kept, write_parquet
+from lmu_spiking.metrics import confidence, power_law
+from lmu_spiking.studies.folder import write_all
+from lmu_spiking.studies.page import error_table, exponent_table, html_page
 
 CELL = ["neuron_type", "order", "neurons", "tau", "max_rate"]
 MEASURES = ("state_rmse", "noise_nrmse")
+EXPONENT_COLUMNS = [
+    *("neuron_type", "tau", "max_rate", "against", "at"),
+    *("trials", "exponent", "low", "high", "predicted"),
+]
+FITS = (  # of errors against what, at each value of what, and how that is written
+    ("neurons", "order", "order {:g}"),
+    ("order", "neurons_per_dimension", "{:g} a dimension"),
+    ("order", "neurons", "{:g} neurons"),
+)
+
+TITLE = "Errors of spiking memories"
+HEADING = "Errors of spiking memories, measured and predicted"
+OF_EXPONENTS = (
+    "Power laws of the state RMSE, fitted over trials (not over their means), with "
+    "95 % intervals. “Predicted” is the exponent of the predictions for the same "
+    "trials."
+)
+OF_ERRORS = (
+    "State RMSE: against the exact delay network, over time, dimensions and trials. "
+    "Noise NRMSE: of the readout at delay θ, against that of the exact network, over "
+    "its rms. Ratios are measured over predicted. In brackets: 95 % intervals."
+)
 
 
 def summarise(frame: pd.DataFrame) -> pd.DataFrame:
@@ -48,37 +69,33 @@ def exponents(frame: pd.DataFrame) -> pd.DataFrame:
     Against neurons at each order; against order at each number of neurons per
     dimension, and at each number of neurons in all, where the grid has them.
 
+    Parameters
+    ----------
+    frame : DataFrame
+        Of trials, from `sweep`.
+
     Returns
     -------
     DataFrame
-        ``neuron_type, tau, max_rate, against, at`` (what is held), ``trials, exponent,
-        low, high`` (95 %) and ``predicted``: the exponent of the predictions over the
-        same trials.
+        ``neuron_type, tau, max_rate, against, at`` (what is the same in the trials),
+        ``trials, exponent, low, high`` (95 %) and ``predicted``: the exponent of the
+        predictions over the same trials.
     """
+    # each fit is over the trials that differ in one variable alone
     frame = frame.assign(neurons_per_dimension=frame.neurons / frame.order)
-    fits = (
-        ("neurons", "order", "order {:g}"),
-        ("order", "neurons_per_dimension", "{:g} a dimension"),
-        ("order", "neurons", "{:g} neurons"),
-    )
     rows = []
-    for against, held, form in fits:
-        keys = ["neuron_type", "tau", "max_rate", held]
+    for against, fixed, form in FITS:
+        keys = ["neuron_type", "tau", "max_rate", fixed]
         for key, trials in frame.groupby(keys):
             if trials[against].nunique() < 2 or len(trials) < 3:
                 continue
-            what = dict(zip(keys, key, strict=True))
-            at = form.format(what.pop(held))
-            rows.append(
-                what | {"against": against, "at": at} | _exponent(trials, against)
-            )
+            row = dict(zip(keys, key, strict=True))
+            row |= {"at": form.format(row.pop(fixed)), "against": against}
+            measured = _fit(trials[against], trials.state_rmse)
+            predicted = _fit(trials[against], trials.predicted_state_rmse)
+            row |= {"trials": len(trials), "predicted": predicted["exponent"]}
+            rows.append(row | measured)
     return pd.DataFrame(rows, columns=EXPONENT_COLUMNS)
-
-
-EXPONENT_COLUMNS = [
-    *("neuron_type", "tau", "max_rate", "against", "at"),
-    *("trials", "exponent", "low", "high", "predicted"),
-]
 
 
 def write_report(
@@ -102,26 +119,24 @@ def write_report(
         By name: ``report.html``, ``summary.parquet``, ``trials.parquet`` and figures.
         Figures of an earlier report that are not in this one are removed.
     """
-    out, summary = Path(out), summarise(frame)
-    pictures = {
-        f"{name}.png": plots.png(figure)
-        for name, figure in plots.study_figures(summary).items()
-    }
-    text = page(frame, summary, exponents(frame), pictures, command, missing)
-    tables = {"summary.parquet": summary, "trials.parquet": frame}
-    with Folder(out, "study") as folder:
-        names = (*pictures, *tables, "report.html")
-        files = {name: folder.claim(name) for name in names}
-        for name, data in pictures.items():
-            write_kept(files[name], data)
-        for name, table in tables.items():
-            write_parquet(files[name], table)
-        write_kept(files["report.html"], text.encode())
-        folder.clear("*.png")
-    return files
+    summary = summarise(frame)
+    # all is made before the folder is locked
+    figures = plots.study_figures(summary)
+    pictures = {name: plots.png(figure) for name, figure in figures.items()}
+    sections = (
+        ("Exponents", OF_EXPONENTS, exponent_table(exponents(frame))),
+        ("Errors", OF_ERRORS, error_table(summary)),
+    )
+    captioned = [(plots.CAPTIONS[name], data) for name, data in pictures.items()]
+    text = html_page(TITLE, HEADING, frame, captioned, sections, command, missing)
+    files: dict = {f"{name}.png": data for name, data in pictures.items()}
+    files |= {"summary.parquet": summary, "trials.parquet": frame}
+    files["report.html"] = text.encode()
+    return write_all(out, "study", files, ("*.png",))
 
 
 def _summary(cell: pd.DataFrame) -> dict:
+    """Return the errors over the trials of one combination, and those predicted."""
     row = {
         "neurons_per_dimension": cell.neurons.iloc[0] / cell.order.iloc[0],
         "trials": len(cell),
@@ -129,6 +144,7 @@ def _summary(cell: pd.DataFrame) -> dict:
     }
     for name in MEASURES:
         measured, predicted = cell[name], cell[f"predicted_{name}"]
+        # without a prediction there is no ratio
         ratio = (measured / predicted).where(predicted > 0)
         row |= interval(name, measured)
         row[f"predicted_{name}"] = np.sqrt(np.mean(predicted**2))
@@ -137,25 +153,28 @@ def _summary(cell: pd.DataFrame) -> dict:
 
 
 def interval(name: str, values: pd.Series) -> dict:
-    """Root of the mean square, with an interval symmetric in its logarithm."""
+    """Return the root of the mean square, and its 95 % interval.
+
+    Parameters
+    ----------
+    name : str
+    values : Series
+
+    Returns
+    -------
+    dict
+        The root under ``name``, and the ends of the interval, which is symmetric in the
+        logarithm, under ``name_low`` and ``name_high``: NaN for a single value.
+    """
     mean, half = confidence(values**2)
     root = np.sqrt(mean)
     factor = np.exp(half / mean / 2) if len(values) > 1 and mean > 0 else np.nan
     return {name: root, f"{name}_low": root / factor, f"{name}_high": root * factor}
 
 
-def _exponent(trials: pd.DataFrame, against: str) -> dict:
-    measured = _fit(trials[against], trials.state_rmse)
-    predicted = _fit(trials[against], trials.predicted_state_rmse)
-    return {
-        "trials": len(trials),
-        "exponent": measured.exponent if measured else np.nan,
-        "low": measured.low if measured else np.nan,
-        "high": measured.high if measured else np.nan,
-        "predicted": predicted.exponent if predicted else np.nan,
-    }
-
-
-def _fit(x: pd.Series, y: pd.Series):
-    """A power law, or None where there is no error to have one."""
-    return power_law(x, y) if (y > 0).all() else None
+def _fit(x: pd.Series, y: pd.Series) -> dict:
+    """Return an exponent and its interval, or NaN if an error is not positive."""
+    if not (y > 0).all():
+        return dict.fromkeys(("exponent", "low", "high"), np.nan)
+    fit = power_law(x, y)
+    return {"exponent": fit.exponent, "low": fit.low, "high": fit.high}

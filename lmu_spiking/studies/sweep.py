@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from lmu_spiking.errors import (
 from lmu_spiking.files import NOT_OURS, read_json, reason
 from lmu_spiking.memory.basis import REALISED
 from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.metrics import versions
 from lmu_spiking.signals import Signal, white_noise
 from lmu_spiking.simulator.targets import check_target
 from lmu_spiking.studies import workers
@@ -39,22 +41,22 @@ from lmu_spiking.studies.records import (
     write_kept,
     write_parquet,
 )
-from lmu_spiking.studies.trial import run_trials, versions
+from lmu_spiking.studies.trial import run_trials
 from lmu_spiking.studies.workers import Outcome
 
 MOST = 10**6  # trials of one grid, each of which has a file
-PROBED = 2e7  # numbers of state that the trials of one pass may keep
+PROBED = 2e7  # numbers of state that the trials of one pass may record
 
 
 class FailedTrials(LMUSpikingError):
     """Some trials could not be run; the others are finished and kept.
 
-    Attributes
+    Parameters
     ----------
     failures : dict of str
-        Why not, by digest.
+        The reason of each, by digest.
     frame : pandas.DataFrame
-        What `sweep` would have returned, of the others.
+        What `sweep` would have returned, with the others alone.
     """
 
     def __init__(self, failures: dict[str, str], frame: pd.DataFrame):
@@ -72,7 +74,7 @@ class FailedTrials(LMUSpikingError):
 
 @dataclass(frozen=True)
 class Trial:
-    """A memory and the white noise it is given.
+    """A memory, and the white noise that it runs on.
 
     Parameters
     ----------
@@ -82,6 +84,7 @@ class Trial:
     duration : float
         Seconds.
     target : {"compiled", "core"}
+        The simulator.
     """
 
     spec: MemorySpec
@@ -91,14 +94,13 @@ class Trial:
 
     @property
     def signal(self) -> Signal:
-        """The input."""
-        white = self.spec.signal
-        return white_noise(
-            self.duration, self.spec.dt, white.bandwidth, white.rms, self.signal_seed
-        )
+        """Return the input."""
+        band = self.spec.signal
+        times = self.duration, self.spec.dt
+        return white_noise(*times, band.bandwidth, band.rms, self.signal_seed)
 
     def to_dict(self) -> dict:
-        """Plain values, enough to run it again."""
+        """Return plain values, enough to run it again."""
         return {
             "spec": self.spec.to_dict(),
             "signal_seed": int(self.signal_seed),
@@ -108,7 +110,7 @@ class Trial:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that name this trial and its file."""
+        """Return sixteen hexadecimal digits that name this trial and its file."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -131,7 +133,7 @@ def grid(
     aggregated: bool | None = None,
     target: str = "compiled",
 ) -> list[Trial]:
-    """Every combination, ``trials`` times, each with signal and spikes of its own.
+    """Return every combination, ``trials`` times, with its own signal and spikes.
 
     Seeds are drawn from ``first_seed``, the combination and the trial's number: a
     larger grid contains the trials of a smaller one, so that their files are reused.
@@ -140,46 +142,60 @@ def grid(
 
     Parameters
     ----------
-    orders, neurons_per_dimension, neuron_types, taus, max_rates
-        Values to combine; ``taus`` and ``max_rates`` are those of ``base`` by default.
+    orders, neurons_per_dimension : iterable of int
+    neuron_types : iterable of str
+        Values to combine, with ``taus`` and ``max_rates``.
     trials : int
-        Of each combination.
+        Number of each combination.
     base : MemorySpec
         Everything else.
     duration : float
-        Of each trial, seconds.
+        Length of each trial, seconds.
     first_seed : int
+        Draws the seeds of all trials.
+    taus, max_rates : iterable of float, optional
+        In seconds and Hz; those of ``base`` by default.
     aggregated : bool, optional
         Aggregate Poisson pairs (other neurons cannot be); as in ``base`` by default.
     target : {"compiled", "core"}
+        The simulator.
+
+    Returns
+    -------
+    list of Trial
+        For `sweep`.
+
+    Raises
+    ------
+    ValidationError
+        If there are more trials than a folder can hold, or a combination is not valid.
     """
     check_target("grid.target", target)
     check_whole("grid.trials", trials, 0)
-    rates = max_rates or [base.max_rate]
-    axes = (neuron_types, taus or [base.tau], rates, orders, neurons_per_dimension)
-    axes = [list(itertools.islice(values, MOST + 1)) for values in axes]
+    given = (neuron_types, taus or [base.tau], max_rates or [base.max_rate])
+    given += (orders, neurons_per_dimension)
+    # an axis may be endless; no more of it is taken than shows that it is too long
+    axes: list[list[Any]] = [list(itertools.islice(v, MOST + 1)) for v in given]
+    # refuse a plan that is too large before it is made
     total = trials * math.prod(map(len, axes))
     if total > MOST:
         problem = f"of each combination are {total:,} or more in all"
         remedy = f"use at most {MOST:,} in all"
         raise ValidationError("grid.trials", trials, problem, remedy)
     aggregated = base.aggregated if aggregated is None else aggregated
-    cells = [
-        base.replace(
-            order=order,
-            n_neurons=order * neurons,
-            neuron_type=kind,
-            tau=tau,
-            max_rate=max_rate,
-            aggregated=aggregated and kind == "poisson" and base.tuning != "drawn",
-        )
-        for kind, tau, max_rate, order, neurons in itertools.product(*axes)
-    ]
-    return [
-        _seeded(cell, number, duration, first_seed, target)
-        for cell in cells
-        for number in range(trials)
-    ]
+    planned = []
+    for kind, tau, max_rate, order, neurons in itertools.product(*axes):
+        sums = aggregated and kind == "poisson" and base.tuning != "drawn"
+        varied = {"neuron_type": kind, "tau": tau, "max_rate": max_rate, "order": order}
+        cell = base.replace(**varied, n_neurons=order * neurons, aggregated=sums)
+        name = int(cell.replace(noise_seed=0).digest, 16)
+        for number in range(trials):
+            # seeds depend on the combination and the number alone, not on the grid
+            drawn = np.random.SeedSequence([first_seed, number, name])
+            noise_seed, signal_seed = (drawn.generate_state(2) >> 1).tolist()
+            spec = cell.replace(noise_seed=noise_seed)
+            planned.append(Trial(spec, signal_seed, duration, target))
+    return planned
 
 
 def sweep(
@@ -226,7 +242,9 @@ def sweep(
     """
     folder = Path(out) / "trials"
     wanted = {trial.digest: trial for trial in trials}
-    rows, failures = {}, {}
+    rows: dict[str, dict] = {}
+    failures: dict[str, str] = {}
+    # take what is finished, and run the rest
     if resume:
         found = (_read(folder / f"{digest}.json", current=True) for digest in wanted)
         rows = {row["digest"]: row for row in found if row}
@@ -240,47 +258,50 @@ def sweep(
             continue
         rows[outcome.digest] = _flat(json.loads(outcome.line))
         on_done(rows[outcome.digest])
+    # tabulate all in the order given, and report the commonest warning and all failures
     frame = to_frame(rows[digest] for digest in wanted if digest in rows)
     if len(frame):
-        with Folder(out, "study") as kept:
-            write_parquet(kept.claim("trials.parquet"), frame)
+        with Folder(out, "study") as written:
+            write_parquet(written.claim("trials.parquet"), frame)
     cautions = [row["caution"] for row in rows.values() if row.get("caution")]
     if cautions:
         commonest = max(cautions, key=cautions.count)
-        told = f"{len(cautions)} of {len(rows)} trials: {commonest}"
-        warnings.warn(told, ValidityWarning, stacklevel=2)
+        message = f"{len(cautions)} of {len(rows)} trials: {commonest}"
+        warnings.warn(message, ValidityWarning, stacklevel=2)
     if failures:
         raise FailedTrials(failures, frame)
     return frame
 
 
 def collect(out) -> pd.DataFrame:
-    """All finished trials in ``out``, whatever sweep they came from."""
+    """Return all finished trials in a folder, whatever sweep they came from.
+
+    Parameters
+    ----------
+    out : path-like
+        The folder that `sweep` was given.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each trial.
+    """
     files = sorted((Path(out) / "trials").glob("*.json"))
     rows = (_read(path) for path in files)
     return to_frame(row for row in rows if row)
 
 
-def _seeded(
-    cell: MemorySpec, number: int, duration: float, first_seed: int, target: str
-) -> Trial:
-    name = int(cell.replace(noise_seed=0).digest, 16)
-    draw = np.random.SeedSequence([first_seed, number, name]).generate_state(2) >> 1
-    noise_seed, signal_seed = draw.tolist()
-    return Trial(cell.replace(noise_seed=noise_seed), signal_seed, duration, target)
-
-
 def _outcomes(trials, folder: Path, n_jobs, scheduler) -> Iterator[Outcome]:
-    """How trials end, in the order in which they do, when their files are written."""
+    """Yield how trials end, in the order in which they do, when they are on disk."""
     if not trials:
         return
     folder.mkdir(parents=True, exist_ok=True)
     if scheduler is None:
-        run = functools.partial(_run_and_keep, folder=folder)
+        run = functools.partial(_run_and_write, folder=folder)
         yield from workers.in_processes(run, trials, n_jobs, _batches)
         return
     for outcome in workers.on_cluster(_run, trials, scheduler):
-        yield _kept(outcome, folder)
+        yield _written(outcome, folder)
 
 
 def _run(trial: Trial) -> Outcome:
@@ -292,15 +313,15 @@ def _run_together(trials: list[Trial]) -> list[Outcome]:
     """Run trials of one memory in one pass; one by one where that fails."""
     ours = versions()["lmu_spiking"]
     specs, signals = [t.spec for t in trials], [t.signal for t in trials]
-    failure = ""
     try:
-        with warnings.catch_warnings():  # which `sweep` tells, once for all
+        with warnings.catch_warnings():  # which `sweep` repeats, once for all
             warnings.simplefilter("ignore", ValidityWarning)
             results = run_trials(specs, signals, target=trials[0].target)
-        return [
-            Outcome(t.digest, _line(t, result.row), version=ours)
-            for t, result in zip(trials, results, strict=True)
-        ]
+        outcomes = []
+        for t, result in zip(trials, results, strict=True):
+            record = {"digest": t.digest, "trial": t.to_dict(), "row": result.row}
+            outcomes.append(Outcome(t.digest, to_json(record), version=ours))
+        return outcomes
     except (LMUSpikingError, NengoException) as error:
         failure = f"{trials[0]}: {error}"
     except MemoryError:
@@ -310,36 +331,33 @@ def _run_together(trials: list[Trial]) -> list[Outcome]:
     return [Outcome(trials[0].digest, "", failure, ours)]
 
 
-def _line(trial: Trial, row: dict) -> str:
-    return to_json({"digest": trial.digest, "trial": trial.to_dict(), "row": row})
+def _run_and_write(trials: list[Trial], folder: Path) -> list[Outcome]:
+    """Run trials of one memory, and write their files; in a worker."""
+    return [_written(outcome, folder) for outcome in _run_together(trials)]
 
 
-def _run_and_keep(trials: list[Trial], folder: Path) -> list[Outcome]:
-    return [_kept(outcome, folder) for outcome in _run_together(trials)]
+def _written(outcome: Outcome, folder: Path) -> Outcome:
+    """Return the outcome when its file is written."""
+    if not outcome.failure:
+        path = folder / f"{outcome.digest}.json"
+        write_kept(path, f"{outcome.line}\n".encode())
+    return outcome
 
 
 def _batches(trials: list[Trial], size: int) -> list[list[Trial]]:
-    """Trials of the same memory together, as many as fit into one pass."""
+    """Return trials of the same memory together, as many as fit into one pass."""
+    # only the compiled simulator runs several trials in one pass
     alike: dict[tuple, list[Trial]] = {}
     for trial in trials:
         together = trial.target == "compiled" and trial.spec.tuning not in REALISED
         cell = trial.spec.replace(noise_seed=0) if together else trial.spec
         alike.setdefault((cell, trial.duration, trial.target), []).append(trial)
-    found = []
+    batches = []
     for group in alike.values():
         steps = group[0].duration / group[0].spec.dt
-        room = max(1, int(PROBED / (steps * group[0].spec.order)))
-        n = min(size, room)
-        found += [group[i : i + n] for i in range(0, len(group), n)]
-    return found
-
-
-def _kept(outcome: Outcome, folder: Path) -> Outcome:
-    """The outcome, when its file is written."""
-    if not outcome.failure:
-        path = folder / f"{outcome.digest}.json"
-        write_kept(path, f"{outcome.line}\n".encode())
-    return outcome
+        n = min(size, max(1, int(PROBED / (steps * group[0].spec.order))))
+        batches += [group[i : i + n] for i in range(0, len(group), n)]
+    return batches
 
 
 def _read(path: Path, current: bool = False) -> dict | None:
@@ -353,17 +371,14 @@ def _read(path: Path, current: bool = False) -> dict | None:
     except FileNotFoundError:
         return None
     except NOT_OURS as error:
-        warnings.warn(
-            f"{path} is corrupt and left out ({reason(error)})",
-            StudyWarning,
-            stacklevel=3,
-        )
+        message = f"{path} is corrupt and left out ({reason(error)})"
+        warnings.warn(message, StudyWarning, stacklevel=3)
         return None
     return None if current and made_by != versions()["lmu_spiking"] else row
 
 
 def _flat(record: dict) -> dict:
-    """The row of a trial with what names it."""
+    """Return the row of a trial with its digest, its signal and its seed."""
     trial = record["trial"]
     signal = {"signal_seed": trial["signal_seed"], **trial["spec"]["signal"]}
     return {"digest": record["digest"], **record["row"], **signal}

@@ -1,11 +1,8 @@
 """One trial: a memory is built, run on a signal and compared with the prediction."""
 
-import platform
-import sys
 import time
 import warnings
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 import nengo
 import numpy as np
@@ -14,20 +11,24 @@ from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.memory.basis import REALISED
 from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.metrics import relative_rms as nrmse
+from lmu_spiking.metrics import rms, versions
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.neurons.curves import unheld
+from lmu_spiking.neurons.curves import loop_caution
 from lmu_spiking.signals import Signal
 from lmu_spiking.simulator.targets import check_target, simulator
-from lmu_spiking.studies.metrics import nrmse, rms
 from lmu_spiking.theory.cost import synaptic_operations
 from lmu_spiking.theory.predict import LEAD, ErrorBudget, budget_of, window_delays
+
+# what a row takes from its spec
+FIELDS = ("order", "theta", "tau", "dt", "neuron_type", "max_rate")
 
 
 @dataclass(frozen=True, eq=False)
 class TrialResult:
-    """What a trial measured.
+    """Measurements of a trial, and what was predicted for it.
 
-    Attributes
+    Parameters
     ----------
     row : dict
         The numbers, as in the JSON of ``lmu-spiking run``.
@@ -54,9 +55,9 @@ class TrialResult:
 def run_trial(
     spec: MemorySpec, signal: Signal, *, progress=False, target: str = "compiled"
 ) -> TrialResult:
-    """Run ``spec`` on ``signal``.
+    """Run a memory on a signal, and compare it with the prediction.
 
-    The memory hears two windows of signal beforehand (`Signal.led_in`), which are not
+    The memory gets two windows of signal beforehand (`Signal.led_in`), which are not
     measured: an input that begins with a jump rings on in any order for about as long.
 
     Parameters
@@ -73,16 +74,17 @@ def run_trial(
     Returns
     -------
     TrialResult
+        What was measured and predicted.
 
     Warns
     -----
     ValidityWarning
         As `predict`; `run_trials` only stores it in ``row["caution"]``.
     """
-    done = run_trials([spec], [signal], progress=progress, target=target)[0]
-    if caution := done.predicted.caution:
+    result = run_trials([spec], [signal], progress=progress, target=target)[0]
+    if caution := result.predicted.caution:
         warnings.warn(caution, ValidityWarning, stacklevel=2)
-    return done
+    return result
 
 
 def run_trials(
@@ -93,7 +95,7 @@ def run_trials(
     target: str = "compiled",
     threads: int = 1,
 ) -> list[TrialResult]:
-    """Trials that differ in their spikes and signals alone, in one pass.
+    """Run trials that differ in their spikes and signals alone, in one pass.
 
     Parameters
     ----------
@@ -103,76 +105,78 @@ def run_trials(
     signals : list of Signal
         One for each, of one length.
     progress, target
-        As in `run_trial`; in Nengo's own simulator there can be only one.
+        As in `run_trial`; in Nengo's own simulator there can be only one trial.
     threads : int
-        That the trials are shared among.
+        Threads that share the trials.
+
+    Returns
+    -------
+    list of TrialResult
+        One for each spec.
     """
     spec, signal = specs[0], signals[0]
     window, *_ = [_checked_window(s, x) for s, x in zip(specs, signals, strict=True)]
     _check_alike(specs, signals, target)
     dt, lead = spec.dt, LEAD * window  # so that no onset rings in what is measured
-    heard = np.stack([x.led_in(lead) for x in signals])
+    played = np.stack([x.led_in(lead) for x in signals])
     start = time.perf_counter()
+    # one network for all trials: stimulus, memory, and probes of state and spikes
     with nengo.Network(label="trial") as model:
-        played = nengo.processes.PresentInput(heard[0][:, None], dt)
-        stimulus = nengo.Node(played)
+        stimulus = nengo.Node(nengo.processes.PresentInput(played[0][:, None], dt))
         memory = LegendreMemory.from_spec(spec, **_tuned_to(spec, signal))
         nengo.Connection(stimulus, memory.input, synapse=None)
         probe = nengo.Probe(memory.state, synapse=None)
         counted = spikes_of(memory)
-    predicted = [budget_of(memory, x, lead=lead) for x in heard]
-    many = {}
+    predicted = [budget_of(memory, x, lead=lead) for x in played]
+    # single precision would be seen where nothing is noisy, or where sums are huge
+    exact = spec.aggregated or not memory.population.neurons.spiking
+    many: dict = {}
     if target == "compiled":
         seeds = [s.noise_seed for s in specs]
         many = {"trials": len(specs), "noise_seed": seeds, "threads": threads}
-        many["inputs"] = {stimulus: heard[:, :, None]}
-    with simulator(model, dt, target, exact=_is_exact(spec, memory), **many) as sim:
+        many["inputs"] = {stimulus: played[:, :, None]}
+    with simulator(model, dt, target, exact=exact, **many) as sim:
         built = time.perf_counter()
-        sim.run_steps(heard.shape[1], progress_bar=progress)
+        sim.run_steps(played.shape[1], progress_bar=progress)
         ran = time.perf_counter()
-        shape = (len(specs), heard.shape[1], -1)
+        shape = (len(specs), played.shape[1], -1)
         states = np.asarray(sim.data[probe], dtype=float).reshape(shape)[:, lead:]
         spikes = [0] * len(specs)
         if counted is not None:
             samples = np.asarray(sim.data[counted]).reshape(shape)[:, lead:]
-            spikes = [count(each, dt) for each in samples]
-    seconds = (built - start) / len(specs), (ran - built) / len(specs)
+            spikes = [round(float(np.sum(each, dtype=float)) * dt) for each in samples]
+    clock = {"seconds_build": (built - start) / len(specs)}
+    clock |= {"seconds_run": (ran - built) / len(specs)}
+    about = {"tuning": memory.assembly.tuning, "target": target} | clock
+    caution = loop_caution(memory.population.neurons)
     return [
-        _result(target, memory, window, seconds, *each)
+        _result(window, about, caution, *each)
         for each in zip(specs, signals, predicted, states, spikes, strict=True)
     ]
 
 
-def _result(target, memory, window, seconds, spec, signal, predicted, state, spikes):
-    """What one trial measured; ``seconds`` to build and to run, its share of both."""
-    u, dt = np.asarray(signal.samples, dtype=float), spec.dt
+def _result(window, about, caution, spec, signal, predicted, state, spikes):
+    """Return the result of one trial, whose row takes ``about`` as it is."""
+    u, dt, duration = np.asarray(signal.samples, float), spec.dt, signal.duration
     exact = np.vstack([predicted.initial, predicted.states[:-1]])
     row = measure(spec, u, state, exact, window) | predicted_row(predicted)
-    row["caution"] = unheld(memory.population.neurons) or predicted.caution
-    row["beyond_radii"] = predicted.beyond
-    cost = synaptic_operations(spec, spikes / signal.duration)
+    cost = synaptic_operations(spec, spikes / duration)
     row |= {
+        "caution": caution or predicted.caution,
+        "beyond_radii": predicted.beyond,
         "spikes": spikes,
-        "spikes_per_s": spikes / signal.duration,
-        "mean_rate": spikes / signal.duration / spec.n_neurons,
+        "spikes_per_s": spikes / duration,
+        "mean_rate": spikes / duration / spec.n_neurons,
         "synops_per_s": cost.factored,
         "synops_per_s_full": cost.full,
         "neurons": spec.n_neurons,
-        "order": spec.order,
-        "theta": spec.theta,
-        "tau": spec.tau,
-        "dt": dt,
-        "neuron_type": spec.neuron_type,
-        "max_rate": spec.max_rate,
-        "tuning": memory.assembly.tuning,
+        **{name: getattr(spec, name) for name in FIELDS},
         "aggregated": spec.aggregated,
-        "target": target,
         "input": signal.name,
         "input_power_lost": signal.power_lost,
-        "duration": signal.duration,
+        "duration": duration,
         "seed": spec.noise_seed,
-        "seconds_build": seconds[0],
-        "seconds_run": seconds[1],
+        **about,
         "spec": spec.digest,
         "versions": versions(),
     }
@@ -180,47 +184,66 @@ def _result(target, memory, window, seconds, spec, signal, predicted, state, spi
 
 
 def _check_alike(specs, signals, target: str) -> None:
-    """One network must do for all."""
+    """Refuse trials that one network cannot run."""
     check_target("target", target)
-    if len(specs) == 1:
+    n = len(specs)
+    if n == 1:
         return
     if len({s.replace(noise_seed=0) for s in specs}) > 1 or target != "compiled":
-        raise ValidationError(
-            "run_trials.specs",
-            len(specs),
-            "may differ in their noise_seed alone, and run in one pass only compiled",
-        )
+        problem = "may differ in their noise_seed alone, and run in one pass only "
+        raise ValidationError("run_trials.specs", n, f"{problem}compiled")
     if len({len(x.samples) for x in signals}) > 1 or _tuned_to(specs[0], signals[0]):
-        raise ValidationError(
-            "run_trials.signals",
-            len(signals),
-            "must have one length, and not be what the memory is tuned to",
-        )
+        problem = "must have one length, and not be what the memory is tuned to"
+        raise ValidationError("run_trials.signals", n, problem)
 
 
 def _tuned_to(spec: MemorySpec, signal: Signal) -> dict:
-    """A recording itself, where a memory is tuned to more than its spec's band."""
+    """Return a recording, if the memory is tuned to more than its spec's band."""
     recorded = spec.tuning in REALISED and signal.name != "white"
     return {"signal": signal.samples} if recorded else {}
 
 
 def measure(spec: MemorySpec, u, state, exact, window: int) -> dict:
-    """The errors of the contract; readouts from theta on, states from 0."""
+    """Return the errors of a run: of readouts from theta on, of states from 0.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+    u : (T,) ndarray
+        The input.
+    state, exact : (T, d) ndarray
+        The spiking state, and the exact LDN's at the same probe index.
+    window : int
+        Steps in theta.
+
+    Returns
+    -------
+    dict of float
+    """
     ldn, dt = spec.ldn, spec.dt
+    after = slice(window + 1, None)
     c = ldn.readout(window * dt - dt, dt)
     read, ideal = state @ c, exact @ c
-    settled = slice(window + 1, None)
     w = ldn.readout(window_delays(spec) - dt, dt)
     return {
-        "nrmse": nrmse(read[settled], u[1:-window]),
-        "noise_nrmse": nrmse(read[settled], ideal[settled]),
-        "window_noise_nrmse": nrmse(state[settled] @ w.T, exact[settled] @ w.T),
+        "nrmse": nrmse(read[after], u[1:-window]),
+        "noise_nrmse": nrmse(read[after], ideal[after]),
+        "window_noise_nrmse": nrmse(state[after] @ w.T, exact[after] @ w.T),
         "state_rmse": rms(state - exact),
     }
 
 
-def predicted_row(predicted) -> dict:
-    """Return the same as predicted before the run; None where nothing is predicted."""
+def predicted_row(predicted: ErrorBudget) -> dict:
+    """Return the same errors as predicted; None where nothing is predicted.
+
+    Parameters
+    ----------
+    predicted : ErrorBudget
+
+    Returns
+    -------
+    dict of float or None
+    """
     parts = predicted.parts()
     return {
         **{f"predicted_{part}_nrmse": value for part, value in parts.items()},
@@ -233,7 +256,16 @@ def predicted_row(predicted) -> dict:
 
 
 def spikes_of(memory: LegendreMemory) -> nengo.Probe | None:
-    """A probe of the spikes of all neurons together; None where there are none."""
+    """Return a probe of the spikes of all neurons together; None without spikes.
+
+    Parameters
+    ----------
+    memory : LegendreMemory
+
+    Returns
+    -------
+    nengo.Probe or None
+    """
     if not memory.population.neurons.spiking:
         return None
     # sparse, since a dense row would wake every thread of the BLAS in every step
@@ -245,39 +277,14 @@ def spikes_of(memory: LegendreMemory) -> nengo.Probe | None:
     return nengo.Probe(node, synapse=None)
 
 
-def count(samples: np.ndarray, dt: float) -> int:
-    """Spikes in what such a probe has seen."""
-    return round(float(np.sum(samples, dtype=float)) * dt)
-
-
-def _is_exact(spec: MemorySpec, memory: LegendreMemory) -> bool:
-    """Whether single precision could be seen: nothing is noisy, or sums are huge."""
-    return spec.aggregated or not memory.population.neurons.spiking
-
-
-def versions() -> dict:
-    """Versions of what a result depends on."""
-    found = {"python": platform.python_version()}
-    for package in ("lmu_spiking", "nengo", "numba", "numpy", "scipy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = getattr(sys.modules.get(package), "__version__", "?")
-    return found
-
-
 def _checked_window(spec: MemorySpec, signal: Signal) -> int:
-    """Whole steps in theta; the signal must be longer and at the spec's step."""
+    """Return the steps in theta; the signal must be longer and at the spec's step."""
     if not np.isclose(signal.dt, spec.dt, rtol=1e-9):
-        raise ValidationError(
-            "run_trial.signal.dt", signal.dt, f"is not the spec's dt of {spec.dt:g} s"
-        )
+        problem = f"is not the spec's dt of {spec.dt:g} s"
+        raise ValidationError("run_trial.signal.dt", signal.dt, problem)
     window = spec.ldn.steps(spec.dt)
     if len(signal.samples) < 2 * window:
-        raise ValidationError(
-            "duration",
-            signal.duration,
-            f"seconds are too short for a window of {spec.theta:g} s",
-            f"use at least {2 * spec.theta:g} s",
-        )
+        problem = f"seconds are too short for a window of {spec.theta:g} s"
+        remedy = f"use at least {2 * spec.theta:g} s"
+        raise ValidationError("duration", signal.duration, problem, remedy)
     return window

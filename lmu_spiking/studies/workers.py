@@ -1,7 +1,8 @@
-"""Where trials run: in processes of this machine, or on a Dask cluster.
+"""Processes of this machine, or workers of a Dask cluster, that run trials.
 
 Both call a function for each trial and yield its `Outcome` as soon as it ends; both run
 again what a killed worker was running, and give up a trial whose workers keep dying.
+(`studies.sweep` alone uses them; they stand apart because they know nothing of trials.)
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from lmu_spiking.errors import (
     ValidationError,
 )
 from lmu_spiking.files import one_line
-from lmu_spiking.studies.trial import versions
+from lmu_spiking.metrics import versions
 
 STRIKES = 3  # killed workers without a finished trial between them
 PATIENCE = 5.0  # seconds in which a scheduler must answer
@@ -36,7 +37,19 @@ KILLED = "its worker was killed again and again, perhaps for want of memory"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: a line of JSON or why there is none, and of what version."""
+    """The end of a trial.
+
+    Attributes
+    ----------
+    digest : str
+        The trial.
+    line : str
+        What it measured, as JSON.
+    failure : str
+        The reason, if there is no line.
+    version : str
+        The version of this package that ran it.
+    """
 
     digest: str
     line: str = ""
@@ -47,7 +60,7 @@ class Outcome:
 def in_processes(
     run: Callable[..., list[Outcome]], trials: list, n_jobs: int, batches: Callable
 ) -> Iterator[Outcome]:
-    """Outcomes of ``run(batch)`` in processes with one BLAS thread each.
+    """Yield outcomes of ``run(batch)`` from processes with one BLAS thread each.
 
     Parameters
     ----------
@@ -57,13 +70,19 @@ def in_processes(
     n_jobs : int
         Processes; -1 for one on each core.
     batches : callable
-        ``batches(trials, size)``: lists of at most ``size``, each for one call.
+        ``batches(trials, size)`` returns lists of at most ``size``, each for one call.
+
+    Yields
+    ------
+    Outcome
+        In the order in which trials end.
     """
+    # run all that is left, again and again, until none or too many workers die
     left = {trial.digest: trial for trial in trials}
     strikes = 0
     together = joblib.effective_n_jobs(n_jobs)
     while left and strikes < STRIKES:
-        # some for each process, and one by one where a worker was killed
+        # several for each process, but one by one after a worker was killed
         size = 1 if strikes else max(1, min(TOGETHER, len(left) // (2 * together)))
         try:
             parts = ((batch,) for batch in batches(list(left.values()), size))
@@ -74,7 +93,7 @@ def in_processes(
                     yield outcome
         except BrokenProcessPool:
             strikes += 1
-            _tell("a worker was killed; what it ran is run again")
+            _warn("a worker was killed; what it ran is run again")
             # what was running goes last, so that it cannot keep others from their turn
             for digest in list(left)[:together]:
                 left[digest] = left.pop(digest)
@@ -85,7 +104,7 @@ def in_processes(
 def on_cluster(
     run: Callable[..., Outcome], trials: list, address: str
 ) -> Iterator[Outcome]:
-    """Outcomes of ``run(trial)`` on the workers of a Dask scheduler.
+    """Yield outcomes of ``run(trial)`` from the workers of a Dask scheduler.
 
     Dask itself runs again what a lost worker was running, on the others or on workers
     that come later; a trial that has lost more workers than the scheduler allows
@@ -95,10 +114,21 @@ def on_cluster(
     Parameters
     ----------
     run : callable
-        Of a module that the workers can import; the scheduler need not.
+        Defined in a module that the workers can import; the scheduler need not.
     trials : list of Trial
     address : str
-        Of the scheduler: ``"tcp://host:8786"``.
+        The scheduler's, such as ``"tcp://host:8786"``.
+
+    Yields
+    ------
+    Outcome
+        In the order in which trials end.
+
+    Raises
+    ------
+    MissingPackageError, ValidationError, LMUSpikingError
+        If Dask is not installed, the scheduler does not answer or goes away, or workers
+        cannot run trials.
     """
     try:
         from distributed import KilledWorker, as_completed
@@ -108,14 +138,15 @@ def on_cluster(
     ours = versions()["lmu_spiking"]
     named = {f"trial-{ours}-{trial.digest}": trial for trial in trials}
     with _connected(address) as client:
-        look = _Watch(client, address)
-        look.now()
+        watch = _Watch(client, address)
+        watch.look()
+        # submit all trials, and yield what has ended
         calls = [_Call(run, trial).pickled for trial in trials]
         futures = client.map(pickle.loads, calls, key=[*named])
         ended = as_completed(futures, loop=client.loop)
         del futures  # so that the cluster forgets what has been yielded
         while not ended.is_empty():
-            look()
+            watch.look_now_and_then()
             batch = ended.next_batch(block=False)
             if not batch:
                 time.sleep(POLL)
@@ -131,15 +162,15 @@ def on_cluster(
                 except ImportError as error:
                     raise _unfit(f"a worker of {address}", error) from None
                 if outcome.version != ours:  # of a worker that came later
-                    found = f"has lmu_spiking {outcome.version}"
-                    raise _unfit(f"a worker of {address}", found)
+                    reason = f"has lmu_spiking {outcome.version}"
+                    raise _unfit(f"a worker of {address}", reason)
                 yield outcome
-        look.now()
+        watch.look()
 
 
 @contextmanager
-def _connected(address: str):
-    """A client of the scheduler; whatever ends the connection is told in a line."""
+def _connected(address: str) -> Iterator:
+    """Open a client of the scheduler; whatever ends the connection becomes one line."""
     from distributed import CancelledError, Client
 
     try:
@@ -148,12 +179,10 @@ def _connected(address: str):
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except Exception as error:  # of any class: each kind of address has its own
         reason = one_line(error) if str(error) else f"no greeting within {PATIENCE:g} s"
-        raise ValidationError(
-            "scheduler",
-            address,
-            f"does not answer as a Dask scheduler ({reason})",
-            "use the address that dask scheduler shows, such as tcp://host:8786",
-        ) from None
+        problem = f"does not answer as a Dask scheduler ({reason})"
+        remedy = "use the address that dask scheduler shows, such as tcp://host:8786"
+        raise ValidationError("scheduler", address, problem, remedy) from None
+    # what fails from here on is the connection, not the address
     with client:
         try:
             yield client
@@ -165,9 +194,9 @@ def _connected(address: str):
 
 
 async def _greet(address: str) -> None:
-    """Shake hands in time: a client waits for ever when a stranger has the address."""
+    """Check the address in time: a client waits for ever if it is not a scheduler's."""
     from distributed import Security
-    from distributed.comm import connect
+    from distributed.comm.core import connect
 
     options = Security().get_connection_args("client")
     comm = await asyncio.wait_for(connect(address, PATIENCE, **options), PATIENCE + 1)
@@ -175,7 +204,7 @@ async def _greet(address: str) -> None:
 
 
 class _Call:
-    """Pickles as a call: to load it is to make it, and to get what it returns.
+    """A call in a pickle: to load it is to make the call, and to get what it returns.
 
     A worker that lacks the package then fails in the task and says so.  If it were sent
     the function itself, it would break its connection, and lose what it runs.
@@ -189,11 +218,12 @@ class _Call:
 
     @property
     def pickled(self) -> bytes:
+        """Return the call as bytes."""
         return pickle.dumps(self)
 
 
 def _check_versions(client, names: list[str]) -> None:
-    """Workers must have this version of the package."""
+    """Refuse workers that do not have this version of the package."""
     call = _Call(versions).pickled
     answers = client.run(pickle.loads, call, workers=names, on_error="return")
     ours = versions()["lmu_spiking"]
@@ -201,11 +231,13 @@ def _check_versions(client, names: list[str]) -> None:
         if isinstance(answer, ImportError):
             raise _unfit(f"the worker {name}", answer)
         if isinstance(answer, dict) and answer["lmu_spiking"] != ours:
-            found = f"has lmu_spiking {answer['lmu_spiking']}"
-            raise _unfit(f"the worker {name}", found)
+            raise _unfit(
+                f"the worker {name}", f"has lmu_spiking {answer['lmu_spiking']}"
+            )
 
 
 def _unfit(name: str, reason) -> LMUSpikingError:
+    """Return the error for a worker that cannot run trials."""
     ours = versions()["lmu_spiking"]
     return LMUSpikingError(
         f"{name} cannot run these trials ({reason}); install lmu_spiking {ours} there"
@@ -213,29 +245,32 @@ def _unfit(name: str, reason) -> LMUSpikingError:
 
 
 class _Watch:
-    """Checks workers that come and tells of those that go, once in `LOOK` seconds."""
+    """A watch on the workers: those that come are checked, those that go are named."""
 
     def __init__(self, client, address: str):
         self._client, self._address = client, address
         self._known: set[str] | None = None
         self._next = 0.0
 
-    def __call__(self) -> None:
+    def look_now_and_then(self) -> None:
+        """Look if `LOOK` seconds have passed since the last time."""
         if time.monotonic() >= self._next:
-            self.now()
+            self.look()
 
-    def now(self) -> None:
+    def look(self) -> None:
+        """Compare the workers with those of the last time."""
         there, known = set(self._client.nthreads()), self._known or set()
         for worker in sorted(known - there):
-            _tell(f"worker {worker} has gone; what it ran is run again")
+            _warn(f"worker {worker} has gone; what it ran is run again")
         if not there and self._known != there:
             address = self._address
-            _tell(f"no workers at {address}; waiting for: dask worker {address}")
+            _warn(f"no workers at {address}; waiting for: dask worker {address}")
         if there - known:
             _check_versions(self._client, sorted(there - known))
         self._known = there
         self._next = time.monotonic() + LOOK
 
 
-def _tell(line: str) -> None:
+def _warn(line: str) -> None:
+    """Warn of something that the user of a study should know."""
     warnings.warn(line, StudyWarning, stacklevel=3)

@@ -1,8 +1,8 @@
-"""Every task of labelled sequences by its name."""
+"""The tasks of labelled sequences by name; it joins the modules of all tasks."""
 
 import inspect
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import check_one_of
 from lmu_spiking.tasks.capacity import capacity, recall
 from lmu_spiking.tasks.digits import digits
 from lmu_spiking.tasks.heartbeats import heartbeats
@@ -21,7 +21,19 @@ TASKS = {
 
 
 def load_task(name: str, **options) -> Sequences:
-    """A task by name; the options are those of its function in ``TASKS``.
+    """Return a task by name.
+
+    Parameters
+    ----------
+    name : str
+        One of `TASKS`.
+    **options
+        Of its function there.
+
+    Returns
+    -------
+    Sequences
+        The three parts of the task.
 
     Raises
     ------
@@ -32,12 +44,8 @@ def load_task(name: str, **options) -> Sequences:
     MissingPackageError
         If the package that brings the data is not installed.
     """
-    if not isinstance(name, str) or name not in TASKS:
-        remedy = f"choose one of {', '.join(TASKS)}"
-        raise ValidationError("load_task.name", name, "is no task", remedy)
+    check_one_of("load_task.name", name, TASKS, "is no task")
     known = list(inspect.signature(TASKS[name]).parameters)
     for option in options:
-        if option not in known:
-            problem, remedy = f"is no option of {name}", f"it has {', '.join(known)}"
-            raise ValidationError("load_task.options", option, problem, remedy)
+        check_one_of("load_task.options", option, known, f"is no option of {name}")
     return TASKS[name](**options)

@@ -6,19 +6,16 @@ from importlib.metadata import version
 import numpy as np
 
 from lmu_spiking.errors import MissingPackageError, check_seed
-from lmu_spiking.tasks.images import as_part, image_task, pixel_order, stratified
+from lmu_spiking.tasks.images import described, image_task, pixel_order, three_parts
 from lmu_spiking.tasks.sequences import Sequences
 
 SIDE, TOP = 8, 16.0
 
 
 def digits(
-    seed: int = 0,
-    permutation_seed: int = 0,
-    order: str = "permuted",
-    shifts: int = 0,
+    seed: int = 0, permutation_seed: int = 0, order: str = "permuted", shifts: int = 0
 ) -> Sequences:
-    """The 1,797 digits of `sklearn.datasets.load_digits`: 8 x 8 pixels, 64 steps.
+    """Return the 1,797 digits of `sklearn.datasets.load_digits`, of 8 x 8 pixels.
 
     They were written by 13 people, whom the data does not tell apart, so the same hands
     are in all parts: of unknown writers expect less.
@@ -36,6 +33,11 @@ def digits(
         Pixels that training images may be shifted by; on images so small, a single one
         did harm.
 
+    Returns
+    -------
+    Sequences
+        The three parts of the task.
+
     Raises
     ------
     ValidationError
@@ -46,22 +48,17 @@ def digits(
     seed = check_seed("digits.seed", seed)
     pixels = pixel_order("digits", SIDE, order, permutation_seed)
     images, labels = _load()
-    rng = np.random.RandomState(seed)
-    rest, test = stratified(labels, math.ceil(0.2 * len(labels)), rng)
-    train, valid = stratified(labels[rest], math.ceil(0.1 * len(rest)), rng)
-    indices = rest[train], rest[valid], test
-    parts = [as_part(images[i], labels[i], pixels, TOP) for i in indices]
-    counts = "/".join(f"{len(part):,}" for part in parts)
-    how = f"permutation seed {permutation_seed}" if order == "permuted" else "by rows"
-    origin = (
-        f"scikit-learn {version('scikit-learn')}, load_digits(): {len(labels):,} real "
-        f"digits of 8 x 8 pixels; {counts} stratified by seed {seed}; {how}"
-    )
-    return image_task("digits", parts, pixels, shifts, origin)
+    tests = math.ceil(0.2 * len(labels))
+    valid = math.ceil(0.1 * (len(labels) - tests))
+    parts = three_parts(images, labels, tests, valid, np.random.RandomState(seed))
+    source = f"scikit-learn {version('scikit-learn')}, load_digits(): {len(labels):,}"
+    source += " real digits of 8 x 8 pixels"
+    details = f" stratified by seed {seed}; {described(order, permutation_seed)}"
+    return image_task("digits", parts, pixels, TOP, shifts, source, details)
 
 
 def _load() -> tuple[np.ndarray, np.ndarray]:
-    """Images (1797, 8, 8), 0 to 16, and labels (1797,)."""
+    """Return images (1797, 8, 8), 0 to 16, and labels (1797,)."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:

@@ -1,15 +1,14 @@
-"""What a heart does next: prediction of the real electrocardiogram of PyWavelets."""
+"""Prediction of the real electrocardiogram of PyWavelets."""
 
 from lmu_spiking.errors import ValidationError, check_whole
 from lmu_spiking.signals.ecg import RATE, recording
-from lmu_spiking.tasks.sequences import Part, Sequences
+from lmu_spiking.tasks.sequences import Part, Sequences, lengths
 
-SHARES = (0.60, 0.75)
-"""Where training and validation end, as parts of the recording."""
+SHARES = (0.60, 0.75)  # where training and validation end, as parts of the recording
 
 
 def heartbeats(ahead: int = 10, window: int | None = None) -> Sequences:
-    """Predict the electrocardiogram of `recording` some samples ahead.
+    """Return the task to predict the electrocardiogram of `recording`.
 
     There are only 1,024 samples, 2.8 s of one heart: two beats in the first 60 %, which
     train, none in the next 15 %, to choose by, and one in the last 25 %, to test.  What
@@ -24,6 +23,11 @@ def heartbeats(ahead: int = 10, window: int | None = None) -> Sequences:
         Cut each part into sequences of so many samples, the rest left out.  By default
         each part is one sequence, of its own length.
 
+    Returns
+    -------
+    Sequences
+        The three parts of the task.
+
     Raises
     ------
     ValidationError
@@ -36,8 +40,8 @@ def heartbeats(ahead: int = 10, window: int | None = None) -> Sequences:
         window = check_whole("heartbeats.window", window, least=1)
     u = recording()
     first, second = (round(share * len(u)) for share in SHARES)
-    parts = u[:first], u[first:second], u[second:]
-    shortest = min(map(len, parts))
+    samples = u[:first], u[first:second], u[second:]
+    shortest = min(map(len, samples))
     if ahead >= shortest:
         problem = f"does not fit into {shortest} samples, the shortest part"
         remedy = f"use at most {shortest - 1}"
@@ -49,15 +53,17 @@ def heartbeats(ahead: int = 10, window: int | None = None) -> Sequences:
     cut = "whole" if window is None else f"in windows of {window}"
     origin = (
         f"PyWavelets, pywt.data.ecg(): {len(u)} samples taken as {RATE:g} Hz, three "
-        f"beats, less its mean and over its peak; blocks of "
-        f"{'/'.join(str(len(part)) for part in parts)}, {cut}, {ahead} ahead"
+        f"beats, less its mean and over its peak; blocks of {lengths(samples)}, {cut}, "
+        f"{ahead} ahead"
     )
-    parts = [_part(part, ahead, window) for part in parts]
-    return Sequences("ecg", *parts, 1 / RATE, None, False, origin)
+    parts = [_part(each, ahead, window) for each in samples]
+    return Sequences(
+        "ecg", *parts, dt=1 / RATE, classes=None, last=False, origin=origin
+    )
 
 
 def _part(u, ahead: int, window: int | None) -> Part:
-    """Inputs (n, window, 1) and what follows each of them ``ahead`` samples later."""
+    """Return inputs (n, window, 1) and what follows each ``ahead`` samples later."""
     steps = len(u) - ahead if window is None else window
     n = (len(u) - ahead) // steps
     x, y = u[: n * steps], u[ahead : ahead + n * steps]

@@ -3,13 +3,11 @@
 import numpy as np
 
 from lmu_spiking.errors import check_memory, check_seed, check_whole
-from lmu_spiking.tasks.sequences import Part, Sequences
+from lmu_spiking.tasks.sequences import Part, Sequences, lengths
 
-DT = 1e-3
-"""Seconds a sample; a time unit of the equation is one sample."""
-
-SUBSTEPS = 10
-WASHOUT = 100
+DT = 1e-3  # seconds a sample; a time unit of the equation is one sample
+SUBSTEPS = 10  # of Euler, a sample
+WASHOUT = 100  # samples
 
 
 def mackey_glass(
@@ -19,7 +17,7 @@ def mackey_glass(
     ahead: int = 15,
     tau: int = 17,
 ) -> Sequences:
-    """Predict Mackey-Glass series ``ahead`` samples ahead.
+    """Return the task to predict Mackey-Glass series ``ahead`` samples ahead.
 
     Each sample is ``tanh(x - 1)`` of `mackey_glass_series`, after a washout of 100 and
     less the mean of all series.  The first quarter of the series trains, the second is
@@ -39,6 +37,11 @@ def mackey_glass(
     tau : int
         Delay of the equation, samples; up to 16 the series is not chaotic.
 
+    Returns
+    -------
+    Sequences
+        The three parts of the task.
+
     Raises
     ------
     ValidationError
@@ -53,30 +56,30 @@ def mackey_glass(
     steps = check_whole("mackey_glass.steps", steps, least=ahead + 1)
     seed = check_seed("mackey_glass.seed", seed)
     tau = check_whole("mackey_glass.tau", tau, least=1)
+    # all substeps are in memory
     needed = 8 * SUBSTEPS * n_series * (WASHOUT + steps + 4 * tau)
     remedy = f"use fewer, or fewer than n_series={n_series}"
     check_memory("mackey_glass.steps", steps, needed, remedy)
     series = np.tanh(mackey_glass_series(n_series, WASHOUT + steps, seed, tau) - 1)
     series = series[:, WASHOUT:, None]
     series -= series.mean()
-    x, y = series[:, :-ahead], series[:, ahead:]
+    # a quarter trains, a quarter is to choose by, and half tests
     ends = n_series // 4, 2 * (n_series // 4)
-    parts = [
-        Part(*pair) for pair in zip(np.split(x, ends), np.split(y, ends), strict=True)
-    ]
-    counts = "/".join(str(len(part)) for part in parts)
+    parts = [Part(x[:, :-ahead], x[:, ahead:]) for x in np.split(series, ends)]
     origin = (
         f"generated: Mackey-Glass, tau {tau}, {SUBSTEPS} Euler steps a sample, seed "
         f"{seed}; {steps} samples after {WASHOUT}, tanh(x - 1), mean removed, {ahead} "
-        f"ahead; series {counts}"
+        f"ahead; series {lengths(parts)}"
     )
-    return Sequences("mackey-glass", *parts, DT, None, False, origin)
+    return Sequences(
+        "mackey-glass", *parts, dt=DT, classes=None, last=False, origin=origin
+    )
 
 
 def mackey_glass_series(
     n_series: int, steps: int, seed: int, tau: int = 17
 ) -> np.ndarray:
-    r"""Samples (n_series, steps) of the delay differential equation, from its start.
+    r"""Return samples of the delay differential equation, from its start.
 
     .. math::
 
@@ -85,6 +88,20 @@ def mackey_glass_series(
     in 10 Euler steps a sample, from ``x = 1.2`` and a history of ``10 tau`` values,
     each ``1.2 + 0.2 (r - 0.5)`` with ``r`` uniform from 0 to 1.  Only products, sums
     and quotients: the same bits on every machine, which chaos would else tell apart.
+
+    Parameters
+    ----------
+    n_series, steps : int
+        Numbers of series, and of samples of each.
+    seed : int
+        Draws the histories.
+    tau : int
+        Delay of the equation, samples.
+
+    Returns
+    -------
+    (n_series, steps) ndarray
+        Around 0.9; they are always positive.
     """
     length = tau * SUBSTEPS
     random = np.random.RandomState(seed).rand(n_series, length).T

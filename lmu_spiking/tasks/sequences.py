@@ -14,7 +14,7 @@ from lmu_spiking.errors import ValidationError, check_positive, check_whole
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Sequences and what is to be said of them.
+    """Input sequences and their targets.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ class Part:
         if x.ndim != 3 or 0 in x.shape:
             problem = "must be (n, T, c), each at least 1"
             raise ValidationError("Part.x", x.shape, problem)
+        # the number of axes of y says what it is
         steps = x.shape[1]
         if y.ndim == 1 and y.dtype.kind not in "iu":
             raise ValidationError("Part.y", y.dtype, "must be whole numbers, (n,)")
@@ -54,6 +55,11 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def _digests(self) -> list[int]:
+        """Return one number for each sequence with its target."""
+        pairs = zip(self.x, self.y, strict=True)
+        return [hash((x.tobytes(), y.tobytes())) for x, y in pairs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +106,7 @@ class Sequences:
         object.__setattr__(self, "dt", check_positive("Sequences.dt", self.dt, "s"))
         if self.classes is not None:
             check_whole("Sequences.classes", self.classes, least=2)
+        # the parts are checked last, by all of these
         if self.augment is not None and not callable(self.augment):
             problem = "must be a function (rng, x) -> x, or None"
             raise ValidationError("Sequences.augment", self.augment, problem)
@@ -108,17 +115,17 @@ class Sequences:
 
     @property
     def size_in(self) -> int:
-        """Channels ``c``."""
+        """Return the number of channels, ``c``."""
         return self.train.x.shape[2]
 
     @property
     def size_out(self) -> int:
-        """Number of classes, or of values ``q``."""
+        """Return the number of classes, or of values ``q``."""
         return self.classes or self.train.y.shape[-1]
 
     @property
     def steps(self) -> int:
-        """Steps ``T`` of a training sequence."""
+        """Return the steps ``T`` of a training sequence."""
         return self.train.x.shape[1]
 
     @property
@@ -130,6 +137,7 @@ class Sequences:
         """
         if self.classes is None:
             return 1.0
+        # the class that is most frequent in training
         most = np.bincount(self.train.y, minlength=self.classes).argmax()
         return float(np.mean(self.test.y == most))
 
@@ -138,20 +146,25 @@ class Sequences:
 
         ``valid`` is not changed, and no longer validates: keep the last epoch.
 
+        Returns
+        -------
+        Sequences
+            A new task.
+
         Raises
         ------
         ValidationError
             If the sequences of the two parts differ in length.
         """
-        if self.valid.x.shape[1] != self.steps:
-            raise ValidationError(
-                "Sequences.merged",
-                self.valid.x.shape[1],
-                f"steps of valid are not the {self.steps} of train",
-                "cut both into sequences of one length, as heartbeats(window=) does",
+        steps, parts = self.valid.x.shape[1], (self.train, self.valid)
+        if steps != self.steps:
+            problem = f"steps of valid are not the {self.steps} of train"
+            remedy = (
+                "cut both into sequences of one length, as heartbeats(window=) does"
             )
-        parts = zip(*((p.x, p.y) for p in (self.train, self.valid)), strict=True)
-        both = Part(*(np.concatenate(arrays) for arrays in parts))
+            raise ValidationError("Sequences.merged", steps, problem, remedy)
+        x, y = (np.concatenate([getattr(p, name) for p in parts]) for name in "xy")
+        both = Part(x, y)
         origin = f"{self.origin}; validation part in training"
         return replace(self, train=both, origin=origin)
 
@@ -161,16 +174,23 @@ class Sequences:
         Parameters
         ----------
         part : {"valid", "test"}
+
+        Returns
+        -------
+        int
+            0 if the parts are apart.
         """
-        known = set(_digests(self.train))
-        return sum(digest in known for digest in _digests(getattr(self, part)))
+        known = set(self.train._digests())
+        return sum(digest in known for digest in getattr(self, part)._digests())
 
     def _check(self, attribute: str, part: Part) -> None:
+        """Refuse a part that does not fit the others, the classes or ``last``."""
         if not isinstance(part, Part):
             raise ValidationError(attribute, part, "must be a Part")
         if part.x.shape[2] != self.size_in:
             problem = f"channels differ from the {self.size_in} of train"
             raise ValidationError(f"{attribute}.x", part.x.shape[2], problem)
+        # classes (n,), values at the last step (n, q), or at all steps (n, T, q)
         dimensions = 1 if self.classes else 2 if self.last else 3
         if part.y.ndim != dimensions or (self.classes and not self.last):
             problem = f"does not fit classes={self.classes}, last={self.last}"
@@ -186,60 +206,25 @@ class Sequences:
             raise ValidationError(f"{attribute}.y", int(outside[0]), problem)
 
 
-def target_variance(y, attribute: str = "nrmse.y") -> float:
-    """Return the variance of values about the mean of each output, over all outputs.
+def lengths(parts, grouped: str = "") -> str:
+    """Return how many sequences or samples parts have, as ``3,600/400/1,000``.
 
     Parameters
     ----------
-    y : (n, ..., q) array_like
-        Values of ``q`` outputs; of one output if there is one axis alone.
-    attribute : str
-        What an error names.
+    parts : iterable of sized
+    grouped : {"", ","}
+        Separator of thousands.
 
-    Raises
-    ------
-    ValidationError
-        If no output varies, so that no error is relative to it.
+    Returns
+    -------
+    str
+        With slashes between them.
     """
-    y = np.asarray(y, dtype=float)
-    y = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1)
-    variance = float(np.mean(np.var(y, axis=0)))
-    if not variance > (1e-12 * np.abs(y).max(initial=0.0)) ** 2:
-        raise ValidationError(
-            attribute,
-            f"{len(y)} values",
-            "do not vary, so no error is relative to their standard deviation",
-            "use more sequences, or a target that varies",
-        )
-    return variance
-
-
-def nrmse(outputs, y) -> float:
-    """Return the root mean square error over the standard deviation of the target.
-
-    The best constant, the mean of each output, has an error of 1.  (Memories are scored
-    by `lmu_spiking.studies.metrics.nrmse`, relative to the rms of their signal.)
-
-    Parameters
-    ----------
-    outputs, y : (n, ..., q) array_like
-
-    Raises
-    ------
-    ValidationError
-        If the target does not vary.
-    """
-    square = np.mean(np.square(np.asarray(outputs, dtype=float) - y))
-    return float(np.sqrt(square / target_variance(y)))
-
-
-def _digests(part: Part) -> list[int]:
-    """Return one number for each sequence with its target."""
-    pairs = zip(part.x, part.y, strict=True)
-    return [hash((x.tobytes(), y.tobytes())) for x, y in pairs]
+    return "/".join(f"{len(part):{grouped}}" for part in parts)
 
 
 def _numbers(attribute: str, values) -> np.ndarray:
+    """Return an array of real numbers, or raise a ValidationError."""
     try:
         values = np.asarray(values)
     except ValueError:  # rows of unequal length
@@ -250,8 +235,8 @@ def _numbers(attribute: str, values) -> np.ndarray:
 
 
 def _frozen(attribute: str, values: np.ndarray, kind) -> np.ndarray:
-    """Finite values of this kind, not copied if they were so, and read-only."""
-    with np.errstate(over="ignore"):  # told below
+    """Return finite values of a kind, read-only, and not copied if they were so."""
+    with np.errstate(over="ignore"):  # refused below
         values = np.ascontiguousarray(values, dtype=kind).view()
     if not np.isfinite(values).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])

@@ -29,14 +29,14 @@ from lmu_spiking.memory.spec import MemorySpec
 class SynapticOperations:
     """Operations per second of a memory in both layouts.
 
-    Attributes
+    Parameters
     ----------
     by_spikes : float
-        Factored: decoders that spikes add.
+        Decoders that spikes add, in the factored layout.
     clocked : float
-        Factored: multiplications of every step.
+        Multiplications of every step, in the factored layout.
     full : float
-        Neuron to neuron: weights that spikes add.
+        Weights that spikes add from neuron to neuron.
     """
 
     by_spikes: float
@@ -45,18 +45,23 @@ class SynapticOperations:
 
     @property
     def factored(self) -> float:
-        """All of the factored layout."""
+        """Return all operations of the factored layout."""
         return self.by_spikes + self.clocked
 
 
 def synaptic_operations(spec: MemorySpec, spikes_per_s: float) -> SynapticOperations:
-    """What a memory costs that spikes so often; see the module for what is counted.
+    """Return what a memory costs; see the module for what is counted.
 
     Parameters
     ----------
     spec : MemorySpec
     spikes_per_s : float
-        Of all neurons.
+        Spikes per second of all neurons.
+
+    Returns
+    -------
+    SynapticOperations
+        Operations per second of both layouts.
     """
     d, m = spec.order, spec.n_neurons
     spikes = float(spikes_per_s)

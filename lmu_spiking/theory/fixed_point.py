@@ -1,4 +1,4 @@
-r"""The noise of the neurons of a loop, which see their own noise, and what it leads to.
+r"""The noise of a memory's state, and of the neurons that see it in their own loop.
 
 How noisy neurons are depends on how active they are, and that on the signal and on the
 noise that has gone round the loop: the state's covariance is a fixed point.
@@ -41,14 +41,29 @@ SHARED = np.stack([np.r_[-x[::-1], x] for x in NODES[12:].reshape(3, 4).T])
 
 
 def fixed_point(mapped: Mapped, tables: list["Table"]):
-    """State covariance ``P``, and ``Sigma`` of neurons that see that noise too."""
+    """Return the covariance of a state whose neurons see their own noise.
+
+    Parameters
+    ----------
+    mapped : Mapped
+        The loop, in the basis that the neurons carry.
+    tables : list of Table
+        What the neurons of each dimension do.
+
+    Returns
+    -------
+    P : (d, d) ndarray
+        Covariance of the state's error.
+    sigma : (d,) ndarray
+        Variance of the decoded state in one step.
+    """
     K, L, C = closed_loop(mapped)
     P = np.zeros((len(C), len(C)))
+    # each round shrinks the change; near divergence, 200 of them reach 1e-6
     for _ in range(200):
-        sigma = np.array(
-            [t.mean("variance", v) for t, v in zip(tables, np.diag(P), strict=True)]
-        )
         before = np.diag(P)
+        sigma = [t.mean("variance", v) for t, v in zip(tables, before, strict=True)]
+        sigma = np.array(sigma)
         P = C @ stationary_covariance(K, (L * sigma) @ L.T) @ C.T
         if np.abs(np.diag(P) - before).max() <= 1e-6 * np.diag(P).max():
             break
@@ -57,9 +72,9 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """The error of a memory along a signal; see `along`.
+    """The course of a memory's error along a signal; see `along`.
 
-    Attributes
+    Parameters
     ----------
     noise : (d, d) ndarray
         Covariance of the state's error from spikes, on average over the time counted.
@@ -101,8 +116,9 @@ def along(
     Parameters
     ----------
     mapped : Mapped
+        The loop, in the basis that the neurons carry.
     tables : list of Table
-        Of each dimension.
+        What the neurons of each dimension do.
     states : (T, d) ndarray
         The exact states.
     window : int
@@ -110,6 +126,11 @@ def along(
     first : int
         Steps from the start that are not averaged over; the error's averages leave out
         one more window.
+
+    Returns
+    -------
+    Course
+        Averages over the counted time, and the bias.
     """
     K, L, C = closed_loop(mapped)
     grids = _Grids(tables)
@@ -180,13 +201,11 @@ class _Grids:
     def __init__(self, tables: list["Table"]):
         self.reach = np.array([t.x[-1] for t in tables])
         even = np.linspace(-1, 1, CELLS + 1)
-        x = self.reach[:, None] * even
-        pairs = list(zip(x, tables, strict=True))
         bent, variance, rate = (
-            np.stack([np.interp(a, t.x, t.columns[c]) for a, t in pairs])
+            np.stack([np.interp(t.x[-1] * even, t.x, t.columns[c]) for t in tables])
             for c in ("decoded", "variance", "rate")
         )
-        bent -= x
+        bent -= self.reach[:, None] * even
         self.straight = bool(np.all(np.abs(bent) <= 1e-9 * self.reach[:, None]))
         # value and rise of each column beside each other, (d * CELLS, columns) each
         known = np.stack([variance, rate] if self.straight else [variance, rate, bent])
@@ -195,9 +214,8 @@ class _Grids:
         self.begin = CELLS * np.arange(len(tables))[:, None]
         self.scale = CELLS / 2 / self.reach
         shared = np.resize(SHARED, (2 * SAMPLES, 1, SHARED.shape[1]))
-        self.nodes = [
-            NODES if n < len(SHARED) else shared[:n] for n in range(2 * SAMPLES)
-        ]
+        few = len(SHARED)
+        self.nodes = [NODES if n < few else shared[:n] for n in range(2 * SAMPLES)]
 
     def means(self, x: np.ndarray, spread: np.ndarray) -> "_Means":
         """Return means over values ``x`` (P, d) with Gaussian noise ``spread`` (d,)."""
@@ -228,7 +246,22 @@ class _Means(NamedTuple):
 
 
 def tabulate(population: Population, carried: np.ndarray, dt: float, first: int = 0):
-    """Tables of the dimensions from ``first`` on, over the values (T, d) they take."""
+    """Return tables of what the neurons do, over the values that they carry.
+
+    Parameters
+    ----------
+    population : Population
+    carried : (T, d) ndarray
+        Values of the dimensions from ``first`` on.
+    dt : float
+        Step, seconds.
+    first : int
+
+    Returns
+    -------
+    list of Table
+        A table for each dimension.
+    """
     return [
         Table(population, first + i, np.quantile(x, LEVELS), np.abs(x).max(), dt)
         for i, x in enumerate(carried.T)
@@ -236,7 +269,20 @@ def tabulate(population: Population, carried: np.ndarray, dt: float, first: int 
 
 
 class Table:
-    """What the neurons of one dimension do, tabulated over the values it takes."""
+    """What the neurons of one dimension do, tabulated over the values it takes.
+
+    Parameters
+    ----------
+    population : Population
+    i : int
+        The dimension.
+    typical : (n,) ndarray
+        Values that are equally likely.
+    largest : float
+        The largest value that it takes.
+    dt : float
+        Step, seconds.
+    """
 
     def __init__(self, population: Population, i: int, typical, largest, dt: float):
         self.typical = typical
@@ -246,13 +292,28 @@ class Table:
         self.columns = population.tables(i, self.x, dt)
 
     def mean(self, column: str, variance: float) -> float:
-        """Mean over the signal and over Gaussian noise of ``variance``."""
+        """Return the mean of a column over the signal and over Gaussian noise.
+
+        Parameters
+        ----------
+        column : {"rate", "decoded", "variance"}
+        variance : float
+            Variance of the noise.
+
+        Returns
+        -------
+        float
+            The mean.
+        """
         x = np.add.outer(self.typical, np.sqrt(variance) * GAUSS)
         return float(_interpolate(x, self.x, self.columns[column]).mean())
 
 
 def _interpolate(x: np.ndarray, known: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Linear between the known points and beyond them, as rectified curves go on."""
+    """Return values that are linear between known points and beyond them.
+
+    Beyond them rectified curves go on like that.
+    """
     inside = np.interp(x, known, y)
     below, above = np.minimum(x - known[0], 0), np.maximum(x - known[-1], 0)
     first = (y[1] - y[0]) / (known[1] - known[0])

@@ -28,32 +28,30 @@ from scipy.special import ndtri
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_whole
-from lmu_spiking.memory.basis import REALISED
-from lmu_spiking.memory.design import Assembly, assemble, signal_moments
-from lmu_spiking.memory.spec import MemorySpec, SignalSpec
+from lmu_spiking.memory.basis import signal_moments
+from lmu_spiking.memory.design import Design, design
+from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons.curves import statistics
 from lmu_spiking.neurons.population import NOISY, Population
-from lmu_spiking.signals import Signal, white_noise
+from lmu_spiking.signals import as_signal
 from lmu_spiking.theory.fixed_point import LEVELS, Table, along, fixed_point, tabulate
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
-LARGEST = 1e100  # of a signal, whose squares are still numbers
 LEAD = 2  # windows of signal before what counts: an onset rings for about as long
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorBudget:
-    """What is predicted of a memory on a signal.
+    """The predicted errors of a memory on a signal, by their source.
 
     Delays are as in ``LegendreMemory.add_output``: ``dt`` to ``theta``, seconds.
 
-    Attributes
+    Parameters
     ----------
-    spec : MemorySpec or LegendreMemory
-        What was predicted.
+    spec : MemorySpec, Design or LegendreMemory
+        The memory that they are predicted for.
     sigma : (d,) ndarray
         Variance in one step of the decoded state, in the coordinates that are carried.
     noise : (d, d) ndarray or None
@@ -64,13 +62,13 @@ class ErrorBudget:
     moments : (d, d) ndarray
         Second moment of the exact state, from ``theta`` on.
     signal : (T,) ndarray
-        The input that it was predicted for.
+        The input that they are predicted for.
     states : (T, d) ndarray
         The exact LDN's states on it.
     initial : (d,) ndarray
         The state before it.
     spikes_per_s : float
-        Of all neurons.
+        Spikes per second of all neurons.
     quantisation : (d, d) ndarray or None
         Second moment of the state's error from weights in whole numbers, on a chip.
     bias : (T, d) ndarray or None
@@ -102,26 +100,45 @@ class ErrorBudget:
 
     @property
     def error(self) -> np.ndarray | None:
-        """(d, d): second moment of the state's error against the exact LDN."""
-        if self.noise is None:
-            return None
-        whole = 0.0 if self.quantisation is None else self.quantisation
-        return self.noise + self.distortion + whole
+        """Return the second moment (d, d) of the state's error against the exact LDN.
+
+        It is None where ``noise`` is.
+        """
+        return None if self.noise is None else self._sum(self.noise, self.distortion)
 
     @property
     def state_rmse(self) -> float | None:
-        """Root of the mean over dimensions of the state's squared error."""
+        """Return the root of the mean over dimensions of the state's squared error."""
         error = self.error
         return None if error is None else float(np.sqrt(np.trace(error) / len(error)))
 
     def readout_rmse(self, delay) -> np.ndarray | None:
-        """Error of readouts against the same readouts of the exact LDN: (n,)."""
+        """Return the error of readouts against the same readouts of the exact LDN.
+
+        Parameters
+        ----------
+        delay : float or (n,) array_like
+            Seconds.
+
+        Returns
+        -------
+        (n,) ndarray or None
+            None for neurons without a noise model.
+        """
         return None if self.error is None else _rms(self._weights(delay), self.error)
 
     def noise_nrmse(self, delay=None) -> float | None:
-        """Return `readout_rmse` over the rms of the exact readout; at theta by default.
+        """Return `readout_rmse` over the rms of the exact readout.
 
-        It is NaN for a silent signal, whose rms is 0.
+        Parameters
+        ----------
+        delay : float or (n,) array_like, optional
+            Seconds; theta by default.  Of several delays, mean squares are taken.
+
+        Returns
+        -------
+        float or None
+            It is NaN for a silent signal, whose rms is 0.
         """
         if self.error is None:
             return None
@@ -129,35 +146,59 @@ class ErrorBudget:
         return _relative(float(np.mean(_rms(c, self.error) ** 2)), self._power(c))
 
     def window_noise_nrmse(self, n_points: int = 100) -> float | None:
-        """`noise_nrmse` with mean squares taken over ``n_points`` delays."""
-        if self.error is None:
-            return None
+        """Return `noise_nrmse` over delays that stand for the window.
+
+        Parameters
+        ----------
+        n_points : int
+            Number of delays.
+
+        Returns
+        -------
+        float or None
+            None for neurons without a noise model.
+        """
         return self.noise_nrmse(window_delays(self.spec, n_points))
 
     def truncation_rmse(self, delay=None) -> np.ndarray:
-        """Error of the exact LDN's readouts against the delayed input: (n,).
+        """Return the error of the exact LDN's readouts against the delayed input.
 
-        At the nearest delays of whole steps, where the input has samples, and from
-        ``theta`` on; `truncation` tells it from a spectrum.
+        It is taken at the nearest delays of whole steps, where the input has samples,
+        and from ``theta`` on; `truncation` computes it from a spectrum.
+
+        Parameters
+        ----------
+        delay : float or (n,) array_like, optional
+            Seconds; theta by default.
+
+        Returns
+        -------
+        (n,) ndarray
+            One for each delay.
         """
-        delay = self._on_grid(delay)
-        gap = self.states[whole_steps(self.spec) :] @ self._weights(delay).T
-        return np.sqrt(np.mean((gap - self._past(delay)) ** 2, axis=0))
+        c, past, exact = self._on_grid(delay)
+        return np.sqrt(np.mean((exact @ c.T - past) ** 2, axis=0))
 
     def nrmse(self, delay=None) -> float | None:
         """Return the error against the delayed input over the input's rms, all terms.
 
-        It is NaN for a silent signal.
+        Parameters
+        ----------
+        delay : float or (n,) array_like, optional
+            Seconds; theta by default.
+
+        Returns
+        -------
+        float or None
+            It is NaN for a silent signal.
         """
         if self.error is None:
             return None
-        delay = self._on_grid(delay)
-        c, past = self._weights(delay), self._past(delay)
+        c, past, exact = self._on_grid(delay)
         total = _rms(c, self.error) ** 2 + self.truncation_rmse(delay) ** 2
         if self.bias is not None:  # it may add to the truncation error, or cancel it
-            window = whole_steps(self.spec)
-            gap = self.states[window:] @ c.T - past
-            total += 2 * np.mean(gap * (self.bias[window:] @ c.T), axis=0)
+            bias = self.bias[whole_steps(self.spec) :] @ c.T
+            total += 2 * np.mean((exact @ c.T - past) * bias, axis=0)
         return _relative(float(total.mean()), float(np.mean(past**2)))
 
     def parts(self) -> dict[str, float | None]:
@@ -172,50 +213,72 @@ class ErrorBudget:
             ``truncation``.  ``spikes`` is None for regularly spiking neurons.  All are
             NaN for a silent signal.
         """
-        delay = self._on_grid(None)
-        c, power = self._weights(delay), float(np.mean(self._past(delay) ** 2))
-        whole = 0.0 if self.quantisation is None else self.quantisation
+        c, past, _ = self._on_grid(None)
+        errors = {"truncation": self.truncation_rmse()[0], "spikes": None}
+        if self.noise is not None:
+            errors["spikes"] = _rms(c, self.noise)[0]
+        errors["curves"] = _rms(c, self._sum(self.distortion))[0]
+        power = float(np.mean(past**2))
         return {
-            "truncation": _relative(self.truncation_rmse(delay)[0] ** 2, power),
-            "spikes": None
-            if self.noise is None
-            else _relative(_rms(c, self.noise)[0] ** 2, power),
-            "curves": _relative(_rms(c, self.distortion + whole)[0] ** 2, power),
+            name: None if error is None else _relative(error**2, power)
+            for name, error in errors.items()
         }
 
+    def _sum(self, *moments: np.ndarray) -> np.ndarray:
+        """Return the sum of second moments and of that from whole-number weights."""
+        total = np.sum(moments, axis=0)
+        return total if self.quantisation is None else total + self.quantisation
+
     def _delay(self, delay) -> np.ndarray:
+        """Return delays (n,), seconds; theta in whole steps by default."""
         whole = self.spec.dt * whole_steps(self.spec)
         return np.atleast_1d(whole if delay is None else delay)
 
-    def _on_grid(self, delay) -> np.ndarray:
-        """The nearest delays of whole steps in the window, seconds."""
-        self._weights(delay)  # refuses what is outside
-        steps = np.round(self._delay(delay) / self.spec.dt)
-        return self.spec.dt * np.clip(steps, 1, whole_steps(self.spec))
+    def _on_grid(self, delay) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return readouts at the nearest delays of whole steps, with past and states.
 
-    def _past(self, delay: np.ndarray) -> np.ndarray:
-        """The delayed input from ``theta`` on, in whole steps: (T - window, n)."""
-        window, end = whole_steps(self.spec), len(self.signal)
-        lags = np.round(delay / self.spec.dt).astype(int) - 1
-        return np.stack([self.signal[window - s : end - s] for s in lags], axis=1)
+        Returns
+        -------
+        c : (n, d) ndarray
+        past : (T - window, n) ndarray
+            The delayed input, from ``theta`` on.
+        exact : (T - window, d) ndarray
+            The exact states from ``theta`` on.
+        """
+        self._weights(delay)  # refuses what is outside
+        dt, window, end = self.spec.dt, whole_steps(self.spec), len(self.signal)
+        steps = np.clip(np.round(self._delay(delay) / dt), 1, window)
+        lags = np.round(dt * steps / dt).astype(int) - 1
+        past = np.stack([self.signal[window - s : end - s] for s in lags], axis=1)
+        return self._weights(dt * steps), past, self.states[window:]
 
     def _weights(self, delay) -> np.ndarray:
+        """Return readouts (n, d) of the state at delays in seconds."""
         dt = self.spec.dt
         return self.spec.ldn.readout(self._delay(delay) - dt, dt)
 
     def _power(self, c: np.ndarray) -> float:
+        """Return the mean square of exact readouts ``c`` (n, d)."""
         return float(np.mean(_rms(c, self.moments) ** 2))
+
+    def _share(self, moment: np.ndarray | None) -> float:
+        """Return an error at delay theta over the exact readout's rms; 0 for None."""
+        if moment is None:
+            return 0.0
+        c = self._weights(None)
+        return float(_rms(c, moment)[0] / np.sqrt(self._power(c)))
 
 
 @dataclass(frozen=True, eq=False)
 class BandLaw:
     """The predicted error on a whole band of noise; see `predict_band`.
 
-    Attributes
+    Parameters
     ----------
     noise : (d, d) ndarray
         Covariance of the state's error from spikes.
     spikes_per_s : float
+        Spikes per second of all neurons.
     counts : tuple of int
         Neurons of each coordinate.
     """
@@ -232,20 +295,21 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
 
     Parameters
     ----------
-    spec : MemorySpec, LegendreMemory or loihi.layout.Layout
+    spec : MemorySpec, Design, LegendreMemory or loihi.mapping.layout.Layout
         A memory of one input; one that is laid out for a chip brings the errors that
         its neurons make of this signal, one by one, and its whole-number weights.
-    signal : (T,) array_like, optional
-        Samples of the input at the memory's ``dt``; by default ``duration`` seconds of
-        the white noise that the spec names (seed 0).
+    signal : (T,) array_like, Signal or SignalSpec, optional
+        The input at the memory's ``dt``; by default ``duration`` seconds of the white
+        noise that the spec names (seed 0).
     duration : float
-        Seconds, where ``signal`` is not given.
+        Length of white noise, seconds.
     lead : int
-        Samples at the beginning that bring the memory into its course and do not count.
+        Number of samples at the beginning that do not count: an onset rings in them.
 
     Returns
     -------
     ErrorBudget
+        The errors, by their source.
 
     Warns
     -----
@@ -266,46 +330,46 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0) -> Erro
 
 def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     """Return what `predict` does, with its warning in ``caution`` alone."""
-    window = whole_steps(spec)
-    if signal is None:
-        lead = LEAD * window
-        signal = _white(spec, duration).led_in(lead)
     lead = check_whole("predict.lead", lead, 0)
-    u = _checked_signal(spec, signal, lead)
-    entire = spec.ldn.simulate(u, spec.dt)
-    initial = entire[lead - 1] if lead else np.zeros(spec.ldn.order)
+    if getattr(spec, "size_in", 1) != 1:
+        problem, remedy = "must be 1", "predict each input alone"
+        raise ValidationError("predict.spec.size_in", spec.size_in, problem, remedy)
+    # the input, with a lead before it; the default is the noise that a spec names
+    ldn, dt, window = spec.ldn, spec.dt, whole_steps(spec)
+    named = {"dt": dt, "duration": duration, "attribute": "predict.signal"}
+    if signal is None:
+        lead, owner = LEAD * window, spec.spec if isinstance(spec, Design) else spec
+        band = getattr(owner, "signal", None)
+        u = as_signal(band, least=window + 1, **named).led_in(lead)
+    else:
+        u = as_signal(signal, least=window + lead + 1, **named).samples
+    # the exact states on it
+    entire = ldn.simulate(u, dt)
     states = entire[lead:]
     settled = states[window:]
-    common = {
-        "spec": spec,
-        "moments": settled.T @ settled / len(settled),
-        "signal": u[lead:],
-        "states": states,
-        "initial": initial,
-    }
-    if hasattr(spec, "measured_errors"):
-        return ErrorBudget(**common, **spec.measured_errors(entire, lead + window))
-    assembly = _summed(spec) if isinstance(spec, MemorySpec) else spec.assembly
-    population, loop, U = assembly.population, assembly.loop, assembly.U
-    carried = entire @ assembly.T.T
-    tables = tabulate(population, carried, spec.dt)
-    ranges = _ranges(population, tables)
-    course = along(loop, tables, carried, window, lead)
-    bias = None if course.bias is None else course.bias[lead:] @ U.T
-    distorted = np.zeros_like(course.noise)
-    if bias is not None:
-        distorted = bias[window:].T @ bias[window:] / len(settled)
-    kind = statistics(population.neurons)
-    budget = ErrorBudget(
-        **common,
-        sigma=course.sigma,
-        noise=None if kind == "regular" else U @ course.noise @ U.T,
-        distortion=distorted,
-        spikes_per_s=0.0 if kind == "rate" else float(course.rate),
-        bias=bias,
-        beyond=float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max()),
-    )
-    return replace(budget, caution=_caution(assembly, budget))
+    moments = settled.T @ settled / len(settled)
+    common = {"spec": spec, "moments": moments, "signal": u[lead:], "states": states}
+    common["initial"] = entire[lead - 1] if lead else np.zeros(ldn.order)
+    predict_errors = getattr(spec, "errors", None)  # of a layout for a chip
+    if predict_errors is not None:
+        return ErrorBudget(**common, **predict_errors(entire, lead + window))
+    # what the neurons make of what they carry, along the signal
+    made = design_of(spec)
+    carried = entire @ made.T.T
+    tables = tabulate(made.population, carried, dt)
+    course = along(made.loop, tables, carried, window, lead)
+    ranges = _ranges(made.population, tables)
+    bias, distortion = None, np.zeros_like(course.noise)
+    if course.bias is not None:
+        bias = course.bias[lead:] @ made.U.T
+        distortion = bias[window:].T @ bias[window:] / len(settled)
+    kind = statistics(made.population.neurons)
+    noise = None if kind == "regular" else made.U @ course.noise @ made.U.T
+    rate = 0.0 if kind == "rate" else float(course.rate)
+    common |= {"noise": noise, "distortion": distortion, "spikes_per_s": rate}
+    beyond = float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max())
+    budget = ErrorBudget(**common, sigma=course.sigma, bias=bias, beyond=beyond)
+    return replace(budget, caution=_caution(made, budget))
 
 
 def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
@@ -319,37 +383,34 @@ def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
     return np.array(first)
 
 
-def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
+def _caution(made: Design, budget: ErrorBudget) -> str:
     """Return a sentence if the memory is not made for the signal, else an empty one."""
     if not budget.moments.any():
         return "the signal is silent: errors relative to it (NRMSE) are undefined"
-    c, own = budget._weights(None), assembly.own_nrmse
-    power = np.sqrt(budget._power(c))
-    bent = budget.bias is not None
+    bent, own = budget.bias is not None, made.own_nrmse
     where = f"{100 * budget.beyond:.3g} % of the samples are beyond the radii"
-    noisy = 0.0 if budget.noise is None else float(_rms(c, budget.noise)[0] / power)
-    if bent and noisy > 1:
+    noise, added = budget._share(budget.noise), budget._share(budget.distortion)
+    # neurons that clip their own noise
+    if bent and noise > 1:
         return (
-            f"the spikes alone make an error of {noisy:.2g} NRMSE, so that neurons "
+            f"the spikes alone make an error of {noise:.2g} NRMSE, so that neurons "
             "clip their own noise and the prediction is rough; use more neurons, a "
             "lower order or tuning='balanced'"
         )
+    # a basis that was chosen for another signal
     if own and budget.error is not None:
-        grown = float(_rms(c, budget.error)[0] / power / own)
+        grown = budget._share(budget.error) / own
         if grown < GROWN or budget.beyond < (RARELY if bent else OFTEN):
             return ""
         what, remedy = "neurons fire above max_rate", "give the memory that signal"
         if bent:
             what, remedy = "neurons clip", f"{remedy}, or use tuning='balanced'"
         return (
-            f"the signal is not what tuning='{assembly.tuning}' was made for: {where}, "
+            f"the signal is not what tuning='{made.tuning}' was made for: {where}, "
             f"where {what}, and the predicted error is {grown:.3g} times that on its "
             f"own signal; {remedy}"
         )
-    noise, added = (
-        0.0 if part is None else float(_rms(c, part)[0] / power)
-        for part in (budget.noise, budget.distortion)
-    )
+    # radii that the signal exceeds
     grown = np.hypot(noise, added) / noise if noise else np.inf
     if not added or grown < GROWN or budget.beyond < (RARELY if noise else OFTEN):
         return ""
@@ -358,131 +419,124 @@ def _caution(assembly: Assembly, budget: ErrorBudget) -> str:
         effect = f"the predicted error is {grown:.3g} times that of the spikes alone"
     return (
         f"the signal exceeds the radii: {where}, where decoding is not linear, and "
-        f"{effect}; "
-        "give larger radii (radii_from)"
+        f"{effect}; give larger radii (radii_from)"
     )
-
-
-def _white(spec, duration: float) -> Signal:
-    """The noise that a spec names, or the default."""
-    band = getattr(spec, "signal", None) or SignalSpec()
-    return white_noise(duration, spec.dt, band.bandwidth, band.rms, 0)
-
-
-def _checked_signal(spec, signal, lead: int) -> np.ndarray:
-    if getattr(spec, "size_in", 1) != 1:
-        raise ValidationError(
-            "predict.spec.size_in",
-            spec.size_in,
-            "must be 1",
-            "predict each input alone",
-        )
-    try:
-        u = np.asarray(signal, dtype=float)
-    except (TypeError, ValueError):
-        u = np.empty((0, 0))
-    window = whole_steps(spec) + lead
-    if u.ndim != 1 or len(u) <= window or not np.isfinite(u).all():
-        raise ValidationError(
-            "predict.signal",
-            signal,
-            "must be finite samples (T,), more than a window",
-            f"use more than {window} steps of {spec.dt:g} s",
-        )
-    if np.abs(u).max() > LARGEST:
-        raise ValidationError(
-            "predict.signal",
-            float(np.abs(u).max()),
-            f"is more than {LARGEST:g}, whose squares are no numbers",
-            "scale it",
-        )
-    return u
 
 
 def predict_band(spec: MemorySpec) -> BandLaw:
     """Predict the error on the spec's whole band of noise, not on one stretch of it.
 
-    For rectifier pairs of Poisson or stochastic neurons, on states that are normally
-    distributed.
+    It holds for rectifier pairs of Poisson or stochastic neurons, on states that are
+    normally distributed.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+
+    Returns
+    -------
+    BandLaw
+        Noise, spikes, and neurons of each coordinate.
     """
-    assembly = _summed(spec)
-    population = assembly.population
+    made = design_of(spec)
+    population = made.population
     moments, _ = signal_moments(spec.ldn, spec.dt, spec.signal)
-    spread = np.sqrt(np.maximum(np.diag(assembly.T @ moments @ assembly.T.T), 0.0))
+    spread = np.sqrt(np.maximum(np.diag(made.T @ moments @ made.T.T), 0.0))
     normal = ndtri(LEVELS)
     normal /= normal.std()
     tables = [
         Table(population, i, s * normal, 4 * s, spec.dt) for i, s in enumerate(spread)
     ]
-    noise, _ = fixed_point(assembly.loop, tables)
+    noise, _ = fixed_point(made.loop, tables)
     rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
     counts = np.bincount(population.dimension, population.per_unit).astype(int)
-    return BandLaw(
-        assembly.U @ noise @ assembly.U.T, float(rates), tuple(counts.tolist())
-    )
+    return BandLaw(made.U @ noise @ made.U.T, float(rates), tuple(counts.tolist()))
 
 
-def spec_assembly(spec: MemorySpec) -> Assembly:
-    """The neurons that `LegendreMemory.from_spec` builds."""
-    radii = np.broadcast_to(spec.radii, (spec.order,))
-    return assemble(
-        spec.ldn,
-        map_onto(spec.ldn, spec.tau, spec.dt),
-        spec.dt,
-        spec.n_neurons,
-        radii=None if spec.tuning in REALISED else radii,
-        neurons=spec.neuron_type,
-        tuning=spec.tuning,
-        max_rate=spec.max_rate,
-        aggregated=spec.aggregated,
-        rng=np.random.RandomState(spec.tuning_seed),
-        signal=spec.signal,
-    )
+def design_of(memory) -> Design:
+    """Return the design of a spec or memory, in which equal neurons may be one entry.
 
-
-def _summed(spec: MemorySpec) -> Assembly:
-    """The same neurons, those that are alike as one, however many there are."""
-    if spec.neuron_type in NOISY and spec.tuning != "drawn":
-        spec = spec.replace(aggregated=True)
-    return spec_assembly(spec)
+    Poisson neurons that are alike are summed, so that the prediction costs the same
+    however many there are.
+    """
+    if isinstance(memory, Design):
+        return memory
+    if not isinstance(memory, MemorySpec):
+        return memory.design
+    if memory.neuron_type in NOISY and memory.tuning != "drawn":
+        memory = memory.replace(aggregated=True)
+    return design(memory)
 
 
 def whole_steps(spec) -> int:
-    """Whole steps in the window."""
+    """Return the number of whole steps in the window."""
     return spec.ldn.steps(spec.dt)
 
 
-def window_delays(spec: MemorySpec, n_points: int = 100) -> np.ndarray:
-    """Delays (n,), whole steps from ``dt`` to ``theta``, that stand for the window."""
+def window_delays(spec, n_points: int = 100) -> np.ndarray:
+    """Return delays (n,), whole steps from ``dt`` to ``theta``, in place of the window.
+
+    Parameters
+    ----------
+    spec : MemorySpec or LegendreMemory
+    n_points : int
+        The most delays.
+
+    Returns
+    -------
+    (n,) ndarray
+        Seconds.
+    """
     steps = np.linspace(1, whole_steps(spec), n_points)
     return spec.dt * np.unique(np.round(steps))
 
 
 def spectrum(u, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies (F,), Hz, and powers (F,), which sum to ``mean(u^2)``.
+    """Return the frequencies and powers that samples consist of.
 
     Frequencies that carry less than 1e-12 of the power are left out.
+
+    Parameters
+    ----------
+    u : (T,) array_like
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    frequency : (F,) ndarray
+        Hz.
+    power : (F,) ndarray
+        They sum to ``mean(u^2)``.
     """
     power = np.abs(np.fft.rfft(u) / len(u)) ** 2
     power[1:] *= 2
     if len(u) % 2 == 0:
         power[-1] /= 2
-    kept = power > 1e-12 * power.sum()
-    return np.fft.rfftfreq(len(u), dt)[kept], power[kept]
+    carries = power > 1e-12 * power.sum()
+    return np.fft.rfftfreq(len(u), dt)[carries], power[carries]
 
 
 def truncation(ldn: LDN, frequency, power, delay, dt: float) -> np.ndarray:
-    r"""What order ``d`` cannot hold of a spectrum: rms error of readouts, (n,).
+    r"""Return the truncation error of readouts on a spectrum: rms.
 
     ``sqrt(sum_f S(f) |c G(f) - exp(-2 pi i f s)|^2)`` with ``G`` the LDN's frequency
     response and ``s`` the delay: a function of ``theta f`` and ``d`` where dt is small.
 
     Parameters
     ----------
+    ldn : LDN
     frequency, power : (F,) array_like
         Hz, and mean square at each; see `spectrum`.
     delay : float or (n,) array_like
         Seconds, ``dt`` to ``theta``.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    (n,) ndarray
+        One for each delay.
     """
     lag = np.atleast_1d(delay) - dt
     shifted = np.exp(-2j * np.pi * np.outer(frequency, lag))
@@ -496,5 +550,5 @@ def _relative(square: float, power: float) -> float:
 
 
 def _rms(c: np.ndarray, moment: np.ndarray) -> np.ndarray:
-    """``sqrt(c^T M c)`` for each row of ``c``."""
+    """Return ``sqrt(c^T M c)`` for each row of ``c``."""
     return np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", c, moment, c), 0.0))

@@ -13,25 +13,28 @@ from unittest import mock
 
 from lmu_spiking.errors import MissingPackageError
 
-MOVED = {
-    "keras.engine": "keras.src.engine",
-    "keras.engine.functional": "keras.src.engine.functional",
-}
-BATCH_NORMALIZATION = {
-    "BatchNormalizationV1": "keras.src.layers.normalization.batch_normalization_v1",
-    "BatchNormalizationV2": "keras.src.layers.normalization.batch_normalization",
-}
+# modules that moved from Keras 2.12 to 2.15, and the homes of layers' former names
+MOVED = {"keras.engine": "keras.src.engine"}
+MOVED |= {"keras.engine.functional": "keras.src.engine.functional"}
+NORMALIZATION = "keras.src.layers.normalization.batch_normalization"
+FORMER = {"BatchNormalizationV1": f"{NORMALIZATION}_v1"}
+FORMER |= {"BatchNormalizationV2": NORMALIZATION}
 
 
 def tensorflow():
-    """TensorFlow, quiet.
+    """Return TensorFlow, which writes no greetings on standard error.
+
+    Returns
+    -------
+    module
+        ``tensorflow``.
 
     Raises
     ------
     MissingPackageError
         If it is not installed.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it greets on standard error
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         import tensorflow
     except ImportError:
@@ -40,7 +43,12 @@ def tensorflow():
 
 
 def nengo_dl():
-    """NengoDL, on the Keras that comes with TensorFlow 2.15.
+    """Return NengoDL, on the Keras that comes with TensorFlow 2.15.
+
+    Returns
+    -------
+    module
+        ``nengo_dl``.
 
     Raises
     ------
@@ -48,78 +56,84 @@ def nengo_dl():
         If it, or TensorFlow, is not installed.
     """
     tensorflow()
-    with contextlib.ExitStack() as stack:
-        if "nengo_dl" not in sys.modules:
-            stack.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", "This version of NengoDL")
-            stack.enter_context(_former_names())
-        try:
-            import nengo_dl
-        except ImportError as error:
-            if error.name != "nengo_dl":
-                raise
-            raise MissingPackageError("nengo_dl", "train") from None
-    return nengo_dl
+    if "nengo_dl" in sys.modules:
+        return _imported("nengo_dl")
+    with warnings.catch_warnings(), _former_names():
+        warnings.filterwarnings("ignore", "This version of NengoDL")
+        return _imported("nengo_dl")
 
 
 def loihi_training():
-    """NengoExtras' builders of a Loihi chip's neurons for NengoDL.
+    """Return NengoExtras' builders of a Loihi chip's neurons for NengoDL.
+
+    Returns
+    -------
+    module
+        ``nengo_extras.loihi_training``.
 
     Raises
     ------
     MissingPackageError
         If it, or what it stands on, is not installed.
     """
-    nengo_dl()
+    dl = nengo_dl()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of all that it looks for
-        try:
-            from nengo_extras import loihi_training, reqs
-        except ImportError as error:
-            if error.name != "nengo_extras":
-                raise
-            raise MissingPackageError("nengo_extras", "train") from None
+        _imported("nengo_extras")
+        from nengo_extras import loihi_training as builders
+        from nengo_extras import reqs
+
         if not reqs.HAS_NENGO_DL:  # NengoLoihi came first, and NengoDL failed to import
             importlib.reload(reqs)
-            importlib.reload(loihi_training)
-            _register(loihi_training)
-    return loihi_training
-
-
-def _register(builders) -> None:
-    """Do for NengoLoihi what it does where it finds NengoDL."""
-    loihi = sys.modules.get("nengo_loihi")
-    if loihi is None:
-        return
-    known = nengo_dl().neuron_builders.SimNeuronsBuilder.TF_NEURON_IMPL
-    known[loihi.neurons.LoihiLIF] = builders.LoihiLIFBuilder
-    known[loihi.neurons.LoihiSpikingRectifiedLinear] = (
-        builders.LoihiSpikingRectifiedLinearBuilder
-    )
+            importlib.reload(builders)
+            # do for NengoLoihi what it does where it finds NengoDL
+            if loihi := sys.modules.get("nengo_loihi"):
+                known = dl.neuron_builders.SimNeuronsBuilder.TF_NEURON_IMPL
+                for name in ("LoihiLIF", "LoihiSpikingRectifiedLinear"):
+                    known[getattr(loihi.neurons, name)] = getattr(
+                        builders, f"{name}Builder"
+                    )
+    return builders
 
 
 def compiled(function):
-    """``tf.function`` as it is written, silent where many models are compiled."""
-    made = tensorflow().function(function, autograph=False)
-    made._omit_frequent_tracing_warning = True
-    return made
+    """Return ``tf.function`` of a function, silent where many models are compiled.
+
+    Parameters
+    ----------
+    function : callable
+        Of tensors.
+
+    Returns
+    -------
+    callable
+        The same as a graph.
+    """
+    graph = tensorflow().function(function, autograph=False)
+    graph._omit_frequent_tracing_warning = True
+    return graph
+
+
+def _imported(package: str):
+    """Import a package, or raise a MissingPackageError if it is missing."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        if error.name != package:
+            raise
+        raise MissingPackageError(package, "train") from None
 
 
 @contextlib.contextmanager
 def _former_names():
-    """``keras.engine`` and the layers that Keras no longer exports."""
+    """Provide ``keras.engine`` and the layers that Keras no longer exports."""
     import keras.layers  # not tensorflow.keras: NengoDL means this one
 
     modules = {old: importlib.import_module(new) for old, new in MOVED.items()}
-    layers = {
-        name: importlib.import_module(home).BatchNormalization
-        for name, home in BATCH_NORMALIZATION.items()
-    }
+    homes = {name: importlib.import_module(home) for name, home in FORMER.items()}
+    layers = {name: home.BatchNormalization for name, home in homes.items()}
     before = set(sys.modules)
-    with contextlib.ExitStack() as stack:
-        for name, layer in layers.items():
-            patch = mock.patch.object(keras.layers, name, layer, create=True)
-            stack.enter_context(patch)
+    with mock.patch.multiple(keras.layers, create=True, **layers):
         sys.modules.update(modules)
         try:
             yield

@@ -1,13 +1,14 @@
 """A training on disk, between two epochs: all that it depends on, so that it goes on.
 
+Apart from the loop, because it also reads files that others changed or damaged.
 The file is one of parameters (`lmu.files`), and holds the best so far; beside them
-the present weights and what the optimizer remembers.
+the present weights and the moments of the optimizer.
 """
 
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.training.optimizers import Optimizer
 from lmu_spiking.training.settings import TrainSettings
 
+OVERWRITE = "resume=False (--fresh) to overwrite"
+
 
 @dataclass
 class State:
     """A training between two epochs.
 
-    Attributes
+    Parameters
     ----------
     weights : dict of str to ndarray
         All arrays, and the logarithms of windows that are trained.
@@ -44,33 +47,63 @@ class State:
 
 
 def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
-    """What a training is of: settings, and digests of its start and data.
+    """Return what tells a training from another: settings, and digests of its inputs.
 
     A limit of time may change from run to run and, where the learning rate does not
     depend on it, the number of epochs.
+
+    Parameters
+    ----------
+    params : LMUParams
+        To start from.
+    settings : TrainSettings
+    data : Sequences
+
+    Returns
+    -------
+    dict
+        For JSON.
     """
-    told = settings.described()
-    del told["seconds"]
+    # the settings that the parameters depend on
+    record = settings.described()
+    del record["seconds"]
     if settings.schedule == "constant":
-        del told["epochs"]
+        del record["epochs"]
+    # what it starts from, windows and chips included
     start = [np.array([c.theta for c in params.cells]), *params.arrays().values()]
     chips = [c.chip.to_dict() for c in params.cells if c.chip is not None]
     start += [np.array([*chip.values()]) for chip in chips]
     parts = [data.train.x, data.train.y, data.valid.x, data.valid.y]
-    return {"settings": told, "start": _digest(start), "data": _digest(parts)}
+    return {"settings": record, "start": _digest(start), "data": _digest(parts)}
 
 
 def stamp(path) -> tuple | None:
-    """Return what changes whenever a file is written anew; None without a file."""
+    """Return what changes whenever a file is written anew; None without a file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    tuple or None
+        Number, size and time of change of the file.
+    """
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def make_way(path) -> None:
-    """Keep what is no checkpoint under another name; a checkpoint is overwritten."""
+    """Rename a file that is no checkpoint; a checkpoint is overwritten later.
+
+    Parameters
+    ----------
+    path : path-like
+        An existing file.
+    """
     try:
         if "checkpoint" in load_with_extra(path)[0].header:
             return
@@ -82,7 +115,7 @@ def make_way(path) -> None:
 def save_state(
     path, state: State, about: dict, seen: tuple | None = None
 ) -> tuple | None:
-    """Write a training, whole or not at all, and return the `stamp` of its file.
+    """Write a training, whole or not at all.
 
     Parameters
     ----------
@@ -93,6 +126,11 @@ def save_state(
     seen : tuple or None
         The stamp of what this training has read or written there last.
 
+    Returns
+    -------
+    tuple or None
+        The `stamp` of the file.
+
     Raises
     ------
     ParamsFileError
@@ -101,28 +139,38 @@ def save_state(
         If somebody else, another training for one, has written it meanwhile.
     """
     if stamp(path) not in (seen, None):
-        raise ValidationError(
-            "train.checkpoint",
-            str(path),
-            "was written meanwhile, as if by another training",
-            "give each training a path (--out) of its own",
-        )
-    moments = state.optimizer
+        problem = "was written meanwhile, as if by another training"
+        remedy = "give each training a path (--out) of its own"
+        raise ValidationError("train.checkpoint", str(path), problem, remedy)
+    optimizer = state.optimizer
     extra = {f"weights.{name}": a for name, a in state.weights.items()}
-    extra |= {f"first.{name}": a for name, a in moments.first.items()}
-    extra |= {f"second.{name}": a for name, a in moments.second.items()}
-    told = {
+    extra |= {f"first.{name}": a for name, a in optimizer.first.items()}
+    extra |= {f"second.{name}": a for name, a in optimizer.second.items()}
+    record = {
         "identity": about,
-        "step": moments.step,
+        "step": optimizer.step,
         "best_epoch": state.best_epoch,
         "history": state.history,
     }
-    save_params(state.best.updated({}, checkpoint=told), path, extra)
+    save_params(state.best.updated({}, checkpoint=record), path, extra)
     return stamp(path)
 
 
 def load_state(path, settings: TrainSettings, about: dict) -> State:
     """Read what `save_state` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+    settings : TrainSettings
+        Of the training that goes on.
+    about : dict
+        Its `identity`.
+
+    Returns
+    -------
+    State
+        The training, as it was after its last epoch.
 
     Raises
     ------
@@ -134,54 +182,52 @@ def load_state(path, settings: TrainSettings, about: dict) -> State:
     try:
         best, extra = load_with_extra(path)
     except ParamsFileError as error:
-        way_out = "remove it, or resume=False (--fresh) to overwrite it"
-        raise ParamsFileError(f"{error}; {way_out}") from None
-    told = best.header.get("checkpoint")
-    if not isinstance(told, dict):
-        raise ValidationError(
-            "train.checkpoint", str(path), "holds parameters but no training"
-        )
-    was = told.get("identity")
-    _same(path, was if isinstance(was, dict) else {}, about)
-    groups = {"weights": {}, "first": {}, "second": {}}
+        raise ParamsFileError(f"{error}; remove it, or {OVERWRITE} it") from None
+    record = best.header.get("checkpoint")
+    if not isinstance(record, dict):
+        problem = "holds parameters but no training"
+        raise ValidationError("train.checkpoint", str(path), problem)
+    _check_identity(path, record.get("identity"), about)
+    # the file may have been changed: nothing in it is taken without a check
+    groups: dict[str, dict] = {"weights": {}, "first": {}, "second": {}}
     try:
-        if not all(isinstance(record, dict) for record in told["history"]):
+        if not all(isinstance(each, dict) for each in record["history"]):
             raise TypeError("its history is no list of records")
         for name in ("step", "best_epoch"):
-            check_whole(f"checkpoint.{name}", told[name], 0)
+            check_whole(f"checkpoint.{name}", record[name], 0)
         for name, array in extra.items():
             group, _, rest = name.partition(".")
             groups[group][rest] = array
-        optimizer = Optimizer(settings, told["step"], groups["first"], groups["second"])
-        best_epoch, history = told["best_epoch"], told["history"]
+        weights, *moments = groups.values()
+        optimizer = Optimizer(settings, record["step"], *moments)
+        best_epoch, history = record["best_epoch"], record["history"]
     except (KeyError, TypeError, ValueError) as error:
-        why = reason(error)
-        raise ParamsFileError(f"{path}: is no complete checkpoint: {why}") from None
+        problem = f"is no complete checkpoint: {reason(error)}"
+        raise ParamsFileError(f"{path}: {problem}") from None
     header = {k: v for k, v in best.header.items() if k != "checkpoint"}
-    best = LMUParams(best.cells, best.D, best.c, best.dt, header)
-    return State(groups["weights"], optimizer, best, best_epoch, history)
+    return State(weights, optimizer, replace(best, header=header), best_epoch, history)
 
 
-def _same(path, was: dict, now: dict) -> None:
-    """Refuse a checkpoint of another training, and say what differs."""
+def _check_identity(path, before, now: dict) -> None:
+    """Refuse a checkpoint of another training, and name what differs."""
     now = json.loads(json.dumps(now))
-    if was == now:
-        return
-    before, after = was.get("settings"), now["settings"]
     before = before if isinstance(before, dict) else {}
-    names = [n for n in after if before.get(n) != after[n]]
-    names += [n for n in ("start", "data") if was.get(n) != now[n]]
-    raise ValidationError(
-        "train.checkpoint",
-        str(path),
-        f"is of a training with other {', '.join(names) or 'settings'}",
-        f"give another path, or resume=False (--fresh) to overwrite {Path(path).name}",
-    )
+    if before == now:
+        return
+    # name the settings, the start or the data that differ
+    settings = before.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
+    names = [n for n, value in now["settings"].items() if settings.get(n) != value]
+    names += [n for n in ("start", "data") if before.get(n) != now[n]]
+    problem = f"is of a training with other {', '.join(names) or 'settings'}"
+    remedy = f"give another path, or {OVERWRITE} {Path(path).name}"
+    raise ValidationError("train.checkpoint", str(path), problem, remedy)
 
 
 def _digest(arrays) -> str:
-    found = hashlib.sha256()
+    """Return a digest of arrays and their shapes."""
+    digest = hashlib.sha256()
     for array in arrays:
-        found.update(str(array.shape).encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()[:16]
+        digest.update(str(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]

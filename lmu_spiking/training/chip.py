@@ -21,14 +21,19 @@ FLOOR = 1e-15  # drives are at least so much where they are divided by, as in Ne
 
 
 def curve_of(activation: str, chip: ChipUnits | None):
-    """The activation as a function of a tensor of drives.
+    """Return the activation as a function of a tensor of drives.
 
     Parameters
     ----------
     activation : str
-        Of `rates.ACTIVATIONS`.
+        Of `lmu.ACTIVATIONS`.
     chip : ChipUnits or None
         Of the chip's activations.
+
+    Returns
+    -------
+    callable
+        From a tensor of drives to a tensor of activities.
     """
     tf = tensorflow()
     if activation not in CHIP_ACTIVATIONS:
@@ -40,18 +45,18 @@ def curve_of(activation: str, chip: ChipUnits | None):
 
 @cache
 def _curves() -> dict:
-    """NengoExtras' builders without a network around them."""
+    """Return NengoExtras' builders without a network around them."""
     extras, tf = loihi_training(), tensorflow()
 
     class Curve:
-        """What a builder finds in a network: the neurons' numbers as tensors."""
+        """The neurons' numbers as tensors, as a builder finds them in a network."""
 
         def __init__(self, chip: ChipUnits):
             self.chip = chip
             self.amplitude, self.alpha = None, 1 / chip.dt
 
         def rates(self, J):
-            """Rates, Hz, at drives ``J``."""
+            """Return rates, Hz, at drives ``J``."""
             self.zero, self.one = tf.constant(0, J.dtype), tf.constant(1, J.dtype)
             self.zeros, self.epsilon = self.zero, tf.constant(FLOOR, J.dtype)
             return self.training_step(J, self.chip.dt)

@@ -1,4 +1,4 @@
-"""How well parameters do, in numpy."""
+"""Evaluate trained parameters on sequences, in numpy."""
 
 import warnings
 
@@ -31,15 +31,18 @@ def evaluate(
         Whether only the last step is read; by default, if ``y`` has no axis of time.
     batch : int
         Sequences at a time.
+
+    Returns
+    -------
+    float
+        Of all sequences together.
     """
     y = np.asarray(part.y)
     if last is None:
         last = y.ndim == (1 if classes else 2)
-    outputs = [
-        forward(params, part.x[i : i + batch], last=last)
-        for i in range(0, len(part.x), batch)
-    ]
-    return loss_and_metric(classes, np.concatenate(outputs), y)[1]
+    batches = (part.x[i : i + batch] for i in range(0, len(part.x), batch))
+    outputs = np.concatenate([forward(params, x, last=last) for x in batches])
+    return loss_and_metric(classes, outputs, y)[1]
 
 
 def validation_name(data, *, chooses: bool = False) -> str:
@@ -53,6 +56,11 @@ def validation_name(data, *, chooses: bool = False) -> str:
     data : Sequences
     chooses : bool
         Whether the part is to choose when to stop.
+
+    Returns
+    -------
+    {"valid", "seen"}
+        The beginning of names in the history.
 
     Warns
     -----
@@ -71,5 +79,6 @@ def validation_name(data, *, chooses: bool = False) -> str:
 
 
 def _warn(data, problem: str) -> None:
+    """Warn of a task whose parts are not apart."""
     text = f"train: of the task {data.name}, {problem}; keep the parts apart"
     warnings.warn(text, ValidityWarning, stacklevel=4)

@@ -1,157 +1,36 @@
-"""Train the parameters of an LMU, and say how it went."""
+"""The training loop: batches, steps of the optimizer, validation, and what is reported.
+
+Batches depend on the seed and the number of the epoch, and on nothing before, so that a
+training that was interrupted goes on bit by bit.
+"""
 
 import contextlib
-import platform
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
+from lmu_spiking import metrics
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu.params import LMUParams
-from lmu_spiking.tasks.sequences import target_variance
-from lmu_spiking.training.checkpoint import (
-    State,
-    identity,
-    load_state,
-    make_way,
-    save_state,
-    stamp,
-)
+from lmu_spiking.metrics import target_variance
+from lmu_spiking.training import checkpoint as disk
+from lmu_spiking.training.checkpoint import State
 from lmu_spiking.training.engine import engine_for, mode_of
 from lmu_spiking.training.evaluation import evaluate, validation_name
 from lmu_spiking.training.losses import loss_and_metric, metric_name
 from lmu_spiking.training.optimizers import Optimizer, rate_at
 from lmu_spiking.training.settings import TrainSettings
 
-# --------------------------------------------------------------------------------------
-# Batches of an epoch: which, in what order, how augmented and where cropped.
-#
-# They depend on the seed and the number of the epoch, and on nothing before.
-
-
-class Batches:
-    """The batches of a task.
-
-    Attributes
-    ----------
-    count : int
-        In an epoch.
-    valid : dict of str to ndarray
-        Features of the validation sequences.
-    """
-
-    def __init__(self, engine, settings: TrainSettings, data):
-        self.engine, self.settings, self.data = engine, settings, data
-        self.n = len(data.train.x)
-        self.size = min(settings.batch, self.n)
-        self.count = self.n // self.size
-        self.augment = getattr(data, "augment", None)
-        steps = data.train.x.shape[1]
-        if settings.crop is not None:
-            self._check_crop(steps)
-        self.known = None if self.augment else engine.features(data.train.x)
-        self.valid = engine.features(data.valid.x)
-
-    def _check_crop(self, steps: int) -> None:
-        crop, problem = self.settings.crop, ""
-        if self.data.last:
-            problem = "serves tasks that are read at every step"
-        elif crop > steps:
-            problem = f"is longer than the sequences of {steps} steps"
-        elif any(cell.W_h is not None for cell in self.engine.params.cells):
-            problem = "needs cells without W_h"
-        if problem:
-            raise ValidationError("TrainSettings.crop", crop, problem, "leave it out")
-
-    def epoch(self, number: int) -> Iterator[dict]:
-        """Arguments of ``engine.gradients`` for each batch."""
-        rng = np.random.default_rng([self.settings.seed, number])
-        order = rng.permutation(self.n)
-        for step in range(self.count):
-            chosen = order[step * self.size : (step + 1) * self.size]
-            yield self._batch(chosen, [self.settings.seed, number, step])
-
-    def _batch(self, chosen: np.ndarray, seed: list[int]) -> dict:
-        rng, data = np.random.default_rng(seed), self.data.train
-        y, weights = data.y[chosen], None
-        if self.known is None:
-            features = self.engine.features(self.augment(rng, data.x[chosen]))
-        else:
-            features = {name: value[chosen] for name, value in self.known.items()}
-        if self.settings.crop is not None:
-            features, y, weights = self._cropped(features, y, rng)
-        return {"features": features, "y": y, "weights": weights, "rng": rng}
-
-    def _cropped(self, features: dict, y: np.ndarray, rng: np.random.Generator):
-        """Consecutive steps of each sequence; those of the wash weigh nothing."""
-        n, T = y.shape[:2]
-        crop, wash = self.settings.crop, self.engine.wash(self.data.train.x.shape)
-        length = min(crop + wash, T)
-        begin = np.maximum(rng.integers(-wash, T - length, n, endpoint=True), 0)
-        at = begin[:, None] + np.arange(length)
-        rows = np.arange(n)[:, None]
-        weights = (at >= np.where(begin == 0, 0, begin + length - crop)[:, None]) * 1.0
-        return {k: v[rows, at] for k, v in features.items()}, y[rows, at], weights
-
-
-# --------------------------------------------------------------------------------------
-# What the header of trained parameters tells of their training.
-
-
-def told(state: State, settings: TrainSettings, mode: str, data, valid: str) -> dict:
-    """Return task, origin, training, results on the parts, and versions.
-
-    ``valid`` is the name of the results on the validation part.
-    """
-    results = {
-        f"{name}_{metric_name(data.classes)}": evaluate(
-            state.best, part, data.classes, last=data.last
-        )
-        for name, part in ((valid, data.valid), ("test", data.test))
-    }
-    training = {
-        "settings": settings.described(),
-        "mode": mode,
-        "epochs": len(state.history),
-        "best_epoch": state.best_epoch,
-        "seconds": sum(record["seconds"] for record in state.history),
-    }
-    return {
-        "task": data.name,
-        "origin": data.origin,
-        "training": training,
-        "results": results,
-        "versions": versions(mode),
-    }
-
-
-def versions(mode: str) -> dict[str, str]:
-    """Of this package, Python and the libraries that the mode uses."""
-    packages = ["lmu_spiking", "numpy", "tensorflow"]
-    packages += ["nengo", "nengo_dl"] if mode == "bptt" else []
-    found = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            found[package] = version(package.replace("_", "-"))
-        except PackageNotFoundError:
-            found[package] = getattr(sys.modules.get(package), "__version__", "?")
-    return found
-
-
-# --------------------------------------------------------------------------------------
-
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What came of a training.
+    """The result of a training.
 
-    Attributes
+    Parameters
     ----------
     params : LMUParams
         The best of all epochs by validation, or the last (``keep``).  Its header tells
@@ -210,7 +89,7 @@ def train(
         same call goes on after the last epoch that was finished, and ends with the same
         parameters, bit by bit.
     resume : bool
-        Whether to go on from a checkpoint that is there; if not, it is overwritten, and
+        Whether to go on from a checkpoint that exists; if not, it is overwritten, and
         what is no checkpoint is kept under another name.
     progress : callable, optional
         Is called after each epoch with its number, that of all, and its record.
@@ -218,6 +97,7 @@ def train(
     Returns
     -------
     Trained
+        Parameters, history, and what ended the training.
 
     Raises
     ------
@@ -230,53 +110,158 @@ def train(
     settings = TrainSettings() if settings is None else settings
     _check_fit(params, data)
     part = validation_name(data, chooses=settings.patience is not None)
-    about = identity(params, settings, data)
+    about = disk.identity(params, settings, data)
     # go on from a checkpoint, or begin
-    state, seen = None, None
-    there = checkpoint is not None and Path(checkpoint).exists()
-    if there and not resume:
-        make_way(checkpoint)
-    if there:
-        seen = stamp(checkpoint)
-    if there and resume:
-        state = load_state(checkpoint, settings, about)
+    state = State(_weights(params, settings), Optimizer(settings), params)
+    exists = checkpoint is not None and Path(checkpoint).exists()
+    if exists and not resume:
+        disk.make_way(checkpoint)
+    seen = disk.stamp(checkpoint) if exists else None
+    if exists and resume:
+        state = disk.load_state(checkpoint, settings, about)
         # checkpoints of early versions of 0.3.0 have the name valid in any case
+        renamed = f"{part}_"
         state.history = [
-            {
-                name.replace("valid_", f"{part}_"): value
-                for name, value in record.items()
-            }
+            {name.replace("valid_", renamed): v for name, v in record.items()}
             for record in state.history
         ]
-    if state is None:
-        state = State(_weights(params, settings), Optimizer(settings), params)
     # train epoch by epoch, with a checkpoint after each
     mode = mode_of(params, settings)
-    if not _ended(state, settings):
+    if not _reason_to_stop(state, settings):
         with contextlib.closing(engine_for(params, settings, data)) as engine:
             batches = Batches(engine, settings, data)
-            while not _ended(state, settings):
-                record = _epoch(state, engine, batches, params, data, part)
+            while not _reason_to_stop(state, settings):
+                record = _train_epoch(state, engine, batches, params, data, part)
                 if checkpoint is not None:
-                    seen = save_state(checkpoint, state, about, seen)
+                    seen = disk.save_state(checkpoint, state, about, seen)
                 if progress is not None:
                     progress(record["epoch"], settings.epochs, record)
-    best = state.best.updated({}, **told(state, settings, mode, data, part))
-    seconds, stopped = best.header["training"]["seconds"], _ended(state, settings)
+    best = state.best.updated({}, **_header(state, settings, mode, data, part))
+    seconds = best.header["training"]["seconds"]
+    stopped = _reason_to_stop(state, settings)
     return Trained(best, state.history, state.best_epoch, seconds, stopped, mode)
 
 
-def _epoch(state: State, engine, batches, params: LMUParams, data, part: str) -> dict:
-    """Train for an epoch, validate, and keep the parameters if they are the best.
+def versions(mode: str) -> dict[str, str]:
+    """Return versions of this package, Python and the libraries that the mode uses.
+
+    Parameters
+    ----------
+    mode : {"parallel", "bptt"}
+
+    Returns
+    -------
+    dict of str to str
+        By the name of the package.
+    """
+    more = ["nengo", "nengo_dl"] if mode == "bptt" else []
+    return metrics.versions(["lmu_spiking", "numpy", "tensorflow", *more])
+
+
+def badness(record: dict) -> tuple[float, float]:
+    """Return a key that is least for the best epoch: by accuracy, if any, then loss.
+
+    Parameters
+    ----------
+    record : dict
+        Of an epoch, as in `Trained.history`.
+
+    Returns
+    -------
+    tuple of float
+        Minus the accuracy (0 without one), and the loss.
+    """
+    part = "valid" if "valid_loss" in record else "seen"
+    return -record.get(f"{part}_accuracy", 0.0), record[f"{part}_loss"]
+
+
+class Batches:
+    """The batches of a task: which sequences, in what order, augmented and cropped.
+
+    Parameters
+    ----------
+    engine : ParallelEngine or BPTTEngine
+    settings : TrainSettings
+    data : Sequences
+
+    Attributes
+    ----------
+    count : int
+        In an epoch.
+    valid : dict of str to ndarray
+        Features of the validation sequences.
+    """
+
+    def __init__(self, engine, settings: TrainSettings, data):
+        self.engine, self.settings, self.data = engine, settings, data
+        self.n, steps = data.train.x.shape[:2]
+        self.size = min(settings.batch, self.n)
+        self.count = self.n // self.size
+        self.augment = getattr(data, "augment", None)
+        crop, problem = settings.crop, ""
+        if crop is not None and data.last:
+            problem = "serves tasks that are read at every step"
+        elif crop is not None and crop > steps:
+            problem = f"is longer than the sequences of {steps} steps"
+        elif crop is not None and any(c.W_h is not None for c in engine.params.cells):
+            problem = "needs cells without W_h"
+        if problem:
+            raise ValidationError("TrainSettings.crop", crop, problem, "leave it out")
+        self.known = {} if self.augment else engine.features(data.train.x)
+        self.valid = engine.features(data.valid.x)
+
+    def epoch(self, number: int) -> Iterator[dict]:
+        """Yield arguments of ``engine.gradients`` for each batch of an epoch.
+
+        Parameters
+        ----------
+        number : int
+            Counted from 1.
+        """
+        rng = np.random.default_rng([self.settings.seed, number])
+        order = rng.permutation(self.n)
+        for step in range(self.count):
+            chosen = order[step * self.size : (step + 1) * self.size]
+            yield self._batch(chosen, [self.settings.seed, number, step])
+
+    def _batch(self, chosen: np.ndarray, seed: list[int]) -> dict:
+        """Return the batch of chosen sequences, whose draws follow the seed."""
+        rng, data = np.random.default_rng(seed), self.data.train
+        y, weights = data.y[chosen], None
+        if self.augment is not None:
+            features = self.engine.features(self.augment(rng, data.x[chosen]))
+        else:
+            features = {name: value[chosen] for name, value in self.known.items()}
+        if self.settings.crop is not None:
+            features, y, weights = self._cropped(features, y, rng)
+        return {"features": features, "y": y, "weights": weights, "rng": rng}
+
+    def _cropped(self, features: dict, y: np.ndarray, rng: np.random.Generator):
+        """Return some steps of each sequence; those of the wash weigh nothing."""
+        n, T = y.shape[:2]
+        crop, wash = self.settings.crop, self.engine.wash(self.data.train.x.shape)
+        # begin anywhere, also before the sequence; then the whole of it counts
+        length = min(crop + wash, T)
+        begin = np.maximum(rng.integers(-wash, T - length, n, endpoint=True), 0)
+        at = begin[:, None] + np.arange(length)
+        rows = np.arange(n)[:, None]
+        weights = (at >= np.where(begin == 0, 0, begin + length - crop)[:, None]) * 1.0
+        return {k: v[rows, at] for k, v in features.items()}, y[rows, at], weights
+
+
+def _train_epoch(state: State, engine, batches, params: LMUParams, data, part: str):
+    """Train for an epoch, validate, keep the best parameters, and return the record.
 
     ``part`` is the name of the results on the validation part.
     """
     start, epoch = time.perf_counter(), len(state.history) + 1
+    # train on all batches, then validate
     losses = [_step(state, engine, batches, batch) for batch in batches.epoch(epoch)]
-    arrays = _constrained(state.weights)
+    arrays = _in_seconds(state.weights)
     outputs = engine.outputs(arrays, batches.valid)
     loss, metric = loss_and_metric(data.classes, outputs, data.valid.y)
     _check_finite(batches.settings, loss, epoch)
+    # write the record, and keep these parameters if they are the best
     record = {"epoch": epoch, "loss": float(np.mean(losses)), f"{part}_loss": loss}
     record[f"{part}_{metric_name(data.classes)}"] = metric
     record |= {name: float(arrays[name]) for name in engine.thetas}
@@ -289,9 +274,9 @@ def _epoch(state: State, engine, batches, params: LMUParams, data, part: str) ->
 
 
 def _step(state: State, engine, batches, batch: dict) -> float:
-    """Train on a batch: its loss before."""
+    """Train on a batch, and return its loss before."""
     settings, optimizer = batches.settings, state.optimizer
-    arrays = _constrained(state.weights)
+    arrays = _in_seconds(state.weights)
     loss, gradients = engine.gradients(arrays, **batch)
     epoch = len(state.history) + 1
     _check_finite(settings, sum(np.sum(g) for g in gradients.values()) + loss, epoch)
@@ -305,23 +290,15 @@ def _step(state: State, engine, batches, batch: dict) -> float:
 
 
 def _check_finite(settings: TrainSettings, value: float, epoch: int) -> None:
+    """Refuse a loss or gradient that diverged."""
     if not np.isfinite(value):
-        raise ValidationError(
-            "TrainSettings.learning_rate",
-            settings.learning_rate,
-            f"let the loss diverge in epoch {epoch}",
-            "use a smaller one",
-        )
+        attribute, problem = "TrainSettings.learning_rate", "let the loss diverge in"
+        problem, rate = f"{problem} epoch {epoch}", settings.learning_rate
+        raise ValidationError(attribute, rate, problem, "use a smaller one")
 
 
-def badness(record: dict) -> tuple[float, float]:
-    """Return a key that is least for the best epoch: by accuracy, if any, then loss."""
-    part = "valid" if "valid_loss" in record else "seen"
-    return -record.get(f"{part}_accuracy", 0.0), record[f"{part}_loss"]
-
-
-def _ended(state: State, settings: TrainSettings) -> str:
-    """What ends the training before another epoch, or nothing."""
+def _reason_to_stop(state: State, settings: TrainSettings) -> str:
+    """Return what ends the training before another epoch, or nothing."""
     done = len(state.history)
     if not done:
         return ""
@@ -336,40 +313,52 @@ def _ended(state: State, settings: TrainSettings) -> str:
 
 
 def _weights(params: LMUParams, settings: TrainSettings) -> dict[str, np.ndarray]:
-    """All arrays, and logarithms of the windows that are trained."""
-    windows = {
-        name: np.log(params.cells[int(name.split(".")[0].removeprefix("cell"))].theta)
-        for name in settings.thetas(params)
-    }
-    return {**params.arrays(), **windows}
+    """Return all arrays, and logarithms of the windows that are trained."""
+    windows = {f"cell{i}.theta": np.log(c.theta) for i, c in enumerate(params.cells)}
+    return params.arrays() | {name: windows[name] for name in settings.thetas(params)}
 
 
-def _constrained(weights: dict) -> dict[str, np.ndarray]:
-    """Windows from their logarithms, in seconds."""
-    return {
-        name: np.exp(w) if name.endswith(".theta") else w for name, w in weights.items()
+def _in_seconds(weights: dict) -> dict[str, np.ndarray]:
+    """Return weights with the windows themselves in place of their logarithms."""
+    windows = {k: np.exp(w) for k, w in weights.items() if k.endswith(".theta")}
+    return weights | windows
+
+
+def _header(state: State, settings: TrainSettings, mode: str, data, part: str) -> dict:
+    """Return task, origin, training, results on the parts, and versions.
+
+    ``part`` is the name of the results on the validation part.
+    """
+    name, options = metric_name(data.classes), {"last": data.last}
+    results = {
+        f"{which}_{name}": evaluate(state.best, sequences, data.classes, **options)
+        for which, sequences in ((part, data.valid), ("test", data.test))
     }
+    training = {
+        "settings": settings.described(),
+        "mode": mode,
+        "epochs": len(state.history),
+        "best_epoch": state.best_epoch,
+        "seconds": sum(record["seconds"] for record in state.history),
+    }
+    about = {"task": data.name, "origin": data.origin, "training": training}
+    return about | {"results": results, "versions": versions(mode)}
 
 
 def _check_fit(params: LMUParams, data) -> None:
-    """The task's inputs, outputs and clock must be those of the parameters."""
+    """Refuse a task whose inputs, outputs or clock are not those of the parameters."""
     expected = {
         "size_in": data.train.x.shape[2],
         "size_out": data.classes or data.train.y.shape[-1],
     }
     for name, value in expected.items():
         if getattr(params, name) != value:
-            raise ValidationError(
-                f"train.params.{name}",
-                getattr(params, name),
-                f"does not fit the task {data.name}, which has {value}",
-            )
+            problem = f"does not fit the task {data.name}, which has {value}"
+            attribute = f"train.params.{name}"
+            raise ValidationError(attribute, getattr(params, name), problem)
     if not np.isclose(params.dt, data.dt, rtol=1e-9):
-        raise ValidationError(
-            "train.params.dt",
-            params.dt,
-            f"is not the step of the task {data.name}, {data.dt:g} s",
-        )
+        problem = f"is not the step of the task {data.name}, {data.dt:g} s"
+        raise ValidationError("train.params.dt", params.dt, problem)
     if data.classes is None:  # refuse before training, not after it
         for part in ("valid", "test"):
             target_variance(getattr(data, part).y, f"train.data.{part}.y")

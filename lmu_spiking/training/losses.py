@@ -1,20 +1,27 @@
-"""What is minimised, and what is reported."""
+"""The loss that is minimised, in TensorFlow, and what is reported of it, in numpy."""
 
 import numpy as np
 
-from lmu_spiking.tasks.sequences import nrmse
+from lmu_spiking.metrics import accuracy, nrmse
 from lmu_spiking.training._keras import tensorflow
 
 
 def loss_of(classes: int | None, outputs, y, weights=None):
-    """Cross-entropy of classes, or mean square error of values, in TensorFlow.
+    """Return the cross-entropy of classes, or mean square error of values.
 
     Parameters
     ----------
+    classes : int or None
+        None if ``y`` are values.
     outputs : (n, q) or (n, T, q) tensor
     y : (n,) or (n, T) of classes, or as ``outputs``
     weights : (n, T) tensor, optional
         Of the steps.
+
+    Returns
+    -------
+    scalar tensor
+        The mean over sequences and steps.
     """
     tf = tensorflow()
     if classes is None:
@@ -27,15 +34,35 @@ def loss_of(classes: int | None, outputs, y, weights=None):
 
 
 def metric_name(classes: int | None) -> str:
-    """``accuracy`` of classes, ``nrmse`` of values."""
+    """Return ``accuracy`` for classes, ``nrmse`` for values (``classes`` None).
+
+    Parameters
+    ----------
+    classes : int or None
+        None for values.
+
+    Returns
+    -------
+    str
+        As in the history of a training.
+    """
     return "nrmse" if classes is None else "accuracy"
 
 
 def loss_and_metric(classes: int | None, outputs, y) -> tuple[float, float]:
-    """Return the loss in numpy, and accuracy or normalised root mean square error.
+    """Return the loss in numpy, and the accuracy or the `metrics.nrmse`.
 
-    The error is relative to the standard deviation of the target:
-    `lmu_spiking.tasks.sequences.nrmse`.
+    Parameters
+    ----------
+    classes : int or None
+        None if ``y`` are values.
+    outputs, y
+        As in `loss_of`, as arrays.
+
+    Returns
+    -------
+    loss, metric : float
+        Of all sequences together.
     """
     outputs = np.asarray(outputs, dtype=float)
     if classes is None:
@@ -43,4 +70,4 @@ def loss_and_metric(classes: int | None, outputs, y) -> tuple[float, float]:
     shifted = outputs - outputs.max(axis=-1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(axis=-1))
     of_class = np.take_along_axis(shifted, np.asarray(y)[..., None], axis=-1)[..., 0]
-    return float(np.mean(log_sum - of_class)), float(np.mean(outputs.argmax(-1) == y))
+    return float(np.mean(log_sum - of_class)), accuracy(outputs, y)

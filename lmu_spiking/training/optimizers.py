@@ -1,4 +1,4 @@
-r"""Gradient descent and Adam, on named arrays of numpy, with nothing hidden.
+r"""Gradient descent and Adam, on named arrays of numpy.
 
 Adam, with ``g`` the gradient at step ``t = 1, 2, ...``:
 
@@ -19,7 +19,19 @@ MOMENTUM, SQUARES, FLOOR = 0.9, 0.999, 1e-8
 
 
 def rate_at(settings: TrainSettings, step: int, steps: int) -> float:
-    """Learning rate at ``step`` of ``steps`` in all, counted from 0."""
+    """Return the learning rate of a step.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+    step, steps : int
+        Number of the step, counted from 0, and of all steps.
+
+    Returns
+    -------
+    float
+        The factor of the direction of descent.
+    """
     if settings.schedule == "constant":
         return settings.learning_rate
     return settings.learning_rate * (1 + np.cos(np.pi * step / steps)) / 2
@@ -27,7 +39,16 @@ def rate_at(settings: TrainSettings, step: int, steps: int) -> float:
 
 @dataclass
 class Optimizer:
-    """What an optimizer remembers: steps, and for Adam two moments of each array."""
+    """The state of an optimizer.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+    step : int
+        Number of steps that were taken.
+    first, second : dict of str to ndarray
+        Moments of the gradient of each array, for Adam.
+    """
 
     settings: TrainSettings
     step: int = 0
@@ -35,7 +56,14 @@ class Optimizer:
     second: dict[str, np.ndarray] = field(default_factory=dict)
 
     def update(self, weights: dict, gradients: dict, rate: float) -> None:
-        """One step, in place: every weight becomes a new array."""
+        """Take one step in place; every weight becomes a new array.
+
+        Parameters
+        ----------
+        weights, gradients : dict of str to ndarray
+        rate : float
+            Learning rate.
+        """
         self.step += 1
         for name, g in gradients.items():
             w = weights[name]
@@ -44,6 +72,7 @@ class Optimizer:
             weights[name] = w - rate * self._direction(name, g)
 
     def _direction(self, name: str, g: np.ndarray) -> np.ndarray:
+        """Return what an array is moved against, for a gradient."""
         if self.settings.optimizer == "sgd":
             return g
         v = MOMENTUM * self.first.get(name, 0.0) + (1 - MOMENTUM) * g

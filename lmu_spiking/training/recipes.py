@@ -1,15 +1,16 @@
-"""What to train on each task: a model and settings that were found to do well.
+"""Recipes of the tasks: a model and settings for each that were found to do well.
 
 They were chosen on validation parts alone.  All are feedforward, so that they train at
-all times at once, and all train with noise on their states, as spikes will make it.
+all times at once, and most train with noise on their states, as spikes will make it.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import check_one_of
 from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.neurons.chip import LOIHI_RELU, ChipUnits
@@ -23,7 +24,7 @@ SEEN = 20  # sequences that the scale of the states is taken from
 class Recipe:
     """A model for a task, and how to train it.
 
-    Attributes
+    Parameters
     ----------
     order, units : int
     theta : float or None
@@ -47,148 +48,124 @@ class Recipe:
 
     @property
     def activation(self) -> str:
-        """Of the units."""
+        """Return the activation of the units."""
         return "relu" if self.chip is None else LOIHI_RELU
 
     def data(self, data: Sequences) -> Sequences:
-        """What of a task it trains on."""
+        """Return the sequences that it trains on.
+
+        Parameters
+        ----------
+        data : Sequences
+            The task.
+
+        Returns
+        -------
+        Sequences
+            With the validation part in training where it is merged.
+        """
         return data.merged() if self.merged else data
 
 
+def _spikes(n_neurons: int, presentation: float) -> dict[str, Any]:
+    """Return the settings of a conversion that do well."""
+    return {"n_neurons": n_neurons, "presentation": presentation}
+
+
+# Most learn at 0.001 or 0.003 that falls to 0.  Where the validation part is trained on
+# as well, it cannot choose an epoch, and the last one is kept.
+_slow = partial(TrainSettings, schedule="cosine")
+_fast = partial(_slow, learning_rate=0.003)
+_last = {"weight_decay": 0.01, "keep": "last"}
+
+_DIGITS = _fast(epochs=120, batch=50, noise=0.4, **_last)
+_CHIP = _fast(
+    epochs=200,
+    batch=50,
+    noise=0.3,
+    late=0.1,
+    stretch=0.01,
+    trainable=("cell0.W_m", "cell0.b", "readout.D", "readout.c"),
+    **_last,
+)
+_PSMNIST = _slow(epochs=120, batch=100, noise=0.15, **_last)
+_FULL = _slow(epochs=60, batch=100, noise=0.15, weight_decay=0.01)
+
 RECIPES = {
-    "digits": Recipe(
-        48,
-        400,
-        None,
-        TrainSettings(
-            epochs=120,
-            batch=50,
-            learning_rate=0.003,
-            schedule="cosine",
-            noise=0.4,
-            weight_decay=0.01,
-            keep="last",
-        ),
-        {"n_neurons": 300_000, "presentation": 0.01},
-        merged=True,
+    "digits": Recipe(48, 400, None, _DIGITS, _spikes(300_000, 0.01), True),
+    # small enough for one chip, whose memory is noisy
+    "digits-chip": Recipe(
+        40, 128, None, _CHIP, _spikes(100_000, 0.02), True, ChipUnits(max_rate=200.0)
     ),
-    "digits-chip": Recipe(  # small enough for one chip, whose memory is noisy
-        40,
-        128,
-        None,
-        TrainSettings(
-            epochs=200,
-            batch=50,
-            learning_rate=0.003,
-            schedule="cosine",
-            noise=0.3,
-            late=0.1,
-            stretch=0.01,
-            weight_decay=0.01,
-            trainable=("cell0.W_m", "cell0.b", "readout.D", "readout.c"),
-            keep="last",
-        ),
-        {"n_neurons": 100_000, "presentation": 0.02},
-        merged=True,
-        chip=ChipUnits(max_rate=200.0),
-    ),
-    "psmnist": Recipe(
-        256,
-        400,
-        None,
-        TrainSettings(
-            epochs=120,
-            batch=100,
-            schedule="cosine",
-            noise=0.15,
-            weight_decay=0.01,
-            keep="last",
-        ),
-        {"n_neurons": 300_000, "presentation": 0.01},
-        merged=True,
-    ),
-    "psmnist-full": Recipe(  # of the whole of MNIST: order as in Chilkuri 2021
-        468,
-        512,
-        None,
-        TrainSettings(
-            epochs=60, batch=100, schedule="cosine", noise=0.15, weight_decay=0.01
-        ),
-        {"n_neurons": 3_000_000, "presentation": 0.01},
-    ),
+    "psmnist": Recipe(256, 400, None, _PSMNIST, _spikes(300_000, 0.01), True),
+    # of the whole of MNIST: order as in Chilkuri 2021
+    "psmnist-full": Recipe(468, 512, None, _FULL, _spikes(3_000_000, 0.01)),
     "mackey-glass": Recipe(
-        24,
-        600,
-        40,
-        TrainSettings(
-            epochs=60, batch=2, learning_rate=0.003, schedule="cosine", noise=0.05
-        ),
-        {"n_neurons": 10_000_000, "presentation": 0.001},
+        24, 600, 40, _fast(epochs=60, batch=2, noise=0.05), _spikes(10_000_000, 0.001)
     ),
     "capacity": Recipe(
-        40,
-        100,
-        None,
-        TrainSettings(epochs=50, batch=10, learning_rate=0.003, schedule="cosine"),
-        {"n_neurons": 1_000_000, "presentation": 0.001},
+        40, 100, None, _fast(epochs=50, batch=10), _spikes(1_000_000, 0.001)
     ),
     "recall": Recipe(
-        40,
-        100,
-        None,
-        TrainSettings(epochs=200, batch=20, learning_rate=0.003, schedule="cosine"),
-        {"n_neurons": 1_000_000, "presentation": 0.001},
+        40, 100, None, _fast(epochs=200, batch=20), _spikes(1_000_000, 0.001)
     ),
     "ecg": Recipe(
-        24,
-        100,
-        72,
-        TrainSettings(
-            epochs=500, batch=1, learning_rate=0.003, schedule="cosine", noise=0.02
-        ),
-        {"n_neurons": 1_000_000, "presentation": 0.002},
+        24, 100, 72, _fast(epochs=500, batch=1, noise=0.02), _spikes(1_000_000, 0.002)
     ),
 }
 
 
 def recipe_for(task: str, *, chip: bool = False) -> Recipe:
-    """The recipe of a task, or a ValidationError that names those there are.
+    """Return the recipe of a task.
 
     Parameters
     ----------
+    task : str
+        Its name.
     chip : bool
         The one for a Loihi chip: ``f"{task}-chip"``.
+
+    Returns
+    -------
+    Recipe
+        The one of that name in `RECIPES`.
+
+    Raises
+    ------
+    ValidationError
+        If the task has none; the message names those that exist.
     """
     task = f"{task}-chip" if chip else task
-    if task not in RECIPES:
-        raise ValidationError(
-            "recipe_for.task", task, "has none", f"use one of {', '.join(RECIPES)}"
-        )
-    return RECIPES[task]
+    return RECIPES[check_one_of("recipe_for.task", task, RECIPES, "has none")]
 
 
 def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
-    """Initial parameters of a recipe for its data.
+    """Return initial parameters of a recipe for its data.
 
     The encoder is scaled so that the states have rms 1 on training data.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : Sequences
+    seed : int
+        Draws the kernels.
+
+    Returns
+    -------
+    LMUParams
+        One cell, without connections from units.
     """
     theta = (data.steps if recipe.theta is None else recipe.theta) * data.dt
-    cell = {
-        "units": recipe.units,
-        "order": recipe.order,
-        "theta": theta,
-        "activation": recipe.activation,
-        "chip": recipe.chip,
-        "connections": "",
-        "bias": True,
-    }
+    cell: dict[str, Any] = {"units": recipe.units, "order": recipe.order}
+    cell |= {"theta": theta, "activation": recipe.activation, "chip": recipe.chip}
+    cell |= {"connections": "", "bias": True}
     about = {"task": data.name, "classes": data.classes, "last": data.last}
     params = LMUParams.draw(
         data.size_in, data.size_out, [cell], dt=data.dt, seed=seed, **about
     )
     plain = replace(params.cells[0], e_x=np.ones((1, data.size_in)))
-    seen = data.train.x[:SEEN].astype(float)
-    m, _ = run_cell(plain, seen, data.dt, last=data.last)
+    m, _ = run_cell(plain, data.train.x[:SEEN].astype(float), data.dt, last=data.last)
     rms = np.sqrt(np.mean(m**2))
     encoder = np.full((1, data.size_in), 1 / max(rms, 1e-12))
     return params.updated({"cell0.e_x": encoder})

@@ -1,12 +1,20 @@
-"""How to train: everything a training depends on beside its data and its start."""
+"""Settings of a training: everything that it depends on beside its data and start."""
 
 import dataclasses
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    check_one_of,
+    check_positive,
+    check_seed,
+    check_shape,
+    check_whole,
+)
 from lmu_spiking.lmu.params import LMUParams
 
 CHOICES = {
@@ -16,6 +24,7 @@ CHOICES = {
     "precision": ("float32", "float64"),
     "keep": ("best", "last"),
 }
+OPTIONAL = ("patience", "crop", "seconds", "trainable", "noise_covariance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +65,7 @@ class TrainSettings:
     crop : int, optional
         Train on so many consecutive steps of each sequence, drawn for each batch.
         Exact for the first cell, whose memory knows what came before; further cells
-        hear two windows before, and start from rest.  Not for cells with ``W_h``.
+        receive two windows before, and start from rest.  Not for cells with ``W_h``.
     seed : int
         Of batches, augmentation and noise, which depend on nothing but the seed, the
         epoch and the step.
@@ -97,122 +106,136 @@ class TrainSettings:
     __repr__ = brief
 
     def __post_init__(self):
-        for name in ("epochs", "batch", "patience", "crop"):
-            value = getattr(self, name)
-            if value is not None or name in ("epochs", "batch"):
-                self._put(name, check_whole(f"TrainSettings.{name}", value, 1))
-        for name in ("learning_rate", "seconds"):
-            value = getattr(self, name)
-            if value is not None or name == "learning_rate":
-                self._put(name, check_positive(f"TrainSettings.{name}", value))
-        for name in ("noise", "late", "stretch", "rate_penalty", "weight_decay"):
-            self._put(name, _not_negative(name, getattr(self, name)))
+        def check(check_value, names, *limits):
+            """Check settings, and replace each by the checked value."""
+            for name in names.split():
+                value = getattr(self, name)
+                if value is not None or name not in OPTIONAL:
+                    value = check_value(f"TrainSettings.{name}", value, *limits)
+                    object.__setattr__(self, name, value)
+
+        # numbers
+        check(check_whole, "epochs batch patience crop", 1)
+        check(check_positive, "learning_rate seconds")
+        check(_check_at_least_0, "noise late stretch rate_penalty weight_decay")
+        check(check_seed, "seed")
+        # names
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValidationError(
-                    f"TrainSettings.{name}",
-                    getattr(self, name),
-                    "is unknown",
-                    f"use one of {', '.join(choices)}",
-                )
-        self._put("seed", check_seed("TrainSettings.seed", self.seed))
-        self._check_names()
+            check(check_one_of, name, choices)
+        check(_as_names, "trainable")
+        check(_check_cells, "trainable_theta")
+        # the covariance stands in place of other noise
+        check(_check_covariance, "noise_covariance")
         if self.noise_covariance is not None:
-            self._check_covariance()
-
-    def _check_covariance(self) -> None:
-        self._put("noise_covariance", _covariance(self.noise_covariance))
-        for name in ("noise", "late", "stretch"):
-            if getattr(self, name):
-                raise ValidationError(
-                    f"TrainSettings.{name}",
-                    getattr(self, name),
-                    "cannot be given beside noise_covariance",
-                    "give one of them",
-                )
-
-    def _put(self, name: str, value) -> None:
-        object.__setattr__(self, name, value)
-
-    def _check_names(self) -> None:
-        if isinstance(self.trainable, str):
-            self._put("trainable", (self.trainable,))
-        elif self.trainable is not None:
-            self._put("trainable", tuple(self.trainable))
-        if not isinstance(self.trainable_theta, bool):
-            check = "TrainSettings.trainable_theta"
-            try:
-                cells = tuple(self.trainable_theta)
-            except TypeError:
-                problem = "must be True, False or the numbers of cells"
-                raise ValidationError(check, self.trainable_theta, problem) from None
-            self._put("trainable_theta", tuple(check_whole(check, i, 0) for i in cells))
+            for name in ("noise", "late", "stretch"):
+                problem = "cannot be given beside noise_covariance; give one of them"
+                check(_check_zero, name, problem)
 
     def thetas(self, params: LMUParams) -> tuple[str, ...]:
-        """Names of the windows that are trained, ``cell0.theta``."""
-        chosen, cells = self.trainable_theta, range(len(params.cells))
+        """Return the names of the windows that are trained, ``cell0.theta``.
+
+        Parameters
+        ----------
+        params : LMUParams
+
+        Returns
+        -------
+        tuple of str
+            In the order of the cells.
+
+        Raises
+        ------
+        ValidationError
+            If there is no such cell.
+        """
+        chosen, n = self.trainable_theta, len(params.cells)
         if isinstance(chosen, bool):
-            chosen = cells if chosen else ()
+            chosen = range(n) if chosen else ()
         for i in chosen:
-            if i not in cells:
-                raise ValidationError(
-                    "TrainSettings.trainable_theta",
-                    i,
-                    f"is not among the {len(params.cells)} cells, counted from 0",
-                )
+            if i >= n:
+                problem = f"is not among the {n} cells, counted from 0"
+                raise ValidationError("TrainSettings.trainable_theta", i, problem)
         return tuple(f"cell{i}.theta" for i in chosen)
 
     def names(self, params: LMUParams) -> tuple[str, ...]:
-        """Names of all that is trained, in the order of the parameters."""
-        there = list(params.arrays())
-        wanted = there if self.trainable is None else self.trainable
+        """Return the names of all that is trained, in the order of the parameters.
+
+        Parameters
+        ----------
+        params : LMUParams
+
+        Returns
+        -------
+        tuple of str
+            Arrays, and then windows.
+
+        Raises
+        ------
+        ValidationError
+            If a name is not among the parameters.
+        """
+        every = list(params.arrays())
+        wanted = every if self.trainable is None else self.trainable
         for name in wanted:
-            if name not in there:
-                raise ValidationError(
-                    "TrainSettings.trainable",
-                    name,
-                    "is not one of the parameters",
-                    f"use some of {', '.join(there)}",
-                )
-        return (*(name for name in there if name in wanted), *self.thetas(params))
+            problem = "is not one of the parameters"
+            check_one_of("TrainSettings.trainable", name, every, problem)
+        return (*(name for name in every if name in wanted), *self.thetas(params))
 
     def described(self) -> dict:
-        """All settings as JSON has them."""
-        told = dataclasses.asdict(self)
+        """Return all settings as JSON has them.
+
+        Returns
+        -------
+        dict
+            By the names of the settings.
+        """
+        record = dataclasses.asdict(self)
         if self.noise_covariance is not None:
-            told["noise_covariance"] = self.noise_covariance.tolist()
+            record["noise_covariance"] = self.noise_covariance.tolist()
         for name in ("trainable", "trainable_theta"):
-            if isinstance(told[name], tuple):
-                told[name] = list(told[name])
-        return told
+            if isinstance(record[name], tuple):
+                record[name] = list(record[name])
+        return record
 
 
-def _not_negative(name: str, value) -> float:
+def _check_at_least_0(attribute: str, value) -> float:
+    """Return 0 or a positive number, or raise a ValidationError."""
+    zero = isinstance(value, numbers.Real) and value == 0
+    return 0.0 if zero else check_positive(attribute, value, "or 0")
+
+
+def _check_zero(attribute: str, value: float, problem: str) -> float:
+    """Return 0, or raise a ValidationError."""
+    if value:
+        raise ValidationError(attribute, value, problem)
+    return value
+
+
+def _as_names(attribute: str, value) -> tuple[str, ...]:
+    """Return one name or several as a tuple."""
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _check_cells(attribute: str, value) -> bool | tuple[int, ...]:
+    """Return True, False or numbers of cells, or raise a ValidationError."""
+    if isinstance(value, bool):
+        return value
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise ValidationError(
-            f"TrainSettings.{name}", value, "must be a number of at least 0"
-        )
-    return number
+        cells = tuple(value)
+    except TypeError:
+        problem = "must be True, False or the numbers of cells"
+        raise ValidationError(attribute, value, problem) from None
+    return tuple(check_whole(attribute, i, 0) for i in cells)
 
 
-def _covariance(value) -> np.ndarray:
-    """A symmetric positive semi-definite matrix."""
-    name = "TrainSettings.noise_covariance"
-    try:
-        matrix = np.array(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValidationError(name, value, "must be a matrix") from None
-    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
-    if not square or not np.isfinite(matrix).all():
-        raise ValidationError(name, matrix.shape, "must be (k d, k d) finite numbers")
-    scale = np.abs(matrix).max(initial=0)
-    if np.abs(matrix - matrix.T).max(initial=0) > 1e-9 * scale:
-        raise ValidationError(name, matrix.shape, "must be symmetric")
-    if np.linalg.eigvalsh(matrix).min(initial=0) < -1e-9 * scale:
-        raise ValidationError(name, matrix.shape, "must not have negative eigenvalues")
+def _check_covariance(attribute: str, value) -> np.ndarray:
+    """Return a symmetric positive semi-definite matrix, or raise a ValidationError."""
+    matrix = check_shape(attribute, value, ("k d", "k d")).copy(order="K")
+    # rounding may leave a covariance a little asymmetric or indefinite
+    floor = 1e-9 * np.abs(matrix).max()
+    asymmetric = len(matrix) != len(matrix.T) or np.abs(matrix - matrix.T).max() > floor
+    if asymmetric or np.linalg.eigvalsh(matrix).min() < -floor:
+        problem = "must be symmetric, without negative eigenvalues"
+        raise ValidationError(attribute, matrix.shape, problem)
     matrix.flags.writeable = False
     return matrix

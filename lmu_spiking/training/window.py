@@ -1,4 +1,4 @@
-r"""The memory as a few matrices, and how they change with its window.
+r"""A memory as a few matrices, and their derivatives by its window.
 
 With ``h = dt / theta``, ``g(r) = exp(A r) B`` and ``G(r) = int_0^r g``, a memory that
 holds each input for a step answers an impulse by
@@ -19,28 +19,43 @@ import numpy as np
 
 from lmu_spiking.dynamics.ldn import LDN
 
-BLOCK = 64  # steps, of which a block has more only to keep the blocks few
+BLOCK = 64  # steps; a block has more only where there would be more than BLOCKS
 BLOCKS = 256
 
 
 def block_of(steps: int) -> int:
-    """Steps in a block, ``L``, of sequences of ``steps``."""
-    return min(steps, max(BLOCK, -(-steps // BLOCKS)))
+    """Return the steps of a block, ``L``, of sequences of ``steps``.
 
-
-def tables(ldn: LDN, dt: float, steps: int, *, last: bool) -> dict[str, np.ndarray]:
-    """What the states at all times, or at the last, are computed with.
+    Parameters
+    ----------
+    steps : int
 
     Returns
     -------
-    dict
-        For the last, ``H`` (T, d).  For all, ``H`` (L, d) and ``P`` (L, d, d).
+    int
+        At most `BLOCK`, except in very long sequences.
     """
-    return tables_and_slopes(ldn, dt, steps, last=last)[0]
+    return min(steps, max(BLOCK, -(-steps // BLOCKS)))
 
 
-def tables_and_slopes(ldn: LDN, dt: float, steps: int, *, last: bool):
-    """`tables`, and their derivatives by theta."""
+def tables(ldn: LDN, dt: float, steps: int, *, last: bool) -> tuple[dict, dict]:
+    """Return the matrices that states are computed with, and their slopes by theta.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Seconds of a step.
+    steps : int
+        Of the sequences.
+    last : bool
+        Whether only the last states are wanted.
+
+    Returns
+    -------
+    tables, slopes : dict of str to ndarray
+        For the last states, ``H`` (T, d).  For all, ``H`` (L, d) and ``P`` (L, d, d).
+    """
     Ad, Bd = ldn.discretize(dt)
     rows = steps if last else block_of(steps)
     H, g = np.moveaxis(_powers(Ad, np.stack([Bd, ldn.B], axis=1), rows + 1), 2, 0)
@@ -53,13 +68,25 @@ def tables_and_slopes(ldn: LDN, dt: float, steps: int, *, last: bool):
 
 
 def step_slopes(ldn: LDN, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives of the step by theta: of ``A`` (d, d) and ``B`` (d,), barred."""
+    """Return derivatives by theta of the step's ``A`` (d, d) and ``B`` (d,), barred.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Seconds of a step.
+
+    Returns
+    -------
+    A, B : ndarray
+        Of the shapes of the step.
+    """
     rate, Ad = -dt / ldn.theta**2, ldn.discretize(dt)[0]
     return rate * ldn.A @ Ad, rate * Ad @ ldn.B
 
 
 def _powers(Ad: np.ndarray, V: np.ndarray, rows: int) -> np.ndarray:
-    """(rows, d, v): ``V`` (d, v) and what 1 to ``rows - 1`` steps make of it."""
+    """Return ``V`` (d, v) after 0 to ``rows - 1`` steps, (rows, d, v)."""
     found = V[None]
     while len(found) < rows:  # twice as many at a time
         found = np.concatenate([found, Ad @ found])

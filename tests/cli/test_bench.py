@@ -22,7 +22,7 @@ def elsewhere(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, "measure", measure)
-    monkeypatch.setattr("lmu_spiking.plots.png", lambda figure: b"\x89PNG" + bytes(30))
+    monkeypatch.setattr("lmu_spiking.plots.style.png", lambda figure: b"\x89PNG")
 
 
 def test_bench_writes_json_and_figure(tmp_path, capsys):

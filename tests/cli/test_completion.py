@@ -41,7 +41,7 @@ def offered(monkeypatch, capsys, *words):
         ("study --neuron-types poisson,lif,ada", ["poisson,lif,adaptive"]),
         ("reproduce ", list(REPRODUCED)),
         ("train ", list(TASKS)),
-        ("deploy --target ", list(RUNGS)),
+        ("deploy --target ", [*RUNGS, "nengo"]),
         ("bench ", ["simulator"]),
         ("bench simulator --peers nengo,c,b", ["nengo,c,brian2"]),
         ("run --order ", []),

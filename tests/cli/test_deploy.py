@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from lmu_spiking.cli.deploy import _report
 from lmu_spiking.loihi.run import target
 from lmu_spiking.memory.spec import MemorySpec
 
@@ -40,8 +41,10 @@ def test_core_needs_no_nengo_loihi(shell, tmp_path, monkeypatch):
     assert names == {"result.json", "deployed.png"}
 
 
-def test_json_is_one_line(shell, tmp_path):
-    code, out, _ = shell(*CORE, *TINY, "--seed=3", "--rms=0.3", "--json", "--out=a/b")
+@pytest.mark.parametrize("target", ["core", "nengo"])
+def test_json_is_one_line(shell, tmp_path, target):
+    line = ["deploy", f"--target={target}", *TINY]
+    code, out, _ = shell(*line, "--seed=3", "--rms=0.3", "--json", "--out=a/b")
     assert code == 0 and out.count("\n") == 1
     row = json.loads(out)
     assert row == json.loads((tmp_path / "a" / "b" / "result.json").read_text())
@@ -53,7 +56,7 @@ def test_json_is_one_line(shell, tmp_path):
     }
 
 
-def test_ladder_tells_the_steps(shell, tmp_path):
+def test_ladder_tells_the_steps(shell, tmp_path, capsys):
     code, out, _ = shell(*CORE, *TINY, "--ladder", "--trials=2", "--json")
     row = json.loads(out)
     assert code == 0
@@ -63,8 +66,9 @@ def test_ladder_tells_the_steps(shell, tmp_path):
     )
     assert [each["seed"] for each in row["rows"]] == [0, 1]
     assert (tmp_path / "out" / "deploy" / "ladder.png").exists()
-    code, out, _ = shell(*CORE, *TINY, "--ladder", "--trials=2")
-    assert code == 0 and "truncation" in out and "over 2 seeds" in out
+    _report(row)  # what the command prints without --json
+    out = capsys.readouterr().out
+    assert "truncation" in out and "over 2 seeds" in out
     assert max(map(len, out.splitlines())) <= 80
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from lmu_spiking.cli import checks
-from lmu_spiking.cli.checks import CHECKS, Check, found_out
+from lmu_spiking.cli.checks import CHECKS, Check, try_out
 from lmu_spiking.errors import ValidationError
 
 THERE = {check.extra: {"installed": True} for check in CHECKS}
@@ -31,7 +31,7 @@ def versions(monkeypatch, **known):
 def test_versions_that_do_not_go_together(monkeypatch, name, installed, said):
     versions(monkeypatch, **installed)
     monkeypatch.setattr(sys, "version_info", (3, 11, 7))
-    found = found_out(BY_NAME[name], THERE)
+    found = try_out(BY_NAME[name], THERE)
     assert (found.state, found.base) == ("wrong", False)
     assert said in found.say
     assert sys.executable in found.say
@@ -39,16 +39,16 @@ def test_versions_that_do_not_go_together(monkeypatch, name, installed, said):
 
 def test_training_needs_an_older_python(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 12, 1))
-    assert "Python 3.11" in found_out(BY_NAME["train"], THERE).say
+    assert "Python 3.11" in try_out(BY_NAME["train"], THERE).say
 
 
 def test_what_is_not_installed_is_not_tried():
     check = Check("it", "it", lambda: pytest.fail("tried"), "nir")
-    assert found_out(check, {"nir": {"installed": False}}).state == "missing"
+    assert try_out(check, {"nir": {"installed": False}}).state == "missing"
 
 
 def test_what_works_says_what_was_found():
-    found = found_out(BY_NAME["spikes"], THERE)
+    found = try_out(BY_NAME["spikes"], THERE)
     assert found.state == "works"
     assert 0.5 < found.value < 2
 

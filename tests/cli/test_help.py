@@ -85,8 +85,7 @@ def test_names_are_those_of_the_library():
     from lmu_spiking.experiments.speed.run import KINDS, PEERS
     from lmu_spiking.loihi.run.deploy import STRUCTURES
     from lmu_spiking.loihi.run.target import Target
-    from lmu_spiking.memory.basis import REALISED
-    from lmu_spiking.memory.design import ALL_TUNINGS
+    from lmu_spiking.memory.basis import ALL_TUNINGS, REALISED
     from lmu_spiking.networks import hidden
     from lmu_spiking.neurons.curves import NEURON_TYPES, neuron_type
     from lmu_spiking.simulator.targets import TARGETS

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lmu_spiking.conversion import convert, predict_loss, read_spikes
-from lmu_spiking.conversion.chip import _errors, _rms, held_states
+from lmu_spiking.conversion.chip import _errors, held_states
 from lmu_spiking.conversion.run import present
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu import CHIP_ACTIVATIONS, ChipUnits, forward
@@ -83,8 +83,9 @@ def test_states_of_samples_are_those_of_the_rates(lmu):
 def test_noise_is_as_large_as_told_and_stays(lmu):
     """Over coefficients the mean of the relative squares; 400 sequences, 6 s.e."""
     params = chip_lmu(lmu, memory_d=2)
-    rms = _rms(params, X)
-    errors = _errors(params.cells[0], rms, 0.2, 400, np.random.default_rng(1))
+    m, _ = run_cell(params.cells[0], X, params.dt, last=True)
+    rms = np.sqrt(np.mean(m**2, axis=0))
+    errors = _errors(params.cells[0], rms, 0.2, 400, np.random.default_rng(1), CHIP.dt)
     several = np.stack([next(errors) for _ in range(31)])[::30]
     for e in several:
         relative = np.mean((e / rms) ** 2)

@@ -66,7 +66,7 @@ def test_the_spiking_network_does_what_the_rates_do(lmu, tuning, name):
     assert error < (0.6 if name in ("poisson", "stochastic") else 1.5)
 
 
-def test_two_cells(lmu):
+def test_two_cells_have_a_design_each(lmu):
     params = lmu("W_x", n_cells=2, theta=0.02)
     made = convert(params, X, n_neurons=50_000, presentation=0.01)
     assert len(made.uses) == len(made.memories) == len(made.hidden) == 2
@@ -187,18 +187,18 @@ def test_degenerate_models_and_data_convert(lmu, case, tuning):
 def test_a_memory_without_input_is_given_a_range(lmu):
     params = lmu("", memory_d=2, bias=False).updated({"cell0.e_x": [[1.0], [0.0]]})
     made = convert(params, X, tuning="pairs", **QUICK)
-    np.testing.assert_array_equal(made.memories[0]["radii"][3:], 1)
+    np.testing.assert_array_equal(made.memories[0].population.radii[3:], 1)
 
 
 @pytest.mark.parametrize(
     ("x", "message"),
     [
         (np.zeros((2, 5, 1)), "convert.x: .* leaves the memory of cell 0 at 0"),
-        (np.full((2, 5, 1), np.nan), "convert.x: 'x' has NaN"),
-        (np.ones((2, 5)), r"convert.x: \(2, 5\) must be \(sequences, steps, 1\)"),
+        (np.full((2, 5, 1), np.nan), "convert.x: .* must be finite numbers"),
+        (np.ones((2, 5)), r"convert.x: \(2, 5\) must be .* of shape \(n, T, 1\)"),
         (np.ones((2, 5, 2)), "convert.x"),
         (np.ones((0, 5, 1)), "convert.x"),
-        ((row for row in X), "convert.x: .* must be an array of numbers"),
+        ((row for row in X), "convert.x: .* must be finite numbers"),
     ],
 )
 def test_other_data_are_refused(lmu, x, message):
@@ -210,7 +210,7 @@ def test_other_data_are_refused(lmu, x, message):
     ("theta", "message"),
     [(1e-5, "is longer than the window theta"), (1e6, None)],
 )
-def test_extreme_windows(lmu, theta, message):
+def test_extreme_windows_run_or_are_refused(lmu, theta, message):
     params = lmu("", theta=theta, bias=False)
     options = QUICK | {"tuning": "pairs"}
     if message is None:

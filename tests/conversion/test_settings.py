@@ -35,18 +35,18 @@ from lmu_spiking.errors import ValidationError
         ({"synapse": 0}, "convert.synapse: 0 must be a positive number"),
         ({"readout_synapse": -0.1}, "convert.readout_synapse: -0.1 must be"),
         ({"max_rate": np.inf}, "convert.max_rate: inf must be"),
-        ({"hidden_share": 1.0}, "convert.hidden_share: 1.0 must be between 0 and 1"),
+        ({"hidden_share": 1.0}, "convert.hidden_share: 1.0 must be below 1"),
         ({"hidden_share": 0}, "convert.hidden_share: 0 must be"),
         ({"noise_seed": 2**31}, "convert.noise_seed: 2147483648 must be"),
         ({"noise_seed": 0.5}, "convert.noise_seed: 0.5 must be"),
     ],
 )
-def test_refusals(changes, message):
+def test_settings_out_of_range_are_refused(changes, message):
     with pytest.raises(ValidationError, match=message):
         ConvertSettings(**changes)
 
 
-def test_values():
+def test_settings_are_frozen_values():
     s = ConvertSettings(noise_seed=2**31 - 1, n_neurons=np.int64(7), dt=1e-4)
     assert s == dataclasses.replace(s)
     assert s.tuning in TUNINGS

@@ -415,7 +415,7 @@ REFUSED = [
     (lambda: LEGAL.simulate([0, np.inf], 0.001), "LDN.simulate.u: 'u' has NaN or inf"),
     (
         lambda: LEGAL.simulate([0.0], 0.001, initial=np.zeros(5)),
-        "LDN.simulate.initial: (5,) must have the shape of one state, (6,)",
+        "LDN.simulate.initial: (5,) must be one state of shape (6,)",
     ),
     (lambda: LEGAL.readout(0.6), "LDN.readout.delay: 0.6 is outside the window of 0"),
     (lambda: LEGAL.readout([0.1, -0.1]), "LDN.readout.delay: -0.1 is outside"),

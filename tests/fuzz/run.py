@@ -16,7 +16,7 @@ from zygote import Zygote
 from lmu_spiking import hdf5
 from lmu_spiking.cli import study
 from lmu_spiking.errors import LMUSpikingError
-from lmu_spiking.experiments.published import parts
+from lmu_spiking.experiments import records as parts
 from lmu_spiking.experiments.spikes import sources
 from lmu_spiking.lmu import load_params
 from lmu_spiking.lmu.importers import import_params, load_paper_lmu

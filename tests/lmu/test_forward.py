@@ -120,7 +120,7 @@ def test_later_samples_change_nothing_before(lmu):
         np.testing.assert_allclose(whole[:, :15], part, atol=1e-12)
 
 
-def test_activations():
+def test_activations_are_their_formulas():
     J = np.array([-2.0, 0.0, 3.0])
     for name, curve in CURVES.items():
         np.testing.assert_array_equal(activations(name, J), curve(J))

@@ -67,14 +67,14 @@ def test_a_seed_draws_all_cells_and_is_noted_down():
         ("e_m", False, False),
     ],
 )
-def test_feedforward(connections, memory, whole):
+def test_cells_without_recurrence_are_feedforward(connections, memory, whole):
     c = CellParams.draw(1, 2, 3, 0.1, connections=connections)
     assert (c.memory_is_feedforward, c.is_feedforward) == (memory, whole)
     params = LMUParams((c,), np.ones((1, 2)), [0.0])
     assert params.is_feedforward == whole
 
 
-def test_sizes():
+def test_sizes_are_those_of_the_arrays():
     c = CellParams.draw(2, 3, 4, 0.1, memory_d=5, bias=True)
     assert (c.size_in, c.units, c.order, c.memory_d) == (2, 3, 4, 5)
     assert (c.W_m.shape, c.e_m.shape, c.b.shape) == ((3, 20), (5, 20), (3,))
@@ -127,21 +127,21 @@ def test_updated_replaces_what_is_named(lmu):
         ({"theta": 0}, "CellParams.theta: 0 must be a positive number"),
         ({"theta": np.inf}, "CellParams.theta: inf must"),
         ({"activation": "relu6"}, "'relu6' is unknown; use one of tanh, relu, linear"),
-        ({"e_x": [1.0]}, r"CellParams.e_x: \(1,\) must have two axes"),
+        ({"e_x": [1.0]}, r"CellParams.e_x: \[1.0\] must be .* of shape \(k, c\)"),
         ({"e_x": np.ones((1, 0))}, "CellParams.e_x"),
-        ({"e_x": [["a"]]}, "CellParams.e_x: .* must be an array of numbers"),
-        ({"e_x": [[1j]]}, "CellParams.e_x: .* must be an array of numbers"),
-        ({"e_x": [[np.nan]]}, "CellParams.e_x: 'e_x' has NaN or infinite numbers"),
-        ({"order": 3}, r"W_m: \(3, 2\) must have the shape \(3, 3\)"),
-        ({"e_h": np.ones((1, 2))}, r"e_h: \(1, 2\) must have the shape \(1, 3\)"),
-        ({"e_m": np.ones((1, 3))}, r"e_m: \(1, 3\) must have the shape \(1, 2\)"),
-        ({"W_x": np.ones(3)}, r"W_x: \(3,\) must have the shape \(3, 1\)"),
-        ({"W_h": np.ones((3, 1))}, r"W_h: \(3, 1\) must have the shape \(3, 3\)"),
-        ({"b": np.ones(2)}, r"b: \(2,\) must have the shape \(3,\)"),
-        ({"b_u": 1.0}, r"b_u: \(\) must have the shape \(1,\)"),
+        ({"e_x": [["a"]]}, "CellParams.e_x: .* must be finite numbers"),
+        ({"e_x": [[1j]]}, "CellParams.e_x: .* must be finite numbers"),
+        ({"e_x": [[np.nan]]}, r"CellParams.e_x: \[\[nan\]\] must be finite"),
+        ({"order": 3}, r"W_m: .* of shape \(n, 3\)"),
+        ({"e_h": np.ones((1, 2))}, r"e_h: \(1, 2\) must be .* of shape \(1, 3\)"),
+        ({"e_m": np.ones((1, 3))}, r"e_m: \(1, 3\) must be .* of shape \(1, 2\)"),
+        ({"W_x": np.ones(3)}, r"W_x: \(3,\) must be .* of shape \(3, 1\)"),
+        ({"W_h": np.ones((3, 1))}, r"W_h: \(3, 1\) must be .* of shape \(3, 3\)"),
+        ({"b": np.ones(2)}, r"b: \(2,\) must be .* of shape \(3,\)"),
+        ({"b_u": 1.0}, r"b_u: 1.0 must be .* of shape \(1,\)"),
     ],
 )
-def test_cells_refuse(changes, message):
+def test_cells_refuse_what_does_not_fit(changes, message):
     with pytest.raises(ValidationError, match=message):
         CellParams(**(CELL | changes))
 
@@ -151,22 +151,22 @@ def test_cells_refuse(changes, message):
     [
         ({"cells": ()}, "LMUParams.cells: .* must be one CellParams or more"),
         ({"cells": ["cell"]}, "LMUParams.cells: .* must be one CellParams or more"),
-        ({"D": np.ones(3)}, r"LMUParams.D: \(3,\) must be \(q, 3\)"),
+        ({"D": np.ones(3)}, r"LMUParams.D: \(3,\) must be .* \(q, 3\)"),
         ({"D": np.ones((0, 3))}, "LMUParams.D"),
-        ({"c": [0.0]}, r"LMUParams.c: \(1,\) must have the shape \(2,\)"),
+        ({"c": [0.0]}, r"LMUParams.c: \[0.0\] must be .* of shape \(2,\)"),
         ({"dt": -1.0}, "LMUParams.dt: -1.0 must be a positive"),
         ({"header": None}, "LMUParams.header: None must be a dict"),
         ({"cells": (CellParams(**CELL),) * 2}, r"cells\[1\].e_x: .* 3 columns"),
     ],
 )
-def test_params_refuse(changes, message):
+def test_params_refuse_what_does_not_fit(changes, message):
     arguments = {"cells": [CellParams(**CELL)], "D": np.ones((2, 3)), "c": [0, 0]}
     with pytest.raises(ValidationError, match=message):
         LMUParams(**(arguments | changes))
 
 
 def test_what_cannot_be_drawn_or_updated_is_refused(lmu):
-    with pytest.raises(ValidationError, match=r"draw.connections: \['W_y'\] are unkno"):
+    with pytest.raises(ValidationError, match=r"draw.connections: 'W_y' is unkno"):
         CellParams.draw(1, 2, 3, 0.1, connections="e_x W_y")
     with pytest.raises(ValidationError, match=r"draw.units: 0 must be a whole number"):
         CellParams.draw(1, 0, 3, 0.1)

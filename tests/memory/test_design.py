@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.memory.design import assemble, choose_tau, signal_moments, weights_of
+from lmu_spiking.memory.basis import choose_tau, signal_moments, weights_of
+from lmu_spiking.memory.design import assemble, design
 from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.signals import white_noise
@@ -21,9 +21,8 @@ BAND = SignalSpec(2.0, 0.5)
 
 
 def assembly(order=4, n=200, tuning="balanced", tau=0.1, signal=BAND, **options):
-    ldn = LDN(order, 0.5)
-    mapped = map_onto(ldn, tau, DT)
-    return assemble(ldn, mapped, DT, n, tuning=tuning, signal=signal, **options)
+    options = {"synapse": tau, "dt": DT, "tuning": tuning, "signal": signal} | options
+    return assemble(n, order, 0.5, **options)
 
 
 def state_of(memory, model, u, size=1):
@@ -112,7 +111,7 @@ def test_the_law_holds(tuning, order):
 
 def test_optimal_is_less_noisy_than_balanced_than_plain():
     errors = [
-        predict(MemorySpec(order=12, tuning=tuning)).window_noise_nrmse()
+        predict(MemorySpec(order=12, tuning=tuning), duration=20.0).window_noise_nrmse()
         for tuning in ("pairs", "balanced", "optimal")
     ]
     assert errors[1] < 0.6 * errors[0]
@@ -260,14 +259,17 @@ def test_a_memory_takes_readouts_and_states():
     [
         ({"radii": np.ones(4)}, "radii: .* are chosen by tuning='balanced'"),
         ({"n": 7}, "n_neurons: 7 is less than 2 per dimension"),
-        ({"signal": [1.0, np.nan]}, "signal: .* finite: samples"),
-        ({"signal": np.ones(100)}, "use more than 500 steps"),
-        ({"signal": np.zeros(1000)}, "not all of them 0"),
-        ({"signal": "ecg"}, "must be a SignalSpec"),
-        ({"signal": np.ones((600, 3))}, "signal: .* samples"),
-        ({"signal": np.full((600, 4), np.nan)}, "signal: .* samples"),
-        ({"signal": np.ones((0, 4))}, "signal: .* samples"),
-        ({"readouts": np.ones(4)}, r"readouts: \(4,\) must be finite, \(readouts, 4\)"),
+        ({"signal": [1.0, np.nan]}, "signal: .* finite samples"),
+        ({"signal": np.ones(100)}, "use at least 501 steps of 0.001 s"),
+        ({"signal": np.zeros(1000)}, "must not be silent"),
+        ({"signal": "ecg"}, "a Signal or a SignalSpec"),
+        ({"signal": np.ones((600, 3))}, r"signal: .* states of shape \(T, 4\)"),
+        ({"signal": np.full((600, 4), np.nan)}, "signal: .* finite states"),
+        ({"signal": np.ones((0, 4))}, "signal: .* finite states"),
+        (
+            {"readouts": np.ones(4)},
+            r"readouts: \(4,\) must be finite .*\(readouts, 4\)",
+        ),
         ({"readouts": np.ones((2, 3))}, r"readouts: \(2, 3\) must be finite"),
         ({"readouts": np.zeros((2, 4))}, "and not all 0"),
         ({"readouts": [[np.inf] * 4]}, "readouts: .* must be finite"),
@@ -282,6 +284,66 @@ def test_refusals(options, message):
 def test_a_spec_leaves_radii_to_the_tuning():
     with pytest.raises(ValidationError, match="are chosen by tuning='optimal'"):
         MemorySpec(tuning="optimal", radii=2.0)
+
+
+# -- the design as a value -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tuning", [None, "optimal", "drawn"])
+def test_a_design_is_what_its_memory_is_built_of(tuning):
+    spec = MemorySpec(300, 3, 0.2, tuning=tuning, noise_seed=4, tuning_seed=2)
+    made = design(spec)
+    assert made.spec == spec
+    with nengo.Network():
+        one = LegendreMemory.from_spec(spec)
+    with nengo.Network():
+        other = LegendreMemory.from_design(made, label="mine")
+    assert other.design is made
+    assert one.spec == other.spec == spec
+    assert one.ensemble.seed == other.ensemble.seed == 4
+    assert (other.label, other.theta, other.dt) == ("mine", 0.2, DT)
+    for name in ("gain", "bias", "decoders", "radii"):
+        a, b = (getattr(m.population, name) for m in (one, other))
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(one.design.loop.A, made.loop.A)
+    budgets = [predict(x, duration=5.0) for x in (spec, made, one)]
+    for budget in budgets[1:]:
+        np.testing.assert_allclose(budget.noise, budgets[0].noise, rtol=1e-9)
+
+
+def test_a_design_can_be_tuned_to_another_signal():
+    spec = MemorySpec(300, 3, 0.2, tuning="balanced", tau=0.1)
+    wide = design(spec, SignalSpec(20.0, 0.5))
+    assert wide.spec == spec.replace(signal=SignalSpec(20.0, 0.5))
+    assert np.abs(wide.U - design(spec).U).max() > 1e-3
+    recorded = design(spec, white_noise(2.0, DT, 20.0, 0.5, 0))
+    assert recorded.spec is None
+    assert recorded.size_in == 1
+
+
+def test_a_design_of_several_inputs_is_tiled():
+    made = assemble(120, 3, 0.2, size_in=2)
+    assert (made.size_in, made.spec) == (2, None)
+    with nengo.Network():
+        memory = LegendreMemory(120, 3, 0.2, size_in=6, assembly=made)
+    assert memory.size_in == 6
+    assert memory.population.n_neurons == 360
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"theta": 0.3}, "assembly: .* is of order 3, theta 0.2 s and dt 0.001 s"),
+        ({"order": 4}, "is of order 3.*from_design"),
+        ({"dt": 0.002}, "is of order 3"),
+        ({"size_in": 3}, "has 2 inputs, which do not divide 3"),
+    ],
+)
+def test_a_design_of_another_memory_is_refused(changes, message):
+    made = assemble(120, 3, 0.2, size_in=2)
+    sizes = {"n_neurons": 120, "order": 3, "theta": 0.2, "size_in": 2} | changes
+    with pytest.raises(ValidationError, match=message):
+        LegendreMemory(**sizes, assembly=made)
 
 
 # -- populations as one entry ----------------------------------------------------------

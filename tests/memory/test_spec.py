@@ -1,4 +1,6 @@
+import copy
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import LMUSpikingError, SignalFileError, ValidationError
 from lmu_spiking.files import write_atomically
+from lmu_spiking.memory import spec as module
 from lmu_spiking.memory.spec import MemorySpec, SignalSpec, asked_error
 from lmu_spiking.neurons.curves import NEURON_TYPES
 
@@ -210,6 +213,26 @@ def test_the_digest_is_the_same_in_every_process():
         check=True,
     )
     assert run.stdout.strip() == mine
+
+
+def test_a_spec_computes_nothing_until_its_synapse_is_asked_for(monkeypatch):
+    searches = []
+
+    def search(*arguments):
+        searches.append(arguments)
+        return 0.25
+
+    monkeypatch.setattr(module, "choose_tau", search)
+    spec = MemorySpec(tuning="optimal", order=4)
+    assert spec.ldn.order == 4
+    assert not searches
+    assert spec.tau == spec.replace(noise_seed=1).tau == 0.25
+    assert spec == MemorySpec(tuning="optimal", order=4, tau=0.25)
+    assert len(searches) == 1
+    for twin in (copy.deepcopy(spec), pickle.loads(pickle.dumps(spec))):
+        assert (twin, twin.digest) == (spec, spec.digest)
+    assert MemorySpec.tau is None  # the default of the field
+    assert len(searches) == 1
 
 
 # -- files that go wrong ---------------------------------------------------------------

@@ -367,8 +367,14 @@ REFUSED = [
     ({"tuning": "nice"}, "tuning: 'nice' is unknown"),
     ({"max_rate": 0.0}, "max_rate: 0.0 must be"),
     ({"radii": 0.0}, "radii"),
-    ({"radii": [1.0, 1.0]}, "LegendreMemory.radii: [1.0, 1.0] must be one number or 3"),
-    ({"radii": "wide"}, "LegendreMemory.radii: 'wide' must be one number or 3"),
+    (
+        {"radii": [1.0, 1.0]},
+        "LegendreMemory.radii: [1.0, 1.0] must be positive, one number or 3",
+    ),
+    (
+        {"radii": "wide"},
+        "LegendreMemory.radii: 'wide' must be positive, one number or 3",
+    ),
     ({"radii": [1.0, np.nan, 1.0]}, "radii"),
     ({"delay_steps": -1}, "delay_steps: -1 must be a whole number"),
     ({"delay_steps": 0.5}, "delay_steps: 0.5 must be a whole number"),

@@ -10,10 +10,10 @@ from lmu_spiking.neurons.curves import (
     Tuning,
     averaged_variance,
     is_rectified_linear,
+    loop_caution,
     neuron_type,
     statistics,
     step_variance,
-    unheld,
 )
 from lmu_spiking.neurons.types import PoissonPopulation
 
@@ -167,7 +167,7 @@ class Mine(nengo.LIF):
     ],
 )
 def test_warns_of_neurons_whose_curves_do_not_hold_in_a_loop(neurons, said):
-    assert said in unheld(neuron_type(neurons))
+    assert said in loop_caution(neuron_type(neurons))
     with nengo.Network(), pytest.warns(ValidityWarning, match=said) as told:
         LegendreMemory(60, 3, 0.5, neuron_type=neurons)
     assert len(told) == 1 and "\n" not in str(told[0].message)
@@ -175,8 +175,8 @@ def test_warns_of_neurons_whose_curves_do_not_hold_in_a_loop(neurons, said):
 
 @pytest.mark.parametrize("name", [n for n in NEURON_TYPES if "adaptive" not in n])
 def test_says_nothing_of_neurons_that_follow_their_drive(name):
-    assert unheld(neuron_type(name)) == ""
-    assert unheld(nengo.AdaptiveLIF(inc_n=0)) == ""
+    assert loop_caution(neuron_type(name)) == ""
+    assert loop_caution(nengo.AdaptiveLIF(inc_n=0)) == ""
 
 
 def test_neurons_that_stand_for_many_are_counted_by_the_memory():

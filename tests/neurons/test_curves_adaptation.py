@@ -6,8 +6,8 @@ from scipy.optimize import brentq
 from lmu_spiking.neurons.curves import (
     AdaptiveLIF,
     AdaptiveLIFRate,
+    adapted,
     neuron_type,
-    settled,
 )
 from lmu_spiking.neurons.population import build_population
 
@@ -23,7 +23,7 @@ def rates(neurons, J):
 @pytest.mark.parametrize("inc_n", [0.0, 0.01, 0.1])
 @pytest.mark.parametrize("tau_ref", [0.002, 0.0])
 def test_curve_solves_the_fixed_point(kind, inc_n, tau_ref):
-    neurons = settled(kind(inc_n=inc_n, tau_ref=tau_ref))
+    neurons = adapted(kind(inc_n=inc_n, tau_ref=tau_ref))
     lif = nengo.LIFRate(tau_ref=tau_ref)
     J = np.array([0.5, 1.0, 1.01, 1.5, 4.0, 12.0])
 
@@ -38,7 +38,7 @@ def test_curve_solves_the_fixed_point(kind, inc_n, tau_ref):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gain_and_bias_give_the_rates_that_were_asked_for(kind):
-    neurons = settled(kind())
+    neurons = adapted(kind())
     asked = np.array([100.0, 200.0, 400.0]), np.array([-0.9, 0.0, 0.8])
     gain, bias = neurons.gain_bias(*asked)
     at = neurons.rates(np.ones((1, 3)), gain, bias)[0]
@@ -53,7 +53,7 @@ def test_gain_and_bias_give_the_rates_that_were_asked_for(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tau_n", [0.1, 0.5])
 def test_simulated_neurons_settle_to_the_curve(simulator, kind, tau_n):
-    neurons = settled(kind(tau_n=tau_n))
+    neurons = adapted(kind(tau_n=tau_n))
     J = np.array([2.0, 4.0, 8.0, 16.0])
     with nengo.Network(seed=1) as model:
         ensemble = nengo.Ensemble(
@@ -72,17 +72,17 @@ def test_simulated_neurons_settle_to_the_curve(simulator, kind, tau_n):
 
 def test_parameters_are_kept():
     given = nengo.AdaptiveLIF(tau_n=0.2, inc_n=0.03, tau_rc=0.01, min_voltage=-1)
-    kept = settled(given)
+    kept = adapted(given)
     assert type(kept) is AdaptiveLIF
     names = ("tau_n", "inc_n", "tau_rc", "tau_ref", "min_voltage", "initial_state")
     assert [getattr(kept, n) for n in names] == [getattr(given, n) for n in names]
-    assert settled(kept) is kept
-    assert type(settled(nengo.AdaptiveLIFRate())) is AdaptiveLIFRate
+    assert adapted(kept) is kept
+    assert type(adapted(nengo.AdaptiveLIFRate())) is AdaptiveLIFRate
 
 
 def test_other_neurons_stay_as_they_are():
     lif = nengo.LIF()
-    assert settled(lif) is lif
+    assert adapted(lif) is lif
     assert type(neuron_type(nengo.AdaptiveLIF())) is AdaptiveLIF
 
 

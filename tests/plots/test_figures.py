@@ -37,7 +37,7 @@ def summary(tmp_path_factory):
         ["poisson", "lif"],
         2,
         MemorySpec(theta=0.1, dt=0.002, radii=2.0),
-        1.0,
+        0.5,
         taus=[0.03, 0.05],
     )
     return summarise(sweep(trials, tmp_path_factory.mktemp("study")))

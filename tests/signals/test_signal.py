@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import FrozenInstanceError
 
 import numpy as np
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmu_spiking.errors import ValidationError, ValidityWarning
-from lmu_spiking.signals import Signal
+from lmu_spiking.signals import Signal, SignalSpec, as_signal, white_noise
 from lmu_spiking.signals import signal as module
 
 
@@ -46,7 +47,7 @@ def test_repr_is_short():
     [
         ([], "must be (T,)"),
         (1.0, "must be (T,)"),
-        ([[1.0, 2.0]], "must be (T,)"),
+        ([[[1.0, 2.0]]], "must be (T,) or (T, channels)"),
         ([1.0, np.nan], "nan at index 1 is not finite"),
         ([1.0, 2.0, -np.inf], "-inf at index 2 is not finite"),
         (["a", "b"], "must be real numbers"),
@@ -192,3 +193,66 @@ def test_steps_that_cannot_be_meant_are_refused():
         signal.looped(1e8)
     with pytest.raises(ValidationError, match="check its sampling rate"):
         make(np.ones(10**6), 1e-9).resampled(0.001)
+
+
+# -- several channels ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dt", [0.0005, 0.003])
+def test_channels_are_resampled_and_looped_one_by_one(dt):
+    both = np.random.default_rng(0).standard_normal((500, 2)).cumsum(axis=0)
+    one, other = (make(column) for column in both.T)
+    signal = make(both)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ValidityWarning)
+        resampled = [s.resampled(dt).samples for s in (signal, one, other)]
+    np.testing.assert_allclose(resampled[0], np.stack(resampled[1:], 1), atol=1e-9)
+    looped = [s.looped(0.7).samples for s in (signal, one, other)]
+    np.testing.assert_array_equal(looped[0], np.stack(looped[1:], 1))
+    led = [s.led_in(30) for s in (signal, one, other)]
+    np.testing.assert_array_equal(led[0], np.stack(led[1:], 1))
+
+
+# -- whatever is passed as a signal ----------------------------------------------------
+
+
+def test_each_kind_of_signal_becomes_one():
+    u = sine(2.0, 0.001, 1.0)
+    for given_as in (u, list(u), make(u)):
+        np.testing.assert_array_equal(as_signal(given_as, 0.001, 0.5).samples, u)
+    band = SignalSpec(5.0, 0.3)
+    drawn = as_signal(band, 0.002, 0.5, duration=3.0)
+    np.testing.assert_array_equal(
+        drawn.samples, white_noise(3.0, 0.002, 5.0, 0.3, 0).samples
+    )
+    np.testing.assert_array_equal(drawn.samples, band.draw(3.0, 0.002).samples)
+    default = as_signal(None, 0.001, duration=2.0).samples
+    np.testing.assert_array_equal(
+        default, SignalSpec().draw(2.0, 0.001, seed=0).samples
+    )
+
+
+def test_channels_stand_side_by_side():
+    u = np.ones((600, 2))
+    assert as_signal(u, 0.001, channels=2).samples.shape == (600, 2)
+    assert as_signal(np.ones(600), 0.001, channels=1).samples.shape == (600, 1)
+    for given_as, channels in ((u, None), (u, 3), (np.ones(600), 2)):
+        with pytest.raises(ValidationError, match="must be finite samples"):
+            as_signal(given_as, 0.001, channels=channels)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones(500), r"must be finite samples \(T,\).* use at least 501 steps"),
+        ("ecg", "'ecg' must be finite samples"),
+        ([1.0, np.nan] * 500, "must be finite samples"),
+        (0.5, "0.5 must be finite samples"),
+        (make(np.ones(900), 0.002), r"steps of 0.002 s, not of 0.001 s.*resampled"),
+        (np.full(900, 1e160), "1e.160 is more than 1e.100.*scale it"),
+        (SignalSpec(900.0, 1.0), r"white_noise.bandwidth: 900.0 is above 500 Hz"),
+    ],
+)
+def test_what_is_no_signal_for_a_window(x, message):
+    with pytest.raises(ValidationError, match=message):
+        as_signal(x, 0.001, 0.5)

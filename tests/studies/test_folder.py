@@ -4,10 +4,12 @@ import json
 import os
 import threading
 
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from lmu_spiking.errors import StudyWarning
-from lmu_spiking.studies.folder import LIST, Folder
+from lmu_spiking.studies.folder import LIST, Folder, write_all
 
 unix = pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
 
@@ -165,3 +167,25 @@ def test_two_commands_at_once_do_not_mix_their_files(tmp_path):
     thread.join()
     assert order == ["first", "second"]
     assert names(tmp_path) == {"a.png"}  # ours, and so not kept
+
+
+def test_what_a_file_holds_says_how_it_is_written(tmp_path):
+    frame = pd.DataFrame({"a": [1, 2]})
+    files = {
+        "r.json": {"x": float("nan")},
+        "b.html": b"<p>",
+        "t.parquet": frame,
+        "f.png": Figure((1, 1)),
+        "s.toml": lambda path: path.write_text("x = 1"),
+    }
+    paths = write_all(tmp_path, "run", files)
+    assert list(paths) == list(files)
+    assert paths["r.json"].read_text() == '{"x": null}\n'
+    assert paths["b.html"].read_bytes() == b"<p>"
+    pd.testing.assert_frame_equal(pd.read_parquet(paths["t.parquet"]), frame)
+    assert paths["f.png"].read_bytes().startswith(b"\x89PNG")
+    assert paths["s.toml"].read_text() == "x = 1"
+    (tmp_path / "mine.png").touch()
+    write_all(tmp_path, "run", {"b.html": b""}, ("*.png",))
+    assert not paths["f.png"].exists() and paths["r.json"].exists()
+    assert (tmp_path / "mine.png").exists()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from lmu_spiking.metrics import accuracy, versions
 from lmu_spiking.studies.metrics import confidence, nrmse, power_law, rms
 
 
@@ -26,9 +27,9 @@ def test_power_law_finds_an_exact_one():
 def test_interval_of_an_exponent_holds_it_in_95_of_100_fits():
     rng = np.random.RandomState(0)
     x = np.repeat([10.0, 100.0, 1000.0], 4)
-    fits = [power_law(x, x**-0.5 * np.exp(0.1 * rng.randn(12))) for _ in range(2000)]
+    fits = [power_law(x, x**-0.5 * np.exp(0.1 * rng.randn(12))) for _ in range(1000)]
     held = np.mean([fit.low <= -0.5 <= fit.high for fit in fits])
-    assert abs(held - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 2000)
+    assert abs(held - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 1000)
 
 
 def test_interval_of_a_mean_holds_it_in_95_of_100_samples():
@@ -40,3 +41,15 @@ def test_interval_of_a_mean_holds_it_in_95_of_100_samples():
 
 def test_one_trial_has_no_interval():
     assert confidence([3.0]) == (3.0, 0.0)
+
+
+def test_accuracy_is_the_share_of_right_classes():
+    outputs = np.array([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]])
+    assert accuracy(outputs, [1, 1, 1]) == pytest.approx(2 / 3)
+
+
+def test_versions_are_of_python_and_packages():
+    found = versions(["numpy", "no-such-package"])
+    assert list(found) == ["python", "numpy", "no-such-package"]
+    assert found["numpy"] == np.__version__
+    assert found["no-such-package"] == "?"

@@ -7,7 +7,7 @@ from lmu_spiking.tasks import capacity, recall
 from lmu_spiking.tasks.capacity import Periodic, delayed, delays
 
 
-def test_delays():
+def test_delays_are_even_from_0_to_the_longest():
     assert delays(1000).tolist() == [0, 250, 500, 750, 1000]
     assert delays(99_999).tolist() == [0, 24_999, 49_999, 74_999, 99_999]
 

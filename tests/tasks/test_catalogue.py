@@ -43,13 +43,13 @@ def test_survives_a_worker(name):
 def test_unknown_names_are_told_the_known(name):
     with pytest.raises(ValidationError) as error:
         load_task(name)
-    assert str(error.value).endswith(f"choose one of {', '.join(TASKS)}")
+    assert str(error.value).endswith(f"use one of {', '.join(TASKS)}")
 
 
 def test_unknown_options_are_told_the_known():
     with pytest.raises(ValidationError) as error:
         load_task("ecg", steps=3)
-    message = "load_task.options: 'steps' is no option of ecg; it has ahead, window"
+    message = "load_task.options: 'steps' is no option of ecg; use one of ahead, window"
     assert str(error.value) == message
 
 

@@ -27,7 +27,7 @@ def test_blocks_follow_each_other_and_share_nothing(ahead):
     assert start == len(u) == 1024
 
 
-def test_windows():
+def test_windows_cut_the_parts():
     task, whole = heartbeats(10, window=50), heartbeats(10)
     assert [len(part) for part in parts(task)] == [12, 2, 4]
     assert task.steps == 50
@@ -66,18 +66,18 @@ def test_beats_are_where_it_says():
         ({"window": 145}, "use at most 144"),
     ],
 )
-def test_too_long(options, message):
+def test_windows_longer_than_a_part_are_refused(options, message):
     with pytest.raises(ValidationError) as error:
         heartbeats(**options)
     assert message in str(error.value)
 
 
-def test_advice_works():
+def test_what_an_error_advises_works():
     assert heartbeats(153).valid.x.shape == (1, 1, 1)
     assert heartbeats(window=144).valid.x.shape == (1, 144, 1)
 
 
-def test_without_pywavelets(monkeypatch):
+def test_missing_pywavelets_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pywt.data", None)
     with pytest.raises(MissingPackageError, match=r"lmu_spiking\[data\]"):
         heartbeats()

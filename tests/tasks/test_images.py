@@ -24,7 +24,7 @@ def test_stratified_draws_each_class_in_its_share(labels, part, seed):
         assert abs(np.sum(labels[drawn] == kind) - share) < 1
 
 
-def test_orders():
+def test_pixels_are_permuted_or_row_by_row():
     expected = np.random.RandomState(5).permutation(64)
     np.testing.assert_array_equal(pixel_order("t", 8, "permuted", 5), expected)
     np.testing.assert_array_equal(pixel_order("t", 8, "rows", 5), np.arange(64))

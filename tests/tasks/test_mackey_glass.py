@@ -74,12 +74,12 @@ def test_the_mean_is_removed(task):
     assert 0.1 < samples.std() < 0.5
 
 
-def test_series_differ(task):
+def test_series_of_a_task_differ(task):
     ends = task.train.x[:, -1, 0]
     assert len(np.unique(ends)) == len(ends)
 
 
-def test_options():
+def test_options_are_those_of_the_series():
     task = mackey_glass(seed=2, n_series=9, steps=50, ahead=5, tau=4)
     sizes = [len(part) for part in (task.train, task.valid, task.test)]
     assert (sizes, task.steps) == ([2, 2, 5], 45)

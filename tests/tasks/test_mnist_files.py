@@ -58,7 +58,7 @@ def refusal(path):
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("dot", ["-", "."])
-def test_idx_files(tmp_path, dot, packed):
+def test_idx_files_are_read_from_folders(tmp_path, dot, packed):
     folder = folder_of(tmp_path, dot, packed)
     assert_all_there(read_mnist(folder))
     assert_all_there(read_mnist(str(next(folder.glob("t10k-labels*")))))
@@ -71,7 +71,7 @@ def test_packed_files_that_lost_their_ending(tmp_path):
     assert_all_there(read_mnist(tmp_path))
 
 
-def test_npz(tmp_path):
+def test_an_npz_is_read_by_itself_or_in_a_folder(tmp_path):
     path = npz_of(tmp_path)
     assert_all_there(read_mnist(path))
     assert_all_there(read_mnist(tmp_path))

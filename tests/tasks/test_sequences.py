@@ -1,11 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.tasks import Part, Sequences
-from lmu_spiking.tasks.sequences import nrmse, target_variance
 
 
 def classes(n=4, steps=5, labels=(0, 1, 2, 1)):
@@ -80,7 +77,7 @@ X = np.ones((2, 3, 1))
         (X, [[0.0], [np.inf]], "Part.y: inf at (1, 0) is not finite"),
     ],
 )
-def test_bad_parts(x, y, message):
+def test_parts_that_do_not_fit_are_refused(x, y, message):
     with pytest.raises(ValidationError) as error:
         Part(x, y)
     assert message in str(error.value)
@@ -100,7 +97,7 @@ def test_bad_parts(x, y, message):
         ({"test": classes(labels=(0, -1))}, "Sequences.test.y: -1 is no class"),
     ],
 )
-def test_bad_tasks(keywords, message):
+def test_tasks_that_do_not_fit_are_refused(keywords, message):
     with pytest.raises(ValidationError) as error:
         make(classes(), **keywords)
     assert message in str(error.value)
@@ -115,43 +112,6 @@ def test_values_that_do_not_fit():
 
 def test_parts_may_be_of_different_lengths():
     assert make(classes(), classes(2, 9), classes(1, 1)).steps == 5
-
-
-# -- scores ----------------------------------------------------------------------------
-
-
-@given(
-    means=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=3),
-    seed=st.integers(0, 100),
-    dtype=st.sampled_from([np.float32, np.float64]),
-    every=st.booleans(),
-)
-def test_a_constant_scores_one_whatever_the_mean(means, seed, dtype, every):
-    """The mean of each output, at the last step or at every one."""
-    q, rng = len(means), np.random.default_rng(seed)
-    y = means + 10 * rng.standard_normal((20, 5, q) if every else (20, q))
-    y = y.astype(dtype)
-    constant = np.broadcast_to(y.mean(axis=tuple(range(y.ndim - 1))), y.shape)
-    assert nrmse(constant, y) == pytest.approx(1, rel=1e-4)
-    assert nrmse(y, y) == 0
-    halfway = (y + constant) / 2
-    assert nrmse(halfway, y) == pytest.approx(0.5, rel=1e-3)
-
-
-def test_one_axis_is_one_output():
-    y = np.array([1.0, 2.0, 3.0])
-    assert nrmse(y + 1, y) == pytest.approx(1 / np.std(y))
-
-
-@pytest.mark.parametrize(
-    "y", [np.zeros((4, 2)), np.full((4, 5, 1), 0.1), [[3.0, -1.0]] * 4, np.ones((1, 3))]
-)
-def test_a_target_that_does_not_vary_is_refused(y):
-    message = "do not vary, so no error is relative to their standard deviation; use"
-    with pytest.raises(ValidationError, match=f"nrmse.y: .* {message}"):
-        nrmse(np.zeros(np.shape(y)), y)
-    with pytest.raises(ValidationError, match=r"mine: '\d+ values' do not vary"):
-        target_variance(y, "mine")
 
 
 def test_parts_of_other_lengths_are_not_merged():

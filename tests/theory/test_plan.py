@@ -113,7 +113,10 @@ def test_many_neurons_are_simulated_as_their_sums():
         ({"max_neurons": 20}, "plan.max_neurons: 20 is too few for an error of 0.1"),
         ({"max_neurons": 1}, "plan.max_neurons: 1 must be"),
         ({"max_spikes_per_s": 50.0}, "plan.max_spikes_per_s: 50.0 is too few"),
-        ({"minimise": "cost"}, "plan.minimise: 'cost' is unknown; use neurons, spikes"),
+        (
+            {"minimise": "cost"},
+            "plan.minimise: 'cost' is unknown; use one of neurons, spikes",
+        ),
         ({"neuron_type": "lif"}, "plan.neuron_type: 'lif' is unknown"),
         ({"tuning": "pairs"}, "plan.tuning: 'pairs' is unknown"),
     ],

@@ -163,7 +163,7 @@ def test_nengo_loihi_may_come_first():
     pytest.importorskip("nengo_loihi")
     code = """if True:
         import nengo_loihi, tensorflow as tf
-        from lmu_spiking.rates import ChipUnits
+        from lmu_spiking.lmu import ChipUnits
         from lmu_spiking.training import chip, _keras
         print(chip.curve_of("loihi-lif", ChipUnits(150.0))(tf.constant([2.0]))[0])
         known = _keras.nengo_dl().neuron_builders.SimNeuronsBuilder.TF_NEURON_IMPL

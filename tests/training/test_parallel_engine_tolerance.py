@@ -7,7 +7,7 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu import ChipUnits
 from lmu_spiking.lmu.forward import memory_states
 from lmu_spiking.training import TrainSettings
-from lmu_spiking.training.parallel_engine import covariance, settled
+from lmu_spiking.training.parallel_engine import covariance, with_chip_errors
 from lmu_spiking.training.recipes import recipe_for, start
 
 FINE = 50  # parts of a sample
@@ -64,17 +64,17 @@ def test_all_three_add_up_and_become_one_covariance(lmu, task):
     x, last = data.train.x, data.last
     parts = [(0.2, 0, 0), (0, 0.1, 0), (0, 0, 0.01)]
     expected = sum(covariance(params, x, *part, last=last) for part in parts)
-    found = settled(params, settings, data)
+    found = with_chip_errors(params, settings, data)
     np.testing.assert_allclose(found.noise_covariance, expected)
     assert (found.noise, found.late, found.stretch, found.epochs) == (0, 0, 0, 3)
     plain = TrainSettings(noise=0.2)
-    assert settled(params, plain, data) is plain
+    assert with_chip_errors(params, plain, data) is plain
 
 
 def test_a_memory_that_hears_itself_is_refused(lmu, task):
     params = lmu(["relu"], "e_m")
     with pytest.raises(ValidationError, match=r"late: 0\.1 needs cells without e_h"):
-        settled(params, TrainSettings(late=0.1), task())
+        with_chip_errors(params, TrainSettings(late=0.1), task())
 
 
 def test_the_digits_recipe_for_a_chip(task):

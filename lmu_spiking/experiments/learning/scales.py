@@ -22,7 +22,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from lmu_spiking.lmu.params import CellParams, LMUParams
-from lmu_spiking.signals.white import white_noise
+from lmu_spiking.signals import white_noise
 from lmu_spiking.tasks.sequences import Part, Sequences
 from lmu_spiking.training import TrainSettings, train
 

@@ -23,8 +23,9 @@ from lmu_spiking.experiments.published.result import Comparison, Reproduction, S
 from lmu_spiking.experiments.records import kept, pick
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.metrics import nrmse, target_variance
 from lmu_spiking.tasks.mackey_glass import mackey_glass
-from lmu_spiking.tasks.sequences import Sequences, nrmse, target_variance
+from lmu_spiking.tasks.sequences import Sequences
 from lmu_spiking.training.recipes import recipe_for
 
 PUBLISHED = {"LSTM": 0.0587, "LMU": 0.0487, "Hybrid": 0.0447}

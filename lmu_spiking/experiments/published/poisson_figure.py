@@ -26,7 +26,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.experiments.published.result import Comparison, Reproduction, Silent
 from lmu_spiking.experiments.records import in_parallel
 from lmu_spiking.memory.spec import MemorySpec
-from lmu_spiking.neurons.curves import curves, neuron_type, step_variance
+from lmu_spiking.neurons.curves import neuron_type, step_variance
 from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import confidence, power_law, rms
 from lmu_spiking.studies.report import exponents, summarise
@@ -151,7 +151,7 @@ def least_squares(neurons, encoders, gain, bias, x) -> np.ndarray:
     spans = [slice(k, k + CHUNK) for k in range(0, m, CHUNK)]
 
     def rates(part):
-        return curves(neurons, np.outer(x, encoders[part]), gain[part], bias[part])
+        return neurons.rates(np.outer(x, encoders[part]), gain[part], bias[part])
 
     gram, largest = np.zeros((P, P)), 0.0
     for part in spans:
@@ -239,7 +239,7 @@ def feedforward_law(drawn: Curves) -> float:
     for start in range(0, len(drawn.gain), CHUNK):
         part = slice(start, start + CHUNK)
         drive = np.outer(x, drawn.encoders[part])
-        rates = curves(neurons, drive, drawn.gain[part], drawn.bias[part])
+        rates = neurons.rates(drive, drawn.gain[part], drawn.bias[part])
         d = drawn.decoders[part]
         decoded += rates @ d
         noise += step_variance(neurons, rates, DT) @ d**2

@@ -29,7 +29,7 @@ from lmu_spiking.errors import (
 from lmu_spiking.experiments.records import pick
 from lmu_spiking.experiments.speed.peers import network as rebuilt
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.signals.white import white_noise
+from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.trial import versions
 
 HERE = Path(__file__).resolve().parent

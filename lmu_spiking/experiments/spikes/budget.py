@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from lmu_spiking.errors import ValidationError, check_positive
+from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons.curves import is_rectified_linear, neuron_type
 from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.report import CELL, summarise
 from lmu_spiking.studies.sweep import Trial, grid
-from lmu_spiking.theory.predict import spec_assembly
 
 COSTS = ("synops_per_s", "synops_per_s_full")
 
@@ -64,7 +64,7 @@ def mean_rate(spec: MemorySpec) -> float:
     states = spec.ldn.simulate(u.samples * white.rms / u.rms, spec.dt)
     # rates over the distribution of each dimension
     levels = (np.arange(200) + 0.5) / 200
-    population = spec_assembly(spec).population
+    population = design(spec).population
     rates = [
         population.tables(i, np.quantile(m, levels), spec.dt)["rate"].mean()
         for i, m in enumerate(states.T)

@@ -1,36 +1,17 @@
 """The report of a spike study: costs, budgets and sources of error on one page."""
 
-import html
 from pathlib import Path
 
 import pandas as pd
 
 from lmu_spiking import plots
 from lmu_spiking.experiments.figures.spikes import CAPTIONS, spikes_figures
-from lmu_spiking.studies import page
-from lmu_spiking.studies.folder import Folder
-from lmu_spiking.studies.metrics import power_law
-from lmu_spiking.studies.records import write_kept, write_parquet
+from lmu_spiking.metrics import power_law
+from lmu_spiking.studies.folder import write_all
+from lmu_spiking.studies.page import bracketed, html_page, texts
 
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>What spikes are worth</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>Spiking memories: errors, and what they cost</h1>
-<p>{what}</p>
-<pre>{command}</pre>
-{figures}
-{tables}
-<h2>Made with</h2>
-<p>{versions}</p>
-</body>
-</html>
-"""
+TITLE = "What spikes are worth"
+HEADING = "Spiking memories: errors, and what they cost"
 COST = "State RMSE against the exact delay network, with 95 % intervals over trials."
 BUDGET = "As many neurons as fire the budget; exponents against the rate are below."
 SOURCES = (
@@ -101,29 +82,12 @@ def write_spikes_report(
     )
     if len(sources):
         shown += (("Where the error comes from", SOURCES, source_table(sources)),)
-    text = PAGE.format(
-        style=page.STYLE,
-        what=html.escape(page._what(frame, 0)),
-        command=html.escape(command),
-        figures="\n".join(page._figure(CAPTIONS[n], d) for n, d in pictures.items()),
-        tables="\n".join(
-            f'<h2>{title}</h2>\n<p class="note">{note}</p>\n{page._table(table)}'
-            for title, note, table in shown
-        ),
-        versions=html.escape(page._versions(frame)),
-    )
-    # files that an earlier study wrote are replaced, others are kept
-    with Folder(out, "spikes") as folder:
-        names = [f"{name}.png" for name in pictures]
-        names += [f"{name}.parquet" for name in tables]
-        files = {name: folder.claim(name) for name in (*names, "report.html")}
-        for name, data in pictures.items():
-            write_kept(files[f"{name}.png"], data)
-        for name, table in tables.items():
-            write_parquet(files[f"{name}.parquet"], table)
-        write_kept(files["report.html"], text.encode())
-        folder.clear("*.png")
-    return files
+    captioned = [(CAPTIONS[name], data) for name, data in pictures.items()]
+    text = html_page(TITLE, HEADING, frame, captioned, shown, command)
+    files: dict = {f"{name}.png": data for name, data in pictures.items()}
+    files |= {f"{name}.parquet": table for name, table in tables.items()}
+    files["report.html"] = text.encode()
+    return write_all(out, "spikes", files, ("*.png",))
 
 
 # -- tables for reading ------------------------------------------------------------
@@ -142,9 +106,9 @@ def cost_table(summary: pd.DataFrame) -> pd.DataFrame:
     DataFrame of str
     """
     shown = _keys(summary, "order", "neurons", "trials")
-    shown["spikes/s"] = page._text(summary.spikes_per_s, "{:,.0f}")
-    shown["synops/s"] = page._text(summary.synops_per_s, "{:.3g}")
-    shown["synops/s, full"] = page._text(summary.synops_per_s_full, "{:.3g}")
+    shown["spikes/s"] = texts(summary.spikes_per_s, "{:,.0f}")
+    shown["synops/s"] = texts(summary.synops_per_s, "{:.3g}")
+    shown["synops/s, full"] = texts(summary.synops_per_s_full, "{:.3g}")
     return _with_errors(shown, summary)
 
 
@@ -161,7 +125,7 @@ def budget_table(budgets: pd.DataFrame) -> pd.DataFrame:
     DataFrame of str
     """
     shown = _keys(budgets, "order", "max_rate", "neurons", "trials")
-    shown["spikes/s"] = page._text(budgets.spikes_per_s, "{:,.0f}")
+    shown["spikes/s"] = texts(budgets.spikes_per_s, "{:,.0f}")
     shown = shown.rename(columns={"max_rate": "max rate (Hz)"})
     return _with_errors(shown, budgets)
 
@@ -178,8 +142,8 @@ def exponent_table(fits: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame of str
     """
-    shown, ends = _keys(fits, "order", "budget", "trials"), ("exponent", "low", "high")
-    shown["exponent"] = page._bracketed(*(fits[end] for end in ends), "{:+.3f}")
+    shown = _keys(fits, "order", "budget", "trials")
+    shown["exponent"] = bracketed(fits, "exponent", "{:+.3f}", ("low", "high"))
     return shown
 
 
@@ -199,9 +163,9 @@ def source_table(sources: pd.DataFrame) -> pd.DataFrame:
     titles = {"state_rmse": "state RMSE", "regular_rmse": "regular"}
     titles |= {"static_rmse": "exact rates", "lead_rmse": "lead alone"}
     for name, title in (titles | {"mended_rmse": "lead mapped out"}).items():
-        shown[title] = page._text(sources[name], "{:#.3g}")
-    shown["lead (ms)"] = page._text(1e3 * sources.lead, "{:.2f}")
-    shown["D / null"] = page._text(sources.discrepancy_ratio, "{:.3f}")
+        shown[title] = texts(sources[name], "{:#.3g}")
+    shown["lead (ms)"] = texts(1e3 * sources.lead, "{:.2f}")
+    shown["D / null"] = texts(sources.discrepancy_ratio, "{:.3f}")
     shown["phases"] = sources.verdict
     return shown
 
@@ -213,7 +177,6 @@ def _keys(table: pd.DataFrame, *names: str) -> pd.DataFrame:
 
 def _with_errors(shown: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table to read with the state's error, and the predicted one."""
-    ends = (table[f"state_rmse{end}"] for end in ("", "_low", "_high"))
-    shown["state RMSE"] = page._bracketed(*ends, "{:#.3g}")
-    shown["predicted"] = page._text(table.predicted_state_rmse, "{:#.3g}")
+    shown["state RMSE"] = bracketed(table, "state_rmse", "{:#.3g}")
+    shown["predicted"] = texts(table.predicted_state_rmse, "{:#.3g}")
     return shown

@@ -4,8 +4,6 @@ The files are read as data (HDF5, zip, JSON); nothing in them is ever run, and l
 of them are not followed.  ``pip install 'lmu_spiking[nir]'`` brings h5py.
 """
 
-from lmu_spiking.lmu.importers.front import import_params
-from lmu_spiking.lmu.importers.keras_lmu import load_keras_lmu
-from lmu_spiking.lmu.importers.paper import load_paper_lmu
+from lmu_spiking.lmu.importers.load import import_params, load_keras_lmu, load_paper_lmu
 
 __all__ = ["import_params", "load_keras_lmu", "load_paper_lmu"]

@@ -1,4 +1,4 @@
-"""What a Keras file holds, whichever of its formats: a description and named arrays.
+"""The contents of a Keras file, whichever its format: a description and named arrays.
 
 ``.keras`` is a zip with ``config.json`` and ``model.weights.h5``.  An HDF5 file has the
 weights either in groups by layer, each with its ``weight_names``, or in groups by class
@@ -7,6 +7,7 @@ weights either in groups by layer, each with its ``weight_names``, or in groups 
 Both are read within limits of time and size (`lmu_spiking.hdf5`, `lmu_spiking.files`).
 """
 
+import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,91 +22,23 @@ from lmu_spiking.errors import ParamsFileError, ValidationError
 from lmu_spiking.files import Archive, json_of, reading
 from lmu_spiking.hdf5 import Group, Odd, read_hdf5
 
-# --------------------------------------------------------------------------------------
-# Names and arrays in the HDF5 files that Keras writes.
+Arrays = dict[str, np.ndarray]  # by path
 
-
-ROOTS = ("layers", "_layer_checkpoint_dependencies")
-
-
-def groups_by_class(file: Group) -> dict[str, dict[str, np.ndarray]]:
-    """Return the arrays of all layers, where groups are named by class."""
-    root = next((root for root in ROOTS if root in file.items), None)
-    if root is None:
-        raise ParamsFileError("holds weights in an order of Keras that is not known")
-    inner, groups = child_of(file, root), {}
-    for name in inner.items:
-        layer = child_of(inner, name)
-        arrays = {path: array_of(layer, path) for path in _datasets(layer)}
-        if arrays:
-            groups[name] = arrays
-    return groups
-
-
-def names_in(group: Group, key: str) -> list[str] | None:
-    """Return the names in an attribute, which Keras splits if it is long."""
-    if key in group.attrs:
-        return list(group.attrs[key])
-    if f"{key}0" not in group.attrs:
-        return None
-    names, i = [], 0
-    while f"{key}{i}" in group.attrs:
-        names += group.attrs[f"{key}{i}"]
-        i += 1
-    return names
-
-
-def array_of(group: Group, path: str) -> np.ndarray:
-    """Return an array of numbers in the file."""
-    data = _below(group, path)
-    if not isinstance(data, np.ndarray) or data.dtype.kind not in "fiu":
-        raise ParamsFileError(f"{path} is not an array of numbers")
-    return np.asarray(data, dtype=float)
-
-
-def child_of(group: Group, path: str) -> Group:
-    """Return a group inside a group."""
-    found = _below(group, path)
-    if not isinstance(found, Group):
-        raise ParamsFileError(f"{path} is no group of weights")
-    return found
-
-
-def _below(group: Group, path: str):
-    """Return an object inside the file; links out of it are not followed."""
-    found = group
-    for name in path.strip("/").split("/"):
-        if not isinstance(found, Group) or name not in found.items:
-            raise ParamsFileError(f"{path} is missing or a link")
-        found = found.items[name]
-        if isinstance(found, Odd):
-            raise ParamsFileError(f"{path} {found.why}")
-    return found
-
-
-def _datasets(group: Group, prefix: str = "") -> Iterator[str]:
-    """Yield the paths of all arrays below a group, numbers in order."""
-    for name in sorted(group.items, key=lambda name: (len(name), name)):
-        child = group.items[name]
-        if isinstance(child, Group):
-            yield from _datasets(child, f"{prefix}{name}/")
-        else:
-            yield prefix + name
-
-
-# --------------------------------------------------------------------------------------
-
-HDF5 = b"\x89HDF\r\n\x1a\n"
+SIGNATURE = b"\x89HDF\r\n\x1a\n"  # the first bytes of an HDF5 file
 VERSIONS = ("keras_version", "backend")
+ROOTS = ("layers", "_layer_checkpoint_dependencies")  # groups by class: Keras 3, and 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stored:
-    """A model as it lies in a file.
+    """A model as a file stores it.
 
-    Attributes
+    Parameters
     ----------
+    file : str
+        Name of the file.
     format : str
+        Name of the format.
     groups : dict of str to dict of str to ndarray
         Arrays by path, of each layer that has any, in the order of the file.
     by_class : bool
@@ -113,10 +46,12 @@ class Stored:
     config : dict or None
         Description of the model; None where there are only weights.
     versions : dict of str to str
+        Of Keras and its backend, as far as the file names them.
     """
 
+    file: str
     format: str
-    groups: dict[str, dict[str, np.ndarray]]
+    groups: dict[str, Arrays]
     by_class: bool
     config: dict | None
     versions: dict[str, str]
@@ -125,12 +60,50 @@ class Stored:
 
 
 def one_line(path) -> AbstractContextManager:
-    """Turn every error about a Keras file into one line that begins with its path."""
+    """Turn every error about a Keras file into one line that begins with its path.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    context manager
+        Which raises a ParamsFileError.
+    """
     return reading(path, ParamsFileError, own=("CellParams", "LMUParams"))
 
 
-def read(path) -> Stored:
+def checked_path(attribute: str, path) -> Path:
+    """Return a path, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+        What an error names.
+    path : object
+
+    Returns
+    -------
+    Path
+        The path.
+    """
+    if not isinstance(path, (str, PathLike)):
+        raise ValidationError(attribute, path, "must be a path")
+    return Path(path)
+
+
+def read(path: Path) -> Stored:
     """Read a ``.keras`` or HDF5 file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Stored
+        What the file holds, in any of its formats.
 
     Raises
     ------
@@ -139,72 +112,120 @@ def read(path) -> Stored:
     MissingPackageError
         If h5py is not installed.
     """
-    path = checked_path("read.path", path)
     with one_line(path):
         if path.is_dir():
-            raise ParamsFileError(
-                "is a folder (a SavedModel?); save the model with model.save('x.keras')"
-            )
+            problem = "is a folder (a SavedModel?); save the model with"
+            raise ParamsFileError(f"{problem} model.save('x.keras')")
         with path.open("rb") as file:
-            start = file.read(len(HDF5))
-        if start == HDF5:
-            return _of_hdf5(read_hdf5(path))
-        if start.startswith(b"PK"):
-            return _of_zip(path)
+            # the content tells the format, whatever the name ends in
+            start = file.read(len(SIGNATURE))
+            if start.startswith(b"PK"):
+                return _read_zip(path.name, Archive(file))
+        if start == SIGNATURE:
+            return _read_hdf5(path.name, read_hdf5(path))
         raise ParamsFileError("is neither a .keras file (zip) nor HDF5 (.h5, .hdf5)")
 
 
-def checked_path(attribute: str, path) -> Path:
-    """A path, or a ValidationError."""
-    if not isinstance(path, (str, PathLike)):
-        raise ValidationError(attribute, path, "must be a path")
-    return Path(path)
+def _read_zip(name: str, archive: Archive) -> Stored:
+    """Return the model in a ``.keras`` archive."""
+    if not {"config.json", "model.weights.h5"} <= set(archive.names):
+        problem = "is a zip, but not of Keras: it lacks config.json or model.weights.h5"
+        raise ParamsFileError(problem)
+    config, about = json_of(archive.read("config.json")), {}
+    if "metadata.json" in archive.names:
+        about = json_of(archive.read("metadata.json"))
+    groups = _groups_by_class(read_hdf5(archive.read("model.weights.h5")))
+    versions = {key: str(about[key]) for key in VERSIONS if key in about}
+    return Stored(name, ".keras archive", groups, True, _described(config), versions)
 
 
-def _of_zip(path: Path) -> Stored:
-    with path.open("rb") as file:
-        archive = Archive(file)
-        names = archive.names
-        if "config.json" not in names or "model.weights.h5" not in names:
-            raise ParamsFileError(
-                "is a zip, but not of Keras: it lacks config.json or model.weights.h5"
-            )
-        config, about = json_of(archive.read("config.json")), {}
-        if "metadata.json" in names:
-            about = json_of(archive.read("metadata.json"))
-        weights = archive.read("model.weights.h5")
-    _check(config)
-    versions = {k: str(about[k]) for k in VERSIONS if k in about}
-    groups = groups_by_class(read_hdf5(weights))
-    return Stored(".keras archive", groups, True, config, versions)
-
-
-def _of_hdf5(file: Group) -> Stored:
+def _read_hdf5(name: str, file: Group) -> Stored:
+    """Return the model, or the weights alone, in an HDF5 file."""
+    # Keras and the description are in attributes
     versions = {key: str(file.attrs[key]) for key in VERSIONS if key in file.attrs}
     config = file.attrs.get("model_config")
-    if config is not None:
-        config = json_of(str(config))
-        _check(config)
+    config = None if config is None else _described(json_of(str(config)))
     if any(root in file.items for root in ROOTS):
-        groups = groups_by_class(file)
-        return Stored("weights by class (HDF5)", groups, True, config, versions)
-    inner = child_of(file, "model_weights") if "model_weights" in file.items else file
-    layers = names_in(inner, "layer_names")
+        groups, kind = _groups_by_class(file), "weights by class (HDF5)"
+        return Stored(name, kind, groups, True, config, versions)
+    # a whole model has its weights one level further down
+    inner = _child(file, "model_weights") if "model_weights" in file.items else file
+    layers = _names(inner, "layer_names")
     if layers is None:
         raise ParamsFileError("is HDF5, but holds no Keras model or weights")
     groups = {}
-    for name in layers:
-        group = child_of(inner, name)
-        arrays = {
-            weight: array_of(group, weight)
-            for weight in names_in(group, "weight_names") or ()
-        }
-        if arrays:
-            groups[name] = arrays
+    for layer in layers:
+        group = _child(inner, layer)
+        weights = _names(group, "weight_names") or ()
+        groups[layer] = {weight: _array(group, weight) for weight in weights}
+    groups = {layer: arrays for layer, arrays in groups.items() if arrays}
     kind = "weights by layer (HDF5)" if config is None else "whole model (HDF5)"
-    return Stored(kind, groups, False, config, versions)
+    return Stored(name, kind, groups, False, config, versions)
 
 
-def _check(config: Any) -> None:
+def _described(config: Any) -> dict:
+    """Return a description, or raise a ParamsFileError if it describes nothing."""
     if not isinstance(config, dict) or not config:
         raise ParamsFileError("describes no model")
+    return config
+
+
+def _groups_by_class(file: Group) -> dict[str, Arrays]:
+    """Return the arrays of all layers, where groups are named by class."""
+    root = next((root for root in ROOTS if root in file.items), None)
+    if root is None:
+        raise ParamsFileError("holds weights in an order of Keras that is not known")
+    inner, groups = _child(file, root), {}
+    for name in inner.items:
+        layer = _child(inner, name)
+        arrays = {path: _array(layer, path) for path in _paths(layer)}
+        if arrays:
+            groups[name] = arrays
+    return groups
+
+
+def _names(group: Group, key: str) -> list[str] | None:
+    """Return the names in an attribute, which Keras splits if it is long."""
+    if key in group.attrs:
+        return list(group.attrs[key])
+    parts = (f"{key}{i}" for i in itertools.count())
+    given = itertools.takewhile(group.attrs.__contains__, parts)
+    return [name for part in given for name in group.attrs[part]] or None
+
+
+def _array(group: Group, path: str) -> np.ndarray:
+    """Return an array of numbers in the file."""
+    data = _below(group, path)
+    if not isinstance(data, np.ndarray) or data.dtype.kind not in "fiu":
+        raise ParamsFileError(f"{path} is not an array of numbers")
+    return np.asarray(data, dtype=float)
+
+
+def _child(group: Group, path: str) -> Group:
+    """Return a group inside a group."""
+    child = _below(group, path)
+    if not isinstance(child, Group):
+        raise ParamsFileError(f"{path} is no group of weights")
+    return child
+
+
+def _below(group: Group, path: str):
+    """Return an object inside the file; links out of it are not followed."""
+    item: Any = group
+    for name in path.strip("/").split("/"):
+        if not isinstance(item, Group) or name not in item.items:
+            raise ParamsFileError(f"{path} is missing or a link")
+        item = item.items[name]
+        if isinstance(item, Odd):
+            raise ParamsFileError(f"{path} {item.why}")
+    return item
+
+
+def _paths(group: Group, prefix: str = "") -> Iterator[str]:
+    """Yield the paths of all arrays below a group, numbers in order."""
+    for name in sorted(group.items, key=lambda name: (len(name), name)):
+        child = group.items[name]
+        if isinstance(child, Group):
+            yield from _paths(child, f"{prefix}{name}/")
+        else:
+            yield prefix + name

@@ -1,4 +1,4 @@
-r"""What a Loihi chip has, of the first generation, and what blocks take of it.
+r"""Limits of a Loihi chip, of the first generation, and what blocks take of them.
 
 An axon with ``n`` weights is stored in entries of at most 64 weights, with 10 bits
 ahead, in words of 64 bits [2]:
@@ -9,7 +9,7 @@ Sources
 -------
 [1] M. Davies et al., "Loihi: a neuromorphic manycore processor with on-chip learning",
     IEEE Micro 38(1), 82-99, 2018: cores, compartments, synapse memory, weights.
-[2] NengoLoihi 1.1.0, ``block.py``: what it fills a core with.
+[2] NengoLoihi 1.1.0, ``block.py``: the contents of a core.
 [3] NengoLoihi 1.1.0, ``builder/discretize.py``: the integers it writes.
 [4] M. Davies et al., "Advancing neuromorphic computing with Loihi: a survey of results
     and outlook", Proceedings of the IEEE 109(5), 911-934, 2021: boards.
@@ -22,9 +22,9 @@ from lmu_spiking.errors import ValidationError, check_whole
 
 @dataclass(frozen=True)
 class CoreLimits:
-    """What one core holds at most [1, 2].
+    """Capacity of one core [1, 2].
 
-    Attributes
+    Parameters
     ----------
     compartments : int
         Neurons.
@@ -44,9 +44,9 @@ class CoreLimits:
 
 @dataclass(frozen=True)
 class SynapseFormat:
-    """How NengoLoihi stores the weights of an axon [2].
+    """Storage of the weights of an axon in NengoLoihi [2].
 
-    Attributes
+    Parameters
     ----------
     weight_bits : int
         Of a weight as stored.  With both signs in one synapse its last bit is lost:
@@ -56,7 +56,7 @@ class SynapseFormat:
     entry_header_bits : int
         Of an entry: 4 for its format, 6 for its length.
     word_bits : int
-        That an entry is rounded up to.
+        An entry is rounded up to whole words.
     """
 
     weight_bits: int = 8
@@ -69,7 +69,7 @@ class SynapseFormat:
 class IntegerLimits:
     """Ranges of the integers of a neuron [3]: mantissas, exponents, accumulators.
 
-    Attributes
+    Parameters
     ----------
     threshold_mantissa_bits, threshold_exponent : int
         ``v_th = mantissa 2^6``.
@@ -97,42 +97,66 @@ class IntegerLimits:
 
     @property
     def threshold_max(self) -> int:
-        """8,388,544."""
+        """Return the largest threshold, 8,388,544."""
         return (2**self.threshold_mantissa_bits - 1) << self.threshold_exponent
 
     @property
     def bias_max(self) -> int:
-        """524,160."""
+        """Return the largest bias, 524,160."""
         return (2**self.bias_mantissa_bits - 1) << self.bias_exponent_max
 
 
 @dataclass(frozen=True)
 class Board:
-    """A board, and its chips [4]."""
+    """A board, and the number of its chips [4]."""
 
     name: str
     chips: int
 
 
+# The one chip that all rooms of the library know.
 CORE = CoreLimits()
 LIMITS = asdict(CORE)
 SYNAPSE = SynapseFormat()
 INTEGERS = IntegerLimits()
 CORES_PER_CHIP = 128  # [1]
-KAPOHO_BAY = Board("Kapoho Bay", 2)
-NAHUKU_8 = Board("Nahuku", 8)
-NAHUKU_32 = Board("Nahuku", 32)
-BOARDS = (KAPOHO_BAY, NAHUKU_8, NAHUKU_32)
+BOARDS = Board("Kapoho Bay", 2), Board("Nahuku", 8), Board("Nahuku", 32)
 
 
 def axon_bits(weights: int) -> int:
-    """Synapse memory of one axon with so many weights, bits."""
+    """Return the synapse memory of one axon with so many weights, bits.
+
+    Parameters
+    ----------
+    weights : int
+        Of the axon.
+
+    Returns
+    -------
+    int
+    """
+
+    def entry_bits(n: int) -> int:
+        words = SYNAPSE.weight_bits * n + SYNAPSE.entry_header_bits
+        return SYNAPSE.word_bits * -(-words // SYNAPSE.word_bits)
+
     entries, rest = divmod(weights, SYNAPSE.entry_weights)
-    return entries * _entry_bits(SYNAPSE.entry_weights) + (rest and _entry_bits(rest))
+    return entries * entry_bits(SYNAPSE.entry_weights) + (rest and entry_bits(rest))
 
 
 def most_on_core(axons: int) -> int:
-    """Neurons whose weights from ``axons``, all to all, one core holds."""
+    """Return the neurons whose weights from ``axons``, all to all, fit on one core.
+
+    Parameters
+    ----------
+    axons : int
+        In-axons.
+
+    Returns
+    -------
+    int
+    """
+    # fewer neurons, until the entries of all axons fit into the synapse memory
     most = CORE.compartments
     while most > 1 and axons * axon_bits(most) > CORE.synapse_bits:
         most -= 1
@@ -140,7 +164,7 @@ def most_on_core(axons: int) -> int:
 
 
 def split(m: int, inputs: int = 0) -> int:
-    """Neurons on a core when ``m``, all to all, are split evenly over the fewest.
+    """Return the neurons on a core when ``m``, all to all, are split over the fewest.
 
     Compartments, axons and synapse bits all fit; a last, smaller block takes what is
     left.  Nothing is taken off for equal weights, which a core stores once.
@@ -153,6 +177,10 @@ def split(m: int, inputs: int = 0) -> int:
         Other neurons, and axons of the host, that project to all of them: two for each
         number that a `nengo.Node` sends.
 
+    Returns
+    -------
+    int
+
     Raises
     ------
     ValidationError
@@ -160,6 +188,7 @@ def split(m: int, inputs: int = 0) -> int:
     """
     m, inputs = check_whole("split.m", m, 1), check_whole("split.inputs", inputs, 0)
     rows = m + inputs
+    # the fewest cores with the same number of neurons each
     for cores in range(1, m + 1):
         size = -(-m // cores)
         use = CoreLimits(size, rows, size * -(-m // size), rows * axon_bits(size))
@@ -167,34 +196,48 @@ def split(m: int, inputs: int = 0) -> int:
             return size
     room = CORE.in_axons - inputs
     fewer = f"at most {room} neurons, or " if room > 0 else ""
-    raise ValidationError(
-        "split.m",
-        m,
-        f"neurons and {inputs} inputs exceed the {CORE.in_axons} in-axons of a core",
-        f"use {fewer}structure='decode'",
+    problem = (
+        f"neurons and {inputs} inputs exceed the {CORE.in_axons} in-axons of a core"
     )
+    raise ValidationError("split.m", m, problem, f"use {fewer}structure='decode'")
 
 
 def weights_cores(m: int, inputs: int = 0) -> int:
-    """Cores of ``m`` neurons, all to all, in blocks of `split`, which see."""
+    """Return the cores of ``m`` neurons, all to all, in blocks of `split`.
+
+    Parameters
+    ----------
+    m : int
+        Neurons.
+    inputs : int
+        Further in-axons.
+
+    Returns
+    -------
+    int
+    """
     return -(-m // split(m, inputs))
 
 
 def fits(use: CoreLimits) -> bool:
-    """So much use is within a core."""
+    """Return whether so much use is within a core.
+
+    Parameters
+    ----------
+    use : CoreLimits
+
+    Returns
+    -------
+    bool
+    """
     return all(u <= most for u, most in zip(astuple(use), astuple(CORE), strict=True))
-
-
-def _entry_bits(weights: int) -> int:
-    bits = SYNAPSE.weight_bits * weights + SYNAPSE.entry_header_bits
-    return SYNAPSE.word_bits * -(-bits // SYNAPSE.word_bits)
 
 
 @dataclass(frozen=True)
 class BlockBudget:
-    """What one block takes of its core.
+    """Use that one block makes of its core.
 
-    Attributes
+    Parameters
     ----------
     name : str
         ``"memory[0:112]"``.
@@ -215,17 +258,17 @@ class BlockBudget:
 
     @property
     def use(self) -> dict[str, float]:
-        """Each of the four, over its limit."""
+        """Return each of the four, over its limit."""
         return {name: getattr(self, name) / limit for name, limit in LIMITS.items()}
 
     @property
     def fullest(self) -> str:
-        """The one that is nearest to its limit."""
+        """Return the name of the one that is nearest to its limit."""
         return max(self.use, key=self.use.__getitem__)
 
     @property
     def problems(self) -> tuple[ValidationError, ...]:
-        """What exceeds its limit: quantity, value, limit and way out."""
+        """Return what exceeds its limit: quantity, value, limit and way out."""
         return tuple(
             ValidationError(
                 f"{self.name}.{name}",
@@ -238,6 +281,7 @@ class BlockBudget:
         )
 
     def _remedy(self, name: str) -> str:
+        """Return the way out of too much use of one kind."""
         decode = "use structure='decode'"
         if self.kind != "neurons":
             return "decode fewer dimensions, or from fewer neurons, at a time"
@@ -247,6 +291,7 @@ class BlockBudget:
             return f"let its neurons project to fewer cores, one axon each, or {decode}"
         if name == "compartments":
             return f"put at most {CORE.compartments} neurons on a core (block_shape)"
+        # synapse bits: the largest block of the same axons whose bits fit
         rows = -(-self.synapse_bits // axon_bits(self.compartments))
         sizes = range(1, self.compartments)
         fitting = [n for n in sizes if rows * axon_bits(n) <= CORE.synapse_bits]
@@ -257,14 +302,14 @@ class BlockBudget:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a network takes of so many chips, a core for each block.
+    """Use that a network makes of so many chips, a core for each block.
 
-    Attributes
+    Parameters
     ----------
     blocks : tuple of BlockBudget
         In the order in which NengoLoihi makes them.
     chips : int
-        That there are.
+        Number of chips available.
     """
 
     blocks: tuple[BlockBudget, ...]
@@ -272,38 +317,48 @@ class Budget:
 
     @property
     def cores(self) -> int:
-        """One for each block."""
+        """Return the number of cores, one for each block."""
         return len(self.blocks)
 
     @property
     def chips_needed(self) -> int:
-        """With 128 cores each."""
+        """Return the number of chips needed, with 128 cores each."""
         return -(-self.cores // CORES_PER_CHIP)
 
     @property
     def problems(self) -> tuple[ValidationError, ...]:
-        """All that does not fit: where, what, the value, the limit and the way out."""
-        found = [problem for block in self.blocks for problem in block.problems]
+        """Return all that does not fit: where, value, limit and way out."""
+        problems = [problem for block in self.blocks for problem in block.problems]
         if self.chips_needed > self.chips:
             limit = f"{self.chips * CORES_PER_CHIP} cores of {self.chips} chip"
-            problem = f"exceeds the {limit}{'s' * (self.chips > 1)}"
-            remedy = _more_chips(self.chips_needed)
-            found.append(ValidationError("budget.cores", self.cores, problem, remedy))
-        return tuple(found)
+            rest = f"exceeds the {limit}{'s' * (self.chips > 1)}"
+            rest = self.cores, rest, _more_chips(self.chips_needed)
+            problems.append(ValidationError("budget.cores", *rest))
+        return tuple(problems)
 
     @property
     def fits(self) -> bool:
-        """Every block its core, and all cores the chips."""
+        """Return whether blocks fit their cores, and cores the chips."""
         return not self.problems
 
     def check(self) -> "Budget":
-        """Itself if it fits; else a ValidationError, the first of `problems`."""
+        """Return itself if it fits; else raise the first of `problems`.
+
+        Returns
+        -------
+        Budget
+        """
         for problem in self.problems:
             raise problem
         return self
 
     def table(self) -> list[dict]:
-        """Plain rows, one a block: chip and core in order, counts, the fullest use."""
+        """Return a row for each block: chip and core in order, counts, fullest use.
+
+        Returns
+        -------
+        list[dict]
+        """
         return [
             {"chip": k // CORES_PER_CHIP, "core": k % CORES_PER_CHIP}
             | asdict(block)
@@ -313,6 +368,7 @@ class Budget:
 
 
 def _more_chips(needed: int) -> str:
+    """Return the way out of too many cores: the smallest board that has enough."""
     for board in BOARDS:
         if board.chips >= needed:
             chips = f"chips={needed} (a {board.name} board has {board.chips})"

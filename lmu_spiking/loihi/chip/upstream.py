@@ -1,4 +1,4 @@
-"""NengoLoihi, imported quietly."""
+"""NengoLoihi, imported quietly, and where it places ensembles."""
 
 import contextlib
 import importlib.util
@@ -6,13 +6,18 @@ import os
 import sys
 import warnings
 
+import nengo
 import numpy as np
 
 from lmu_spiking.errors import MissingPackageError, ValidationError
 
 
 def nengo_loihi():
-    """NengoLoihi, which says nothing of versions that our own tests cover.
+    """Return NengoLoihi, without its warnings about versions that our tests cover.
+
+    Returns
+    -------
+    module
 
     Raises
     ------
@@ -24,13 +29,12 @@ def nengo_loihi():
     if importlib.util.find_spec("nengo_loihi") is None:
         raise MissingPackageError("nengo-loihi", "loihi")
     if int(np.__version__.split(".")[0]) >= 2:
-        raise ValidationError(
-            "numpy.__version__",
-            np.__version__,
-            "is too new for nengo-loihi 1.1, which asks numpy for what numpy 2 refuses",
+        problem = "is too new for nengo-loihi 1.1, which needs numpy 1"
+        remedy = (
             "run: pip install 'lmu_spiking[loihi]', which brings numpy 1, with Python "
-            "3.11 or 3.12",
+            "3.11 or 3.12"
         )
+        raise ValidationError("numpy.__version__", np.__version__, problem, remedy)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it imports TensorFlow if there
     with warnings.catch_warnings(), _without_nengo_dl():
         warnings.filterwarnings("ignore", "This version of")
@@ -53,3 +57,26 @@ def _without_nengo_dl():
     finally:
         if hidden:
             del sys.modules["nengo_dl"]
+
+
+def place(
+    ensemble: nengo.Ensemble, *, block: int | None = None, on_chip: bool | None = None
+) -> None:
+    """Put so many neurons of an ensemble on a core, or all of them on the host.
+
+    Parameters
+    ----------
+    ensemble : nengo.Ensemble
+    block : int, optional
+        Neurons on a core.
+    on_chip : bool, optional
+    """
+    loihi = nengo_loihi()
+    # NengoLoihi asks the outermost network for one, the innermost for the other
+    for network in nengo.Network.context:
+        loihi.add_params(network)
+        config = network.config[ensemble]
+        if block is None:
+            config.on_chip = on_chip
+        else:
+            config.block_shape = loihi.BlockShape((block,), (ensemble.n_neurons,))

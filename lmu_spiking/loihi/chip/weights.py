@@ -2,8 +2,8 @@ r"""Whole-number weights that do the same as the real ones.
 
 A neuron receives ``sum_k w_k p_k`` from presynaptic activities ``p`` (P points, n
 neurons).  Rounding every weight for itself loses ``(w - q) p``; where neurons are
-alike, all are wrong alike.  Rounded one after the other, each error can be made good by
-the weights that are still to come: the change of least
+alike, all are wrong alike.  Rounded one after the other, each error can be
+compensated by the weights that are still to come: the change of least
 ``|P (w - q)|^2 = (w - q)^T G (w - q)``, ``G = P^T P``, is
 
 .. math::
@@ -26,7 +26,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmu_spiking.loihi.chip.integers import is_leaky, membrane_decay, synaptic_decay
+from lmu_spiking.loihi.chip.integers import (
+    base_of,
+    is_leaky,
+    membrane_decay,
+    synaptic_decay,
+)
 from lmu_spiking.loihi.chip.limits import INTEGERS
 
 # --------------------------------------------------------------------------------------
@@ -50,22 +55,22 @@ from lmu_spiking.loihi.chip.limits import INTEGERS
 THRESHOLD, BIAS = INTEGERS.threshold_max, INTEGERS.bias_max
 MANTISSA = 255  # of the largest weight, before the last bit goes to the sign
 LEAST = -2  # exponent: one bit lost
-OUTLYING = 4.0  # times the mean of its group; what is larger is clipped, and made good
-REST = 0.494  # lost to rounding in each step of a decay, in units
+OUTLYING = 4.0  # times the mean of its group; larger weights are clipped, compensated
+REST = 0.494  # lost to rounding in each step of a decay (nengo-loihi's estimate)
 
 
 @dataclass(frozen=True)
 class Grid:
     """The scale of one block.
 
-    Attributes
+    Parameters
     ----------
     unit : float
         Real weight of one whole number.
     top : int
         Largest whole number.
     anchor : float
-        The real weight, largest of all, that sets the scale; it is held as ``top``
+        The real weight, largest of all, that sets the scale; it is stored as ``top``
         or, below 0, as `bottom`.
     exponent : int
         ``e`` of the core.
@@ -78,7 +83,7 @@ class Grid:
 
     @property
     def bottom(self) -> int:
-        """What an anchor below 0 is held as; one above it is held as ``top``.
+        """Return what an anchor below 0 is stored as; one above 0 is stored as ``top``.
 
         With a bit lost its 63.5 levels are rounded down, which is -64.
         """
@@ -86,7 +91,7 @@ class Grid:
 
     @property
     def faintest(self) -> float:
-        """The least that the largest weight of another group on the core may be.
+        """Return the least that the largest weight of another group may be.
 
         Fainter groups would lose more than a bit.
         """
@@ -94,10 +99,21 @@ class Grid:
 
 
 def largest_of(weights: np.ndarray, groups) -> float:
-    """The largest of ``weights`` (r, n) that is held as it is.
+    """Return the largest of ``weights`` (r, n) that is stored as it is.
 
     What stands out of its group, the neurons of one coordinate, may be clipped: the
-    others carry the same.  A whole group may not.
+    others encode the same.  A whole group may not.
+
+    Parameters
+    ----------
+    weights : (r, n) ndarray
+        Of a core.
+    groups : iterable of (c,) int ndarray
+        Columns of each.
+
+    Returns
+    -------
+    float
     """
     size = np.abs(weights)
     means = [size[:, columns].mean() for columns in groups]
@@ -107,7 +123,7 @@ def largest_of(weights: np.ndarray, groups) -> float:
 def grid_of(
     largest: float, others: float, bias, neurons, tau: float, dt: float
 ) -> Grid:
-    """The finest grid that a block's weights, thresholds and biases allow.
+    """Return the finest grid that a block's weights, thresholds and biases allow.
 
     Parameters
     ----------
@@ -120,18 +136,24 @@ def grid_of(
     bias : (r,) array_like
         Currents.
     neurons : nengo.neurons.NeuronType
-    tau : float
-        Synapse, seconds.
+    tau, dt : float
+        Synapse and step, seconds.
+
+    Returns
+    -------
+    Grid
     """
+    # the largest scale of voltages with which the threshold and all biases fit
     unit_scale, threshold, membrane = factors(neurons, tau, dt)
-    held = THRESHOLD / threshold
+    most = THRESHOLD / threshold
     strongest = float(np.max(np.abs(bias)))
     if strongest > 0:
-        held = min(held, BIAS / (strongest * membrane))
-    held *= 1 - 1e-6
+        most = min(most, BIAS / (strongest * membrane))
+    most *= 1 - 1e-6
+    # the largest exponent of weights that keeps to it, as NengoLoihi chooses
     largest = max(largest, 1.02 * others, 1e-12)
     for exponent in range(0, LEAST - 1, -1):
-        needed = unit_scale * MANTISSA * 2.0 ** (6 + exponent) / held
+        needed = unit_scale * MANTISSA * 2.0 ** (6 + exponent) / most
         if largest >= needed or exponent == LEAST:
             break
     anchor = max(largest, needed)
@@ -140,20 +162,34 @@ def grid_of(
 
 
 def factors(neurons, tau: float, dt: float) -> tuple[float, float, float]:
-    """``1 / (mu_u mu_v)``, the threshold in real units, and ``mu_v``."""
+    """Return ``1 / (mu_u mu_v)``, the threshold in real units, and ``mu_v``.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    tau : float
+        Synapse, seconds.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    factor, threshold, mu_v : float
+    """
     kept = synaptic_decay(tau, dt, "emulator")
     current = 1 / _sum(kept)
     if not is_leaky(neurons):
         return 1 / current, 1 / dt, 1.0
-    base = getattr(neurons, "base_type", neurons)
-    membrane = 1 / _sum(1 - membrane_decay(base.tau_rc, dt, "emulator"))
+    leak = membrane_decay(base_of(neurons).tau_rc, dt, "emulator")
+    membrane = 1 / _sum(1 - leak)
     return 1 / (current * membrane), 1.0, membrane
 
 
 def _sum(kept: float, start: float = 2.0**21) -> float:
-    r"""``sum_i x_i / x_0`` of integers that decay, each step rounded towards 0.
+    r"""Return ``sum_i x_i / x_0`` of integers that decay, each step rounded towards 0.
 
-    ``x_i ~ kept^i x_0 - REST (1 - kept^i) / (1 - kept)`` until it reaches 0.
+    ``x_i ~ kept^i x_0 - REST (1 - kept^i) / (1 - kept)`` until it reaches 0: the
+    estimate of `nengo_loihi.builder.discretize.decay_magnitude`.
     """
     lost = 1 - kept
     steps = -np.log1p(start * lost / REST) / np.log(kept)
@@ -163,7 +199,7 @@ def _sum(kept: float, start: float = 2.0**21) -> float:
 
 # --------------------------------------------------------------------------------------
 
-ROWS = 24  # that are rounded in one order of the neurons
+ROWS = 24  # rows that are rounded in one order of the neurons
 
 
 def round_weights(
@@ -174,7 +210,7 @@ def round_weights(
     anchored: bool = False,
     bottom: int | None = None,
 ) -> np.ndarray:
-    """Round ``weights`` to whole numbers of at most ``top``.
+    """Round weights to whole numbers of at most ``top``.
 
     Parameters
     ----------
@@ -189,9 +225,9 @@ def round_weights(
         Draws the order of the neurons, another for every few rows, so that errors of
         different rows are independent and every neuron is used.
     anchored : bool
-        Make the largest weight ``top``, whatever it was, and the others make it good.
+        Make the largest weight ``top``, whatever it was; the others compensate it.
     bottom : int, optional
-        What it is made if it is below 0; ``-top`` by default.
+        The largest weight's value if it is below 0; ``-top`` by default.
 
     Returns
     -------
@@ -204,15 +240,13 @@ def round_weights(
         rows = rng.permutation(len(weights))
         groups = np.array_split(rows, max(1, len(rows) // ROWS))
         if anchored and column in columns:
+            # the row of the anchor: that weight comes first, for the others to follow
             groups = [g[g != row] for g in groups]
             first = np.flatnonzero(columns == column)
-            order = np.append(
-                first, rng.permutation(np.delete(np.arange(len(columns)), first))
-            )
-            at = np.ix_([row], columns[order])
-            rounded[at] = _compensated(
-                weights[at], gram[np.ix_(order, order)], top, ends
-            )
+            others = np.delete(np.arange(len(columns)), first)
+            order = np.append(first, rng.permutation(others))
+            at, ordered = np.ix_([row], columns[order]), np.ix_(order, order)
+            rounded[at] = _compensated(weights[at], gram[ordered], top, ends)
         for group in groups:
             order = rng.permutation(len(columns))
             at = np.ix_(group, columns[order])
@@ -223,7 +257,7 @@ def round_weights(
 def _compensated(
     weights: np.ndarray, gram: np.ndarray, top: int, ends=None
 ) -> np.ndarray:
-    """Column by column, each error carried by the columns that follow.
+    """Return rounded weights, each error compensated by the columns that follow.
 
     ``ends``, if any, are what the first of them becomes, below 0 and above.
     """

@@ -1,9 +1,9 @@
 r"""A trained cell on the chip: its memory, and its hidden units as more rows of it.
 
-A neuron of the memory hears ``E x``, what it encodes of the carried coordinates.  A
-hidden unit hears ``w m + b = (w U) x + b`` and is therefore laid out alike: weights
-``w U A' D`` from the memory's neurons and ``w U B'`` from the pulses, through the same
-synapse, on cores of its own.
+A neuron of the memory receives ``E x``, the coordinate that it encodes.  A hidden unit
+receives ``w m + b = (w U) x + b`` and is therefore laid out alike: weights ``w U A' D``
+from the memory's neurons and ``w U B'`` from the pulses, through the same synapse, on
+cores of its own.
 
 ::
 
@@ -22,7 +22,8 @@ counted:
     h_i = \frac{1}{C} \sum_c \frac{n_{ic}}{g_c\, r_{max}\, w}, \qquad y = D h + c .
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import cast
 
 import nengo
 import numpy as np
@@ -32,14 +33,21 @@ from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.lmu.calibration import calibrate
 from lmu_spiking.lmu.params import CellParams, LMUParams
+from lmu_spiking.loihi.chip.integers import target_name
 from lmu_spiking.loihi.chip.limits import most_on_core
-from lmu_spiking.loihi.mapping.curves import chip_neurons
-from lmu_spiking.loihi.mapping.input_weights import PAIRS
-from lmu_spiking.loihi.mapping.layout import Layout, lay_out, on_grids
+from lmu_spiking.loihi.chip.pulses import PAIRS
+from lmu_spiking.loihi.chip.upstream import place
+from lmu_spiking.loihi.mapping.curves import Cells, chip_neurons
+from lmu_spiking.loihi.mapping.layout import Layout, lay_out
+from lmu_spiking.loihi.mapping.memory import ChipMemory, connect, widened
+from lmu_spiking.loihi.mapping.stage import Stage, make_stage
+from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.networks.blockwise import AsBuilt
 from lmu_spiking.networks.cell import steps_of
 from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, LOIHI_RELU, ChipUnits
 
-APART = 0.3  # of the gains of copies, either way
+TAU = 0.1  # seconds
+APART = 0.3  # how far apart the gains of copies are, either way
 SEQUENCES = 8  # that the memory's neurons are measured on, each after a blank window
 
 
@@ -47,32 +55,19 @@ SEQUENCES = 8  # that the memory's neurons are measured on, each after a blank w
 class Units:
     """Hidden units as neurons of the chip.
 
-    Attributes
+    Parameters
     ----------
-    neurons : nengo.neurons.NeuronType
     unit : (n,) int ndarray
         Which unit a neuron is.
     apart : (n,) ndarray
         Its gain, relative to the unit's.
-    gain, bias : (n,) ndarray
-    weights : (n, m) ndarray
-        From the memory's neurons; the gain not included.
-    inputs : (n, 2 K) ndarray
-        From the pulses; (n, 1), from the input itself, on ``core``.
-    block : int
-        Neurons on a core.
-    grids : tuple of Grid
+    stage : Stage
+        Neurons, and their weights from the memory's neurons and from the pulses.
     """
 
-    neurons: nengo.neurons.NeuronType
     unit: np.ndarray
     apart: np.ndarray
-    gain: np.ndarray
-    bias: np.ndarray
-    weights: np.ndarray
-    inputs: np.ndarray
-    block: int
-    grids: tuple
+    stage: Stage
 
     __repr__ = brief
 
@@ -81,11 +76,11 @@ class Units:
 class CellLayout:
     """A trained cell laid out for one target.
 
-    Attributes
+    Parameters
     ----------
     params : LMUParams
     presentation : float
-        Seconds that each sample is presented for.
+        Seconds for each sample.
     memory : Layout
     units : Units
     start, width : float
@@ -103,49 +98,88 @@ class CellLayout:
 
     @property
     def cell(self) -> CellParams:
-        """Of the parameters."""
+        """Return the parameters of the cell."""
         return self.params.cells[0]
 
     @property
     def copies(self) -> int:
-        """Neurons of each unit."""
+        """Return the number of neurons of each unit."""
         return len(self.units.unit) // self.cell.units
 
     @property
     def n_neurons(self) -> int:
-        """Memory and units."""
+        """Return the number of neurons, of the memory and the units."""
         return self.memory.n_neurons + len(self.units.unit)
 
     def window(self, samples: int) -> tuple[int, int]:
-        """The steps, first and end, whose spikes are read of so many samples.
+        """Return the steps, first and end, whose spikes are read.
 
-        What is put in at step ``k`` is heard at step ``k + 1``.
+        The input of step ``k`` arrives at step ``k + 1``.
+
+        Parameters
+        ----------
+        samples : int
+            Of a sequence.
+
+        Returns
+        -------
+        first, end : int
+            The last is not read.
         """
         dt = self.memory.dt
         end = samples * steps_of(self.presentation, dt) + round(self.start / dt)
         return end, end + round(self.width / dt)
 
     def drive(self, x: np.ndarray) -> np.ndarray:
-        """(n, steps): what the memory is given for sequences ``x`` (n, T, c).
+        """Return the memory's input for sequences, with blanks after the last sample.
 
-        It ends with what is read: blanks follow the last sample.
+        Parameters
+        ----------
+        x : (n, T, c) array_like
+
+        Returns
+        -------
+        (n, steps) ndarray
+            Up to the end of reading.
         """
         x = np.asarray(x, dtype=float)
         u = _input(self.cell, x)
-        held = np.repeat(u, steps_of(self.presentation, self.memory.dt), axis=1)
+        u = np.repeat(u, steps_of(self.presentation, self.memory.dt), axis=1)
         end = self.window(x.shape[1])[1]
-        blank = np.zeros((len(x), max(0, end - held.shape[1])))
-        return np.hstack([held, blank])[:, :end]
+        blank = np.zeros((len(x), max(0, end - u.shape[1])))
+        return np.hstack([u, blank])[:, :end]
 
     def activities(self, spikes: np.ndarray) -> np.ndarray:
-        """``h`` (B, units) from spikes (B, n), counted in the window."""
-        units, rate = self.units, self.cell.chip.max_rate
-        each = spikes / (units.apart * rate * self.width * self.copies)
+        """Return ``h`` (B, units) from spikes (B, n), counted in the window.
+
+        Parameters
+        ----------
+        spikes : (B, n) ndarray
+            Counted in the window.
+
+        Returns
+        -------
+        ndarray
+            As the model has them.
+        """
+        units, chip = self.units, cast(ChipUnits, self.cell.chip)
+        each = spikes / (units.apart * chip.max_rate * self.width * self.copies)
         shape = len(spikes), self.cell.units, self.copies
         return each[:, np.argsort(units.unit, kind="stable")].reshape(shape).sum(axis=2)
 
     def outputs(self, spikes: np.ndarray) -> np.ndarray:
-        """``y`` (B, q) from spikes (B, n), counted in the window."""
+        """Return ``y`` (B, q) from spikes (B, n), counted in the window.
+
+        Parameters
+        ----------
+        spikes : (B, n) ndarray
+            Counted in the window.
+
+        Returns
+        -------
+        ndarray
+            Of each sequence.
+        """
         return self.activities(spikes) @ self.params.D.T + self.params.c
 
 
@@ -173,7 +207,7 @@ def lay_out_cell(
     params : LMUParams
         One feedforward cell with one memory and the activation of a chip.
     x : (n, T, c) array_like
-        Training sequences: what the memory is to hold.
+        Training sequences: what the memory is to represent.
     n_neurons : int
         Of the memory.
     copies : int
@@ -195,149 +229,163 @@ def lay_out_cell(
     seed : int
         Draws curves, gains and the order of rounding.
 
+    Returns
+    -------
+    CellLayout
+        The memory and the units, with their weights on the target.
+
     Raises
     ------
     ValidationError
-        If the chip cannot hold what the parameters have.
+        If the chip cannot have what the parameters have.
     """
-    cell = check_cell(params)
+    target, cell = target_name(target), check_cell(params)
     copies = check_whole("lay_out_cell.copies", copies, 1)
     presentation = check_positive("lay_out_cell.presentation", presentation, "seconds")
     steps_of(presentation, dt)
     x = np.asarray(x, dtype=float)
     tau = TAU if tau is None else tau
     ldn = LDN(cell.order, cell.theta * presentation / params.dt)
-    optional = {} if max_rate is None else {"max_rate": max_rate}
+    # the memory, measured on some of the sequences, for what the cell reads from it
     use = calibrate(params, x, last=bool(params.header.get("last", True)))[0]
     shown = x[:: max(1, len(x) // SEQUENCES)][:SEQUENCES]
-    memory = lay_out(
-        ldn,
-        n_neurons,
-        chip_neurons(neuron_type, target),
-        target=target,
-        tau=tau,
-        dt=dt,
-        signal=_played(cell, shown, ldn, presentation, dt),
-        readouts=use.readouts,
-        input_range=float(np.abs(_input(cell, x)).max()),
-        block=block,
-        seed=seed,
-        **optional,
-    )
+    u = np.repeat(_input(cell, shown), steps_of(presentation, dt), axis=1)
+    played = np.hstack([np.zeros((len(u), ldn.steps(dt))), u]).ravel()
+    options = {"target": target, "tau": tau, "dt": dt, "block": block, "seed": seed}
+    options |= {} if max_rate is None else {"max_rate": max_rate}
+    options |= {"input_range": float(np.abs(_input(cell, x)).max())}
+    options |= {"signal": played, "readouts": use.readouts}
+    neurons = chip_neurons(neuron_type, target)
+    memory = lay_out(ldn, n_neurons, neurons, **options)
+    # its units, and when their spikes are read
     units = lay_out_units(cell, memory, copies, np.random.RandomState(seed + 1))
     width = presentation if width is None else width
     start = -width / 2 if start is None else start
     return CellLayout(params, presentation, memory, units, start, width)
 
 
-TAU = 0.1  # seconds
-
-
 def lay_out_units(cell: CellParams, memory: Layout, copies: int, rng) -> Units:
-    """Hidden units beside a memory that is laid out, ``copies`` neurons for each."""
-    curves, mapped = memory.curves, memory.mapped
+    """Lay hidden units out beside a memory, ``copies`` neurons for each.
+
+    Parameters
+    ----------
+    cell : CellParams
+    memory : Layout
+    copies : int
+        Neurons of each unit.
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    Units
+    """
+    curves, mapped, chip = memory.curves, memory.mapped, cast(ChipUnits, cell.chip)
     n = cell.units * copies
     unit = np.repeat(np.arange(cell.units), copies)
+    # copies of a unit side by side, with gains apart so that they do not spike together
     apart = np.linspace(1 - APART, 1 + APART, copies) if copies > 1 else np.ones(1)
     apart = np.tile(apart, cell.units)
-    gain, bias = cell.chip.gain_bias(cell.activation)
+    # neurons with the rates of the activation
+    kind, times = "if", {}
+    if cell.activation != LOIHI_RELU:
+        kind, times = "lif", {"tau_rc": chip.tau_rc, "tau_ref": chip.tau_ref}
+    neurons = chip_neurons(kind, memory.target, **times)
+    gain, bias = chip.gain_bias(cell.activation)
     b = np.zeros(cell.units) if cell.b is None else cell.b
-    rows = (cell.W_m @ curves.U)[unit]
-    recurrent = rows @ (curves.T @ mapped.A @ curves.U) @ memory.decoding.decoders
+    cells = Cells(neurons, gain * apart, gain * apart * b[unit] + bias)
+    # weights from the memory's neurons and from the input
+    rows, decoding = (cell.W_m @ curves.U)[unit], memory.decoding
+    exact = rows @ (curves.T @ mapped.A @ curves.U) @ decoding.decoders
     column = rows @ (curves.T @ mapped.B)
     block = most_on_core(memory.n_neurons + 2 * PAIRS)
     block = -(-n // -(-n // block))
-    units = Units(
-        _neurons(cell.activation, cell.chip, memory.target),
-        unit,
-        apart,
-        gain * apart,
-        gain * apart * b[unit] + bias,
-        recurrent,
-        column,
-        block,
-        (),
-    )
-    if memory.target == "core":
-        return units
-    weights, inputs, grids = on_grids(
-        recurrent,
-        column * memory.input_range,
-        units,
-        memory.decoding.parts,
-        memory.tau,
-        memory.dt,
-        block,
-        rng,
-        memory.target,
-    )
-    return replace(units, weights=weights, inputs=inputs, grids=grids)
+    place = {name: getattr(memory, name) for name in ("target", "dt", "input_range")}
+    rest = decoding, memory.tau, block, rng
+    return Units(unit, apart, make_stage(cells, exact, column, *rest, **place))
 
 
 def check_cell(params: LMUParams) -> CellParams:
-    """The one cell, if the chip can hold it.
+    """Return the one cell, or raise a ValidationError if the chip cannot have it.
 
-    Raises
-    ------
-    ValidationError
-        That names what it cannot, and the way out.
+    Parameters
+    ----------
+    params : LMUParams
+
+    Returns
+    -------
+    CellParams
     """
-    again = 'train with the recipe "digits-chip" (lmu-spiking train digits --chip)'
+    recipe = 'train with the recipe "digits-chip" (lmu-spiking train digits --chip)'
+
+    def refuse(name: str, value, problem: str, remedy: str):
+        raise ValidationError(f"lay_out_cell.params.{name}", value, problem, remedy)
+
     if len(params.cells) != 1:
-        raise ValidationError(
-            "lay_out_cell.params.cells",
-            len(params.cells),
-            "are more than the chip pass lays out",
-            "train one cell",
-        )
+        problem = "are more than the chip pass lays out"
+        refuse("cells", len(params.cells), problem, "train one cell")
     cell = params.cells[0]
     for name in ("e_h", "e_m", "W_h"):
         if getattr(cell, name) is not None:
-            raise ValidationError(
-                f"lay_out_cell.params.{name}",
-                np.shape(getattr(cell, name)),
-                "goes back a sample, which the chip's neurons do not hold",
-                f"train without it: connections='' or {again}",
-            )
+            problem = "goes back a sample, which the chip's neurons do not remember"
+            remedy = f"train without it: connections='' or {recipe}"
+            refuse(name, np.shape(getattr(cell, name)), problem, remedy)
     if cell.W_x is not None:
-        raise ValidationError(
-            "lay_out_cell.params.W_x",
-            cell.W_x.shape,
-            "needs the input without the memory's synapse",
-            f"train without it: the memory holds the input, too; {again}",
-        )
+        problem = "needs the input without the memory's synapse"
+        remedy = f"train without it: the memory has the input, too; {recipe}"
+        refuse("W_x", cell.W_x.shape, problem, remedy)
     if cell.memory_d != 1:
-        raise ValidationError(
-            "lay_out_cell.params.memory_d",
-            cell.memory_d,
-            "memories are more than the chip pass lays out",
-            "train with memory_d=1",
-        )
+        problem = "memories are more than the chip pass lays out"
+        refuse("memory_d", cell.memory_d, problem, "train with memory_d=1")
     if cell.activation not in CHIP_ACTIVATIONS:
-        raise ValidationError(
-            "lay_out_cell.params.activation",
-            cell.activation,
-            "is none that the chip's neurons have",
-            f"use activation={LOIHI_RELU!r}, or {again}",
-        )
+        problem = "is none that the chip's neurons have"
+        remedy = f"use activation={LOIHI_RELU!r}, or {recipe}"
+        refuse("activation", cell.activation, problem, remedy)
     return cell
 
 
 def _input(cell: CellParams, x: np.ndarray) -> np.ndarray:
-    """``e_x x + b_u`` (n, T) of sequences (n, T, c)."""
+    """Return ``e_x x + b_u`` (n, T) of sequences (n, T, c)."""
     u = x @ cell.e_x[0]
     return u if cell.b_u is None else u + cell.b_u[0]
 
 
-def _played(cell, x, ldn: LDN, presentation: float, dt: float) -> np.ndarray:
-    """Sequences one after the other, a blank window before each."""
-    u = np.repeat(_input(cell, x), steps_of(presentation, dt), axis=1)
-    return np.hstack([np.zeros((len(u), ldn.steps(dt))), u]).ravel()
+class ChipCell(AsBuilt, nengo.Network):
+    """The network of a `CellLayout`, on ``core``, ``simreal``, emulator or board.
 
+    Parameters
+    ----------
+    layout : CellLayout
+    label, seed, add_to_container
+        As in `nengo.Network`.
 
-def _neurons(activation: str, chip: ChipUnits, target: str):
-    """The neurons of the chip that have an activation's rates."""
-    still = None if target == "core" else {"voltage": nengo.dists.Choice([0])}
-    if activation == LOIHI_RELU:
-        return nengo.SpikingRectifiedLinear(initial_state=still)
-    return nengo.LIF(tau_rc=chip.tau_rc, tau_ref=chip.tau_ref, initial_state=still)
+    Attributes
+    ----------
+    input : nengo.Node
+        The memory's input, ``e_x x + b_u``: `CellLayout.drive`.
+    memory : ChipMemory
+    units : nengo.Ensemble
+        Hidden units, ``copies`` neurons each, driven and read through ``.neurons``.
+    spikes : nengo.Probe
+        Of the units; `CellLayout.outputs` reads them.
+    """
+
+    def __init__(
+        self, layout: CellLayout, label=None, seed=None, add_to_container=None
+    ):
+        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        self.layout, stage, memory = layout, layout.units.stage, layout.memory
+        cells, width = stage.curves, stage.inputs.shape[1]
+        with self:
+            self.memory = ChipMemory(memory, label="memory", pulses=width)
+            self.input, source = self.memory.input, self.memory.input
+            given = {"gain": cells.gain, "bias": cells.bias, "label": "units"}
+            self.units = driven(len(cells.gain), cells.neurons, **given)
+            if self.memory.pulses is not None:
+                place(self.units, block=stage.block)
+                source = self.memory.pulses.neurons
+            weights = widened(stage.inputs, source.size_out)
+            connect(source, self.units, weights, memory.tau)
+            spikes = self.memory.neurons.neurons
+            connect(spikes, self.units, stage.weights, memory.tau)
+            self.spikes = nengo.Probe(self.units.neurons, label="unit spikes")
+        self.built()

@@ -8,13 +8,28 @@ r"""The chip pass: a memory as neurons, whole-number weights and cores.
 
 Everything is one synapse away from the neurons: their own spikes with the weights
 ``W = E A' D`` and the input's with ``E B'``, ``E`` encoding and ``D`` decoding
-(`tuning`, `decoding`), ``A', B'`` mapped onto the synapse as the target has it
-(`arithmetic`).  On the chip the weights of each core are then put on its grid
-(`scaling`) so that their errors cancel (`rounding`).
+(`curves`), ``A', B'`` mapped onto the synapse as the target has it (`integers`).  On
+the chip the weights of each core are then put on its grid and rounded so that their
+errors cancel (`weights`, `stage`).
+
+Errors of decoding grow with the radii, and the radii have to cover the noise that they
+make.  With ``e_j`` the error of coordinate ``j`` and ``G_ij`` the variance that it
+makes in coordinate ``i`` once it has gone round the loop, both relative to the
+squares of the radii, what is encoded by neurons that reach ``kappa`` standard
+deviations is
+
+.. math:: v_i = S_i + \kappa^2 \sum_j G_{ij} v_j ,
+
+``S`` the signal's own.  The noise is ``1 / (1 - g)`` times what it would be without
+itself, ``g`` the largest eigenvalue of ``kappa^2 G``; from ``g = 1`` on, only the ends
+of the curves bound it.  So where ``g`` is large, smaller radii are tried.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+import nengo
 import numpy as np
 from nengo.neurons import NeuronType
 from scipy.signal import lfilter
@@ -23,144 +38,176 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped, map_onto
 from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
-from lmu_spiking.loihi.chip.integers import (
-    TARGETS,
-    effective_tau,
-    rounded,
-    synaptic_decay,
-)
+from lmu_spiking.loihi.chip.integers import effective_tau, synaptic_decay, target_name
 from lmu_spiking.loihi.chip.limits import split
-from lmu_spiking.loihi.chip.weights import Grid, round_weights
-from lmu_spiking.loihi.mapping.curves import MAX_RATE, REACH, Curves, choose_curves
-from lmu_spiking.loihi.mapping.decoding import Decoding, measure_decoders
-from lmu_spiking.loihi.mapping.input_weights import PAIRS, enter
-from lmu_spiking.loihi.mapping.predict import around, measured_errors
+from lmu_spiking.loihi.chip.pulses import PAIRS
+from lmu_spiking.loihi.chip.weights import Grid
+from lmu_spiking.loihi.mapping.curves import (
+    MAX_RATE,
+    REACH,
+    Curves,
+    Decoding,
+    choose_curves,
+    measure_decoders,
+)
+from lmu_spiking.loihi.mapping.predict import carry_error
+from lmu_spiking.loihi.mapping.stage import Stage, make_stage
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear
-from lmu_spiking.memory.design import signal_moments, weights_of
+from lmu_spiking.memory.basis import signal_moments, weights_of
 from lmu_spiking.memory.spec import SignalSpec
 from lmu_spiking.signals import white_noise
 
-# --------------------------------------------------------------------------------------
-# How loud the noise is that a memory makes for itself, and nearer radii where it is.
-#
-# Errors of decoding grow with the radii, and the radii have to hold the noise that they
-# make.  With ``e_j`` the error of coordinate ``j`` and ``G_ij`` the variance that it
-# makes in coordinate ``i`` once it has gone round the loop, both relative to the
-# squares of the radii, what is carried by neurons that reach ``kappa`` standard
-# deviations is
-#
-# .. math:: v_i = S_i + \kappa^2 \sum_j G_{ij} v_j ,
-#
-# ``S`` the signal's own.  The noise is ``1 / (1 - g)`` times what it would be without
-# itself, ``g`` the largest eigenvalue of ``kappa^2 G``; from ``g = 1`` on, only the
-# ends of the curves bound it.
+if TYPE_CHECKING:
+    from lmu_spiking.loihi.mapping.relayed import MappedOntoTwo
 
-
-NEARER = (3.5, 3.0)  # standard deviations at the radius, to be tried where noise is
-LOUD = 0.7  # of ``g``: three times as much noise as without itself
-
-
-def noise_gain(
-    ldn: LDN, mapped: Mapped, dt: float, curves: Curves, error: np.ndarray
-) -> float:
-    """``g`` of neurons that reach `REACH`, from their errors of decoding (T, d)."""
-    G, start = np.empty((ldn.order, ldn.order)), min(ldn.steps(dt), len(error) // 4)
-    for j in range(ldn.order):
-        alone = np.zeros_like(error)
-        alone[:, j] = error[:, j]
-        carried = around(ldn, mapped, dt, curves, alone)[start:] / curves.radii
-        G[:, j] = np.mean(carried**2, axis=0)
-    return float(REACH**2 * np.abs(np.linalg.eigvals(G)).max())
-
-
-def carried_noise(
-    ldn: LDN, mapped: Mapped, dt: float, curves: Curves, error: np.ndarray
-) -> float:
-    """Mean square of the state's error that errors of decoding (T, d) make."""
-    start = min(ldn.steps(dt), len(error) // 4)
-    carried = around(ldn, mapped, dt, curves, error)[start:] @ curves.U.T
-    return float(np.mean(np.sum(carried**2, axis=1)))
-
-
-def nearer(curves: Curves, reach: float, least: np.ndarray) -> Curves:
-    """The same curves with ``reach`` standard deviations at the radius, not `REACH`.
-
-    Parameters
-    ----------
-    least : (d,) array_like
-        What the radii cover all the same.
-    """
-    return replace(curves, radii=np.maximum(curves.radii * reach / REACH, least))
-
-
-# --------------------------------------------------------------------------------------
-
+NEARER = (3.5, 3.0)  # standard deviations at the radius, tried where the gain is large
+LOUD = 0.7  # noise gain ``g`` that is large: three times as much noise as without
 SUDDENLY = 1.5  # times the rms: a step that the memory must survive
 LOOSE = 0.05  # of a coordinate's power, at least, that is not the signal's
 SEED = 20220125  # of the noise that decoders are measured on
+SECONDS = 30.0  # of that noise; as many windows, where those are longer than a second
 SMALL = 24  # neurons; smaller cores are made only for a coordinate of their own
-SECONDS = 30.0  # of it; as many windows, where those are longer than a second
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
     """A memory laid out for one target.
 
-    Attributes
+    Parameters
     ----------
     target : str
     ldn : LDN
-    mapped : Mapped
-        It, on the target's synapse.
-    dt, tau : float
-        Step and synapse as asked for, seconds.
+    mapped : Mapped or MappedOntoTwo
+        It, on the target's synapse, or on two of them.
+    dt : float
+        Step, seconds.
     input_range : float
         Inputs beyond it are clipped.
-    curves : Curves
-    decoding : Decoding
+    stages : tuple of Stage
+        The memory's neurons; then the decode neurons, if there are any.
     spikes_per_s : float
         Of all neurons, on the signal to be expected.
     signal : SignalSpec or None
         It, where it is a band.
-    weights : (m, m) ndarray
-        From ``neurons`` to ``neurons``, Nengo's transform: the gain not included.
-    inputs : (m, 2 K) ndarray
-        From the pulses (`entry`); (m, 1), from the input itself, on ``core``.
-    block : int
-        Neurons on a core.
-    grids : tuple of Grid
-        Of each core; none without rounding.
-    rounding : (P, d) ndarray
-        What rounding adds to the drive of the carried coordinates, at the steps of
-        ``decoding.activities``.
     """
 
     target: str
     ldn: LDN
-    mapped: Mapped
+    mapped: "Mapped | MappedOntoTwo"
     dt: float
-    tau: float
     input_range: float
-    curves: Curves
-    decoding: Decoding
+    stages: tuple[Stage, ...]
     spikes_per_s: float
     signal: SignalSpec | None
-    weights: np.ndarray
-    inputs: np.ndarray
-    block: int
-    grids: tuple[Grid, ...]
-    rounding: np.ndarray
 
     __repr__ = brief
 
     @property
     def n_neurons(self) -> int:
-        """Neurons, ``m``."""
-        return len(self.curves.gain)
+        """Return the number of neurons, of all stages."""
+        return sum(len(stage.curves.gain) for stage in self.stages)
 
-    def measured_errors(self, states=None, start: int = 0) -> dict:
-        """What `theory.predict` needs to know of the neurons and the weights."""
-        return measured_errors(self, states, start)
+    @property
+    def n_relays(self) -> int:
+        """Return the number of decode neurons."""
+        return self.n_neurons - len(self.curves.gain)
+
+    @property
+    def clips(self) -> bool:
+        """Return whether inputs beyond `input_range` are clipped."""
+        return self.target != "core" or self.stages[0].always_clips
+
+    def network(self, u: np.ndarray) -> nengo.Network:
+        """Build the memory, fed with samples, in the network that is being made.
+
+        Parameters
+        ----------
+        u : (T,) ndarray
+
+        Returns
+        -------
+        ChipMemory or NoisyMemory
+            With ``spike_probes`` of all neurons.
+        """
+        return self.stages[0].build(self, u)
+
+    def read(self, memory, data: Mapping, u: np.ndarray) -> np.ndarray:
+        """Return the state that the spikes of a run tell.
+
+        Parameters
+        ----------
+        memory : nengo.Network
+            What `network` returned.
+        data : mapping of nengo.Probe to (T, n) ndarray
+        u : (T,) ndarray
+            The input.
+
+        Returns
+        -------
+        (T, d) ndarray
+            At index ``k``, the state after input ``k - 1``.
+        """
+        return self.stages[0].read(self, memory, data, u)
+
+    def errors(self, states=None, start: int = 0) -> dict:
+        """Return the errors that `theory.predict` needs to know.
+
+        Parameters
+        ----------
+        states : (T, d) array_like, optional
+            Exact states of a signal, from rest; by default those of the signal that the
+            memory was laid out for.
+        start : int
+            The first of them that counts.
+
+        Returns
+        -------
+        dict
+            See `predict.predict_errors`.
+        """
+        return self.stages[0].predict(self, states, start)
+
+    # The first stage, by name: for most layouts it is the only one.
+
+    @property
+    def curves(self) -> Curves:
+        """Return the memory's neurons."""
+        return self.stages[0].curves
+
+    @property
+    def decoding(self) -> Decoding:
+        """Return the decoders of the memory's neurons."""
+        return self.stages[0].decoding
+
+    @property
+    def tau(self) -> float:
+        """Return the memory's synapse as asked for, seconds."""
+        return self.stages[0].tau
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Return the weights into the memory's neurons; see `Stage`."""
+        return self.stages[0].weights
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """Return the weights of the input; see `Stage`."""
+        return self.stages[0].inputs
+
+    @property
+    def block(self) -> int:
+        """Return the number of the memory's neurons on a core."""
+        return self.stages[0].block
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """Return the grid of each core of the memory."""
+        return self.stages[0].grids
+
+    @property
+    def rounding(self) -> np.ndarray:
+        """Return what rounding adds to the drive of the coordinates."""
+        return self.stages[0].rounding
 
 
 def lay_out(
@@ -187,10 +234,11 @@ def lay_out(
     neurons : nengo.neurons.NeuronType
         Integrate-and-fire, leaky or not.
     target : {"core", "simreal", "emulator", "board"}
+        ``"nengo"`` is another name of ``"core"``.
     tau, dt : float
         Synapse and step, seconds.
     signal : SignalSpec or (T,) array_like
-        What the memory is to hold; white noise of 2 Hz and rms .5 by default.
+        What the memory is to represent; white noise of 2 Hz and rms .5 by default.
     readouts : (p, order) array_like, optional
         Whose noise to make least; by default delay theta and the window.
     max_rate : float
@@ -201,141 +249,209 @@ def lay_out(
         Neurons on a core; by default what fits, evenly.
     seed : int
         Draws the curves and the order of rounding.
+
+    Returns
+    -------
+    Layout
+        Of one stage.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is outside its range, or the chip does not have such neurons.
     """
     max_rate = check_positive("max_rate", max_rate, "Hz")
     dt = check_positive("dt", dt, "seconds")
     n_neurons = check_whole("n_neurons", n_neurons, 1)
+    target = target_name(target)
     _check_neurons(neurons)
-    block = _checked(ldn, dt, n_neurons, target, block)
-    signal = SignalSpec() if signal is None else signal
+    block = _block(ldn, dt, n_neurons, block)
     rng = np.random.RandomState(check_seed("seed", seed))
+    # the signal to be expected: what the neurons are measured on
     a = synaptic_decay(tau, dt, target)
     mapped = map_onto(ldn, effective_tau(tau, dt, target), dt)
-    u, input_range = _expected(ldn, dt, signal, input_range)
-    states = ldn.simulate(u, dt)
-    window = ldn.steps(dt)
-    moments = states[window:].T @ states[window:] / (len(u) - window)
+    u, input_range, band = expect_signal(ldn, dt, signal, input_range)
+    states, moments, onset = expect_states(ldn, dt, u)
     weigh = None if readouts is None else weights_of(readouts, moments)
-    onset = ldn.simulate(np.full(2 * window, SUDDENLY * np.sqrt(np.mean(u**2))), dt)
-    curves = choose_curves(
-        ldn,
-        mapped,
-        dt,
-        moments,
-        n_neurons,
-        neurons,
-        rng,
-        max_rate=max_rate,
-        weights=weigh,
-        onset=onset,
-        block=block,
-    )
+    # curves, and decoders from the spikes of neurons that have them
+    choice = {"max_rate": max_rate, "weights": weigh, "onset": onset, "block": block}
+    loop = ldn, mapped, dt
+    curves = choose_curves(*loop, moments, n_neurons, neurons, rng, **choice)
 
-    def decoded(curves, reach):
-        x = _exercised(states @ curves.T.T, curves, a, rng, reach)
-        return measure_decoders(curves, x, a, dt, target, rng, 2 * window)
+    def decode(curves, reach):
+        x = exercise(states @ curves.T.T, curves, a, rng, reach)
+        return measure_decoders(curves, x, a, dt, target, rng, 2 * ldn.steps(dt))
 
-    decoding, loop = decoded(curves, REACH), (ldn, mapped, dt)
+    decoding = decode(curves, REACH)
+    # where noise makes more noise, the radii at which it makes least
     if noise_gain(*loop, curves, decoding.residual) > LOUD:
         sudden = np.abs(onset @ curves.T.T).max(axis=0)
         tried = [(curves, decoding)]
         for reach in NEARER:
-            near = nearer(curves, reach, sudden)
-            tried.append((near, decoded(near, reach)))
-        curves, decoding = min(
-            tried, key=lambda each: carried_noise(*loop, each[0], each[1].residual)
-        )
-    recurrent = curves.encoding @ (curves.T @ mapped.A @ curves.U) @ decoding.decoders
+            near = with_reach(curves, reach, sudden)
+            tried.append((near, decode(near, reach)))
+        noise = [carried_noise(*loop, c, d.residual) for c, d in tried]
+        curves, decoding = tried[int(np.argmin(noise))]
+    # weights, and those of them that the target stores
+    exact = curves.encoding @ (curves.T @ mapped.A @ curves.U) @ decoding.decoders
     column = curves.encoding @ (curves.T @ mapped.B)
-    grids: tuple[Grid, ...] = ()
-    added = np.zeros((len(decoding.activities), ldn.order))
-    if target == "core":
-        inputs = column
-    else:
-        loudest = column * input_range
-        inputs, grids = enter(
-            recurrent, loudest, curves, decoding.parts, tau, dt, block
-        )
-    if rounded(target):
-        exact = recurrent
-        recurrent = _rounded(
-            exact, inputs, grids, curves, decoding.parts, block, dt, rng
-        )
-        change = held(recurrent, grids, curves, block, dt) - exact
-        added = _rounding(decoding, change, curves, decoding)
-    else:
-        grids = ()
-    return Layout(
-        target,
-        ldn,
-        mapped,
-        dt,
-        tau,
-        input_range,
-        curves,
-        decoding,
-        float(decoding.activities.mean() * n_neurons),
-        signal if isinstance(signal, SignalSpec) else None,
-        recurrent,
-        inputs,
-        block,
-        grids,
-        added,
-    )
+    place = {"target": target, "dt": dt, "input_range": input_range}
+    rest = decoding, tau, block, rng, decoding
+    stages = (make_stage(curves, exact, column, *rest, **place),)
+    spikes = float(decoding.activities.mean() * n_neurons)
+    return Layout(target, ldn, mapped, dt, input_range, stages, spikes, band)
 
 
-def on_grids(recurrent, column, neurons, parts, tau, dt, block, rng, target: str):
-    """Weights of further neurons that hear the memory and its input.
+def noise_gain(
+    ldn: LDN, mapped: Mapped, dt: float, curves: Curves, error: np.ndarray
+) -> float:
+    """Return ``g`` of neurons that reach `REACH`, from errors of decoding (T, d).
 
     Parameters
     ----------
-    recurrent : (n, m) ndarray
-        From the memory's neurons, real.
-    column : (n, 1) ndarray
-        From the input, for the largest of it.
-    neurons
-        Has their type as ``neurons``, ``gain`` and ``bias``.
-    parts : iterable
-        `Decoding.parts` of the memory.
+    ldn : LDN
+    mapped : Mapped
+    dt : float
+        Step, seconds.
+    curves : Curves
+    error : (T, d) ndarray
+        Errors of decoding.
 
     Returns
     -------
-    weights (n, m), inputs (n, 2 K), grids
-        As in `Layout`.
+    float
     """
-    inputs, grids = enter(recurrent, column, neurons, parts, tau, dt, block)
-    if not rounded(target):
-        return recurrent, inputs, ()
-    whole = _rounded(recurrent, inputs, grids, neurons, parts, block, dt, rng)
-    return whole, inputs, grids
+    G, start = np.empty((ldn.order, ldn.order)), min(ldn.steps(dt), len(error) // 4)
+    for j in range(ldn.order):
+        alone = np.zeros_like(error)
+        alone[:, j] = error[:, j]
+        carried = carry_error(ldn, mapped, dt, curves, alone)[start:] / curves.radii
+        G[:, j] = np.mean(carried**2, axis=0)
+    return float(REACH**2 * np.abs(np.linalg.eigvals(G)).max())
 
 
-def _expected(ldn: LDN, dt: float, signal, input_range) -> tuple[np.ndarray, float]:
-    """Samples to measure on, and the largest input."""
+def carried_noise(
+    ldn: LDN, mapped: Mapped, dt: float, curves: Curves, error: np.ndarray
+) -> float:
+    """Return the mean square of the state's error, from errors of decoding (T, d).
+
+    Parameters
+    ----------
+    ldn : LDN
+    mapped : Mapped
+    dt : float
+        Step, seconds.
+    curves : Curves
+    error : (T, d) ndarray
+        Errors of decoding.
+
+    Returns
+    -------
+    float
+    """
+    start = min(ldn.steps(dt), len(error) // 4)
+    carried = carry_error(ldn, mapped, dt, curves, error)[start:] @ curves.U.T
+    return float(np.mean(np.sum(carried**2, axis=1)))
+
+
+def with_reach(curves: Curves, reach: float, least: np.ndarray) -> Curves:
+    """Return curves with ``reach`` standard deviations at the radius, not `REACH`.
+
+    Parameters
+    ----------
+    curves : Curves
+    reach : float
+    least : (d,) array_like
+        What the radii cover all the same.
+
+    Returns
+    -------
+    Curves
+    """
+    return replace(curves, radii=np.maximum(curves.radii * reach / REACH, least))
+
+
+def expect_signal(ldn: LDN, dt: float, signal, input_range):
+    """Return samples to measure on, the largest input, and the band if there is one.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    signal : SignalSpec or (T,) array_like, optional
+    input_range : float, optional
+        Largest input.
+
+    Returns
+    -------
+    u : (T,) ndarray
+    largest : float
+    band : SignalSpec or None
+    """
+    signal = SignalSpec() if signal is None else signal
+    band = signal if isinstance(signal, SignalSpec) else None
     if hasattr(signal, "bandwidth"):
         seconds = 3 * ldn.theta + SECONDS * max(1.0, ldn.theta)
         u = white_noise(seconds, dt, signal.bandwidth, signal.rms, SEED).samples
-        reach = 4.0 * signal.rms
+        largest = 4.0 * signal.rms
     else:
         signal_moments(ldn, dt, signal)  # refuses what is no signal
         u = np.asarray(signal, dtype=float)
         if u.ndim != 1:
-            raise ValidationError(
-                "signal", u.shape, "are states", "give the samples (T,) of the input"
-            )
-        window = ldn.steps(dt)
-        least = max(6 * window, round(SECONDS / dt))
+            remedy = "give the samples (T,) of the input"
+            raise ValidationError("signal", u.shape, "are states", remedy)
+        # repeated, so that there is as much to measure on as of noise
+        least = max(6 * ldn.steps(dt), round(SECONDS / dt))
         u = np.tile(u, -(-least // len(u)))
-        reach = float(np.abs(u).max())
-    if input_range is None:
-        return u, reach
-    return u, check_positive("input_range", input_range)
+        largest = float(np.abs(u).max())
+    if input_range is not None:
+        largest = check_positive("input_range", input_range)
+    return u, largest, band
 
 
-def _exercised(x, curves: Curves, a: float, rng, reach: float = REACH) -> np.ndarray:
-    """The states with what noise adds to them: every coordinate moves by itself.
+def expect_states(ldn: LDN, dt: float, u: np.ndarray):
+    """Return exact states, their second moment, and those after a sudden step.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    u : (T,) ndarray
+        Samples of the input.
+
+    Returns
+    -------
+    states : (T, d) ndarray
+    moments : (d, d) ndarray
+    onset : (2 window, d) ndarray
+    """
+    states, window = ldn.simulate(u, dt), ldn.steps(dt)
+    moments = states[window:].T @ states[window:] / (len(u) - window)
+    step = np.full(2 * window, SUDDENLY * np.sqrt(np.mean(u**2)))
+    return states, moments, ldn.simulate(step, dt)
+
+
+def exercise(x, curves: Curves, a: float, rng, reach: float = REACH) -> np.ndarray:
+    """Return the states with what noise adds to them: each coordinate moves by itself.
 
     Decoders of a coordinate that the signal hardly moves would not be determined.
+
+    Parameters
+    ----------
+    x : (T, d) ndarray
+        Coordinates of exact states.
+    curves : Curves
+    a : float
+        Decay of the synapse in a step.
+    rng : numpy.random.RandomState
+    reach : float
+        Standard deviations at the radius.
+
+    Returns
+    -------
+    ndarray
     """
     room = (curves.radii / reach) ** 2
     missing = np.sqrt(np.maximum(room - x.var(axis=0), LOOSE * room))
@@ -344,92 +460,37 @@ def _exercised(x, curves: Curves, a: float, rng, reach: float = REACH) -> np.nda
     return x + missing * np.sqrt(1 - b**2) * noise
 
 
-def _checked(ldn: LDN, dt: float, m: int, target: str, block) -> int:
-    """Neurons of a core, where all is in its range."""
-    if target not in TARGETS:
-        known = ", ".join(map(repr, TARGETS))
-        raise ValidationError(
-            "target", target, "is not a target", f"use one of {known}"
-        )
-    if ldn.steps(dt) < 1:
-        raise ValidationError(
-            "dt",
-            dt,
-            f"is longer than the window theta of {ldn.theta:g} s",
-            "use a shorter step",
-        )
-    if block is None:
-        return _block(m, ldn.order)
-    block = check_whole("block", block, 1)
-    if block > m // ldn.order:
-        raise ValidationError(
-            "block",
-            block,
-            f"is more than {m} neurons have for each of {ldn.order} dimensions",
-            f"use at most {m // ldn.order}",
-        )
-    return block
-
-
 def _check_neurons(neurons) -> None:
-    """Refuse names, and neurons whose layout is another."""
+    """Raise a ValidationError for names, and for neurons with another layout."""
     if not isinstance(neurons, NeuronType):
-        raise ValidationError(
-            "neurons",
-            neurons,
-            "is no type of neuron",
-            "use nengo.SpikingRectifiedLinear() or nengo.LIF(), or tuning.chip_neurons",
-        )
+        remedy = "use nengo.SpikingRectifiedLinear() or nengo.LIF(), or "
+        remedy += "curves.chip_neurons"
+        raise ValidationError("neurons", neurons, "is no type of neuron", remedy)
     if isinstance(neurons, NoisyRectifiedLinear):
-        raise ValidationError(
-            "neurons", neurons, "has a layout of its own", "use noisy.lay_out_noisy"
-        )
+        remedy = "use poisson.memory.lay_out_noisy"
+        raise ValidationError("neurons", neurons, "has a layout of its own", remedy)
 
 
-def _block(m: int, order: int) -> int:
-    """Neurons of a core, an even number: two cores for each coordinate, or more."""
+def _block(ldn: LDN, dt: float, m: int, block: int | None) -> int:
+    """Return the neurons of a core, by default two cores for each coordinate or more.
+
+    Raises
+    ------
+    ValidationError
+        If the block is more than the neurons of a dimension, or the window too short.
+    """
+    order = ldn.order
+    if ldn.steps(dt) < 1:
+        problem = f"is longer than the window theta of {ldn.theta:g} s"
+        raise ValidationError("dt", dt, problem, "use a shorter step")
+    if block is not None:
+        block = check_whole("block", block, 1)
+        if block > m // order:
+            problem = f"is more than {m} neurons have for each of {order} dimensions"
+            raise ValidationError("block", block, problem, f"use at most {m // order}")
+        return block
     few = min(2 * order, max(order, m // SMALL))
     size = 2 * -(-m // (2 * few))  # rounded up, so that no core is left a few neurons
     if m // size < order:
         size = m // few
     return max(2, min(split(m, 2 * PAIRS), size) // 2 * 2)
-
-
-def _rounded(recurrent, inputs, grids, curves: Curves, parts, block, dt, rng):
-    """The recurrent weights on each core's grid.
-
-    The largest sets the scale: it is given as the anchor, and the others make good
-    what it is held as.
-    """
-    out = np.empty_like(recurrent)
-    for k, grid in enumerate(grids):
-        rows = slice(k * block, (k + 1) * block)
-        scale = curves.gain[rows, None] / dt / grid.unit
-        anchored = np.abs(inputs[rows] * scale).max() * grid.unit < grid.anchor * 0.999
-        heard = [part for part in parts if recurrent[rows][:, part[0]].any()]
-        real = recurrent[rows] * scale
-        whole = round_weights(real, heard, grid.top, rng, anchored, grid.bottom)
-        if anchored:
-            at = np.unravel_index(np.argmax(np.abs(real)), real.shape)
-            whole[at] = np.copysign(grid.anchor / grid.unit, real[at])
-        out[rows] = whole / scale
-    return out
-
-
-def held(weights, grids, curves, block: int, dt: float) -> np.ndarray:
-    """Weights as the chip has them: an anchor is a fraction of a unit off."""
-    out = weights.copy()
-    for k, grid in enumerate(grids):
-        rows = slice(k * block, (k + 1) * block)
-        scale = curves.gain[rows, None] / dt / grid.unit
-        whole = weights[rows] * scale
-        end = np.where(whole < 0, grid.bottom, grid.top)
-        beyond = np.abs(whole) > grid.top + 0.1
-        out[rows] = np.where(beyond, end / scale, weights[rows])
-    return out
-
-
-def _rounding(pre: Decoding, change, curves: Curves, post: Decoding) -> np.ndarray:
-    """What a change of weights (n, n_pre) adds to the drive of ``post``: (P, d)."""
-    drive = pre.activities @ (change * curves.gain[:, None]).T
-    return drive @ (post.decoders * post.slopes).T

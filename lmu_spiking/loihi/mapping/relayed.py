@@ -1,17 +1,18 @@
-r"""The chip pass, compact: a memory whose neurons hear each other through few relays.
+r"""The chip pass, compact: a memory whose neurons drive each other through few others.
 
 ::
 
-    input -> pulses (host) ==> memory (m neurons) --> relays (n_r << m)
+    input -> pulses (host) ==> memory (m neurons) --> decode neurons (n_r << m)
                                   ^                        |
                                   +------------------------+
 
 All to all, ``m`` neurons need ``m^2`` weights, and each core an axon from every one.
-Through relays the memory's neurons need ``m n_r`` weights and ``n_r`` axons a core; a
-relay carries one coordinate and hears only the neurons that carry the same.
+Through decode neurons (``n_relays`` of them) the memory's neurons need ``m n_r``
+weights and ``n_r`` axons a core; a decode neuron encodes one coordinate and receives
+spikes only of the neurons that encode the same.
 
-The memory's synapse decays by ``a`` in a step, the relays' by ``b``, as the target has
-them.  In rates, with ``x`` the memory's state and ``z`` the relays',
+The memory's synapse decays by ``a`` in a step, the decode neurons' by ``b``, as the
+target has them.  In rates, with ``x`` the memory's state and ``z`` theirs,
 
 .. math::
 
@@ -27,8 +28,11 @@ them.  In rates, with ``x`` the memory's state and ``z`` the relays',
     B_1 = \frac{\bar B}{1 - a}, \quad B_2 = (\bar A - bI)^{-1} \bar B .
 
 Beside the LDN's own eigenvalues ``mu`` the loop has ``a + b - mu``, which must decay.
-The spikes of both populations add noise, and whatever the memory holds has passed the
-relays': the error is not less than that of ``n_r`` neurons, all to all.
+The spikes of both populations add noise, and all that the memory represents has passed
+the decode neurons': the error is not less than that of ``n_r`` neurons, all to all.
+
+It stands apart from `layout` because it is a second structure, with equations of its
+own, that most layouts do not have.
 """
 
 from dataclasses import dataclass
@@ -38,56 +42,54 @@ from scipy.signal import lfilter
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.dynamics.mapping import Mapped, map_onto
+from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import (
     MappingError,
     ValidationError,
     check_positive,
     check_whole,
 )
-from lmu_spiking.loihi.chip.integers import effective_tau, rounded, synaptic_decay
+from lmu_spiking.loihi.chip.integers import effective_tau, synaptic_decay, target_name
 from lmu_spiking.loihi.chip.limits import CORE, CoreLimits, axon_bits, fits
-from lmu_spiking.loihi.chip.weights import Grid
+from lmu_spiking.loihi.chip.pulses import PAIRS
 from lmu_spiking.loihi.mapping.curves import (
     LEAST,
     MAX_RATE,
-    Curves,
+    REACH,
     choose_curves,
-    curves_like,
+    draw_curves,
+    measure_decoders,
 )
-from lmu_spiking.loihi.mapping.decoding import Decoding, measure_decoders
-from lmu_spiking.loihi.mapping.input_weights import PAIRS, enter
 from lmu_spiking.loihi.mapping.layout import (
-    SUDDENLY,
-    _exercised,
-    _expected,
-    _rounded,
-    _rounding,
-    held,
+    Layout,
+    exercise,
+    expect_signal,
+    expect_states,
 )
-from lmu_spiking.loihi.mapping.predict import relayed_errors
-from lmu_spiking.memory.design import weights_of
-from lmu_spiking.memory.spec import SignalSpec
+from lmu_spiking.loihi.mapping.stage import make_stage
+from lmu_spiking.memory.basis import weights_of
 
 TAU_RELAY = 0.01  # seconds
-RELAYS = 8  # memory neurons for each relay, by default
+RELAYS = 8  # memory neurons for each decode neuron, by default
 
 
 @dataclass(frozen=True, eq=False)
-class Relayed:
+class MappedOntoTwo:
     """An LDN on two synapses in a row; matrices as in the module's equations.
 
-    Attributes
+    Parameters
     ----------
-    A1, F : (d, d) ndarray
-    B1, B2 : (d,) ndarray
+    A, F : (d, d) ndarray
+        ``A_1`` and ``F``.
+    B, B2 : (d,) ndarray
+        ``B_1`` and ``B_2``.
     a, b : float
-        Decays in a step, of the memory's synapse and of the relays'.
+        Decays in a step, of the memory's synapse and of the decode neurons'.
     """
 
-    A1: np.ndarray
+    A: np.ndarray
     F: np.ndarray
-    B1: np.ndarray
+    B: np.ndarray
     B2: np.ndarray
     a: float
     b: float
@@ -95,95 +97,22 @@ class Relayed:
     __repr__ = brief
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """One of the two populations.
+def map_onto_two(ldn: LDN, a: float, b: float, dt: float) -> MappedOntoTwo:
+    """Return the transforms that make ``ldn`` of synapses with the decays ``a``, ``b``.
 
-    Attributes
+    Parameters
     ----------
-    curves : Curves
-    decoding : Decoding
-    weights : (n, n_pre) ndarray
-        From the other population, Nengo's transform: the gain not included.
-    inputs : (n, 2 K) ndarray
-        From the pulses; (n, 1), from the input itself, on ``core``.
-    block : int
-        Neurons on a core.
-    grids : tuple of Grid
-        Of each core; none without rounding.
-    rounding : (P, d) ndarray
-        What rounding adds to the drive of the carried coordinates, at the steps of the
-        other population's ``decoding.activities``.
-    """
-
-    curves: Curves
-    decoding: Decoding
-    weights: np.ndarray
-    inputs: np.ndarray
-    block: int
-    grids: tuple[Grid, ...]
-    rounding: np.ndarray
-
-    __repr__ = brief
-
-
-@dataclass(frozen=True, eq=False)
-class RelayedLayout:
-    """A memory with relays, laid out for one target; compare `layout.Layout`.
-
-    Attributes
-    ----------
-    target : str
     ldn : LDN
-    relayed : Relayed
-        It, on the target's two synapses.
-    dt, tau, tau_relay : float
-        Step and synapses as asked for, seconds.
-    input_range : float
-        Inputs beyond it are clipped.
-    memory, relays : Stage
-    spikes_per_s : float
-        Of all neurons, on the signal to be expected.
-    signal : SignalSpec or None
-        It, where it is a band.
-    """
+    a : float
+        Decay of the memory's synapse in a step.
+    b : float
+        Decay of the decode neurons' synapse in a step.
+    dt : float
+        Step, seconds.
 
-    target: str
-    ldn: LDN
-    relayed: Relayed
-    dt: float
-    tau: float
-    tau_relay: float
-    input_range: float
-    memory: Stage
-    relays: Stage
-    spikes_per_s: float
-    signal: SignalSpec | None
-
-    __repr__ = brief
-
-    @property
-    def n_neurons(self) -> int:
-        """Neurons of both populations, ``m + n_r``."""
-        return len(self.curves.gain) + self.n_relays
-
-    @property
-    def n_relays(self) -> int:
-        """``n_r``."""
-        return len(self.relays.curves.gain)
-
-    @property
-    def curves(self) -> Curves:
-        """Of the memory; the relays carry the same coordinates."""
-        return self.memory.curves
-
-    def measured_errors(self, states=None, start: int = 0) -> dict:
-        """What `theory.predict` needs to know of the neurons and the weights."""
-        return relayed_errors(self, states, start)
-
-
-def map_onto_two(ldn: LDN, a: float, b: float, dt: float) -> Relayed:
-    """The transforms that make ``ldn`` of synapses that decay by ``a`` and ``b``.
+    Returns
+    -------
+    MappedOntoTwo
 
     Raises
     ------
@@ -200,14 +129,9 @@ def map_onto_two(ldn: LDN, a: float, b: float, dt: float) -> Relayed:
             "or a longer theta"
         )
     less = Ad - b * eye
-    return Relayed(
-        (Ad - a * eye) @ less / ((1 - a) * (1 - b)),
-        (1 - b) * np.linalg.inv(less),
-        Bd / (1 - a),
-        np.linalg.solve(less, Bd),
-        a,
-        b,
-    )
+    A = (Ad - a * eye) @ less / ((1 - a) * (1 - b))
+    F, B2 = (1 - b) * np.linalg.inv(less), np.linalg.solve(less, Bd)
+    return MappedOntoTwo(A, F, Bd / (1 - a), B2, a, b)
 
 
 def lay_out_relayed(
@@ -226,134 +150,128 @@ def lay_out_relayed(
     relay_rate: float | None = None,
     input_range: float | None = None,
     seed: int = 0,
-) -> RelayedLayout:
-    """Lay a memory of one input out for ``target``, with relays.
+) -> Layout:
+    """Lay a memory of one input out for ``target``, with decode neurons.
 
     Parameters
     ----------
-    n_neurons : int
-        Of the memory.
+    ldn, n_neurons, neurons, target, tau, dt, signal, readouts
+        As in `layout.lay_out`; ``n_neurons`` are the memory's.
     n_relays : int, optional
-        By default one for 8 of them; at least 8 a dimension.
+        Decode neurons; by default one for 8 of the memory's, at least 8 a dimension.
     tau_relay : float
-        Synapse of the relays, seconds; short beside ``tau`` and ``theta``.
+        Synapse of the decode neurons, seconds; short beside ``tau`` and ``theta``.
+    max_rate : float
+        Rate at the radius, Hz.
     relay_rate : float, optional
-        The relays' rate at the radius, Hz; by default ``max_rate``.
-    ldn, neurons, target, tau, dt, signal, readouts, max_rate, input_range, seed
+        The decode neurons' rate at the radius, Hz; by default ``max_rate``.
+    input_range, seed
         As in `layout.lay_out`.
+
+    Returns
+    -------
+    Layout
+        Of two stages.
 
     Raises
     ------
     MappingError
         If theta is too short for the two synapses.
     ValidationError
+        If an argument is outside its range.
     """
     max_rate = check_positive("max_rate", max_rate, "Hz")
     relay_rate = check_positive("relay_rate", relay_rate or max_rate, "Hz")
-    signal = SignalSpec() if signal is None else signal
-    rng = np.random.RandomState(seed)
+    target, rng = target_name(target), np.random.RandomState(seed)
     d = ldn.order
     a, b = (synaptic_decay(t, dt, target) for t in (tau, tau_relay))
     loop = map_onto_two(ldn, a, b, dt)
+    # as many decode neurons as a core of the memory has axons for, at most
     n_relays = max(LEAST * d, n_neurons // RELAYS) if n_relays is None else n_relays
-    check_whole("n_relays", n_relays)
-    if not LEAST * d <= n_relays <= CORE.in_axons - 2 * PAIRS:
-        raise ValidationError(
-            "n_relays",
-            n_relays,
-            f"is not from {LEAST} a dimension to what a core has axons for",
-            f"use {LEAST * d} to {CORE.in_axons - 2 * PAIRS}",
-        )
-    u, input_range = _expected(ldn, dt, signal, input_range)
-    states, window = ldn.simulate(u, dt), ldn.steps(dt)
-    moments = states[window:].T @ states[window:] / (len(u) - window)
-    step = np.full(2 * window, SUDDENLY * np.sqrt(np.mean(u**2)))
-    onset = ldn.simulate(step, dt)
-    mapped: Mapped = map_onto(ldn, effective_tau(tau, dt, target), dt)
+    check_whole("n_relays", n_relays, LEAST * d, CORE.in_axons - 2 * PAIRS)
+    # the signal to be expected, and the memory's neurons
+    u, input_range, band = expect_signal(ldn, dt, signal, input_range)
+    states, moments, onset = expect_states(ldn, dt, u)
+    window = ldn.steps(dt)
+    mapped = map_onto(ldn, effective_tau(tau, dt, target), dt)
     block = memory_block(n_neurons, n_relays, d)
-    curves = choose_curves(
-        ldn,
-        mapped,
-        dt,
-        moments,
-        n_neurons,
-        neurons,
-        rng,
-        max_rate=max_rate,
-        weights=None if readouts is None else weights_of(readouts, moments),
-        onset=onset,
-        block=block,
-    )
-    x = _exercised(states @ curves.T.T, curves, a, rng)
-    decoding = measure_decoders(curves, x, a, dt, target, rng, 2 * window, apart=True)
-    # relays carry z = F x and what their synapse lets through of the memory's spikes
+    weigh = None if readouts is None else weights_of(readouts, moments)
+    choice = {"max_rate": max_rate, "weights": weigh, "onset": onset, "block": block}
+    rest = moments, n_neurons, neurons, rng
+    curves = choose_curves(ldn, mapped, dt, *rest, **choice)
+    x, measure = exercise(states @ curves.T.T, curves, a, rng), (a, dt, target, rng)
+    decoding = measure_decoders(curves, x, *measure, 2 * window, apart=True)
+    # decode neurons encode z = F x and what their synapse passes of the memory's spikes
+    F, share = curves.T @ loop.F, np.bincount(curves.dimension)
     ripple = lfilter([1 - b], [1, -b], decoding.residual, axis=0)
-    z = states @ (curves.T @ loop.F).T + np.resize(ripple, states.shape)
-    largest = np.abs(onset @ (curves.T @ loop.F).T).max(axis=0)
-    relay_block = block_of_relays(n_relays, np.bincount(curves.dimension), n_neurons)
-    relays = curves_like(
-        curves, n_relays, z[window:].std(axis=0), largest, relay_rate, relay_block, rng
+    z = states @ F.T + np.resize(ripple, states.shape)
+    largest = np.abs(onset @ F.T).max(axis=0)
+    radii = np.maximum(REACH * z[window:].std(axis=0), largest)
+    relay_block = block_of_relays(n_relays, share, n_neurons)
+    rest = radii, share, n_relays, relay_block, relay_rate, rng
+    relays = draw_curves(curves.neurons, curves.U, curves.T, *rest)
+    z = exercise(z, relays, a, rng)
+    relaying = measure_decoders(relays, z, *measure, 2 * window)
+    # weights from one population to the other, and of the input to both
+    around = curves.T @ loop.A @ curves.U
+    chip = {"target": target, "dt": dt, "input_range": input_range}
+    ends = (
+        (curves, decoding, relaying, around, loop.B, tau, block),
+        (relays, relaying, decoding, np.eye(d), loop.B2, tau_relay, relay_block),
     )
-    z = _exercised(z, relays, a, rng)
-    relaying = measure_decoders(relays, z, a, dt, target, rng, 2 * window)
-
-    def stage(own, made, pre, matrix, entry, size, synapse) -> Stage:
+    stages = []
+    for own, made, pre, matrix, entry, synapse, size in ends:
         exact = own.encoding @ matrix @ pre.decoders
         column = (own.encoding @ curves.T @ entry)[:, None]
-        added, grids = np.zeros((len(pre.activities), d)), ()
-        if target == "core":
-            return Stage(own, made, exact, column, size, grids, added)
-        loudest = column * input_range
-        inputs, grids = enter(exact, loudest, own, pre.parts, synapse, dt, size)
-        if not rounded(target):
-            return Stage(own, made, exact, inputs, size, (), added)
-        whole = _rounded(exact, inputs, grids, own, pre.parts, size, dt, rng)
-        change = held(whole, grids, own, size, dt) - exact
-        added = _rounding(pre, change, own, made)
-        return Stage(own, made, whole, inputs, size, grids, added)
-
-    around = curves.T @ loop.A1 @ curves.U
-    return RelayedLayout(
-        target,
-        ldn,
-        loop,
-        dt,
-        tau,
-        tau_relay,
-        input_range,
-        stage(curves, decoding, relaying, around, loop.B1, block, tau),
-        stage(relays, relaying, decoding, np.eye(d), loop.B2, relay_block, tau_relay),
-        float(
-            decoding.activities.mean() * n_neurons
-            + relaying.activities.mean() * n_relays
-        ),
-        signal if isinstance(signal, SignalSpec) else None,
-    )
+        rest = pre, synapse, size, rng, made
+        stages.append(make_stage(own, exact, column, *rest, **chip))
+    counts = (decoding, n_neurons), (relaying, n_relays)
+    spikes = float(sum(made.activities.mean() * n for made, n in counts))
+    rest = input_range, tuple(stages), spikes, band
+    return Layout(target, ldn, loop, dt, *rest)
 
 
 def memory_block(m: int, n_relays: int, order: int) -> int:
-    """Memory neurons of a core, which hears all relays and the pulses."""
+    """Return the memory neurons of a core, which receives all decode neurons.
+
+    Parameters
+    ----------
+    m : int
+        Neurons.
+    n_relays : int
+        Decode neurons.
+    order : int
+        Of the memory.
+
+    Returns
+    -------
+    int
+    """
     axons = n_relays + 2 * PAIRS
     return _even(m, 2 * order, lambda n: CoreLimits(n, axons, n, axons * axon_bits(n)))
 
 
-def block_of_relays(n_relays: int, heard, m: int) -> int:
-    """Relays of a core, which hears the memory neurons of one coordinate.
+def block_of_relays(n_relays: int, received, m: int) -> int:
+    """Return the decode neurons of a core, which receives those of one coordinate.
 
     Parameters
     ----------
-    heard : (d,) int array_like
+    n_relays : int
+    received : (d,) int array_like
         Memory neurons of each coordinate.
+    m : int
+        Memory neurons.
+
+    Returns
+    -------
+    int
     """
-    axons, d = int(np.max(heard)) + 2 * PAIRS, len(heard)
+    axons, d = int(np.max(received)) + 2 * PAIRS, len(received)
     if axons > CORE.in_axons:
-        raise ValidationError(
-            "n_neurons",
-            m,
-            f"puts {axons - 2 * PAIRS} neurons on one coordinate, more than a core "
-            "has axons for",
-            "use fewer neurons or a higher order",
-        )
+        problem = f"puts {axons - 2 * PAIRS} neurons on one coordinate, more than a "
+        problem += "core has axons for"
+        remedy = "use fewer neurons or a higher order"
+        raise ValidationError("n_neurons", m, problem, remedy)
     cores = -(-m // memory_block(m, n_relays, d)) + 1
     return _even(
         n_relays, d, lambda n: CoreLimits(n, axons, n * cores, axons * axon_bits(n))
@@ -361,7 +279,7 @@ def block_of_relays(n_relays: int, heard, m: int) -> int:
 
 
 def _even(n: int, cores: int, use) -> int:
-    """Neurons of a core: an even number, as even as can be, on so many or more."""
+    """Return the neurons of a core, an even number, on so many cores or more."""
     while cores < n // 2 and not fits(use(-(-n // cores))):
         cores += 1
     return max(2, n // cores // 2 * 2)

@@ -17,201 +17,74 @@ scatter the state about the exact one with the covariance
     \Sigma_{ii} = \sum_k d_k^2\, r_k / dt,
 
 where ``d_k`` are the decoders and ``r_k`` the rates of noisy neurons, which at zero
-are not zero.
+are not zero.  So nothing is measured before a run: `PoissonStage` is laid out for
+`deploy` by this error model.  Neurons may fire faster than ``max_rate``, and nearly in
+proportion: radii cover what each dimension mostly takes, the signal's part and the
+noise's,
+
+.. math:: \rho_i = 3 \sqrt{E x_i^2 + P_{ii}} ,
+
+and more of it where weights ``A'_ij rho_j / rho_i`` would be above the largest.
 """
 
 import warnings
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import nengo
 import numpy as np
-from scipy import stats
 from scipy.signal import lfilter
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped, map_onto
-from lmu_spiking.errors import ValidationError, check_whole
-from lmu_spiking.loihi.poisson.chip import (
-    anchor,
-    anchor_weight,
-    check_noise,
-    chip_lowpass,
-    on_host,
-    register,
+from lmu_spiking.errors import (
+    ValidationError,
+    ValidityWarning,
+    check_one_of,
+    check_positive,
+    check_seed,
+    check_whole,
 )
+from lmu_spiking.loihi.chip.integers import TARGETS, target_name
+from lmu_spiking.loihi.chip.limits import split
+from lmu_spiking.loihi.chip.upstream import place
+from lmu_spiking.loihi.mapping.curves import MAX_RATE, Curves
+from lmu_spiking.loihi.mapping.layout import Layout, expect_signal
+from lmu_spiking.loihi.mapping.stage import Stage
 from lmu_spiking.loihi.poisson.neuron import (
     KEPT,
     NoisyRectifiedLinear,
+    anchor,
+    anchor_weight,
+    chip_lowpass,
     drive_at,
     rate_of,
 )
+from lmu_spiking.loihi.run.target import run_on
 from lmu_spiking.theory.fixed_point import GAUSS, LEVELS, fixed_point
 
-# --------------------------------------------------------------------------------------
-# What noisy neurons do at constant drives: rates, intervals and counts, measured.
-#
-# Letters: ``k`` drives, ``n`` neurons at each, ``T`` steps.  Rates are in Hz, times in
-# seconds.
-
-
-TARGETS = {"core": None, "simreal": "simreal", "emulator": "sim"}
-GROUPS = 10  # of neurons: statistics of each give the confidence interval
-
-
-@dataclass(frozen=True, eq=False)
-class SpikeStatistics:
-    """Statistics of the spikes at each drive, with half-widths of 95 % intervals.
-
-    Attributes
-    ----------
-    drives : (k,) ndarray
-        Hz.
-    rates, rates_ci : (k,) ndarray
-        Spikes per second.
-    cv, cv_ci : (k,) ndarray
-        Coefficient of variation of the intervals between spikes: 1 for Poisson spikes.
-    fano, fano_ci : (k,) ndarray
-        Variance of counts in a window over their mean: 1 for Poisson spikes.
-    """
-
-    drives: np.ndarray
-    rates: np.ndarray
-    rates_ci: np.ndarray
-    cv: np.ndarray
-    cv_ci: np.ndarray
-    fano: np.ndarray
-    fano_ci: np.ndarray
-
-    __repr__ = brief
-
-
-def measure_tuning(
-    drives,
-    *,
-    neuron_type: NoisyRectifiedLinear | None = None,
-    target: str = "emulator",
-    n_neurons: int = 40,
-    duration: float = 20.0,
-    tau: float = 0.1,
-    dt: float = 0.001,
-    window: float = 0.1,
-    seed: int = 0,
-) -> SpikeStatistics:
-    """Run neurons at constant drives, and see how they spike.
-
-    Parameters
-    ----------
-    drives : (k,) array_like
-        Hz.
-    neuron_type : NoisyRectifiedLinear, optional
-    target : {"core", "simreal", "emulator"}
-        Core Nengo, nengo-loihi in floats, or with the integers of the chip.
-    n_neurons : int
-        Neurons at each drive, at least 20.
-    duration : float
-        Seconds.
-    tau : float
-        Synapse of the block, which sets its scale on the chip.
-    dt, window : float
-        The step, and the window that spikes are counted in.
-    seed : int
-    """
-    check_target(target)
-    neuron_type = neuron_type or NoisyRectifiedLinear()
-    drives = np.atleast_1d(np.asarray(drives, dtype=float))
-    check_whole("measure_tuning.n_neurons", n_neurons, 2 * GROUPS)
-    with nengo.Network(seed=seed) as network:
-        n = len(drives) * n_neurons
-        ensemble = nengo.Ensemble(
-            n,
-            1,
-            neuron_type=neuron_type,
-            encoders=np.ones((n, 1)),
-            gain=np.ones(n),
-            bias=np.repeat(drives, n_neurons),
-        )
-        if target != "core":
-            anchor(ensemble, tau, dt)
-        probe = nengo.Probe(ensemble.neurons)
-    (spikes,) = run_spikes(network, [probe], round(duration / dt), target, dt, seed)
-    parts = np.split(spikes, len(drives), axis=1)
-    found = [spike_statistics(part, dt, window) for part in parts]
-    return SpikeStatistics(drives, *np.array(found).T)
-
-
-def run_spikes(network, probes, steps: int, target: str, dt: float, seed: int):
-    """Spikes (T, n) as booleans that probes see of a network on one of `TARGETS`."""
-    check_target(target)
-    if target == "core":
-        with nengo.Simulator(network, dt=dt, seed=seed, progress_bar=False) as sim:
-            sim.run_steps(steps, progress_bar=False)
-            return [sim.data[probe] > 0 for probe in probes]
-    register()
-    import nengo_loihi
-
-    with warnings.catch_warnings():  # its arrays of integers begin as NaN
-        warnings.filterwarnings("ignore", "invalid value encountered in cast")
-        sim = nengo_loihi.Simulator(network, dt=dt, seed=seed, target=TARGETS[target])
-    with sim:
-        if target == "emulator":
-            check_noise(sim)
-        sim.run_steps(steps)
-        return [sim.data[probe] > 0 for probe in probes]
-
-
-def check_target(target: str) -> None:
-    """Refuse what is not in `TARGETS`."""
-    if target not in TARGETS:
-        raise ValidationError("target", target, f"is not one of {', '.join(TARGETS)}")
-
-
-def spike_statistics(spikes: np.ndarray, dt: float, window: float = 0.1) -> list[float]:
-    """Rate, CV and Fano factor of equal neurons (T, n), each with its 95 % half-width.
-
-    Neurons are taken together in ten groups; the interval is Student's over the groups.
-    What needs more spikes than there were is NaN.
-    """
-    groups = np.array_split(np.arange(spikes.shape[1]), GROUPS)
-    values = [_statistics(spikes[:, group], dt, window) for group in groups]
-    mean, spread = np.mean(values, axis=0), np.std(values, axis=0, ddof=1)
-    half = stats.t.ppf(0.975, GROUPS - 1) * spread / np.sqrt(GROUPS)
-    return list(np.stack([mean, half], axis=1).ravel())
-
-
-def _statistics(spikes: np.ndarray, dt: float, window: float):
-    steps, n = round(window / dt), spikes.shape[1]
-    intervals = [np.diff(np.flatnonzero(train)) for train in spikes.T]
-    intervals = np.concatenate(intervals)
-    if intervals.size < 2:
-        return spikes.mean() / dt, np.nan, np.nan
-    counts = spikes[: len(spikes) // steps * steps].reshape(-1, steps, n).sum(axis=1)
-    cv, fano = intervals.std() / intervals.mean(), counts.var() / counts.mean()
-    return spikes.mean() / dt, cv, fano
-
-
-# --------------------------------------------------------------------------------------
-
-RELAYS = 8  # neurons on the host that carry the input, on either side, at least
+SENDERS = 8  # neurons on the host that send the input, on either side, at least
 LARGEST = 127  # of a weight with sign, in steps of anchor_weight / 255
-FULL = 0.8  # of it, and of a spike in every step, that relays go up to
+FULL = 0.8  # of it, and of a spike in every step, that senders go up to
+REACH = 3.0  # standard deviations of a dimension at its radius
 
 
 @dataclass(frozen=True, eq=False)
 class NoisyMemory:
     """A network, and what reads its state from its spikes.
 
-    Attributes
+    Parameters
     ----------
     network : nengo.Network
     spikes, relayed : nengo.Probe
-        Of the memory's neurons, ``m`` and a silent one, and of those that relay the
+        Of the memory's neurons, ``m`` and a silent one, and of those that send the
         input.
     recurrent : (d, m + 1) ndarray
         ``K``, per spike over ``dt``.
     feed : (d, 2 R) ndarray
-        ``K_u``, of ``R`` relays on either side.
+        ``K_u``, of ``R`` senders on either side.
     mapped : Mapped
         What ``K`` and ``K_u`` stand for.
     decoders : (d,) ndarray
@@ -219,7 +92,7 @@ class NoisyMemory:
     tops : (d,) ndarray
         Drive of a neuron, Hz, where its dimension is 1.
     target : str
-        See `noise_tuning.TARGETS`.
+        The name of a `Target`.
     dt : float
         Step, seconds.
     """
@@ -237,8 +110,24 @@ class NoisyMemory:
 
     __repr__ = brief
 
+    @property
+    def spike_probes(self) -> tuple[nengo.Probe, ...]:
+        """Return the probes of the memory's neurons."""
+        return (self.spikes,)
+
     def state(self, spikes: np.ndarray, relayed: np.ndarray) -> np.ndarray:
-        """The state (T, d) that drives the neurons, from spikes (T, n) as booleans."""
+        """Return the state that drives the neurons.
+
+        Parameters
+        ----------
+        spikes, relayed : (T, n) ndarray of bool
+            What the probes saw.
+
+        Returns
+        -------
+        (T, d) ndarray
+            At index ``k``, the state after input ``k - 1``.
+        """
         pushed = spikes @ self.recurrent.T + relayed @ self.feed.T
         a = self.mapped.loop.F.item()
         return lfilter([0, (1 - a) / self.dt], [1, -a], pushed, axis=0)
@@ -259,12 +148,15 @@ def build_noisy_memory(
     seed: int = 0,
     input_range: float | None = None,
 ) -> NoisyMemory:
-    """A memory that is fed the samples ``u`` (T,).
+    """Build a memory of noisy neurons that is fed samples.
 
     Parameters
     ----------
-    order, theta
-        Of the `LDN`.
+    u : (T,) array_like
+        Samples of the input.
+    order : int
+    theta : float
+        Order and window of the `LDN`, seconds.
     n_neurons : int
         A multiple of twice the order.
     tau : float
@@ -276,76 +168,78 @@ def build_noisy_memory(
     kept : float
         Of `NoisyRectifiedLinear`.  With less, neurons are quieter at zero and more
         regular than Poisson neurons at high rates, and the error is smaller.
+    dt : float
+        Step, seconds.
     target : {"core", "simreal", "emulator"}
         What it is built for: the chip's synapse is rounded.
     seed : int
         Of the noise.
     input_range : float, optional
         Largest input, beyond which it is clipped; by default that of ``u``.
+
+    Returns
+    -------
+    NoisyMemory
+        Its network, and what reads the state.
+
+    Raises
+    ------
+    ValidationError
+        If the neurons do not come in pairs, or their weights are too large.
     """
+    target = target_name(target)
     u = np.asarray(u, dtype=float)
     loudest = np.abs(u).max() if input_range is None else input_range
     u = np.clip(u, -loudest, loudest)
     radii = np.broadcast_to(np.asarray(radii, dtype=float), order)
     if not np.all(radii > 0):
         raise ValidationError("build_noisy_memory.radii", radii, "must be positive")
+    # neurons in pairs, and their weights in whole steps
     ldn, neuron_type = LDN(order, theta), NoisyRectifiedLinear(kept)
     scale = scale_of(ldn, n_neurons, tau, max_rate, kept, dt, target)
     mapped, side = scale.mapped, n_neurons // (2 * order)
-    decoders = scale.decoder * radii
-    signs = np.tile(np.repeat([1.0, -1.0], order), side)  # dimensions take turns
-    dimensions = np.tile(np.arange(order), 2 * side)
-    tops = scale.top / radii
+    decoders, tops = scale.decoder * radii, scale.top / radii
+    signs, dimensions = _pairs(order, side)
     to_steps = tops[:, None] / scale.worth
     K = spread(mapped.A * decoders * to_steps, side)
-    # so many spikes that the largest weight of a relay is near the largest there is
+    # so many spikes that the largest weight of a sender is near the largest there is
     gain = np.abs(mapped.B * to_steps).max() / (FULL * LARGEST)  # of a side
-    relays = max(RELAYS, int(np.ceil(gain * loudest * dt / FULL)))
-    K_u = spread(mapped.B * to_steps / gain, relays)
+    senders = max(SENDERS, int(np.ceil(gain * loudest * dt / FULL)))
+    K_u = spread(mapped.B * to_steps / gain, senders)
     _check_steps(K, n_neurons, order)
-
+    # the last neuron is silent
     encoders = np.zeros((n_neurons + 1, order))
     encoders[np.arange(n_neurons), dimensions] = signs
-    encoders[-1, 0] = 1.0  # silent
+    encoders[-1, 0] = 1.0
     onto = encoders.copy()
     onto[-1] = 0.0
-    recurrent = onto @ np.hstack([K, np.zeros((order, 1))])
+    K = np.hstack([K, np.zeros((order, 1))])
+    recurrent = onto @ K
     recurrent[:-1, -1] = LARGEST  # never used: it keeps the other weights' exponent
     # below the knee; much below, its bias would cost its block a bit of the weights
     silent = -1.1 * neuron_type.offset(dt) - 10
+    given = {"encoders": encoders, "bias": np.append(np.zeros(n_neurons), silent)}
+    given["gain"] = np.ones(n_neurons + 1)  # Nengo scales what comes into neurons by it
+    kind = {"neuron_type": neuron_type, "label": "memory"}
     with nengo.Network(seed=seed) as network:
-        ensemble = nengo.Ensemble(
-            n_neurons + 1,
-            order,
-            neuron_type=neuron_type,
-            encoders=encoders,
-            gain=np.ones(n_neurons + 1),  # Nengo scales what comes into neurons by it
-            bias=np.append(np.zeros(n_neurons), silent),
-            label="memory",
-        )
-        relay = _relays(u, gain / relays, relays, dt)
-        for pre, weights in ((ensemble, recurrent), (relay, onto @ K_u)):
-            nengo.Connection(
-                pre.neurons,
-                ensemble.neurons,
-                transform=weights * scale.step,
-                synapse=tau,
-            )
+        ensemble = nengo.Ensemble(n_neurons + 1, order, **kind, **given)
+        sender = _send(u, gain / senders, senders, dt)
+        for pre, weights in ((ensemble, recurrent), (sender, onto @ K_u)):
+            given = {"transform": weights * scale.step, "synapse": tau}
+            nengo.Connection(pre.neurons, ensemble.neurons, **given)
         if target != "core":
             anchor(ensemble, tau, dt)
-            on_host(relay)
-        probes = [nengo.Probe(e.neurons, synapse=None) for e in (ensemble, relay)]
-    K = np.hstack([K, np.zeros((order, 1))]) / to_steps
-    return NoisyMemory(
-        network, *probes, K, K_u / to_steps, mapped, decoders, tops, target, dt
-    )
+            place(sender, on_chip=False)
+        probes = [nengo.Probe(e.neurons, synapse=None) for e in (ensemble, sender)]
+    rest = mapped, decoders, tops, target, dt
+    return NoisyMemory(network, *probes, K / to_steps, K_u / to_steps, *rest)
 
 
 @dataclass(frozen=True, eq=False)
 class Scale:
     """What weights are in whole steps, for radii of 1.
 
-    Attributes
+    Parameters
     ----------
     mapped : Mapped
         The memory on the target's synapse.
@@ -367,15 +261,42 @@ class Scale:
 
     @property
     def steps(self) -> np.ndarray:
-        """(d, d): sizes of the weights; of other radii, times ``rho_j / rho_i``."""
+        """Return the sizes of the weights (d, d), times ``rho_i / rho_j``."""
         return np.abs(self.mapped.A) * self.decoder * self.top / self.worth
 
 
 def scale_of(
     ldn: LDN, n_neurons: int, tau, max_rate, kept, dt: float, target: str
 ) -> Scale:
-    """The scale of `build_noisy_memory`."""
-    side = _per_side(n_neurons, ldn.order)
+    """Return the scale of `build_noisy_memory`, whose parameters these are.
+
+    Parameters
+    ----------
+    ldn : LDN
+    n_neurons : int
+    tau : float
+        Synapse, seconds.
+    max_rate : float
+        Hz.
+    kept : float
+        ``lambda``.
+    dt : float
+        Step, seconds.
+    target : str
+        Name of a `Target`.
+
+    Returns
+    -------
+    Scale
+    """
+    check_whole("build_noisy_memory.n_neurons", n_neurons, 2 * ldn.order)
+    side, odd = divmod(n_neurons, 2 * ldn.order)
+    if odd:
+        problem = f"is not a multiple of {2 * ldn.order}, twice the order"
+        remedy = f"use {2 * ldn.order * max(1, round(n_neurons / (2 * ldn.order)))}"
+        raise ValidationError(
+            "build_noisy_memory.n_neurons", n_neurons, problem, remedy
+        )
     a, area = chip_lowpass(tau, dt)
     rounded = target == "emulator"
     mapped = map_onto(ldn, -dt / np.log(a) if rounded else tau, dt)
@@ -383,15 +304,29 @@ def scale_of(
     step = anchor_weight(tau, dt, kept) / 255
     worth = step / (1 - a) / area if rounded else step
     top = drive_at(max_rate, kept, dt).item()
-    return Scale(mapped, _decoder(top, kept, dt) / side, top, step, worth)
+    # value over rate that makes a pair of unit radius a line, by least squares
+    x = np.linspace(0, 1, 1001)
+    both = rate_of(top * x, kept, dt) - rate_of(-top * x, kept, dt)
+    return Scale(mapped, float(both @ x / (both @ both)) / side, top, step, worth)
 
 
 def spread(weights: np.ndarray, side: int) -> np.ndarray:
-    """Whole numbers (d, 2 side c) whose sums over either side are as wanted.
+    """Return whole numbers (d, 2 side c) whose sums over either side are as wanted.
 
     ``weights`` (d, c) are the mean weights of the neurons of sign +1 of each of ``c``
     numbers; those of sign -1 have their negatives.  Neurons take turns, numbers first,
     then signs, and what rounding takes from one the next is given.
+
+    Parameters
+    ----------
+    weights : (d, c) ndarray
+        Mean weights.
+    side : int
+        Neurons of either sign.
+
+    Returns
+    -------
+    ndarray
     """
     ends = np.round(np.arange(side + 1)[:, None, None] * weights)
     parts = np.diff(ends, axis=0)  # (side, d, c)
@@ -399,32 +334,132 @@ def spread(weights: np.ndarray, side: int) -> np.ndarray:
     return both.transpose(2, 0, 1, 3).reshape(len(weights), -1)
 
 
+def _pairs(order: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return signs and dimensions (m,) of neurons, which take turns in both."""
+    signs = np.tile(np.repeat([1.0, -1.0], order), side)
+    return signs, np.tile(np.arange(order), 2 * side)
+
+
+def _send(u, gain: float, side: int, dt: float) -> nengo.Ensemble:
+    """Return integrating neurons of the host, of the rate ``gain``, Hz, at 1 or -1."""
+    stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], dt))
+    # in turn: then all count like one that is so many times as fast
+    phases = nengo.dists.Samples(np.repeat((np.arange(side) + 0.5) / side, 2))
+    kind = nengo.SpikingRectifiedLinear(initial_state={"voltage": phases})
+    given = {"encoders": np.tile([[1.0], [-1.0]], (side, 1)), "label": "relay"}
+    given |= {"gain": np.full(2 * side, gain), "bias": np.zeros(2 * side)}
+    ensemble = nengo.Ensemble(2 * side, 1, neuron_type=kind, **given)
+    nengo.Connection(stimulus, ensemble, synapse=None)
+    return ensemble
+
+
+def _check_steps(K: np.ndarray, n_neurons: int, order: int) -> None:
+    """Raise a ValidationError if a weight is above the chip's largest."""
+    largest = int(np.abs(K).max())
+    if largest > LARGEST:
+        pairs = -(-n_neurons * largest // (LARGEST * 2 * order))
+        problem = f"needs weights of {largest} steps, above the chip's {LARGEST}"
+        remedy = f"use at least {2 * order * pairs} neurons, or a lower max_rate"
+        name = "build_noisy_memory.n_neurons"
+        raise ValidationError(name, n_neurons, problem, remedy)
+
+
+def run_spikes(network, probes, steps: int, target: str, dt: float, seed: int):
+    """Return the spikes (T, n), as booleans, that probes see of a network.
+
+    Parameters
+    ----------
+    network : nengo.Network
+    probes : sequence of nengo.Probe
+    steps : int
+    target : {"core", "simreal", "emulator"}
+    dt : float
+        Step, seconds.
+    seed : int
+
+    Returns
+    -------
+    list of (T, n) ndarray
+    """
+    run = run_on(network, check_target(target), steps * dt, dt=dt, seed=seed)
+    for advice in run.advice:
+        warnings.warn(advice.text, ValidityWarning, stacklevel=2)
+    return [run.data[probe] > 0 for probe in probes]
+
+
+def check_target(target: str) -> str:
+    """Return the name of a target that noisy neurons run on, or raise an error.
+
+    Parameters
+    ----------
+    target : str
+        Name of a `Target`.
+
+    Returns
+    -------
+    str
+    """
+    problem = "is not for noisy neurons, whose noise is checked on the emulator alone"
+    return check_one_of("target", target_name(target), TARGETS, problem)
+
+
 def run_noisy_memory(memory: NoisyMemory, steps: int, seed: int = 0):
-    """The state (T, d) of a memory that has run, and its spikes per second."""
-    probes = [memory.spikes, memory.relayed]
-    spikes, relayed = run_spikes(
-        memory.network, probes, steps, memory.target, memory.dt, seed
-    )
+    """Run a memory.
+
+    Parameters
+    ----------
+    memory : NoisyMemory
+    steps : int
+    seed : int
+
+    Returns
+    -------
+    state : (T, d) ndarray
+    spikes_per_s : float
+    """
+    probes, rest = [memory.spikes, memory.relayed], (memory.target, memory.dt, seed)
+    spikes, relayed = run_spikes(memory.network, probes, steps, *rest)
     return memory.state(spikes, relayed), spikes.sum() / (steps * memory.dt)
 
 
 def noise_covariance(memory: NoisyMemory, states, tuning=None) -> np.ndarray:
-    """``P`` (d, d) of `noise_law`."""
-    return noise_law(memory, states, tuning)[0]
+    """Return ``P`` (d, d) of `predict_noise`.
+
+    Parameters
+    ----------
+    memory : NoisyMemory
+    states : (T, d) array_like
+        Exact states.
+    tuning : optional
+        See there.
+
+    Returns
+    -------
+    ndarray
+    """
+    return predict_noise(memory, states, tuning)[0]
 
 
-def noise_law(
-    memory: NoisyMemory, states: np.ndarray, tuning: SpikeStatistics | None = None
+def predict_noise(
+    memory: NoisyMemory, states: np.ndarray, tuning=None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the predicted ``P`` (d, d) and ``Sigma`` (d,) over exact states (T, d).
+    """Return the predicted ``P`` (d, d) and ``Sigma`` (d,) over exact states.
 
     Neurons see the noise of the state as well as the state: a fixed point.
 
     Parameters
     ----------
-    tuning : SpikeStatistics, optional
-        What was measured: its rates, and counts as variable as its Fano factors say.
-        Without, the neurons' own curve and Poisson spikes.
+    memory : NoisyMemory
+    states : (T, d) ndarray
+    tuning : optional
+        What was measured, ``drives``, ``rates`` in Hz and Fano factors ``fano`` (k,):
+        counts are as variable as these tell.  Without, the neurons' own curve and
+        Poisson spikes.
+
+    Returns
+    -------
+    P : (d, d) ndarray
+    Sigma : (d,) ndarray
     """
     kept = memory.network.ensembles[0].neuron_type.kept
     d, dt = len(memory.tops), memory.dt
@@ -453,60 +488,192 @@ class _Typical:
         self.values, self.variance = values, variance
 
     def mean(self, column: str, noise: float) -> float:
-        """Mean of ``column``, which is the variance in a step."""
+        """Return the mean of ``column``, which is the variance in a step."""
         return getattr(self, column)(
             np.add.outer(self.values, np.sqrt(noise) * GAUSS)
         ).mean()
 
 
-def _decoder(top, kept, dt) -> float:
-    """Value over rate that makes a pair of unit radius a line, by least squares."""
-    x = np.linspace(0, 1, 1001)
-    both = rate_of(top * x, kept, dt) - rate_of(-top * x, kept, dt)
-    return float(both @ x / (both @ both))
+# -- laid out for a target -------------------------------------------------------------
 
 
-def _relays(u, gain: float, side: int, dt: float) -> nengo.Ensemble:
-    """Integrating neurons on the host, of the rate ``gain``, Hz, at ``|u| = 1``."""
-    stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], dt))
-    phases = (np.arange(side) + 0.5) / side
-    ensemble = nengo.Ensemble(
-        2 * side,
-        1,
-        # in turn: then all count like one that is so many times as fast
-        neuron_type=nengo.SpikingRectifiedLinear(
-            initial_state={"voltage": nengo.dists.Samples(np.repeat(phases, 2))}
-        ),
-        encoders=np.tile([[1.0], [-1.0]], (side, 1)),
-        gain=np.full(2 * side, gain),
-        bias=np.zeros(2 * side),
-        label="relay",
-    )
-    nengo.Connection(stimulus, ensemble, synapse=None)
-    return ensemble
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PoissonStage(Stage):
+    """Noisy neurons of a `Layout`, whose errors the error model predicts.
+
+    Parameters
+    ----------
+    curves, tau
+        As of `Stage`: of the state itself, pairs without bias.
+    max_rate : float
+        Rate at the radius, Hz.
+    noise : (d, d) ndarray
+        Predicted covariance of the state's error.
+    sigma : (d,) ndarray
+        Variance of the decoded value in one step.
+    seed : int
+    """
+
+    always_clips: ClassVar[bool] = True  # senders are made for the input's range
+    max_rate: float
+    noise: np.ndarray
+    sigma: np.ndarray
+    seed: int
+
+    __repr__ = brief
+
+    def build(self, layout, u):
+        """Return the memory that is fed the samples ``u`` (T,), in cores that fit.
+
+        Parameters
+        ----------
+        layout : Layout
+        u : (T,) ndarray
+            Samples of the input.
+
+        Returns
+        -------
+        nengo.Network
+        """
+        names = "target", "dt", "input_range"
+        given = {name: getattr(layout, name) for name in names}
+        for name in ("tau", "max_rate", "seed"):
+            given[name] = getattr(self, name)
+        given |= {"kept": self.curves.neurons.kept, "radii": self.curves.radii}
+        ldn, n = layout.ldn, len(self.curves.gain)
+        size = {"order": ldn.order, "theta": ldn.theta, "n_neurons": n}
+        memory = build_noisy_memory(u, **size, **given)
+        if layout.target != "core":
+            # so many neurons on a core as senders, the anchor and its synapses fit
+            block = split(n + 1, memory.feed.shape[1] + 1)
+            with memory.network:
+                place(memory.network.ensembles[0], block=block)
+        return memory
+
+    def read(self, layout, memory, data, u):
+        """Return the state (T, d) from what the probes of its network saw.
+
+        Parameters
+        ----------
+        layout : Layout
+        memory : NoisyMemory
+        data : mapping of nengo.Probe to ndarray
+        u : (T,) ndarray
+            Samples of the input.
+
+        Returns
+        -------
+        (T, d) ndarray
+        """
+        return memory.state(data[memory.spikes] > 0, data[memory.relayed] > 0)
+
+    def predict(self, layout, states, start: int) -> dict:
+        """Return the terms of an `ErrorBudget`: the same noise, on any signal.
+
+        What whole-number weights add is not told: they are spread so that it is small.
+
+        Parameters
+        ----------
+        layout : Layout
+        states : (T, d) array_like
+            Exact states.
+        start : int
+            First step that counts.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "sigma": self.sigma,
+            "noise": self.noise,
+            "distortion": np.zeros_like(self.noise),
+            "quantisation": None,
+            "spikes_per_s": layout.spikes_per_s,
+        }
 
 
-def _per_side(n_neurons: int, order: int) -> int:
-    check_whole("build_noisy_memory.n_neurons", n_neurons, 2 * order)
-    side, odd = divmod(n_neurons, 2 * order)
-    if odd:
-        near = 2 * order * max(1, round(n_neurons / (2 * order)))
-        raise ValidationError(
-            "build_noisy_memory.n_neurons",
-            n_neurons,
-            f"is not a multiple of {2 * order}, twice the order",
-            f"use {near}",
-        )
-    return side
+def lay_out_noisy(
+    ldn: LDN,
+    n_neurons: int,
+    neurons: NoisyRectifiedLinear,
+    *,
+    target: str,
+    tau: float,
+    dt: float,
+    signal=None,
+    max_rate: float = MAX_RATE,
+    input_range: float | None = None,
+    seed: int = 0,
+) -> Layout:
+    """Lay a memory of noisy neurons out.
+
+    NengoLoihi is needed on every target: its formula scales the weights.
+
+    Parameters
+    ----------
+    ldn, n_neurons, neurons, target, tau, dt, signal, max_rate, input_range, seed
+        As in `layout.lay_out`.
+
+    Returns
+    -------
+    Layout
+        Of a `PoissonStage`.
+
+    Raises
+    ------
+    ValidationError
+        On a board, where the noise cannot be checked; where weights are too large.
+    """
+    target = check_target(target)
+    check_positive("max_rate", max_rate, "Hz")
+    n_neurons = check_whole("n_neurons", n_neurons, 2 * ldn.order)
+    seed, d = check_seed("seed", seed), ldn.order
+    u, input_range, band = expect_signal(ldn, dt, signal, input_range)
+    states = ldn.simulate(u, dt)[ldn.steps(dt) :]
+    power = np.mean(states**2, axis=0)
+    size = {"order": d, "theta": ldn.theta, "n_neurons": n_neurons}
+    given = {"target": target, "tau": tau, "dt": dt, "max_rate": max_rate, "seed": seed}
+    given |= {"input_range": input_range, "kept": neurons.kept}
+    scale = scale_of(ldn, n_neurons, tau, max_rate, neurons.kept, dt, target)
+    noise = np.zeros((d, d))
+    for _ in range(2):  # for the signal alone, then with the noise
+        radii = fitting(REACH * np.sqrt(power + np.diag(noise)), scale.steps)
+        memory = build_noisy_memory(u[:1], radii=radii, **size, **given)
+        noise, sigma = predict_noise(memory, states)
+    side = n_neurons // (2 * d)
+    signs, dimension = _pairs(d, side)
+    gain, eye = np.tile(memory.tops * radii, 2 * side), np.eye(d)
+    rest = np.zeros(n_neurons), eye, eye, radii, dimension, signs
+    # spikes per second of one pair of each dimension, over the states and the noise
+    spikes = 0.0
+    for i, top in enumerate(memory.tops):
+        x = np.quantile(states[:, i], LEVELS)
+        J = top * np.add.outer(x, np.sqrt(noise[i, i]) * GAUSS)
+        both = rate_of(J, neurons.kept, dt) + rate_of(-J, neurons.kept, dt)
+        spikes += both.mean()
+    told = {"max_rate": max_rate, "noise": noise, "sigma": sigma, "seed": seed}
+    stage = PoissonStage(curves=Curves(neurons, gain, *rest), tau=tau, **told)
+    header = target, ldn, memory.mapped, dt, input_range
+    return Layout(*header, (stage,), side * float(spikes), band)
 
 
-def _check_steps(K: np.ndarray, n_neurons: int, order: int) -> None:
-    largest = int(np.abs(K).max())
-    if largest > LARGEST:
-        pairs = -(-n_neurons * largest // (LARGEST * 2 * order))
-        raise ValidationError(
-            "build_noisy_memory.n_neurons",
-            n_neurons,
-            f"needs weights of {largest} steps, above the chip's {LARGEST}",
-            f"use at least {2 * order * pairs} neurons, or a lower max_rate",
-        )
+def fitting(radii: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Return radii (d,), the least raised, with which no weight is above the largest.
+
+    ``steps`` (d, d) are the weights at radii of 1.  If there are none, weights are
+    refused as they are built.
+
+    Parameters
+    ----------
+    radii : (d,) ndarray
+    steps : (d, d) ndarray
+        Weights at radii of 1.
+
+    Returns
+    -------
+    ndarray
+    """
+    for _ in radii:
+        radii = np.maximum(radii, (steps * radii).max(axis=1) / (LARGEST - 1))
+    return radii

@@ -1,10 +1,10 @@
-"""What the chip cannot do, said before the build; what it did badly, after the run.
+"""Refusals of what the chip cannot do, and advice on what it did badly.
 
 NengoLoihi 1.1 refuses by exceptions, many of them bare assertions deep in the build,
-and tells of damage by warnings alone.  Here both become sentences that name what was
-wrong, the limit and the way out.  The limits are those of NengoLoihi 1.1.0 and its
-emulator: 7 bits and a sign of a weight, one exponent for a core, one synapse for a
-core, 21 and 23 bits for what a neuron sums.
+and reports damage by warnings alone.  Here both become sentences that name what was
+wrong, the limit and the way out, before the build and after the run.  The limits are
+those of NengoLoihi 1.1.0 and its emulator: 7 bits and a sign of a weight, one exponent
+for a core, one synapse for a core, 21 and 23 bits for what a neuron sums.
 """
 
 import contextlib
@@ -38,105 +38,64 @@ from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear
 
 OFF_CHIP = "network.config[ensemble].on_chip = False"
 HOST = f"take its ensemble off the chip: {OFF_CHIP}"
-BASES = (known.LIFRate, known.RectifiedLinear)  # that RegularSpiking may have
-
-
-def check_neuron_type(neuron_type, owner: str = "Ensemble") -> None:
-    """Refuse neurons that Loihi lacks, or that nengo-loihi would build as others.
-
-    Parameters
-    ----------
-    neuron_type : nengo.neurons.NeuronType
-    owner : str
-        What has it, for the error.
-
-    Raises
-    ------
-    ValidationError
-    """
-    found = _fault(neuron_type)
-    if found:
-        raise ValidationError(f"{owner}.neuron_type", neuron_type, *found)
+BASES = (known.LIFRate, known.RectifiedLinear)  # base types of RegularSpiking
 
 
 def _fault(neuron_type) -> tuple[str, str] | None:
-    """What is wrong with a neuron type on the chip and the way out, or None."""
+    """Return what is wrong with a neuron type on the chip and the way out, or None."""
     from nengo_loihi.builder.builder import Builder
 
-    kind = type(neuron_type)
-    if kind is nengo.RegularSpiking:
-        return _regular_fault(neuron_type)
-    if kind in _faithful() or kind in Builder.builders:  # built as itself
-        return None
+    kind, base = type(neuron_type), getattr(neuron_type, "base_type", None)
+    faithful = _faithful()
+    if kind is nengo.RegularSpiking and type(base) not in BASES:
+        problem = f"has the base type {type(base).__name__}, which Loihi does not have"
+        return problem, f"use nengo.LIFRate() or nengo.RectifiedLinear(), or {HOST}"
+    if kind is nengo.RegularSpiking and base.amplitude != 1:
+        amplitude = f"{base.amplitude:g}"
+        problem = (
+            f"has the amplitude {amplitude} on its base type, where it scales rates"
+        )
+        return problem, f"give it to RegularSpiking itself: amplitude={amplitude}"
+    if kind in (*faithful, nengo.RegularSpiking) or kind in Builder.builders:
+        return None  # built as itself
     if isinstance(neuron_type, (nengo.PoissonSpiking, nengo.StochasticSpiking)):
-        return (
-            "draws its spikes at random, which Loihi cannot",
-            'use neuron_type="if" (nengo.SpikingRectifiedLinear), or '
-            "NoisyRectifiedLinear, whose spikes are nearly Poisson",
-        )
+        remedy = 'use neuron_type="if" (nengo.SpikingRectifiedLinear), or '
+        remedy += "NoisyRectifiedLinear, whose spikes are nearly Poisson"
+        return "draws its spikes at random, which Loihi cannot", remedy
     if isinstance(neuron_type, known.AdaptiveLIF):
-        return (
-            "would be built as LIF, without adaptation",
-            f"use nengo.LIF, or {HOST}",
-        )
-    for base in (*_faithful(), nengo.RegularSpiking):
+        return "would be built as LIF, without adaptation", f"use nengo.LIF, or {HOST}"
+    for base in (*faithful, nengo.RegularSpiking):
         if isinstance(neuron_type, base):
-            return (
-                f"would be built as its base {base.__name__}",
-                f"use {base.__name__} itself, or {HOST}",
-            )
+            name = base.__name__
+            return f"would be built as its base {name}", f"use {name} itself, or {HOST}"
+    remedy = f"nengo.LIF or nengo.SpikingRectifiedLinear, or {HOST}"
     if not neuron_type.spiking:
         return (
             "has rates, and Loihi only spikes",
-            "use its spiking counterpart, nengo.LIF or nengo.SpikingRectifiedLinear, "
-            f"or {HOST}",
+            f"use its spiking counterpart, {remedy}",
         )
-    return (
-        "does not exist on Loihi",
-        f"use nengo.LIF or nengo.SpikingRectifiedLinear, or {HOST}",
-    )
-
-
-def _regular_fault(neuron_type) -> tuple[str, str] | None:
-    base = neuron_type.base_type
-    if type(base) not in BASES:
-        return (
-            f"has the base type {type(base).__name__}, of which Loihi has no neurons",
-            f"use nengo.LIFRate() or nengo.RectifiedLinear(), or {HOST}",
-        )
-    if base.amplitude != 1:
-        return (
-            f"has the amplitude {base.amplitude:g} on its base type, where it scales "
-            "rates",
-            f"give it to RegularSpiking itself: amplitude={base.amplitude:g}",
-        )
-    return None
+    return "does not exist on Loihi", f"use {remedy}"
 
 
 def _faithful() -> tuple[type, ...]:
-    """Types that the chip reproduces as they are; the most derived first."""
+    """Return the types that the chip reproduces as they are; the most derived first."""
     from nengo_loihi.neurons import LoihiLIF, LoihiSpikingRectifiedLinear
 
-    return (
-        NoisyRectifiedLinear,
-        LoihiLIF,
-        LoihiSpikingRectifiedLinear,
-        nengo.LIF,
-        nengo.SpikingRectifiedLinear,
-    )
+    own = NoisyRectifiedLinear, LoihiLIF, LoihiSpikingRectifiedLinear
+    return (*own, nengo.LIF, nengo.SpikingRectifiedLinear)
 
 
 # --------------------------------------------------------------------------------------
 
 GENTLE = "max_rates of 200 to 250 Hz and intercepts within ±0.5"
-SERIOUS_BITS = 2  # lost, of the 7 of a weight
+SERIOUS_BITS = 2  # lost bits, of the 7 of a weight, that change results
 
 
 @dataclass(frozen=True)
 class Advice:
     """What NengoLoihi warned of, or what `deploy` chose.
 
-    Attributes
+    Parameters
     ----------
     kind : str
         ``"overflow"``, ``"lost bits"``, ``"time constant"``, ``"initial state"``,
@@ -159,13 +118,22 @@ class Advice:
 
     @property
     def serious(self) -> bool:
-        """Results are wrong, or a weight keeps 5 bits or fewer."""
+        """Return whether results are wrong, or a weight has 5 bits or fewer left."""
         bits = self.kind == "lost bits" and self.worst >= SERIOUS_BITS
         return self.kind == "overflow" or bits
 
 
 def advice_table(advice) -> list[dict]:
-    """Rows of a table."""
+    """Return the rows of a table.
+
+    Parameters
+    ----------
+    advice : sequence of Advice
+
+    Returns
+    -------
+    list[dict]
+    """
     return [asdict(one) for one in advice]
 
 
@@ -177,24 +145,23 @@ SUMMED = {
     "u2": "current and bias (23 bits)",
 }
 
-# Kind, the warning, which numbers in it are to be compared, and what it means. What is
+# Kind, the warning with the numbers in it to be compared, and what it means. What is
 # most urgent comes first, also in a report.
 KNOWN = (
     (
         "overflow",
         r"Overflow(?: in (?P<where>\w+))?",
         "RESULTS ARE WRONG: {where} ran over and wrapped round, which a chip does "
-        "without a word; use smaller weights and drives ("
-        f"{GENTLE}"
-        ", inputs within ±1), fewer neurons or a shorter synapse",
+        f"without a word; use smaller weights and drives ({GENTLE}, inputs within ±1), "
+        "fewer neurons or a shorter synapse",
     ),
     (
         "lost bits",
         r"Lost (?P<worst>\d+) extra bits in weight rounding",
-        "at worst {kept} of 7 bits of a weight are left: its largest weight, the "
+        "at worst {left} of 7 bits of a weight are left: its largest weight, the "
         "threshold and the biases of a core share one exponent; use "
-        f"{GENTLE}"
-        ", a shorter synapse, and no input far stronger than the other weights",
+        f"{GENTLE}, a shorter synapse, and no input far stronger than the other "
+        "weights",
     ),
     (
         "time constant",
@@ -257,7 +224,7 @@ KNOWN = (
 
 @contextlib.contextmanager
 def listening():
-    """Collect NengoLoihi's warnings, by text; those of others go where they went.
+    """Collect NengoLoihi's warnings, by text; those of others are shown as before.
 
     Filters and what shows warnings are as before afterwards.
 
@@ -282,39 +249,52 @@ def listening():
 
 
 def advise(heard) -> tuple[Advice, ...]:
-    """Advice from texts of warnings and how often each was heard; the worst first."""
-    found = {}
+    """Return advice from warnings and how often each was heard; the worst first.
+
+    Parameters
+    ----------
+    heard : mapping of str to int
+        Texts, and how often each was heard.
+
+    Returns
+    -------
+    tuple[Advice, ...]
+    """
+    found: dict = {}
     for said, count in heard.items():
+        # which kind of warning it is, and its numbers
         matches = (re.match(pattern, said, re.DOTALL) for _, pattern, _ in KNOWN)
         rank, match = next(pair for pair in enumerate(matches) if pair[1])
         parts = match.groupdict()
         worst = _worst(parts)
+        # warnings of one kind are one piece of advice, on the worst of them
         key = rank, parts.get("where") or parts.get("said") or ""
-        known, before, worst_parts = found.get(key, (0, None, parts))
+        total, before, worst_parts = found.get(key, (0, None, parts))
         if before is None or (worst is not None and worst > before):
             before, worst_parts = worst, parts
-        found[key] = known + count, before, worst_parts
-    return tuple(
-        Advice(KNOWN[rank][0], count, worst, _text(KNOWN[rank][2], worst, parts))
-        for (rank, _), (count, worst, parts) in sorted(
-            found.items(), key=lambda item: item[0]
-        )
-    )
+        found[key] = total + count, before, worst_parts
+    advice = []
+    for (rank, _), (count, worst, parts) in sorted(found.items(), key=lambda x: x[0]):
+        kind, _, text = KNOWN[rank]
+        advice.append(Advice(kind, count, worst, _text(text, worst, parts)))
+    return tuple(advice)
 
 
 def _worst(parts: dict) -> float | None:
+    """Return the largest number in a warning, or None if there is none."""
     numbers = [parts[name] for name in ("worst", "a", "b") if name in parts]
     return max(map(float, numbers), default=None)
 
 
 def _text(text: str, worst: float | None, parts: dict) -> str:
+    """Return a text with its numbers."""
     where = SUMMED.get(parts.get("where"), "an integer of the chip")
-    kept = None if worst is None else max(0, round(7 - worst))
-    return text.format(**parts | {"worst": worst, "where": where, "kept": kept})
+    left = None if worst is None else max(0, round(7 - worst))
+    return text.format(**parts | {"worst": worst, "where": where, "left": left})
 
 
 def _inside(filename: str) -> bool:
-    """Whether a file is NengoLoihi's."""
+    """Return whether a file is NengoLoihi's."""
     module = sys.modules.get("nengo_loihi")
     return module is not None and Path(module.__file__).parent in Path(filename).parents
 
@@ -355,9 +335,14 @@ BUILT = nengo.Connection, nengo.Ensemble, nengo.Probe
 
 @contextlib.contextmanager
 def refusing(target: str):
-    """Turn what NengoLoihi raises or asserts into a ValidationError.
+    """Raise a ValidationError for what NengoLoihi raises or asserts.
 
     Errors that arise outside it, in a function of a Node say, pass as they are.
+
+    Parameters
+    ----------
+    target : str
+        Name of a `Target`.
     """
     try:
         yield
@@ -375,7 +360,7 @@ def refusing(target: str):
 
 
 def _built(error: Exception) -> str:
-    """What was being built when it was raised."""
+    """Return what was being built when an error was raised."""
     found = "this network"
     for frame, _ in traceback.walk_tb(error.__traceback__):
         for name in ("obj", "conn", "nengo_probe", "block"):
@@ -387,8 +372,48 @@ def _built(error: Exception) -> str:
     return found
 
 
-def check_places(network) -> None:
-    """Refuse places that NengoLoihi misses, which reads the outermost config alone."""
+def check_network(network: nengo.Network, precompute: bool | None = None) -> None:
+    """Raise a ValidationError for what NengoLoihi cannot build, before it tries.
+
+    Parameters
+    ----------
+    network : nengo.Network
+    precompute : bool, optional
+        As of `target.run_on`.
+
+    Raises
+    ------
+    ValidationError
+        That names the object and the way out.
+    """
+    from nengo_loihi.splitter import Split
+
+    for probe in network.all_probes:
+        if isinstance(probe.obj, (nengo.Connection, LearningRule)):
+            problem = "of a connection is not seen on the chip"
+            raise refused("Probe", probe, "attr", problem, "probe what it connects")
+    _check_places(network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the build will say it again
+        split = Split(network, precompute)
+    # neurons, probes and connections of the chip, without nodes that pass values on
+    ensembles = list(filter(split.on_chip, network.all_ensembles))
+    if not ensembles:
+        problem = "has no ensemble that is for the chip (those of Direct never are)"
+        remedy = "add one, leave its on_chip at None, or use target='core'"
+        raise ValidationError("run_on.network", network, problem, remedy)
+    for ensemble in ensembles:
+        _check_ensemble(ensemble)
+    for probe in filter(split.on_chip, network.all_probes):
+        _check_probe(probe)
+    removed = split.passthrough.to_remove
+    for conn in (*network.all_connections, *split.passthrough.to_add):
+        if conn not in removed and not isinstance(conn.post_obj, LearningRule):
+            _check_connection(conn, split.on_chip)
+
+
+def _check_places(network) -> None:
+    """Raise an error for places that NengoLoihi misses: it reads one config alone."""
 
     def place(config, ensemble):
         marked = "on_chip" in config[nengo.Ensemble].extra_params
@@ -409,9 +434,11 @@ def check_places(network) -> None:
                 raise ValidationError(where, there, problem, remedy)
 
 
-def check_ensemble(ensemble) -> None:
-    """Refuse neurons that a core does not have."""
-    check_neuron_type(ensemble.neuron_type, f"Ensemble({named(ensemble)})")
+def _check_ensemble(ensemble) -> None:
+    """Raise an error for neurons that a core does not have."""
+    fault = _fault(ensemble.neuron_type)
+    if fault:
+        raise refused("Ensemble", ensemble, "neuron_type", *fault)
     if ensemble.noise is not None:
         problem = "is not for the chip, whose neurons have noise of their own"
         remedy = f"leave it None, or {OFF_CHIP}"
@@ -422,8 +449,8 @@ def check_ensemble(ensemble) -> None:
         raise refused("Ensemble", ensemble, given, "comes alone", remedy)
 
 
-def check_probe(probe) -> None:
-    """Refuse to see what the chip does not show."""
+def _check_probe(probe) -> None:
+    """Raise an error for a probe of what the chip does not show."""
     if probe.sample_every is not None:
         problem = "is not for probes of the chip, which show every step"
         remedy = "leave it None and take every n-th row"
@@ -436,8 +463,8 @@ def check_probe(probe) -> None:
         raise refused("Probe", probe, "attr", "is not seen on the chip", remedy)
 
 
-def check_connection(conn, on_chip: Callable) -> None:
-    """Refuse what spikes cannot carry, given what is on the chip."""
+def _check_connection(conn, on_chip: Callable) -> None:
+    """Raise an error for what spikes cannot send, given what is on the chip."""
     ends = conn.pre_obj, conn.post_obj
     ends = [obj.ensemble if isinstance(obj, Neurons) else obj for obj in ends]
     sent, received = map(on_chip, ends)
@@ -464,13 +491,37 @@ def check_connection(conn, on_chip: Callable) -> None:
 
 
 def refused(kind: str, obj, attribute: str, problem: str, remedy: str):
-    """A ValidationError of an attribute of an object in a network."""
+    """Return a ValidationError of an attribute of an object in a network.
+
+    Parameters
+    ----------
+    kind : str
+        Of the object.
+    obj : object
+        Of a network.
+    attribute : str
+        Of the message.
+    problem : str
+        Of the message.
+    remedy : str
+        Of the message.
+    """
     where = f"{kind}({named(obj)}).{attribute}"
     return ValidationError(where, getattr(obj, attribute), problem, remedy)
 
 
 def named(obj) -> str:
-    """What a user calls an object: its label, or what it is part of."""
+    """Return what a user calls an object: its label, or what it is part of.
+
+    Parameters
+    ----------
+    obj : object
+        Of a network.
+
+    Returns
+    -------
+    str
+    """
     if isinstance(obj, ObjView):
         return f"{named(obj.obj)}[...]"
     if isinstance(obj, Neurons):

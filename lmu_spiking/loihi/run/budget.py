@@ -1,4 +1,4 @@
-"""What a network takes of the chip, counted before it is built.
+"""Budget of a network on the chip, counted before it is built.
 
 NengoLoihi puts each *block* of neurons on a core of its own.  Beside the neurons of an
 ensemble, blocks hold the decode neurons of a connection between ensembles (20 for each
@@ -32,7 +32,6 @@ from lmu_spiking.loihi.chip.limits import (
     CORE,
     BlockBudget,
     Budget,
-    CoreLimits,
     axon_bits,
     split,
     weights_cores,
@@ -44,16 +43,21 @@ DECODE_NEURONS = 20  # of a dimension: Preset10DecodeNeurons, a Model's default
 
 
 def budget(network: nengo.Network, *, chips: int = 1, dt: float = 0.001) -> Budget:
-    """Cores, compartments, axons and synapse bits, without building the network.
+    """Return cores, compartments, axons and synapse bits, without building a network.
 
     Parameters
     ----------
     network : nengo.Network
         Its ensembles are on the chip unless ``network.config[ens].on_chip`` is False.
     chips : int
-        That there are.
+        Number of chips available.
     dt : float
         Step, seconds.
+
+    Returns
+    -------
+    Budget
+        A core for each block.
 
     Raises
     ------
@@ -90,10 +94,11 @@ class _Synapse:
     weights: np.ndarray  # (axons, neurons), NaN where there is no synapse
 
     def bits(self) -> int:
+        """Return the bits of all axons."""
         return sum(map(axon_bits, np.isfinite(self.weights).sum(1).tolist()))
 
     def part(self, neurons):
-        """Which axons (axons,) reach these neurons, and the bits that they take."""
+        """Return which axons (axons,) reach these neurons, and their bits."""
         w = self.weights[:, neurons]
         sizes = np.isfinite(w).sum(1)
         stored = {row.tobytes(): n for row, n in zip(w, sizes.tolist(), strict=True)}
@@ -102,7 +107,7 @@ class _Synapse:
 
 @dataclass(eq=False)
 class _Axons:
-    """From each neuron of a block to a row of a synapse, or to none: -1."""
+    """Axons from each neuron of a block to a row of a synapse, or to none: -1."""
 
     target: _Synapse
     rows: np.ndarray  # (neurons,)
@@ -121,25 +126,25 @@ class _Block:
     axons: list[_Axons] = field(default_factory=list)
 
     def cut(self) -> list[np.ndarray]:
-        """Neurons of each part."""
-        whole, part = (self.size,), (self._even(),)
+        """Return the neurons of each part."""
         if self.shape is not None:
             whole, part = self.shape.ensemble_shape, self.shape.shape
+        else:  # as even as can be, by what would overfill a core most
+            axons = sum(len(s.weights) for s in self.synapses)
+            slots = sum(a.slots for a in self.axons)
+            bits = sum(s.bits() for s in self.synapses)
+            use = zip((self.size, axons, slots, bits), astuple(CORE), strict=True)
+            parts = max(-(-u // most) for u, most in use)
+            whole, part = (self.size,), (-(-self.size // parts),)
         neurons = np.arange(self.size).reshape(whole)
         starts = (range(0, n, p) for n, p in zip(whole, part, strict=True))
         corners = itertools.product(*starts)
         return [neurons[tuple(map(slice, c, np.add(c, part)))].ravel() for c in corners]
 
-    def _even(self) -> int:
-        axons = sum(len(s.weights) for s in self.synapses)
-        slots = sum(a.slots for a in self.axons)
-        bits = sum(s.bits() for s in self.synapses)
-        use = astuple(CoreLimits(self.size, axons, slots, bits))
-        parts = max(-(-u // most) for u, most in zip(use, astuple(CORE), strict=True))
-        return -(-self.size // parts)
-
 
 def _count(blocks: list[_Block]) -> tuple[BlockBudget, ...]:
+    """Return the use of each part of blocks."""
+    # cut first: axons of a block depend on how those that it projects to are cut
     cuts = {block: block.cut() for block in blocks}
     seen = {}  # of each synapse, for each part: which axons reach it, and their bits
     for block, parts in cuts.items():
@@ -162,11 +167,13 @@ def _count(blocks: list[_Block]) -> tuple[BlockBudget, ...]:
 
 
 def _leaving(axons: _Axons, neurons, parts) -> int:
+    """Return the out-axons of some neurons, one for each part that they reach."""
     rows = np.unique(axons.rows[neurons])
     return sum(int(reached[rows[rows >= 0]].sum()) for reached, _ in parts)
 
 
 def _part_name(block: _Block, neurons, k: int) -> str:
+    """Return the name of the ``k``-th part of a block."""
     if len(neurons) == block.size:
         return block.name
     first, end = int(neurons[0]), int(neurons[-1]) + 1
@@ -187,12 +194,14 @@ class _Wiring:
         self.blocks: list[_Block] = []
         self.of: dict[nengo.Ensemble, _Block] = {}
         self.encoders: dict[tuple, _Synapse] = {}
+        # NengoLoihi first replaces nodes that only pass values on
         removed, added = _passthrough(network, self.chip)
         self._add(network, removed)
         for conn in added:
             self._connect(conn)
 
     def _add(self, network, removed) -> None:
+        """Add ensembles, inner networks, connections and probes, as NengoLoihi does."""
         for ens in network.ensembles:
             if ens in self.chip:
                 shape = _setting(network.config, ens, "block_shape")
@@ -209,6 +218,7 @@ class _Wiring:
                 self._read_out(probe.obj, probe.size_in, name)
 
     def _connect(self, conn) -> None:
+        """Add what a connection brings to the chip."""
         pre, post = conn.pre_obj, _owner(conn.post_obj)
         if post in self.chip:
             solved = pre in self.chip
@@ -219,7 +229,7 @@ class _Wiring:
             self._read_out(pre, conn.size_out, self._name(conn))
 
     def _send_values(self, conn) -> None:
-        """Of the host, by the spikes of an on and an off neuron for each."""
+        """Add values of the host, by the spikes of an on and an off neuron for each."""
         if isinstance(conn.post_obj, Neurons):
             w = _matrix(conn, (conn.size_out, conn.size_mid))
             self._arrive(_owner(conn.post_obj), np.vstack([w.T, -w.T]))
@@ -227,7 +237,7 @@ class _Wiring:
             self._encode(conn.post_obj, "values")
 
     def _send_spikes(self, conn) -> None:
-        """Of an ensemble on the chip, or of neurons there or on the host."""
+        """Add spikes of an ensemble on the chip, or of neurons there or on the host."""
         pre, post = _owner(conn.pre_obj), _owner(conn.post_obj)
         solved = pre is conn.pre_obj
         direct = post is not conn.post_obj or (solved and conn.solver.weights)
@@ -239,6 +249,7 @@ class _Wiring:
             w = (w * (1 / self.dt) * getattr(pre.neuron_type, "amplitude", 1)).T
             rows = np.full(pre.n_neurons, -1)
             rows[conn.pre_slice] = np.arange(len(w))
+        # neurons to neurons, or through decode neurons to encoders
         if direct:
             self._leave(pre, self._arrive(post, w), rows, pre.n_neurons)
             return
@@ -248,18 +259,19 @@ class _Wiring:
         block.axons.append(_Axons(self._encode(post, "decoded"), rows, block.size))
 
     def _read_out(self, ens, d: int, name: str) -> None:
+        """Add a readout for the host."""
         w = _rng().rand(ens.n_neurons, 2 * d)
         self._between(ens, np.arange(ens.n_neurons), w, name, "readout")
 
     def _between(self, pre, rows, w, name: str, kind: str) -> _Block:
-        """A block that takes the spikes of ``pre`` by weights (axons, compartments)."""
+        """Return a block that receives spikes by weights (axons, compartments)."""
         synapse = _Synapse(w.astype(np.float32))
         self.blocks.append(_Block(name, kind, w.shape[1], synapses=[synapse]))
         self._leave(pre, synapse, rows, len(w))
         return self.blocks[-1]
 
     def _arrive(self, ens, w) -> _Synapse:
-        """Weights (axons, neurons) into an ensemble, times its gains."""
+        """Return the synapse of weights (axons, neurons) into an ensemble."""
         gain = 1.0 if ens.gain is None else ens.gain
         w = w * get_samples(gain, ens.n_neurons, rng=_rng())
         w = w.astype(np.float32)  # as NengoLoihi: what is equal there is equal here
@@ -268,32 +280,36 @@ class _Wiring:
         return self.of[ens].synapses[-1]
 
     def _encode(self, ens, kind: str) -> _Synapse:
-        """Encoders, two axons a dimension, that all connections of a kind share."""
+        """Return the encoders, two axons a dimension, that all of a kind share."""
         if (ens, kind) not in self.encoders:
             e = get_samples(ens.encoders, ens.n_neurons, ens.dimensions, rng=_rng()).T
             self.encoders[ens, kind] = self._arrive(ens, np.vstack([e, -e]))
         return self.encoders[ens, kind]
 
     def _leave(self, pre, *axons) -> None:
+        """Add axons from an ensemble, if it is on the chip."""
         if pre in self.of:
             self.of[pre].axons.append(_Axons(*axons))
 
     def _name(self, conn) -> str:
+        """Return a connection's label, or the names of its ends."""
         ends = [_owner(end) for end in (conn.pre_obj, conn.post_obj)]
         names = [self.names.get(end) or end.label or "node" for end in ends]
         return conn.label or " to ".join(names)
 
 
 def _owner(obj):
+    """Return the ensemble of neurons, or the object itself."""
     return obj.ensemble if isinstance(obj, Neurons) else obj
 
 
 def _rng() -> np.random.RandomState:
-    return np.random.RandomState(0)  # that Nengo takes; what it draws is not kept
+    """Return a generator for numbers whose values do not count."""
+    return np.random.RandomState(0)
 
 
 def _matrix(conn, shape):
-    """A transform as an array (out, in), NaN where NengoLoihi has no synapse."""
+    """Return a transform as an array, NaN where NengoLoihi has no synapse."""
     transform = conn.transform
     if not isinstance(transform, NoTransform | Dense | Sparse):
         kind, remedy = type(transform).__name__, "use a Dense or Sparse transform"
@@ -308,6 +324,7 @@ def _matrix(conn, shape):
 
 
 def _check_post(conn, weighed: bool) -> None:
+    """Raise a ValidationError for a connection to a part of an ensemble."""
     if conn.post_slice != slice(None) and not weighed:
         problem = "cannot be a part of an ensemble on the chip"
         remedy = "connect to all of it, with zeros in the transform"
@@ -315,7 +332,7 @@ def _check_post(conn, weighed: bool) -> None:
 
 
 def _setting(config, ens, name: str):
-    """What ``nengo_loihi.add_params`` added and the user set, or None."""
+    """Return what ``nengo_loihi.add_params`` added and the user set, or None."""
     try:
         return getattr(config[ens], name)
     except (AttributeError, ConfigError):
@@ -323,7 +340,7 @@ def _setting(config, ens, name: str):
 
 
 def _on_chip(network) -> set:
-    """All ensembles but those set off the chip, Direct ones, learners and errors."""
+    """Return all ensembles but those off the chip, Direct ones, learners and errors."""
     chip = {
         ens
         for ens in network.all_ensembles
@@ -342,14 +359,15 @@ def _on_chip(network) -> set:
 
 
 class _LoopError(Exception):
-    """NengoLoihi leaves such nodes on the host."""
+    """Nodes in a circle, which NengoLoihi leaves on the host."""
 
 
 def _passthrough(network, chip) -> tuple[set, list]:
-    """Connections that go, and those that come in their place."""
+    """Return the connections that are removed, and those in their place."""
     removed, added, conns = set(), [], network.all_connections
     probed = {probe.obj for probe in network.all_probes}
     for nodes in _clusters(conns):
+        # only where values come from the chip and go to it, or go nowhere
         into = [c for c in conns if c.post_obj in nodes and c.pre_obj not in nodes]
         onward = [c for c in conns if c.pre_obj in nodes]
         ends = {_owner(c.post_obj) for c in onward} - nodes
@@ -362,7 +380,7 @@ def _passthrough(network, chip) -> tuple[set, list]:
 
 
 def _clusters(conns) -> list[set]:
-    """Sets of nodes without a function that are connected to each other."""
+    """Return sets of nodes without a function that are connected to each other."""
     of = {}
     for conn in conns:
         ends = [conn.pre_obj, conn.post_obj]
@@ -373,16 +391,16 @@ def _clusters(conns) -> list[set]:
 
 
 def _direct(conn, onward, nodes, probed):
-    """Connections from the source of one to all ends that it leads to."""
-    kept = {"function": conn.function, "eval_points": conn.eval_points}
-    kept["add_to_container"] = False
+    """Yield connections from the source of one to all ends that it leads to."""
+    given = {"function": conn.function, "eval_points": conn.eval_points}
+    given["add_to_container"] = False
     for post, w in _paths(conn, np.eye(conn.size_mid), onward, nodes, probed, ()):
         if not np.allclose(w, 0):
-            yield nengo.Connection(conn.pre, post, transform=w, **kept)
+            yield nengo.Connection(conn.pre, post, transform=w, **given)
 
 
 def _paths(conn, w, onward, nodes, probed, passed):
-    """Ends, and the weights (end, in) up to there."""
+    """Yield ends, and the weights (end, in) up to there."""
     w = np.nan_to_num(_matrix(conn, (conn.size_out, conn.size_mid))) @ w
     node = conn.post_obj
     if node not in nodes:

@@ -15,10 +15,10 @@ from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_seed, check_whole
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.loihi.chip.integers import check_rounded, target_name
 from lmu_spiking.loihi.chip.replica import replay_cell
-from lmu_spiking.loihi.mapping.cell import CellLayout, lay_out_cell
-from lmu_spiking.loihi.mapping.cell_network import ChipCell
-from lmu_spiking.loihi.run.budget import Budget, budget
+from lmu_spiking.loihi.mapping.cell import CellLayout, ChipCell, lay_out_cell
+from lmu_spiking.loihi.run.budget import budget
 from lmu_spiking.loihi.run.energy import estimate
 from lmu_spiking.loihi.run.target import Run, run_on
 from lmu_spiking.tasks.sequences import Sequences
@@ -28,9 +28,9 @@ TOGETHER = 60  # sequences side by side
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a cell laid out says of sequences, on the emulator's arithmetic.
+    """Answers of a cell laid out to sequences, on the emulator's arithmetic.
 
-    Attributes
+    Parameters
     ----------
     y : (n, q) ndarray
     counts : (n, units * copies) int ndarray
@@ -48,12 +48,22 @@ class Answers:
 
 
 def answer(layout: CellLayout, x, progress=None) -> Answers:
-    """Present sequences ``x`` (n, T, c), each from rest.
+    """Present sequences, each from rest, and return the answers.
 
-    ``progress`` is called with the sequences done and their number.
+    Parameters
+    ----------
+    layout : CellLayout
+    x : (n, T, c) array_like
+    progress : callable, optional
+        Called with the sequences done and their number.
+
+    Returns
+    -------
+    Answers
     """
     x = np.asarray(x, dtype=float)
     first, end = layout.window(x.shape[1])
+    # some sequences side by side: more would not fit the memory of a computer
     counts, memory, units = [], [], []
     for i in range(0, len(x), TOGETHER):
         spikes, fired = replay_cell(layout, layout.drive(x[i : i + TOGETHER]))
@@ -62,37 +72,54 @@ def answer(layout: CellLayout, x, progress=None) -> Answers:
         units.append(fired.sum(axis=(1, 2)))
         if progress is not None:
             progress(min(i + TOGETHER, len(x)), len(x))
-    counts = np.concatenate(counts)
-    return Answers(
-        layout.outputs(counts),
-        counts,
-        np.concatenate(memory),
-        np.concatenate(units),
-    )
+    counts, memory, units = map(np.concatenate, (counts, memory, units))
+    return Answers(layout.outputs(counts), counts, memory, units)
 
 
 def emulate(layout: CellLayout, x, *, target="emulator", seed: int = 0):
-    """Run one sequence ``x`` (T, c) on NengoLoihi.
+    """Run one sequence on NengoLoihi.
+
+    Parameters
+    ----------
+    layout : CellLayout
+    x : (T, c) array_like
+    target : {"simreal", "emulator", "board"}
+    seed : int
+        Of the run.
 
     Returns
     -------
     counts : (units * copies,) int ndarray
         Spikes of the units that were read.
     run : Run
-    held : Budget
+        With counts and probes.
+    cores : Budget
+        What the network takes of the chip.
     """
     x = np.asarray(x, dtype=float)[None]
     u, dt = layout.drive(x)[0], layout.memory.dt
     model = network(layout, u, seed)
-    held = budget(model, dt=dt)
+    cores = budget(model, dt=dt)
     run = run_on(model, target, len(u) * dt, dt=dt, seed=seed)
     spikes = run.data[model.cell.spikes]
     first, end = layout.window(x.shape[1])
-    return np.round(spikes[first:end].sum(axis=0) * dt).astype(int), run, held
+    return np.round(spikes[first:end].sum(axis=0) * dt).astype(int), run, cores
 
 
 def network(layout: CellLayout, u: np.ndarray, seed: int = 0) -> nengo.Network:
-    """A `ChipCell` that is given ``u`` (T,); it is the network's ``cell``."""
+    """Return a network with a `ChipCell`, ``cell``, that is given ``u`` (T,).
+
+    Parameters
+    ----------
+    layout : Layout
+    u : (T,) ndarray
+        Samples of the input.
+    seed : int
+
+    Returns
+    -------
+    nengo.Network
+    """
     with nengo.Network(label="classify", seed=seed) as model:
         played = nengo.processes.PresentInput(np.asarray(u)[:, None], layout.memory.dt)
         stimulus = nengo.Node(played)
@@ -112,7 +139,7 @@ def classify(
     progress=None,
     **layout,
 ) -> dict:
-    """Accuracy on ``data.test`` in rates and on the chip, and the chip's costs.
+    """Return the accuracy on ``data.test``, rate-based and on the chip, and its costs.
 
     Parameters
     ----------
@@ -128,6 +155,8 @@ def classify(
         How many of them run on NengoLoihi's emulator, too.
     seed : int
         Of the layout.
+    progress : callable, optional
+        Called with the sequences done and their number.
     **layout
         As in `lay_out_cell`.
 
@@ -143,36 +172,28 @@ def classify(
     Raises
     ------
     ValidationError
-        If the cell does not fit one chip, or is none that the chip can hold.
+        If the cell does not fit one chip, or is none that the chip can have.
     """
-    seed = check_seed("classify.seed", seed)
+    seed, target = check_seed("classify.seed", seed), target_name(target)
     if data.classes is None or not data.last:
-        raise ValidationError(
-            "classify.data", data.name, "has no classes to be told at the last step"
-        )
-    if target not in ("emulator", "board"):
-        raise ValidationError(
-            "classify.target",
-            target,
-            "has no whole numbers",
-            "use 'emulator', or run a ChipCell with run_on",
-        )
+        problem = "has no classes to be told at the last step"
+        raise ValidationError("classify.data", data.name, problem)
+    remedy = "use 'emulator', or run a ChipCell with run_on"
+    check_rounded("classify.target", target, remedy)
     n = len(data.test) if items is None else check_whole("classify.items", items, 2)
     x, labels = data.test.x[:n].astype(float), data.test.y[:n]
+    # the cell on its cores, before anything runs
     laid = lay_out_cell(params, data.train.x, target=target, seed=seed, **layout)
-    held = budget(network(laid, laid.drive(x[:1])[0]), dt=laid.memory.dt).check()
+    memory = laid.memory
+    cores = budget(network(laid, laid.drive(x[:1])[0]), dt=memory.dt).check().cores
+    # the same items, rate-based and in spikes
     said = answer(laid, x, progress)
     right = said.y.argmax(axis=1) == labels
     rate = forward(params, x, last=True).argmax(axis=1) == labels
-    row = _row(laid, held, said, rate, right)
-    return row | _emulated(laid, x[:emulated], said, target, seed)
-
-
-def _row(laid: CellLayout, held: Budget, said: Answers, rate, right) -> dict:
+    # both on the same items, so the interval is that of a paired difference
     differ = rate.astype(float) - right
     half = stats.norm.ppf(0.975) * differ.std(ddof=1) / np.sqrt(len(right))
-    memory = laid.memory
-    return {
+    row = {
         "items": len(right),
         "rate_accuracy": float(rate.mean()),
         "spiking_accuracy": float(right.mean()),
@@ -188,15 +209,16 @@ def _row(laid: CellLayout, held: Budget, said: Answers, rate, right) -> dict:
         "units": laid.cell.units,
         "copies": laid.copies,
         "neurons": laid.n_neurons,
-        "cores": held.cores,
+        "cores": cores,
         "memory_spikes_per_inference": float(said.memory_spikes.mean()),
         "unit_spikes_per_inference": float(said.unit_spikes.mean()),
         "spikes_per_inference": float((said.memory_spikes + said.unit_spikes).mean()),
     }
+    return row | _emulate_some(laid, x[:emulated], said, target, seed)
 
 
-def _emulated(laid: CellLayout, x, said: Answers, target: str, seed: int) -> dict:
-    """What NengoLoihi says of some of the items, and counts."""
+def _emulate_some(laid: CellLayout, x, said: Answers, target: str, seed: int) -> dict:
+    """Return counts of some items on NengoLoihi, and whether their spikes are equal."""
     if not len(x):
         return {"emulated": 0}
     runs: list[Run] = []
@@ -206,23 +228,21 @@ def _emulated(laid: CellLayout, x, said: Answers, target: str, seed: int) -> dic
         equal &= bool(np.array_equal(counts, said.counts[i]))
         runs.append(run)
     seconds = runs[0].dt * len(runs[0].trange)
-    energies = [
-        estimate(run.counts, seconds, seconds_per_inference=seconds) for run in runs
-    ]
+    each = {"seconds_per_inference": seconds}
+    energies = [estimate(run.counts, seconds, **each) for run in runs]
+
+    def mean(values, name: str) -> float:
+        return float(np.mean([getattr(value, name) for value in values]))
+
+    counts = [run.counts for run in runs]
     return {
         "emulated": len(runs),
         "equal": equal,
         "seconds_per_inference": seconds,
-        "emulated_spikes_per_inference": _mean(r.counts.spikes for r in runs),
-        "synops_per_inference": _mean(r.counts.synops for r in runs),
-        "synops_nonzero_per_inference": _mean(r.counts.synops_nonzero for r in runs),
-        "estimated_joules_per_inference": _mean(
-            e.dynamic_per_inference for e in energies
-        ),
-        "estimated_joules_static": _mean(e.static_per_inference for e in energies),
-        "seconds_run": _mean(r.seconds_run for r in runs),
+        "emulated_spikes_per_inference": mean(counts, "spikes"),
+        "synops_per_inference": mean(counts, "synops"),
+        "synops_nonzero_per_inference": mean(counts, "synops_nonzero"),
+        "estimated_joules_per_inference": mean(energies, "dynamic_per_inference"),
+        "estimated_joules_static": mean(energies, "static_per_inference"),
+        "seconds_run": mean(runs, "seconds_run"),
     }
-
-
-def _mean(numbers) -> float:
-    return float(np.mean(list(numbers)))

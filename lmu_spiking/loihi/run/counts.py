@@ -1,8 +1,8 @@
-r"""What a network did in a run: spikes, synaptic operations, updates, messages.
+r"""Activity of a network in a run: spikes, synaptic operations, updates, messages.
 
-A block of NengoLoihi is what one core holds.  With ``s_i`` the spikes of neuron ``i``
-in a run, ``A_i`` the axons that leave it, and ``w_a`` the synapses that axon ``a`` ends
-in,
+A block of NengoLoihi is the content of one core.  With ``s_i`` the spikes of neuron
+``i`` in a run, ``A_i`` the axons that leave it, and ``w_a`` the synapses that axon
+``a`` ends in,
 
 .. math::
 
@@ -19,6 +19,7 @@ counted with what it drives, although that happens a step later.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
+from typing import Any
 
 import nengo
 import numpy as np
@@ -28,9 +29,9 @@ from lmu_spiking.brief import brief
 
 @dataclass(frozen=True)
 class BlockCounts:
-    """What one block, on one core, did in a run.
+    """Activity of one block, on one core, in a run.
 
-    Attributes
+    Parameters
     ----------
     label : str
         NengoLoihi's.
@@ -59,9 +60,9 @@ class BlockCounts:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """What a network did in a run.
+    """Activity of a network in a run.
 
-    Attributes
+    Parameters
     ----------
     steps : int
     spikes_of : mapping of nengo.Ensemble to int
@@ -82,52 +83,57 @@ class Counts:
 
     @property
     def spikes(self) -> int:
-        """Of all neurons, on the chip also of those that NengoLoihi adds to decode."""
+        """Return the spikes of all neurons, on the chip those that decode, too."""
         if self.blocks is None:
             return sum(self.spikes_of.values())
         return self._sum("spikes")
 
     @property
     def synops(self) -> int | None:
-        """Synaptic operations, by synapses as they are stored."""
+        """Return the number of synaptic operations, by synapses as they are stored."""
         return self._sum("synops")
 
     @property
     def synops_nonzero(self) -> int | None:
-        """Synaptic operations with a weight that is not zero."""
+        """Return the number of synaptic operations with a weight that is not zero."""
         return self._sum("synops_nonzero")
 
     @property
     def updates(self) -> int | None:
-        """Of compartments."""
+        """Return the number of compartment updates."""
         return self._sum("updates")
 
     @property
     def synapses(self) -> int | None:
-        """Stored."""
+        """Return the number of stored synapses."""
         return self._sum("synapses")
 
     @property
     def messages(self) -> int | None:
-        """Sent by the chip and to it, one for each core that a spike goes to."""
+        """Return the messages of chip and host, one for each core a spike goes to."""
         sent = self._sum("messages")
-        return None if sent is None else sent + self.host_messages
+        return None if sent is None else sent + (self.host_messages or 0)
 
     @property
     def cores(self) -> int | None:
-        """That hold a block."""
+        """Return the number of cores in use."""
         return None if self.blocks is None else len(self.blocks)
 
     def rows(self) -> list[dict]:
-        """Rows of a table: each block, then the sum."""
-        blocks = self.blocks or ()
-        rows = [asdict(block) for block in blocks]
+        """Return the rows of a table: each block, then the sum.
+
+        Returns
+        -------
+        list[dict]
+        """
+        rows = [asdict(block) for block in self.blocks or ()]
         if rows:
             names = [name for name in rows[0] if name != "label"]
             rows.append({"label": "sum"} | {name: self._sum(name) for name in names})
         return rows
 
-    def _sum(self, name: str) -> int | None:
+    def _sum(self, name: str) -> Any:
+        """Return the sum of a count over the blocks, or None without a chip."""
         if self.blocks is None:
             return None
         return sum(getattr(block, name) for block in self.blocks)
@@ -142,6 +148,10 @@ def listen_to_host(sim) -> dict:
     -------
     dict
         Of each of NengoLoihi's inputs to the spikes of each of its neurons, (n,).
+
+    Parameters
+    ----------
+    sim : nengo_loihi.Simulator
     """
     emulator = sim.sims["emulator"]
     heard = {source: np.zeros(source.n_neurons, int) for source in sim.model.inputs}
@@ -157,20 +167,26 @@ def listen_to_host(sim) -> dict:
 
 
 def count_chip(sim, heard: Mapping) -> Counts:
-    """Counts of an emulator's run, before it is closed.
+    """Return the counts of an emulator's run, before it is closed.
 
     Parameters
     ----------
     sim : nengo_loihi.Simulator
     heard : mapping
-        What `listen_to_host` gave before the run.
+        What `listen_to_host` returned before the run.
+
+    Returns
+    -------
+    Counts
     """
     emulator, model = sim.sims["emulator"], sim.model
+    # who spiked, and through which axons: blocks of the chip and inputs of the host
     slices, counted = emulator.block_info.slices, emulator.compartment.spike_count
     spikes = {block: counted[part].astype(int) for block, part in slices.items()}
     home = {synapse: block for block in slices for synapse in block.synapses}
     sources = [(block, spikes[block], block.axons) for block in slices]
     sources += [(source, heard[source], source.axons) for source in model.inputs]
+    # what each spike caused, where it arrived
     messages = dict.fromkeys([*slices, *model.inputs], 0)
     work = {block: np.zeros(3, int) for block in slices}
     for source, fired, axons in sources:
@@ -179,29 +195,30 @@ def count_chip(sim, heard: Mapping) -> Counts:
             messages[source] += int(fired @ there)
             sums = fired @ stored, fired @ nonzero, stored.sum()
             work[home[axon.target]] += np.array(sums)
-    steps = sim.n_steps
-    blocks = (
-        BlockCounts(
-            str(block.label),
-            block.n_neurons,
-            steps * block.n_neurons,
-            int(spikes[block].sum()),
-            messages[block],
-            *map(int, work[block]),
-        )
-        for block in slices
-    )
-    return Counts(
-        steps,
-        MappingProxyType(_of_ensembles(model, spikes)),
-        tuple(blocks),
-        int(sum(fired.sum() for fired in heard.values())),
-        sum(messages[source] for source in model.inputs),
-    )
+    blocks = []
+    for block in slices:
+        n, fired = block.n_neurons, int(spikes[block].sum())
+        size = str(block.label), n, sim.n_steps * n
+        counts = fired, messages[block], *map(int, work[block])
+        blocks.append(BlockCounts(*size, *counts))
+    # spikes by ensembles, which may be of several blocks
+    spikes_of = {}
+    for obj, parts in model.objs.items():
+        if isinstance(obj, nengo.Ensemble) and "out" in parts:
+            out = parts["out"] if isinstance(parts["out"], list) else [parts["out"]]
+            spikes_of[obj] = sum(int(spikes[block].sum()) for block in out)
+    sent = int(sum(fired.sum() for fired in heard.values()))
+    of_host = sent, sum(messages[source] for source in model.inputs)
+    return Counts(sim.n_steps, MappingProxyType(spikes_of), tuple(blocks), *of_host)
 
 
 def fan_out(axon, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where an axon of NengoLoihi leads from each of ``n`` neurons.
+    """Return where an axon of NengoLoihi leads from each of ``n`` neurons.
+
+    Parameters
+    ----------
+    axon : nengo_loihi.block.Axon
+    n : int
 
     Returns
     -------
@@ -217,23 +234,15 @@ def fan_out(axon, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for i, (target, atom) in enumerate(zip(targets, atoms, strict=True)):
         if target < 0 or axon.target.axon_compartment_base(target) is None:
             continue
+        # dense weights are stored as they are, zeros too
         weights, _ = axon.target.axon_weights_indices(target, atom=atom)
         there[i] = True
         stored[i], nonzero[i] = weights.size, np.count_nonzero(weights)
     return there, stored, nonzero
 
 
-def _of_ensembles(model, spikes: dict) -> dict:
-    found = {}
-    for obj, parts in model.objs.items():
-        if isinstance(obj, nengo.Ensemble) and "out" in parts:
-            blocks = parts["out"] if isinstance(parts["out"], list) else [parts["out"]]
-            found[obj] = sum(int(spikes[block].sum()) for block in blocks)
-    return found
-
-
 class count_core:
-    """Counts the spikes of Nengo's own simulator, one step after the other.
+    """Counter of the spikes of Nengo's own simulator, one step after the other.
 
     Parameters
     ----------
@@ -252,19 +261,19 @@ class count_core:
         self._sums = dict.fromkeys(self._out, 0.0)
 
     def step(self) -> None:
-        """Take note of the step that was just made."""
+        """Count the spikes of the step that was just made."""
         for ensemble, out in self._out.items():
             self._sums[ensemble] += out.sum()
 
     def counts(self) -> Counts:
-        """What was noted."""
-        found = {
-            ensemble: round(total * self._sim.dt / _height(ensemble.neuron_type))
-            for ensemble, total in self._sums.items()
-        }
-        return Counts(self._sim.n_steps, MappingProxyType(found))
+        """Return what was counted so far.
 
-
-def _height(neuron_type) -> float:
-    """Of a spike, times dt."""
-    return getattr(neuron_type, "amplitude", 1.0)
+        Returns
+        -------
+        Counts
+        """
+        totals = {}
+        for ensemble, total in self._sums.items():
+            height = getattr(ensemble.neuron_type, "amplitude", 1.0)  # times dt
+            totals[ensemble] = round(total * self._sim.dt / height)
+        return Counts(self._sim.n_steps, MappingProxyType(totals))

@@ -1,31 +1,37 @@
 """A memory, on Nengo, the chip's arithmetic, the emulator or a board: one call.
 
 ``deploy`` lays a memory out for the target (`layout`), checks that it fits the chips
-(`budget`), runs it (`target`), reads its state from its spikes, and says what was lost
-and what it cost.
+(`budget`), runs it (`target`), reads its state from its spikes, and returns what was
+lost and what it cost.
+
+All neurons drive all by weights, or through few decode neurons (`relayed`), by what
+fits the chips.  Decode neurons take fewer cores, and have the noise of so few neurons;
+fewer neurons, all to all, do better.  So a change of structure is always reported.
 """
 
 import json
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial, singledispatch
 
 import nengo
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError, check_positive, check_seed, check_whole
-from lmu_spiking.loihi.chip.limits import CORES_PER_CHIP, weights_cores
-from lmu_spiking.loihi.mapping.curves import MAX_RATE, chip_neurons
-from lmu_spiking.loihi.mapping.input_weights import PAIRS
-from lmu_spiking.loihi.mapping.layout import Layout, lay_out
-from lmu_spiking.loihi.mapping.memory import (
-    ChipMemory,
-    RelayedMemory,
-    read_relayed,
-    read_state,
+from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.errors import (
+    ValidationError,
+    check_one_of,
+    check_positive,
+    check_seed,
+    check_whole,
 )
-from lmu_spiking.loihi.mapping.relayed import RelayedLayout, lay_out_relayed
-from lmu_spiking.loihi.poisson.layout import NoisyLayout, lay_out_noisy
+from lmu_spiking.loihi.chip.limits import CORES_PER_CHIP, weights_cores
+from lmu_spiking.loihi.chip.pulses import PAIRS
+from lmu_spiking.loihi.mapping.curves import MAX_RATE, chip_neurons
+from lmu_spiking.loihi.mapping.layout import Layout, lay_out
+from lmu_spiking.loihi.mapping.relayed import lay_out_relayed
+from lmu_spiking.loihi.poisson.memory import lay_out_noisy
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear
 from lmu_spiking.loihi.run.advice import Advice, advice_table
 from lmu_spiking.loihi.run.budget import Budget, budget
@@ -36,148 +42,22 @@ from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.signals import Signal, white_noise
 from lmu_spiking.theory.predict import LEAD, ErrorBudget, predict, window_delays
 
-# --------------------------------------------------------------------------------------
-# All neurons to all by weights, or through few relays: what fits the chips.
-#
-# Relays take fewer cores, and have the noise of so few neurons (`relayed`); fewer
-# neurons, all to all, do better.  So a change of structure is never made in silence.
-
-
 STRUCTURES = ("auto", "weights", "decode")
-HOPELESS = 0.5  # of the signal, an error that is told before the run
-
-
-def structure_of(structure: str, n_neurons: int, target: str, chips: int = 1) -> str:
-    """``"weights"`` or ``"decode"``, as `deploy` takes it.
-
-    Raises
-    ------
-    ValidationError
-        If weights are asked for and exceed the chips.
-    """
-    if structure not in STRUCTURES:
-        raise ValidationError(
-            "deploy.structure",
-            structure,
-            "is not a structure",
-            f"use one of {', '.join(map(repr, STRUCTURES))}",
-        )
-    check_whole("deploy.chips", chips, 1)
-    if structure == "decode" or target == Target.CORE:
-        return "decode" if structure == "decode" else "weights"
-    try:
-        cores = weights_cores(n_neurons, 2 * PAIRS)
-        if cores > chips * CORES_PER_CHIP:
-            raise ValidationError(
-                "deploy.memory.n_neurons",
-                n_neurons,
-                f"takes {cores} cores, of the {_there(chips)}, all to all",
-                "use more chips, fewer neurons or structure='decode'",
-            )
-    except ValidationError:
-        if structure == "weights":
-            raise
-        return "decode"
-    return "weights"
-
-
-def relays_advice(n_neurons: int, n_relays: int, chips: int = 1) -> Advice:
-    """What it means that all to all did not fit, and relays were taken.
-
-    Parameters
-    ----------
-    n_neurons, n_relays : int
-        Of the memory.
-    chips : int
-        That there are.
-    """
-    try:
-        cores = weights_cores(n_neurons, 2 * PAIRS)
-        needs = f"take {cores} cores, of the {_there(chips)}"
-    except ValidationError:
-        needs = "have more axons than a core takes, on any number of chips"
-    text = (
-        f"all to all, {n_neurons} neurons {needs}: they go through {n_relays} relays "
-        "(structure='decode'), with the error of so few; "
-        f"{most_all_to_all(chips)} neurons, all to all, fit and do better"
-    )
-    return Advice("structure", 1, None, text)
-
-
-def clipped_advice(layout, u: np.ndarray) -> tuple[Advice, ...]:
-    """What it means that inputs ``u`` (T,) are beyond the range of a layout.
-
-    On core nothing is clipped, but for noisy neurons, whose relays are made for it.
-    """
-    beyond = np.count_nonzero(np.abs(u) > layout.input_range * (1 + 1e-9))
-    if not beyond or (
-        layout.target == Target.CORE and not isinstance(layout, NoisyLayout)
-    ):
-        return ()
-    text = (
-        f"{beyond / len(u):.2g} of the samples are beyond input_range "
-        f"({layout.input_range:.3g}) and clipped, which no prediction knows of; "
-        f"use input_range={np.abs(u).max():.3g}"
-    )
-    return (Advice("input", int(beyond), float(np.abs(u).max()), text),)
-
-
-def foreseen(layout, u: np.ndarray, predicted) -> tuple[Advice, ...]:
-    """What is known to go wrong before inputs ``u`` (T,) are run."""
-    return clipped_advice(layout, u) + hopeless_advice(layout, predicted)
-
-
-def hopeless_advice(layout, predicted) -> tuple[Advice, ...]:
-    """That a memory will not hold its window, by its prediction."""
-    error = predicted.nrmse(window_delays(layout))
-    if error < HOPELESS:
-        return ()
-    text = (
-        f"the window is predicted to be wrong by {error:.2g} of the signal: this "
-        "memory does not hold it; use more neurons, a lower order, a longer theta or a "
-        "higher max_rate"
-    )
-    return (Advice("error", 1, float(error), text),)
-
-
-def most_all_to_all(chips: int = 1) -> int:
-    """The most neurons that so many chips hold, all to all."""
-    least, most = 1, 2**13
-    while most - least > 1:
-        middle = (least + most) // 2
-        try:
-            cores = weights_cores(middle, 2 * PAIRS)
-        except ValidationError:
-            cores = CORES_PER_CHIP * chips + 1
-        if cores > chips * CORES_PER_CHIP:
-            most = middle
-        else:
-            least = middle
-    return least
-
-
-def _there(chips: int) -> str:
-    return f"{chips * CORES_PER_CHIP} on {chips} chip{'s' * (chips > 1)}"
-
-
-# --------------------------------------------------------------------------------------
-
+HOPELESS = 0.5  # of the signal: a predicted error from which on a memory is no use
 DURATION = 6.0  # seconds
-NEURONS = 600
 CHIP_TYPE, NOISY = "if", "noisy"
-LAYOUTS = Layout | RelayedLayout | NoisyLayout
 
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """What came of a memory on a target.
+    """Result of a memory on a target.
 
-    Attributes
+    Parameters
     ----------
     target : Target
-    layout : Layout, RelayedLayout or NoisyLayout
+    layout : Layout
     budget : Budget or None
-        Cores and what they hold; None on core.
+        Cores and their contents; None on core.
     run : Run
     energy : Energy or None
         Estimated, never measured; None where operations were not counted.
@@ -194,7 +74,7 @@ class Deployment:
     """
 
     target: Target
-    layout: LAYOUTS
+    layout: Layout
     budget: Budget | None
     run: Run
     energy: Energy | None
@@ -210,28 +90,45 @@ class Deployment:
 
     @property
     def structure(self) -> str:
-        """``"weights"``, all to all, or ``"decode"``, through relays."""
-        return "decode" if isinstance(self.layout, RelayedLayout) else "weights"
+        """Return ``"weights"``, all to all, or ``"decode"``, by decode neurons."""
+        return "decode" if len(self.layout.stages) > 1 else "weights"
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """What was chosen, and what NengoLoihi warned of."""
+        """Return what was chosen, and what NengoLoihi warned of."""
         return (*self.chosen, *self.run.advice)
+
+    def readings(self, delays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return the input of the past, as read and as it was, after one window.
+
+        Parameters
+        ----------
+        delays : (n,) array_like
+            Seconds.
+
+        Returns
+        -------
+        read, ideal, past : (T, n) ndarray
+            Of the state read from the spikes and of the exact one; the input itself.
+        """
+        ldn, dt = self.layout.ldn, self.layout.dt
+        readout = ldn.readout(delays - dt, dt)
+        at = np.arange(ldn.steps(dt) + 1, len(self.signal))
+        lags = np.round(delays / dt).astype(int)
+        past = np.stack([self.signal[at - s] for s in lags], axis=1)
+        return self.state[at] @ readout.T, self.exact[at] @ readout.T, past
 
     @property
     def row(self) -> dict:
-        """The numbers: errors as in the JSON of ``lmu-spiking run``, costs, advice."""
-        layout, counts = self.layout, self.run.counts
-        steps, dt = layout.ldn.steps(layout.dt), layout.dt
+        """Return errors, as in the JSON of ``lmu-spiking run``, costs and advice."""
+        layout, dt, predicted = self.layout, self.layout.dt, self.predicted
         delays = window_delays(layout)
-        window = layout.ldn.readout(delays - dt, dt)
-        settled = slice(steps + 1, None)
-        read, ideal = self.state[settled] @ window.T, self.exact[settled] @ window.T
-        lags = np.round(delays / dt).astype(int)
-        at = np.arange(steps + 1, len(self.signal))
-        past = np.stack([self.signal[at - s] for s in lags], axis=1)
-        predicted = self.predicted
-        seconds = dt * len(self.run.trange)
+        read, ideal, past = self.readings(delays)
+
+        def per_second(name: str) -> float | None:
+            total = getattr(self.run.counts, name, None)
+            return None if total is None else total / (dt * len(self.run.trange))
+
         return {
             "target": str(self.target),
             "structure": self.structure,
@@ -254,8 +151,8 @@ class Deployment:
             "spikes_per_s": self.spikes_per_s,
             "mean_rate": self.spikes_per_s / layout.n_neurons,
             "cores": None if self.budget is None else self.budget.cores,
-            "synops_per_s": _each(counts, "synops", seconds),
-            "synops_nonzero_per_s": _each(counts, "synops_nonzero", seconds),
+            "synops_per_s": per_second("synops"),
+            "synops_nonzero_per_s": per_second("synops_nonzero"),
             "estimated_dynamic_watts": self.energy and self.energy.dynamic_watts,
             "advice": advice_table(self.advice),
             "seconds_build": self.run.seconds_build,
@@ -264,7 +161,13 @@ class Deployment:
         }
 
     def to_json(self) -> str:
-        """`row` as one line."""
+        """Return `row` as one line.
+
+        Returns
+        -------
+        str
+            JSON.
+        """
         return json.dumps(self.row)
 
 
@@ -288,10 +191,11 @@ def deploy(
 
     Parameters
     ----------
-    memory : MemorySpec, LegendreMemory, Layout, RelayedLayout or NoisyLayout
-        Its order, theta, synapse, step, number of neurons and signal are kept; its
-        curves and weights are made anew for the target, alike on every target.
+    memory : MemorySpec, LegendreMemory or Layout
+        Its order, theta, synapse, step, number of neurons and signal remain; its curves
+        and weights are made anew for the target, alike on every target.
     target : {"core", "simreal", "emulator", "board"}
+        ``"nengo"`` is another name of ``"core"``.
     signal : Signal or (T,) array_like, optional
         At the memory's ``dt``, longer than its window; by default ``duration`` seconds
         of the noise that the spec names.  A spec's decoders are measured on the signal
@@ -307,17 +211,24 @@ def deploy(
     input_range : float, optional
         Largest input.
     chips : int
-        Chips that there are.
+        Number of chips available.
     structure : {"auto", "weights", "decode"}
-        All neurons to all by ``weights``, or through few relays that ``decode`` the
+        All neurons to all by ``weights``, or through few neurons that ``decode`` the
         memory (`relayed`), with the noise of so few; by default weights if they fit,
-        else relays, which `Deployment.advice` tells.
+        else decode neurons, which `Deployment.advice` tells.
     n_relays : int, optional
-        With relays, how many; see `relayed.lay_out_relayed`.
+        Number of decode neurons; see `relayed.lay_out_relayed`.
     options : mapping, optional
         For the board; see `target.run_on`.
     seed : int, optional
         Of the curves and the run; the spec's ``tuning_seed`` by default.
+    progress : callable, optional
+        Called with the steps done and their number.
+
+    Returns
+    -------
+    Deployment
+        The run, its prediction, errors and costs.
 
     Raises
     ------
@@ -326,205 +237,310 @@ def deploy(
     MissingPackageError
         If the target needs NengoLoihi and it is not installed.
     """
-    target = Target(target)
-    wanted = _wanted(memory)
-    dt, ldn = wanted["dt"], wanted["ldn"]
-    played = _played(signal, duration, wanted)
+    target, asked = Target(target), request_of(memory)
+    if seed is not None:
+        asked = replace(asked, seed=check_seed("deploy.seed", seed))
+    dt, ldn = asked.dt, asked.ldn
+    played = _play(signal, duration, asked)
     lead = LEAD * ldn.steps(dt)
-    heard = played.led_in(lead)
-    seed = wanted["seed"] if seed is None else check_seed("deploy.seed", seed)
-    chosen: tuple[Advice, ...] = ()
-    if isinstance(memory, LAYOUTS):
-        layout = _of_target(memory, target)
-    else:
-        band = wanted["signal"] if signal is None else played.samples
-        kind = _type(neuron_type, wanted["neuron_type"])
-        form = structure_of(structure, wanted["n_neurons"], target, chips)
-        make = lay_out
-        if isinstance(kind, NoisyRectifiedLinear):
-            make = lay_out_noisy
-            _check_all_to_all(form, wanted["n_neurons"], kind)
-        elif form == "decode":
-            make = partial(lay_out_relayed, n_relays=n_relays)
-        layout = make(
-            ldn,
-            wanted["n_neurons"],
-            kind if make is lay_out_noisy else chip_neurons(kind, target),
-            target=str(target),
-            tau=wanted["tau"],
-            dt=dt,
-            signal=band,
-            max_rate=max_rate,
-            input_range=input_range,
-            seed=seed,
-        )
+    u = played.led_in(lead)
+    # neurons, weights and cores, and how wrong they are predicted to be
+    layout, chosen = asked.layout, ()
+    if layout is None:
+        choice = {"max_rate": max_rate, "input_range": input_range}
+        choice["signal"] = asked.signal if signal is None else played.samples
+        choice["target"] = str(target)
+        form = structure_of(structure, asked.n_neurons, target, chips)
+        layout = _lay_out(asked, neuron_type, form, n_relays, choice)
         if structure == "auto" and form == "decode":
-            asked = wanted["n_neurons"]
-            chosen = (relays_advice(asked, layout.n_relays, chips),)
-    predicted = predict(layout, heard, lead=lead)
-    chosen += foreseen(layout, heard, predicted)
-    with nengo.Network(label="deployed", seed=seed) as model:
-        network = _put(layout, heard)
-    held = None
+            chosen = (relays_advice(asked.n_neurons, layout.n_relays, chips),)
+    elif layout.target != target:
+        problem = f"is not what the layout is for ({layout.target})"
+        raise ValidationError("deploy.target", str(target), problem, "lay it out again")
+    predicted = predict(layout, u, lead=lead)
+    chosen += clipped_advice(layout, u) + hopeless_advice(layout, predicted)
+    # the run, if it fits the chips
+    with nengo.Network(label="deployed", seed=asked.seed) as model:
+        network = layout.network(u)
+    cores = None
     if target is not Target.CORE:
-        held = budget(model, chips=chips, dt=dt).check()
-    run = run_on(
-        model,
-        target,
-        len(heard) * dt,
-        dt=dt,
-        seed=seed,
-        options=options,
-        progress=progress,
-    )
-    state, rate = _read(layout, network, run.data, heard, lead)
+        cores = budget(model, chips=chips, dt=dt).check()
+    given = {"seed": asked.seed, "options": options, "progress": progress}
+    run = run_on(model, target, len(u) * dt, dt=dt, **given)
+    # the state from the spikes, and what they cost
+    state = layout.read(network, run.data, u)
+    rates = [run.data[p][lead:].mean() * p.size_in for p in network.spike_probes]
     counted = run.counts is not None and run.counts.synops is not None
-    return Deployment(
-        target,
-        layout,
-        held,
-        run,
-        estimate(run.counts, len(heard) * dt) if counted else None,
-        predicted,
-        dt * np.arange(1, len(played.samples) + 1),
-        np.asarray(played.samples),
-        state[lead:],
-        np.vstack([predicted.initial, predicted.states[:-1]]),
-        rate,
-        chosen,
-    )
+    energy = estimate(run.counts, len(u) * dt) if counted else None
+    samples = np.asarray(played.samples)
+    time, exact = dt * np.arange(1, len(samples) + 1), predicted.states[:-1]
+    exact = np.vstack([predicted.initial, exact])
+    costs = layout, cores, run, energy, predicted
+    errors = time, samples, state[lead:], exact
+    return Deployment(target, *costs, *errors, float(sum(rates)), chosen)
 
 
-def _put(layout, heard):
-    """The memory, as a part of the network that is being made, and its input."""
-    if isinstance(layout, NoisyLayout):
-        return layout.build(heard)
-    stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], layout.dt))
-    kind = RelayedMemory if isinstance(layout, RelayedLayout) else ChipMemory
-    network = kind(layout, label="memory")
-    nengo.Connection(stimulus, network.input, synapse=None)
-    return network
+# -- what is asked for -----------------------------------------------------------------
 
 
-def _read(layout, network, data, heard, lead: int) -> tuple[np.ndarray, float]:
-    """The state (T, d), and spikes per second after the lead."""
-    spikes = data[network.spikes]
-    rate = spikes[lead:].mean() * spikes.shape[1]
-    if isinstance(layout, NoisyLayout):
-        return network.state(spikes > 0, data[network.relayed] > 0), float(rate)
-    if isinstance(layout, RelayedLayout):
-        spikes = data[network.relayed]
-        rate += spikes[lead:].mean() * spikes.shape[1]
-        return read_relayed(layout, spikes, heard), float(rate)
-    return read_state(layout, spikes, heard), float(rate)
+@dataclass(frozen=True)
+class Request:
+    """What `deploy` takes over from a memory."""
+
+    ldn: LDN
+    n_neurons: int
+    tau: float
+    dt: float
+    signal: SignalSpec
+    neuron_type: object
+    seed: int
+    layout: Layout | None = None
 
 
-def _wanted(memory) -> dict:
-    """What is kept of a memory."""
-    if isinstance(memory, MemorySpec):
-        keep = {"n_neurons": memory.n_neurons, "signal": memory.signal}
-        tau, kind, seed = memory.tau, memory.neuron_type, memory.tuning_seed
-    elif isinstance(memory, LegendreMemory):
-        if memory.size_in != 1:
-            raise ValidationError(
-                "deploy.memory.size_in",
-                memory.size_in,
-                "must be 1",
-                "deploy a memory for each input",
-            )
-        keep = {"n_neurons": memory.population.n_neurons, "signal": SignalSpec()}
-        synapse = memory.mapped.synapse
-        tau = synapse.tau if type(synapse) is nengo.Lowpass else None
-        kind, seed = memory.population.neurons, memory.tuning_seed
-    elif isinstance(memory, LAYOUTS):
-        keep = {"n_neurons": memory.n_neurons, "signal": memory.signal or SignalSpec()}
-        tau, kind, seed = memory.tau, memory.curves.neurons, 0
-    else:
+@singledispatch
+def request_of(memory) -> Request:
+    """Return what `deploy` takes over from a memory, or raise a ValidationError.
+
+    Parameters
+    ----------
+    memory : Layout
+
+    Returns
+    -------
+    Request
+    """
+    problem = "must be a MemorySpec, LegendreMemory or layout"
+    raise ValidationError("deploy.memory", memory, problem)
+
+
+@request_of.register
+def _(memory: MemorySpec) -> Request:
+    neurons = memory.signal, memory.neuron_type, memory.tuning_seed
+    size = memory.ldn, memory.n_neurons
+    return Request(*size, float(memory.tau), memory.dt, *neurons)
+
+
+@request_of.register
+def _(memory: LegendreMemory) -> Request:
+    if memory.size_in != 1:
+        remedy = "deploy a memory for each input"
         raise ValidationError(
-            "deploy.memory", memory, "must be a MemorySpec, LegendreMemory or layout"
+            "deploy.memory.size_in", memory.size_in, "must be 1", remedy
         )
-    if tau is None:
-        raise ValidationError(
-            "deploy.memory.synapse",
-            memory.mapped.synapse,
-            "is none that the chip has",
-            "use a lowpass without extra delay: synapse=0.1",
-        )
-    ldn = memory.ldn
-    return keep | {
-        "ldn": ldn,
-        "tau": float(tau),
-        "dt": memory.dt,
-        "neuron_type": kind,
-        "seed": seed,
-    }
+    synapse = memory.mapped.synapse
+    if type(synapse) is not nengo.Lowpass:
+        remedy = "use a lowpass without extra delay: synapse=0.1"
+        problem = "is none that the chip has"
+        raise ValidationError("deploy.memory.synapse", synapse, problem, remedy)
+    size = memory.ldn, memory.population.n_neurons
+    neurons = SignalSpec(), memory.population.neurons, memory.tuning_seed
+    return Request(*size, float(synapse.tau), memory.dt, *neurons)
 
 
-def _played(signal, duration, wanted) -> Signal:
-    dt = wanted["dt"]
+@request_of.register
+def _(memory: Layout) -> Request:
+    neurons = memory.signal or SignalSpec(), memory.curves.neurons, 0
+    size = memory.ldn, memory.n_neurons
+    return Request(*size, float(memory.tau), memory.dt, *neurons, memory)
+
+
+def _play(signal, duration, asked: Request) -> Signal:
+    """Return the signal to play: the one given, or noise of the memory's band."""
+    dt = asked.dt
     if signal is None:
         seconds = check_positive("deploy.duration", duration, "seconds")
-        band = wanted["signal"]
+        band = asked.signal
         signal = white_noise(seconds, dt, band.bandwidth, band.rms, 0)
     elif not isinstance(signal, Signal):
         signal = Signal(signal, dt, "given", "given")
     if not np.isclose(signal.dt, dt):
-        raise ValidationError(
-            "deploy.signal.dt", signal.dt, f"is not the memory's {dt:g} s", "resample"
-        )
-    if len(signal.samples) <= wanted["ldn"].steps(dt) + 1:
-        raise ValidationError(
-            "deploy.duration",
-            signal.duration,
-            f"is not longer than the window of {wanted['ldn'].theta:g} s",
-            "use a longer signal",
-        )
+        problem = f"is not the memory's {dt:g} s"
+        raise ValidationError("deploy.signal.dt", signal.dt, problem, "resample")
+    if len(signal.samples) <= asked.ldn.steps(dt) + 1:
+        problem = f"is not longer than the window of {asked.ldn.theta:g} s"
+        remedy = "use a longer signal"
+        raise ValidationError("deploy.duration", signal.duration, problem, remedy)
     return signal
 
 
-def _type(asked, own):
-    """The neurons to use: those asked for, the memory's own, or the chip's default."""
-    if asked is not None:
-        named = isinstance(asked, str) and asked == NOISY
-        return NoisyRectifiedLinear() if named else asked
-    if isinstance(own, str):
-        return CHIP_TYPE if own == "poisson" else own
-    if isinstance(own, nengo.PoissonSpiking):
-        raise ValidationError(
-            "deploy.memory.neuron_type",
-            own,
-            "cannot be simulated on Loihi",
-            f"give neuron_type='{CHIP_TYPE}' to deploy: the same memory of neurons "
-            "that the chip has",
-        )
-    return own
+def _lay_out(asked: Request, neuron_type, form: str, n_relays, choice: dict) -> Layout:
+    """Return the layout of a memory in one structure, for neurons asked for or its own.
+
+    Raises
+    ------
+    ValidationError
+        If the chip does not have these neurons, or not in this structure.
+    """
+    # the neurons: those asked for, the memory's own, or the chip's for a default spec
+    kind = asked.neuron_type if neuron_type is None else neuron_type
+    if neuron_type is None and kind == "poisson":  # the default of a spec
+        kind = CHIP_TYPE
+    if isinstance(kind, str) and kind == NOISY:
+        kind = NoisyRectifiedLinear()
+    if neuron_type is None and isinstance(kind, nengo.PoissonSpiking):
+        remedy = f"give neuron_type='{CHIP_TYPE}' to deploy, for neurons of the chip"
+        problem, name = "cannot be simulated on Loihi", "deploy.memory.neuron_type"
+        raise ValidationError(name, kind, problem, remedy)
+    # the layout: noisy neurons have one of their own, without decode neurons
+    make: Callable = lay_out
+    if isinstance(kind, NoisyRectifiedLinear):
+        make = lay_out_noisy
+        if form == "decode":
+            problem = f"has no decode neurons, and {asked.n_neurons} neurons need some"
+            remedy = "use structure='weights' with fewer neurons or more chips, or 'if'"
+            raise ValidationError("deploy.neuron_type", kind, problem, remedy)
+    else:
+        kind = chip_neurons(kind, choice["target"])
+        if form == "decode":
+            make = partial(lay_out_relayed, n_relays=n_relays)
+    choice |= {"tau": asked.tau, "dt": asked.dt, "seed": asked.seed}
+    return make(asked.ldn, asked.n_neurons, kind, **choice)
 
 
-def _check_all_to_all(form: str, n_neurons: int, kind) -> None:
-    if form == "decode":
-        raise ValidationError(
-            "deploy.neuron_type",
-            kind,
-            f"has no relays, and {n_neurons} neurons are to go through them",
-            "use structure='weights' with fewer neurons or more chips, or 'if' neurons",
-        )
+# -- structures, and what is told of them ----------------------------------------------
 
 
-def _of_target(layout, target: Target):
-    if layout.target != target:
-        raise ValidationError(
-            "deploy.target",
-            str(target),
-            f"is not what the layout is for ({layout.target})",
-            "lay it out again",
-        )
-    return layout
+def structure_of(structure: str, n_neurons: int, target: str, chips: int = 1) -> str:
+    """Return ``"weights"`` or ``"decode"``, as `deploy` takes it.
+
+    Parameters
+    ----------
+    structure : {"auto", "weights", "decode"}
+    n_neurons : int
+        Of the memory.
+    target : str
+    chips : int
+        Number of chips available.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValidationError
+        If weights are asked for and exceed the chips.
+    """
+    check_one_of("deploy.structure", structure, STRUCTURES, "is not a structure")
+    check_whole("deploy.chips", chips, 1)
+    if structure == "decode" or target == Target.CORE:
+        return "decode" if structure == "decode" else "weights"
+    try:
+        cores = weights_cores(n_neurons, 2 * PAIRS)
+        if cores > chips * CORES_PER_CHIP:
+            problem = f"takes {cores} cores, of the {_available(chips)}, all to all"
+            remedy = "use more chips, fewer neurons or structure='decode'"
+            raise ValidationError("deploy.memory.n_neurons", n_neurons, problem, remedy)
+    except ValidationError:
+        if structure == "weights":
+            raise
+        return "decode"
+    return "weights"
+
+
+def most_all_to_all(chips: int = 1) -> int:
+    """Return the largest number of neurons that so many chips hold, all to all.
+
+    Parameters
+    ----------
+    chips : int
+        Number of chips available.
+
+    Returns
+    -------
+    int
+    """
+    # bisection, for cores only grow with neurons
+    least, most = 1, 2**13
+    while most - least > 1:
+        middle = (least + most) // 2
+        try:
+            fits = weights_cores(middle, 2 * PAIRS) <= chips * CORES_PER_CHIP
+        except ValidationError:
+            fits = False
+        least, most = (middle, most) if fits else (least, middle)
+    return least
+
+
+def relays_advice(n_neurons: int, n_relays: int, chips: int = 1) -> Advice:
+    """Return what it means that all to all did not fit, and decode neurons were taken.
+
+    Parameters
+    ----------
+    n_neurons, n_relays : int
+        Of the memory, and decode neurons.
+    chips : int
+        Number of chips available.
+
+    Returns
+    -------
+    Advice
+    """
+    try:
+        cores = weights_cores(n_neurons, 2 * PAIRS)
+        needs = f"take {cores} cores, of the {_available(chips)}"
+    except ValidationError:
+        needs = "have more axons than a core takes, on any number of chips"
+    text = (
+        f"all to all, {n_neurons} neurons {needs}: they go through {n_relays} "
+        "decode neurons (structure='decode'), with the error of so few; "
+        f"{most_all_to_all(chips)} neurons, all to all, fit and do better"
+    )
+    return Advice("structure", 1, None, text)
+
+
+def clipped_advice(layout: Layout, u: np.ndarray) -> tuple[Advice, ...]:
+    """Return what it means that inputs ``u`` (T,) are beyond the range of a layout.
+
+    Parameters
+    ----------
+    layout : Layout
+    u : (T,) ndarray
+        Samples of the input.
+
+    Returns
+    -------
+    tuple[Advice, ...]
+    """
+    beyond = np.count_nonzero(np.abs(u) > layout.input_range * (1 + 1e-9))
+    if not beyond or not layout.clips:
+        return ()
+    text = (
+        f"{beyond / len(u):.2g} of the samples are beyond input_range "
+        f"({layout.input_range:.3g}) and clipped, which no prediction knows of; "
+        f"use input_range={np.abs(u).max():.3g}"
+    )
+    return (Advice("input", int(beyond), float(np.abs(u).max()), text),)
+
+
+def hopeless_advice(layout: Layout, predicted: ErrorBudget) -> tuple[Advice, ...]:
+    """Return advice where a memory is predicted not to hold its window.
+
+    Parameters
+    ----------
+    layout : Layout
+    predicted : ErrorBudget
+
+    Returns
+    -------
+    tuple[Advice, ...]
+    """
+    error = predicted.nrmse(window_delays(layout))
+    if error < HOPELESS:
+        return ()
+    text = (
+        f"the window is predicted to be wrong by {error:.2g} of the signal: this "
+        "memory does not hold it; use more neurons, a lower order, a longer theta or a "
+        "higher max_rate"
+    )
+    return (Advice("error", 1, float(error), text),)
+
+
+def _available(chips: int) -> str:
+    """Return the number of cores on so many chips, in words."""
+    return f"{chips * CORES_PER_CHIP} on {chips} chip{'s' * (chips > 1)}"
 
 
 def _nrmse(actual, ideal) -> float:
+    """Return the root of the mean square error over the mean square."""
     return float(np.sqrt(np.mean((actual - ideal) ** 2) / np.mean(ideal**2)))
-
-
-def _each(counts, name: str, seconds: float) -> float | None:
-    total = None if counts is None else getattr(counts, name)
-    return None if total is None else total / seconds

@@ -1,4 +1,4 @@
-r"""What a run would cost a chip in energy: an estimate from published figures.
+r"""Energy of a run on a chip: an estimate from published figures.
 
 With ``N_k`` operations of kind ``k`` in a run, at ``e_k`` joules each, ``c`` chips that
 draw ``P`` watts at rest, and a run of ``T`` seconds,
@@ -20,18 +20,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
-from lmu_spiking.errors import ValidationError, check_positive, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    check_one_of,
+    check_positive,
+    check_whole,
+)
+from lmu_spiking.loihi.chip.limits import CORES_PER_CHIP
 from lmu_spiking.loihi.run.counts import Counts
-
-CORES = 128  # of a chip (Davies et al. 2018)
 
 
 @dataclass(frozen=True)
 class Figure:
     """One published figure of a device.
 
-    Attributes
+    Parameters
     ----------
     value : float
     unit : str
@@ -63,6 +68,9 @@ HOEPPNER = (
     "arXiv:1903.08941, as in keras-spiking's ModelEnergy"
 )
 
+TITAN = f"{DEGNAN} (Nvidia GTX Titan Black, full)"
+LOIHI_THERE = f"{DAVIES}, 23.6 + 3.5 pJ in keras-spiking"
+
 #: What a run does, by name; each is counted by `operations`.
 LOIHI: Mapping[str, Figure] = MappingProxyType(
     {
@@ -78,7 +86,7 @@ LOIHI: Mapping[str, Figure] = MappingProxyType(
 
 
 def _keras_spiking(synop: float, update: float, source: str, spiking: bool):
-    """Both figures of a device of keras-spiking, which counts by these two alone."""
+    """Return both figures of a device of keras-spiking, which counts by them alone."""
     name = "synaptic operation" if spiking else "synapse in every step"
     figures = {name: Figure(synop, "J", source), "update": Figure(update, "J", source)}
     return MappingProxyType(figures)
@@ -90,13 +98,9 @@ def _keras_spiking(synop: float, update: float, source: str, spiking: bool):
 KERAS_SPIKING: Mapping[str, Mapping[str, Figure]] = MappingProxyType(
     {
         "cpu": _keras_spiking(8.6e-9, 8.6e-9, f"{DEGNAN} (Intel i7-4960X)", False),
-        "gpu": _keras_spiking(
-            0.3e-9, 0.3e-9, f"{DEGNAN} (Nvidia GTX Titan Black, full)", False
-        ),
+        "gpu": _keras_spiking(0.3e-9, 0.3e-9, TITAN, False),
         "arm": _keras_spiking(0.9e-9, 0.9e-9, f"{DEGNAN} (ARM Cortex-A)", False),
-        "loihi": _keras_spiking(
-            27.1e-12, 81e-12, f"{DAVIES}, 23.6 + 3.5 pJ in keras-spiking", True
-        ),
+        "loihi": _keras_spiking(27.1e-12, 81e-12, LOIHI_THERE, True),
         "spinnaker": _keras_spiking(13.3e-9, 26e-9, HOEPPNER, True),
         "spinnaker2": _keras_spiking(450e-12, 2.19e-9, HOEPPNER, True),
     }
@@ -107,7 +111,7 @@ KERAS_SPIKING: Mapping[str, Mapping[str, Figure]] = MappingProxyType(
 class Part:
     """One kind of operation.
 
-    Attributes
+    Parameters
     ----------
     name : str
     operations : float
@@ -122,15 +126,15 @@ class Part:
 
     @property
     def joules(self) -> float:
-        """Estimated, of the run."""
+        """Return the estimated joules of the run."""
         return self.operations * self.figure.value
 
 
 @dataclass(frozen=True)
 class Energy:
-    """What a run is estimated to cost.
+    """Estimated cost of a run.
 
-    Attributes
+    Parameters
     ----------
     seconds : float
         Of network time.
@@ -158,42 +162,48 @@ class Energy:
 
     @property
     def dynamic(self) -> float:
-        """Estimated joules of the run, with every update an active one."""
+        """Return estimated joules of the run, with every update an active one."""
         return sum(part.joules for part in self.parts)
 
     @property
     def dynamic_watts(self) -> float:
-        """Estimated joules a second."""
+        """Return estimated joules a second."""
         return self.dynamic / self.seconds
 
     @property
     def dynamic_per_step(self) -> float:
-        """Estimated joules a step."""
+        """Return estimated joules a step."""
         return self.dynamic / self.steps
 
     @property
     def dynamic_per_inference(self) -> float | None:
-        """Estimated joules, if `seconds_per_inference` is known."""
+        """Return estimated joules, if `seconds_per_inference` is known."""
         return self._of_inference(self.dynamic_watts)
 
     @property
     def static(self) -> float | None:
-        """Estimated joules of the run that the chips draw at rest."""
+        """Return estimated joules of the run that the chips draw at rest."""
         return None if self.static_watts is None else self.static_watts * self.seconds
 
     @property
     def static_per_inference(self) -> float | None:
-        """Estimated joules at rest, if `seconds_per_inference` is known."""
+        """Return estimated joules at rest, if `seconds_per_inference` is known."""
         return self._of_inference(self.static_watts)
 
     def rows(self) -> list[dict]:
-        """Rows of a table: each part, their sum, and the static power apart."""
+        """Return the rows of a table: each part, their sum, and the static power.
+
+        Returns
+        -------
+        list[dict]
+            One a row.
+        """
         rows = [
             self._row(part.name, part.operations, part.joules, part.figure.source)
             for part in self.parts
         ]
-        rows.append(self._row("dynamic", None, self.dynamic, "the sum"))
         idle = "the sum, with every update idle"
+        rows.append(self._row("dynamic", None, self.dynamic, "the sum"))
         rows.append(self._row("dynamic, all idle", None, self.idle, idle))
         if self.static is not None:
             source = f"{self.chips} x {self.static_source}"
@@ -201,6 +211,7 @@ class Energy:
         return rows
 
     def _row(self, name, operations, joules, source) -> dict:
+        """Return one row of the table."""
         watts = joules / self.seconds
         return {
             "part": name,
@@ -213,19 +224,29 @@ class Energy:
         }
 
     def _of_inference(self, watts: float | None) -> float | None:
+        """Return the joules of one inference, if its time is known."""
         if watts is None or self.seconds_per_inference is None:
             return None
         return watts * self.seconds_per_inference
 
 
-def operations(counts: Counts, hops: tuple[float, float] = (1.0, 1.0)) -> dict:
-    """How often a run did what a device may have a figure for.
+def operations(counts: Any, hops: tuple[float, float] = (1.0, 1.0)) -> dict:
+    """Return how often a run did what a device may have a figure for.
 
     Parameters
     ----------
     counts : Counts
     hops : tuple of float
         Tiles that a message crosses, east to west and north to south.
+
+    Returns
+    -------
+    dict of str to float
+
+    Raises
+    ------
+    ValidationError
+        If the run was on core or on a board, where operations are not counted.
     """
     if counts is None or counts.blocks is None:
         problem = "hold spikes alone or nothing, as those of core and of a board do"
@@ -270,9 +291,15 @@ def estimate(
         of a synaptic operation, and a message causes up to one for each neuron of the
         core that it reaches.
 
+    Returns
+    -------
+    Energy
+        Estimated, by kind of operation.
+
     Raises
     ------
     ValidationError
+        If a figure is of nothing that is counted, or operations were not counted.
     """
     seconds = check_positive("estimate.seconds", seconds, "seconds")
     if seconds_per_inference is not None:
@@ -280,26 +307,20 @@ def estimate(
         check_positive(name, seconds_per_inference, "seconds")
     done = operations(counts, hops)
     if chips is None:
-        chips = max(1, math.ceil(counts.cores / CORES))
+        chips = max(1, math.ceil(len(counts.blocks or ()) / CORES_PER_CHIP))
     check_whole("estimate.chips", chips, 1)
     _check_device(device, done)
-    parts = tuple(
-        Part(name, done[name], device[name]) for name in done if name in device
-    )
+    parts = [Part(name, done[name], device[name]) for name in done if name in device]
+    total = sum(part.joules for part in parts)
+    # the lower end, with all updates idle, and the power at rest
     active = device.get("update")
-    idle = device.get("idle update", active)
-    rest = device.get("static power")
-    saved = 0.0 if idle is None else done["update"] * (active.value - idle.value)
-    return Energy(
-        seconds,
-        counts.steps,
-        parts,
-        sum(part.joules for part in parts) - saved,
-        rest and chips * rest.value,
-        chips,
-        rest.source if rest else "",
-        seconds_per_inference,
-    )
+    idle, rest = device.get("idle update", active), device.get("static power")
+    saved = 0.0
+    if active and idle:
+        saved = done["update"] * (active.value - idle.value)
+    static = rest and chips * rest.value, chips, rest.source if rest else ""
+    dynamic = seconds, counts.steps, tuple(parts), total - saved
+    return Energy(*dynamic, *static, seconds_per_inference)
 
 
 def compare(
@@ -307,33 +328,41 @@ def compare(
     seconds: float,
     devices: Mapping[str, Mapping[str, Figure]] = KERAS_SPIKING,
 ) -> list[dict]:
-    """Estimated dynamic power of one run on several devices: rows of a table."""
+    """Return the estimated dynamic power of one run on several devices.
+
+    Parameters
+    ----------
+    counts : Counts
+        Of simreal or the emulator.
+    seconds : float
+        Of network time.
+    devices : mapping of str to mapping
+        As of `estimate`.
+
+    Returns
+    -------
+    list of dict
+        Rows of a table.
+    """
     rows = []
     for name, device in devices.items():
         energy = estimate(counts, seconds, device=device)
         sources = dict.fromkeys(part.figure.source for part in energy.parts)
-        rows.append(
-            {
-                "device": name,
-                "estimated_W": energy.dynamic_watts,
-                "estimated_J_per_step": energy.dynamic_per_step,
-                "source": "; ".join(sources),
-            }
-        )
+        row = {"device": name, "estimated_W": energy.dynamic_watts}
+        row["estimated_J_per_step"] = energy.dynamic_per_step
+        rows.append(row | {"source": "; ".join(sources)})
     return rows
 
 
 def _check_device(device: Mapping[str, Figure], done: Mapping) -> None:
-    known = {name: "J" for name in (*done, "idle update")} | {"static power": "W"}
+    """Raise a ValidationError for figures without a meaning, unit or source."""
+    units = {name: "J" for name in (*done, "idle update")} | {"static power": "W"}
     for name, figure in device.items():
-        if name not in known:
-            listed = ", ".join(map(repr, known))
-            problem = "is nothing that is counted"
-            raise ValidationError("estimate.device", name, problem, f"use {listed}")
-        if figure.unit != known[name]:
-            where = f"estimate.device[{name!r}].unit"
-            raise ValidationError(where, figure.unit, f"must be {known[name]!r}")
+        check_one_of("estimate.device", name, units, "is nothing that is counted")
+        where = f"estimate.device[{name!r}]"
+        if figure.unit != units[name]:
+            problem = f"must be {units[name]!r}"
+            raise ValidationError(f"{where}.unit", figure.unit, problem)
         if not figure.source:
-            where = f"estimate.device[{name!r}].source"
             problem = "must cite where the figure comes from"
-            raise ValidationError(where, figure.source, problem)
+            raise ValidationError(f"{where}.source", figure.source, problem)

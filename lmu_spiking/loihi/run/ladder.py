@@ -1,13 +1,13 @@
-r"""Where the error arose: one memory on every rung from Nengo down to the chip.
+r"""Error decomposition across targets: one memory from Nengo down to the chip.
 
 Errors are mean squares over the mean square of the delayed input (``nrmse ** 2``), of
-the readout at delay theta and over the window.  With ``e_k`` on rung ``k`` and ``e_0``
-that of the exact LDN, the error of the last rung is the sum of the steps,
+the readout at delay theta and over the window.  With ``e_k`` on target ``k`` and
+``e_0`` that of the exact LDN, the error of the last target is the sum of the steps,
 
 .. math:: e_n = e_0 + \sum_{k=1}^{n} (e_k - e_{k-1}).
 
 A step is a difference of two measurements: errors that cancel, or chance, can make it
-negative, and it is left so.  Products of two errors, which are small where these are
+negative, and it stays so.  Products of two errors, which are small where these are
 independent, count in the later of the two steps.
 """
 
@@ -19,12 +19,12 @@ from scipy.special import stdtrit
 
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_seed
-from lmu_spiking.loihi.run.deploy import LAYOUTS, Deployment, deploy
+from lmu_spiking.loihi.chip.integers import TARGETS
+from lmu_spiking.loihi.run.deploy import Deployment, deploy, request_of
 from lmu_spiking.loihi.run.target import Target, nengo_loihi
 from lmu_spiking.theory.predict import window_delays
 
-TARGETS = (Target.CORE, Target.SIMREAL, Target.EMULATOR)
-LOST = {  # on the way to each rung
+LOST = {  # on the way to each target
     "truncation": "truncation",
     Target.CORE: "spikes",
     Target.SIMREAL: "structure",
@@ -36,13 +36,13 @@ MEASURES = ("delay", "window")
 
 @dataclass(frozen=True, eq=False)
 class Ladder:
-    """One memory and one signal on several rungs.
+    """One memory and one signal on several targets.
 
-    Attributes
+    Parameters
     ----------
     rows : tuple of dict
-        `Deployment.row` of each seed and rung, from the first rung to the last, with
-        ``seed`` and mean squares over that of the delayed input: for each measure,
+        `Deployment.row` of each seed and target, from the first target to the last,
+        with ``seed`` and mean squares over that of the delayed input: for each measure,
         ``delay`` (theta) and ``window``, ``{measure}_error``, ``{measure}_truncation``
         and, as predicted from the layout, ``predicted_{measure}_error`` and its terms
         ``..._truncation``, ``..._noise`` and ``..._quantisation``.
@@ -50,7 +50,7 @@ class Ladder:
     seeds : tuple of int
         Of the curves.
     last : Deployment
-        On the last rung, with the first seed.
+        On the last target, with the first seed.
     """
 
     rows: tuple[dict, ...]
@@ -61,20 +61,21 @@ class Ladder:
     __repr__ = brief
 
     def steps(self) -> list[dict]:
-        """What is lost on each step down; they add up to `total`.
+        """Return what is lost on each step down; they add up to `total`.
 
         Returns
         -------
         list of dict
             ``step``: truncation (exact LDN against the delayed input), spikes (core:
             their noise, and curves), structure (simreal: the chip's blocks, pulses and
-            delays), quantisation (emulator: whole numbers), board; those of rungs that
-            were left out are joined by ``" + "``.  For each measure its mean over the
-            seeds, ``{measure}_low`` and ``_high`` (95 % interval of the mean over
+            delays), quantisation (emulator: whole numbers), board; those of targets
+            that were left out are joined by ``" + "``.  For each measure its mean over
+            the seeds, ``{measure}_low`` and ``_high`` (95 % interval of the mean over
             seeds; None for one seed), and ``predicted_{measure}``.
         """
         last = self.targets[-1]
         found = [{"step": LOST["truncation"]} | self._means(("truncation", last))]
+        # from target to target; what is lost on those left out counts in the next
         above, skipped = ("truncation", None), []
         for target in Target:
             skipped.append(LOST[target])
@@ -87,12 +88,18 @@ class Ladder:
         return found
 
     def total(self) -> dict:
-        """Error on the last rung, like a step."""
+        """Return the error on the last target, like a step.
+
+        Returns
+        -------
+        dict
+            Keys as of `steps`.
+        """
         last = self.targets[-1]
         return {"step": str(last)} | self._means(("error", last))
 
     def _means(self, below: tuple, above: tuple | None = None) -> dict:
-        """Means over the seeds of a (term, rung), or by how much it exceeds another."""
+        """Return means over the seeds of a (term, target), less those of another."""
         means = {}
         for measure in MEASURES:
             values, guesses = (
@@ -110,10 +117,9 @@ class Ladder:
         return means
 
     def _of(self, measure: str, term: str, target: Target) -> np.ndarray:
-        """(seeds,): a mean square of each seed on a rung."""
-        return np.array(
-            [row[f"{measure}_{term}"] for row in self.rows if row["target"] == target]
-        )
+        """Return a mean square of each seed on a target, (seeds,)."""
+        rows = (row for row in self.rows if row["target"] == target)
+        return np.array([row[f"{measure}_{term}"] for row in rows])
 
 
 def ladder(
@@ -125,7 +131,7 @@ def ladder(
     progress: Callable | None = None,
     **options,
 ) -> Ladder:
-    """Run a memory on several targets, on one signal, and tell where errors arise.
+    """Run a memory on several targets, on one signal, and return where errors arise.
 
     Parameters
     ----------
@@ -141,9 +147,15 @@ def ladder(
     **options
         Of `deploy`: ``duration``, ``neuron_type``, ``max_rate``, ``chips``, ...
 
+    Returns
+    -------
+    Ladder
+        Errors on each target, and what each step costs.
+
     Raises
     ------
     ValidationError
+        If targets or seeds are not different, or the memory is laid out already.
     MissingPackageError
         If NengoLoihi is needed and missing: before anything runs.
     """
@@ -151,86 +163,77 @@ def ladder(
     seeds = tuple(check_seed("ladder.seeds", seed) for seed in seeds)
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValidationError("ladder.seeds", seeds, "must be different seeds, or one")
-    if isinstance(memory, LAYOUTS):
-        raise ValidationError(
-            "ladder.memory",
-            memory,
-            f"is laid out for {memory.target} alone",
-            "give the MemorySpec that it was made of",
-        )
+    if request_of(memory).layout is not None:
+        problem = f"is laid out for {memory.target} alone"
+        remedy = "give the MemorySpec that it was made of"
+        raise ValidationError("ladder.memory", memory, problem, remedy)
     if wanted != (Target.CORE,):
         nengo_loihi()  # refuses before anything runs
+    # one memory for each seed, on all targets
     runs = len(seeds) * len(wanted)
     rows: list[dict] = []
     first: list[Deployment] = []
     for seed in seeds:
-        found = []
+        of_seed = []
         for target in reversed(wanted):  # what can be refused comes first
-            k = len(rows) + len(found)
-            shown = progress and _shifted(progress, k, runs)
-            done = deploy(
-                memory, target, signal=signal, seed=seed, progress=shown, **options
-            )
+            shown = progress and _shifted(progress, len(rows) + len(of_seed), runs)
+            given = {"signal": signal, "seed": seed, "progress": shown}
+            done = deploy(memory, target, **given, **options)
             first = first or [done]
-            found.append(done.row | {"seed": seed} | _mean_squares(done))
-        rows += reversed(found)
+            of_seed.append(done.row | {"seed": seed} | _mean_squares(done))
+        rows += reversed(of_seed)
     return Ladder(tuple(rows), wanted, seeds, first[0])
 
 
 def _targets(targets) -> tuple[Target, ...]:
-    """Each once, from core downwards."""
+    """Return the targets, each once, from core downwards."""
     named = [targets] if isinstance(targets, str) else list(targets)
     wanted = {Target(target) for target in named}
     if not wanted or len(wanted) < len(named):
-        raise ValidationError(
-            "ladder.targets", targets, "must be one target or more, each once"
-        )
+        problem = "must be one target or more, each once"
+        raise ValidationError("ladder.targets", targets, problem)
     return tuple(target for target in Target if target in wanted)
 
 
 def _shifted(progress: Callable, run: int, runs: int) -> Callable:
-    """Progress of all runs, as the ``run``-th reports it."""
+    """Return the progress of all runs, as the ``run``-th reports it."""
     return lambda done, steps: progress(run * steps + done, runs * steps)
 
 
 def _mean_squares(deployment: Deployment) -> dict:
-    """Errors of a run and their predicted terms, over the delayed input's power."""
+    """Return errors and their predicted terms, over the delayed input's power."""
     layout, predicted = deployment.layout, deployment.predicted
-    window, dt = layout.ldn.steps(layout.dt), layout.dt
-    at = np.arange(window + 1, len(deployment.signal))
-    found = {}
-    delays = {"delay": np.array([window * dt]), "window": window_delays(layout)}
-    for measure in MEASURES:
-        readout = layout.ldn.readout(delays[measure] - dt, dt)
-        lags = np.round(delays[measure] / dt).astype(int)
-        past = np.stack([deployment.signal[at - s] for s in lags], axis=1)
+    found, dt = {}, layout.dt
+    theta = np.array([layout.ldn.steps(dt) * dt])
+    for measure, delays in (("delay", theta), ("window", window_delays(layout))):
+        # what was read, and what should have been
+        read, ideal, past = deployment.readings(delays)
         power = np.mean(past**2)
-        terms = {
-            "error": np.mean((deployment.state[at] @ readout.T - past) ** 2),
-            "truncation": np.mean((deployment.exact[at] @ readout.T - past) ** 2),
-        }
+        for term, values in (("error", read), ("truncation", ideal)):
+            error = np.mean((values - past) ** 2)
+            found[f"{measure}_{term}"] = float(error / power)
+        # what was predicted
+        readout = layout.ldn.readout(delays - dt, dt)
         guesses = {
-            "truncation": np.mean(predicted.truncation_rmse(delays[measure]) ** 2),
+            "truncation": np.mean(predicted.truncation_rmse(delays) ** 2),
             "noise": _read(readout, predicted.noise + predicted.distortion),
             "quantisation": _read(readout, predicted.quantisation),
         }
         guesses["error"] = sum(guesses.values())
-        found |= {f"{measure}_{key}": float(e / power) for key, e in terms.items()}
-        found |= {
-            f"predicted_{measure}_{key}": float(e / power) for key, e in guesses.items()
-        }
+        for term, error in guesses.items():
+            found[f"predicted_{measure}_{term}"] = float(error / power)
     return found
 
 
 def _read(readout: np.ndarray, moments: np.ndarray | None) -> float:
-    """Mean square of readouts (n, d) of an error of the state."""
+    """Return the mean square of readouts (n, d) of an error of the state."""
     if moments is None:
         return 0.0
     return float(np.einsum("ni,ij,nj->n", readout, moments, readout).mean())
 
 
 def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
-    """95 % interval of the mean of several seeds."""
+    """Return the 95 % interval of the mean of several seeds."""
     n = len(values)
     if n < 2:
         return None, None

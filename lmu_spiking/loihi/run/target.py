@@ -1,22 +1,20 @@
-"""One call that runs a network on any rung of the ladder from Nengo to a board.
+"""One call that runs a network on any target, from Nengo to a board.
 
 ========== =====================================================================
-core       Nengo itself
+core       Nengo itself, also called nengo
 simreal    the chip's structure (blocks, spikes, delays) in floating point
 emulator   the same in the chip's integers: ``nengo_loihi.Simulator(target="sim")``
 board      a Loihi board, with Intel's NxSDK
 ========== =====================================================================
 
 Each step down costs something: from core to simreal the chip's structure, from simreal
-to emulator its integers.  What a rung cannot run is refused before it is built.
+to emulator its integers.  What a target cannot run is refused before it is built.
 """
 
 import platform
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 
@@ -24,22 +22,23 @@ import nengo
 import numpy as np
 from nengo.builder import Model
 from nengo.cache import NoDecoderCache
-from nengo.connection import LearningRule
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError, check_positive, check_seed
+from lmu_spiking.errors import (
+    ValidationError,
+    check_one_of,
+    check_positive,
+    check_seed,
+)
+from lmu_spiking.loihi.chip.integers import Target
 from lmu_spiking.loihi.chip.upstream import nengo_loihi
-from lmu_spiking.loihi.poisson.chip import check_noise, has_noisy, register
+from lmu_spiking.loihi.poisson.neuron import check_noise, has_noisy, register
 from lmu_spiking.loihi.run.advice import (
     Advice,
     advice_table,
     advise,
-    check_connection,
-    check_ensemble,
-    check_places,
-    check_probe,
+    check_network,
     listening,
-    refused,
     refusing,
 )
 from lmu_spiking.loihi.run.counts import Counts, count_chip, count_core, listen_to_host
@@ -49,30 +48,11 @@ OPTIONS = ("n_chips", "snip_max_spikes_per_step", "allocator")  # of a board
 WHOLE = 1e-6  # how far from a whole number of steps a duration may be
 
 
-class Target(StrEnum):
-    """A rung of the ladder; ``Target("emulator")``, or the string itself."""
-
-    CORE = "core"
-    SIMREAL = "simreal"
-    EMULATOR = "emulator"
-    BOARD = "board"
-
-    @classmethod
-    def _missing_(cls, value):
-        known = ", ".join(map(repr, map(str, cls)))
-        raise ValidationError("target", value, "is not a target", f"use one of {known}")
-
-    @property
-    def of_nengo_loihi(self) -> str:
-        """What NengoLoihi calls it."""
-        return {"emulator": "sim", "board": "loihi"}.get(self, str(self))
-
-
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a run gave.
+    """Result of a run.
 
-    Attributes
+    Parameters
     ----------
     target : Target
     dt : float
@@ -86,8 +66,9 @@ class Run:
     advice : tuple of Advice
         What NengoLoihi warned of; the worst first.
     seconds_build, seconds_run : float
+        Wall time of building and of running.
     versions : mapping
-        Of what the result depends on.
+        Of the packages that the result depends on.
     """
 
     target: Target
@@ -104,7 +85,7 @@ class Run:
 
     @property
     def row(self) -> dict:
-        """The numbers, without what the probes saw."""
+        """Return the numbers, without what the probes saw."""
         counted = ("spikes", "synops", "messages", "updates", "cores", "host_spikes")
         return {
             "target": str(self.target),
@@ -156,6 +137,11 @@ def run_on(
     progress : callable, optional
         Called with the steps done and their number.
 
+    Returns
+    -------
+    Run
+        What the probes saw, counts, advice and times.
+
     Raises
     ------
     ValidationError
@@ -169,15 +155,24 @@ def run_on(
     dt = check_positive("run_on.dt", dt, "seconds")
     steps = _steps(duration, dt)
     seed = check_seed("run_on.seed", seed)
-    options = _options(options)
+    if not isinstance(options or {}, Mapping):
+        raise ValidationError("run_on.options", options, "must be a mapping")
+    options = dict(options or {})
+    for name in options:
+        check_one_of("run_on.options", name, OPTIONS, "is no option of a board")
     if precompute not in (None, True, False):
         raise ValidationError("run_on.precompute", precompute, "must be True or False")
     progress = progress or (lambda done, steps: None)
     if target is Target.CORE:
         return _run_core(network, steps, dt, seed, progress)
-    package = nengo_loihi()
-    if target is Target.BOARD:
-        _check_nxsdk()
+    package, on_board = nengo_loihi(), target is Target.BOARD
+    if on_board and not package.simulator.HAS_NXSDK:
+        problem = "needs NxSDK, which is not installed"
+        remedy = (
+            "Intel gives it to members of its Neuromorphic Research Community (INRC); "
+            "target='emulator' runs the same network here"
+        )
+        raise ValidationError("run_on.target", "board", problem, remedy)
     model = _model(package, model, network, dt, seed)
     with refusing(str(target)), listening() as heard:
         start = time.perf_counter()
@@ -188,29 +183,32 @@ def run_on(
         with sim:
             if target is not Target.SIMREAL and has_noisy(network):
                 check_noise(sim)
-            host = None if target is Target.BOARD else listen_to_host(sim)
-            size = steps if target is Target.BOARD else CHUNK
+            host = None if on_board else listen_to_host(sim)
+            # a board runs all steps at once; of an emulator the user sees progress
+            size = steps if on_board else CHUNK
             for done in range(0, steps, size):
                 sim.run_steps(min(size, steps - done))
                 progress(min(done + size, steps), steps)
             ran = time.perf_counter()
-            data = _probed(sim, network)
+            data = {probe: np.array(sim.data[probe]) for probe in network.all_probes}
             counts = None if host is None else count_chip(sim, host)
-    needed = ("nengo-loihi", "nxsdk") if target is Target.BOARD else ("nengo-loihi",)
+    needed = ("nengo-loihi", "nxsdk") if on_board else ("nengo-loihi",)
     times = built - start, ran - built
     return _run(target, dt, steps, data, counts, advise(heard), times, needed)
 
 
-# -- the rungs -----------------------------------------------------------------------
+# -- the targets ---------------------------------------------------------------------
 
 
 def _run_core(network, steps, dt, seed, progress) -> Run:
+    """Run a network in Nengo's own simulator."""
     start = time.perf_counter()
+    # no decoder cache on disk, so that a run depends on its seeds alone
     model = Model(dt=dt, label="lmu_spiking", decoder_cache=NoDecoderCache())
-    _seed(model, network, seed)
-    with nengo.Simulator(
-        network, dt=dt, seed=seed, model=model, progress_bar=False
-    ) as sim:
+    if network.seed is None:
+        model.seeds[network] = seed
+    given = {"dt": dt, "seed": seed, "model": model, "progress_bar": False}
+    with nengo.Simulator(network, **given) as sim:
         built = time.perf_counter()
         count = count_core(sim, network)
         for done in range(1, steps + 1):
@@ -219,28 +217,21 @@ def _run_core(network, steps, dt, seed, progress) -> Run:
             if done % CHUNK == 0 or done == steps:
                 progress(done, steps)
         ran = time.perf_counter()
-        data = _probed(sim, network)
+        data = {probe: np.array(sim.data[probe]) for probe in network.all_probes}
     times = built - start, ran - built
     return _run(Target.CORE, dt, steps, data, count.counts(), (), times, ())
 
 
 def _build(package, network, target, dt, seed, options, precompute, model):
-    """A simulator, or none that is still open."""
+    """Return a simulator, or leave none open."""
+    given = {"dt": dt, "seed": seed, "model": model, "precompute": precompute}
+    given |= {"target": target.of_nengo_loihi, "hardware_options": options}
     sim = package.Simulator.__new__(package.Simulator)  # so that it can be closed
     try:
         with np.errstate(invalid="ignore"):  # its integers begin as NaN
-            sim.__init__(
-                network,
-                dt=dt,
-                seed=seed,
-                model=model,
-                precompute=precompute,
-                target=target.of_nengo_loihi,
-                progress_bar=False,
-                hardware_options=options,
-            )
+            sim.__init__(network, progress_bar=False, **given)
         # NengoLoihi seeds its chip alone. A new seed makes new functions of the steps,
-        # which its runner keeps a hold of.
+        # to which its runner has references.
         for offset, name in enumerate(("host_pre", "host")):
             if name in sim.sims:
                 sim.sims[name].reset(seed=(seed + offset) % 2**31)
@@ -253,7 +244,7 @@ def _build(package, network, target, dt, seed, options, precompute, model):
 
 
 def _model(package, model, network, dt, seed):
-    """NengoLoihi's model, given or new, for this run alone."""
+    """Return NengoLoihi's model, given or new, for this run alone."""
     kind = package.builder.Model
     if model is None:
         model = kind(dt=dt, label="lmu_spiking")
@@ -266,21 +257,13 @@ def _model(package, model, network, dt, seed):
     if model.toplevel is not None:
         problem = "holds a network that was built already"
         raise ValidationError("run_on.model", model, problem, "make one for each run")
-    _seed(model, network, seed)
+    if network.seed is None:
+        model.seeds.setdefault(network, seed)
     return model
 
 
-def _seed(model, network, seed: int) -> None:
-    """Draw the network from ``seed`` where it has none of its own."""
-    if network.seed is None:
-        model.seeds.setdefault(network, seed)
-
-
-def _probed(sim, network) -> dict:
-    return {probe: np.array(sim.data[probe]) for probe in network.all_probes}
-
-
 def _run(target, dt, steps, data, counts, advice, times, needed) -> Run:
+    """Return the result of a run, with the versions of packages, read-only."""
     for array in data.values():
         array.flags.writeable = False
     versions = {"python": platform.python_version()}
@@ -289,82 +272,16 @@ def _run(target, dt, steps, data, counts, advice, times, needed) -> Run:
             versions[package] = version(package)
         except PackageNotFoundError:
             versions[package] = "?"
-    return Run(
-        target,
-        dt,
-        dt * np.arange(1, steps + 1),
-        MappingProxyType(data),
-        counts,
-        advice,
-        *times,
-        MappingProxyType(versions),
-    )
-
-
-# -- what a target refuses -----------------------------------------------------------
+    data, versions = MappingProxyType(data), MappingProxyType(versions)
+    trange = dt * np.arange(1, steps + 1)
+    return Run(target, dt, trange, data, counts, advice, times[0], times[1], versions)
 
 
 def _steps(duration, dt: float) -> int:
+    """Return the number of steps of a duration, or raise a ValidationError."""
     steps = check_positive("run_on.duration", duration, "seconds") / dt
     if not steps < 2**53 or abs(steps - round(steps)) > WHOLE or round(steps) < 1:
         nearest = f"{max(1, round(min(steps, 2**53))) * dt:.9g}"
         problem = f"is not a whole number of steps of {dt:g} s"
         raise ValidationError("run_on.duration", duration, problem, f"use {nearest}")
     return round(steps)
-
-
-def _options(options) -> dict:
-    if not isinstance(options or {}, Mapping):
-        raise ValidationError("run_on.options", options, "must be a mapping")
-    options = dict(options or {})
-    for name in options:
-        if name not in OPTIONS:
-            known = ", ".join(map(repr, OPTIONS))
-            raise ValidationError(
-                "run_on.options", name, "is no option of a board", f"use {known}"
-            )
-    return options
-
-
-def _check_nxsdk() -> None:
-    from nengo_loihi import simulator
-
-    if not simulator.HAS_NXSDK:
-        raise ValidationError(
-            "run_on.target",
-            "board",
-            "needs NxSDK, which is not installed",
-            "Intel gives it to members of its Neuromorphic Research Community (INRC); "
-            "target='emulator' runs the same network here",
-        )
-
-
-def check_network(network: nengo.Network, precompute: bool | None = None) -> None:
-    """Refuse what NengoLoihi would trip over, before anything is built.
-
-    Raises
-    ------
-    ValidationError
-    """
-    from nengo_loihi.splitter import Split
-
-    for probe in network.all_probes:
-        if isinstance(probe.obj, (nengo.Connection, LearningRule)):
-            problem = "of a connection is not seen on the chip"
-            raise refused("Probe", probe, "attr", problem, "probe what it connects")
-    check_places(network)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the build will say it again
-        split = Split(network, precompute)
-    if not any(split.on_chip(ensemble) for ensemble in network.all_ensembles):
-        problem = "has no ensemble that is for the chip (those of Direct never are)"
-        remedy = "add one, leave its on_chip at None, or use target='core'"
-        raise ValidationError("run_on.network", network, problem, remedy)
-    for ensemble in filter(split.on_chip, network.all_ensembles):
-        check_ensemble(ensemble)
-    for probe in filter(split.on_chip, network.all_probes):
-        check_probe(probe)
-    removed = split.passthrough.to_remove
-    for conn in (*network.all_connections, *split.passthrough.to_add):
-        if conn not in removed and not isinstance(conn.post_obj, LearningRule):
-            check_connection(conn, split.on_chip)

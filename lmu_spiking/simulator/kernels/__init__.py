@@ -1,1 +1,1 @@
-"""Compiled kernels, and the loop that runs them."""
+"""Compiled kernels, and the loop that runs them; nothing outside needs numba."""

@@ -1,4 +1,4 @@
-"""Sums and products over signals: what Nengo's Reset, Copy and *Inc operators do.
+"""Kernels of Nengo's linear operators: resets, copies, sums, products, and synapses.
 
 Every kernel works on a tile of its axis, so that a large population stays in the cache
 from its input current to its decoded spikes.  ``y``, ``x`` and the like are slices
@@ -90,7 +90,7 @@ def multiply_add_at(y, to, a, by, x, of):
 
 @summing
 def dot(a, x):
-    """``sum(a x)``."""
+    """Return ``sum(a x)``."""
     wide()
     total = x.dtype.type(0)
     for i in range(len(x)):
@@ -109,6 +109,7 @@ def dot_rows(y, A, stride, x):
 @kernel
 def dot_columns(y, A, stride, x):
     """``y += A x`` with ``A`` stored column by column, ``stride`` entries apart."""
+    # four columns at a time, so that y is loaded and stored once for all four
     n, four = len(y), len(x) // 4 * 4
     for j in range(0, four, 4):
         a, b = view(A, j * stride, n), view(A, (j + 1) * stride, n)
@@ -135,26 +136,26 @@ def dot_sparse(y, data, columns, starts, x):
 
 @kernel
 def gather(y, weights, of, x):
-    """``y[i] += weights[i] x[of[i]]``: each neuron hears one dimension."""
+    """``y[i] += weights[i] x[of[i]]``: each neuron is driven by one dimension."""
     for i in range(len(y)):
         y[i] += weights[i] * x[of[i]]
 
 
 @kernel
 def scatter(y, weights, to, x):
-    """``y[to[j]] += weights[j] x[j]``: each neuron speaks for one dimension."""
+    """``y[to[j]] += weights[j] x[j]``: each neuron is decoded into one dimension."""
     for j in range(len(x)):
         y[to[j]] += weights[j] * x[j]
 
 
 @summing
 def total(x):
-    """Sum of all entries."""
+    """Return the sum of all entries."""
     wide()
-    found = x.dtype.type(0)
+    sum = x.dtype.type(0)
     for i in range(len(x)):
-        found += x[i]
-    return found
+        sum += x[i]
+    return sum
 
 
 @kernel
@@ -205,3 +206,73 @@ def outer(y, scale, a, b):
         row = view(y, i * n, n)
         for j in range(n):
             row[j] = factor * b[j]
+
+
+# Synapses, as `nengo.LinearFilter` steps them; nothing is fused.
+
+
+@plain
+def lowpass(y, X, a, b, u, inc):
+    """``X = a X + b u``, ``y = X`` (or ``y += X``)."""
+    for i in range(len(u)):
+        X[i] = a * X[i] + b * u[i]
+    if inc:
+        for i in range(len(u)):
+            y[i] += X[i]
+    else:
+        for i in range(len(u)):
+            y[i] = X[i]
+
+
+@plain
+def state_space(y, X, order, abcd, u, work, direct, inc):
+    """Step a filter of ``order`` states for each entry of ``u``.
+
+    Without a passthrough ``X = A X + B u``, ``y = C X``; with one, ``direct``,
+    ``y = C X + D u`` comes first.
+
+    Parameters
+    ----------
+    X : (order * n,) state, state by state
+    abcd : ``A`` by rows, ``B``, ``C``, ``D``
+    work : (order,)
+    """
+    n = len(u)
+    B, C = order * order, order * order + order
+    zero = u.dtype.type(0)
+    for i in range(n):
+        out = abcd[C + order] * u[i] if direct else zero
+        for k in range(order):
+            if direct:
+                out += abcd[C + k] * X[k * n + i]
+            value = abcd[B + k] * u[i]
+            for j in range(order):
+                value += abcd[k * order + j] * X[j * n + i]
+            work[k] = value
+        for k in range(order):
+            X[k * n + i] = work[k]
+            if not direct:
+                out += abcd[C + k] * work[k]
+        if inc:
+            y[i] += out
+        else:
+            y[i] = out
+
+
+@plain
+def hold(y, total, held, u, step, period, averaged):
+    """Hold the mean of the last ``averaged`` inputs before each ``period`` steps end.
+
+    ``step`` counts from 1.
+    """
+    to_come = -(step - 1) % period
+    if to_come < averaged:
+        for i in range(len(u)):
+            total[i] += u[i]
+    if to_come == 0:
+        n = u.dtype.type(min(averaged, step))
+        for i in range(len(u)):
+            held[i] = total[i] / n
+            total[i] = 0
+    for i in range(len(u)):
+        y[i] = held[i]

@@ -1,5 +1,6 @@
-r"""Spiking neurons whose spikes follow from their currents.
+r"""Kernels of rate neurons, and of spiking neurons without random numbers.
 
+The module stands alone because it is read alone: one kernel for each type of neuron.
 Leaky integrate-and-fire neurons as Nengo steps them: where a neuron is out of its
 refractory time for the part :math:`\delta` of a step,
 
@@ -16,8 +17,7 @@ import numpy as np
 from lmu_spiking.simulator.kernels.algebra import kernel, plain
 from lmu_spiking.simulator.kernels.views import wide
 
-# --------------------------------------------------------------------------------------
-# Rate neurons: currents ``J`` to rates, Hz; parameters ``p`` as `lowering.neurons`.
+# Rate neurons: currents ``J`` to rates, Hz; parameters ``p`` as `lowering` has them.
 
 
 @plain
@@ -78,7 +78,7 @@ def lif_rate(y, J, p):
 
 @plain
 def adaptive_lif_rate(y, J, n, p):
-    """The same at ``J - n``, ``n += dt / tau_n (inc_n y - n)``."""
+    """`lif_rate` at ``J - n``, then ``n += dt / tau_n (inc_n y - n)``."""
     tau_rc, tau_ref, amplitude, dt_tau, inc_n = p[0], p[1], p[2], p[3], p[4]
     one, zero = p.dtype.type(1), p.dtype.type(0)
     for i in range(len(J)):
@@ -90,12 +90,13 @@ def adaptive_lif_rate(y, J, n, p):
         n[i] += dt_tau * (inc_n * y[i] - n[i])
 
 
-# --------------------------------------------------------------------------------------
+# Spiking neurons: currents ``J`` to spikes of height ``amplitude / dt``; they change
+# their voltages ``V`` and refractory times ``R``.
 
 
 @kernel
 def lif(y, J, V, R, p):
-    """Without branches, the exponential and the logarithm by their series.
+    """Step LIF neurons without branches, exponential and logarithm by their series.
 
     Both arguments are at most ``dt / tau_rc``: up to .1 four and five terms are exact
     to the rounding of single precision.
@@ -104,20 +105,16 @@ def lif(y, J, V, R, p):
     dt, tau, tau_ref, low, height = p[0], p[1], p[2], p[3], p[4]
     T = p.dtype.type
     rate, again = T(1) / tau, tau_ref + dt
-    zero, one, half, third, quarter, fifth = (
-        T(0),
-        T(1),
-        T(0.5),
-        T(1 / 3),
-        T(0.25),
-        T(0.2),
-    )
+    zero, one, half = T(0), T(1), T(0.5)
+    third, quarter, fifth = T(1 / 3), T(0.25), T(0.2)
     for i in range(len(J)):
+        # integrate over the part of the step that is not refractory
         rest = R[i] - dt
         free = min(max(dt - rest, zero), dt)
         x = -free * rate
         grown = x * (one + half * x * (one + third * x * (one + quarter * x)))
         v = V[i] - (J[i] - V[i]) * grown
+        # where the threshold was crossed decides how long the refractory time lasts
         spiked = v > one
         z = (one - v) / (J[i] - one) if spiked else zero
         log = z * (one - z * (half - z * (third - z * (quarter - fifth * z))))
@@ -128,7 +125,7 @@ def lif(y, J, V, R, p):
 
 @plain
 def lif_exact(y, J, V, R, p):
-    """With the functions of the mathematical library."""
+    """Step LIF neurons with the functions of the mathematical library."""
     dt, tau, tau_ref, low, height = p[0], p[1], p[2], p[3], p[4]
     one, zero = p.dtype.type(1), p.dtype.type(0)
     whole = math.expm1(-dt / tau)
@@ -168,7 +165,7 @@ def adapted(y, n, dt_tau, inc_n):
 
 @plain
 def integrate(y, J, V, p):
-    """``V += dt max(J, 0)``, and as many spikes as whole numbers are passed.
+    """``V += dt max(J, 0)``, with a spike for each whole number that ``V`` passes.
 
     ``p``: dt, height of a spike, and the least current, 0 or minus infinity.
     """
@@ -184,7 +181,7 @@ def integrate(y, J, V, p):
 
 @plain
 def izhikevich(y, J, V, U, p):
-    """The model of Izhikevich (2003), in his units of mV and ms."""
+    """Step the model of Izhikevich (2003), in his units of mV and ms."""
     ms, dt, rate, coupling = p[0], p[1], p[2], p[3]
     reset_voltage, reset_recovery, height = p[4], p[5], p[6]
     T = p.dtype.type

@@ -1,4 +1,4 @@
-r"""Random spikes, each a function of its seed, trial, step and neuron alone.
+r"""Kernels of random spikes, each a function of its seed, trial, step and neuron.
 
 Numbers come from a counter, not from a state: neuron :math:`i` of a population in step
 :math:`k` hashes :math:`i` under two keys of that step, so that nothing depends on the
@@ -14,6 +14,7 @@ Counts are drawn by inversion.  With :math:`u` uniform, the count is the number 
           S_{k+1} = S_k - e^{-\lambda} \lambda^k / k!.
 
 The uniforms are the midpoints of :math:`2^{32}` cells, fine where :math:`u` is small.
+The module stands alone because its hash and its inversion are read and tested alone.
 """
 
 import math
@@ -32,13 +33,13 @@ CELL = 2.0**-32
 
 
 def _series(degree: int) -> tuple:
-    """Coefficients of ``(1 - exp(-x)) / x`` up to `SMALL`, by Chebyshev's points."""
+    """Return coefficients of ``(1 - exp(-x)) / x`` up to `SMALL`, by Chebyshev."""
 
     def function(x):
         return -np.expm1(-x) / x
 
-    found = Chebyshev.interpolate(function, degree, [0, SMALL])
-    return tuple(float(c) for c in found.convert(kind=Polynomial).coef)
+    series = Chebyshev.interpolate(function, degree, [0, SMALL])
+    return tuple(float(c) for c in series.convert(kind=Polynomial).coef)
 
 
 SERIES = _series(5)  # to 2e-10 of the value
@@ -46,7 +47,7 @@ SERIES = _series(5)  # to 2e-10 of the value
 
 @kernel
 def mix64(x):
-    """SplitMix64's finaliser."""
+    """Return SplitMix64's finaliser of 64 bits."""
     x = uint64(x ^ (x >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
     x = uint64(x ^ (x >> uint64(27))) * uint64(0x94D049BB133111EB)
     return uint64(x ^ (x >> uint64(31)))
@@ -54,13 +55,13 @@ def mix64(x):
 
 @kernel
 def step_key(seed, step):
-    """64 bits for a step."""
+    """Return 64 bits for a step."""
     return mix64(uint64(seed + uint64(step) * uint64(0x9E3779B97F4A7C15)))
 
 
 @kernel
 def hash32(i, key0, key1):
-    """32 bits for neuron ``i``; the casts keep numba from widening to 64 bits."""
+    """Return 32 bits for neuron ``i``; casts keep numba from widening to 64 bits."""
     x = uint32(i + key0)
     x = uint32(x ^ uint32(x >> uint32(17)))
     x = uint32(x * uint32(0xED5AD4BB))
@@ -74,7 +75,7 @@ def hash32(i, key0, key1):
 
 @kernel
 def by_inversion(u, mean):
-    """The count with survival ``u``, for moderate means."""
+    """Return the count with survival ``u``, for moderate means."""
     p = math.exp(-mean)
     survival, k = -math.expm1(-mean), 0
     while u < survival and k < 1000:
@@ -88,12 +89,13 @@ def by_inversion(u, mean):
 
 @kernel
 def by_rejection(mean, seed):
-    """Transformed rejection with squeeze (PTRS, Hörmann 1993), for large means."""
+    """Return a count by transformed rejection (PTRS, Hörmann 1993), for large means."""
     root = math.sqrt(mean)
     b = 0.931 + 2.53 * root
     a = -0.059 + 0.02483 * b
     inverse = 1.1239 + 1.1328 / (b - 3.4)
     sure = 0.9277 - 3.6224 / (b - 2)
+    # draw until a pair of uniforms is accepted
     while True:
         seed = uint64(seed + uint64(0x9E3779B97F4A7C15))
         bits = mix64(seed)
@@ -114,7 +116,7 @@ def by_rejection(mean, seed):
 
 @kernel
 def draw(mean, i, key):
-    """One Poisson count of any mean: of neuron ``i`` under the key of a step."""
+    """Return the Poisson count of neuron ``i``, of any mean, under a step's key."""
     if mean <= 0.0:
         return 0.0
     if mean < LARGE:
@@ -127,7 +129,7 @@ def draw(mean, i, key):
 
 @kernel
 def one_of(rate, count, dt, height, i, key):
-    """Spikes of neuron ``i``; ``count`` is how many neurons it stands for."""
+    """Return the spikes of entry ``i``, which stands for ``count`` neurons."""
     if math.isnan(rate):
         return np.nan
     n = draw(abs(float(rate)) * count * dt, i, key)
@@ -136,7 +138,7 @@ def one_of(rate, count, dt, height, i, key):
 
 @kernel
 def poisson_each(y, rates, count, dt, height, first, key):
-    """Counts of any mean one by one; a rate below zero makes spikes below zero.
+    """Draw counts of any mean one by one; negative rates make negative spikes.
 
     ``count``: neurons that an entry stands for.
     """
@@ -146,10 +148,11 @@ def poisson_each(y, rates, count, dt, height, first, key):
 
 @kernel
 def poisson(y, rates, dt, height, first, key):
-    """Counts of many neurons, ``y`` = counts height, some of them at a time."""
+    """Draw the counts of many neurons, `SOME` of them at a time."""
     for a in range(0, len(y), SOME):
         n = min(SOME, len(y) - a)
         part, rate = view(y, a, n), view(rates, a, n)
+        # draw the few with a larger mean, or a larger count, once more on their own
         if poisson_small(part, rate, dt, height, first + a, key):
             most = y.dtype.type(SMALL / dt)
             for i in range(n):
@@ -160,7 +163,7 @@ def poisson(y, rates, dt, height, first, key):
 
 @kernel
 def poisson_small(y, rates, dt, height, first, key):
-    """Counts up to three, vectorised, for small means.
+    """Draw counts up to three, vectorised, for small means.
 
     Returns
     -------
@@ -177,6 +180,7 @@ def poisson_small(y, rates, dt, height, first, key):
     c3, c4, c5 = T(SERIES[3]), T(SERIES[4]), T(SERIES[5])
     rare = uint32(0)
     for i in range(len(y)):
+        # P(N >= 1) by its series, then P(N >= 2) and P(N >= 3) by recursion
         u = T(hash32(uint32(i), key0, key1)) * cell + half * cell
         usual = (rates[i] >= zero) & (rates[i] <= most)
         x = rates[i] * step if usual else zero
@@ -195,7 +199,7 @@ def poisson_small(y, rates, dt, height, first, key):
 
 @kernel
 def poisson_runs(y, rates, runs, dt, height, first, key):
-    """Counts where neighbours have the same rate: its thresholds are found once.
+    """Draw counts of neighbours with the same rate, whose thresholds are shared.
 
     ``runs`` (2 k,): start and stop, counted as ``first`` is.
     """
@@ -214,6 +218,7 @@ def poisson_runs(y, rates, runs, dt, height, first, key):
         if not (0.0 < mean <= SMALL):
             poisson_each(part, view(rates, a, n), 1.0, dt, height, first + a, key)
             continue
+        # P(N >= k) for k = 1 to 4, as thresholds for 32 bits
         p, s = math.exp(-mean), -math.expm1(-mean)
         t1 = uint32(s / CELL)
         t2 = uint32((s - p * mean) / CELL)
@@ -235,7 +240,7 @@ def poisson_runs(y, rates, runs, dt, height, first, key):
 
 @kernel
 def stochastic(y, rates, dt, height, first, key):
-    """``r dt`` rounded up or down at random, below zero for a rate below zero."""
+    """Round ``|r| dt`` up or down at random, with the sign of the rate."""
     wide()
     T = y.dtype.type
     step, tall, cell, zero = T(dt), T(height), T(CELL), T(0)

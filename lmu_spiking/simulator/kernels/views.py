@@ -1,7 +1,7 @@
-"""Slices that count no references and check no bounds.
+"""Slices of arrays in numba that count no references and check no bounds.
 
-Else they would cost more than the small kernels that they are for.  What they give is
-borrowed: the array must live longer.
+Otherwise they would cost more than the small kernels that they are for.  A slice does
+not own its numbers: the array must live longer.
 """
 
 from numba import types
@@ -14,7 +14,7 @@ from lmu_spiking.simulator.opcodes import FIRST
 
 @intrinsic
 def view(typing, array, start, n):
-    """``array[start : start + n]`` of a contiguous array."""
+    """Return ``array[start : start + n]`` of a contiguous array."""
 
     def build(context, builder, signature, arguments):
         array = _opened(context, builder, signature, arguments, 0)
@@ -26,7 +26,7 @@ def view(typing, array, start, n):
 
 @intrinsic
 def at(typing, state, const, first, n):
-    """``n`` entries from an address: of the state, or, negative, of the constants."""
+    """Return ``n`` entries from an address: of the state or, below 0, the constants."""
 
     def build(context, builder, signature, arguments):
         first, n = _integers(context, builder, signature, arguments, 2)
@@ -38,11 +38,12 @@ def at(typing, state, const, first, n):
 
 @intrinsic
 def operand(typing, state, const, row, k, lo, n):
-    """``n`` entries of operand ``k`` of a row, in the tile that begins at ``lo``."""
+    """Return ``n`` entries of operand ``k`` of a row, in the tile from ``lo`` on."""
 
     def build(context, builder, signature, arguments):
         row = _opened(context, builder, signature, arguments, 2)
         k, lo, n = _integers(context, builder, signature, arguments, 3)
+        # address and move of the operand: place = FIRST + 2 k
         two = context.get_constant(types.intp, 2)
         one = context.get_constant(types.intp, 1)
         base = context.get_constant(types.intp, FIRST)
@@ -72,7 +73,7 @@ def wide(typing):
 
 
 def array_from(frame, k, kind, witness):
-    """Signature and code of an array whose address and length a frame holds."""
+    """Return signature and code of an array whose address and length a frame has."""
 
     def build(context, builder, signature, arguments):
         frame = _opened(context, builder, signature, arguments, 0)
@@ -88,11 +89,12 @@ def array_from(frame, k, kind, witness):
 
 
 def _opened(context, builder, signature, arguments, k):
+    """Return argument ``k``, an array, as a structure with its fields."""
     return make_array(signature.args[k])(context, builder, arguments[k])
 
 
 def _integers(context, builder, signature, arguments, first):
-    """The arguments from ``first`` on as machine integers."""
+    """Return the arguments from ``first`` on as machine integers."""
     return [
         context.cast(builder, value, kind, types.intp)
         for value, kind in zip(arguments[first:], signature.args[first:], strict=True)
@@ -100,7 +102,8 @@ def _integers(context, builder, signature, arguments, first):
 
 
 def _pointer(context, builder, signature, arguments, first, by):
-    """Into the state (argument 0) or, below zero, the constants (argument 1)."""
+    """Return a pointer into the state (argument 0) or, below 0, the constants (1)."""
+    # entry = first, or -1 - first among the constants
     zero = context.get_constant(types.intp, 0)
     ones = context.get_constant(types.intp, -1)
     below = builder.icmp_signed("<", first, zero)
@@ -114,17 +117,17 @@ def _pointer(context, builder, signature, arguments, first, by):
 
 
 def _slice(context, builder, signature, pointer, n):
-    """An array that begins at a pointer."""
+    """Return an array that begins at a pointer."""
     kind = signature.return_type
-    found = make_array(kind)(context, builder)
+    array = make_array(kind)(context, builder)
     item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
     size = context.get_constant(types.intp, item)
     populate_array(
-        found,
+        array,
         data=pointer,
         shape=cgutils.pack_array(builder, [n]),
         strides=cgutils.pack_array(builder, [size]),
         itemsize=size,
         meminfo=None,
     )
-    return found._getvalue()
+    return array._getvalue()

@@ -13,7 +13,7 @@ from lmu_spiking.experiments.published.poisson_figure import (
     memories,
     reproduce,
 )
-from lmu_spiking.neurons.curves import curves, neuron_type
+from lmu_spiking.neurons.curves import neuron_type
 
 
 @pytest.mark.parametrize(("neurons", "points"), [(30, 200), (150, 60)])
@@ -21,7 +21,7 @@ def test_decoders_are_nengos(neurons, points):
     """Its own system, more points than neurons or fewer."""
     drawn, kind = draw(neurons, 3), neuron_type("poisson-lif")
     x = np.random.RandomState(0).uniform(-1, 1, points)
-    rates = curves(kind, np.outer(x, drawn.encoders), drawn.gain, drawn.bias)
+    rates = kind.rates(np.outer(x, drawn.encoders), drawn.gain, drawn.bias)
     wanted = nengo.solvers.LstsqL2(reg=0.1)(rates, x[:, None])[0][:, 0]
     found = least_squares(kind, drawn.encoders, drawn.gain, drawn.bias, x)
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-14)

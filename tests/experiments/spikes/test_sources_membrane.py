@@ -7,8 +7,8 @@ import pytest
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.experiments.spikes.sources import lead_floor, map_lead, measure_lead
+from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec
-from lmu_spiking.theory.predict import spec_assembly
 
 SPEC = MemorySpec(n_neurons=800, order=3, theta=0.3, neuron_type="lif", radii=1.5)
 
@@ -62,7 +62,7 @@ class Ahead(nengo.RectifiedLinear):
 def test_a_known_lead_is_measured(white):
     spec = SPEC.replace(neuron_type="rate", radii=1.0)
     states = spec.ldn.simulate(white(3000), spec.dt)
-    population = spec_assembly(spec).population
+    population = design(spec).population
     object.__setattr__(population, "neurons", Ahead())
     lead = measure_lead(population, states, spec.dt, spec.tau)
     # backward differences, where the regression takes central ones: half a step
@@ -72,10 +72,10 @@ def test_a_known_lead_is_measured(white):
 
 def test_lif_neurons_lead_and_integrators_do_not(white):
     states = SPEC.ldn.simulate(white(3000), SPEC.dt)
-    lif = measure_lead(spec_assembly(SPEC).population, states, SPEC.dt, SPEC.tau)
+    lif = measure_lead(design(SPEC).population, states, SPEC.dt, SPEC.tau)
     assert (lif.seconds > 0.3e-3).all()
     assert (lif.seconds < 3e-3).all()
-    pairs = spec_assembly(SPEC.replace(neuron_type="if", radii=1.0)).population
+    pairs = design(SPEC.replace(neuron_type="if", radii=1.0)).population
     fire = measure_lead(pairs, states, SPEC.dt, SPEC.tau)
     assert np.abs(fire.seconds).max() < 0.3 * lif.seconds.min()
     assert fire.explained < 0.2 < lif.explained

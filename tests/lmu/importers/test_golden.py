@@ -52,7 +52,7 @@ def check(params, folder, model, inputs):
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 @pytest.mark.parametrize("model", MODELS)
-def test_whole_models(folder, model, ending, inputs):
+def test_whole_models_give_the_outputs_of_keras_lmu(folder, model, ending, inputs):
     params = load_keras_lmu(folder / f"{model}.{ending}")
     check(params, folder, model, inputs)
     assert params.header["source"]["library"] == "keras-lmu"
@@ -111,7 +111,7 @@ def test_what_each_model_becomes(folder):
     assert params["stacked"].header["source"]["return_sequences"]
 
 
-def test_the_clock(folder):
+def test_windows_are_in_steps_of_dt(folder):
     fast, slow = (load_keras_lmu(folder / "simple.h5", dt=dt) for dt in (0.001, 0.01))
     assert slow.cells[0].theta == pytest.approx(10 * fast.cells[0].theta)
     x = np.random.default_rng(0).uniform(-1, 1, (3, 30, 1))
@@ -131,7 +131,7 @@ def test_front_door_and_back_to_a_file(folder, tmp_path, inputs):
         import_params(folder / "recurrent.keras", order=4)
 
 
-def test_cut_files(folder, tmp_path):
+def test_files_that_are_cut_are_refused(folder, tmp_path):
     for name in ("recurrent.keras", "recurrent.h5", "recurrent.weights.h5"):
         whole = (folder / name).read_bytes()
         for part in (0, 4, 8, 100, len(whole) // 2, len(whole) - 1):

@@ -13,7 +13,7 @@ import pytest
 from lmu_spiking.errors import MissingPackageError, ParamsFileError, ValidationError
 from lmu_spiking.lmu import forward
 from lmu_spiking.lmu.importers import import_params, load_keras_lmu, load_paper_lmu
-from lmu_spiking.lmu.importers.ldn_of import theta_of
+from lmu_spiking.lmu.importers.weights import find_theta
 
 K, D, C, N = 1, 3, 1, 4
 
@@ -157,7 +157,7 @@ def functional(**sources):
     return {"class_name": "Functional", "config": inner}
 
 
-def test_graphs(save):
+def test_functional_models_must_be_chains(save):
     chain = functional(x=[], dense=["lmu"], lmu=["x"])  # whatever the order
     assert import_params(save(chain)).size_out == 2
     refused(save(functional(x=[], z=[], lmu=["x"], dense=["lmu"])), "2 inputs")
@@ -225,7 +225,7 @@ def test_links_and_claims_are_not_followed(save, tmp_path):
     "config",
     ["{", "[]", "3", "{}", '{"class_name": "Sequential", "config": {"layers": [7]}}'],
 )
-def test_damaged_descriptions(save, config):
+def test_damaged_descriptions_are_refused(save, config):
     refused(save(config))
 
 
@@ -274,4 +274,4 @@ def test_missing_h5py_is_told(save, monkeypatch):
 def test_matrices_of_a_window_need_no_h5py():
     for bad in (0.0, -1.0, np.nan, 1e300):
         with pytest.raises(ParamsFileError, match="layer cell"):
-            theta_of("cell", np.full((3, 3), bad), np.full(3, bad))
+            find_theta("cell", np.full((3, 3), bad), np.full(3, bad))

@@ -170,7 +170,7 @@ def test_without_matrices_theta_is_asked_for(one, tmp_path):
     assert load_paper_lmu(path, theta=12).cells[0].theta == pytest.approx(0.012)
 
 
-def test_activation(one, tmp_path):
+def test_the_activation_is_the_callers_or_the_files_or_tanh(one, tmp_path):
     path = write(tmp_path / "w.hdf5", one)
     assert load_paper_lmu(path).cells[0].activation == "tanh"
     x = np.random.default_rng(2).uniform(-1, 1, (5, 30, 2))

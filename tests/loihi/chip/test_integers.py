@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.chip.integers import (
+    Target,
     effective_tau,
     is_leaky,
     membrane_decay,
     rounded,
     spikes_of,
     synaptic_decay,
+    target_name,
 )
 from lmu_spiking.loihi.run import target as module
 from lmu_spiking.networks.bare_ensemble import driven
@@ -158,3 +160,11 @@ def test_what_is_rounded_and_what_leaks():
     assert is_leaky(nengo.LIF()) and is_leaky(nengo.RegularSpiking(nengo.LIFRate()))
     assert not is_leaky(nengo.SpikingRectifiedLinear())
     assert not is_leaky(nengo.RegularSpiking(nengo.RectifiedLinear()))
+
+
+def test_nengo_is_another_name_of_core():
+    assert Target("nengo") is Target.CORE
+    assert target_name("nengo") == target_name(Target.CORE) == "core"
+    assert type(target_name("board")) is str
+    with pytest.raises(ValidationError, match="target: 'brian' is not a target; use"):
+        target_name("brian")

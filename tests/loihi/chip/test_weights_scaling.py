@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 from functools import cache
 
 import nengo
@@ -6,11 +7,12 @@ import numpy as np
 import pytest
 
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.loihi.chip.replica import integers, rows_in_integers
+from lmu_spiking.loihi.chip.replica import rows_in_integers
 from lmu_spiking.loihi.chip.weights import BIAS, THRESHOLD, factors, grid_of, largest_of
 from lmu_spiking.loihi.mapping.curves import chip_neurons
-from lmu_spiking.loihi.mapping.layout import _rounded, held, lay_out
+from lmu_spiking.loihi.mapping.layout import lay_out
 from lmu_spiking.loihi.mapping.memory import ChipMemory
+from lmu_spiking.loihi.mapping.stage import as_stored, round_to_grids
 from lmu_spiking.loihi.run import target as module
 
 CASES = [  # order, theta, tau, neurons, type, dt
@@ -60,7 +62,7 @@ def test_grids_thresholds_and_biases_are_those_of_nengo_loihi(loihi, case):
     blocks = built(loihi, laid_out)
     assert len(blocks) == len(laid_out.grids)
     scale, _, _ = factors(laid_out.curves.neurons, laid_out.tau, laid_out.dt)
-    _, _, threshold, bias = integers(laid_out)
+    _, _, threshold, bias = rows_in_integers(laid_out.stages[0], laid_out.dt)
     at = 0
     for block, grid in zip(blocks, laid_out.grids, strict=True):
         info = block.compartment.discretize_info
@@ -78,7 +80,7 @@ def test_grids_thresholds_and_biases_are_those_of_nengo_loihi(loihi, case):
 @pytest.mark.parametrize("case", CASES)
 def test_the_layout_holds_what_the_chip_will_hold(case):
     laid_out = layout(*case)
-    weights, _, threshold, bias = integers(laid_out)
+    weights, _, threshold, bias = rows_in_integers(laid_out.stages[0], laid_out.dt)
     assert (threshold > 0).all() and (threshold <= THRESHOLD).all()
     assert (np.abs(bias) <= BIAS).all()
     scale = laid_out.curves.gain[:, None] / laid_out.dt
@@ -100,17 +102,16 @@ def test_the_layout_holds_what_the_chip_will_hold(case):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_what_is_held_of_weights_of_either_sign(case, sign):
     """A negative anchor that loses a bit is one unit more, and that is known."""
-    tau, dt = case[2], case[5]
+    dt = case[5]
     laid_out = layout(*case)
     curves, decoding = laid_out.curves, laid_out.decoding
     exact = sign * (
         curves.encoding @ (curves.T @ laid_out.mapped.A @ curves.U) @ decoding.decoders
     )
     rest = laid_out.grids, curves, decoding.parts, laid_out.block, dt
-    real = _rounded(exact, laid_out.inputs, *rest, np.random.RandomState(0))
-    given = curves, real, laid_out.inputs, laid_out.grids, laid_out.block, tau, dt
-    whole, _, _, _ = rows_in_integers(*given)
-    kept = held(real, laid_out.grids, curves, laid_out.block, dt)
+    real = round_to_grids(exact, laid_out.inputs, *rest, np.random.RandomState(0))
+    whole, _, _, _ = rows_in_integers(replace(laid_out.stages[0], weights=real), dt)
+    kept = as_stored(real, laid_out.grids, curves, laid_out.block, dt)
     for k, grid in enumerate(laid_out.grids):
         rows = slice(k * laid_out.block, (k + 1) * laid_out.block)
         units = curves.gain[rows, None] / dt / grid.unit

@@ -5,8 +5,11 @@ from scipy.signal import lfilter
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.loihi.chip.integers import effective_tau, synaptic_decay
-from lmu_spiking.loihi.mapping.curves import chip_neurons, choose_curves
-from lmu_spiking.loihi.mapping.decoding import measure_decoders
+from lmu_spiking.loihi.mapping.curves import (
+    chip_neurons,
+    choose_curves,
+    measure_decoders,
+)
 from lmu_spiking.memory.basis import band_moments
 
 DT, TAU, STEPS, LEAD = 0.001, 0.05, 30_000, 200

@@ -5,8 +5,8 @@ import pytest
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.loihi.chip.pulses import PAIRS, sizes
 from lmu_spiking.loihi.mapping.curves import chip_neurons
-from lmu_spiking.loihi.mapping.input_weights import PAIRS, sizes
 from lmu_spiking.loihi.mapping.layout import lay_out
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear
 from lmu_spiking.memory.spec import SignalSpec

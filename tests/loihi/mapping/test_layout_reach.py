@@ -5,7 +5,12 @@ from scipy.linalg import solve_discrete_lyapunov
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.loihi.mapping import layout as layouts
 from lmu_spiking.loihi.mapping.curves import REACH, chip_neurons
-from lmu_spiking.loihi.mapping.layout import carried_noise, lay_out, nearer, noise_gain
+from lmu_spiking.loihi.mapping.layout import (
+    carried_noise,
+    lay_out,
+    noise_gain,
+    with_reach,
+)
 from lmu_spiking.memory.spec import SignalSpec
 
 DT = 0.001
@@ -63,13 +68,11 @@ def test_loud_memories_take_the_radii_of_least_noise(monkeypatch):
     assert noise_gain(*loop(far), far.decoding.residual) > 0.7
     assert (near.curves.radii < 0.9 * far.curves.radii).any()
     states = near.ldn.simulate(np.random.RandomState(1).randn(6000) / 2, DT)
-    errors = [
-        np.trace(each.measured_errors(states, 100)["noise"]) for each in (near, far)
-    ]
+    errors = [np.trace(each.errors(states, 100)["noise"]) for each in (near, far)]
     assert errors[0] < errors[1]
 
 
 def test_radii_cover_what_they_are_told_to(made):
     least = made.curves.radii * [0.5, 0.9]
-    near = nearer(made.curves, 0.7 * REACH, least)
+    near = with_reach(made.curves, 0.7 * REACH, least)
     np.testing.assert_allclose(near.radii, made.curves.radii * [0.7, 0.9])

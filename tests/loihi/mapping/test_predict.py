@@ -7,11 +7,11 @@ from scipy.linalg import solve_discrete_lyapunov
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.loihi.chip.integers import spikes_of
 from lmu_spiking.loihi.chip.replica import replay
-from lmu_spiking.loihi.mapping import predict as expected
+from lmu_spiking.loihi.mapping import predict as module
 from lmu_spiking.loihi.mapping.curves import chip_neurons
 from lmu_spiking.loihi.mapping.layout import lay_out
 from lmu_spiking.loihi.mapping.memory import read_state
-from lmu_spiking.loihi.mapping.predict import measured_errors
+from lmu_spiking.loihi.mapping.predict import predict_errors
 from lmu_spiking.loihi.mapping.relayed import lay_out_relayed
 from lmu_spiking.memory.spec import SignalSpec
 from lmu_spiking.signals import white_noise
@@ -33,12 +33,18 @@ def layout(order=2, n=64, theta=0.2, kind="if", tau=0.05, target="emulator", see
     )
 
 
+def with_residual(laid_out, residual):
+    """The same layout with other errors of decoding."""
+    decoding = dataclasses.replace(laid_out.decoding, residual=residual)
+    stage = dataclasses.replace(laid_out.stages[0], decoding=decoding)
+    return dataclasses.replace(laid_out, stages=(stage,))
+
+
 def test_white_errors_go_round_the_loop_as_lyapunov_says():
     laid_out = layout(n=24)
     rng = np.random.RandomState(0)
     white = rng.randn(200_000, 2) * [0.1, 0.3]
-    decoding = dataclasses.replace(laid_out.decoding, residual=white)
-    found = measured_errors(dataclasses.replace(laid_out, decoding=decoding))
+    found = with_residual(laid_out, white).errors()
     curves, mapped = laid_out.curves, laid_out.mapped
     a = np.exp(-DT / mapped.synapse.tau)
     Ad, _ = laid_out.ldn.discretize(DT)
@@ -53,8 +59,7 @@ def test_white_errors_go_round_the_loop_as_lyapunov_says():
 def test_a_constant_error_is_carried_with_the_gain_of_the_loop():
     laid_out = layout(n=24)
     constant = np.tile([0.1, -0.2], (4000, 1))
-    decoding = dataclasses.replace(laid_out.decoding, residual=constant)
-    found = measured_errors(dataclasses.replace(laid_out, decoding=decoding))
+    found = with_residual(laid_out, constant).errors()
     a = np.exp(-DT / laid_out.mapped.synapse.tau)
     Ad, _ = laid_out.ldn.discretize(DT)
     forced = (1 - a) * laid_out.mapped.A @ laid_out.curves.U @ [0.1, -0.2]
@@ -64,7 +69,7 @@ def test_a_constant_error_is_carried_with_the_gain_of_the_loop():
 
 @pytest.mark.parametrize("target", ["core", "simreal", "emulator"])
 def test_the_terms_of_a_budget(target):
-    found = layout(n=24, target=target).measured_errors()
+    found = layout(n=24, target=target).errors()
     assert found["sigma"].shape == (2,) and (found["sigma"] > 0).all()
     assert np.linalg.eigvalsh(found["noise"]).min() > 0
     assert not found["distortion"].any() and found["spikes_per_s"] > 0
@@ -87,14 +92,13 @@ def test_without_feedback_it_is_what_neurons_decode_of_the_signal(
 ):
     laid_out = layout(n=24, kind=kind, target=target)
     states, start = states_of(laid_out)
-    monkeypatch.setattr(expected, "ROUNDS", 1)
-    found = measured_errors(laid_out, states, start)
+    monkeypatch.setattr(module, "ROUNDS", 1)
+    found = predict_errors(laid_out, states, start)
     x, curves = states @ laid_out.curves.T.T, laid_out.curves
     spikes = spikes_of(curves.neurons, curves.currents(x), DT, target, None)
     error = spikes @ laid_out.decoding.decoders.T / DT - x
     np.testing.assert_allclose(found["sigma"], error[start:].var(axis=0), rtol=1e-3)
-    decoding = dataclasses.replace(laid_out.decoding, residual=error)
-    same = measured_errors(dataclasses.replace(laid_out, decoding=decoding))
+    same = with_residual(laid_out, error).errors()
     np.testing.assert_allclose(found["noise"], same["noise"], rtol=1e-3, atol=1e-9)
 
 
@@ -103,8 +107,8 @@ def test_noise_is_carried_until_it_settles(monkeypatch):
     states, start = states_of(laid_out)
     said = []
     for rounds in (1, 4, 6):
-        monkeypatch.setattr(expected, "ROUNDS", rounds)
-        said.append(np.trace(measured_errors(laid_out, states, start)["noise"]))
+        monkeypatch.setattr(module, "ROUNDS", rounds)
+        said.append(np.trace(predict_errors(laid_out, states, start)["noise"]))
     first, settled, further = np.sqrt(said)
     assert settled > 1.15 * first
     assert further == pytest.approx(settled, rel=0.1)
@@ -116,7 +120,7 @@ def test_a_signal_beyond_the_curves_is_told_to_be_decoded_worse(kind):
     said = []
     for rms in (0.5, 1.5):
         states, start = states_of(laid_out, rms)
-        noise = measured_errors(laid_out, states, start)["noise"]
+        noise = predict_errors(laid_out, states, start)["noise"]
         said.append(np.trace(noise) / np.mean(states[start:] ** 2))
     assert said[1] > 2 * said[0]
 
@@ -124,9 +128,9 @@ def test_a_signal_beyond_the_curves_is_told_to_be_decoded_worse(kind):
 def test_of_a_long_signal_some_is_enough(monkeypatch):
     laid_out = layout(n=24)
     states, start = states_of(laid_out)
-    monkeypatch.setattr(expected, "LONGEST", 2)
-    some = measured_errors(laid_out, states, start)
-    least = measured_errors(laid_out, states[: start + 2000], start)
+    monkeypatch.setattr(module, "LONGEST", 2)
+    some = predict_errors(laid_out, states, start)
+    least = predict_errors(laid_out, states[: start + 2000], start)
     np.testing.assert_array_equal(some["noise"], least["noise"])
 
 
@@ -142,7 +146,7 @@ def test_relays_bring_their_own_errors():
         signal=SignalSpec(2.0, 0.5),
     )
     states, start = states_of(laid_out)
-    found, before = laid_out.measured_errors(states, start), laid_out.measured_errors()
+    found, before = laid_out.errors(states, start), laid_out.errors()
     assert found.keys() == before.keys()
     ratio = np.trace(found["noise"]) / np.trace(before["noise"])
     assert 0.25 < ratio < 4

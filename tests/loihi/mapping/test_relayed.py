@@ -13,12 +13,7 @@ from lmu_spiking.loihi.chip.limits import (
 )
 from lmu_spiking.loihi.mapping.curves import chip_neurons
 from lmu_spiking.loihi.mapping.layout import lay_out
-from lmu_spiking.loihi.mapping.memory import (
-    ChipMemory,
-    RelayedMemory,
-    read_relayed,
-    read_state,
-)
+from lmu_spiking.loihi.mapping.memory import ChipMemory, read_state
 from lmu_spiking.loihi.mapping.relayed import (
     block_of_relays,
     lay_out_relayed,
@@ -50,7 +45,7 @@ def test_the_two_synapses_together_make_the_delay_network(order, theta, tau):
     x, z, states, relays = np.zeros(order), np.zeros(order), [], []
     for u in NOISE:
         x, z = (
-            a * x + (1 - a) * (loop.A1 @ z + loop.B1 * u),
+            a * x + (1 - a) * (loop.A @ z + loop.B * u),
             b * z + (1 - b) * (x + loop.B2 * u),
         )
         states.append(x)
@@ -64,7 +59,7 @@ def test_the_loop_has_the_modes_of_the_ldn_and_those_that_are_refused_if_they_gr
     ldn = LDN(4, 0.3)
     loop = map_onto_two(ldn, *decays(0.05, 0.01), DT)
     a, b, eye = loop.a, loop.b, np.eye(4)
-    both = np.block([[a * eye, (1 - a) * loop.A1], [(1 - b) * eye, b * eye]])
+    both = np.block([[a * eye, (1 - a) * loop.A], [(1 - b) * eye, b * eye]])
     own = np.linalg.eigvals(ldn.discretize(DT)[0])
     expected = np.concatenate([own, a + b - own])
     # det is 0 at an eigenvalue, and a mode of 4 of them may be matched in any order
@@ -79,10 +74,10 @@ def test_the_loop_has_the_modes_of_the_ldn_and_those_that_are_refused_if_they_gr
         map_onto_two(LDN(6, 0.1), *decays(0.1, 0.02), DT)
 
 
-def run(layout, memory, u):
+def run(layout, u):
     with nengo.Network(seed=0) as model:
         source = nengo.Node(nengo.processes.PresentInput(u[:, None], DT))
-        built = memory(layout)
+        built = ChipMemory(layout)
         nengo.Connection(source, built.input, synapse=None)
     with nengo.Simulator(model, dt=DT, progress_bar=False) as sim:
         sim.run_steps(len(u))
@@ -111,34 +106,31 @@ def relayed():
 def test_on_core_its_error_is_the_predicted_one_and_about_that_of_as_many_neurons(
     relayed,
 ):
-    data, memory = run(relayed, RelayedMemory, NOISE)
-    error = window_error(
-        relayed, read_relayed(relayed, data[memory.relayed], NOISE), NOISE
-    )
+    data, memory = run(relayed, NOISE)
+    error = window_error(relayed, relayed.read(memory, data, NOISE), NOISE)
     assert error == pytest.approx(predict(relayed, NOISE).window_noise_nrmse(), rel=0.4)
     few = lay_out(
         SHORT, 60, chip_neurons("if"), target="core", tau=0.05, dt=DT, signal=BAND
     )
-    data, memory = run(few, ChipMemory, NOISE)
+    data, memory = run(few, NOISE)
     alike = window_error(few, read_state(few, data[memory.spikes], NOISE), NOISE)
     assert alike / 2 < error < 2 * alike
 
 
 def test_the_network_stays_as_built(relayed):
-    memory = RelayedMemory(relayed)
-    with pytest.raises(
-        ValidationError, match=r"^RelayedMemory\.relays: 3 cannot be set"
-    ):
+    memory = ChipMemory(relayed)
+    with pytest.raises(ValidationError, match=r"^ChipMemory\.relays: 3 cannot be set"):
         memory.relays = 3
 
 
 def test_relays_hear_only_neurons_of_their_own_coordinate(relayed):
-    heard = relayed.relays.weights != 0
-    same = relayed.relays.curves.dimension[:, None] == relayed.curves.dimension
+    relays = relayed.stages[1]
+    heard = relays.weights != 0
+    same = relays.curves.dimension[:, None] == relayed.curves.dimension
     assert not heard[~same].any()
     assert relayed.n_neurons == 300
     assert relayed.n_relays == 60
-    blocks = relayed.relays.curves.dimension.reshape(-1, relayed.relays.block)
+    blocks = relays.curves.dimension.reshape(-1, relays.block)
     assert (blocks == blocks[:, :1]).all()
 
 

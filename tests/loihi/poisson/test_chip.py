@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lmu_spiking.errors import MissingPackageError, ValidationError
-from lmu_spiking.loihi.poisson import chip as noise_chip
-from lmu_spiking.loihi.poisson.memory import measure_tuning
+from lmu_spiking.experiments.chip.poisson_spikes import measure_tuning
+from lmu_spiking.loihi.poisson import neuron as noise_chip
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear, drive_at, rate_of
 
 DT = 1e-3

@@ -14,8 +14,12 @@ from lmu_spiking.networks.memory import LegendreMemory
 
 pytest.importorskip("nengo_loihi")
 
-from lmu_spiking.loihi.poisson.layout import NoisyLayout, fitting, lay_out_noisy
-from lmu_spiking.loihi.poisson.memory import LARGEST
+from lmu_spiking.loihi.poisson.memory import (
+    LARGEST,
+    PoissonStage,
+    fitting,
+    lay_out_noisy,
+)
 from lmu_spiking.loihi.run.budget import budget
 
 SPEC = MemorySpec(n_neurons=60, order=2, theta=0.2, tau=0.05)
@@ -45,7 +49,7 @@ def test_a_legendre_memory_and_a_layout_may_be_given():
         memory = LegendreMemory(60, 2, 0.2, synapse=0.05, neuron_type=kind)
     found = deploy(memory, "core", signal=U)
     assert found.layout.curves.neurons is kind
-    assert isinstance(found.layout, NoisyLayout)
+    assert isinstance(found.layout.stages[0], PoissonStage)
     again = deploy(found.layout, "core", signal=U)
     np.testing.assert_array_equal(again.state, found.state)
     assert again.row["predicted_nrmse"] == found.row["predicted_nrmse"]
@@ -61,7 +65,7 @@ def test_radii_cover_the_signal_and_the_noise():
         LDN(2, 0.2), 600, NoisyRectifiedLinear(), target="core", signal=U, **SMALL
     )
     # ten times the neurons: a tenth of the noise, and less again in smaller radii
-    ratio = np.trace(laid_out.noise) / np.trace(more.noise)
+    ratio = np.trace(laid_out.stages[0].noise) / np.trace(more.stages[0].noise)
     assert 10 < ratio < 20
     np.testing.assert_array_equal(more.curves.currents(np.zeros((1, 2))), 0.0)
 
@@ -79,7 +83,7 @@ def test_many_neurons_are_shared_out_over_cores():
         LDN(6, 0.5), 600, NoisyRectifiedLinear(), target="emulator", tau=0.1, dt=0.001
     )
     with nengo.Network() as model:
-        laid_out.build(U)
+        laid_out.network(U)
     held = budget(model)
     assert held.check().cores > 2
 
@@ -103,10 +107,13 @@ def test_inputs_beyond_the_range_are_clipped():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"target": "board"}, "target: 'board' is not for noisy neurons.*use 'core', "),
+        (
+            {"target": "board"},
+            "target: 'board' is not for noisy neurons.*use one of core, ",
+        ),
         (
             {"target": "core", "structure": "decode"},
-            "deploy.neuron_type: .*has no relays, and 60 neurons .* use structure=",
+            "deploy.neuron_type: .*has no decode neurons, and 60 .* use structure=",
         ),
         ({"memory": MemorySpec(n_neurons=62, order=2)}, "not a multiple of 4.*use 64"),
         ({"memory": MemorySpec(n_neurons=24, order=6)}, "weights of .*use at least"),

@@ -102,7 +102,7 @@ def test_all_weights_survive_on_the_chip(kept):
     """Whole steps come through nengo-loihi's rounding as they are."""
     import nengo_loihi
 
-    from lmu_spiking.loihi.poisson import chip as noise_chip
+    from lmu_spiking.loihi.poisson import neuron as noise_chip
 
     u = white_noise(1.0, DT, 2.0, 0.5, 0).samples
     memory = build_noisy_memory(u, order=3, theta=THETA, n_neurons=60, kept=kept)

@@ -6,7 +6,7 @@ import pytest
 from nengo.exceptions import ValidationError as NengoValidationError
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.loihi.poisson.memory import measure_tuning, spike_statistics
+from lmu_spiking.experiments.chip.poisson_spikes import measure_tuning, spike_statistics
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear, drive_at, rate_of
 
 DT = 1e-3

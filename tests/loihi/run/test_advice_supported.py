@@ -8,7 +8,7 @@ from nengo_loihi import LoihiLIF, LoihiSpikingRectifiedLinear, add_params
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear
-from lmu_spiking.loihi.run.target import check_network
+from lmu_spiking.loihi.run.advice import check_network
 from lmu_spiking.neurons.curves import AdaptiveLIF
 from lmu_spiking.neurons.types import PoissonPopulation
 

@@ -54,9 +54,11 @@ def check_row(found, target):
     assert row["state_rmse"] == pytest.approx(error)
 
 
-def test_core_needs_no_chip():
-    found = deploy(SPEC, "core", signal=U)
+@pytest.mark.parametrize("name", ["core", "nengo"])
+def test_core_needs_no_chip(name):
+    found = deploy(SPEC, name, signal=U)
     check_row(found, "core")
+    assert found.layout.target == "core"
     assert found.budget is None is found.energy
     assert found.row["cores"] is None is found.row["synops_per_s"]
     np.testing.assert_array_equal(found.signal, U)

@@ -125,7 +125,7 @@ def test_comparison_with_processors():
     [
         (
             {"spike": Figure(1e-12, "J", "x")},
-            "'spike' is nothing that is counted; use 's",
+            "'spike' is nothing that is counted; use one of s",
         ),
         ({"update": Figure(1e-12, "W", "x")}, r"\['update'\].unit: 'W' must be 'J'"),
         ({"static power": Figure(1.0, "J", "x")}, "'J' must be 'W'"),

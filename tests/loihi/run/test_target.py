@@ -202,7 +202,10 @@ def test_a_model_of_its_own(loihi):
         ({"dt": 0}, "run_on.dt: 0 must be a positive number"),
         ({"dt": float("nan")}, "run_on.dt: nan must be"),
         ({"seed": -1}, "run_on.seed: -1 must be"),
-        ({"options": {"chips": 8}}, "'chips' is no option of a board; use 'n_chips'"),
+        (
+            {"options": {"chips": 8}},
+            "'chips' is no option of a board; use one of n_chips",
+        ),
         ({"options": 3}, "run_on.options: 3 must be a mapping"),
         ({"precompute": "yes"}, "run_on.precompute: 'yes' must be True or False"),
         ({"network": 3}, "run_on.network: 3 must be a nengo.Network"),

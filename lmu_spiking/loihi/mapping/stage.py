@@ -1,0 +1,316 @@
+r"""One population on the chip: its weights in whole numbers, and how the input enters.
+
+All groups of synapses on a core share its scale (`weights`), and one whose largest
+weight is much fainter than the core's loses bits.  The input has `PAIRS` pairs of
+pulses of size 1, which begin staggered (`pulses`), and coarser ones of size 2, 4, 8 and
+so on.  A core listens to the first ``p`` of the fine, or to one of the coarse, so that
+its weights are the least that it can resolve:
+
+.. math:: w = \frac{g\, E B' u_{max}}{p} \quad\text{or}\quad w = g\, E B' u_{max}\, q .
+
+A coarse pulse is as large as the weights of the memory's own spikes, and no larger.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lmu_spiking.brief import brief
+from lmu_spiking.loihi.chip.integers import rounded
+from lmu_spiking.loihi.chip.pulses import PAIRS
+from lmu_spiking.loihi.chip.weights import Grid, grid_of, largest_of, round_weights
+from lmu_spiking.loihi.mapping.curves import Cells, Decoding
+from lmu_spiking.loihi.mapping.memory import build_memory, read_state
+from lmu_spiking.loihi.mapping.predict import predict_errors
+
+COARSEST = 12  # pulses of sizes 2, 4, ..: fainter inputs are not received
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One population of a layout: neurons, and the weights of all that they receive.
+
+    Parameters
+    ----------
+    curves : Curves or Cells
+    tau : float
+        Synapse as asked for, seconds.
+    weights : (n, n_pre) ndarray
+        From the spikes of the stage before, or of the only one; Nengo's transform, the
+        gain not included.  None, as the following, where the network makes them.
+    inputs : (n, 2 K) ndarray
+        From the pulses; (n, 1), from the input itself, on ``core``.
+    block : int
+        Neurons on a core.
+    grids : tuple of Grid
+        Of each core; none without rounding.
+    decoding : Decoding or None
+        Of its own spikes.
+    rounding : (P, d) ndarray or None
+        What rounding adds to the drive of the coordinates, at the steps of the
+        ``decoding.activities`` of the stage before.
+    """
+
+    always_clips: ClassVar[bool] = False  # inputs, also on ``core``
+    curves: Any
+    tau: float
+    weights: Any = None
+    inputs: Any = None
+    block: int = 0
+    grids: tuple[Grid, ...] = ()
+    decoding: Any = None
+    rounding: Any = None
+
+    __repr__ = brief
+
+    # The first stage of a layout makes its network, reads and predicts it.
+
+    def build(self, layout, u):
+        """Return the network of the layout that is fed the samples ``u`` (T,).
+
+        Parameters
+        ----------
+        layout : Layout
+        u : (T,) ndarray
+            Samples of the input.
+
+        Returns
+        -------
+        nengo.Network
+        """
+        return build_memory(layout, u)
+
+    def read(self, layout, memory, data, u):
+        """Return the state (T, d) from what the probes of its network saw.
+
+        Parameters
+        ----------
+        layout : Layout
+        memory : ChipMemory
+        data : mapping of nengo.Probe to ndarray
+        u : (T,) ndarray
+            Samples of the input.
+
+        Returns
+        -------
+        (T, d) ndarray
+        """
+        return read_state(layout, data[memory.spike_probes[-1]], u)
+
+    def predict(self, layout, states, start: int) -> dict:
+        """Return the terms of an `ErrorBudget`, from errors that were measured.
+
+        Parameters
+        ----------
+        layout : Layout
+        states : (T, d) array_like
+            Exact states.
+        start : int
+            First step that counts.
+
+        Returns
+        -------
+        dict
+        """
+        return predict_errors(layout, states, start)
+
+
+def make_stage(
+    cells: Cells,
+    exact: np.ndarray,
+    column: np.ndarray,
+    pre: Decoding,
+    tau: float,
+    block: int,
+    rng: np.random.RandomState,
+    decoding: Decoding | None = None,
+    *,
+    target: str,
+    dt: float,
+    input_range: float,
+) -> Stage:
+    """Return a population whose weights are those that the target stores.
+
+    Parameters
+    ----------
+    cells : Cells or Curves
+    exact : (n, n_pre) ndarray
+        Real weights from the spikes of the population before.
+    column : (n, 1) ndarray
+        Real weights from the input.
+    pre : Decoding
+        Of the population before.
+    tau : float
+        Synapse, seconds.
+    block : int
+        Neurons on a core.
+    rng : numpy.random.RandomState
+        Draws the order of rounding.
+    decoding : Decoding, optional
+        Of its own spikes; without, what rounding adds to its drive is not told.
+    target : str
+    dt, input_range : float
+        Step, seconds, and largest input.
+
+    Returns
+    -------
+    Stage
+    """
+    added = None
+    if decoding is not None:
+        added = np.zeros((len(pre.activities), len(decoding.decoders)))
+    if target == "core":
+        return Stage(cells, tau, exact, column, block, (), decoding, added)
+    loudest, core = column * input_range, (pre.parts, tau, dt, block)
+    inputs, grids = choose_input_weights(exact, loudest, cells, *core)
+    if not rounded(target):
+        return Stage(cells, tau, exact, inputs, block, (), decoding, added)
+    whole = round_to_grids(exact, inputs, grids, cells, pre.parts, block, dt, rng)
+    if decoding is not None:
+        change = as_stored(whole, grids, cells, block, dt) - exact
+        drive = pre.activities @ (change * cells.gain[:, None]).T
+        added = drive @ (decoding.decoders * decoding.slopes).T
+    return Stage(cells, tau, whole, inputs, block, grids, decoding, added)
+
+
+def choose_input_weights(recurrent, column, cells, parts, tau, dt, block: int):
+    """Choose the pulses that each core listens to, with what weights.
+
+    Parameters
+    ----------
+    recurrent : (n, m) ndarray
+        From the memory's neurons.
+    column : (n, 1) ndarray
+        From the input, for the largest of it.
+    cells : Cells
+    parts : iterable of (columns, gram)
+        The memory's neurons of each coordinate.
+    tau, dt : float
+        Synapse and step, seconds.
+    block : int
+        Neurons on a core.
+
+    Returns
+    -------
+    inputs : (n, 2 K) ndarray
+        ``K`` is ``PAIRS`` and as many coarse pairs as are received.
+    grids : tuple of Grid
+    """
+    n, groups = len(column), [columns for columns, _ in parts]
+    inputs, grids = np.zeros((n, 2 * (PAIRS + COARSEST))), []
+    for start in range(0, n, block):
+        # the scale of the core, by the memory's weights and the finest of the input's
+        rows = slice(start, start + block)
+        gain = cells.gain[rows, None]
+        largest = largest_of(recurrent[rows] * gain / dt, groups)
+        strongest = np.abs(column[rows] * gain).max()
+        rest = cells.bias[rows], cells.neurons, tau, dt
+        grid = grid_of(largest, strongest / PAIRS, *rest)
+        pairs, size = choose_pulses(strongest, grid)
+        if len(pairs):
+            each = column[rows] * size * dt
+            inputs[rows, 2 * pairs], inputs[rows, 2 * pairs + 1] = each, -each
+            if strongest * size > grid.anchor:  # so the chip will scale the core by it
+                grid = grid_of(largest, strongest * size, *rest)
+        grids.append(grid)
+    last = np.flatnonzero(inputs.any(axis=0))
+    return inputs[:, : max(2 * PAIRS, *last + 1)], tuple(grids)
+
+
+def choose_pulses(strongest: float, grid: Grid) -> tuple[np.ndarray, float]:
+    """Return the pairs that a core listens to, and the share of the input in each.
+
+    Parameters
+    ----------
+    strongest : float
+        The largest weight of the input, if it came as one pulse.
+    grid : Grid
+
+    Returns
+    -------
+    pairs : (p,) int ndarray
+        None where even the coarsest pulse is too faint.
+    size : float
+    """
+    least = 1.01 * grid.faintest
+    for p in (16, 8, 4, 2, 1):
+        if strongest >= p * least:
+            return np.arange(p), 1 / p
+    for k in range(COARSEST):
+        if strongest * 2.0 ** (k + 1) >= least:
+            return np.array([PAIRS + k]), 2.0 ** (k + 1)
+    return np.arange(0), 0.0
+
+
+def round_to_grids(recurrent, inputs, grids, cells, parts, block, dt, rng):
+    """Return the recurrent weights (n, m) on each core's grid.
+
+    The largest sets the scale: it is given as the anchor, and the others compensate
+    what it is stored as.
+
+    Parameters
+    ----------
+    recurrent : (n, m) ndarray
+        Real weights.
+    inputs : int
+        Further in-axons.
+    grids : tuple of Grid
+        Of each core.
+    cells : Cells
+    parts : tuple
+        As of `Decoding`.
+    block : int
+        Neurons on a core.
+    dt : float
+        Step, seconds.
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    (n, m) ndarray
+    """
+    out = np.empty_like(recurrent)
+    for k, grid in enumerate(grids):
+        rows = slice(k * block, (k + 1) * block)
+        scale = cells.gain[rows, None] / dt / grid.unit
+        # where a weight of the input is the largest, that is the anchor
+        anchored = np.abs(inputs[rows] * scale).max() * grid.unit < grid.anchor * 0.999
+        heard = [part for part in parts if recurrent[rows][:, part[0]].any()]
+        real = recurrent[rows] * scale
+        whole = round_weights(real, heard, grid.top, rng, anchored, grid.bottom)
+        if anchored:
+            at = np.unravel_index(np.argmax(np.abs(real)), real.shape)
+            whole[at] = np.copysign(grid.anchor / grid.unit, real[at])
+        out[rows] = whole / scale
+    return out
+
+
+def as_stored(weights, grids, cells, block: int, dt: float) -> np.ndarray:
+    """Return weights as the chip stores them: an anchor is a fraction of a unit off.
+
+    Parameters
+    ----------
+    weights : (n, m) ndarray
+        Rounded.
+    grids : tuple of Grid
+        Of each core.
+    cells : Cells
+    block : int
+        Neurons on a core.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    ndarray
+    """
+    out = weights.copy()
+    for k, grid in enumerate(grids):
+        rows = slice(k * block, (k + 1) * block)
+        scale = cells.gain[rows, None] / dt / grid.unit
+        whole = weights[rows] * scale
+        end = np.where(whole < 0, grid.bottom, grid.top)
+        beyond = np.abs(whole) > grid.top + 0.1
+        out[rows] = np.where(beyond, end / scale, weights[rows])
+    return out

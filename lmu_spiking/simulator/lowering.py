@@ -1,0 +1,503 @@
+"""Lowering: each of Nengo's operators as rows of a program, or as a call of Python.
+
+Operators are known by the very name of their class, neuron types by their very
+``step``: what inherits from one may do something else, and runs as Nengo runs it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import nengo
+import numpy as np
+from nengo.builder.operator import TimeUpdate
+from nengo.builder.probe import SimProbe
+from nengo.synapses import LinearFilter
+from scipy import sparse
+
+from lmu_spiking.neurons.types import PoissonPopulation, RampLinear, RampTanh
+from lmu_spiking.simulator.matrix_products import constant_product, variable_product
+from lmu_spiking.simulator.opcodes import Code
+from lmu_spiking.simulator.pure_functions import names_read_by
+from lmu_spiking.simulator.rows import (
+    Along,
+    Arenas,
+    Group,
+    Listed,
+    Pair,
+    Region,
+    Row,
+    Whole,
+    Work,
+    entries_of,
+    region_at,
+    region_of,
+)
+
+SERIES = 0.1  # dt / tau_rc up to which the series of `kernels.neurons.lif` are exact
+
+
+@dataclass(eq=False)
+class Input:
+    """An input whose values come from outside the program.
+
+    Attributes
+    ----------
+    op : SimProcess or SimPyFunc
+    first, size : int
+        First column of its values, and number of columns.
+    shape : tuple
+        Shape of a value.
+    """
+
+    op: Any
+    first: int
+    size: int
+    shape: tuple
+
+
+@dataclass(eq=False)
+class Context:
+    """The network around an operator.
+
+    Attributes
+    ----------
+    dt : float
+        Seconds.
+    single : bool
+        Whether numbers are of single precision.
+    written : set of int
+        Ids of the base signals that change.
+    streams : list
+        Operators with random numbers, in the order of their streams.
+    inputs : list of Input
+    work : int
+        Numbers that filters need for intermediate results.
+    """
+
+    dt: float
+    single: bool
+    written: set[int]
+    streams: list = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list)
+    work: int = 0
+
+    def constant(self, signal) -> np.ndarray | None:
+        """Return the value of a signal that cannot change; None if it can."""
+        if id(signal.base) in self.written or not signal.base.readonly:
+            return None
+        return signal.initial_value
+
+
+@runtime_checkable
+class SampleAndHold(Protocol):
+    """A process that puts out the mean of its last inputs before a period ended.
+
+    Its states are ``total``, the sum of these inputs, and ``held``, the output.  The
+    simulator runs any process of this protocol by `kernels.algebra.hold`;
+    `lmu_spiking.networks.sample_and_hold` has one.
+    """
+
+    @property
+    def held_for(self) -> tuple[int, int]:
+        """Return the steps of a period, and the number of inputs averaged."""
+        ...
+
+
+def lower(op, context: Context) -> Group:
+    """Return the rows of one operator.
+
+    Parameters
+    ----------
+    op : nengo.builder.Operator
+    context : Context
+        Inputs and streams of random numbers are added to it.
+
+    Returns
+    -------
+    Group
+        Without rows for what the loop itself does.
+    """
+    if type(op) in (TimeUpdate, SimProbe):
+        return Group([op], [])
+    known = type(op).__module__.startswith("nengo.")
+    rule = RULES.get(type(op).__name__) if known else None
+    rows = rule(op, context) if rule is not None else None
+    return Group([op], [in_python(op)] if rows is None else rows)
+
+
+def in_python(op) -> Row:
+    """Return a row that calls Nengo's own step function."""
+
+    def regions(signals):
+        return [region_of(s) for s in signals if not s.sparse]
+
+    written = regions([*op.incs, *op.updates])
+    return Row(None, 0, [], regions(op.sets), written, regions(op.reads), op=op)
+
+
+def _written(y: Region, inc: bool) -> dict:
+    """Return ``y`` as a region that a row adds to, or sets."""
+    return {"incs": [y]} if inc else {"sets": [y]}
+
+
+# --------------------------------------------------------------------------------------
+# Each rule below returns a list of rows, or None where the operator runs in Python.
+# First resets, copies and products.
+
+
+def _reset(op, context: Context):
+    """Lower ``dst = value``."""
+    y, value = region_of(op.dst), np.array([op.value])
+    if y.contiguous:
+        operands = [Along(y), Whole(value)]
+        return [Row(Code.FILL, y.size, operands, sets=[y], along=True)]
+    return [_move(y, np.zeros(y.size, np.int64), value, None, inc=False)]
+
+
+def _move(y: Region, of: np.ndarray, values, x: Region | None, inc: bool) -> Row:
+    """Return the row of ``y (+)= x[of]`` with entries of a base, or of constants."""
+    source = values if x is None else x.base
+    lists = Listed(y.indices, base=y.base), Listed(np.ravel(of), base=source)
+    code = Code.ADD_AT if inc else Code.COPY_AT
+    reads = [] if x is None else [x]
+    operands = [*lists, Arenas(source, source)]
+    return Row(code, y.size, operands, reads=reads, **_written(y, inc))
+
+
+def _copy(op, context: Context):
+    """Lower ``dst[slice] (+)= src[slice]``."""
+    to, of = entries_of(op.dst), entries_of(op.src)
+    to = to if op.dst_slice is None else to[op.dst_slice]
+    of = of if op.src_slice is None else of[op.src_slice]
+    of = np.broadcast_to(of, to.shape)
+    if to.size == 0:
+        return []
+    if not op.inc and len(np.unique(to)) < to.size:
+        return None  # which Nengo refuses
+    y, x = region_at(op.dst.base, to), region_at(op.src.base, of)
+    if y.contiguous and x.contiguous:
+        code, operands = Code.ADD if op.inc else Code.COPY, [Along(y), Along(x)]
+        written = _written(y, op.inc)
+        return [Row(code, y.size, operands, reads=[x], along=True, **written)]
+    if context.constant(op.src) is None:
+        return [_move(y, of, None, x, op.inc)]
+    return [_move(y, of, op.src.base.initial_value.reshape(-1), None, op.inc)]
+
+
+def _elementwise(op, context: Context):
+    """Lower ``Y += A X``, entry by entry."""
+    shape, y = op.Y.shape, region_of(op.Y)
+    if y.size == 0:
+        return []
+    # both factors as NumPy would broadcast them; one number, if any, comes first
+    factors = [
+        region_of(s)
+        if s.shape == shape
+        else region_at(s.base, np.broadcast_to(entries_of(s), shape))
+        for s in (op.A, op.X)
+    ]
+    a, x = factors if not _is_single(factors[1]) else factors[::-1]
+    direct = x.contiguous and x.size == y.size and y.contiguous
+    if direct and _is_single(a):
+        a = Region(a.base, a.start, 1)
+        operands = [Along(y), Whole(a), Along(x)]
+        return [_adding(Code.AXPY, y, operands, [a, x])]
+    if direct and a.contiguous and a.size == y.size:
+        operands = [Along(y), Along(a), Along(x)]
+        return [_adding(Code.MULTIPLY_ADD, y, operands, [a, x])]
+    # otherwise entry by entry, by lists of addresses
+    lists = (Listed(r.indices, base=r.base) for r in (y, *factors))
+    operands = [*lists, Arenas(*(factor.base for factor in factors))]
+    return [Row(Code.MULTIPLY_ADD_AT, y.size, operands, incs=[y], reads=factors)]
+
+
+def _adding(code: Code, y: Region, operands: list, reads: list) -> Row:
+    """Return a row that adds to ``y`` along its axis."""
+    return Row(code, y.size, operands, incs=[y], reads=reads, along=True)
+
+
+def _is_single(region: Region) -> bool:
+    """Return whether a region is one number, repeated or not."""
+    entries = region.entries
+    repeated = entries is not None and bool(np.all(entries == entries[0]))
+    return region.size == 1 or repeated
+
+
+def _dot(op, context: Context):
+    """Lower ``Y += A X`` with a matrix, a vector or a number ``A``."""
+    y, x, A = region_of(op.Y), region_of(op.X), op.A
+    if not (y.contiguous and x.contiguous):
+        return None
+    if y.size == 0 or x.size == 0:
+        return []
+    if A.size == 1 or x.size == 1:  # a number times a vector
+        one, many = (region_of(A), x) if A.size == 1 else (x, region_of(A))
+        if not many.contiguous or many.size != y.size:
+            return None
+        operands = [Along(y), Whole(one), Along(many)]
+        return [_adding(Code.AXPY, y, operands, [one, many])]
+    value = context.constant(A)
+    if value is not None:
+        return _product(y, np.asarray(value).reshape(y.size, x.size), x)
+    row = variable_product(y, A, x) if A.ndim == 2 else None
+    return None if row is None else [row]
+
+
+def _product(y: Region, matrix, x: Region) -> list[Row]:
+    """Return the rows of ``y += matrix x``."""
+    row = constant_product(y, matrix, x)
+    return [] if row is None else [row]
+
+
+def _sparse_dot(op, context: Context):
+    """Lower ``Y += A X`` with a sparse ``A``."""
+    y, x = region_of(op.Y), region_of(op.X)
+    if context.constant(op.A) is None or not (y.contiguous and x.contiguous):
+        return None
+    matrix = op.A.initial_value
+    if not sparse.issparse(matrix):  # but of Nengo's own kind
+        rows, columns = np.asarray(matrix.indices).T
+        data = np.broadcast_to(matrix.data, rows.shape)
+        matrix = sparse.coo_array((data, (rows, columns)), shape=matrix.shape)
+    return _product(y, matrix, x)
+
+
+def _block_dot(op, context: Context):
+    """Lower ``Y += A X`` with blocks, as Nengo's optimizer merges them."""
+    y, x = region_of(op.Y), region_of(op.X)
+    blocks = context.constant(op.A)
+    if blocks is None or not (y.contiguous and x.contiguous):
+        return None
+    shape = (y.size, x.size)
+    matrix = sparse.bsr_array((blocks, op.indices, op.indptr), shape=shape).tocsr()
+    matrix.eliminate_zeros()
+    return _product(y, matrix, x)
+
+
+def _convolve(op, context: Context):
+    """Lower a convolution of kernel 1: the same matrix for each part."""
+    kernel, conv = context.constant(op.W), op.conv
+    y, x = region_of(op.Y), region_of(op.X)
+    ones = all(k == 1 for k in (*conv.kernel_size, *conv.strides, conv.groups))
+    if kernel is None or not (ones and conv.channels_last):
+        return None
+    if not (y.contiguous and x.contiguous):
+        return None
+    p, q = kernel.shape[-2:]
+    operands = [Whole(y), Whole(np.ravel(kernel)), Whole(x), Pair(p, q)]
+    return [Row(Code.MULTIPLY_PARTS, x.size // p, operands, incs=[y], reads=[x])]
+
+
+def _pes(op, context: Context):
+    """Lower ``delta = -(learning_rate dt / n) error x activities``."""
+    a, b, y = (region_of(s) for s in (op.error, op.pre_filtered, op.delta))
+    contiguous = a.contiguous and b.contiguous and y.contiguous
+    if not contiguous or y.size != a.size * b.size:
+        return None
+    alpha = np.array([-op.learning_rate * context.dt / op.pre_filtered.shape[0]])
+    operands = [Whole(y), Whole(alpha), Whole(a), Whole(b), Pair(a.size, b.size)]
+    return [Row(Code.OUTER, 1, operands, sets=[y], reads=[a, b])]
+
+
+# Processes: inputs, synapses as filters, and sample-and-hold.
+
+
+def _process(op, context: Context):
+    """Lower a process in the mode ``set``, ``inc`` or ``update``."""
+    if op.input is None:
+        return read_input(op, context) if names_read_by(op) == [] else None
+    y, u = region_of(op.output), region_of(op.input)
+    if not (y.contiguous and u.contiguous):
+        return None
+    if type(op.process).make_step is LinearFilter.make_step:
+        return _filter(op, context, y, u)
+    if not isinstance(op.process, SampleAndHold) or op.mode == "inc":
+        return None
+    total, held = (region_of(op.state[name]) for name in ("total", "held"))
+    if not (total.contiguous and held.contiguous):
+        return None
+    period = Pair(*op.process.held_for)
+    operands = [Along(y), Along(total), Along(held), Along(u), period]
+    return [Row(Code.HOLD, y.size, operands, sets=[y], incs=[total, held], reads=[u])]
+
+
+def read_input(op, context: Context) -> list[Row] | None:
+    """Return the row that reads values of time alone, which are computed ahead.
+
+    Parameters
+    ----------
+    op : SimProcess or SimPyFunc
+    context : Context
+        The input is added to it.
+
+    Returns
+    -------
+    list of Row or None
+        None where the output is no contiguous vector.
+    """
+    y, inc = region_of(op.output), getattr(op, "mode", "set") == "inc"
+    if not y.contiguous or len(op.output.shape) != 1:
+        return None
+    first = sum(i.size for i in context.inputs)
+    context.inputs.append(Input(op, first, y.size, op.output.shape))
+    code, operands = Code.INPUT_ADD if inc else Code.INPUT, [Along(y), Pair(first)]
+    return [Row(code, y.size, operands, **_written(y, inc))]
+
+
+def _filter(op, context: Context, y: Region, u: Region):
+    """Lower a `nengo.LinearFilter` without states, with one, or with many."""
+    X = region_of(op.state["X"]) if "X" in op.state and op.state["X"].size else None
+    shape, inc = op.input.shape, op.mode == "inc"
+    states = op.process.make_state(shape, shape, context.dt, dtype=np.float64)
+    filt = op.process.make_step(shape, shape, context.dt, None, states)
+    if isinstance(filt, LinearFilter.NoX):
+        operands = [Along(y), Whole(np.array([filt.d])), Along(u)]
+        code, written = Code.AXPY if inc else Code.SCALE, _written(y, inc)
+        return [Row(code, y.size, operands, reads=[u], along=True, **written)]
+    if X is None or not X.contiguous:
+        return None
+    code, operands = Code.LOWPASS, [Along(y), Along(X), Along(u)]
+    if isinstance(filt, LinearFilter.OneX):
+        operands.append(Whole(np.array([filt.a, filt.b]), int(inc)))
+    else:
+        code, order = Code.STATE_SPACE, len(filt.A)
+        context.work = max(context.work, order)
+        abcd = np.concatenate([m.ravel() for m in (filt.A, filt.B, filt.C, filt.D)])
+        direct = isinstance(filt, LinearFilter.General)
+        operands += [Whole(abcd, order), Work(int(direct) + 2 * int(inc))]
+    incs, sets = ([y, X], []) if inc else ([X], [y])
+    return [Row(code, y.size, operands, sets=sets, incs=incs, reads=[u])]
+
+
+# Neuron types: parameters for the kernels of `neurons` and `noise`.
+
+
+def _neurons(op, context: Context):
+    """Lower ``neurons.step(dt, J, output, **state)``, known by its very ``step``."""
+    rule = NEURONS.get(type(op.neurons).step)
+    J, y = region_of(op.J), region_of(op.output)
+    states = {name: region_of(signal) for name, signal in op.state.items()}
+    contiguous = all(region.contiguous for region in (J, y, *states.values()))
+    if rule is None or not contiguous:
+        return None
+    return rule(op, context, J, y, **states) if y.size else []
+
+
+def _step(code: Code, J: Region, y: Region, parameters, *states, more=()) -> Row:
+    """Return the row of ``y = f(J)`` with parameters, and states that change."""
+    p = Whole(np.asarray(parameters, dtype=float))
+    operands = [Along(y), Along(J), p, *(Along(s) for s in states), *more]
+    return Row(code, y.size, operands, [y], list(states), [J], along=True)
+
+
+def _membrane(neurons) -> list[float]:
+    """Return the parameters of the rates of LIF neurons."""
+    return [neurons.tau_rc, neurons.tau_ref, neurons.amplitude]
+
+
+def _rate(code: Code, parameters):
+    """Return the rule of rate neurons without a state."""
+    return lambda op, context, J, y: [_step(code, J, y, parameters(op.neurons))]
+
+
+def _ramp(op, context, J, y):
+    """Lower rectified-linear neurons with a ceiling of their own."""
+    ceiling = np.broadcast_to(op.neurons.ceiling, y.size).astype(float)
+    operands = [Along(y), Along(J), Along(ceiling)]
+    return [Row(Code.RAMP, y.size, operands, sets=[y], reads=[J], along=True)]
+
+
+def _adaptive_lif_rate(op, context, J, y, adaptation):
+    """Lower LIF rates at a current less the adaptation."""
+    n = op.neurons
+    parameters = [*_membrane(n), context.dt / n.tau_n, n.inc_n]
+    return [_step(Code.ADAPTIVE_LIF_RATE, J, y, parameters, adaptation)]
+
+
+def _lif(op, context, J, y, voltage, refractory_time):
+    """Lower LIF neurons, by series where these are exact."""
+    n, dt = op.neurons, context.dt
+    parameters = [dt, n.tau_rc, n.tau_ref, n.min_voltage, n.amplitude / dt]
+    quick = context.single and dt / n.tau_rc <= SERIES
+    code = Code.LIF if quick else Code.LIF_EXACT
+    return [_step(code, J, y, parameters, voltage, refractory_time)]
+
+
+def _adaptive_lif(op, context, J, y, voltage, refractory_time, adaptation):
+    """Lower adaptive LIF neurons: reduce the current, spike, adapt."""
+    n = op.neurons
+    # three rows, so that spikes come from the kernel of LIF neurons;
+    # the output's place serves for the current until the spikes are known
+    operands, reads = [Along(y), Along(J), Along(adaptation)], [J, adaptation]
+    reduce = Row(Code.ADAPT, y.size, operands, sets=[y], reads=reads, along=True)
+    parameters = Whole(np.array([context.dt / n.tau_n, n.inc_n]))
+    operands = [Along(y), Along(adaptation), parameters]
+    adapt = Row(Code.ADAPTED, y.size, operands, [], [adaptation], [y], along=True)
+    return [reduce, *_lif(op, context, y, y, voltage, refractory_time), adapt]
+
+
+def _integrate(least: float):
+    """Return the rule of integrate-and-fire neurons above a least current."""
+
+    def rule(op, context, J, y, voltage):
+        parameters = [context.dt, op.neurons.amplitude / context.dt, least]
+        return [_step(Code.INTEGRATE, J, y, parameters, voltage)]
+
+    return rule
+
+
+def _izhikevich(op, context, J, y, voltage, recovery):
+    """Lower Izhikevich neurons, in mV and ms."""
+    n, dt = op.neurons, context.dt
+    resets = n.reset_voltage, n.reset_recovery
+    parameters = [1000.0, dt, n.tau_recovery, n.coupling, *resets, 1 / dt]
+    return [_step(Code.IZHIKEVICH, J, y, parameters, voltage, recovery)]
+
+
+def _random(code: Code, more=lambda neurons, n: ()):
+    """Return the rule of neurons that spike at random, with a stream of their own."""
+
+    def rule(op, context, J, y):
+        context.streams.append(op)
+        stream = Pair(len(context.streams) - 1)
+        parameters = [context.dt, op.neurons.amplitude / context.dt]
+        operands = (stream, *more(op.neurons, y.size))
+        return [_step(code, J, y, parameters, more=operands)]
+
+    return rule
+
+
+def _counts(neurons, n: int):
+    """Return the numbers of neurons that the entries of a population stand for."""
+    return [Along(np.broadcast_to(neurons.counts, n).astype(float))]
+
+
+NEURONS = {
+    nengo.RectifiedLinear.step: _rate(Code.RECTIFIED, lambda n: [n.amplitude]),
+    nengo.SpikingRectifiedLinear.step: _integrate(0.0),
+    nengo.Sigmoid.step: _rate(Code.SIGMOID, lambda n: [1 / n.tau_ref]),
+    nengo.Tanh.step: _rate(Code.TANH, lambda n: [1 / n.tau_ref]),
+    nengo.LIFRate.step: _rate(Code.LIF_RATE, _membrane),
+    nengo.LIF.step: _lif,
+    nengo.AdaptiveLIFRate.step: _adaptive_lif_rate,
+    nengo.AdaptiveLIF.step: _adaptive_lif,
+    nengo.Izhikevich.step: _izhikevich,
+    nengo.RegularSpiking.step: _integrate(-np.inf),
+    nengo.PoissonSpiking.step: _random(Code.POISSON),
+    nengo.StochasticSpiking.step: _random(Code.STOCHASTIC),
+    RampLinear.step: _ramp,
+    RampTanh.step: _rate(Code.RAMP_TANH, lambda n: [n.ceiling]),
+    PoissonPopulation.step: _random(Code.POISSON_EACH, _counts),
+}
+RULES = {
+    "Reset": _reset,
+    "Copy": _copy,
+    "ElementwiseInc": _elementwise,
+    "DotInc": _dot,
+    "SparseDotInc": _sparse_dot,
+    "BsrDotInc": _block_dot,
+    "ConvInc": _convolve,
+    "SimPES": _pes,
+    "SimNeurons": _neurons,
+    "SimProcess": _process,
+}
