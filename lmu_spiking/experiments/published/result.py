@@ -121,7 +121,6 @@ def bootstrapped(values, seed: int = 0) -> tuple[float, float, float]:
     mean, low, high : float
     """
     values = np.asarray(values, dtype=float)
-    # percentiles, as in Voelker's thesis
     options = {"method": "percentile", "random_state": seed}
     ends = stats.bootstrap((values,), np.mean, **options).confidence_interval
     return float(values.mean()), float(ends.low), float(ends.high)

@@ -109,10 +109,6 @@ class Discrepancy:
         """Return how many independent neurons are as uneven as a group of these."""
         return independent_neurons(self.distance)
 
-    def averaged(self, error: float) -> float:
-        """Return the error of these neurons, if at random phases it is ``error``."""
-        return error * np.sqrt(self.neurons / self.effective_neurons)
-
     @property
     def verdict(self) -> str:
         """Return "independent", "partly in step" or "in step"."""

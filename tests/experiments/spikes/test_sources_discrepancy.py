@@ -48,9 +48,9 @@ def test_one_phase_for_all_is_in_step():
     assert distance_from_even(np.full(50, 1e-9)) == pytest.approx(1)
 
 
-def test_error_of_a_mean_follows_from_the_effective_neurons():
+def test_a_distance_between_the_null_and_one_is_partly_in_step():
     found = Discrepancy(float(expected_distance(25)), 0.0868, 100.0, 10)
-    assert found.averaged(0.01) == pytest.approx(0.02)
+    assert found.effective_neurons == pytest.approx(25)
     assert found.verdict == "partly in step"
 
 
