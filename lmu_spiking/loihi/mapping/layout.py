@@ -53,9 +53,9 @@ from lmu_spiking.loihi.mapping.curves import (
 from lmu_spiking.loihi.mapping.predict import carry_error
 from lmu_spiking.loihi.mapping.stage import Stage, make_stage
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear
-from lmu_spiking.memory.basis import signal_moments, weights_of
+from lmu_spiking.memory.basis import weights_of
 from lmu_spiking.memory.spec import SignalSpec
-from lmu_spiking.signals import white_noise
+from lmu_spiking.signals import as_signal, white_noise
 
 if TYPE_CHECKING:
     from lmu_spiking.loihi.mapping.relayed import MappedOntoTwo
@@ -391,19 +391,17 @@ def expect_signal(ldn: LDN, dt: float, signal, input_range):
     """
     signal = SignalSpec() if signal is None else signal
     band = signal if isinstance(signal, SignalSpec) else None
-    if hasattr(signal, "bandwidth"):
+    if band is not None:
         seconds = 3 * ldn.theta + SECONDS * max(1.0, ldn.theta)
-        u = white_noise(seconds, dt, signal.bandwidth, signal.rms, SEED).samples
-        largest = 4.0 * signal.rms
+        u = white_noise(seconds, dt, band.bandwidth, band.rms, SEED).samples
+        largest = 4.0 * band.rms
     else:
-        signal_moments(ldn, dt, signal)  # refuses what is no signal
-        u = np.asarray(signal, dtype=float)
-        if u.ndim != 1:
-            remedy = "give the samples (T,) of the input"
-            raise ValidationError("signal", u.shape, "are states", remedy)
+        window = ldn.steps(dt)
+        u = as_signal(signal, dt, least=window + 1, attribute="signal").samples
+        if not u.any():
+            raise ValidationError("signal", u, "must not be silent: not all of it 0")
         # repeated, so that there is as much to measure on as of noise
-        least = max(6 * ldn.steps(dt), round(SECONDS / dt))
-        u = np.tile(u, -(-least // len(u)))
+        u = np.tile(u, -(-max(6 * window, round(SECONDS / dt)) // len(u)))
         largest = float(np.abs(u).max())
     if input_range is not None:
         largest = check_positive("input_range", input_range)

@@ -39,7 +39,7 @@ from lmu_spiking.loihi.run.energy import Energy, estimate
 from lmu_spiking.loihi.run.target import Run, Target, run_on
 from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.signals import Signal, white_noise
+from lmu_spiking.signals import Signal, as_signal
 from lmu_spiking.theory.predict import LEAD, ErrorBudget, predict, window_delays
 
 STRUCTURES = ("auto", "weights", "decode")
@@ -346,21 +346,11 @@ def _(memory: Layout) -> Request:
 
 def _play(signal, duration, asked: Request) -> Signal:
     """Return the signal to play: the one given, or noise of the memory's band."""
-    dt = asked.dt
     if signal is None:
-        seconds = check_positive("deploy.duration", duration, "seconds")
-        band = asked.signal
-        signal = white_noise(seconds, dt, band.bandwidth, band.rms, 0)
-    elif not isinstance(signal, Signal):
-        signal = Signal(signal, dt, "given", "given")
-    if not np.isclose(signal.dt, dt):
-        problem = f"is not the memory's {dt:g} s"
-        raise ValidationError("deploy.signal.dt", signal.dt, problem, "resample")
-    if len(signal.samples) <= asked.ldn.steps(dt) + 1:
-        problem = f"is not longer than the window of {asked.ldn.theta:g} s"
-        remedy = "use a longer signal"
-        raise ValidationError("deploy.duration", signal.duration, problem, remedy)
-    return signal
+        signal = asked.signal
+        check_positive("deploy.duration", duration, "seconds")
+    rest = {"least": asked.ldn.steps(asked.dt) + 2, "attribute": "deploy.signal"}
+    return as_signal(signal, asked.dt, duration=duration, **rest)
 
 
 def _lay_out(asked: Request, neuron_type, form: str, n_relays, choice: dict) -> Layout:
