@@ -116,4 +116,4 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
