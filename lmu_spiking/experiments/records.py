@@ -196,7 +196,7 @@ def pick(value, *names: str) -> dict:
 
 def made_with() -> dict:
     """Return the versions, and the threads and cores that times depend on."""
-    found = versions()
+    found: dict[str, str | None] = dict(versions())
     for package in ("tensorflow", "scikit-learn"):
         try:
             found[package] = version(package)

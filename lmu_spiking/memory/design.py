@@ -240,7 +240,8 @@ def assemble(
     # the spec of the same memory, if it is one that specs describe
     spec = None
     if size_in == 1 and readouts is None and not delay_steps:
-        radii = tuple(ranges.tolist()) if np.ndim(radii) else radii
+        several = radii is not None and np.ndim(radii)
+        radii = tuple(ranges.tolist()) if several else radii
         fields = {"dt": dt, "tuning": tuning, "max_rate": max_rate, "signal": signal}
         fields |= {"radii": radii, "aggregated": bool(aggregated)}
         fields |= {"tuning_seed": tuning_seed, "noise_seed": noise_seed or 0}

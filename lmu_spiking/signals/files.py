@@ -73,7 +73,7 @@ def column_index(column, names: list[str]) -> int:
     if isinstance(column, str) and column.isdecimal():
         index = int(column)
     whole = isinstance(index, Integral) and not isinstance(index, bool)
-    if not whole or not 0 <= index < len(names):
+    if not whole or int(index) not in range(len(names)):
         remedy = f"choose one of {listing(names)}"
         name = "load_signal.column"
         raise ValidationError(name, column, "is not in the file", remedy)

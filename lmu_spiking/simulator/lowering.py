@@ -376,7 +376,8 @@ def _filter(op, context: Context, y: Region, u: Region):
         return [Row(code, y.size, operands, reads=[u], along=True, **written)]
     if X is None or not X.contiguous:
         return None
-    code, operands = Code.LOWPASS, [Along(y), Along(X), Along(u)]
+    code: Code = Code.LOWPASS
+    operands: list = [Along(y), Along(X), Along(u)]
     if isinstance(filt, LinearFilter.OneX):
         operands.append(Whole(np.array([filt.a, filt.b]), int(inc)))
     else:

@@ -23,7 +23,9 @@ WIDTH = 16  # numbers in a row
 FIRST = 2  # of the operands, after code and n
 TILE = 1024  # neurons at a time: currents, rates and spikes of as many stay in L1
 
-ARRAYS = "table state const index keys inputs out offsets periods counts".split()
+ARRAYS: list[str] = (
+    "table state const index keys inputs out offsets periods counts".split()
+)
 INPUTS = 2 * ARRAYS.index("inputs")  # entry of a frame: where the inputs begin
 ROWS = 2 * len(ARRAYS)  # two entries: the first row, and one beyond the last
 COLUMNS, STEP, STEPS = ROWS + 2, ROWS + 3, ROWS + 4

@@ -223,8 +223,10 @@ class ParallelEngine:
         for i, cell in enumerate(self.params.cells):
             times = () if only_last(self.params, i, self.last) else (x.shape[1],)
             shape = (len(x), *times, cell.memory_d * cell.order)
-            quiet = rng is None or self._scales[i] is None
-            drawn.append(None if quiet else rng.standard_normal(shape, self.dtype))
+            if rng is None or self._scales[i] is None:
+                drawn.append(None)
+            else:
+                drawn.append(rng.standard_normal(shape, self.dtype))
         return drawn
 
     def _compiled(self, classes):

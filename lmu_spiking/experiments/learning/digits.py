@@ -107,7 +107,7 @@ def spiking_row(
     made = convert(params, data.train.x, last=True, **settings, **row)
     x, y = data.test.x[:tests], data.test.y[:tests]
     measured = report(made, x, y, last=True).to_dict()
-    row["tau"] = made.memories[0]["synapse"]
+    row["tau"] = made.memories[0].mapped.synapse.tau
     return row | {name: measured[name] for name in COPIED}
 
 
