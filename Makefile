@@ -75,7 +75,7 @@ test-newest kernels-newest:
 	$(MAKE) --no-print-directory $(@:-newest=) VENV=.venv-3.13 PYTHON="$(NEWEST)"; else \
 	echo "NOT RUN: no Python 3.13 on this machine; make test-newest NEWEST=..."; fi
 
-test-nengo: $(INSTALLED) ## Nengo's own tests on the compiled simulator (two minutes)
+test-nengo: $(INSTALLED) ## Nengo's own tests on the compiled simulator (half a minute)
 	$(VENV)/bin/python tests/nengo_backend -q -n 2
 
 test-train: ## the tests with TensorFlow and NengoLoihi (Python 3.11) in .venv-full

@@ -173,6 +173,7 @@ def run_line(words: list[str]) -> None:
         "nengo": lambda names: exists(names[-1]),
         "jupyter": lambda names: exists(names[-1]),
         "pytest": lambda names: None,
+        ".venv/bin/pre-commit": lambda names: exists(".pre-commit-config.yaml"),
     }
     assert command in known, f"no way to check {' '.join(words)}"
     known[command](rest)

@@ -492,11 +492,13 @@ def as_signal(
         shape = signal.samples.shape
     except ValidationError:
         pass  # which is refused below, by the name of the argument
-    if shape[1:] != ((channels,) if channels else ()) or shape[:1] < (least,):
+    if not shape or shape[1:] != ((channels,) if channels else ()):
         sizes = f"(T, {channels})" if channels else "(T,)"
-        problem = f"must be a SignalSpec, or finite samples {sizes}, or a Signal"
-        remedy = f"use more than {least - 1} steps of {dt:g} s"
-        raise ValidationError(attribute, getattr(x, "shape", x), problem, remedy)
+        problem = f"must be finite samples {sizes}, a Signal, or a SignalSpec"
+        raise ValidationError(attribute, getattr(x, "shape", x), problem)
+    if len(signal.samples) < least:
+        remedy = f"use at least {least} steps of {dt:g} s"
+        raise ValidationError(attribute, shape, "is too short", remedy)
     # its step and size
     if not np.isclose(signal.dt, dt, rtol=1e-6, atol=0):
         problem = f"has steps of {signal.dt:g} s, not of {dt:g} s"

@@ -160,7 +160,7 @@ def with_header(path, change):
         ({"cell0.e_y": np.ones(3)}, "unexpected keyword argument 'e_y'"),
         ({"cell7.e_x": np.ones(3)}, "unknown arrays cell7.e_x"),
         ({"weights": np.ones(3)}, "unknown arrays weights"),
-        ({"cell0.W_m": np.full((3, 3), np.nan)}, "CellParams.W_m: .* has NaN"),
+        ({"cell0.W_m": np.full((3, 3), np.nan)}, "CellParams.W_m: .* must be finite"),
         ({"cell0.W_m": np.ones((3, 4))}, "must be finite numbers of shape"),
         ({"readout.c": np.array(["a", "b"])}, "must be finite numbers"),
         ({"header": np.ones(3)}, "does not hold LMU parameters"),

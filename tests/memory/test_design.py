@@ -260,7 +260,7 @@ def test_a_memory_takes_readouts_and_states():
         ({"radii": np.ones(4)}, "radii: .* are chosen by tuning='balanced'"),
         ({"n": 7}, "n_neurons: 7 is less than 2 per dimension"),
         ({"signal": [1.0, np.nan]}, "signal: .* finite samples"),
-        ({"signal": np.ones(100)}, "use more than 500 steps"),
+        ({"signal": np.ones(100)}, "use at least 501 steps"),
         ({"signal": np.zeros(1000)}, "is silent; use samples not all of them 0"),
         ({"signal": "ecg"}, "must be a SignalSpec, or finite"),
         ({"signal": np.ones((600, 3))}, r"signal: .* states of shape \(T, 4\)"),

@@ -135,7 +135,7 @@ def test_default_signal_suits_the_memory():
         ({"function": np.max, "n_neurons": 0}, "at least 1"),
         ({"function": np.max, "synapse": nengo.Alpha(0.1)}, "lowpass"),
         ({"function": np.max, "signal": np.full(5000, np.nan)}, "finite"),
-        ({"function": np.max, "signal": np.zeros(10)}, "use more than 1499 steps"),
+        ({"function": np.max, "signal": np.zeros(10)}, "use at least 1500 steps"),
         ({"function": np.max, "signal": np.zeros((5000, 3))}, "finite samples"),
         ({"function": np.max, "signal": np.zeros(5000)}, "does not vary"),
     ],

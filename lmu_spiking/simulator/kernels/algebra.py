@@ -23,14 +23,14 @@ inlined = njit(forceinline=True, **OPTIONS)
 
 @kernel
 def fill(y, value):
-    """``y = value``."""
+    """Compute ``y = value``."""
     for i in range(len(y)):
         y[i] = value
 
 
 @kernel
 def copy(y, x):
-    """``y = x``."""
+    """Compute ``y = x``."""
     wide()
     for i in range(len(y)):
         y[i] = x[i]
@@ -38,7 +38,7 @@ def copy(y, x):
 
 @kernel
 def add(y, x):
-    """``y += x``."""
+    """Compute ``y += x``."""
     wide()
     for i in range(len(y)):
         y[i] += x[i]
@@ -46,7 +46,7 @@ def add(y, x):
 
 @kernel
 def axpy(y, a, x):
-    """``y += a x`` with one number ``a``."""
+    """Compute ``y += a x`` with one number ``a``."""
     wide()
     for i in range(len(y)):
         y[i] += a * x[i]
@@ -54,7 +54,7 @@ def axpy(y, a, x):
 
 @kernel
 def multiply_add(y, a, x):
-    """``y += a x``, entry by entry."""
+    """Compute ``y += a x``, entry by entry."""
     wide()
     for i in range(len(y)):
         y[i] += a[i] * x[i]
@@ -62,28 +62,28 @@ def multiply_add(y, a, x):
 
 @kernel
 def scale(y, a, x):
-    """``y = a x`` with one number ``a``."""
+    """Compute ``y = a x`` with one number ``a``."""
     for i in range(len(y)):
         y[i] = a * x[i]
 
 
 @kernel
 def copy_at(y, to, x, of):
-    """``y[to] = x[of]``."""
+    """Compute ``y[to] = x[of]``."""
     for i in range(len(to)):
         y[to[i]] = x[of[i]]
 
 
 @kernel
 def add_at(y, to, x, of):
-    """``y[to] += x[of]``, also where ``to`` repeats."""
+    """Compute ``y[to] += x[of]``, also where ``to`` repeats."""
     for i in range(len(to)):
         y[to[i]] += x[of[i]]
 
 
 @kernel
 def multiply_add_at(y, to, a, by, x, of):
-    """``y[to] += a[by] x[of]``."""
+    """Compute ``y[to] += a[by] x[of]``."""
     for i in range(len(to)):
         y[to[i]] += a[by[i]] * x[of[i]]
 
@@ -100,7 +100,7 @@ def dot(a, x):
 
 @kernel
 def dot_rows(y, A, stride, x):
-    """``y += A x`` with ``A`` stored row by row, ``stride`` entries apart."""
+    """Compute ``y += A x`` with ``A`` stored row by row, ``stride`` entries apart."""
     n = len(x)
     for i in range(len(y)):
         y[i] += dot(view(A, i * stride, n), x)
@@ -108,7 +108,7 @@ def dot_rows(y, A, stride, x):
 
 @kernel
 def dot_columns(y, A, stride, x):
-    """``y += A x`` with ``A`` stored column by column, ``stride`` entries apart."""
+    """Compute ``y += A x`` with ``A`` stored by columns, ``stride`` entries apart."""
     # four columns at a time, so that y is loaded and stored once for all four
     n, four = len(y), len(x) // 4 * 4
     for j in range(0, four, 4):
@@ -126,7 +126,7 @@ def dot_columns(y, A, stride, x):
 
 @kernel
 def dot_sparse(y, data, columns, starts, x):
-    """``y += A x`` with ``A`` in compressed sparse rows."""
+    """Compute ``y += A x`` with ``A`` in compressed sparse rows."""
     for i in range(len(y)):
         total = x.dtype.type(0)
         for k in range(starts[i], starts[i + 1]):
@@ -136,14 +136,14 @@ def dot_sparse(y, data, columns, starts, x):
 
 @kernel
 def gather(y, weights, of, x):
-    """``y[i] += weights[i] x[of[i]]``: each neuron is driven by one dimension."""
+    """Compute ``y[i] += weights[i] x[of[i]]``: one dimension drives each neuron."""
     for i in range(len(y)):
         y[i] += weights[i] * x[of[i]]
 
 
 @kernel
 def scatter(y, weights, to, x):
-    """``y[to[j]] += weights[j] x[j]``: each neuron is decoded into one dimension."""
+    """Compute ``y[to[j]] += weights[j] x[j]``: neurons are decoded one by one."""
     for j in range(len(x)):
         y[to[j]] += weights[j] * x[j]
 
@@ -160,7 +160,7 @@ def total(x):
 
 @kernel
 def encode_runs(y, lo, runs, weights, x):
-    """``y[start:stop] += w x[of]`` for runs of neighbours with one dimension.
+    """Compute ``y[start:stop] += w x[of]`` for runs of neighbours with one dimension.
 
     ``runs`` (5 k,): start, stop, dimension, address of the weights, 1 if they are one.
     """
@@ -178,7 +178,7 @@ def encode_runs(y, lo, runs, weights, x):
 
 @kernel
 def decode_runs(y, lo, runs, weights, x):
-    """``y[to] += sum(w x[start:stop])`` for such runs."""
+    """Compute ``y[to] += sum(w x[start:stop])`` for such runs."""
     for k in range(0, len(runs), 5):
         n, w = runs[k + 1] - runs[k], runs[k + 3]
         part = view(x, runs[k] - lo, n)
@@ -190,7 +190,7 @@ def decode_runs(y, lo, runs, weights, x):
 
 @kernel
 def multiply_parts(y, W, x, n, p, q):
-    """``y[a] += x[a] W`` for each of ``n`` parts, ``W`` (p, q)."""
+    """Compute ``y[a] += x[a] W`` for each of ``n`` parts, ``W`` (p, q)."""
     for a in range(n):
         part = view(y, a * q, q)
         for j in range(p):
@@ -199,7 +199,7 @@ def multiply_parts(y, W, x, n, p, q):
 
 @kernel
 def outer(y, scale, a, b):
-    """``y[i, j] = scale a[i] b[j]``."""
+    """Compute ``y[i, j] = scale a[i] b[j]``."""
     n = len(b)
     for i in range(len(a)):
         factor = scale * a[i]
@@ -213,7 +213,7 @@ def outer(y, scale, a, b):
 
 @plain
 def lowpass(y, X, a, b, u, inc):
-    """``X = a X + b u``, ``y = X`` (or ``y += X``)."""
+    """Compute ``X = a X + b u``, ``y = X`` (or ``y += X``)."""
     for i in range(len(u)):
         X[i] = a * X[i] + b * u[i]
     if inc:

@@ -22,7 +22,7 @@ from lmu_spiking.simulator.kernels.views import wide
 
 @plain
 def rectified(y, J, p):
-    """``amplitude max(0, J)``."""
+    """Compute ``amplitude max(0, J)``."""
     wide()
     amplitude, zero = p[0], p.dtype.type(0)
     for i in range(len(J)):
@@ -31,7 +31,7 @@ def rectified(y, J, p):
 
 @plain
 def ramp(y, J, ceiling):
-    """``min(max(0, J), ceiling)``."""
+    """Compute ``min(max(0, J), ceiling)``."""
     wide()
     zero = J.dtype.type(0)
     for i in range(len(J)):
@@ -41,7 +41,7 @@ def ramp(y, J, ceiling):
 
 @plain
 def ramp_tanh(y, J, p):
-    """``ceiling max(0, tanh J)``."""
+    """Compute ``ceiling max(0, tanh J)``."""
     ceiling, zero = p[0], p.dtype.type(0)
     for i in range(len(J)):
         y[i] = zero if J[i] <= zero else ceiling * math.tanh(J[i])
@@ -49,7 +49,7 @@ def ramp_tanh(y, J, p):
 
 @plain
 def sigmoid(y, J, p):
-    """``1 / (tau_ref (1 + exp(-J)))``."""
+    """Compute ``1 / (tau_ref (1 + exp(-J)))``."""
     most, one = p[0], p.dtype.type(1)
     for i in range(len(J)):
         y[i] = most / (one + math.exp(-J[i]))
@@ -57,7 +57,7 @@ def sigmoid(y, J, p):
 
 @plain
 def tanh(y, J, p):
-    """``tanh(J) / tau_ref``."""
+    """Compute ``tanh(J) / tau_ref``."""
     most = p[0]
     for i in range(len(J)):
         y[i] = most * math.tanh(J[i])
@@ -65,7 +65,7 @@ def tanh(y, J, p):
 
 @plain
 def lif_rate(y, J, p):
-    """``amplitude / (tau_ref + tau_rc log(1 + 1 / (J - 1)))`` above ``J = 1``."""
+    """Compute ``amplitude / (tau_ref + tau_rc log(1 + 1 / (J - 1)))``, ``J > 1``."""
     tau_rc, tau_ref, amplitude = p[0], p[1], p[2]
     one, zero = p.dtype.type(1), p.dtype.type(0)
     for i in range(len(J)):
@@ -78,7 +78,7 @@ def lif_rate(y, J, p):
 
 @plain
 def adaptive_lif_rate(y, J, n, p):
-    """`lif_rate` at ``J - n``, then ``n += dt / tau_n (inc_n y - n)``."""
+    """Compute `lif_rate` at ``J - n``; ``n += dt / tau_n (inc_n y - n)``."""
     tau_rc, tau_ref, amplitude, dt_tau, inc_n = p[0], p[1], p[2], p[3], p[4]
     one, zero = p.dtype.type(1), p.dtype.type(0)
     for i in range(len(J)):
@@ -151,21 +151,21 @@ def lif_exact(y, J, V, R, p):
 
 @plain
 def adapt(J, n, work):
-    """``work = J - n``."""
+    """Compute ``work = J - n``."""
     for i in range(len(J)):
         work[i] = J[i] - n[i]
 
 
 @plain
 def adapted(y, n, dt_tau, inc_n):
-    """``n += dt / tau_n (inc_n y - n)``."""
+    """Compute ``n += dt / tau_n (inc_n y - n)``."""
     for i in range(len(y)):
         n[i] += dt_tau * (inc_n * y[i] - n[i])
 
 
 @plain
 def integrate(y, J, V, p):
-    """``V += dt max(J, 0)``, with a spike for each whole number that ``V`` passes.
+    """Compute ``V += dt max(J, 0)``, with a spike for each whole number ``V`` passes.
 
     ``p``: dt, height of a spike, and the least current, 0 or minus infinity.
     """

@@ -67,14 +67,14 @@ class Program:
 
 
 def build(case: dict) -> Program:
-    """Runs so many steps."""
+    """Return a function that runs so many steps."""
     if case["structure"] == "array":
         raise NotImplementedError("Brian2 has no ensembles: the memory is its own way")
     return Program(case)
 
 
 def memory(b2, case: dict):
-    """The network and the monitor of its state."""
+    """Return the network and the monitor of its state."""
     dt = float(case["dt"])
     d, kind = len(case["A"]), str(case["spikes"])
     rates = kind == "rate"  # decoded in every step, not by spike

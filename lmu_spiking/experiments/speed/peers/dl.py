@@ -10,7 +10,7 @@ UNROLL = 50  # steps; more compiles longer and runs no faster
 
 
 def build(case: dict):
-    """Runs so many steps, a multiple of those unrolled."""
+    """Return a function that runs so many steps, a multiple of those unrolled."""
     nengo_dl = _nengo_dl()
     threads = int(case["threads"])
     tensorflow = import_module("tensorflow")
@@ -35,7 +35,7 @@ def build(case: dict):
 
 
 def _nengo_dl():
-    """NengoDL; by our own way in where we are, since it wants an older Keras."""
+    """Import NengoDL, through our own import where it is: it wants an older Keras."""
     try:
         ours = import_module("lmu_spiking.training._keras")
     except ImportError:

@@ -26,7 +26,7 @@ class _Memory(ctypes.Structure):
 
 
 def compiled() -> ctypes.CDLL:
-    """The library, compiled in a folder that is gone when this returns."""
+    """Return the library, compiled in a folder that is removed afterwards."""
     compiler = shutil.which("cc")
     if compiler is None:
         raise ImportError("a C compiler (cc) is not installed")
@@ -44,7 +44,7 @@ def compiled() -> ctypes.CDLL:
 
 
 def build(case: dict):
-    """Runs so many steps and returns the states (steps, d) before each."""
+    """Return a function that runs steps and returns the states (steps, d) before."""
     kind = str(case["spikes"])
     if case["structure"] == "array":
         raise NotImplementedError("the loop is the memory; an array is no other")
@@ -89,7 +89,7 @@ def build(case: dict):
 
 
 def draw(n: int, mean: float, seed: int, step: int) -> np.ndarray:
-    """Counts (n,) of neurons that expect ``mean`` spikes in a step."""
+    """Draw counts (n,) of neurons that expect ``mean`` spikes in a step."""
     counts = np.empty(n, np.float32)
     compiled().draw(
         ctypes.c_int64(n),

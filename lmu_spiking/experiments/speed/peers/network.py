@@ -5,7 +5,7 @@ import numpy as np
 
 
 def neuron_type(spikes: str):
-    """Nengo's own neuron type of a case."""
+    """Return Nengo's own neuron type of a case."""
     if spikes == "lif":
         return nengo.LIF()
     rates = nengo.RectifiedLinear()
@@ -17,7 +17,7 @@ def neuron_type(spikes: str):
 
 
 def model(case: dict) -> tuple[nengo.Network, nengo.Probe]:
-    """The network of a case, and the probe of its state.
+    """Return the network of a case, and the probe of its state.
 
     A memory is one ensemble with sparse weights; an array has an ensemble for each
     dimension, with decoders that are given.
@@ -37,7 +37,7 @@ def model(case: dict) -> tuple[nengo.Network, nengo.Probe]:
 
 
 def _ensemble(case: dict, at, gain_of_one) -> nengo.Ensemble:
-    """Neurons with their curves, and nothing that is drawn."""
+    """Return neurons with their curves, and nothing that is drawn."""
     encoders = np.asarray(case["encoders"])[at]
     return nengo.Ensemble(
         len(encoders),

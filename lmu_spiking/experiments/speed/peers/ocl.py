@@ -9,7 +9,7 @@ from .network import model
 
 
 def build(case: dict):
-    """Runs so many steps."""
+    """Return a function that runs so many steps."""
     threads = str(int(case["threads"]))
     os.environ["POCL_MAX_PTHREAD_COUNT"] = threads  # until PoCL 3
     os.environ["POCL_CPU_MAX_CU_COUNT"] = threads  # since PoCL 4
