@@ -262,7 +262,7 @@ def test_a_memory_takes_readouts_and_states():
         ({"signal": [1.0, np.nan]}, "signal: .* finite samples"),
         ({"signal": np.ones(100)}, "use at least 501 steps"),
         ({"signal": np.zeros(1000)}, "is silent; use samples not all of them 0"),
-        ({"signal": "ecg"}, "must be a SignalSpec, or finite"),
+        ({"signal": "ecg"}, "must be finite"),
         ({"signal": np.ones((600, 3))}, r"signal: .* states of shape \(T, 4\)"),
         ({"signal": np.full((600, 4), np.nan)}, "signal: .* finite states"),
         ({"signal": np.ones((0, 4))}, "signal: .* finite states"),
