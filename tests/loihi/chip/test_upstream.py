@@ -7,7 +7,7 @@ import pytest
 
 QUIET = """if True:
     import sys
-    from lmu_spiking.loihi.upstream import nengo_loihi
+    from lmu_spiking.loihi.chip.upstream import nengo_loihi
     print(nengo_loihi().__name__, "nengo_dl" in sys.modules)
 """
 
