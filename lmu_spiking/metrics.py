@@ -154,6 +154,7 @@ def confidence(values) -> tuple[float, float]:
     Returns
     -------
     mean : float
+        The mean.
     half : float
         Of Student's t; 0 for a single trial.
     """
@@ -163,11 +164,12 @@ def confidence(values) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class PowerLaw:
-    r"""``y = constant * x^exponent``, fitted on logarithms.
+    r"""The power law ``y = constant * x^exponent``, fitted on logarithms.
 
-    Attributes
+    Parameters
     ----------
     exponent, constant : float
+        Of ``x``, and what ``y`` is at ``x = 1``.
     low, high : float
         95 % confidence interval of the exponent (Student's t over the points).
     """
@@ -192,6 +194,7 @@ def power_law(x, y) -> PowerLaw:
     Returns
     -------
     PowerLaw
+        With a 95 % interval of its exponent.
     """
     from scipy import stats  # slow to import, and seldom needed
 

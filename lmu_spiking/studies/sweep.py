@@ -100,7 +100,13 @@ class Trial:
         return white_noise(*times, band.bandwidth, band.rms, self.signal_seed)
 
     def to_dict(self) -> dict:
-        """Return plain values, enough to run it again."""
+        """Return plain values, enough to run it again.
+
+        Returns
+        -------
+        dict
+            The spec, the seed and duration of the signal, and the target.
+        """
         return {
             "spec": self.spec.to_dict(),
             "signal_seed": int(self.signal_seed),
