@@ -141,7 +141,6 @@ SPECS = {
     "balanced": {"tuning": "balanced"},
     "optimal": {"tuning": "optimal", "n_neurons": 6000},
     "lif": {"neuron_type": "lif", "radii": 1.5},
-    "if drawn": {"neuron_type": "if", "tuning": "drawn"},
     "radii": {"order": 3, "n_neurons": 30, "radii": (1.0, 0.5, 0.2)},
     "drawn": {"tuning": "drawn", "tuning_seed": 5},
     "sums": {"aggregated": True, "noise_seed": 7},
