@@ -53,6 +53,8 @@ def spikes(
         from lmu_spiking.studies.sweep import sweep
 
         base = MemorySpec(theta=theta, order=orders[0], n_neurons=2 * orders[0])
+        if sources:
+            of_sources.check_settled("--duration", duration, base.tau)
 
         def neurons(count: int) -> list:
             axes = orders, neurons_per_dimension, neuron_types, count

@@ -46,6 +46,7 @@ def test_spikes_prints_a_table_without_sources(capsys):
 @pytest.mark.parametrize(
     ("option", "told"),
     [
+        ("--duration=0.5", "--duration: 0.5 is too short for a lead"),
         (
             "--neuron-types=rate",
             "--neuron-types: 'rate' is unknown; use some of",

@@ -303,6 +303,8 @@ def _check_spikes(population: Population) -> None:
 
 # -- the membrane's lead -------------------------------------------------------------
 
+SETTLING = 5  # time constants of a synapse, after which its onset is over
+
 
 @dataclass(frozen=True, eq=False)
 class Lead:
@@ -338,15 +340,38 @@ def measure_lead(population: Population, states, dt: float, tau: float) -> Lead:
     Returns
     -------
     Lead
+
+    Raises
+    ------
+    ValidationError
+        If the states end before the synapse has settled.
     """
+    check_settled("measure_lead.states", len(states) * dt, tau)
     decoded = _driven(population, states, dt)
     speed = np.gradient(states, dt, axis=0)
     lowpass = nengo.Lowpass(tau)
-    settled = slice(int(5 * tau / dt), None)
+    settled = slice(int(SETTLING * tau / dt), None)
     e = lowpass.filt(decoded - states, dt=dt, y0=0)[settled]
     v = lowpass.filt(speed, dt=dt, y0=0)[settled]
     lead = np.sum(e * v, axis=0) / np.sum(v**2, axis=0)
     return Lead(lead, 1 - float(np.sum((e - lead * v) ** 2) / np.sum(e**2)))
+
+
+def check_settled(attribute: str, duration: float, tau: float) -> None:
+    """Refuse signals in which the loop's synapse does not settle and then go on.
+
+    Parameters
+    ----------
+    attribute : str
+        Name of the argument, for the message.
+    duration, tau : float
+        Of the signal, and of the synapse, seconds.
+    """
+    needed = 2 * SETTLING * tau
+    if duration < needed:
+        problem = f"is too short for a lead: the synapse settles in {needed / 2:g} s"
+        remedy = f"use at least {needed:g} s, or --no-sources"
+        raise ValidationError(attribute, duration, problem, remedy)
 
 
 def map_lead(mapped: Mapped, ldn: LDN, lead) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import pytest
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import map_onto
+from lmu_spiking.errors import ValidationError
 from lmu_spiking.experiments.spikes.sources import lead_floor, map_lead, measure_lead
 from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec
@@ -79,3 +80,11 @@ def test_lif_neurons_lead_and_integrators_do_not(white):
     fire = measure_lead(pairs, states, SPEC.dt, SPEC.tau)
     assert np.abs(fire.seconds).max() < 0.3 * lif.seconds.min()
     assert fire.explained < 0.2 < lif.explained
+
+
+def test_a_signal_that_ends_before_the_synapse_settles_has_no_lead():
+    population = design(SPEC).population
+    with pytest.raises(
+        ValidationError, match=r"measure_lead.states: .* use at least 1 s"
+    ):
+        measure_lead(population, np.zeros((500, SPEC.order)), 0.001, 0.1)
