@@ -1,4 +1,8 @@
-"""What the doctor tries: each check really does the thing, and says what it found."""
+"""What the doctor tries: each check really does the thing, and says what it found.
+
+They stand apart from `cli.doctor`, which runs them, because each is a small program of
+its own.
+"""
 
 import importlib
 import sys

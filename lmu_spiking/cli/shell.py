@@ -1,4 +1,8 @@
-"""The front of the shell: which commands there are, and how every one of them ends."""
+"""The front of the shell: which commands there are, and how every one of them ends.
+
+It stands apart from `lmu_spiking.cli`, which imports it late, so that a word is
+completed before all commands are imported.
+"""
 # Functions declare the options, so that annotations are calls:
 # pyright: reportInvalidTypeForm=false
 

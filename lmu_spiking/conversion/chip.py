@@ -1,5 +1,7 @@
 r"""The outputs of a chip's units by their spikes, before anything is built for one.
 
+The front of the room alone imports it: it needs no conversion, and is read alone.
+
 The memory is the exact one, in steps of the chip, with noise that it remembers like its
 input: ``e_{t+1} = \bar A e_t + w_t``, ``w_t`` in proportion to the rms of each
 coefficient.  The units are the chip's neurons to the step (`neurons.chip`), from rest;

@@ -1,4 +1,8 @@
-"""Neurons of our networks as nodes of NIR, and what NIR cannot say of them."""
+"""Neurons of our networks as nodes of NIR, and what NIR cannot say of them.
+
+They stand apart from `nir.export`, which uses them, because together they are too long
+to be read at once.
+"""
 
 import warnings
 from dataclasses import dataclass, replace

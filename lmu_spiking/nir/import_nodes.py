@@ -1,5 +1,8 @@
 r"""Import of nodes: what each node of NIR becomes in Nengo.
 
+They stand apart from `nir.import_graph`, which uses them, because together they are too
+long to be read at once.
+
 A node becomes a chain of stages: weights, lowpasses, biases, neurons.  A leak
 ``tau dv/dt = v_leak - v + R I`` is a lowpass of ``R I``, plus ``v_leak``; neurons are
 driven by ``J = (R I + v_leak) / v_threshold``.

@@ -1,5 +1,8 @@
 """Values of inputs from outside the program, computed some steps ahead.
 
+They stand apart from `simulator.simulator`, which uses them, because this is all that
+depends on Nengo's processes and functions.
+
 Nengo's own processes are computed for all steps at once, with the random numbers that
 they would draw one by one, or are called step by step, as are functions that see
 nothing but the time (`pure_functions`).

@@ -1,5 +1,8 @@
 """Lowering: each of Nengo's operators as rows of a program, or as a call of Python.
 
+It stands apart from `simulator.program`, which uses it, because a new operator needs a
+change here alone.
+
 Operators are known by the very name of their class, neuron types by their very
 ``step``: what inherits from one may do something else, and runs as Nengo runs it.
 """

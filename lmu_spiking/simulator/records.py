@@ -1,4 +1,8 @@
-"""Samples of probes: buffers that the compiled loop writes to and users read."""
+"""Samples of probes: buffers that the compiled loop writes to and users read.
+
+They stand apart from `simulator.simulator`, which makes them, because they are what
+users see of it.
+"""
 
 import threading
 from collections.abc import Sequence

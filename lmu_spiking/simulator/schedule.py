@@ -1,4 +1,8 @@
-"""The order of a program's groups, and populations that run tile by tile."""
+"""The order of a program's groups, and populations that run tile by tile.
+
+It stands apart from `simulator.program`, which uses it, because it knows rows alone and
+nothing of Nengo.
+"""
 
 import itertools
 from graphlib import CycleError, TopologicalSorter

@@ -1,4 +1,8 @@
-"""Nengo's signals as views of the arenas, so that Python can read and change them."""
+"""Nengo's signals as views of the arenas, so that Python can read and change them.
+
+They stand apart from `simulator.simulator`, which makes them, because Python code alone
+reads and writes them.
+"""
 
 import nengo
 import numpy as np

@@ -1,5 +1,8 @@
 """Steps of a compiled program: calls of the compiled loop, and of Python in between.
 
+They stand apart from `simulator.simulator`, which calls them, because nothing here may
+take time.
+
 All data are prepared once, so that a step costs as little as the kernels allow.
 """
 

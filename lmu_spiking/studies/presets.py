@@ -1,4 +1,7 @@
-"""Specs from predicted errors: what to build for a signal, found without a run."""
+"""Specs from predicted errors: what to build for a signal, found without a run.
+
+The command line and users call it.
+"""
 
 import numpy as np
 

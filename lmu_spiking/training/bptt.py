@@ -1,5 +1,8 @@
 r"""Gradients of any LMU by backpropagation through time, in NengoDL.
 
+It stands apart from `training.engine`, which chooses it, because it alone needs
+NengoDL.
+
 The network is the one that is converted to spikes, in its rate life.
 
 A rectifier pair decodes ``x = max(0, x) - max(0, -x)``.  TensorFlow differentiates a

@@ -1,5 +1,8 @@
 r"""The parallel engine: gradients of feedforward cells, and noise to train them with.
 
+It stands apart from `training.engine`, which chooses it, because it is half of what
+training does.
+
 The states of the first cell's memory are projected once, and a step is compiled.
 
 Noise on the states of memories is drawn as spikes will bring it: either of a size

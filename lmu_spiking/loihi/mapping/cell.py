@@ -1,5 +1,7 @@
 r"""A trained cell on the chip: its memory, and its hidden units as more rows of it.
 
+`loihi.run.classify` and users lay cells out with it.
+
 A neuron of the memory receives ``E x``, the coordinate that it encodes.  A hidden unit
 receives ``w m + b = (w U) x + b`` and is therefore laid out alike: weights ``w U A' D``
 from the memory's neurons and ``w U B'`` from the pulses, through the same synapse, on

@@ -1,5 +1,7 @@
 r"""Error decomposition across targets: one memory from Nengo down to the chip.
 
+The command ``deploy --ladder`` and users call it.
+
 Errors are mean squares over the mean square of the delayed input (``nrmse ** 2``), of
 the readout at delay theta and over the window.  With ``e_k`` on target ``k`` and
 ``e_0`` that of the exact LDN, the error of the last target is the sum of the steps,
