@@ -1,5 +1,6 @@
 """The examples of docstrings, which the reference shows, run as they say."""
 
+import ast
 import doctest
 import importlib
 from pathlib import Path
@@ -36,3 +37,20 @@ def test_examples_of_a_module(name):
 def test_there_are_examples():
     assert "lmu_spiking.dynamics.ldn" in MODULES
     assert "lmu_spiking.networks.memory" in MODULES
+
+
+def test_a_docstring_of_a_function_begins_with_what_it_does():
+    """No fragment that needs the line above: "Of the memory.", "What is left."."""
+    no_verbs = (
+        "A An As At By For From How In It Its No Of On That The This To What When "
+    )
+    no_verbs += "Where Whether Which Who With Such Same Likewise One Each All Every"
+    found = []
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
+                line = ast.get_docstring(node).splitlines()[0]
+                word = line.split()[0]
+                if word in no_verbs.split() or not word[0].isupper():
+                    found.append(f"{path.name}: {node.name}: {line}")
+    assert not found
