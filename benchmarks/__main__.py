@@ -25,7 +25,7 @@ THREADS += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 class Experiment(NamedTuple):
-    """What an experiment measures, and what it needs.
+    """An experiment of the table: its measurements, and what it needs.
 
     Attributes
     ----------

@@ -41,7 +41,7 @@ def oscillation(t, amplitude):
 
 
 def expected():
-    """What the ensemble is tuned to: amplitudes from 0.2 to 1."""
+    """Return the signal that the ensemble is tuned to: amplitudes from 0.2 to 1."""
     t = DT * np.arange(round(24 / DT))
     return oscillation(t, 0.6 - 0.4 * np.cos(2 * np.pi * t / 6))
 

@@ -26,7 +26,7 @@ def energy(w):
 
 
 class Energy(nengo.Process):
-    """The same of the true window, by a sum over it: what the spikes are held to."""
+    """The energy of the true window, by a sum over it, beside that of the spikes."""
 
     def __init__(self):
         super().__init__(default_size_in=1, default_size_out=1)

@@ -45,12 +45,16 @@ def test_a_docstring_of_a_function_begins_with_what_it_does():
         "A An As At By For From How In It Its No Of On That The This To What When "
     )
     no_verbs += "Where Whether Which Who With Such Same Likewise One Each All Every"
+    no_nouns = "Of On That What When Where Whether Which Who Such Same Likewise How"
     found = []
     for path in sorted(ROOT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
+            ours = isinstance(node, ast.FunctionDef | ast.ClassDef)
+            if ours and ast.get_docstring(node):
                 line = ast.get_docstring(node).splitlines()[0]
                 word = line.split()[0]
-                if word in no_verbs.split() or not word[0].isupper():
+                verbs = isinstance(node, ast.FunctionDef)
+                refused = no_verbs.split() if verbs else no_nouns.split()
+                if word in refused or (verbs and not word[0].isupper()):
                     found.append(f"{path.name}: {node.name}: {line}")
     assert not found

@@ -170,7 +170,7 @@ class Work(NamedTuple):
 
 
 class Arenas(NamedTuple):
-    """Whether two bases (or constants) lie in the state, 0, or the constants, 1."""
+    """The arenas of two bases or constants: 0 for the state, 1 for the constants."""
 
     first: Any
     second: Any

@@ -269,7 +269,7 @@ def tabulate(population: Population, carried: np.ndarray, dt: float, first: int 
 
 
 class Table:
-    """What the neurons of one dimension do, tabulated over the values it takes.
+    """Statistics of the neurons of one dimension, tabulated over its values.
 
     Parameters
     ----------

@@ -220,7 +220,7 @@ def _within(n_neurons: float, spikes: float, limits: dict, slack: float = 1.0) -
 
 
 class Draft(NamedTuple):
-    """What an order would take, for normally distributed states and real numbers."""
+    """A memory of one order, sized for normal states and in real numbers."""
 
     order: int
     tuning: str
@@ -231,7 +231,7 @@ class Draft(NamedTuple):
 
 
 class Request:
-    """What is asked of `plan`, checked, and what each order would take for it.
+    """A checked request to `plan`, with the memory that each order needs for it.
 
     Parameters
     ----------

@@ -399,6 +399,7 @@ def test_signals_that_end_programs_end_it_in_a_line(number, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # not under nohup
     )
     assert child.stdout.readline() == "ready\n"
     time.sleep(0.8)  # whenever it comes: while it imports, or while it runs

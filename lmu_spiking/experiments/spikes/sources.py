@@ -35,6 +35,8 @@ the floor that LIF neurons stop at.  The way out is to map it out, as a synapse 
 
 the loop has ``A' m + B' u`` again.
 
+The file is long because the three explanations share the same runs and one table.
+
 References
 ----------
 .. [1] Voelker (2019). Dynamical systems in spiking neuromorphic hardware. PhD thesis,
@@ -370,7 +372,7 @@ def check_settled(attribute: str, duration: float, tau: float) -> None:
     needed = 2 * SETTLING * tau
     if duration < needed:
         problem = f"is too short for a lead: the synapse settles in {needed / 2:g} s"
-        remedy = f"use at least {needed:g} s, or --no-sources"
+        remedy = f"use at least {needed:g} s"
         raise ValidationError(attribute, duration, problem, remedy)
 
 

@@ -32,7 +32,7 @@ DECAY = 2**INTEGERS.decay_bits  # levels of a decay
 
 
 class Target(StrEnum):
-    """Where a network runs; ``Target("emulator")``, or the string itself.
+    """The simulator, emulator or chip that runs a network, such as ``"emulator"``.
 
     ``"nengo"`` is accepted as another name of ``"core"``, Nengo's reference simulator.
     """

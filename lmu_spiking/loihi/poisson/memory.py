@@ -25,6 +25,9 @@ noise's,
 .. math:: \rho_i = 3 \sqrt{E x_i^2 + P_{ii}} ,
 
 and more of it where weights ``A'_ij rho_j / rho_i`` would be above the largest.
+
+The file is long because each step of the layout needs the noise that the one before
+leaves: scale, radii, covariance and weights are one computation.
 """
 
 import warnings
@@ -237,7 +240,7 @@ def build_noisy_memory(
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """What weights are in whole steps, for radii of 1.
+    """Sizes of weights in whole steps, for radii of 1.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ SERIOUS_BITS = 2  # lost bits, of the 7 of a weight, that change results
 
 @dataclass(frozen=True)
 class Advice:
-    """What NengoLoihi warned of, or what `deploy` chose.
+    """A warning of NengoLoihi, or a choice of `deploy`, with what it means.
 
     Parameters
     ----------

@@ -285,7 +285,7 @@ def deploy(
 
 @dataclass(frozen=True)
 class Request:
-    """What `deploy` takes over from a memory."""
+    """The properties that `deploy` takes over from a memory."""
 
     ldn: LDN
     n_neurons: int
