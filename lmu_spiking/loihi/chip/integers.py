@@ -11,7 +11,7 @@ and a spike sets ``V`` to 0: what exceeded the threshold is lost, so that interv
 whole steps and rates ``1 / (T + dt/2)`` on average where Nengo has ``1 / T``.  The chip
 and its emulator store ``a`` and ``b`` in 12 bits: a lowpass of 100 ms is one of 99.4
 ms.  Below 0, a voltage goes down to a neuron's ``min_voltage``, on the chip to a power
-of two near it, in whole numbers of a core's scale (`replica.lowest_voltages`).
+of two near it, in whole numbers of a core's scale (`replica.rows_in_integers`).
 NengoLoihi's "simreal" target has the same structure without that rounding.
 
 `neurons.chip` has the same neuron in floating point, as an activation of hidden units.

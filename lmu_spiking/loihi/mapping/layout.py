@@ -50,7 +50,7 @@ from lmu_spiking.loihi.mapping.curves import (
     choose_curves,
     measure_decoders,
 )
-from lmu_spiking.loihi.mapping.predict import carry_error
+from lmu_spiking.loihi.mapping.predict import carry_error, settling
 from lmu_spiking.loihi.mapping.stage import Stage, make_stage
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear
 from lmu_spiking.memory.basis import weights_of
@@ -275,8 +275,9 @@ def lay_out(
     weigh = None if readouts is None else weights_of(readouts, moments)
     # curves, and decoders from the spikes of neurons that have them
     choice = {"max_rate": max_rate, "weights": weigh, "onset": onset, "block": block}
-    loop = ldn, mapped, dt
-    curves = choose_curves(*loop, moments, n_neurons, neurons, rng, **choice)
+    rest = moments, n_neurons, neurons, rng
+    curves = choose_curves(ldn, mapped, dt, *rest, **choice)
+    layout = Layout(target, ldn, mapped, dt, input_range, (), 0.0, band)
 
     def decode(curves, reach):
         x = exercise(states @ curves.T.T, curves, a, rng, reach)
@@ -284,35 +285,30 @@ def lay_out(
 
     decoding = decode(curves, REACH)
     # where noise makes more noise, the radii at which it makes least
-    if noise_gain(*loop, curves, decoding.residual) > LOUD:
+    if noise_gain(layout, curves, decoding.residual) > LOUD:
         sudden = np.abs(onset @ curves.T.T).max(axis=0)
         tried = [(curves, decoding)]
         for reach in NEARER:
             near = with_reach(curves, reach, sudden)
             tried.append((near, decode(near, reach)))
-        noise = [carried_noise(*loop, c, d.residual) for c, d in tried]
+        noise = [carried_noise(layout, c, d.residual) for c, d in tried]
         curves, decoding = tried[int(np.argmin(noise))]
     # weights, and those of them that the target stores
     exact = curves.encoding @ (curves.T @ mapped.A @ curves.U) @ decoding.decoders
     column = curves.encoding @ (curves.T @ mapped.B)
-    place = {"target": target, "dt": dt, "input_range": input_range}
-    rest = decoding, tau, block, rng, decoding
-    stages = (make_stage(curves, exact, column, *rest, **place),)
+    rest = exact, column, decoding, tau, block, rng, decoding
+    stages = (make_stage(layout, curves, *rest),)
     spikes = float(decoding.activities.mean() * n_neurons)
-    return Layout(target, ldn, mapped, dt, input_range, stages, spikes, band)
+    return replace(layout, stages=stages, spikes_per_s=spikes)
 
 
-def noise_gain(
-    ldn: LDN, mapped: Mapped, dt: float, curves: Curves, error: np.ndarray
-) -> float:
+def noise_gain(layout: Layout, curves: Curves, error: np.ndarray) -> float:
     """Return ``g`` of neurons that reach `REACH`, from errors of decoding (T, d).
 
     Parameters
     ----------
-    ldn : LDN
-    mapped : Mapped
-    dt : float
-        Step, seconds.
+    layout : Layout
+        Without stages.
     curves : Curves
     error : (T, d) ndarray
         Errors of decoding.
@@ -321,26 +317,23 @@ def noise_gain(
     -------
     float
     """
-    G, start = np.empty((ldn.order, ldn.order)), min(ldn.steps(dt), len(error) // 4)
-    for j in range(ldn.order):
+    d, start = layout.ldn.order, settling(layout, len(error))
+    G = np.empty((d, d))
+    for j in range(d):
         alone = np.zeros_like(error)
         alone[:, j] = error[:, j]
-        carried = carry_error(ldn, mapped, dt, curves, alone)[start:] / curves.radii
+        carried = carry_error(layout, curves, alone)[start:] / curves.radii
         G[:, j] = np.mean(carried**2, axis=0)
     return float(REACH**2 * np.abs(np.linalg.eigvals(G)).max())
 
 
-def carried_noise(
-    ldn: LDN, mapped: Mapped, dt: float, curves: Curves, error: np.ndarray
-) -> float:
+def carried_noise(layout: Layout, curves: Curves, error: np.ndarray) -> float:
     """Return the mean square of the state's error, from errors of decoding (T, d).
 
     Parameters
     ----------
-    ldn : LDN
-    mapped : Mapped
-    dt : float
-        Step, seconds.
+    layout : Layout
+        Without stages.
     curves : Curves
     error : (T, d) ndarray
         Errors of decoding.
@@ -349,8 +342,8 @@ def carried_noise(
     -------
     float
     """
-    start = min(ldn.steps(dt), len(error) // 4)
-    carried = carry_error(ldn, mapped, dt, curves, error)[start:] @ curves.U.T
+    start = settling(layout, len(error))
+    carried = carry_error(layout, curves, error)[start:] @ curves.U.T
     return float(np.mean(np.sum(carried**2, axis=1)))
 
 

@@ -35,7 +35,7 @@ It stands apart from `layout` because it is a second structure, with equations o
 own, that most layouts do not have.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.signal import lfilter
@@ -214,7 +214,7 @@ def lay_out_relayed(
     relaying = measure_decoders(relays, z, *measure, 2 * window)
     # weights from one population to the other, and of the input to both
     around = curves.T @ loop.A @ curves.U
-    chip = {"target": target, "dt": dt, "input_range": input_range}
+    layout = Layout(target, ldn, loop, dt, input_range, (), 0.0, band)
     ends = (
         (curves, decoding, relaying, around, loop.B, tau, block),
         (relays, relaying, decoding, np.eye(d), loop.B2, tau_relay, relay_block),
@@ -223,12 +223,11 @@ def lay_out_relayed(
     for own, made, pre, matrix, entry, synapse, size in ends:
         exact = own.encoding @ matrix @ pre.decoders
         column = (own.encoding @ curves.T @ entry)[:, None]
-        rest = pre, synapse, size, rng, made
-        stages.append(make_stage(own, exact, column, *rest, **chip))
+        rest = exact, column, pre, synapse, size, rng, made
+        stages.append(make_stage(layout, own, *rest))
     counts = (decoding, n_neurons), (relaying, n_relays)
     spikes = float(sum(made.activities.mean() * n for made, n in counts))
-    rest = input_range, tuple(stages), spikes, band
-    return Layout(target, ldn, loop, dt, *rest)
+    return replace(layout, stages=tuple(stages), spikes_per_s=spikes)
 
 
 def memory_block(m: int, n_relays: int, order: int) -> int:
