@@ -221,7 +221,7 @@ def noisy_memory(
     # predicted for Poisson spikes, and with measured statistics
     curves = {"law": None} | ({"law_measured": measured} if decay == KEPT else {})
     for name, curve in curves.items():
-        P = poisson.noise_covariance(built, exact, curve)
+        P = poisson.predict_noise(built, exact, curve)[0]
         row[f"{name}_state_rmse"] = np.sqrt(np.trace(P) / order)
         row[f"{name}_noise_nrmse"] = np.sqrt(readout @ P @ readout) / scale
         row[f"over_{name}"] = row["state_rmse"] / row[f"{name}_state_rmse"]

@@ -23,12 +23,12 @@ from lmu_spiking.errors import check_seed
 from lmu_spiking.experiments.chip import measures
 from lmu_spiking.experiments.chip.signals import DT, Setting, signal
 from lmu_spiking.experiments.published.result import Silent
+from lmu_spiking.loihi.chip.limits import split
 from lmu_spiking.loihi.chip.pulses import PAIRS
 from lmu_spiking.loihi.chip.replica import replay
 from lmu_spiking.loihi.mapping.curves import chip_neurons
 from lmu_spiking.loihi.mapping.layout import Layout, lay_out
 from lmu_spiking.loihi.mapping.memory import ChipMemory, read_state
-from lmu_spiking.loihi.run.budget import split
 from lmu_spiking.loihi.run.target import run_on
 from lmu_spiking.memory.spec import SignalSpec
 from lmu_spiking.signals import white_noise

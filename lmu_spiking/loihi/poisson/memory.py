@@ -425,24 +425,6 @@ def run_noisy_memory(memory: NoisyMemory, steps: int, seed: int = 0):
     return memory.state(spikes, relayed), spikes.sum() / (steps * memory.dt)
 
 
-def noise_covariance(memory: NoisyMemory, states, tuning=None) -> np.ndarray:
-    """Return ``P`` (d, d) of `predict_noise`.
-
-    Parameters
-    ----------
-    memory : NoisyMemory
-    states : (T, d) array_like
-        Exact states.
-    tuning : optional
-        See there.
-
-    Returns
-    -------
-    ndarray
-    """
-    return predict_noise(memory, states, tuning)[0]
-
-
 def predict_noise(
     memory: NoisyMemory, states: np.ndarray, tuning=None
 ) -> tuple[np.ndarray, np.ndarray]:

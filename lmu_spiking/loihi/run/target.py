@@ -268,7 +268,7 @@ def _run(target, dt, steps, data, counts, advice, times, needed) -> Run:
     used = versions(("lmu_spiking", "nengo", "numpy", *needed))
     data, used = MappingProxyType(data), MappingProxyType(used)
     trange = dt * np.arange(1, steps + 1)
-    return Run(target, dt, trange, data, counts, advice, *times, used)
+    return Run(target, dt, trange, data, counts, advice, times[0], times[1], used)
 
 
 def _steps(duration, dt: float) -> int:
