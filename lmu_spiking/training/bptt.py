@@ -1,6 +1,6 @@
 r"""Gradients of any LMU by backpropagation through time, in NengoDL.
 
-It stands apart from `training.engine`, which chooses it, because it alone needs
+It stands apart from `training.loop`, which chooses it, because it alone needs
 NengoDL.
 
 The network is the one that is converted to spikes, in its rate life.
@@ -32,7 +32,7 @@ from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.neurons.chip import ChipRate
 from lmu_spiking.training._keras import compiled, nengo_dl, tensorflow
 from lmu_spiking.training.chip import curve_of
-from lmu_spiking.training.losses import loss_of
+from lmu_spiking.training.evaluation import loss_of
 from lmu_spiking.training.settings import TrainSettings
 from lmu_spiking.training.window import step_slopes
 

@@ -237,7 +237,7 @@ def _stream_time(step: Callable, u: np.ndarray, steps: int = 200) -> float:
 
 def _lmu_time(params: LMUParams, data: Sequences, x: np.ndarray) -> float:
     """Return the seconds of a step of raw sequences, projection included."""
-    from lmu_spiking.training.engine import engine_for
+    from lmu_spiking.training.loop import engine_for
     from lmu_spiking.training.settings import TrainSettings
 
     engine, arrays = engine_for(params, TrainSettings(), data), params.arrays()

@@ -242,8 +242,8 @@ def lay_out(
     # the signal to be expected: what the neurons are measured on
     a = synaptic_decay(tau, dt, target)
     mapped = map_onto(ldn, effective_tau(tau, dt, target), dt)
-    u, input_range, band = expect_signal(ldn, dt, signal, input_range)
-    states, moments, onset = expect_states(ldn, dt, u)
+    found, input_range, band = expect(ldn, dt, signal, input_range)
+    states, moments, onset = found
     weigh = None if readouts is None else weights_of(readouts, moments)
     # curves, and decoders from the spikes of neurons that have them
     choice = {"max_rate": max_rate, "weights": weigh, "onset": onset, "block": block}
@@ -336,8 +336,8 @@ def with_reach(curves: Curves, reach: float, least: np.ndarray) -> Curves:
     return replace(curves, radii=np.maximum(curves.radii * reach / REACH, least))
 
 
-def expect_signal(ldn: LDN, dt: float, signal, input_range):
-    """Return samples to measure on, the largest input, and the band if there is one.
+def expect(ldn: LDN, dt: float, signal, input_range):
+    """Return states to measure on, the largest input, and the band if there is one.
 
     Parameters
     ----------
@@ -350,18 +350,19 @@ def expect_signal(ldn: LDN, dt: float, signal, input_range):
 
     Returns
     -------
-    u : (T,) ndarray
+    found : tuple of ndarray
+        Exact states (T, d), their second moment (d, d), and the states after a sudden
+        step (2 window, d).
     largest : float
     band : SignalSpec or None
     """
     signal = SignalSpec() if signal is None else signal
-    band = signal if isinstance(signal, SignalSpec) else None
+    band, window = signal if isinstance(signal, SignalSpec) else None, ldn.steps(dt)
     if band is not None:
         seconds = 3 * ldn.theta + SECONDS * max(1.0, ldn.theta)
         u = white_noise(seconds, dt, band.bandwidth, band.rms, SEED).samples
         largest = 4.0 * band.rms
     else:
-        window = ldn.steps(dt)
         u = as_signal(signal, dt, least=window + 1, attribute="signal").samples
         if not u.any():
             raise ValidationError("signal", u, "must not be silent: not all of it 0")
@@ -370,30 +371,10 @@ def expect_signal(ldn: LDN, dt: float, signal, input_range):
         largest = float(np.abs(u).max())
     if input_range is not None:
         largest = check_positive("input_range", input_range)
-    return u, largest, band
-
-
-def expect_states(ldn: LDN, dt: float, u: np.ndarray):
-    """Return exact states, their second moment, and those after a sudden step.
-
-    Parameters
-    ----------
-    ldn : LDN
-    dt : float
-        Step, seconds.
-    u : (T,) ndarray
-        Samples of the input.
-
-    Returns
-    -------
-    states : (T, d) ndarray
-    moments : (d, d) ndarray
-    onset : (2 window, d) ndarray
-    """
-    states, window = ldn.simulate(u, dt), ldn.steps(dt)
+    states = ldn.simulate(u, dt)
     moments = states[window:].T @ states[window:] / (len(u) - window)
     step = np.full(2 * window, SUDDENLY * np.sqrt(np.mean(u**2)))
-    return states, moments, ldn.simulate(step, dt)
+    return (states, moments, ldn.simulate(step, dt)), largest, band
 
 
 def exercise(x, curves: Curves, a: float, rng, reach: float = REACH) -> np.ndarray:

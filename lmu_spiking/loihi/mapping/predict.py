@@ -68,11 +68,8 @@ def predict_errors(layout, states=None, start: int = 0) -> dict:
     errors = [stage.decoding.residual for stage in stages]
     steps = len(errors[0])
     # what rounding adds, known at some steps and constant in between
-    repeats = [max(1, steps // len(stage.rounding)) for stage in stages]
-    drives = [
-        np.repeat(stage.rounding, n, axis=0)
-        for stage, n in zip(stages, repeats, strict=True)
-    ]
+    rounding = [stage.rounding for stage in stages]
+    drives = [np.repeat(q, max(1, steps // len(q)), axis=0) for q in rounding]
     quantisation = None
     if stages[0].grids:
         after = settling(layout, len(drives[0]) if len(stages) == 1 else steps)

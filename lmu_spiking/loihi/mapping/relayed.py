@@ -63,8 +63,7 @@ from lmu_spiking.loihi.mapping.curves import (
 from lmu_spiking.loihi.mapping.layout import (
     Layout,
     exercise,
-    expect_signal,
-    expect_states,
+    expect,
 )
 from lmu_spiking.loihi.mapping.stage import make_stage
 
@@ -184,8 +183,8 @@ def lay_out_relayed(
     n_relays = max(LEAST * d, n_neurons // RELAYS) if n_relays is None else n_relays
     check_whole("n_relays", n_relays, LEAST * d, CORE.in_axons - 2 * PAIRS)
     # the signal to be expected, and the memory's neurons
-    u, input_range, band = expect_signal(ldn, dt, signal, input_range)
-    states, moments, onset = expect_states(ldn, dt, u)
+    found, input_range, band = expect(ldn, dt, signal, input_range)
+    states, moments, onset = found
     window = ldn.steps(dt)
     mapped = map_onto(ldn, effective_tau(tau, dt, target), dt)
     block = memory_block(n_neurons, n_relays, d)
