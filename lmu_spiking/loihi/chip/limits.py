@@ -52,8 +52,8 @@ class IntegerLimits:
         ``v_th = mantissa 2^6``.
     bias_mantissa_bits, bias_exponent_max : int
         ``bias = mantissa 2^0 ... mantissa 2^7``, and a sign.
-    weight_exponent_min, weight_exponent_max : int
-        A weight counts ``mantissa 2^(6 + exponent)``.
+    weight_exponent_min : int
+        A weight counts ``mantissa 2^(6 + exponent)``, with an exponent up to 0.
     decay_bits : int
         Of the leaks of current and voltage.
     accumulator_bits : int
@@ -67,7 +67,6 @@ class IntegerLimits:
     bias_mantissa_bits: int = 12
     bias_exponent_max: int = 7
     weight_exponent_min: int = -6
-    weight_exponent_max: int = 0
     decay_bits: int = 12
     accumulator_bits: int = 21
     current_bits: int = 23
