@@ -56,11 +56,15 @@ def nengo_dl():
         If it, or TensorFlow, is not installed.
     """
     tensorflow()
-    if "nengo_dl" in sys.modules:
-        return _imported("nengo_dl")
     with warnings.catch_warnings(), _former_names():
         warnings.filterwarnings("ignore", "This version of NengoDL")
-        return _imported("nengo_dl")
+        try:
+            import nengo_dl
+        except ImportError as error:
+            if error.name != "nengo_dl":
+                raise
+            raise MissingPackageError("nengo_dl", "train") from None
+    return nengo_dl
 
 
 def compiled(function):
@@ -79,16 +83,6 @@ def compiled(function):
     graph = tensorflow().function(function, autograph=False)
     graph._omit_frequent_tracing_warning = True
     return graph
-
-
-def _imported(package: str):
-    """Import a package, or raise a MissingPackageError if it is missing."""
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        if error.name != package:
-            raise
-        raise MissingPackageError(package, "train") from None
 
 
 @contextlib.contextmanager
