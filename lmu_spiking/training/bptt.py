@@ -251,13 +251,13 @@ class BPTTEngine:
 
 def _check_settings(settings: TrainSettings) -> None:
     """Refuse settings that need all times at once."""
-    noisy = settings.noise or settings.noise_covariance is not None
-    given = {"noise": noisy, "crop": settings.crop}
-    given |= {"late": settings.late, "stretch": settings.stretch}
-    for name in (name for name, value in given.items() if value):
-        value, attribute = getattr(settings, name), f"TrainSettings.{name}"
-        problem = "needs cells without e_h and e_m, in parallel mode"
-        raise ValidationError(attribute, value, problem, "leave it out")
+    problem = "needs cells without e_h and e_m, in parallel mode"
+    for name in ("noise", "noise_covariance", "crop", "late", "stretch"):
+        value = getattr(settings, name)
+        if value is not None and np.any(value):
+            raise ValidationError(
+                f"TrainSettings.{name}", value, problem, "leave it out"
+            )
 
 
 def _output_of(node: nengo.Node, steps: int, dt: float) -> np.ndarray:
