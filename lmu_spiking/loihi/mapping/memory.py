@@ -86,6 +86,25 @@ class ChipMemory(AsBuilt, nengo.Network):
         self.built()
 
 
+def build_memory(layout: "Layout", u: np.ndarray) -> ChipMemory:
+    """Return the network of a layout that is fed the samples ``u`` (T,).
+
+    Parameters
+    ----------
+    layout : Layout
+    u : (T,) ndarray
+        Samples of the input.
+
+    Returns
+    -------
+    ChipMemory
+    """
+    stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], layout.dt))
+    network = ChipMemory(layout, label="memory")
+    nengo.Connection(stimulus, network.input, synapse=None)
+    return network
+
+
 def _population(curves, label: str) -> nengo.Ensemble:
     """Return the neurons of one stage."""
     given = {"gain": curves.gain, "bias": curves.bias, "encoders": curves.encoders}

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import nengo
 import numpy as np
 
 from lmu_spiking.brief import brief
@@ -23,7 +22,7 @@ from lmu_spiking.loihi.chip.integers import rounded
 from lmu_spiking.loihi.chip.pulses import PAIRS
 from lmu_spiking.loihi.chip.weights import Grid, grid_of, largest_of, round_weights
 from lmu_spiking.loihi.mapping.curves import Cells, Decoding
-from lmu_spiking.loihi.mapping.memory import ChipMemory, read_state
+from lmu_spiking.loihi.mapping.memory import build_memory, read_state
 from lmu_spiking.loihi.mapping.predict import predict_errors
 
 COARSEST = 12  # pulses of sizes 2, 4, ..: fainter inputs are not received
@@ -86,10 +85,7 @@ class Stage:
         -------
         nengo.Network
         """
-        stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], layout.dt))
-        network = ChipMemory(layout, label="memory")
-        nengo.Connection(stimulus, network.input, synapse=None)
-        return network
+        return build_memory(layout, u)
 
     def read(self, layout, memory, data, u):
         """Return the state (T, d) from what the probes of its network saw.
