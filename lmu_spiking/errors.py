@@ -7,6 +7,11 @@ import os
 class LMUSpikingError(Exception):
     """Any error that a user of lmu_spiking can cause and mend."""
 
+    _parts: tuple  # what a class with arguments of its own is made from
+
+    def __reduce__(self):
+        return type(self), getattr(self, "_parts", self.args)  # back from a worker
+
 
 class ValidationError(LMUSpikingError, ValueError):
     """An argument is outside its range.
@@ -30,9 +35,6 @@ class ValidationError(LMUSpikingError, ValueError):
         self.attribute = attribute
         self.value = value
         self._parts = attribute, value, problem, remedy
-
-    def __reduce__(self):
-        return type(self), self._parts  # so that it comes back from a worker
 
 
 class StudyWarning(UserWarning):
@@ -76,9 +78,6 @@ class MissingPackageError(LMUSpikingError, ImportError):
             f"{package} is not installed; run: pip install 'lmu_spiking[{extra}]'"
         )
         self._parts = package, extra
-
-    def __reduce__(self):
-        return type(self), self._parts
 
 
 def check_positive(attribute: str, value, unit: str = "") -> float:

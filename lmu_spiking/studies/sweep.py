@@ -68,9 +68,6 @@ class FailedTrials(LMUSpikingError):
         self.failures, self.frame = failures, frame
         self._parts = failures, frame
 
-    def __reduce__(self):
-        return type(self), self._parts
-
 
 @dataclass(frozen=True)
 class Trial:
