@@ -371,10 +371,8 @@ def write_atomically(path, data: bytes, sync: bool = True) -> None:
         path.write_bytes(data)
         return
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o666)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             if sync:

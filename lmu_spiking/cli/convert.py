@@ -2,7 +2,6 @@
 # Functions declare the options, so that annotations are calls:
 # pyright: reportInvalidTypeForm=false
 
-import os
 import time
 from pathlib import Path
 
@@ -83,7 +82,6 @@ def convert(
     shown |= {"tuning": tuning, "max_rate": max_rate}
     settings = recipe | shown | {"synapse": synapse, "hidden_share": hidden_share}
     settings |= {"readout_synapse": readout_synapse, "noise_seed": seed}
-    os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start, rows = time.perf_counter(), []
     # convert and run each number of neurons, the largest last
     for m in counts:

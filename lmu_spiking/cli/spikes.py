@@ -2,7 +2,6 @@
 # Functions declare the options, so that annotations are calls:
 # pyright: reportInvalidTypeForm=false
 
-import os
 import time
 from pathlib import Path
 
@@ -67,7 +66,6 @@ def spikes(
         )
         everything = {t.digest: t for t in sum(planned.values(), varied)}
         console.prepare(out)
-    os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
     with console.Bar("Trials", len(everything) + len(apart)) as bar:
         run = {"n_jobs": jobs, "resume": resume, "on_done": bar.advance}

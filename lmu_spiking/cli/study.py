@@ -2,7 +2,6 @@
 # Functions declare the options, so that annotations are calls:
 # pyright: reportInvalidTypeForm=false
 
-import os
 import shlex
 import time
 from pathlib import Path
@@ -76,7 +75,6 @@ def study(
         # what `collect` needs to know of a study that does not end
         kept = {"command": command, "trials": [each.digest for each in planned]}
         console.write_results(out, "study", {PLAN: kept})
-    os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
     failed = None
     # some trials may fail: the others are reported, then the failure

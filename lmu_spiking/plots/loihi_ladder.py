@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lmu_spiking.plots import style
 from lmu_spiking.plots.run import (
     WINDOWS,
     finish_in_time,
@@ -9,17 +10,7 @@ from lmu_spiking.plots.run import (
     readouts_of,
     section_of,
 )
-from lmu_spiking.plots.style import (
-    BLACK,
-    BLUE,
-    COLORS,
-    GREY,
-    ORANGE,
-    VERMILION,
-    new_figure,
-    styled,
-    write_title,
-)
+from lmu_spiking.plots.style import BLACK, BLUE, COLORS, GREY, ORANGE, VERMILION
 
 NAMES = {
     "truncation": "truncation\n(order)",
@@ -135,14 +126,14 @@ def ladder_figure(ladder):
     matplotlib.figure.Figure
         For `save_figure`.
     """
-    with styled():
-        figure = new_figure(10, 3.9)
+    with style.styled():
+        figure = style.new_figure(10, 3.9)
         for ax, measure in zip(figure.subplots(1, 2), TITLES, strict=True):
             plot_ladder(ax, ladder, measure)
         n = len(ladder.seeds)
         seeds = f", {n} seeds, 95 % intervals" if n > 1 else ""
-        memory = f"{_memory(ladder.rows[-1])}{seeds}"
-        write_title(figure, f"{memory}; white marks: predicted before the run", 11)
+        title = f"{_memory(ladder.rows[-1])}{seeds}; white marks: predicted before"
+        style.write_title(figure, f"{title} the run", 11)
     return figure
 
 
@@ -159,13 +150,13 @@ def deployed(deployment):
         For `save_figure`.
     """
     row = deployment.row
-    with styled():
-        figure = new_figure(10, 4.4)
+    with style.styled():
+        figure = style.new_figure(10, 4.4)
         above, below = figure.subplots(2, sharex=True, height_ratios=(1.6, 1))
         plot_delayed(above, deployment)
         plot_loss(below, deployment)
         above.label_outer()
-        write_title(figure, f"{_memory(row)} on {PLACES[row['target']]}", 11)
+        style.write_title(figure, f"{_memory(row)} on {PLACES[row['target']]}", 11)
         figure.supxlabel(_costs(row), x=0.01, ha="left", fontsize=9)
     return figure
 

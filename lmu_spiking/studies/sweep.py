@@ -30,7 +30,7 @@ from lmu_spiking.files import NOT_OURS, read_json, reason
 from lmu_spiking.memory.basis import REALISED
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.metrics import versions
-from lmu_spiking.signals import Signal, white_noise
+from lmu_spiking.signals import Signal
 from lmu_spiking.simulator.targets import check_target
 from lmu_spiking.studies import workers
 from lmu_spiking.studies.folder import Folder
@@ -92,9 +92,7 @@ class Trial:
     @property
     def signal(self) -> Signal:
         """Return the input."""
-        band = self.spec.signal
-        times = self.duration, self.spec.dt
-        return white_noise(*times, band.bandwidth, band.rms, self.signal_seed)
+        return self.spec.signal.draw(self.duration, self.spec.dt, self.signal_seed)
 
     def to_dict(self) -> dict:
         """Return plain values, enough to run it again.
@@ -302,9 +300,9 @@ def _outcomes(trials, folder: Path, n_jobs, scheduler) -> Iterator[Outcome]:
     if scheduler is None:
         run = functools.partial(_run_and_write, folder=folder)
         yield from workers.in_processes(run, trials, n_jobs, _batches)
-        return
-    for outcome in workers.on_cluster(_run, trials, scheduler):
-        yield _written(outcome, folder)
+    else:
+        for outcome in workers.on_cluster(_run, trials, scheduler):
+            yield _written(outcome, folder)
 
 
 def _run(trial: Trial) -> Outcome:
