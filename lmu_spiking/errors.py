@@ -2,6 +2,8 @@
 
 import numbers
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class LMUSpikingError(Exception):
@@ -78,6 +80,23 @@ class MissingPackageError(LMUSpikingError, ImportError):
             f"{package} is not installed; run: pip install 'lmu_spiking[{extra}]'"
         )
         self._parts = package, extra
+
+
+@contextmanager
+def needs(package: str, extra: str) -> Iterator[None]:
+    """Turn the failure of an import inside into the error that names the extra.
+
+    Parameters
+    ----------
+    package : str
+        What is imported, as `MissingPackageError` names it.
+    extra : str
+        What brings it.
+    """
+    try:
+        yield
+    except ImportError:
+        raise MissingPackageError(package, extra) from None
 
 
 def check_positive(attribute: str, value, unit: str = "") -> float:

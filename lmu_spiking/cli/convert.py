@@ -20,7 +20,7 @@ HEADER = "neurons,rate,spiking,lost,95 %,predicted,spikes,synops".split(",")
 
 def convert(
     model: o.argument("MODEL", MODEL, offer_files(".npz", *KERAS[:2]), Path),
-    neurons: o.numbers(SEVERAL, kind=int, most=o.NEURONS, panel=o.MEMORY) = None,
+    neurons: o.neuron_counts(SEVERAL, panel=o.MEMORY) = None,
     presentation: o.number("Of a sample", "SECONDS", unset="the recipe's") = None,
     dt: o.step() = 0.001,
     neuron_type: o.one_of("", CONVERTED) = "poisson",

