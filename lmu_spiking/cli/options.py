@@ -142,7 +142,8 @@ def _option(help, unit, panel, check: Callable | None = None, unset=None, offer=
 
 def _limits(kind: type, limits: dict) -> Limits:
     """Return limits of numbers: from 1 on if whole, else above 0, unless told."""
-    standard = WHOLE if kind is int else {"above": "least" not in limits}
+    standard: dict[str, Any] = {"above": "least" not in limits}
+    standard = WHOLE if kind is int else standard
     return Limits(kind, **standard | limits)
 
 
@@ -242,7 +243,7 @@ def file(help, suffixes: tuple, *, panel=MEMORY) -> Any:
     return Annotated[Path | None, _option(help, "FILE", panel, offer=offer)]
 
 
-def flag(help, name: str, *, panel=WORK) -> Any:
+def flag(help, name: str, *, panel: str | None = WORK) -> Any:
     """Declare a switch that is off unless given; ``--a/--no-a`` names both states."""
     declared = typer.Option(name, help=help, rich_help_panel=panel, show_default=False)
     return Annotated[bool, declared]

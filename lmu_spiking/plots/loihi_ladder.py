@@ -119,14 +119,12 @@ def ladder_figure(ladder):
     matplotlib.figure.Figure
         For `save_figure`.
     """
-    with style.styled():
-        figure = style.new_figure(10, 3.9)
+    n = len(ladder.seeds)
+    seeds = f", {n} seeds, 95 % intervals" if n > 1 else ""
+    title = f"{_memory(ladder.rows[-1])}{seeds}; white marks: predicted before the run"
+    with style.drawn(10, 3.9, title, 11) as figure:
         for ax, measure in zip(figure.subplots(1, 2), TITLES, strict=True):
             plot_ladder(ax, ladder, measure)
-        n = len(ladder.seeds)
-        seeds = f", {n} seeds, 95 % intervals" if n > 1 else ""
-        title = f"{_memory(ladder.rows[-1])}{seeds}; white marks: predicted before"
-        style.write_title(figure, f"{title} the run", 11)
     return figure
 
 
@@ -143,13 +141,12 @@ def deployed(deployment):
         For `save_figure`.
     """
     row = deployment.row
-    with style.styled():
-        figure = style.new_figure(10, 4.4)
+    title = f"{_memory(row)} on {PLACES[row['target']]}"
+    with style.drawn(10, 4.4, title, 11) as figure:
         above, below = figure.subplots(2, sharex=True, height_ratios=(1.6, 1))
         plot_delayed(above, deployment)
         plot_loss(below, deployment)
         above.label_outer()
-        style.write_title(figure, f"{_memory(row)} on {PLACES[row['target']]}", 11)
         figure.supxlabel(_costs(row), x=0.01, ha="left", fontsize=9)
     return figure
 

@@ -154,8 +154,7 @@ def run_figure(result):
     matplotlib.figure.Figure
         For `save_figure`.
     """
-    with style.styled():
-        figure = style.new_figure(10, 5.6)
+    with style.drawn(10, 5.6, _headline(result.row), 11) as figure:
         halves: Any = figure.subfigures(1, 2, width_ratios=(1.6, 1), wspace=0.03)
         left, right = halves
         time = left.subplots(3, sharex=True, height_ratios=(1, 1, 0.7))
@@ -167,7 +166,6 @@ def run_figure(result):
         above, below = right.subplots(2, height_ratios=(2, 1))
         plot_error_vs_delay(above, result)
         _write_numbers(below, result.row)
-        style.write_title(figure, _headline(result.row), 11)
     return figure
 
 
@@ -236,7 +234,9 @@ def finish_in_time(ax, result, shown: slice, ylabel: str):
     ax.set(xlabel="Time (s)", ylabel=ylabel)
     ax.set_xlim(result.time[shown][0], result.time[shown][-1])
     if ax.get_legend_handles_labels()[0]:
-        style.legend_above(ax)
+        # in one line over the axes, to the right
+        place = {"loc": "lower right", "bbox_to_anchor": (1, 0.98), "borderaxespad": 0}
+        ax.legend(ncols=3, handlelength=1.5, columnspacing=1.2, **place)
     return ax
 
 

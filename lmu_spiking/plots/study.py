@@ -136,8 +136,7 @@ def _panels(plot, summary, by: list[str], colored: str):
     # at most three panels in a row, and a place for the legend to the right
     columns = min(3, len(cells))
     rows = -(-len(cells) // columns)
-    with style.styled():
-        figure = style.new_figure(1.4 + max(3.6, 3.0 * columns), 3.4 * rows)
+    with style.drawn(1.4 + max(3.6, 3.0 * columns), 3.4 * rows) as figure:
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         legend = {}
         for ax, (key, cell) in zip(axes.flat, cells, strict=False):

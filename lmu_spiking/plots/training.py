@@ -79,13 +79,11 @@ def training_figure(record: dict, history: list[dict]):
     """
     metric = record["metric"]
     score = f"test {metric} {record['rate_' + metric]:.4g}"
-    with style.styled():
-        figure = style.new_figure(7.2, 3.0)
+    title = f"{record['task']}: {record['n_params']:,} parameters, {score}"
+    with style.drawn(7.2, 3.0, title) as figure:
         left, right = figure.subplots(1, 2)
         plot_history(left, history)
         plot_metric(right, history, metric, record["best_epoch"])
-        parameters = f"{record['n_params']:,} parameters"
-        style.write_title(figure, f"{record['task']}: {parameters}, {score}")
     return figure
 
 
@@ -170,10 +168,8 @@ def conversion_figure(rows: list[dict], title: str = ""):
     matplotlib.figure.Figure
         For `save_figure`.
     """
-    with style.styled():
-        figure = style.new_figure(7.2, 3.0)
+    with style.drawn(7.2, 3.0, title) as figure:
         left, right = figure.subplots(1, 2)
         plot_against_neurons(left, rows)
         plot_latency(right, max(rows, key=lambda row: row["neurons"]))
-        style.write_title(figure, title)
     return figure
