@@ -276,7 +276,11 @@ def check_seed(attribute: str, value) -> int:
     int
         From 0 to 2^31 - 1.
     """
-    return check_whole(attribute, value, 0, 2**31 - 1)
+    seed = check_whole(attribute, value)
+    if not 0 <= seed < 2**31:
+        problem = "must be a whole number from 0 to 2147483647"
+        raise ValidationError(attribute, value, problem)
+    return seed
 
 
 def _short(value: object, width: int = 60) -> str:

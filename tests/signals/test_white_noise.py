@@ -97,7 +97,7 @@ def test_leaves_the_global_random_state_alone():
         ({"rms": -1}, "white_noise.rms: -1 must be a positive number"),
         ({"rms": np.nan}, "white_noise.rms: nan must be a positive number"),
         ({"seed": -1}, "white_noise.seed: -1 must be a whole number from 0"),
-        ({"seed": 2**31}, "must be at most 2147483647"),
+        ({"seed": 2**31}, "must be a whole number from 0 to 2147483647"),
         ({"seed": 1.5}, "white_noise.seed: 1.5 must be a whole number"),
         ({"seed": None}, "white_noise.seed: None must be a whole number"),
         ({"seed": True}, "white_noise.seed: True must be a whole number"),
