@@ -17,7 +17,7 @@ from lmu_spiking.networks.blockwise import AsBuilt, place
 from lmu_spiking.networks.step_check import keeps_time
 from lmu_spiking.nir.clock import STEPS, Clock, package
 from lmu_spiking.nir.files import read
-from lmu_spiking.nir.import_nodes import BUILDERS, build, matrix, metadata_of, number
+from lmu_spiking.nir.import_nodes import BUILDERS, Built, matrix, metadata_of
 
 
 @keeps_time("from_nir")
@@ -118,25 +118,23 @@ def from_nir(
     _check_graph(source)
     first, last = (_only(source.nodes, kind) for kind in ("Input", "Output"))
     clock = _clock_of(source, dt)
-    # what each node becomes, checked before Nengo sees any
-    parts = _parts(_map_loops(source.nodes, clock), clock, neurons)
+    nodes = _map_loops(source.nodes, clock)
     edges = sorted(source.edges)  # a file keeps no order, and seeds follow it
-    for edge in edges:
-        out, into = parts[edge[0]].size_out, parts[edge[1]].size_in
-        if out != into:
-            problem = f"takes {out} values to a node of {into}"
-            raise ValidationError("from_nir.source", edge, problem)
     # the network
-    delayed = _delayed_edges(parts, edges, first)
     network = NIRNetwork(label=label, seed=seed, add_to_container=False)
     with network:
-        built = {name: build(parts[name]) for name in sorted(parts)}
+        built = {n: _build(n, nodes[n], clock, neurons) for n in sorted(nodes)}
+        delayed = _delayed_edges(built, edges, first)
         for edge in edges:
             ends = built[edge[0]].out, built[edge[1]].into
+            out, into = (end.size_out for end in ends)
+            if out != into:
+                problem = f"takes {out} values to a node of {into}"
+                raise ValidationError("from_nir.source", edge, problem)
             nengo.Connection(*ends, synapse=0 if edge in delayed else None)
     network.parts = {name: part.out for name, part in built.items()}
-    ensembles = {name: part.ensemble for name, part in built.items()}
-    network.neurons = {name: e for name, e in ensembles.items() if e is not None}
+    spiking = {name: part for name, part in built.items() if part.ensemble}
+    network.neurons = {name: part.ensemble for name, part in spiking.items()}
     network.input, network.output = built[first].into, built[last].out
     network.state = network.parts.get("state")
     network.dt = clock.dt
@@ -205,7 +203,7 @@ def _clock_of(graph, dt) -> Clock:
     steps, stored = metadata.get("steps", "exact"), metadata.get("dt")
     check_one_of("from_nir.steps", steps, STEPS)
     if stored is not None:
-        stored = check_positive("from_nir.metadata.dt", number(stored), "seconds")
+        stored = check_positive("from_nir.metadata.dt", stored, "seconds")
     if dt is not None:
         dt = check_positive("from_nir.dt", dt, "seconds")
         drawn = stored is not None and steps != "continuous"
@@ -250,7 +248,7 @@ def _map_loops(nodes, clock: Clock) -> dict:
             problem = f"is a loop that needs two Linear nodes, itself and {into}, and a"
             raise ValidationError("from_nir.source", name, f"{problem} tau", remedy)
         attribute = f"from_nir.{name}.metadata.tau"
-        tau = check_positive(attribute, number(metadata["tau"]), "seconds")
+        tau = check_positive(attribute, metadata["tau"], "seconds")
         weights = []
         for one in (name, into):
             try:
@@ -273,19 +271,16 @@ def _map_loops(nodes, clock: Clock) -> dict:
     return nodes
 
 
-def _parts(nodes, clock: Clock, choice: str | None) -> dict:
-    """Return the part of each node."""
-    parts = {}
-    for name, node in nodes.items():
-        attribute, kind = f"from_nir.{name}", type(node).__name__
-        try:
-            parts[name] = BUILDERS[kind](node, clock, choice)
-        except ValidationError as error:
-            raise ValidationError(attribute, kind, str(error)) from None
-        except (TypeError, ValueError, AttributeError) as error:
-            problem = f"is not complete ({' '.join(str(error).split())})"
-            raise ValidationError(attribute, kind, problem) from None
-    return parts
+def _build(name: str, node, clock: Clock, choice: str | None) -> Built:
+    """Build a node in the current network."""
+    attribute, kind = f"from_nir.{name}", type(node).__name__
+    try:
+        return BUILDERS[kind](node, clock, choice)
+    except ValidationError as error:
+        raise ValidationError(attribute, kind, str(error)) from None
+    except (TypeError, ValueError, AttributeError) as error:
+        problem = f"is not complete ({' '.join(str(error).split())})"
+        raise ValidationError(attribute, kind, problem) from None
 
 
 def _delayed_edges(parts, edges, first: str) -> set:  # noqa: C901 - a walk
