@@ -5,7 +5,8 @@ network (`import_nodes`), and its edges connections.
 """
 
 import os
-from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import nengo
@@ -13,11 +14,10 @@ import numpy as np
 from scipy.linalg import expm
 
 from lmu_spiking.errors import ValidationError, check_one_of, check_positive, check_seed
-from lmu_spiking.networks.blockwise import AsBuilt, place
-from lmu_spiking.networks.step_check import keeps_time
+from lmu_spiking.networks.blockwise import AsBuilt, keeps_time
 from lmu_spiking.nir.clock import STEPS, Clock, package
 from lmu_spiking.nir.files import read
-from lmu_spiking.nir.import_nodes import BUILDERS, Built, matrix, metadata_of
+from lmu_spiking.nir.import_nodes import BUILDERS, matrix, metadata_of
 
 
 @keeps_time("from_nir")
@@ -123,7 +123,10 @@ def from_nir(
     # the network
     network = NIRNetwork(label=label, seed=seed, add_to_container=False)
     with network:
-        built = {n: _build(n, nodes[n], clock, neurons) for n in sorted(nodes)}
+        built = {}
+        for name, node in sorted(nodes.items()):
+            with _reading(name, node):
+                built[name] = BUILDERS[type(node).__name__](node, clock, neurons)
         delayed = _delayed_edges(built, edges, first)
         for edge in edges:
             ends = built[edge[0]].out, built[edge[1]].into
@@ -138,8 +141,7 @@ def from_nir(
     network.input, network.output = built[first].into, built[last].out
     network.state = network.parts.get("state")
     network.dt = clock.dt
-    network.built()
-    place(network, add_to_container)  # whole or not at all
+    network.built(add_to_container)  # whole or not at all
     return network
 
 
@@ -251,10 +253,8 @@ def _map_loops(nodes, clock: Clock) -> dict:
         tau = check_positive(attribute, metadata["tau"], "seconds")
         weights = []
         for one in (name, into):
-            try:
+            with _reading(one, nodes[one]):
                 weights.append(matrix(nodes[one]))
-            except ValidationError as error:
-                raise ValidationError(f"from_nir.{one}", "Linear", str(error)) from None
         A, B = weights
         d, k = B.shape
         if not A.shape[0] == A.shape[1] == d:
@@ -271,11 +271,12 @@ def _map_loops(nodes, clock: Clock) -> dict:
     return nodes
 
 
-def _build(name: str, node, clock: Clock, choice: str | None) -> Built:
-    """Build a node in the current network."""
+@contextmanager
+def _reading(name: str, node) -> Iterator[None]:
+    """Turn the errors of a node's numbers into one line that names the node."""
     attribute, kind = f"from_nir.{name}", type(node).__name__
     try:
-        return BUILDERS[kind](node, clock, choice)
+        yield
     except ValidationError as error:
         raise ValidationError(attribute, kind, str(error)) from None
     except (TypeError, ValueError, AttributeError) as error:
@@ -298,9 +299,8 @@ def _delayed_edges(parts, edges, first: str) -> set:  # noqa: C901 - a walk
         if not parts[source].delayed and not parts[target].delayed:
             at_once[source].append(target)
     # nodes by their distance from the Input, then by name
-    distance, queue = {first: 0}, deque([first])
-    while queue:
-        name = queue.popleft()
+    distance, queue = {first: 0}, [first]
+    for name in queue:
         for target in every[name]:
             if target not in distance:
                 distance[target] = distance[name] + 1
