@@ -230,16 +230,9 @@ def _design(
         one = np.ones(cell.order)
         radii = [radii_from(x, 0.999) if x.any() else one for x in use.states]
         fitted = {"radii": np.concatenate(radii)}
+    theta = cell.theta * (s.steps * s.dt / params.dt)  # as `LMUCell` has it
+    same = ("synapse", "dt", "neuron_type", "tuning", "max_rate")
+    fitted |= {"size_in": cell.memory_d, "aggregated": s.simulates_sums}
     return assemble(
-        m,
-        cell.order,
-        cell.theta * (s.steps * s.dt / params.dt),  # as `LMUCell` has it
-        synapse=s.synapse,
-        dt=s.dt,
-        size_in=cell.memory_d,
-        neuron_type=s.neuron_type,
-        tuning=s.tuning,
-        max_rate=s.max_rate,
-        aggregated=s.simulates_sums,
-        **fitted,
+        m, cell.order, theta, **fitted, **{name: getattr(s, name) for name in same}
     )

@@ -378,10 +378,8 @@ class LegendreMemory(AsBuilt, nengo.Network):
             more = (n_neurons, signal, label, progress_bar)
             node, solved = readout.add_function(self, function, *read, *more)
         elif n_neurons is not None or signal is not None:
-            problem = (
-                "takes no n_neurons or signal, which serve functions of the window"
-            )
-            raise ValidationError("add_output.function", function, problem)
+            problem = "takes no n_neurons or signal, which serve functions of "
+            raise ValidationError("add_output.function", None, problem + "the window")
         elif weights is not None:
             node, solved = readout.add_weights(self, weights, *read, label)
         else:
@@ -408,12 +406,11 @@ class LegendreMemory(AsBuilt, nengo.Network):
         if output is None:
             return budget
         if output not in self.functions:
-            name, problem = (
-                "LegendreMemory.predict.output",
-                "is not a function added to ",
-            )
+            problem = "is not a function added to this memory"
             remedy = "delays are in predict().readout_rmse(delay)"
-            raise ValidationError(name, output, f"{problem}this memory", remedy)
+            raise ValidationError(
+                "LegendreMemory.predict.output", output, problem, remedy
+            )
         return predict_function(self, self.functions[output], budget)
 
 

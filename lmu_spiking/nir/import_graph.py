@@ -284,7 +284,7 @@ def _reading(name: str, node) -> Iterator[None]:
         raise ValidationError(attribute, kind, problem) from None
 
 
-def _delayed_edges(parts, edges, first: str) -> set:  # noqa: C901 - a walk
+def _delayed_edges(parts, edges, first: str) -> set:
     """Return the edges that close a loop in which nothing takes a step.
 
     Each gets a step of its own.  The graph is walked from its Input, at each node to
@@ -307,22 +307,17 @@ def _delayed_edges(parts, edges, first: str) -> set:  # noqa: C901 - a walk
                 queue.append(target)
     roots = sorted(parts, key=lambda name: (distance.get(name, len(parts)), name))
     # depth first, along the edges that act at once
-    done: set[str] = set()
-    delayed: set[tuple[str, str]] = set()
-    for root in roots:
-        if root in done:
-            continue
-        path, stack = {root}, [(root, iter(at_once[root]))]
-        while stack:
-            name, rest = stack[-1]
-            target = next(rest, None)
-            if target is None:
-                done.add(name)
-                path.discard(name)
-                stack.pop()
-            elif target in path:
-                delayed.add((name, target))
-            elif target not in done:
-                path.add(target)
-                stack.append((target, iter(at_once[target])))
+    done, delayed = set(), set()
+    path: list = [None]  # which stands before all roots
+    stack = [iter(roots)]
+    while stack:
+        target = next(stack[-1], None)
+        if target is None:
+            stack.pop()
+            done.add(path.pop())
+        elif target in path:
+            delayed.add((path[-1], target))
+        elif target not in done:
+            path.append(target)
+            stack.append(iter(at_once[target]))
     return delayed

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import nengo
 import numpy as np
 
-from lmu_spiking.errors import ValidationError, check_between, check_seed
+from lmu_spiking.errors import ValidationError, check_between, check_seed, check_shape
 from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.nir.clock import Clock
 from lmu_spiking.nir.neurons import INSTANT, KINDS, PromptLIF, SignedIF
@@ -93,11 +93,7 @@ def _vector(node, name: str, n: int | None = None) -> np.ndarray:
     array = _array(node, name)
     if array.ndim == 0 and n is not None:
         array = np.full(n, float(array))
-    if array.ndim != 1 or not len(array) or (n is not None and len(array) != n):
-        remedy = f"use {n} numbers" if n is not None else "flatten it"
-        problem = "must have one axis, as the others"
-        raise ValidationError(name, array.shape, problem, remedy)
-    return array
+    return check_shape(name, array, ("n" if n is None else n,), "numbers")
 
 
 def matrix(node) -> np.ndarray:
@@ -117,11 +113,7 @@ def matrix(node) -> np.ndarray:
     ValidationError
         If it is no finite matrix.
     """
-    array = _array(node, "weight")
-    if array.ndim != 2 or 0 in array.shape:
-        problem = "is its shape; it must have two axes"
-        raise ValidationError("weight", array.shape, problem, "reshape it")
-    return array
+    return check_shape("weight", _array(node, "weight"), ("m", "n"), "a matrix")
 
 
 def _taus(node, name: str, n: int | None = None) -> np.ndarray:
