@@ -24,7 +24,7 @@ FORGOTTEN = 40.0  # time constants in a step: e^-40 of 1 is below rounding
 
 
 class Built(NamedTuple):
-    """What a node of NIR has become: its ends, which are connected to other nodes.
+    """A node of NIR in Nengo: its ends, which are connected to other nodes, and more.
 
     Parameters
     ----------
