@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +19,8 @@ import numpy as np
 from lmu_spiking.errors import LMUSpikingError
 from lmu_spiking.files import NOT_OURS, read_json, set_aside
 from lmu_spiking.processes import follow, in_processes
-from lmu_spiking.studies.metrics import confidence
+from lmu_spiking.metrics import PACKAGES, confidence, versions
 from lmu_spiking.studies.records import to_json, write_json
-from lmu_spiking.studies.trial import versions
 
 # variables that set the threads of a process, on which its times depend
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -196,11 +194,6 @@ def pick(value, *names: str) -> dict:
 
 def made_with() -> dict:
     """Return the versions, and the threads and cores that times depend on."""
-    found: dict[str, str | None] = dict(versions())
-    for package in ("tensorflow", "scikit-learn"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
+    found = versions((*PACKAGES, "tensorflow", "scikit-learn"))
     threads = {name: os.environ.get(name) for name in THREADS}
     return {"versions": found, "threads": threads, "cores": os.cpu_count()}
