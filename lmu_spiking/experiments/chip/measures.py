@@ -10,62 +10,22 @@ The thesis's own measure, ``nrmse_late``, takes it one step late.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
-from scipy.signal import lfilter
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.experiments.chip.signals import DT, Setting
 from lmu_spiking.experiments.published import delay_run
-from lmu_spiking.experiments.records import kept
+from lmu_spiking.experiments.records import in_parallel, kept
+from lmu_spiking.experiments.runs import lowpass, state_of
 from lmu_spiking.studies.metrics import nrmse
 
 POINTS = 100  # of the window, both ends included
 LAGS = range(6)  # steps
 TAU_PROBE = 0.02  # seconds; of the table
 DROPPED = round(1.0 / DT)  # steps of the table that are not counted
-
-
-def lowpass(x, tau: float, dt: float = DT) -> np.ndarray:
-    """Return ``x`` filtered in time, its present sample included.
-
-    Parameters
-    ----------
-    x : (T, ...) array_like
-    tau, dt : float
-        Seconds.
-
-    Returns
-    -------
-    (T, ...) ndarray
-    """
-    a = np.exp(-dt / tau)
-    return lfilter([1 - a], [1, -a], np.asarray(x, dtype=float), axis=0)
-
-
-def state_of(decoded, u, A, B, tau: float, dt: float = DT) -> np.ndarray:
-    r"""Return the state behind the synapse, from unfiltered spikes and the input.
-
-    .. math:: \hat m = h * (A' \tilde m + B' u)
-
-    with the lowpass ``h`` of ``tau``: what the memory's neurons receive, were its input
-    not spiked and its weights not rounded.
-
-    Parameters
-    ----------
-    decoded : (T, d) array_like
-    u : (T,) array_like
-    A, B : (d, d), (d,) array_like
-        Transforms of Principle 3.
-    tau, dt : float
-        Seconds.
-
-    Returns
-    -------
-    (T, d) ndarray
-    """
-    return lowpass(np.asarray(decoded) @ np.asarray(A).T + np.outer(u, B), tau, dt)
 
 
 def past(u, delays, dt: float = DT) -> np.ndarray:
@@ -156,8 +116,8 @@ def delay_errors(ldn: LDN, decoded, u, start: int = DROPPED) -> dict:
     dict
         ``nrmse, nrmse_best``.
     """
-    read = lowpass(np.asarray(decoded) @ ldn.basis(1.0), TAU_PROBE)
-    truth = lowpass(past(u, ldn.theta)[:, 0], TAU_PROBE)
+    read = lowpass(np.asarray(decoded) @ ldn.basis(1.0), TAU_PROBE, DT)
+    truth = lowpass(past(u, ldn.theta)[:, 0], TAU_PROBE, DT)
     errors = lagged(read, truth, start, range(len(LAGS) + 1))
     return {"nrmse": errors[1], "nrmse_best": min(errors[1:])}
 
@@ -186,7 +146,7 @@ def thesis_errors(ldn: LDN, decoded, u) -> dict:
     return {"nrmse": errors[0], "nrmse_best": min(errors), "nrmse_late": errors[1]}
 
 
-def score(setting: Setting, u, decoded, A, B, tau: float | None = None) -> dict:
+def score(setting: Setting, u, decoded, A, B) -> dict:
     """Return the errors of a run, as its benchmark is read.
 
     Parameters
@@ -198,8 +158,6 @@ def score(setting: Setting, u, decoded, A, B, tau: float | None = None) -> dict:
         Legendre coefficients decoded from the spikes of each step, unfiltered.
     A, B : (d, d), (d,) array_like
         Transforms of Principle 3; only the window is read with them.
-    tau : float, optional
-        Of the memory's synapse, seconds; the setting's by default.
 
     Returns
     -------
@@ -211,7 +169,7 @@ def score(setting: Setting, u, decoded, A, B, tau: float | None = None) -> dict:
         return thesis_errors(ldn, decoded, u)
     if setting.name == "table":
         return delay_errors(ldn, decoded, u)
-    m = state_of(decoded, u, A, B, setting.tau if tau is None else tau)
+    m = state_of(decoded, u, A, B, setting.tau, DT)
     return window_errors(ldn, m, u, ldn.steps(DT))
 
 
@@ -239,9 +197,7 @@ def row_of(setting: Setting, peer: str, target: str, n: int, seed: int, **more) 
     return about | unknown | more
 
 
-def run_kept(
-    cases: Iterable, measure: Callable, name: Callable, out, bar
-) -> list[dict]:
+def run_kept(cases: Iterable, measure: Callable, name: Callable, out) -> list[dict]:
     """Return the row of each case; those that a folder holds are not run again.
 
     Parameters
@@ -251,21 +207,11 @@ def run_kept(
         Take a case; return its row, and the name of its file.
     out : path-like or None
         Folder, for `experiments.records.kept`.
-    bar : callable
-        Makes a progress bar from a name and a total.
 
     Returns
     -------
     list of dict
     """
-    cases, rows = list(cases), []
-    with bar("Cases", len(cases)) as progress:
-        for case in cases:
-
-            def make(case=case) -> dict:
-                return measure(case)
-
-            part = re.sub(r"[^a-z0-9.]+", "-", name(case))
-            rows.append(kept(out, part, asdict(case), make))
-            progress.advance(rows[-1])
-    return rows
+    names = {case: re.sub(r"[^a-z0-9.]+", "-", name(case)) for case in cases}
+    parts = [(out, n, asdict(c), partial(measure, c)) for c, n in names.items()]
+    return in_parallel(kept, parts, 1)

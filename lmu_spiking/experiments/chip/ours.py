@@ -22,7 +22,7 @@ from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import check_seed
 from lmu_spiking.experiments.chip import measures
 from lmu_spiking.experiments.chip.signals import DT, Setting, signal
-from lmu_spiking.experiments.published.result import Silent
+from lmu_spiking.experiments.runs import lowpass
 from lmu_spiking.loihi.chip.pulses import PAIRS
 from lmu_spiking.loihi.chip.replica import replay
 from lmu_spiking.loihi.mapping.curves import chip_neurons
@@ -69,7 +69,7 @@ class Ours:
     replica: bool = False
 
 
-def run_ours(cases, out=None, bar=Silent) -> pd.DataFrame:
+def run_ours(cases, out=None) -> pd.DataFrame:
     """Return the rows of cases; those that a folder holds are not run again.
 
     Parameters
@@ -77,8 +77,6 @@ def run_ours(cases, out=None, bar=Silent) -> pd.DataFrame:
     cases : iterable of Ours
     out : path-like, optional
         Folder.
-    bar : callable
-        Makes a progress bar from a name and a total.
 
     Returns
     -------
@@ -91,7 +89,7 @@ def run_ours(cases, out=None, bar=Silent) -> pd.DataFrame:
         parts += [case.neuron_type, case.n_per_dimension, case.seed]
         return "-".join(map(str, [*parts, "replica" if case.replica else ""]))
 
-    return pd.DataFrame(measures.run_kept(cases, measure_ours, name, out, bar))
+    return pd.DataFrame(measures.run_kept(cases, measure_ours, name, out))
 
 
 def measure_ours(case: Ours) -> dict:
@@ -120,9 +118,8 @@ def measure_ours(case: Ours) -> dict:
     if setting.name != "window":
         errors = measures.score(setting, u, decoded, None, None)
     # one delay, as the table has it
-    read = measures.lowpass(after @ ldn.basis(1.0), measures.TAU_PROBE)
-    truth = measures.past(given, ldn.theta)[:, 0]
-    truth = measures.lowpass(truth, measures.TAU_PROBE)
+    delayed = after @ ldn.basis(1.0), measures.past(given, ldn.theta)[:, 0]
+    read, truth = (lowpass(x, measures.TAU_PROBE, DT) for x in delayed)
     counted = slice(measures.DROPPED, None)
     budget = predict(layout, u)
     rate = float(spikes.mean() * layout.n_neurons)
@@ -245,7 +242,7 @@ def _cores(n_neurons: int, block: int) -> int:
     return -(-n_neurons // block)
 
 
-def run_predictions(seeds, out=None, bar=Silent) -> pd.DataFrame:
+def run_predictions(seeds, out=None) -> pd.DataFrame:
     """Return a row for each seed; those that a folder holds are not run again.
 
     Parameters
@@ -253,8 +250,6 @@ def run_predictions(seeds, out=None, bar=Silent) -> pd.DataFrame:
     seeds : iterable of int
     out : path-like, optional
         Folder.
-    bar : callable
-        Makes a progress bar from a name and a total.
 
     Returns
     -------
@@ -262,7 +257,7 @@ def run_predictions(seeds, out=None, bar=Silent) -> pd.DataFrame:
     """
     drawn = [draw(seed) for seed in seeds]
     names = {case: f"predicted-{seed}" for case, seed in zip(drawn, seeds, strict=True)}
-    rows = measures.run_kept(drawn, measure_prediction, names.get, out, bar)
+    rows = measures.run_kept(drawn, measure_prediction, names.get, out)
     frame = pd.DataFrame(rows)
     frame["ratio"] = frame.window_noise_nrmse / frame.predicted_window_noise_nrmse
     frame["whole_ratio"] = frame.window_nrmse / frame.predicted_window_nrmse

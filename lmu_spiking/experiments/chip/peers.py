@@ -43,7 +43,7 @@ from lmu_spiking.experiments.chip.signals import (
     signal,
 )
 from lmu_spiking.experiments.published.delay_run import balanced
-from lmu_spiking.experiments.published.result import Silent, bootstrapped
+from lmu_spiking.experiments.published.result import bootstrapped
 from lmu_spiking.experiments.records import pick
 
 TARGETS = ("core", "simreal", "sim")
@@ -365,7 +365,7 @@ def measure(case: Case) -> dict:
     }
 
 
-def run_cases(cases: Iterable[Case], out=None, bar=Silent) -> pd.DataFrame:
+def run_cases(cases: Iterable[Case], out=None) -> pd.DataFrame:
     """Return the rows of cases; those that a folder holds are not run again.
 
     Parameters
@@ -373,8 +373,6 @@ def run_cases(cases: Iterable[Case], out=None, bar=Silent) -> pd.DataFrame:
     cases : iterable of Case
     out : path-like, optional
         Folder.
-    bar : callable
-        Makes a progress bar from a name and a total.
 
     Returns
     -------
@@ -387,7 +385,7 @@ def run_cases(cases: Iterable[Case], out=None, bar=Silent) -> pd.DataFrame:
         which = f"{recipe.name}-reg-{recipe.reg:g}-{case.target}"
         return f"{where}-{which}-{case.n_per_dimension}-{case.seed}"
 
-    frame = pd.DataFrame(measures.run_kept(cases, measure, name, out, bar))
+    frame = pd.DataFrame(measures.run_kept(cases, measure, name, out))
     errors = [name for name in frame if name.startswith("nrmse")]
     return frame.astype(dict.fromkeys([*errors, "cores"], float))
 

@@ -38,25 +38,6 @@ def side_by_side(width: float, height: float, *panels: Callable, **options):
     return figure
 
 
-def group(rows: Iterable[dict], *keys: str) -> dict:
-    """Return rows by the value of a key, or of several, in their order.
-
-    Parameters
-    ----------
-    rows : iterable of dict
-    *keys : str
-
-    Returns
-    -------
-    dict of list
-    """
-    groups: dict = {}
-    for row in rows:
-        value = tuple(row[key] for key in keys)
-        groups.setdefault(value if len(keys) > 1 else value[0], []).append(row)
-    return groups
-
-
 def column(rows: Iterable[dict], name: str, scale: float = 1) -> list:
     """Return the values of a column, times a scale."""
     return [scale * row[name] for row in rows]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lmu_spiking.experiments.figures import SMALL, column, group, mark, side_by_side
+from lmu_spiking.experiments.figures import SMALL, column, mark, side_by_side
+from lmu_spiking.experiments.records import group
 from lmu_spiking.plots.style import (
     BLACK,
     BLUE,

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lmu_spiking.experiments.figures import POINT, column, group, mark, side_by_side
+from lmu_spiking.experiments.figures import POINT, column, mark, side_by_side
+from lmu_spiking.experiments.records import group
 from lmu_spiking.plots.style import BLACK, COLORS, GREY, MARKERS, log_axes
 
 # -- the window --------------------------------------------------------------------

@@ -115,7 +115,8 @@ def reproduce(
     lengths = LENGTHS[:2] if fast else LENGTHS
     cells = [(length, TESTED, seed) for length in lengths]
     with bar("Lengths", len(lengths)) as progress:
-        rows = sum(in_parallel(untrained, cells, 1, progress.advance), [])
+        found = in_parallel(untrained, cells, 1, progress.advance)
+    rows = [row for several in found for row in several]
     minutes = 0.0 if fast else lstm_minutes
     lstms, why = train_all(minutes, seed, bar)
     epochs = {row["length"]: row["epochs"] for row in lstms}

@@ -147,7 +147,7 @@ def test_the_state_is_that_of_the_loop(discrete):
     A, B = principle_3(recipe, ldn, WINDOW.tau, DT)
     m = ldn.simulate(u, DT)
     before = np.vstack([np.zeros((1, ldn.order)), m[:-1]])
-    found = measures.state_of(before, u, A, B, WINDOW.tau)
+    found = measures.state_of(before, u, A, B, WINDOW.tau, DT)
     # Principle 3 for continuous time is wrong by dt / tau of a step, a little
     np.testing.assert_allclose(found, m, atol=1e-12 if discrete else 0.05)
 
