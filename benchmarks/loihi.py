@@ -23,6 +23,7 @@ predicted for Poisson spikes at the neurons' rates; ``law_measured`` has the mea
 rates and Fano factors.  Intervals are Student's over seeds.
 """
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -41,8 +42,9 @@ from lmu_spiking.experiments.records import average, in_parallel, kept
 from lmu_spiking.loihi.poisson import memory as poisson
 from lmu_spiking.loihi.poisson.neuron import KEPT, drive_at, rate_of
 from lmu_spiking.loihi.run.classify import classify
-from lmu_spiking.studies.metrics import confidence, rms
+from lmu_spiking.metrics import confidence, half_interval, rms
 from lmu_spiking.tasks.digits import digits
+from lmu_spiking.training.recipes import recipe_for
 
 # -- memories ------------------------------------------------------------------------
 
@@ -134,8 +136,6 @@ MEANS += ("synops_per_inference", "estimated_joules_per_inference")
 
 def digits_row(about: dict, parts) -> dict:
     """Train for a split, or read what was trained, and classify."""
-    from lmu_spiking.training.recipes import recipe_for
-
     seed = about["seed"]
     recipe, data = recipe_for("digits", chip=True), digits(seed=seed)
     name = f"digits-chip-{seed}"
@@ -150,16 +150,13 @@ def loihi_digits(options) -> dict:
         items = 3 if options.fast else options.items or None
         emulated = options.emulated if seed == options.seeds[0] else 0
         about = {"items": items, "emulated": emulated, "seed": seed}
-
-        def make(about=about):
-            return digits_row(about, options.parts)
-
+        make = partial(digits_row, about, options.parts)
         rows.append(kept(options.parts, f"digits-{seed}", about | LAYOUT, make))
     summary = {}
     for name in MEANS:
         if values := [row[name] for row in rows if name in row]:
-            mean, half = confidence(values)
-            summary[name] = {"mean": mean, "ci95": half if len(values) > 1 else None}
+            # the interval of one split is written as null
+            summary[name] = {"mean": np.mean(values), "ci95": half_interval(values)}
     return {"rows": rows, "summary": summary, "layout": LAYOUT}
 
 
@@ -212,8 +209,7 @@ def noisy_memory(
     built = poisson.build_noisy_memory(u, **options)
     state, spikes = poisson.run_noisy_memory(built, len(u), seed)
     # the state at a probe's index is that before its input
-    exact = np.zeros_like(state)
-    exact[1:] = ldn.simulate(u, DT)[:-1]
+    exact = np.pad(ldn.simulate(u, DT)[:-1], ((1, 0), (0, 0)))
     window, readout = ldn.steps(DT), ldn.readout(THETA - DT, DT)
     scale, error = rms(exact[window:] @ readout), (state - exact)[window:]
     row = {"state_rmse": rms(error), "noise_nrmse": rms(error @ readout) / scale}

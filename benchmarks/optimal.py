@@ -28,13 +28,13 @@ from lmu_spiking import (
     MemorySpec,
     Signal,
     SignalSpec,
-    Simulator,
     Tuning,
     ecg,
     white_noise,
 )
 from lmu_spiking.experiments.figures.optimal import optimal_figure
 from lmu_spiking.experiments.records import average, in_parallel
+from lmu_spiking.experiments.runs import run_probed, streamed
 from lmu_spiking.memory.basis import band_moments
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.recruitment import reach
@@ -304,19 +304,15 @@ def off_memory(tuning: str, dt: float) -> dict:
 def measure_off(tuning: str, name: str, speech=None, trials=OFF_TRIALS, **more) -> dict:
     """Return the error at delay theta against the exact LDN, measured and predicted."""
     u, dt = signal_of(name, speech, **more)
-    with nengo.Network(seed=OFF_SEED) as model:
-        memory = LegendreMemory(**off_memory(tuning, dt))
-        window = memory.ldn.steps(dt)
-        heard = np.pad(u, (LEAD * window, 0), "reflect")
-        stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], dt))
-        nengo.Connection(stimulus, memory.input, synapse=None)
-        probe = nengo.Probe(memory.state, synapse=None)
+    memory = LegendreMemory(**off_memory(tuning, dt), add_to_container=False)
+    window = memory.ldn.steps(dt)
+    heard = np.pad(u, (LEAD * window, 0), "reflect")
+    model, probe = streamed(memory, heard, OFF_SEED)
     budget = budget_of(memory, heard, lead=LEAD * window)
     seeds = [OFF_SEED + k for k in range(trials)]
-    run = {"trials": trials, "noise_seed": seeds, "threads": 1}
-    with Simulator(model, dt, progress_bar=False, **run) as sim:
-        sim.run_steps(len(heard))
-        state = np.asarray(sim.data[probe])[:, LEAD * window + 1 :]
+    run = {"target": "compiled", "trials": trials, "noise_seed": seeds}
+    (states,) = run_probed(model, dt, len(heard), probe, **run)
+    state = states[:, LEAD * window + 1 :]
     c = memory.ldn.readout((window - 1) * dt, dt).ravel()
     exact = budget.states[:-1] @ c
     squares = np.mean((state @ c - exact)[:, window:] ** 2, axis=1)

@@ -10,7 +10,6 @@ The thesis's own measure, ``nrmse_late``, takes it one step late.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from functools import partial
 
 import numpy as np
 
@@ -213,5 +212,5 @@ def run_kept(cases: Iterable, measure: Callable, name: Callable, out) -> list[di
     list of dict
     """
     names = {case: re.sub(r"[^a-z0-9.]+", "-", name(case)) for case in cases}
-    parts = [(out, n, asdict(c), partial(measure, c)) for c, n in names.items()]
+    parts = [(out, n, asdict(c), lambda c=c: measure(c)) for c, n in names.items()]
     return in_parallel(kept, parts, 1)
