@@ -191,13 +191,6 @@ def tuning_rows(target: str, runs: list[SpikeStatistics]) -> list[dict]:
     return average(each, ["target", "drive", "lawful_rate"], (), ["rate", "cv", "fano"])
 
 
-def mean_of(runs: list[SpikeStatistics]) -> SpikeStatistics:
-    """Return the mean statistics of all seeds."""
-    names = SpikeStatistics.__dataclass_fields__
-    means = {n: np.mean([getattr(run, n) for run in runs], axis=0) for n in names}
-    return SpikeStatistics(**means)
-
-
 def noisy_memory(
     order: int, neurons: int, decay: float, seed: int, measured: SpikeStatistics
 ) -> dict:
@@ -232,7 +225,9 @@ def loihi_noise(options) -> dict:
         cells = [(target, seed) for seed in seeds]
         runs = in_parallel(tuning, cells, options.jobs)
         rows += tuning_rows(target, runs)
-    measured, memories = mean_of(runs), []
+    # the emulator's statistics, the mean of all seeds
+    means = np.mean([list(vars(run).values()) for run in runs], axis=0)
+    measured, memories = SpikeStatistics(*means), []
     for which in MEMORIES[:2] if options.fast else MEMORIES:
         cells = [(*which, seed, measured) for seed in seeds]
         runs = in_parallel(noisy_memory, cells, options.jobs)

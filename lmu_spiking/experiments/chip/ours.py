@@ -31,7 +31,6 @@ from lmu_spiking.loihi.mapping.memory import ChipMemory, read_state
 from lmu_spiking.loihi.run.budget import split
 from lmu_spiking.loihi.run.target import run_on
 from lmu_spiking.memory.spec import SignalSpec
-from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.metrics import nrmse
 from lmu_spiking.theory.predict import LEAD, predict, window_delays
 
@@ -108,7 +107,10 @@ def measure_ours(case: Ours) -> dict:
         thesis, too).
     """
     setting, u = case.setting, signal(case.setting, case.seed)
-    layout, ldn = _lay_out(case), setting.ldn
+    others = (signal(setting, k).std() for k in OTHER_DRAWS)
+    rms = setting.rms or float(np.mean([*others]))
+    ldn, white = setting.ldn, SignalSpec(setting.bandwidth, rms)
+    layout = _lay_out(case, ldn, case.tau or setting.tau, white, case.target)
     spikes, taken = _run(case, layout, u)
     after, given = read_state(layout, spikes, u)[1:], u[:-1]
     decoded = spikes @ layout.decoding.decoders.T @ layout.curves.U.T
@@ -140,16 +142,15 @@ def measure_ours(case: Ours) -> dict:
     }
 
 
-def _lay_out(case: Ours) -> Layout:
-    """Return the memory of a case, tuned to the band of its setting."""
-    setting, rms = case.setting, case.setting.rms
-    if rms is None:
-        rms = float(np.mean([signal(setting, k).std() for k in OTHER_DRAWS]))
-    neurons = chip_neurons(case.neuron_type, case.target)
-    options = {"tau": case.tau or setting.tau, "target": case.target, "dt": DT}
-    options |= {"signal": SignalSpec(setting.bandwidth, rms), "seed": case.seed}
-    n_neurons = case.n_per_dimension * setting.order
-    return lay_out(setting.ldn, n_neurons, neurons, max_rate=case.max_rate, **options)
+def _lay_out(case, ldn: LDN, tau: float, white: SignalSpec, target="emulator"):
+    """Return the memory of a case or a draw, tuned to white noise."""
+    neurons, m = (
+        chip_neurons(case.neuron_type, target),
+        case.n_per_dimension * ldn.order,
+    )
+    options = {"tau": tau, "signal": white, "target": target, "dt": DT}
+    options |= {"max_rate": case.max_rate, "seed": case.seed}
+    return lay_out(ldn, m, neurons, **options)
 
 
 def _run(case: Ours, layout: Layout, u: np.ndarray) -> tuple[np.ndarray, dict]:
@@ -233,13 +234,9 @@ def draw(seed: int) -> Draw:
         kind, rate = str(rng.choice(["if", "lif"])), float(rng.uniform(100.0, 160.0))
         own = int(rng.randint(2**31))
         drawn = Draw(order, theta, n, band, rms, tau, kind, rate, own)
-        if _cores(drawn.n_neurons, split(drawn.n_neurons, 2 * PAIRS)) <= CORES:
+        # each core takes a block of neurons
+        if drawn.n_neurons <= CORES * split(drawn.n_neurons, 2 * PAIRS):
             return drawn
-
-
-def _cores(n_neurons: int, block: int) -> int:
-    """Return the cores of so many neurons, a block of them on each."""
-    return -(-n_neurons // block)
 
 
 def run_predictions(seeds, out=None) -> pd.DataFrame:
@@ -275,14 +272,11 @@ def measure_prediction(drawn: Draw) -> dict:
     -------
     dict
     """
-    ldn, m, seed = LDN(drawn.order, drawn.theta), drawn.n_neurons, drawn.seed
-    neurons, step = chip_neurons(drawn.neuron_type, "emulator"), ldn.steps(DT)
-    options = {"target": "emulator", "tau": drawn.tau, "dt": DT, "seed": seed}
-    options["signal"] = SignalSpec(drawn.bandwidth, drawn.rms)
-    layout = lay_out(ldn, m, neurons, max_rate=drawn.max_rate, **options)
+    ldn, white = LDN(drawn.order, drawn.theta), SignalSpec(drawn.bandwidth, drawn.rms)
+    layout, step = _lay_out(drawn, ldn, drawn.tau, white), ldn.steps(DT)
     # a run of six windows, after some that are not measured
     seconds, lead = max(6.0, 6 * drawn.theta), LEAD * step
-    played = white_noise(seconds, DT, drawn.bandwidth, drawn.rms, seed)
+    played = white.draw(seconds, DT, drawn.seed)
     u, delays = played.led_in(lead), window_delays(layout)
     budget = predict(layout, u, lead=lead)
     state = read_state(layout, replay(layout, u) / DT, u)[lead:]
@@ -294,8 +288,8 @@ def measure_prediction(drawn: Draw) -> dict:
     past = np.stack([u[counted.start - lag : len(u) - lag] for lag in lags], axis=1)
     share = np.trace(budget.quantisation) / np.trace(budget.error)
     return asdict(drawn) | {
-        "n_neurons": m,
-        "cores": _cores(m, layout.block),
+        "n_neurons": drawn.n_neurons,
+        "cores": -(-layout.n_neurons // layout.block),
         "window_nrmse": nrmse(read, past),
         "predicted_window_nrmse": budget.nrmse(delays),
         "window_noise_nrmse": nrmse(read, exact[counted] @ window.T),

@@ -121,6 +121,7 @@ def reproduce(
     lstms, why = train_all(minutes, seed, bar)
     epochs = {row["length"]: row["epochs"] for row in lstms}
     told = ", ".join(f"{n:.3g} (T = {length:,})" for length, n in epochs.items())
+    told = f"here as many as fit into {minutes:g} minutes: {told}" if told else why
     return Reproduction(
         name="capacity",
         title="Mean squared error of the delayed input, order 100, no training",
@@ -131,9 +132,7 @@ def reproduce(
             "numbers, which lie on it",
             "rerun: the paper's readout, run here",
             "LSTM: mean of delays T/4, T/2, 3T/4; the paper trains it for 500 epochs, "
-            + (
-                f"here as many as fit into {minutes:g} minutes: {told}" if told else why
-            ),
+            + told,
         ),
         data={
             "untrained": pd.DataFrame(rows),

@@ -95,7 +95,7 @@ def describe(trained: Trained) -> dict:
 
 def text_of(name: str, params: float, seconds: float, epochs: float) -> str:
     """Return the size and cost of a model in words."""
-    return f"{name} {params:,} parameters, {seconds:.0f} s, {epochs:.3g} epochs"
+    return f"{name} {params:,.0f} parameters, {seconds:.0f} s, {epochs:.3g} epochs"
 
 
 def run_networks(

@@ -24,10 +24,11 @@ from nengo.solvers import LstsqL2
 
 from lmu_spiking.brief import brief
 from lmu_spiking.experiments.published.result import Comparison, Reproduction, Silent
-from lmu_spiking.experiments.records import in_parallel
+from lmu_spiking.experiments.records import in_parallel, pick
+from lmu_spiking.experiments.runs import run_probed
 from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.neurons.curves import neuron_type, step_variance
-from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import confidence, power_law, rms
 from lmu_spiking.studies.report import exponents, summarise
 from lmu_spiking.studies.sweep import grid, sweep
@@ -164,20 +165,17 @@ def feedforward(n_neurons: int, seed: int) -> dict:
         ``neurons, seed, rmse, predicted_rmse``.
     """
     drawn, connect = draw(n_neurons, seed), nengo.Connection
-    options = {"neuron_type": neuron_type("poisson-lif"), "gain": drawn.gain}
-    options |= {"bias": drawn.bias, "encoders": drawn.encoders[:, None]}
+    curves = pick(drawn, "encoders", "gain", "bias")
     with nengo.Network(seed=seed) as model:
         u = nengo.Node(lambda t: np.sin(2 * np.pi * FREQUENCY * t))
-        ensemble = nengo.Ensemble(n_neurons, 1, eval_points=np.zeros((1, 1)), **options)
+        ensemble = driven(n_neurons, neuron_type("poisson-lif"), **curves)
         decoded, neurons = nengo.Node(size_in=1), ensemble.neurons
         connect(u, ensemble, synapse=None)
         connect(neurons, decoded, transform=drawn.decoders[None], synapse=None)
         actual = nengo.Probe(decoded, synapse=TAU)
         ideal = nengo.Probe(u, synapse=TAU)
-    with simulator(model, DT) as sim:
-        sim.run_steps(STEPS, progress_bar=False)
-        error = rms(sim.data[actual] - sim.data[ideal])
-    row = {"neurons": n_neurons, "seed": seed, "rmse": error}
+    found, wanted = run_probed(model, DT, STEPS, actual, ideal)
+    row = {"neurons": n_neurons, "seed": seed, "rmse": rms(found - wanted)}
     return row | {"predicted_rmse": feedforward_law(drawn)}
 
 

@@ -203,28 +203,18 @@ class Peer:
 
 
 BOTH = ((1, 1), (0, 1))  # one thread, and all cores
-PEERS = {
-    peer.name: peer
-    for peer in (
-        Peer("nengo", "core", "pip install nengo"),
-        Peer(
-            *("lmu_spiking", "compiled", "install lmu_spiking again, with numba"),
-            ((1, 1), (0, TRIALS)),
-        ),
-        Peer("nengo_dl", "dl", "pip install 'lmu_spiking[train]'", BOTH),
-        Peer(
-            *("nengo_ocl", "ocl"),
-            "pip install nengo-ocl 'pyopencl[pocl]' 'scipy<1.12' 'numpy<2'",
-            BOTH,
-        ),
-        Peer(
-            *("brian2", "brian"),
-            "pip install brian2 'numpy<2.3' setuptools, with g++ and make",
-            BOTH,
-        ),
-        Peer("c", "limit", "install a C compiler, cc"),
-    )
-}
+_OURS = "install lmu_spiking again, with numba"
+_OCL = "pip install nengo-ocl 'pyopencl[pocl]' 'scipy<1.12' 'numpy<2'"
+_BRIAN = "pip install brian2 'numpy<2.3' setuptools, with g++ and make"
+_ALL = (
+    Peer("nengo", "core", "pip install nengo"),
+    Peer("lmu_spiking", "compiled", _OURS, ((1, 1), (0, TRIALS))),
+    Peer("nengo_dl", "dl", "pip install 'lmu_spiking[train]'", BOTH),
+    Peer("nengo_ocl", "ocl", _OCL, BOTH),
+    Peer("brian2", "brian", _BRIAN, BOTH),
+    Peer("c", "limit", "install a C compiler, cc"),
+)
+PEERS = {peer.name: peer for peer in _ALL}
 
 
 def cores() -> int:

@@ -63,6 +63,7 @@ from lmu_spiking.experiments.runs import run_probed, streamed
 from lmu_spiking.files import NOT_OURS, read_json
 from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.curves import statistics
 from lmu_spiking.neurons.population import Population
@@ -421,10 +422,9 @@ def _driven(population: Population, states, dt: float) -> np.ndarray:
     encode = nengo.Sparse((m, d), pairs, init=weights)
     decode = nengo.Sparse((d, m), pairs[:, ::-1], init=population.decoders)
     drawn = {"gain": population.gain, "bias": population.bias, "seed": 0}
-    drawn |= {"encoders": np.ones((m, 1)), "eval_points": np.zeros((1, 1))}
     with nengo.Network() as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(x, dt))
-        ensemble = nengo.Ensemble(m, 1, neuron_type=population.neurons, **drawn)
+        ensemble = driven(m, population.neurons, **drawn)
         decoded = nengo.Node(size_in=d)
         connect(stimulus, ensemble.neurons, transform=encode, synapse=None)
         connect(ensemble.neurons, decoded, transform=decode, synapse=None)
