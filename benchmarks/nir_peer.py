@@ -115,9 +115,7 @@ def in_steps(graph, dt: float):
     nodes = dict(graph.nodes)
     for name, node in graph.nodes.items():
         if isinstance(node, nir.Linear):
-            nodes[name] = nir.Affine(
-                weight=node.weight, bias=np.zeros(len(node.weight))
-            )
+            nodes[name] = nir.Affine(node.weight, np.zeros(len(node.weight)))
     for name, node in graph.nodes.items():
         if isinstance(node, (nir.LI, nir.LIF)):
             # a leak takes 1 - a of its inputs

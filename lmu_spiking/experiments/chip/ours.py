@@ -144,13 +144,10 @@ def measure_ours(case: Ours) -> dict:
 
 def _lay_out(case, ldn: LDN, tau: float, white: SignalSpec, target="emulator"):
     """Return the memory of a case or a draw, tuned to white noise."""
-    neurons, m = (
-        chip_neurons(case.neuron_type, target),
-        case.n_per_dimension * ldn.order,
-    )
+    neurons = chip_neurons(case.neuron_type, target)
     options = {"tau": tau, "signal": white, "target": target, "dt": DT}
     options |= {"max_rate": case.max_rate, "seed": case.seed}
-    return lay_out(ldn, m, neurons, **options)
+    return lay_out(ldn, case.n_per_dimension * ldn.order, neurons, **options)
 
 
 def _run(case: Ours, layout: Layout, u: np.ndarray) -> tuple[np.ndarray, dict]:

@@ -19,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from lmu_spiking.conversion import convert, report
+from lmu_spiking.experiments.records import pick
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.metrics import accuracy
@@ -131,11 +132,9 @@ def map_inputs(data: Sequences, change: Callable, **fields) -> Sequences:
     -------
     Sequences
     """
-    parts = {
-        name: Part(change(getattr(data, name).x), getattr(data, name).y)
-        for name in ("train", "valid", "test")
-    }
-    return replace(data, **parts, **fields)
+    parts = pick(data, "train", "valid", "test")
+    changed = {name: Part(change(part.x), part.y) for name, part in parts.items()}
+    return replace(data, **changed, **fields)
 
 
 def at_samples(data: Sequences, before: int, after: int) -> Sequences:
@@ -200,10 +199,7 @@ def rate_rows(params: LMUParams, data: Sequences, trained: int = TRAINED) -> lis
         ``step, samples, dt, rate_accuracy``, ``lost`` against the step of training and
         ``difference`` of the outputs, relative to the largest.
     """
-    variants = {
-        name: (at_samples(data, trained, samples), samples)
-        for name, samples in STEPS.items()
-    }
+    variants = {k: (at_samples(data, trained, n), n) for k, n in STEPS.items()}
     for how in ("averaged", "dropped"):
         variants[f"pixels {how} in pairs"] = (coarser(data, trained, how), trained)
     # everything is compared with the step of training

@@ -272,13 +272,10 @@ def run_spiking(
 
 def latencies(rows: list[dict]) -> pd.DataFrame:
     """Return accuracy read some seconds before or after the end of each network."""
-    keys = ["split", "presentation", "neurons"]
-    lines = [
-        [*(row[key] for key in keys), lag, accuracy]
-        for row in rows
-        for lag, accuracy in row["latency"]
-    ]
-    return pd.DataFrame(lines, columns=[*keys, "lag", "accuracy"])
+    columns = ["split", "presentation", "neurons", "latency"]
+    table = pd.DataFrame(rows)[columns].explode("latency", ignore_index=True)
+    table[["lag", "accuracy"]] = table.pop("latency").tolist()
+    return table
 
 
 # -- in words ------------------------------------------------------------------------
