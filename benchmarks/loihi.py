@@ -57,17 +57,13 @@ def our_cases(emulator: bool, fast: bool) -> list[Ours]:
     neurons = EQUAL_SPIKES[:1] if fast else (*WINDOW.neurons, *EQUAL_SPIKES)
     rows = TABLE[:1] if fast else TABLE
     replica = not emulator
-    cases = [
-        Ours(WINDOW, n, seed, "emulator", replica=replica)
-        for seed, n in product(seeds, neurons)
-    ]
+    each = product(seeds, neurons)
+    cases = [Ours(WINDOW, n, seed, replica=replica) for seed, n in each]
     lif = "lif", OUR_RATE, OUR_TAU
     for target, quick in (("emulator", replica), ("core", False)):
         cases += [Ours(THESIS, 128, 1 + k, target, *lif, quick) for k in seeds]
-        cases += [
-            Ours(row, 100, seed, target, replica=quick)
-            for seed, row in product(seeds, rows)
-        ]
+        each = product(seeds, rows)
+        cases += [Ours(row, 100, seed, target, replica=quick) for seed, row in each]
     return cases
 
 

@@ -136,12 +136,11 @@ def thesis_errors(ldn: LDN, decoded, u) -> dict:
     dict
         ``nrmse, nrmse_best, nrmse_late``.
     """
-    W = delay_run.window(ldn)
-    read = delay_run.remembered(ldn, decoded, u) @ W
-    exact = ldn.simulate(u, DT) @ W
-    # the truth of all lags, 0 before the run
-    before = np.vstack([np.zeros((max(LAGS), POINTS)), exact])
-    errors = [nrmse(read, before[max(LAGS) - lag : len(before) - lag]) for lag in LAGS]
+    states = delay_run.remembered(ldn, decoded, u), ldn.simulate(u, DT)
+    # all lags are counted from the first step on, before which both are 0
+    before = ((max(LAGS), 0), (0, 0))
+    read, exact = (np.pad(m @ delay_run.window(ldn), before) for m in states)
+    errors = lagged(read, exact, max(LAGS))
     return {"nrmse": errors[0], "nrmse_best": min(errors), "nrmse_late": errors[1]}
 
 

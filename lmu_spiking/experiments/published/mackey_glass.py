@@ -142,10 +142,7 @@ def reproduce(
     run = partial(run_spiking, ours.params, data, seed=seed, jobs=jobs)
     key = {"scale": about, "of": ours.seconds}
     rows = trained.run_networks(scale.neurons, out, name, key, run, bar)
-    plain = [
-        {"model": model} | {k: v for k, v in row.items() if not isinstance(v, list)}
-        for model, row in models.items()
-    ]
+    table = pd.DataFrame([{"model": model} | row for model, row in models.items()])
     histories = [
         {"model": model} | record
         for model, row in models.items()
@@ -158,7 +155,7 @@ def reproduce(
         faults=FAULTS,
         notes=describe(models, rows, data, scale),
         data={
-            "models": pd.DataFrame(plain),
+            "models": table.drop(columns="history"),
             "history": pd.DataFrame(histories),
             "spiking": pd.DataFrame(rows).drop(columns="example"),
             "example": example(data, ours.params, rows),
