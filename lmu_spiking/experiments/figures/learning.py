@@ -88,9 +88,10 @@ def plot_lengths(ax, rows: list[dict], name: str, ylabel: str, scale: float = 1.
     """
     ways = group(rows, "projected", "activation")
     for k, ((projected, activation), mine) in enumerate(ways.items()):
-        mean = scale * pd.DataFrame(mine).groupby("steps")[name].mean()
+        steps = dict(sorted(group(mine, "steps").items()))
+        y = [np.mean(column(cell, name, scale)) for cell in steps.values()]
         label = f"{activation}, projected {projected}"
-        ax.plot(mean, f"{MARKERS[k]}-", color=COLORS[k], label=label, **POINT)
+        ax.plot(list(steps), y, f"{MARKERS[k]}-", color=COLORS[k], label=label, **POINT)
     return log_axes(ax, "Steps", ylabel)
 
 
@@ -136,10 +137,11 @@ def plot_accuracy(ax, rows: list[dict], rates: list[dict]):
     rates : list of dict
         ``rate_accuracy`` of each seed.
     """
-    table = pd.DataFrame(rows)
-    table["predicted"] = table.rate_accuracy - table.predicted_loss
-    for k, (presentation, mine) in enumerate(table.groupby("presentation")):
-        label, sizes = f"{1e3 * presentation:g} ms a pixel", mine.groupby("n_neurons")
+    groups = sorted(group(rows, "presentation").items())
+    for k, (presentation, mine) in enumerate(groups):
+        label, table = f"{1e3 * presentation:g} ms a pixel", pd.DataFrame(mine)
+        table["predicted"] = table.rate_accuracy - table.predicted_loss
+        sizes = table.groupby("n_neurons")
         predicted, seen = 100 * sizes.predicted.mean(), sizes.spiking_accuracy
         ax.plot(predicted, color=COLORS[k], label=f"{label}, predicted")
         mean, error = 100 * seen.mean(), 100 * seen.std(ddof=0) / np.sqrt(seen.count())
@@ -161,10 +163,9 @@ def plot_losses(ax, rows: list[dict]):
         ``presentation``, ``loss``, ``predicted_loss``, ``predicted_spread``.
     """
     names = ("predicted_loss", "loss", "predicted_spread")
-    for k, (presentation, mine) in enumerate(
-        pd.DataFrame(rows).groupby("presentation")
-    ):
-        x, y, spread = (100 * mine[name] for name in names)
+    groups = sorted(group(rows, "presentation").items())
+    for k, (presentation, mine) in enumerate(groups):
+        x, y, spread = (column(mine, name, 100) for name in names)
         look = {"label": f"{1e3 * presentation:g} ms a pixel", "alpha": 0.8, "lw": 0.7}
         ax.errorbar(x, y, xerr=spread, **mark(k, **look))
     ax.plot([-1, 100], [-1, 100], color=GREY, lw=0.9, ls="--")
