@@ -320,10 +320,7 @@ class ChipLIF(nengo.LIF):
     """
 
     follows = True
-    state = {  # noqa: RUF012
-        "voltage": Choice([0]),
-        "refractory_time": Choice([0]),
-    }
+    state = dict.fromkeys(("voltage", "refractory_time"), Choice([0]))
 
     def step(self, dt, J, output, voltage, refractory_time):
         """Compute the spikes of a step: ``1/dt`` or 0."""

@@ -4,6 +4,7 @@
 takes groups and returns groups; `schedule` restores their order afterwards.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -240,7 +241,7 @@ def _scaled(product: Row, gain: np.ndarray, y: Region) -> Row:
     else:
         weights = (weights.reshape(others[1].first, -1) * gain).ravel()
     operands = [Along(y), Along(weights), *others]
-    return product.replaced(operands=operands, incs=[y])
+    return replace(product, operands=operands, incs=[y])
 
 
 def _dimensions(runs: Runs) -> np.ndarray:
@@ -284,7 +285,7 @@ def trim_fills(groups: list[Group], probed: list[Region]) -> list[Group]:
             for a, b in np.flatnonzero(np.diff(inside)).reshape(-1, 2):
                 piece = Region(y.base, y.start + int(a), int(b - a))
                 operands = [Along(piece), row.operands[1]]
-                fill = row.replaced(n=piece.size, operands=operands, sets=[piece])
+                fill = replace(row, n=piece.size, operands=operands, sets=[piece])
                 trimmed.append(Group(list(group.ops), [fill]))
     return trimmed
 
