@@ -18,7 +18,7 @@ import numpy as np
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.dynamics.mapping import Mapped, as_synapse, map_onto
+from lmu_spiking.dynamics.mapping import Mapped, map_onto
 from lmu_spiking.errors import (
     ValidationError,
     ValidityWarning,
@@ -214,7 +214,7 @@ def assemble(
     if synapse is None:
         more = (max_rate, signal, size_in, readouts)
         synapse = choose_tau(ldn, dt, n_neurons, tuning, neurons, *more)
-    mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
+    mapped = map_onto(ldn, synapse, dt, delay_steps)
     # choose the basis, and then the neurons that carry it
     basis, own_nrmse, kind = None, None, tuning
     if tuning in REALISED:

@@ -114,8 +114,7 @@ class Inputs:
             state = process.make_state((0,), shape, self.dt, dtype=np.float64)
             arguments = shape, self.dt, rng, state
             vectorise = VECTORISED.get(type(process).make_step)
-            make = vectorise and vectorise(process, *arguments)
-            if make:
+            if make := vectorise and vectorise(process, *arguments):
                 self.makers[k] = make
             else:
                 self.callers[k] = process.make_step((0,), *arguments)
@@ -203,11 +202,7 @@ class Inputs:
 
 def _given(values: np.ndarray):
     """Repeat an array."""
-
-    def make(step, n):
-        return values[(step + np.arange(n)) % len(values)]
-
-    return make
+    return lambda step, n: values[(step + np.arange(n)) % len(values)]
 
 
 def _function(op, model):
@@ -254,10 +249,7 @@ def _white_noise(process, shape, dt, rng, state):
         return None
     alpha = 1 / np.sqrt(dt) if process.scale else 1.0
 
-    def make(step, n):
-        return alpha * process.dist.sample(n=n, d=shape[0], rng=rng)
-
-    return make
+    return lambda step, n: alpha * process.dist.sample(n=n, d=shape[0], rng=rng)
 
 
 VECTORISED = {

@@ -329,7 +329,7 @@ def _process(op, context: Context):
     if not (total.contiguous and held.contiguous):
         return None
     period = Pair(*op.process.held_for)
-    operands = [Along(y), Along(total), Along(held), Along(u), period]
+    operands = [Along(y), Along(total), Along(u), Along(held), period]
     return [Row(Code.HOLD, y.size, operands, sets=[y], incs=[total, held], reads=[u])]
 
 
@@ -387,111 +387,83 @@ def _filter(op, context: Context, y: Region, u: Region):
 
 def _neurons(op, context: Context, J: Region, y: Region):
     """Lower ``neurons.step(dt, J, output, **state)``, known by its very ``step``."""
-    rule = NEURONS.get(type(op.neurons).step)
-    states = {name: region_of(signal) for name, signal in op.state.items()}
-    if rule is None or not all(region.contiguous for region in states.values()):
+    n, dt = op.neurons, context.dt
+    known = {name: region_of(signal) for name, signal in op.state.items()}
+    contiguous = all(region.contiguous for region in known.values())
+    if type(n).step not in NEURONS or not contiguous:
         return None
-    return rule(op, context, J, y, **states) if y.size else []
-
-
-def _step(code: Code, J: Region, y: Region, parameters, *states, more=()) -> Row:
-    """Return the row of ``y = f(J)`` with parameters, and states that change."""
-    p = Whole(np.asarray(parameters, dtype=float))
-    operands = [Along(y), Along(J), p, *(Along(s) for s in states), *more]
-    return Row(code, y.size, operands, [y], list(states), [J], along=True)
-
-
-def _rate(code: Code, parameters):
-    """Return the rule of rate neurons without a state."""
-    return lambda op, context, J, y: [_step(code, J, y, parameters(op.neurons))]
-
-
-def _ramp(op, context, J, y):
-    """Lower rectified-linear neurons with a ceiling of their own."""
-    ceiling = np.broadcast_to(op.neurons.ceiling, y.size).astype(float)
-    operands = [Along(y), Along(J), Along(ceiling)]
-    return [Row(Code.RAMP, y.size, operands, sets=[y], reads=[J], along=True)]
-
-
-def _lif(op, context, J, y, voltage, refractory_time):
-    """Lower LIF neurons, by series where these are exact."""
-    n, dt = op.neurons, context.dt
-    parameters = [dt, n.tau_rc, n.tau_ref, n.min_voltage, n.amplitude / dt]
-    quick = context.single and dt / n.tau_rc <= SERIES
-    code = Code.LIF if quick else Code.LIF_EXACT
-    return [_step(code, J, y, parameters, voltage, refractory_time)]
-
-
-def _adaptive(lower_lif):
-    """Return the rule of LIF neurons that adapt: reduce the current, spike, adapt."""
-
-    def rule(op, context, J, y, adaptation, **states):
-        n = op.neurons
-        # three rows, so that spikes (or rates) come from the kernel of LIF neurons;
-        # the output's place serves for the current until they are known
-        operands, reads = [Along(y), Along(J), Along(adaptation)], [J, adaptation]
-        reduce = Row(Code.ADAPT, y.size, operands, sets=[y], reads=reads, along=True)
-        parameters = Whole(np.array([context.dt / n.tau_n, n.inc_n]))
-        operands = [Along(y), Along(adaptation), parameters]
-        adapt = Row(Code.ADAPTED, y.size, operands, [], [adaptation], [y], along=True)
-        return [reduce, *lower_lif(op, context, y, y, **states), adapt]
-
-    return rule
-
-
-def _integrate(least: float):
-    """Return the rule of integrate-and-fire neurons above a least current."""
-
-    def rule(op, context, J, y, voltage):
-        parameters = [context.dt, op.neurons.amplitude / context.dt, least]
-        return [_step(Code.INTEGRATE, J, y, parameters, voltage)]
-
-    return rule
-
-
-def _izhikevich(op, context, J, y, voltage, recovery):
-    """Lower Izhikevich neurons, in mV and ms."""
-    n, dt = op.neurons, context.dt
-    resets = n.reset_voltage, n.reset_recovery
-    parameters = [1000.0, dt, n.tau_recovery, n.coupling, *resets, 1 / dt]
-    return [_step(Code.IZHIKEVICH, J, y, parameters, voltage, recovery)]
-
-
-def _random(code: Code, more=lambda neurons, n: ()):
-    """Return the rule of neurons that spike at random, with a stream of their own."""
-
-    def rule(op, context, J, y):
+    if y.size == 0:
+        return []
+    code, parameters = NEURONS[type(n).step]
+    p = np.asarray(parameters(n, dt), dtype=float)
+    if code == Code.LIF_EXACT and context.single and dt / n.tau_rc <= SERIES:
+        code = Code.LIF
+    # neurons that adapt have their reduced current in the place of the output, until
+    # their spikes (or rates) are known, which so come from the kernels of LIF neurons
+    adaptation = known.pop("adaptation", None)
+    current = J if adaptation is None else y
+    states = [known[name] for name in STATES if name in known]
+    each = np.broadcast_to(p, y.size).astype(float) if code == Code.RAMP else None
+    operands = [Along(y), Along(current), Whole(p) if each is None else Along(each)]
+    operands += map(Along, states)
+    if code >= Code.POISSON:  # a stream of random numbers of their own
         context.streams.append(op)
-        stream = Pair(len(context.streams) - 1)
-        parameters = [context.dt, op.neurons.amplitude / context.dt]
-        operands = (stream, *more(op.neurons, y.size))
-        return [_step(code, J, y, parameters, more=operands)]
+        operands.append(Pair(len(context.streams) - 1))
+    if code == Code.POISSON_EACH:  # the neurons that each entry stands for
+        operands.append(Along(np.broadcast_to(n.counts, y.size).astype(float)))
+    row = Row(code, y.size, operands, [y], states, [current], along=True)
+    if adaptation is None:
+        return [row]
+    operands, reads = [Along(y), Along(J), Along(adaptation)], [J, adaptation]
+    reduce = Row(Code.ADAPT, y.size, operands, sets=[y], reads=reads, along=True)
+    operands = [Along(y), Along(adaptation), Whole(np.array([dt / n.tau_n, n.inc_n]))]
+    adapt = Row(Code.ADAPTED, y.size, operands, [], [adaptation], [y], along=True)
+    return [reduce, row, adapt]
 
-    return rule
+
+def _lif(n, dt: float) -> list[float]:
+    """Return the parameters of spiking LIF neurons."""
+    return [dt, n.tau_rc, n.tau_ref, n.min_voltage, n.amplitude / dt]
 
 
-def _counts(neurons, n: int):
-    """Return the numbers of neurons that the entries of a population stand for."""
-    return [Along(np.broadcast_to(neurons.counts, n).astype(float))]
+def _lif_rate(n, dt: float) -> list[float]:
+    """Return the parameters of the rates of LIF neurons."""
+    return [n.tau_rc, n.tau_ref, n.amplitude]
 
 
-_lif_rate = _rate(Code.LIF_RATE, lambda n: [n.tau_rc, n.tau_ref, n.amplitude])
+def _izhikevich(n, dt: float) -> list[float]:
+    """Return the parameters of Izhikevich neurons, in mV and ms."""
+    resets = n.reset_voltage, n.reset_recovery
+    return [1000.0, dt, n.tau_recovery, n.coupling, *resets, 1 / dt]
+
+
+def _random(n, dt: float) -> list[float]:
+    """Return the parameters of neurons that spike at random."""
+    return [dt, n.amplitude / dt]
+
+
+def _above(least: float):
+    """Return the parameters of integrate-and-fire neurons above a least current."""
+    return lambda n, dt: [dt, n.amplitude / dt, least]
+
+
+STATES = ("voltage", "refractory_time", "recovery")  # in the order of the kernels
 NEURONS = {
-    nengo.RectifiedLinear.step: _rate(Code.RECTIFIED, lambda n: [n.amplitude]),
-    nengo.SpikingRectifiedLinear.step: _integrate(0.0),
-    nengo.Sigmoid.step: _rate(Code.SIGMOID, lambda n: [1 / n.tau_ref]),
-    nengo.Tanh.step: _rate(Code.TANH, lambda n: [1 / n.tau_ref]),
-    nengo.LIFRate.step: _lif_rate,
-    nengo.LIF.step: _lif,
-    nengo.AdaptiveLIFRate.step: _adaptive(_lif_rate),
-    nengo.AdaptiveLIF.step: _adaptive(_lif),
-    nengo.Izhikevich.step: _izhikevich,
-    nengo.RegularSpiking.step: _integrate(-np.inf),
-    nengo.PoissonSpiking.step: _random(Code.POISSON),
-    nengo.StochasticSpiking.step: _random(Code.STOCHASTIC),
-    RampLinear.step: _ramp,
-    RampTanh.step: _rate(Code.RAMP_TANH, lambda n: [n.ceiling]),
-    PoissonPopulation.step: _random(Code.POISSON_EACH, _counts),
+    nengo.RectifiedLinear.step: (Code.RECTIFIED, lambda n, dt: [n.amplitude]),
+    nengo.Sigmoid.step: (Code.SIGMOID, lambda n, dt: [1 / n.tau_ref]),
+    nengo.Tanh.step: (Code.TANH, lambda n, dt: [1 / n.tau_ref]),
+    RampLinear.step: (Code.RAMP, lambda n, dt: n.ceiling),
+    RampTanh.step: (Code.RAMP_TANH, lambda n, dt: [n.ceiling]),
+    nengo.LIFRate.step: (Code.LIF_RATE, _lif_rate),
+    nengo.AdaptiveLIFRate.step: (Code.LIF_RATE, _lif_rate),
+    nengo.LIF.step: (Code.LIF_EXACT, _lif),
+    nengo.AdaptiveLIF.step: (Code.LIF_EXACT, _lif),
+    nengo.Izhikevich.step: (Code.IZHIKEVICH, _izhikevich),
+    nengo.SpikingRectifiedLinear.step: (Code.INTEGRATE, _above(0.0)),
+    nengo.RegularSpiking.step: (Code.INTEGRATE, _above(-np.inf)),
+    nengo.PoissonSpiking.step: (Code.POISSON, _random),
+    PoissonPopulation.step: (Code.POISSON_EACH, _random),
+    nengo.StochasticSpiking.step: (Code.STOCHASTIC, _random),
 }
 # the rule of each operator, and those of its signals that must be contiguous
 RULES = {

@@ -212,9 +212,8 @@ def fold_gains(groups, probed, constant, hidden: list, fixed: set) -> list[Group
             if len(makers) != 1 or makers[0] is None or len(makers) == len(others):
                 continue
             product = makers[0]
-            if product.code not in PRODUCTS or product.incs[0].key != source.key:
-                continue
-            if product.reads[1:]:  # a matrix that changes
+            own = product.code in PRODUCTS and product.incs[0].key == source.key
+            if not own or product.reads[1:]:  # a matrix that changes
                 continue
             former = group_of[id(product)]
             if len(former.rows) != 1 or former is group:

@@ -370,7 +370,6 @@ class _Writer:
                 return self._put("index", starts), self._put("index", rows)
             case Arenas(first, second):
                 return int(self._place(first)[0]), int(self._place(second)[0])
-        raise TypeError(f"{operand!r} is no operand")
 
 
 def _integers(*values) -> np.ndarray:

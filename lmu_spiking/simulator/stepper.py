@@ -43,19 +43,18 @@ class DeferredInterrupt:
 
     def __init__(self):
         self.requested = False
-        self._active = threading.current_thread() is threading.main_thread()
 
     def __enter__(self):
-        if self._active:
-            self._before = signal.getsignal(signal.SIGINT)
-            self._active = self._before is signal.default_int_handler
+        main = threading.current_thread() is threading.main_thread()
+        usual = signal.default_int_handler
+        self._active = main and signal.getsignal(signal.SIGINT) is usual
         if self._active:
             signal.signal(signal.SIGINT, self._request)
         return self
 
     def __exit__(self, *_):
         if self._active:
-            signal.signal(signal.SIGINT, self._before)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _request(self, *_):
         """Note the first Ctrl-C."""

@@ -134,22 +134,20 @@ def run_filter(state, const, row, n, step):
     """Run a synapse, or a sample-and-hold."""
     code = row[0]
     y, X = operand(state, const, row, 0, 0, n), operand(state, const, row, 1, 0, n)
+    u = operand(state, const, row, 2, 0, n)
     if code == Code.LOWPASS:  # y, X, u, (a and b, whether added)
-        u, (ab, inc) = operand(state, const, row, 2, 0, n), pair(row, 3)
+        ab, inc = pair(row, 3)
         p = at(state, const, ab, 2)
         algebra.lowpass(y, X, p[0], p[1], u, inc)
     elif code == Code.STATE_SPACE:
         # y, X, u, (A B C D, order), (work, 1 direct + 2 added)
         (abcd, order), (work, how) = pair(row, 3), pair(row, 4)
-        X = operand(state, const, row, 1, 0, n * order)
         p = at(state, const, abcd, (order + 1) ** 2)
         work = at(state, const, work, order)
-        u = operand(state, const, row, 2, 0, n)
         algebra.state_space(y, X, order, p, u, work, how & 1, how & 2)
-    else:  # y, total, held, u, (period, averaged)
+    else:  # y, total, u, held, (period, averaged)
         period, averaged = pair(row, 4)
-        held = operand(state, const, row, 2, 0, n)
-        u = operand(state, const, row, 3, 0, n)
+        held = operand(state, const, row, 3, 0, n)
         algebra.hold(y, X, held, u, step, period, averaged)
 
 
@@ -207,8 +205,7 @@ def run_random_neurons(state, const, index, keys, row, lo, hi, step):
     elif code == Code.POISSON_EACH:
         counts = operand(state, const, row, 4, lo, n)  # one at a time: they are few
         for i in range(n):
-            one, rate, m = view(y, i, 1), view(x, i, 1), float(counts[i])
-            noise.poisson_each(one, rate, m, dt, height, lo + i, key)
+            y[i] = noise.one_of(x[i], float(counts[i]), dt, height, lo + i, key)
     else:
         noise.stochastic(y, x, dt, height, lo, key)
 
