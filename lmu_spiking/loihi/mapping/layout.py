@@ -41,10 +41,12 @@ from lmu_spiking.errors import ValidationError, check_positive, check_seed, chec
 from lmu_spiking.loihi.chip.integers import effective_tau, synaptic_decay, target_name
 from lmu_spiking.loihi.chip.limits import split
 from lmu_spiking.loihi.chip.pulses import PAIRS
+from lmu_spiking.loihi.chip.weights import Grid
 from lmu_spiking.loihi.mapping.curves import (
     MAX_RATE,
     REACH,
     Curves,
+    Decoding,
     choose_curves,
     measure_decoders,
 )
@@ -65,12 +67,6 @@ LOOSE = 0.05  # of a coordinate's power, at least, that is not the signal's
 SEED = 20220125  # of the noise that decoders are measured on
 SECONDS = 30.0  # of that noise; as many windows, where those are longer than a second
 SMALL = 24  # neurons; smaller cores are made only for a coordinate of their own
-
-
-def _of_first(name: str, meaning: str) -> property:
-    """Return a property of a layout: an attribute of its first stage."""
-    doc = f"Return {meaning}."
-    return property(lambda layout: getattr(layout.stages[0], name), doc=doc)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,14 +168,46 @@ class Layout:
         return self.stages[0].predict(self, states, start)
 
     # The first stage, by name: for most layouts it is the only one.
-    curves = _of_first("curves", "the memory's neurons")
-    decoding = _of_first("decoding", "the decoders of the memory's neurons")
-    tau = _of_first("tau", "the memory's synapse as asked for, seconds")
-    weights = _of_first("weights", "the weights into the memory's neurons; see `Stage`")
-    inputs = _of_first("inputs", "the weights of the input; see `Stage`")
-    block = _of_first("block", "the number of the memory's neurons on a core")
-    grids = _of_first("grids", "the grid of each core of the memory")
-    rounding = _of_first("rounding", "what rounding adds to the drive of coordinates")
+
+    @property
+    def curves(self) -> Curves:
+        """Return the memory's neurons."""
+        return self.stages[0].curves
+
+    @property
+    def decoding(self) -> Decoding:
+        """Return the decoders of the memory's neurons."""
+        return self.stages[0].decoding
+
+    @property
+    def tau(self) -> float:
+        """Return the memory's synapse as asked for, seconds."""
+        return self.stages[0].tau
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Return the weights into the memory's neurons; see `Stage`."""
+        return self.stages[0].weights
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """Return the weights of the input; see `Stage`."""
+        return self.stages[0].inputs
+
+    @property
+    def block(self) -> int:
+        """Return the number of the memory's neurons on a core."""
+        return self.stages[0].block
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """Return the grid of each core of the memory."""
+        return self.stages[0].grids
+
+    @property
+    def rounding(self) -> np.ndarray:
+        """Return what rounding adds to the drive of the coordinates."""
+        return self.stages[0].rounding
 
 
 def lay_out(
