@@ -33,7 +33,8 @@ References
    IEEE Trans. Acoustics, Speech, and Signal Processing 25(4).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -41,6 +42,8 @@ from scipy.optimize import minimize_scalar
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
+from lmu_spiking.dynamics.feedback import TAU as TAU_FEEDBACK
+from lmu_spiking.dynamics.feedback import error_feedback, highest_rate
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped, map_onto
 from lmu_spiking.errors import MappingError, ValidationError, check_shape
@@ -104,6 +107,7 @@ def balanced(
     weights: np.ndarray | None = None,
     max_rate: float = 300.0,
     levels: int = 1,
+    margin: np.ndarray | float = 0.0,
     tolerance: float = 1e-7,
 ) -> Realisation:
     r"""Return the basis of least noise, for readouts at delay theta and of the window.
@@ -125,6 +129,8 @@ def balanced(
         Rate that each neuron exceeds for less than 0.1 % of the time, Hz.
     levels : int
         Levels in which the neurons of a coordinate are recruited.
+    margin : (d, d) ndarray, optional
+        Second moment of what the neurons have room for, beyond signal and own noise.
     tolerance : float
         Relative change of the noise covariance at which the iteration ends.
 
@@ -140,19 +146,20 @@ def balanced(
     """
     d, factor = ldn.order, variance_factor(max_rate, levels) / dt
     # the sensitivity G of the readouts does not depend on the basis
-    K, L, C = closed_loop(mapped)
+    K, L, C, N = closed_loop(mapped)
     W = readout_weights(ldn, dt, moments) if weights is None else weights
     G = L.T @ stationary_covariance(K.T, C.T @ W @ C) @ L
     P = np.zeros((d, d))
     # the state's covariance includes the noise P that this basis leads to: iterate, by
     # half steps, which converge where whole ones swing; 300 are far more than it takes
     for _ in range(300):
-        U, T, sigma = _balance(moments + P, G)
+        U, T, sigma = _balance(moments + margin + P, G)
         if not sigma.any():  # the synapse alone is the system: neurons do nothing
             sigma = np.ones(d)
         counts = 2 + (n_neurons - 2 * d) * sigma / sigma.sum()
         noise = (U * (factor / counts)) @ U.T
-        found = C @ stationary_covariance(K, L @ noise @ L.T) @ C.T
+        whole = stationary_covariance(K, L @ noise @ L.T)
+        found, received = C @ whole @ C.T, N @ whole @ N.T
         error = float(np.sqrt(np.sum(W * found)))
         if not error < DIVERGED:
             raise MappingError(
@@ -160,14 +167,16 @@ def balanced(
                 f"at order {d} and theta {ldn.theta:g} s; use more neurons, a lower "
                 "order or a higher max_rate"
             )
-        if np.abs(found - P).max() <= tolerance * np.abs(found).max():
+        if np.abs(received - P).max() <= tolerance * np.abs(received).max():
             break
-        P = (P + found) / 2
+        P = (P + received) / 2
     counts = allocate(n_neurons, sigma, least=2)
     return Realisation(U, T, counts, np.full(d, reach(levels)), sigma, found, error)
 
 
-def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:
+def best_tau(
+    ldn: LDN, dt: float, moments, n_neurons: int, *, feedback=None, **options
+) -> float:
     """Return the time constant of the lowpass of least noise, seconds, in two digits.
 
     Longer synapses average more spikes, up to where the loop's own modes do.
@@ -180,6 +189,8 @@ def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:
     moments : (d, d) array_like
         Second moment of the exact state under the signal.
     n_neurons : int
+    feedback : "auto", (2,) tuple of float or None
+        The error feedback that is asked for; see `with_feedback`.
     **options
         ``weights``, ``max_rate`` and ``levels`` of `balanced`.
 
@@ -191,6 +202,7 @@ def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:
 
     def error(log_tau: float) -> float:
         mapped = map_onto(ldn, float(np.exp(log_tau)), dt)
+        mapped = with_feedback(mapped, feedback, dt)
         known = {"tolerance": 1e-3, **options}
         try:
             return balanced(ldn, mapped, dt, moments, n_neurons, **known).error
@@ -213,6 +225,7 @@ def choose_tau(
     signal=None,
     size_in: int = 1,
     readouts=None,
+    feedback=None,
 ) -> float:
     """Return the lowpass, seconds, of a memory for which none is given.
 
@@ -228,6 +241,8 @@ def choose_tau(
         Type of the neurons.
     max_rate, signal, size_in, readouts
         As in `LegendreMemory`.
+    feedback : "auto", (2,) tuple of float or None
+        The error feedback that is asked for.
 
     Returns
     -------
@@ -238,7 +253,115 @@ def choose_tau(
         return TAU
     moments, _, options = basis_options(ldn, dt, tuning, neurons, signal, readouts)
     of_each = int(shares(n_neurons, size_in * ldn.order).sum()) // size_in
-    return best_tau(ldn, dt, moments, of_each, max_rate=max_rate, **options)
+    options |= {"max_rate": max_rate, "feedback": feedback}
+    return best_tau(ldn, dt, moments, of_each, **options)
+
+
+def with_feedback(
+    mapped: Mapped,
+    asked,
+    dt: float,
+    delay_steps: int = 0,
+    error: Callable[[Mapped], float] | None = None,
+) -> Mapped:
+    """Return the loop with the error feedback that is asked for.
+
+    Parameters
+    ----------
+    mapped : Mapped
+        The loop without it.
+    asked : "auto", (2,) tuple of float or None
+        Rate (per second) and time constant (seconds); ``"auto"`` takes the rate of
+        least error, and 20 ms or half of the memory's synapse, if that is shorter.
+    dt : float
+        Step, seconds.
+    delay_steps : int
+        Steps of delay in the loop beyond Nengo's own one.
+    error : callable, optional
+        The predicted error of a loop; by default nearly the highest rate is taken.
+
+    Returns
+    -------
+    Mapped
+        The loop with its feedback; without any, if none lowers the error.
+
+    Raises
+    ------
+    MappingError, ValidationError
+        If the feedback would be unstable, or store the signal by itself.
+    """
+    if asked is None:
+        return mapped
+    longest = mapped.mean_delay(dt)
+    if asked != "auto":
+        rate, tau = asked
+        if tau >= longest:
+            raise ValidationError(
+                "error_feedback.tau",
+                tau,
+                f"is not below the memory's own synapse of {longest:.3g} s, so that "
+                "the feedback would store the signal by itself",
+                f"use at most {longest / 2:.2g} s",
+            )
+        return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
+    tau = min(TAU_FEEDBACK, longest / 2)
+    most = min(1 / dt, 0.5 * highest_rate(tau, dt, delay_steps))
+
+    def fed_back(rate: float) -> Mapped:
+        return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
+
+    if error is None:
+        return fed_back(most)
+
+    def log_error(log_rate: float) -> float:
+        try:
+            return float(np.log(error(fed_back(float(np.exp(log_rate))))))
+        except MappingError:
+            return np.log(DIVERGED)
+
+    # two digits of the rate of least error, which is a flat minimum
+    span = (np.log(0.01 * most), np.log(most))
+    found = minimize_scalar(log_error, bounds=span, options={"xatol": 0.05})
+    best = fed_back(float(f"{np.exp(found.x):.2g}"))
+    return best if found.fun < np.log(error(mapped)) else mapped
+
+
+def pairs_error(
+    mapped: Mapped, dt: float, moments: np.ndarray, weights, counts, radii, max_rate
+) -> float:
+    """Return the predicted error of Poisson pairs that carry the state itself.
+
+    Parameters
+    ----------
+    mapped : Mapped
+    dt : float
+        Step, seconds.
+    moments, weights : (d, d) ndarray
+        Second moment of the exact state, and ``W`` of the readouts.
+    counts, radii : (d,) array_like
+        Neurons and radius of each dimension.
+    max_rate : float
+        Rate at the radius, Hz.
+
+    Returns
+    -------
+    float
+        Root of the mean square error of the readouts, relative.
+    """
+    K, L, C, N = closed_loop(mapped)
+    # a variance of E|x| R / (r_max (n/2) dt), with x normal
+    unit = np.sqrt(2 / np.pi) * np.asarray(radii) / (max_rate * dt * np.asarray(counts))
+    received = np.zeros(len(C))
+    for _ in range(100):
+        sigma = 2 * unit * np.sqrt(np.diag(moments) + received)
+        P = stationary_covariance(K, (L * sigma) @ L.T)
+        before, received = received, np.einsum("iz,zy,iy->i", N, P, N)
+        error = float(np.sqrt(np.sum(weights * (C @ P @ C.T))))
+        if not error < DIVERGED:
+            raise MappingError("realisation: the neurons feed their own noise")
+        if np.abs(received - before).max() <= 1e-3 * received.max():
+            break
+    return error
 
 
 def basis_options(ldn: LDN, dt: float, tuning: str, neurons, signal, readouts):

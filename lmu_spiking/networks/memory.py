@@ -72,6 +72,11 @@ class LegendreMemory(AsBuilt, nengo.Network):
         window.
     delay_steps : int
         Steps of delay in the loop beyond Nengo's own; mapped out exactly.
+    error_feedback : "auto" or (2,) tuple of float, optional
+        Give each group of neurons its own decoding error back through a second, fast
+        synapse (see `dynamics.feedback`): about a tenth of the error, from the same
+        spikes.  Its rate (per second) and time constant (seconds); ``"auto"`` takes the
+        rate of least predicted error, and at most 20 ms.
     aggregated : bool
         Simulate the sum of all neurons of a side as one Poisson variable: the same in
         distribution, at a cost that does not grow with ``n_neurons``.
@@ -156,6 +161,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         signal=None,
         readouts=None,
         delay_steps: int = 0,
+        error_feedback=None,
         aggregated: bool = False,
         assembly: Design | None = None,
         tau: float | None = None,
@@ -179,6 +185,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
             asked |= {"radii": radii, "signal": signal, "readouts": readouts}
             asked |= {"delay_steps": delay_steps, "aggregated": aggregated}
             asked |= {"tuning_seed": tuning_seed, "noise_seed": noise_seed}
+            asked["error_feedback"] = error_feedback
             design = assemble(n_neurons, order, theta, **asked)
         else:
             design = _fitted(assembly, order, theta, dt, size_in)
@@ -261,11 +268,31 @@ class LegendreMemory(AsBuilt, nengo.Network):
         encode = nengo.Sparse((m, d), np.column_stack([entries, of]), weights)
         where = np.column_stack([of, entries])
         decode = nengo.Sparse((d, m), where, population.decoders)
-        connect(carried, neurons, transform=encode, synapse=None)
+        connect(self._encoded(carried, decoded), neurons, transform=encode, synapse=None)
         connect(neurons, decoded, transform=decode, synapse=None)
         # A' undoes what the synapse does to every mode
         around = shared(loop.A, n)
         connect(decoded, carried, transform=around, synapse=loop.synapse)
+
+    def _encoded(self, carried: nengo.Node, decoded: nengo.Node) -> nengo.Node:
+        """Return the node that neurons receive: what they carry, and error feedback."""
+        feedback, connect = self.design.loop.feedback, nengo.Connection
+        if feedback is None:
+            return carried
+        error = nengo.Node(size_in=carried.size_out, label="decoding error")
+        encoded = nengo.Node(size_in=carried.size_out, label="encoded")
+        limits = self.population.limits
+        if np.isfinite(limits).any():
+            # what neurons cannot encode is not their error: feedback would wind up
+            within = nengo.Node(lambda t, x: np.clip(x, -limits, limits), size_in=carried.size_out)
+            connect(carried, within, synapse=None)
+            connect(within, error, synapse=None)
+        else:
+            connect(carried, error, synapse=None)
+        connect(decoded, error, transform=-1, synapse=None)
+        connect(error, encoded, transform=feedback.gain, synapse=feedback.synapse)
+        connect(carried, encoded, synapse=None)
+        return encoded
 
     def _legendre(self, carried: nengo.Node, label: str) -> nengo.Node:
         """Return the node of the Legendre coefficients of what the neurons carry."""
