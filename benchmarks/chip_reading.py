@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from lmu_spiking.conversion.chip import held_states, read_spikes
+from lmu_spiking.experiments.published.models import recipe_of, train_kept
 from lmu_spiking.experiments.records import average
 from lmu_spiking.lmu import LMUParams, activations
+from lmu_spiking.metrics import accuracy
 from lmu_spiking.tasks.digits import digits
-from lmu_spiking.training import train
-from lmu_spiking.training.recipes import recipe_for, start
 
 SEEDS = [0, 1, 2, 3, 4]
 NOISE = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)  # relative to each coefficient's rms
@@ -38,11 +38,10 @@ FINE, REPEATS = 20, 10  # parts of a sample, and draws of the noise
 
 def trained_for_chip(seed: int, epochs: int | None, **changes):
     """Return parameters, and the part to test."""
-    recipe = recipe_for("digits", chip=True)
+    recipe = recipe_of("digits-chip", seed, None, epochs)
+    recipe = replace(recipe, settings=replace(recipe.settings, **changes))
     data = recipe.data(digits(seed=seed))
-    settings = replace(recipe.settings, seed=seed, **changes)
-    settings = replace(settings, epochs=epochs or settings.epochs)
-    return train(start(recipe, data, seed), data, settings).params, data.test
+    return train_kept(recipe, data, seed, None, "digits").params, data.test
 
 
 def states(params: LMUParams, x, late: float = 0.0, stretch: float = 0.0) -> np.ndarray:
@@ -53,11 +52,11 @@ def states(params: LMUParams, x, late: float = 0.0, stretch: float = 0.0) -> np.
     return deque(held_states(cell, u, FINE, steps, params.dt / FINE), maxlen=1)[0]
 
 
-def accuracy(params: LMUParams, m: np.ndarray, labels) -> float:
+def accuracy_on(params: LMUParams, m: np.ndarray, labels) -> float:
     """Return the accuracy of the units and the readout on states (n, d)."""
     cell = params.cells[0]
     h = activations(cell.activation, m @ cell.W_m.T + cell.b, cell.chip)
-    return float(np.mean((h @ params.D.T + params.c).argmax(1) == labels))
+    return accuracy(h @ params.D.T + params.c, labels)
 
 
 def tolerated(params: LMUParams, part, seed: int) -> list[dict]:
@@ -68,12 +67,12 @@ def tolerated(params: LMUParams, part, seed: int) -> list[dict]:
     # noise on the states, several draws of each size
     for size in NOISE:
         noisy = (m + size * rms * rng.standard_normal(m.shape) for _ in range(REPEATS))
-        mean = float(np.mean([accuracy(params, each, part.y) for each in noisy]))
+        mean = float(np.mean([accuracy_on(params, each, part.y) for each in noisy]))
         rows.append({"error": "noise", "size": size, "accuracy": mean})
     # states read at the wrong time, and of windows that are off
     for name, sizes in WRONG.items():
         for size in sizes:
-            one = accuracy(params, states(params, part.x, **{name: size}), part.y)
+            one = accuracy_on(params, states(params, part.x, **{name: size}), part.y)
             rows.append({"error": name, "size": size, "accuracy": one})
     return rows
 
@@ -85,9 +84,8 @@ def readings(params: LMUParams, part, seed: int, plans) -> list[dict]:
         for noise in (0.0, 0.1, 0.2):
             row = {"presentation": presentation, "window": window, "noise": noise}
             read = read_spikes(params, part.x, seed=seed, **row)
-            row["accuracy"] = float(np.mean(read.y.argmax(axis=1) == part.y))
-            row |= {"seconds": read.seconds}
-            row |= {"spikes_read": float(read.counts.sum(axis=1).mean())}
+            row |= {"accuracy": accuracy(read.y, part.y), "seconds": read.seconds}
+            row["spikes_read"] = float(read.counts.sum(axis=1).mean())
             rows.append(row | {"unit_spikes": float(read.unit_spikes.mean())})
     return rows
 

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from lmu_spiking.experiments import BLAS_THREADS
+
 ROOT = Path(__file__).resolve().parent.parent
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 STUDY = [
     *("study", "--orders=2,3", "--neurons-per-dimension=20,30", "--json"),
     *("--duration=1", "--theta=0.2", "--seed=20261121"),
@@ -61,7 +62,7 @@ class Cluster:
 
 def environment() -> dict:
     """Return variables that give a process one thread and this version."""
-    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **dict.fromkeys(BLAS_THREADS, "1"), "PYTHONPATH": str(ROOT)}
 
 
 def wait_until(true, what: str, process: subprocess.Popen | None = None) -> None:

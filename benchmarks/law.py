@@ -5,11 +5,11 @@ noise of 2 Hz and rms 0.5, pairs of 300 Hz at radius 1, 8 trials of 60 s at each
 (20 s for the comparison of neuron types).
 """
 
-import numpy as np
 import pandas as pd
 
 from lmu_spiking import MemorySpec, plots
 from lmu_spiking.experiments.records import count_cases
+from lmu_spiking.metrics import rms
 from lmu_spiking.studies.report import exponents, summarise
 from lmu_spiking.studies.sweep import Trial, grid, sweep
 
@@ -24,18 +24,12 @@ def trials_of(fast: bool) -> tuple[list[Trial], list[Trial]]:
     """
     orders, neurons = ((2, 4), NEURONS[:3]) if fast else ((2, 4, 8, 16), NEURONS)
     repeats, seconds, fewer = (2, 2.0, 1.0) if fast else (8, 60.0, 20.0)
-    poisson = grid(
-        *(orders, neurons, ("poisson",), repeats, MemorySpec(), seconds, FIRST_SEED)
-    )
-    kinds = (("stochastic", "regular", "if"), 1.0), (("lif",), 1.5)
-    others = [
-        trial
-        for names, radii in kinds
-        for trial in grid(
-            *((4,), neurons[:4], names, repeats),
-            *(MemorySpec(radii=radii), fewer, FIRST_SEED),
-        )
-    ]
+    run = repeats, MemorySpec(), seconds, FIRST_SEED
+    poisson = grid(orders, neurons, ["poisson"], *run)
+    run = repeats, MemorySpec(), fewer, FIRST_SEED
+    others = grid([4], neurons[:4], ["stochastic", "regular", "if"], *run)
+    run = repeats, MemorySpec(radii=1.5), fewer, FIRST_SEED
+    others += grid([4], neurons[:4], ["lif"], *run)
     return sorted(poisson, key=lambda trial: trial.spec.n_neurons), others
 
 
@@ -50,9 +44,8 @@ def law(options) -> dict:
     points["ratio"] = points.state_rmse / points.predicted_state_rmse
     # where the noise is small, what is linear in it is all of its effect
     share = runs.groupby(["order", "neurons"]).predicted_window_noise_nrmse
-    share = share.apply(lambda x: np.sqrt(np.mean(x**2))).rename("noise_share")
-    points = points.merge(share.reset_index(), on=["order", "neurons"])
-    quiet = runs.merge(share.reset_index(), on=["order", "neurons"])
+    share = share.apply(rms).rename("noise_share").reset_index()
+    points, quiet = points.merge(share), runs.merge(share)
     quiet = exponents(quiet[quiet.noise_share < 0.1])
     types = frame[frame.order == 4]
     tables = {

@@ -62,10 +62,8 @@ def learning_digits(options) -> dict:
     if options.fast:
         cells = [(seed, NEURONS[::2], (0.001,), 3, 60) for seed in (101, 102)]
     found = in_parallel(digits_rows, cells, options.jobs)
-    rates, rows = (
-        [rate for rate, _ in found],
-        [row for _, some in found for row in some],
-    )
+    rates = [rate for rate, _ in found]
+    rows = [row for _, several in found for row in several]
     mean, half = confidence([rate["rate_accuracy"] for rate in rates])
     summary = {"rate_accuracy": mean, "rate_accuracy_ci95": half}
     summary["spikes"] = average(rows, ("presentation", "n_neurons"), MEANS, ["loss"])
@@ -100,9 +98,8 @@ def learning_invariance(options) -> dict:
     seeds, fast = [101] if options.fast else SEEDS, options.fast
     cells = [(seed, 10**6, fast) for seed in seeds]
     found = in_parallel(steps_rows, cells, options.jobs)
-    rates, spikes = (
-        [row for rows in part for row in rows] for part in zip(*found, strict=True)
-    )
+    rates = [row for several, _ in found for row in several]
+    spikes = [row for _, several in found for row in several]
     most = ["difference"]
     summary = {
         "rates": average(rates, ["step"], ["rate_accuracy"], ["lost"], most),
@@ -127,19 +124,14 @@ def learning_length(options) -> dict:
     """Return errors, seconds and memory at each length, and their exponents."""
     steps = lengths.LENGTHS[:3] if options.fast else lengths.LENGTHS
     common = {"epochs": 10 if options.fast else EPOCHS, "seed": LENGTH_SEED}
-    cells = []
-    for way in ("every batch", "once"):
-        for n in steps:
-            lstm = way == "every batch" and n <= LSTM_UP_TO
-            cells.append((n, common | {"projected": way, "lstm": lstm}))
-    for name in ("relu", "tanh"):
-        cells.append((steps[0], common | {"projected": "once", "activation": name}))
-    rows = [run_alone(lengths.train_at, n, **settings) for n, settings in cells]
-    linear = [
-        r
-        for r in rows
-        if r["projected"] == "every batch" and r["activation"] == "linear"
+    cells = [("every batch", n, {"lstm": n <= LSTM_UP_TO}) for n in steps]
+    cells += [("once", n, {}) for n in steps]
+    cells += [("once", steps[0], {"activation": name}) for name in ("relu", "tanh")]
+    rows = [
+        run_alone(lengths.train_at, n, projected=way, **common, **more)
+        for way, n, more in cells
     ]
+    linear = [row for row in rows if row["projected"] == "every batch"]
     least = 1_000 if options.fast else lengths.LONG
     settings = {"epochs": EPOCHS, "bar": BAR, "sensor": lengths.SENSOR}
     exponents = {

@@ -23,6 +23,7 @@ predicted for Poisson spikes at the neurons' rates; ``law_measured`` has the mea
 rates and Fano factors.  Intervals are Student's over seeds.
 """
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -41,8 +42,9 @@ from lmu_spiking.experiments.records import average, in_parallel, kept
 from lmu_spiking.loihi.poisson import memory as poisson
 from lmu_spiking.loihi.poisson.neuron import KEPT, drive_at, rate_of
 from lmu_spiking.loihi.run.classify import classify
-from lmu_spiking.studies.metrics import confidence, rms
+from lmu_spiking.metrics import confidence, half_interval, rms
 from lmu_spiking.tasks.digits import digits
+from lmu_spiking.training.recipes import recipe_for
 
 # -- memories ------------------------------------------------------------------------
 
@@ -55,17 +57,13 @@ def our_cases(emulator: bool, fast: bool) -> list[Ours]:
     neurons = EQUAL_SPIKES[:1] if fast else (*WINDOW.neurons, *EQUAL_SPIKES)
     rows = TABLE[:1] if fast else TABLE
     replica = not emulator
-    cases = [
-        Ours(WINDOW, n, seed, "emulator", replica=replica)
-        for seed, n in product(seeds, neurons)
-    ]
+    each = product(seeds, neurons)
+    cases = [Ours(WINDOW, n, seed, replica=replica) for seed, n in each]
     lif = "lif", OUR_RATE, OUR_TAU
     for target, quick in (("emulator", replica), ("core", False)):
         cases += [Ours(THESIS, 128, 1 + k, target, *lif, quick) for k in seeds]
-        cases += [
-            Ours(row, 100, seed, target, replica=quick)
-            for seed, row in product(seeds, rows)
-        ]
+        each = product(seeds, rows)
+        cases += [Ours(row, 100, seed, target, replica=quick) for seed, row in each]
     return cases
 
 
@@ -134,8 +132,6 @@ MEANS += ("synops_per_inference", "estimated_joules_per_inference")
 
 def digits_row(about: dict, parts) -> dict:
     """Train for a split, or read what was trained, and classify."""
-    from lmu_spiking.training.recipes import recipe_for
-
     seed = about["seed"]
     recipe, data = recipe_for("digits", chip=True), digits(seed=seed)
     name = f"digits-chip-{seed}"
@@ -150,16 +146,13 @@ def loihi_digits(options) -> dict:
         items = 3 if options.fast else options.items or None
         emulated = options.emulated if seed == options.seeds[0] else 0
         about = {"items": items, "emulated": emulated, "seed": seed}
-
-        def make(about=about):
-            return digits_row(about, options.parts)
-
+        make = partial(digits_row, about, options.parts)
         rows.append(kept(options.parts, f"digits-{seed}", about | LAYOUT, make))
     summary = {}
     for name in MEANS:
         if values := [row[name] for row in rows if name in row]:
-            mean, half = confidence(values)
-            summary[name] = {"mean": mean, "ci95": half if len(values) > 1 else None}
+            # the interval of one split is written as null
+            summary[name] = {"mean": np.mean(values), "ci95": half_interval(values)}
     return {"rows": rows, "summary": summary, "layout": LAYOUT}
 
 
@@ -194,13 +187,6 @@ def tuning_rows(target: str, runs: list[SpikeStatistics]) -> list[dict]:
     return average(each, ["target", "drive", "lawful_rate"], (), ["rate", "cv", "fano"])
 
 
-def mean_of(runs: list[SpikeStatistics]) -> SpikeStatistics:
-    """Return the mean statistics of all seeds."""
-    names = SpikeStatistics.__dataclass_fields__
-    means = {n: np.mean([getattr(run, n) for run in runs], axis=0) for n in names}
-    return SpikeStatistics(**means)
-
-
 def noisy_memory(
     order: int, neurons: int, decay: float, seed: int, measured: SpikeStatistics
 ) -> dict:
@@ -212,8 +198,7 @@ def noisy_memory(
     built = poisson.build_noisy_memory(u, **options)
     state, spikes = poisson.run_noisy_memory(built, len(u), seed)
     # the state at a probe's index is that before its input
-    exact = np.zeros_like(state)
-    exact[1:] = ldn.simulate(u, DT)[:-1]
+    exact = np.pad(ldn.simulate(u, DT)[:-1], ((1, 0), (0, 0)))
     window, readout = ldn.steps(DT), ldn.readout(THETA - DT, DT)
     scale, error = rms(exact[window:] @ readout), (state - exact)[window:]
     row = {"state_rmse": rms(error), "noise_nrmse": rms(error @ readout) / scale}
@@ -221,7 +206,7 @@ def noisy_memory(
     # predicted for Poisson spikes, and with measured statistics
     curves = {"law": None} | ({"law_measured": measured} if decay == KEPT else {})
     for name, curve in curves.items():
-        P = poisson.noise_covariance(built, exact, curve)
+        P = poisson.predict_noise(built, exact, curve)[0]
         row[f"{name}_state_rmse"] = np.sqrt(np.trace(P) / order)
         row[f"{name}_noise_nrmse"] = np.sqrt(readout @ P @ readout) / scale
         row[f"over_{name}"] = row["state_rmse"] / row[f"{name}_state_rmse"]
@@ -236,7 +221,9 @@ def loihi_noise(options) -> dict:
         cells = [(target, seed) for seed in seeds]
         runs = in_parallel(tuning, cells, options.jobs)
         rows += tuning_rows(target, runs)
-    measured, memories = mean_of(runs), []
+    # the emulator's statistics, the mean of all seeds
+    means = np.mean([list(vars(run).values()) for run in runs], axis=0)
+    measured, memories = SpikeStatistics(*means), []
     for which in MEMORIES[:2] if options.fast else MEMORIES:
         cells = [(*which, seed, measured) for seed in seeds]
         runs = in_parallel(noisy_memory, cells, options.jobs)

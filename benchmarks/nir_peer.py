@@ -24,10 +24,11 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
-import nengo
 import numpy as np
 
 from lmu_spiking import LDN, LegendreMemory, radii_from, to_nir, white_noise
+from lmu_spiking.experiments.runs import run_probed, state_of, streamed
+from lmu_spiking.metrics import relative_rms
 from lmu_spiking.nir import PromptLIF, tonic
 
 PACKAGES = ("norse", "sinabs", "nirtorch", "torch", "nir", "nengo", "numpy")
@@ -76,15 +77,8 @@ def memory_of(case: dict, seed: int, exact: np.ndarray) -> LegendreMemory:
 
 def ours(memory: LegendreMemory, u: np.ndarray) -> np.ndarray:
     """Run our memory in Nengo, whose probe is one step late."""
-    padded = np.append(u, 0.0)
-    with nengo.Network() as model:
-        model.add(memory)
-        signal = nengo.Node(lambda t: padded[round(t / DT) - 1])
-        nengo.Connection(signal, memory.input, synapse=None)
-        probe = nengo.Probe(memory.state, synapse=None)
-    with nengo.Simulator(model, dt=DT, progress_bar=False) as simulator:
-        simulator.run_steps(len(padded))
-    return simulator.data[probe][1:]
+    model, probe = streamed(memory, np.append(u, 0.0))
+    return run_probed(model, DT, len(u) + 1, probe)[0][1:]
 
 
 def in_norse(memory: LegendreMemory, u: np.ndarray, path) -> np.ndarray:
@@ -97,13 +91,10 @@ def in_norse(memory: LegendreMemory, u: np.ndarray, path) -> np.ndarray:
     options = {"reset_method": reset_subtract, "ignore_warnings": True}
     net = norse.torch.from_nir(nir.read(path), dt=DT, **options)
     decoded = _stepped(net, u, lambda y, state: y)
-    A, B, a = memory.mapped.A, memory.mapped.B[:, 0], np.exp(-DT / TAU)
-    state, kept = np.zeros_like(decoded), np.zeros((len(u), len(A)))
-    for k in range(u.shape[1]):
-        before = decoded[:, k - 1] if k else 0 * kept
-        kept = a * kept + (1 - a) * (before @ A.T + np.outer(u[:, k], B))
-        state[:, k] = kept
-    return state
+    before = np.pad(decoded, ((0, 0), (1, 0), (0, 0)))[:, :-1]
+    A, B = memory.mapped.A, memory.mapped.B[:, 0]
+    each = zip(before, u, strict=True)
+    return np.array([state_of(spikes, x, A, B, TAU, DT) for spikes, x in each])
 
 
 def in_sinabs(memory: LegendreMemory, u: np.ndarray, path) -> np.ndarray:
@@ -124,9 +115,7 @@ def in_steps(graph, dt: float):
     nodes = dict(graph.nodes)
     for name, node in graph.nodes.items():
         if isinstance(node, nir.Linear):
-            nodes[name] = nir.Affine(
-                weight=node.weight, bias=np.zeros(len(node.weight))
-            )
+            nodes[name] = nir.Affine(node.weight, np.zeros(len(node.weight)))
     for name, node in graph.nodes.items():
         if isinstance(node, (nir.LI, nir.LIF)):
             # a leak takes 1 - a of its inputs
@@ -167,8 +156,7 @@ RUNS = {"norse": in_norse, "sinabs": in_sinabs}
 def nrmse(state: np.ndarray, exact: np.ndarray) -> float:
     """Return the error of states relative to their rms, from t = theta on."""
     start = round((REST + THETA) / DT)
-    difference = state[start:] - exact[start:]
-    return float(np.sqrt(np.mean(difference**2) / np.mean(exact[start:] ** 2)))
+    return relative_rms(state[start:], exact[start:])
 
 
 def compare(case: dict, seeds, peers, duration: float = DURATION) -> list[dict]:

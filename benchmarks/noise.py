@@ -16,7 +16,7 @@ from nengo.dists import Choice
 
 from lmu_spiking import MemorySpec, map_onto, white_noise
 from lmu_spiking.experiments.records import average, in_parallel
-from lmu_spiking.simulator.targets import simulator
+from lmu_spiking.experiments.runs import run_probed
 from lmu_spiking.studies.trial import measure, run_trial
 from lmu_spiking.theory.predict import predict_band
 
@@ -76,14 +76,12 @@ def plain_nengo(spec: MemorySpec, base, tuning: dict, u: np.ndarray, seed: int) 
             ones = np.ones((1, ensemble.n_neurons))
             connect(ensemble.neurons, spikes, transform=ones, synapse=None)
         rate = nengo.Probe(spikes, synapse=None)
-    with simulator(model, spec.dt, "compiled", optimize=False) as sim:
-        sim.run_steps(len(u), progress_bar=False)
-        measured, per_s = sim.data[probe].copy(), float(sim.data[rate].mean())
+    run = {"target": "compiled", "optimize": False}
+    measured, spikes = run_probed(model, spec.dt, len(u), probe, rate, **run)
     # a probe has the state before the input of its step
-    exact = np.zeros_like(measured)
-    exact[1:] = spec.ldn.simulate(u, spec.dt)[:-1]
-    window = round(spec.theta / spec.dt)
-    return measure(spec, u, measured, exact, window) | {"spikes_per_s": per_s}
+    exact = np.pad(spec.ldn.simulate(u, spec.dt)[:-1], ((1, 0), (0, 0)))
+    row = measure(spec, u, measured, exact, spec.ldn.steps(spec.dt))
+    return row | {"spikes_per_s": float(spikes.mean())}
 
 
 def noise(options) -> dict:

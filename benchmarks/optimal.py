@@ -28,13 +28,13 @@ from lmu_spiking import (
     MemorySpec,
     Signal,
     SignalSpec,
-    Simulator,
     Tuning,
     ecg,
     white_noise,
 )
 from lmu_spiking.experiments.figures.optimal import optimal_figure
 from lmu_spiking.experiments.records import average, in_parallel
+from lmu_spiking.experiments.runs import run_probed, streamed
 from lmu_spiking.memory.basis import band_moments
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.recruitment import reach
@@ -230,7 +230,7 @@ def draw_optimal(record: dict):
 # -- off the signal that a memory was tuned to -----------------------------------------
 
 OWN = SignalSpec(2.0, 0.5)
-OFF_SEED, OFF_TRIALS, OFF_SECONDS = 7000, 8, 12.0
+OFF_SEED, OFF_TRIALS, MORE_TRIALS, OFF_SECONDS = 7000, 8, 32, 12.0
 CASES = tuple(
     (tuning, signal)
     for signal, tunings in {
@@ -249,15 +249,8 @@ CASES = tuple(
     for tuning in tunings
 )
 # cases whose errors scatter more from run to run
-MORE_TRIALS = dict.fromkeys(
-    [
-        ("bounded", "band 0.5"),
-        ("bounded", "sine 0.5"),
-        ("ramp", "band 2"),
-        ("ramp", "ecg"),
-    ],
-    32,
-)
+SCATTERED = {("bounded", "band 0.5"), ("bounded", "sine 0.5")}
+SCATTERED |= {("ramp", "band 2"), ("ramp", "ecg")}
 
 
 def signal_of(name: str, speech=None, seconds: float = OFF_SECONDS):
@@ -283,40 +276,34 @@ def signal_of(name: str, speech=None, seconds: float = OFF_SECONDS):
 
 def off_memory(tuning: str, dt: float) -> dict:
     """Return arguments of a memory of 0.5 s, or of 20 ms and 200 Hz at fast steps."""
-    slow = dt > 5e-4
-    made = {"n_neurons": 6000, "order": 6 if slow else 12, "dt": dt, "signal": OWN}
-    made["theta"] = 0.5 if slow else 0.02
-    if not slow:
-        made |= {"signal": SignalSpec(200.0, OWN.rms), "n_neurons": 60_000}
-    if tuning in ("optimal", "balanced", "plain", "bounded"):
-        kind = {"plain": None, "bounded": Tuning("recruited", bounded=True)}
-        made |= {"tuning": kind.get(tuning, tuning), "aggregated": True}
-        return made
-    made |= {"n_neurons": 600, "tuning": "drawn", "radii": 1.5}
+    made = {"order": 6, "theta": 0.5, "dt": dt, "signal": OWN, "n_neurons": 6000}
+    if dt < 5e-4:
+        made |= {"order": 12, "theta": 0.02, "n_neurons": 60_000}
+        made["signal"] = SignalSpec(200.0, OWN.rms)
+    if tuning.startswith("drawn"):
+        neurons = "poisson-lif" if tuning == "drawn-lif" else "poisson"
+        own = {"n_neurons": 600, "tuning": "drawn", "radii": 1.5}
+        return made | own | {"neuron_type": neurons}
     if tuning == "ramp":  # pairs of neurons that stop at the rate of the radius
         neurons = nengo.PoissonSpiking(RampLinear(300.0))
-        made |= {"tuning": "pairs", "radii": 1.0, "neuron_type": neurons}
-    elif tuning == "drawn-lif":
-        made["neuron_type"] = "poisson-lif"
-    return made
+        own = {"n_neurons": 600, "tuning": "pairs", "radii": 1.0}
+        return made | own | {"neuron_type": neurons}
+    kinds = {"plain": None, "bounded": Tuning("recruited", bounded=True)}
+    return made | {"tuning": kinds.get(tuning, tuning), "aggregated": True}
 
 
 def measure_off(tuning: str, name: str, speech=None, trials=OFF_TRIALS, **more) -> dict:
     """Return the error at delay theta against the exact LDN, measured and predicted."""
     u, dt = signal_of(name, speech, **more)
-    with nengo.Network(seed=OFF_SEED) as model:
-        memory = LegendreMemory(**off_memory(tuning, dt))
-        window = memory.ldn.steps(dt)
-        heard = np.pad(u, (LEAD * window, 0), "reflect")
-        stimulus = nengo.Node(nengo.processes.PresentInput(heard[:, None], dt))
-        nengo.Connection(stimulus, memory.input, synapse=None)
-        probe = nengo.Probe(memory.state, synapse=None)
+    memory = LegendreMemory(**off_memory(tuning, dt), add_to_container=False)
+    window = memory.ldn.steps(dt)
+    heard = np.pad(u, (LEAD * window, 0), "reflect")
+    model, probe = streamed(memory, heard, OFF_SEED)
     budget = budget_of(memory, heard, lead=LEAD * window)
     seeds = [OFF_SEED + k for k in range(trials)]
-    run = {"trials": trials, "noise_seed": seeds, "threads": 1}
-    with Simulator(model, dt, progress_bar=False, **run) as sim:
-        sim.run_steps(len(heard))
-        state = np.asarray(sim.data[probe])[:, LEAD * window + 1 :]
+    run = {"target": "compiled", "trials": trials, "noise_seed": seeds}
+    (states,) = run_probed(model, dt, len(heard), probe, **run)
+    state = states[:, LEAD * window + 1 :]
     c = memory.ldn.readout((window - 1) * dt, dt).ravel()
     exact = budget.states[:-1] @ c
     squares = np.mean((state @ c - exact)[:, window:] ** 2, axis=1)
@@ -338,16 +325,16 @@ def off_signal(options) -> dict:
     cases = cases[:2] if options.fast else cases
     signals = dict.fromkeys(signal for _, signal in cases)
     both = [(tuning, signal) for signal in signals for tuning in ("plain", "balanced")]
-    cells = [
-        (*case, speech, 2 if options.fast else MORE_TRIALS.get(case, OFF_TRIALS))
-        for case in [*cases, *both]
-    ]
+    cells = []
+    for case in [*cases, *both]:
+        trials = MORE_TRIALS if case in SCATTERED else OFF_TRIALS
+        cells.append((*case, speech, 2 if options.fast else trials))
     rows = in_parallel(measure_off, cells, options.jobs)
     rows, beside = rows[: len(cases)], rows[len(cases) :]
     errors = [row["noise_nrmse"] for row in beside]
     ratios = np.divide(errors[1::2], errors[::2]).tolist()
     return {
-        "seeds": [OFF_SEED, OFF_SEED + max(MORE_TRIALS.values()) - 1],
+        "seeds": [OFF_SEED, OFF_SEED + MORE_TRIALS - 1],
         "rows": rows,
         "plain_and_balanced": beside,
         "balanced_over_plain": dict(zip(signals, ratios, strict=True)),

@@ -13,16 +13,16 @@ coordinates.  Its time includes imports and build.
 import os
 import time
 
-from lmu_spiking.experiments import peak_bytes
+from lmu_spiking.experiments import BLAS_THREADS, peak_bytes
 
 # what measures imports and memory itself imports as little as it can until it does
 
+KINDS = ("ours", "nengo")
 OURS, THEIRS = (600, 6_000, 60_000, 300_000, 1_000_000), (600, 3_000, 6_000, 12_000)
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 BILLION, DURATION, SEED = 10**9, 10.0, 6200
 KEYS = ("neurons", "noise_nrmse", "predicted_noise_nrmse", "state_rmse")
 KEYS += ("predicted_state_rmse", "spikes", "mean_rate", "tuning")
-TIMES = ("seconds_build", "seconds_per_simulated_second")
+TIMES = ["seconds_build", "seconds_per_simulated_second"]
 
 
 def measure(kind: str, n_neurons: int, steps: int) -> dict:
@@ -67,22 +67,24 @@ def measure(kind: str, n_neurons: int, steps: int) -> dict:
 
 def scaling(options) -> dict:
     """Return rows, exponents against neurons, and Nengo's default over ours."""
+    import pandas as pd
+
     from lmu_spiking.experiments.records import run_alone
     from lmu_spiking.studies.metrics import power_law
 
-    os.environ |= dict.fromkeys(THREADS, "1")  # of the processes that measure
+    os.environ |= dict.fromkeys(BLAS_THREADS, "1")  # of the processes that measure
     few = 3 if options.fast else None
-    cells = [("ours", m) for m in OURS[:few]] + [("nengo", m) for m in THEIRS[:few]]
-    rows = [run_alone(measure, *cell, options.steps) for cell in cells]
-    found = {(row["kind"], row["neurons"]): row for row in rows}
-    large = [r for r in rows if r["kind"] == "ours" and (few or r["neurons"] >= 60_000)]
-    neurons = [row["neurons"] for row in large]
-    exponents = {
-        name: power_law(neurons, [row[name] for row in large]).exponent
-        for name in ("seconds_build", "build_gib", "seconds_per_simulated_second")
-    }
+    rows = [
+        run_alone(measure, kind, m, options.steps)
+        for kind, sizes in zip(KINDS, (OURS, THEIRS), strict=True)
+        for m in sizes[:few]
+    ]
+    table = pd.DataFrame(rows).set_index(["kind", "neurons"])
+    large = table.loc["ours"] if few else table.loc["ours"].loc[60_000:]
+    measures = [*TIMES, "build_gib"]
+    exponents = {m: power_law(large.index, large[m]).exponent for m in measures}
     ratios = {
-        m: {name: found["nengo", m][name] / found["ours", m][name] for name in TIMES}
+        m: (table.loc["nengo", m] / table.loc["ours", m])[TIMES].to_dict()
         for m in (600, 6_000)
     }
     return {"rows": rows, "exponents": exponents, "nengo_over_ours": ratios}
@@ -90,7 +92,10 @@ def scaling(options) -> dict:
 
 def draw_scaling(record: dict):
     """Return the four measures against neurons."""
-    from lmu_spiking.plots.style import BLUE, VERMILION, log_axes, new_figure, styled
+    import pandas as pd
+
+    from lmu_spiking.experiments.figures import side_by_side
+    from lmu_spiking.plots.style import BLUE, VERMILION, log_axes
 
     panels = {
         "seconds_build": "build (s)",
@@ -98,24 +103,18 @@ def draw_scaling(record: dict):
         "seconds_per_simulated_second": "run (s per simulated s)",
         "synaptic_operations_per_step": "synaptic operations a step",
     }
-    lines = (("ours", "LegendreMemory", "o-", BLUE),)
-    lines += (("nengo", "Nengo default", "s--", VERMILION),)
-    with styled():
-        figure = new_figure(11.5, 3.2)
-        axes = figure.subplots(1, 4)
-        for ax, (column, title) in zip(axes, panels.items(), strict=True):
-            for kind, label, style, color in lines:
-                if kind == "nengo" and column.startswith("synaptic"):
-                    continue
-                rows = [row for row in record["rows"] if row["kind"] == kind]
-                x, y = (
-                    [r["neurons"] for r in rows],
-                    [max(r[column], 1e-3) for r in rows],
-                )
-                ax.plot(x, y, style, color=color, label=label, ms=4)
-            log_axes(ax, "neurons m", "").set_title(title)
-            ax.get_legend().set_visible(ax is axes[1])
-    return figure
+    kinds = pd.DataFrame(record["rows"]).set_index("neurons").groupby("kind")
+
+    def panel(ax, name: str):
+        ours, theirs = (kinds.get_group(kind)[name].clip(1e-3) for kind in KINDS)
+        ax.plot(ours, "o-", color=BLUE, label="LegendreMemory", ms=4)
+        if name != "synaptic_operations_per_step":
+            ax.plot(theirs, "s--", color=VERMILION, label="Nengo default", ms=4)
+        log_axes(ax, "neurons m", "").set_title(panels[name])
+        ax.get_legend().set_visible(name == "build_gib")
+
+    draw = [lambda ax, name=name: panel(ax, name) for name in panels]
+    return side_by_side(11.5, 3.2, *draw)
 
 
 # -- a billion neurons ---------------------------------------------------------------
@@ -131,10 +130,8 @@ def run_billion(tuning: str, neurons: int) -> dict:
     signal = white_noise(DURATION, spec.dt, 2.0, 0.5, SEED)
     row = run_trial(spec, signal).row
     seconds = time.perf_counter() - start
-    return {key: row[key] for key in KEYS} | {
-        "seconds": seconds,
-        "GiB": peak_bytes() / 2**30,
-    }
+    taken = {"seconds": seconds, "GiB": peak_bytes() / 2**30}
+    return {key: row[key] for key in KEYS} | taken
 
 
 def billion(options) -> dict:

@@ -77,14 +77,19 @@ def draw_simulator(record: dict):
 # -- before the first step -----------------------------------------------------------
 
 
+def memory(signal, n_neurons: int = 6000, neurons="poisson") -> nengo.Network:
+    """Build a memory of order 6 of a signal, as in docs/simulator.md."""
+    with nengo.Network(seed=1) as model:
+        made = LegendreMemory(n_neurons, 6, 0.5, neuron_type=neurons, seed=1)
+        nengo.Connection(nengo.Node(signal), made.input, synapse=None)
+        nengo.Probe(made.state, synapse=None)
+    return model
+
+
 def noisy_memory(n_neurons: int) -> nengo.Network:
     """Build a Poisson memory of white noise."""
-    with nengo.Network(seed=1) as model:
-        white = nengo.processes.WhiteSignal(10.0, high=2.0, rms=0.5, seed=1)
-        memory = LegendreMemory(n_neurons, 6, 0.5, seed=1)
-        nengo.Connection(nengo.Node(white), memory.input, synapse=None)
-        nengo.Probe(memory.state, synapse=None)
-    return model
+    white = nengo.processes.WhiteSignal(10.0, high=2.0, rms=0.5, seed=1)
+    return memory(white, n_neurons)
 
 
 def simulator_start(options) -> dict:
@@ -116,10 +121,15 @@ def sine(t: float) -> float:
     return np.sin(6 * t)
 
 
-def lif(n: int, probes: int, nodes: int = 0) -> nengo.Network:
-    """Build LIF neurons whose input is a sine."""
+def watched(t: float) -> float:
+    """Return the same, read with a list."""
+    return sine(t) + SHARED[0]
+
+
+def lif(n: int, probes: int, nodes: int = 0, neurons=None) -> nengo.Network:
+    """Build LIF or other neurons whose input is a sine."""
     with nengo.Network(seed=1) as model:
-        ensemble = nengo.Ensemble(n, 1)
+        ensemble = nengo.Ensemble(n, 1, neuron_type=neurons or nengo.LIF())
         nengo.Connection(nengo.Node(sine), ensemble)
         for _ in range(probes):
             nengo.Probe(ensemble, synapse=0.01)
@@ -135,25 +145,6 @@ def two_nodes() -> nengo.Network:
         first = nengo.Node(lambda t: t + SHARED[0])
         second = nengo.Node(lambda t, x: x + SHARED[0], size_in=1)
         nengo.Connection(first, second, synapse=None)
-    return model
-
-
-def memory(neurons, watched: bool = False) -> nengo.Network:
-    """Build the example of docs/simulator.md, with other neurons."""
-    with nengo.Network(seed=1) as model:
-        stimulus = nengo.Node((lambda t: sine(t) + SHARED[0]) if watched else sine)
-        made = LegendreMemory(6000, order=6, theta=0.5, neuron_type=neurons)
-        nengo.Connection(stimulus, made.input, synapse=None)
-        nengo.Probe(made.state, synapse=None)
-    return model
-
-
-def adapting() -> nengo.Network:
-    """Build 2,000 AdaptiveLIF neurons."""
-    with nengo.Network(seed=1) as model:
-        ensemble = nengo.Ensemble(2000, 1, neuron_type=nengo.AdaptiveLIF())
-        nengo.Connection(nengo.Node(sine), ensemble)
-        nengo.Probe(ensemble, synapse=0.01)
     return model
 
 
@@ -201,16 +192,16 @@ def time_steps(model, work, steps: int, repeats: int) -> list[float]:
 
 def simulator_steps(options) -> dict:
     """Return the microseconds of a step in each case, and their ratio."""
-    poisson = nengo.PoissonSpiking(nengo.RectifiedLinear())
+    adapting = lif(2000, 1, 0, nengo.AdaptiveLIF())
     cases = {
         "step(): 50 LIF neurons, 1 probe": (lif(50, 1), singly, 400),
         "step(): 1,000 LIF neurons, 5 probes": (lif(1000, 5), singly, 400),
         "step(): 1,000 LIF neurons, 4 Python nodes": (lif(1000, 0, 4), singly, 400),
         "step(): a node of time into a node": (two_nodes(), singly, 1000),
-        "run: Poisson memory, a sine": (memory(poisson), at_once, 1000),
-        "run: Poisson memory, any function": (memory(poisson, True), at_once, 1000),
-        "run: LIF memory, a sine": (memory(nengo.LIF()), at_once, 1000),
-        "run: 2,000 AdaptiveLIF neurons": (adapting(), at_once, 1000),
+        "run: Poisson memory, a sine": (memory(sine), at_once, 1000),
+        "run: Poisson memory, any function": (memory(watched), at_once, 1000),
+        "run: LIF memory, a sine": (memory(sine, neurons="lif"), at_once, 1000),
+        "run: 2,000 AdaptiveLIF neurons": (adapting, at_once, 1000),
         "run: 1,000 LIF neurons with PES": (learning(), at_once, 1000),
         "run: 1,000 LIF neurons, 4 Python nodes": (lif(1000, 0, 4), at_once, 1000),
     }

@@ -2,10 +2,17 @@
 
 import numbers
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class LMUSpikingError(Exception):
     """Any error that a user of lmu_spiking can cause and mend."""
+
+    _parts: tuple  # what a class with arguments of its own is made from
+
+    def __reduce__(self):
+        return type(self), getattr(self, "_parts", self.args)  # back from a worker
 
 
 class ValidationError(LMUSpikingError, ValueError):
@@ -30,9 +37,6 @@ class ValidationError(LMUSpikingError, ValueError):
         self.attribute = attribute
         self.value = value
         self._parts = attribute, value, problem, remedy
-
-    def __reduce__(self):
-        return type(self), self._parts  # so that it comes back from a worker
 
 
 class StudyWarning(UserWarning):
@@ -77,8 +81,22 @@ class MissingPackageError(LMUSpikingError, ImportError):
         )
         self._parts = package, extra
 
-    def __reduce__(self):
-        return type(self), self._parts
+
+@contextmanager
+def needs(package: str, extra: str) -> Iterator[None]:
+    """Turn the failure of an import inside into the error that names the extra.
+
+    Parameters
+    ----------
+    package : str
+        What is imported, as `MissingPackageError` names it.
+    extra : str
+        What brings it.
+    """
+    try:
+        yield
+    except ImportError:
+        raise MissingPackageError(package, extra) from None
 
 
 def check_positive(attribute: str, value, unit: str = "") -> float:

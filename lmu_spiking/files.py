@@ -20,6 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -208,21 +209,21 @@ def read_toml(path) -> dict:
     return tomllib.loads(text)
 
 
-def size(count: float) -> str:
+def size(length: float) -> str:
     """Return a number of bytes in KiB, MiB or GiB, as text.
 
     Parameters
     ----------
-    count : float
+    length : float
 
     Returns
     -------
     str
     """
     for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if count >= 2**power:
-            return f"{count / 2**power:.4g} {unit}"
-    return f"{count:.0f} bytes"
+        if length >= 2**power:
+            return f"{length / 2**power:.4g} {unit}"
+    return f"{length:.0f} bytes"
 
 
 # -- archives of arrays --------------------------------------------------------------
@@ -286,7 +287,7 @@ class Arrays(Archive):
         if whole not in self._members:
             return np.asarray(self.read(name))
         with self.opened(whole) as member:
-            # the header says how many bytes must follow; no more are ever allocated
+            # the header says how many bytes must follow; no more are ever read
             version = np.lib.format.read_magic(member)
             if version not in HEADERS:
                 raise ValueError(f"{name} is in an unknown version of .npy")
@@ -304,13 +305,9 @@ class Arrays(Archive):
             claimed = self._members[whole].file_size
             if not 0 < dtype.itemsize or wanted > claimed:
                 raise ValueError(f"{name} is cut short: {shape} of {dtype}")
-            data, done = bytearray(wanted), 0
-            while done < wanted:
-                part = member.read(min(2**20, wanted - done))
-                if not part:
-                    raise ValueError(f"{name} is cut short: {done} bytes of {wanted}")
-                data[done : done + len(part)] = part
-                done += len(part)
+            data = bytearray(member.read(wanted))
+            if len(data) < wanted:
+                raise ValueError(f"{name} is cut short: {len(data)} bytes of {wanted}")
         array = np.frombuffer(data, dtype)
         return array.reshape(shape, order="F" if by_columns else "C")
 
@@ -343,11 +340,10 @@ def set_aside(path: Path, why: str) -> None:
     why : str
         The reason, after the path: ``"is no checkpoint"``.
     """
-    number = 1
-    while os.path.lexists(path.with_name(f"{path.stem}.kept-{number}{path.suffix}")):
-        number += 1
-    renamed = path.rename(path.with_name(f"{path.stem}.kept-{number}{path.suffix}"))
-    message = f"{path} {why}: it is kept as {renamed.name}"
+    names = (f"{path.stem}.kept-{number}{path.suffix}" for number in count(1))
+    free = next(n for n in names if not os.path.lexists(path.with_name(n)))
+    path.rename(path.with_name(free))
+    message = f"{path} {why}: it is kept as {free}"
     warnings.warn(message, StudyWarning, stacklevel=3)
 
 
@@ -375,10 +371,8 @@ def write_atomically(path, data: bytes, sync: bool = True) -> None:
         path.write_bytes(data)
         return
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o666)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             if sync:

@@ -18,7 +18,7 @@ import numpy as np
 
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import MissingPackageError
-from lmu_spiking.files import Arrays, TooLarge, json_of, one_line, size
+from lmu_spiking.files import Arrays, json_of, one_line, read_bytes
 
 CHILD = Path(__file__).with_name("hdf5_child.py")
 SECONDS = 1.5  # computing time for a file; 100 MiB of gzip take less
@@ -68,14 +68,10 @@ def read_hdf5(source) -> Group:
     """
     if find_spec("h5py") is None:
         raise MissingPackageError("h5py", "nir")
-    # the child reads standard input, so that no path is passed on
-    with _as_file(source) as file, tempfile.TemporaryFile() as out:
-        if os.fstat(file.fileno()).st_size > LARGEST:
-            raise TooLarge(f"it is larger than {size(LARGEST)}")
-        with tempfile.TemporaryFile() as errors:
-            status = run_child(file, out, errors)
-            errors.seek(0)
-            message = errors.read(400).decode(errors="replace")
+    data = source if isinstance(source, bytes) else read_bytes(source, LARGEST)
+    # the output is a file, whose size has a limit
+    with tempfile.TemporaryFile() as out:
+        status, message = run_child(data, out)
         if status:
             raise ValueError(_failure(status, message))
         out.seek(0)
@@ -85,39 +81,33 @@ def read_hdf5(source) -> Group:
     return _group(tree, arrays)
 
 
-def run_child(file, out, errors) -> int:
-    """Read an open file in a separate process, and return its exit status.
+def run_child(data: bytes, out) -> tuple[int, str]:
+    """Read the bytes of a file in a separate process.
 
     Parameters
     ----------
-    file, out, errors : file
-        Its standard input, output and error.
+    data : bytes
+        Its standard input, so that no path is passed on.
+    out : file
+        Its standard output.
 
     Returns
     -------
-    int
+    status : int
         Minus the number of the signal that ended it, if one did.
+    message : str
+        What it wrote to standard error.
     """
     limits = map(str, (SECONDS, MEMORY, LARGEST))
     quiet = {"OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}  # no plugins
     command = [sys.executable, "-P", str(CHILD), *limits]
-    streams = {"stdin": file, "stdout": out, "stderr": errors}
+    streams = {"input": data, "stdout": out, "stderr": subprocess.PIPE}
     try:
         environment = {**os.environ, **quiet}
         done = subprocess.run(command, env=environment, timeout=PATIENCE, **streams)
-        return done.returncode
     except subprocess.TimeoutExpired:
-        return -signal.SIGTERM
-
-
-def _as_file(source):
-    """Return an open file with the contents of a path, or with bytes."""
-    if not isinstance(source, bytes):
-        return open(source, "rb")
-    file = tempfile.TemporaryFile()
-    file.write(source)
-    file.seek(0)
-    return file
+        return -signal.SIGTERM, ""
+    return done.returncode, done.stderr[:400].decode(errors="replace")
 
 
 def _failure(status: int, message: str) -> str:

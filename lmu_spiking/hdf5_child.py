@@ -10,7 +10,6 @@ import contextlib
 import json
 import signal
 import sys
-import zipfile
 
 import h5py
 import numpy as np
@@ -21,18 +20,17 @@ TEXTS = 20_000  # the most texts in one array
 
 
 class Reader:
-    """A reader that copies the arrays of a file to an archive, group by group.
+    """A reader that gathers the arrays of a file in ``arrays``, group by group.
 
     Parameters
     ----------
-    out : zipfile.ZipFile
     room : int
         Bytes that all arrays together may take.
     """
 
-    def __init__(self, out: zipfile.ZipFile, room: int):
-        self._out, self._room = out, room
-        self._arrays = self._objects = 0
+    def __init__(self, room: int):
+        self.arrays: list = []
+        self._room, self._objects = room, 0
 
     def group(self, group, depth: int = 0) -> dict:
         """Return the contents of a group as plain values.
@@ -78,14 +76,12 @@ class Reader:
         return {"odd": "is not an array of numbers"}
 
     def _numbers(self, item) -> dict:
-        """Copy an array to the archive, and return its number."""
+        """Keep an array, and return its number."""
         if item.size * item.dtype.itemsize > self._room:
             return {"odd": f"claims {item.size} numbers, more than are read"}
         self._room -= item.size * item.dtype.itemsize
-        with self._out.open(f"{self._arrays}.npy", "w") as member:
-            np.lib.format.write_array(member, np.asarray(item[()]), allow_pickle=False)
-        self._arrays += 1
-        return {"array": self._arrays - 1}
+        self.arrays.append(item[()])
+        return {"array": len(self.arrays) - 1}
 
 
 def attributes(group) -> dict:
@@ -143,14 +139,13 @@ def main(seconds: float, memory: int, largest: int) -> int:
         data = sys.stdin.buffer.read(largest + 1)
         if len(data) > largest:
             raise ValueError(f"it is larger than {largest} bytes")
-        out = sys.stdout.buffer
+        reader = Reader(largest)
         with h5py.File(h5py.h5f.open_file_image(data)) as file:
-            with zipfile.ZipFile(out, "w") as archive:
-                tree = Reader(archive, largest).group(file)
-                text = np.frombuffer(json.dumps(tree).encode(), np.uint8)
-                with archive.open("tree.npy", "w") as member:
-                    np.lib.format.write_array(member, text, allow_pickle=False)
-        out.flush()
+            tree = reader.group(file)
+        named = {str(number): array for number, array in enumerate(reader.arrays)}
+        named["tree"] = np.frombuffer(json.dumps(tree).encode(), np.uint8)
+        np.savez(sys.stdout.buffer, **named)
+        sys.stdout.flush()
         return 0
     except MemoryError:
         message = "it asks for more memory than is allowed"

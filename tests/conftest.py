@@ -1,6 +1,7 @@
 """What many tests use: signals with a seed, and Nengo without caches or bars."""
 
 import dataclasses
+from functools import partial
 
 import nengo
 import numpy as np
@@ -11,6 +12,7 @@ from nengo.cache import NoDecoderCache
 
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.simulator import Simulator
 
 # The same examples in every run: a failure is a fault, never bad luck.
 settings.register_profile("law", deadline=None, derandomize=True, database=None)
@@ -30,7 +32,9 @@ def _simulator(model, dt=0.001, **kwargs):
     return nengo.Simulator(model, dt=dt, model=fresh, progress_bar=False, **kwargs)
 
 
-def _stream(u, *, dt=0.001, probe=(), delays=(), optimize=True, **memory):
+def _stream(
+    u, *, dt=0.001, probe=(), delays=(), optimize=True, compiled=False, **memory
+):
     u = np.asarray(u, dtype=float).reshape(len(u), -1)
     with nengo.Network() as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(u, dt))
@@ -39,7 +43,12 @@ def _stream(u, *, dt=0.001, probe=(), delays=(), optimize=True, **memory):
         nodes = [memory.state, *(getattr(memory, name) for name in probe)]
         nodes += [memory.add_output(**keywords) for keywords in delays]
         probes = [nengo.Probe(node, synapse=None) for node in nodes]
-    with _simulator(model, dt, optimize=optimize) as sim:
+    options = {"optimize": optimize}
+    if compiled:
+        simulate, options = Simulator, {"dt": dt, "progress_bar": False}
+    else:
+        simulate = partial(_simulator, dt=dt)
+    with simulate(model, **options) as sim:
         sim.run_steps(len(u))
         seen = [sim.data[p].copy() for p in probes]
     return seen if probe or delays else seen[0]
@@ -101,7 +110,8 @@ def stream():
     """Stream samples (T,) or (T, c) through a new memory: its state, as probed.
 
     With ``probe`` (names of the memory's nodes) or ``delays`` (arguments of
-    ``add_output``) a list, the state first.
+    ``add_output``) a list, the state first.  Nengo's own simulator runs it; with
+    ``compiled`` ours, for statistics of many steps.
     """
     return _stream
 

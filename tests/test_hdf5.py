@@ -133,7 +133,7 @@ def test_time_and_memory_have_limits(made, monkeypatch):
 
 @pytest.mark.parametrize("status", [-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGKILL])
 def test_a_crash_of_the_child_is_told(made, monkeypatch, status):
-    monkeypatch.setattr(hdf5, "run_child", lambda *_: status)
+    monkeypatch.setattr(hdf5, "run_child", lambda *_: (status, ""))
     with pytest.raises(ValueError, match="crashes the HDF5 library"):
         read_hdf5(made(everything))
 

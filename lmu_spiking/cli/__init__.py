@@ -29,6 +29,7 @@ def main(arguments=None) -> None:
     _handle_signals()
     if os.path.expanduser("~") == "~":  # there is no home, and Nengo needs one
         os.environ["HOME"] = os.devnull  # a place where no files can be
+    os.environ["PYTHONWARNINGS"] = "ignore"  # in worker processes
     # what comes before the shell is imported may be interrupted, too
     try:
         from lmu_spiking.cli.shell import status
@@ -58,17 +59,14 @@ def _open_streams() -> None:
     Otherwise the next file that is opened would get the closed descriptor, and `print`
     would write to standard output what is meant for a missing standard error.
     """
-    # a closed descriptor gets /dev/null, and its stream is made anew
+    # a closed descriptor gets /dev/null: a file that is opened takes the lowest number
     closed = []
     for number, (name, mode) in enumerate(STREAMS):
         try:
             os.fstat(number)
         except OSError:
             closed.append(name)
-            opened = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
-            if opened != number:
-                os.dup2(opened, number)
-                os.close(opened)
+            os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):

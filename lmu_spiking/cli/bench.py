@@ -38,7 +38,7 @@ def _group(context: typer.Context):
 @bench.command(cls=Command)
 def simulator(
     types: o.some_of("Neurons, see below", TIMED) = "poisson,lif,regular,rate",
-    orders: o.numbers("Legendre coefficients", kind=int, most=10_000) = "6",
+    orders: o.orders() = "6",
     neurons: o.numbers("In all", kind=int, least=2, most=5 * 10**7) = "600,6000,60000",
     peers: o.some_of("Simulators", PEERS) = ALL_PEERS,
     python: Annotated[list[str] | None, PYTHON] = None,

@@ -43,19 +43,7 @@ class Check:
     base: bool = False
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The result of a check: ``works``, ``missing`` or ``wrong``."""
-
-    name: str
-    what: str
-    state: str
-    say: str
-    base: bool
-    value: float | None = None
-
-
-def try_out(check: Check, extras: dict) -> Finding:
+def try_out(check: Check, extras: dict) -> dict:
     """Try a check, unless its extra is not installed.
 
     Parameters
@@ -66,7 +54,9 @@ def try_out(check: Check, extras: dict) -> Finding:
 
     Returns
     -------
-    Finding
+    dict
+        ``name, what`` and ``base`` of the check, its ``state`` (``works``, ``missing``
+        or ``wrong``), and what it found: ``say`` in words, and ``value`` or None.
     """
     value = None
     if check.extra and not extras[check.extra]["installed"]:
@@ -80,7 +70,8 @@ def try_out(check: Check, extras: dict) -> Finding:
         except Exception as error:  # of any library
             state, reason = WRONG, " ".join(str(error).split())
             say = reason[:300] or type(error).__name__
-    return Finding(check.name, check.what, state, say, check.base, value)
+    about = {"name": check.name, "what": check.what, "state": state, "say": say}
+    return about | {"base": check.base, "value": value}
 
 
 # -- the base ----------------------------------------------------------------------
@@ -149,25 +140,22 @@ def _check_plots():
 def _check_pytest():
     """Refuse pytest 9, which refuses the plugin that Nengo 4.1 brings."""
     try:
-        found = version("pytest")
+        return f"pytest {_check_below('pytest', '9', 'the plugin of Nengo')}", None
     except PackageNotFoundError:
         return "no pytest; only tests need it", None
-    if int(found.split(".")[0]) >= 9:
-        install = f"{sys.executable} -m pip install 'pytest<9'"
-        raise ValueError(f"pytest {found} refuses the plugin of Nengo: {install}")
-    return f"pytest {found}", None
 
 
-# -- extras ------------------------------------------------------------------------
-
-
-def _check_below(package: str, limit: str, why: str) -> None:
-    """Refuse a version of a package from ``limit`` on."""
+def _check_below(package: str, limit: str, why: str) -> str:
+    """Return the version of a package; refuse one from ``limit`` on."""
     found = version(package)
     numbers = [tuple(map(int, v.split(".")[:2])) for v in (found, f"{limit}.0")]
     if numbers[0] >= numbers[1]:
         install = f"{sys.executable} -m pip install '{package}<{limit}'"
         raise ValueError(f"{package} {found} is too new for {why}: {install}")
+    return found
+
+
+# -- extras ------------------------------------------------------------------------
 
 
 def _check_training():

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable, MutableMapping
+from itertools import pairwise
 
 import typer
 
 from lmu_spiking.cli.known import SHELLS
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import check_one_of
 
 VARIABLE = "_LMU_SPIKING_COMPLETE"
 
@@ -93,17 +94,14 @@ def begin(environment: MutableMapping[str, str]) -> None:
         at = int(environment["COMP_CWORD"])
     except (KeyError, ValueError):
         return
-    joined, current = [], at  # the words without "=", and the number of the last
-    for k, word in enumerate(words):
-        if word == "=" and k > 0 and words[k - 1].startswith("--"):
-            if k == at:  # nothing is typed after it yet
-                joined.append("")
-            elif k < at:
-                current -= 1
-            continue
-        joined.append(word)
-    environment["COMP_WORDS"] = " ".join(joined)
-    environment["COMP_CWORD"] = str(current)
+    # drop each "=" after an option; where it is the word itself, nothing is typed yet
+    pairs = enumerate(pairwise(words), 1)
+    signs = {k for k, (a, b) in pairs if a.startswith("--") and b == "="}
+    if at in signs:
+        words[at] = ""
+    kept = [k for k in range(len(words)) if k == at or k not in signs]
+    environment["COMP_WORDS"] = " ".join(words[k] for k in kept)
+    environment["COMP_CWORD"] = str(at - sum(sign < at for sign in signs))
 
 
 def show(shell: str | None) -> None:
@@ -127,6 +125,5 @@ def install(shell: str | None) -> None:
 
 def _names(shell: str) -> dict[str, str]:
     """Return what Typer needs to know, or refuse a shell that it does not know."""
-    if shell not in SHELLS:
-        raise ValidationError("SHELL", shell, "is unknown", "use bash, zsh or fish")
+    check_one_of("SHELL", shell, SHELLS)
     return {"prog_name": "lmu-spiking", "complete_var": VARIABLE, "shell": shell}

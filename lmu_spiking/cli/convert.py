@@ -2,7 +2,6 @@
 # Functions declare the options, so that annotations are calls:
 # pyright: reportInvalidTypeForm=false
 
-import os
 import time
 from pathlib import Path
 
@@ -21,7 +20,7 @@ HEADER = "neurons,rate,spiking,lost,95 %,predicted,spikes,synops".split(",")
 
 def convert(
     model: o.argument("MODEL", MODEL, offer_files(".npz", *KERAS[:2]), Path),
-    neurons: o.numbers(SEVERAL, kind=int, most=o.NEURONS, panel=o.MEMORY) = None,
+    neurons: o.neuron_counts(SEVERAL, panel=o.MEMORY) = None,
     presentation: o.number("Of a sample", "SECONDS", unset="the recipe's") = None,
     dt: o.step() = 0.001,
     neuron_type: o.one_of("", CONVERTED) = "poisson",
@@ -83,7 +82,6 @@ def convert(
     shown |= {"tuning": tuning, "max_rate": max_rate}
     settings = recipe | shown | {"synapse": synapse, "hidden_share": hidden_share}
     settings |= {"readout_synapse": readout_synapse, "noise_seed": seed}
-    os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start, rows = time.perf_counter(), []
     # convert and run each number of neurons, the largest last
     for m in counts:

@@ -66,10 +66,8 @@ def deploy(
     if trials > 1 and not ladder:
         raise ValidationError("--trials", trials, "is for --ladder only")
     if neuron_type not in (None, *CHIP_TYPES):
-        remedy = (
-            "use --neuron-type if, lif or noisy here, or lmu-spiking run for others"
-        )
-        problem = "cannot be on Loihi"
+        problem, known = "cannot be on Loihi", "--neuron-type if, lif or noisy here"
+        remedy = f"use {known}, or lmu-spiking run for others"
         raise ValidationError("--neuron-type", neuron_type, problem, remedy)
     with console.Bar("Choosing the memory"):
         from lmu_spiking import plots
@@ -140,24 +138,15 @@ def _choose_signal(source: str, spec, duration: float | None, column, rate):
     The signal is None for white noise: the layout is made for the noise that the spec
     names, and measured on other noise of the same band.
     """
-    from lmu_spiking.cli.inputs import (
-        check_duration,
-        choose_signal,
-        fitted,
-        refuse_file_options,
-    )
+    from lmu_spiking.cli import inputs
 
-    if source != "white":
-        if source == "ecg" and duration is None:
-            duration = DURATION
-        signal = choose_signal(source, spec, duration, column, rate)
-        if duration is None and signal.duration > DURATION:
-            signal = fitted(signal, max(DURATION, 2 * spec.theta))
-        return signal, signal.duration
-    refuse_file_options(column, rate)
-    duration = max(DURATION, 2 * spec.theta) if duration is None else duration
-    check_duration(spec, duration)
-    return None, duration
+    longest = max(DURATION, 2 * spec.theta)
+    if source in ("white", "ecg") and duration is None:
+        duration = longest
+    signal = inputs.choose_signal(source, spec, duration, column, rate)
+    if duration is None and signal.duration > longest:
+        signal = inputs.fitted(signal, longest)
+    return None if source == "white" else signal, signal.duration
 
 
 def _check_size(spec, chips: int) -> None:

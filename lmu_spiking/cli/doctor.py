@@ -6,7 +6,6 @@ import importlib.util
 import platform
 import shutil
 import sys
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from textwrap import fill
@@ -14,7 +13,7 @@ from textwrap import fill
 from lmu_spiking import __version__
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.checks import CHECKS, WRONG, Finding, try_out
+from lmu_spiking.cli.checks import CHECKS, WRONG, try_out
 from lmu_spiking.errors import LMUSpikingError
 
 BASE = (
@@ -45,38 +44,38 @@ def doctor(json: o.Json = False):
     """  # noqa: D301 (the \b marks the examples)
     # try everything, one after the other
     extras = {name: _extra(name) for name in EXTRAS}
-    findings: list[Finding] = []
+    findings = []
     with console.Bar("Trying", len(CHECKS)) as bar:
         for check in CHECKS:
             bar.phase(f"Trying: {check.what}")
             findings.append(try_out(check, extras))
     # what is missing is no problem; what does not work is
-    wrong = [one for one in findings if one.state == WRONG]
-    values = {one.name: one.value for one in findings}
+    wrong = [one for one in findings if one["state"] == WRONG]
+    checks = {one["name"]: one for one in findings}
     record = {
         "lmu_spiking": __version__,
         "python": platform.python_version(),
         "executable": sys.executable,
         "packages": {name: _version(name) for name in BASE},
         "extras": extras,
-        "checks": {one.name: asdict(one) for one in findings},
-        "problems": [f"{one.what}: {one.say}" for one in wrong],
+        "checks": checks,
+        "problems": [f"{one['what']}: {one['say']}" for one in wrong],
         "install": _commands(extras),
-        "largest_difference": values.get("simulator"),
+        "largest_difference": checks.get("simulator", {}).get("value"),
     }
     if json:
         console.print_json(record)
     else:
-        _report(record, findings)
+        _report(record)
     # the command fails only if nothing works without it
     for one in wrong:
-        if one.base:
+        if one["base"]:
             install = f"{sys.executable} -m pip install --force-reinstall lmu_spiking"
-            problem = f"the base is broken: {one.say}; in a fresh environment"
+            problem = f"the base is broken: {one['say']}; in a fresh environment"
             raise LMUSpikingError(f"{problem}: {install}")
 
 
-def _report(record: dict, findings: list[Finding]) -> None:
+def _report(record: dict) -> None:
     """Print what there is, what works, what is wrong, and what to do."""
     print(f"lmu_spiking {__version__}, Python {record['python']}")
     print(record["executable"])
@@ -92,8 +91,8 @@ def _report(record: dict, findings: list[Finding]) -> None:
     print()
     console.print_table("", ["extra", "what for", "here"], rows, numbers=False)
     rows = [
-        [one.what, one.state, "see below" if one.state == WRONG else one.say]
-        for one in findings
+        [one["what"], one["state"], {WRONG: "see below"}.get(one["state"], one["say"])]
+        for one in record["checks"].values()
     ]
     print()
     console.print_table("", ["tried", "", "found"], rows, numbers=False)

@@ -7,11 +7,11 @@ from lmu_spiking.cli.console import tell
 from lmu_spiking.errors import ValidationError, check_memory
 from lmu_spiking.memory.basis import REALISED
 from lmu_spiking.memory.spec import MemorySpec
-from lmu_spiking.neurons.population import NOISY, radii_from
-from lmu_spiking.signals import Signal, ecg, load_signal, white_noise
+from lmu_spiking.neurons.population import NOISY
+from lmu_spiking.signals import Signal, ecg, load_signal
 from lmu_spiking.signals.ecg import PERIOD
 from lmu_spiking.signals.files import READERS
-from lmu_spiking.studies.presets import ORDERS, ecg_spec
+from lmu_spiking.studies.presets import ORDERS, ecg_spec, fitted_radii
 
 DURATION = 20.0
 LARGE = 10**6
@@ -61,8 +61,7 @@ def choose_spec(
         given["radii"] = 1.0
     spec = base.replace(**given, signal=replace(base.signal, **white))
     if refit:
-        states = spec.ldn.simulate(ecg(2 * PERIOD, spec.dt).samples, spec.dt)
-        spec = spec.replace(radii=tuple(radii_from(states, 0.99).tolist()))
+        spec = fitted_radii(spec, ecg(2 * PERIOD, spec.dt).samples)
     return _aggregated(spec)
 
 
@@ -91,8 +90,7 @@ def choose_signal(
         check_duration(spec, seconds)
         if source == "ecg":
             return ecg(seconds, spec.dt)
-        band = spec.signal
-        return white_noise(seconds, spec.dt, band.bandwidth, band.rms, spec.noise_seed)
+        return spec.signal.draw(seconds, spec.dt, spec.noise_seed)
     # neither a known kind of file, nor there at all
     if Path(source).suffix.lower() not in READERS and not Path(source).exists():
         remedy = f"use ecg, white or a file ({', '.join(READERS)})"

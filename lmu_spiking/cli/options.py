@@ -10,7 +10,7 @@ import typer
 
 from lmu_spiking.cli.completion import offer_files, offer_names
 from lmu_spiking.cli.known import SIGNALS, TARGETS
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_one_of
 
 SIGNAL, MEMORY, TRAINING = "Signal", "Memory", "Training"
 LIMITS, GRID, WORK, RESULT = "Limits", "Combinations", "Computation", "Result"
@@ -120,10 +120,11 @@ class Limits:
             return int(number) if number.is_integer() else number
 
 
-def _option(help, unit, panel, check: Callable | None = None, unset=None, **more):
+def _option(help, unit, panel, check: Callable | None = None, unset=None, offer=None):
     """Return Typer's option whose value ``check(name, value)`` returns or refuses.
 
-    The help ends with ``unset``, what holds if the option is not given.
+    The help ends with ``unset``, what holds if the option is not given; ``offer``
+    completes it.
     """
 
     def call(param: typer.CallbackParam, value):
@@ -131,11 +132,19 @@ def _option(help, unit, panel, check: Callable | None = None, unset=None, **more
             return value
         return check(max(param.opts, key=len), value)
 
+    more: dict[str, Any] = {"metavar": unit, "rich_help_panel": panel}
+    more |= {"show_default": False, "autocompletion": offer}
     if check is not None:  # it reads the text itself, to refuse it in our words
         more["parser"] = lambda text: text
-    more |= {"metavar": unit, "rich_help_panel": panel, "show_default": False}
     help = f"{help} [{unset}]" if unset else help
     return typer.Option(help=help, callback=call, **more)
+
+
+def _limits(kind: type, limits: dict) -> Limits:
+    """Return limits of numbers: from 1 on if whole, else above 0, unless told."""
+    standard: dict[str, Any] = {"above": "least" not in limits}
+    standard = WHOLE if kind is int else standard
+    return Limits(kind, **standard | limits)
 
 
 def _either(names: tuple) -> str:
@@ -147,12 +156,16 @@ def _either(names: tuple) -> str:
 # -- kinds of options: each returns an annotation for the parameter of a command -------
 
 
-def number(help, unit="NUMBER", *, panel=MEMORY, unset=None, **limits: Any) -> Any:
+def number(
+    help, unit="NUMBER", *, kind: type = float, panel=MEMORY, unset=None, **limits: Any
+) -> Any:
     """Declare a number, above 0 unless ``least`` is given; ``limits`` are of `Limits`.
 
     Parameters
     ----------
     help, unit : str
+    kind : type
+        int for a whole number, from 1 on.
     panel : str
         The heading that it stands under in the help.
     unset : str, optional
@@ -160,23 +173,17 @@ def number(help, unit="NUMBER", *, panel=MEMORY, unset=None, **limits: Any) -> A
     **limits
         Fields of `Limits`.
     """
-    standard: dict[str, Any] = {} if "least" in limits else {"above": True}
-    allowed = Limits(float, **standard | limits)
+    allowed = _limits(kind, limits)
     said = f"{help}; {allowed.short}"
-    return Annotated[float | None, _option(said, unit, panel, allowed.check, unset)]
+    return Annotated[kind | None, _option(said, unit, panel, allowed.check, unset)]
 
 
-def whole(help, unit="N", *, panel=MEMORY, unset=None, **limits: Any) -> Any:
-    """Declare a whole number from 1 on, as `number` declares numbers."""
-    allowed = Limits(int, **WHOLE | limits)
-    said = f"{help}; {allowed.short}"
-    return Annotated[int | None, _option(said, unit, panel, allowed.check, unset)]
+whole = partial(number, kind=int, unit="N")
 
 
 def numbers(help, unit="LIST", *, kind=float, panel=GRID, **limits: Any) -> Any:
     """Declare numbers with commas between; a list of them reaches the command."""
-    standard: dict[str, Any] = WHOLE if kind is int else {"above": True}
-    allowed = Limits(kind, **standard | limits)
+    allowed = _limits(kind, limits)
     said = f"{help}; {allowed.short}"
     return Annotated[str, _option(said, unit, panel, allowed.read)]
 
@@ -209,8 +216,8 @@ def one_of(help, known, *, panel=MEMORY, unset=None, aliases=None) -> Any:
         return names[value]
 
     said = f"{help}: {either}" if help else either
-    more = {"autocompletion": offer_names(tuple(names))}
-    return Annotated[str | None, _option(said, "NAME", panel, check, unset, **more)]
+    offer = offer_names(tuple(names))
+    return Annotated[str | None, _option(said, "NAME", panel, check, unset, offer)]
 
 
 def some_of(help, known: tuple, *, panel=GRID) -> Any:
@@ -218,46 +225,43 @@ def some_of(help, known: tuple, *, panel=GRID) -> Any:
 
     def check(name: str, text: str) -> list[str]:
         values = list(dict.fromkeys(part.strip() for part in text.split(",")))
-        for value in values:
-            if value not in known:
-                remedy = f"use some of {', '.join(known)}"
-                raise ValidationError(name, value, "is unknown", remedy)
-        return values
+        return [check_one_of(name, value, known) for value in values]
 
     said = f"{help}: {', '.join(known)}" if help else ", ".join(known)
-    more = {"autocompletion": offer_names(known, many=True)}
-    return Annotated[str, _option(said, "NAMES", panel, check, **more)]
+    offer = offer_names(known, many=True)
+    return Annotated[str, _option(said, "NAMES", panel, check, offer=offer)]
 
 
 def text(help, unit="TEXT", *, panel=MEMORY, unset=None, complete=None) -> Any:
     """Declare a text that the command itself checks."""
-    more = {"autocompletion": complete} if complete else {}
-    return Annotated[str | None, _option(help, unit, panel, None, unset, **more)]
+    return Annotated[str | None, _option(help, unit, panel, None, unset, complete)]
 
 
 def file(help, suffixes: tuple, *, panel=MEMORY) -> Any:
     """Declare the path of a file with one of several endings."""
-    more = {"autocompletion": offer_files(*suffixes)}
-    return Annotated[Path | None, _option(help, "FILE", panel, **more)]
+    offer = offer_files(*suffixes)
+    return Annotated[Path | None, _option(help, "FILE", panel, offer=offer)]
 
 
-def flag(help, name: str, *, panel=WORK) -> Any:
+def flag(help, name: str, *, panel: str | None = WORK) -> Any:
     """Declare a switch that is off unless given; ``--a/--no-a`` names both states."""
-    more = {"rich_help_panel": panel, "show_default": False}
-    return Annotated[bool, typer.Option(name, help=help, **more)]
+    declared = typer.Option(name, help=help, rich_help_panel=panel, show_default=False)
+    return Annotated[bool, declared]
 
 
 def argument(name: str, help: str, complete, kind: type = str) -> Any:
     """Declare an argument that has no option's name."""
-    more = {"metavar": name, "help": help, "autocompletion": complete}
-    return Annotated[kind, typer.Argument(**more)]
+    declared = typer.Argument(metavar=name, help=help, autocompletion=complete)
+    return Annotated[kind, declared]
 
 
 # -- options of many commands ------------------------------------------------------
 
 order = partial(whole, "Legendre coefficients", most=10_000)
+orders = partial(numbers, "Legendre coefficients", kind=int, most=10_000)
 theta = partial(number, "Window", "SECONDS")
 neurons = partial(whole, help="In all", least=2, most=NEURONS)
+neuron_counts = partial(numbers, kind=int, most=NEURONS)
 tau = partial(number, "Recurrent synapse", "SECONDS")
 step = partial(number, "Step", "SECONDS", most=1.0)
 max_rate = partial(number, help="Rate of a neuron at the radius", unit="HZ")
@@ -276,8 +280,8 @@ def out(help: str, unset=None) -> Any:
             raise ValidationError(name, value, "is no folder", remedy)
         return Path(value)
 
-    more = {"autocompletion": offer_files("/")}
-    return Annotated[Path | None, _option(help, "FOLDER", RESULT, check, unset, **more)]
+    declared = _option(help, "FOLDER", RESULT, check, unset, offer_files("/"))
+    return Annotated[Path | None, declared]
 
 
 Input = text(

@@ -2,7 +2,6 @@
 # Functions declare the options, so that annotations are calls:
 # pyright: reportInvalidTypeForm=false
 
-import os
 import sys
 import textwrap
 import time
@@ -13,7 +12,7 @@ from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_names
 from lmu_spiking.cli.known import REPRODUCED as NAMES
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ValidationError, check_one_of
 
 OWN = {  # options of some alone
     "--lstm-minutes": ("capacity", "mackey-glass", "psmnist"),
@@ -25,7 +24,6 @@ LSTM_UNSET = "capacity 4, others as long as the LMU took"
 AT_WORK = {"panel": o.WORK, "least": 0}
 SPLITS = "psmnist: how often to split"
 DATA = "psmnist: mnist.npz, for the whole [5,000 digits]"
-ROW = "{:28} {:>12} {:>8} {:>{wide}} {:>8}"
 
 
 def reproduce(
@@ -72,7 +70,6 @@ def reproduce(
         # modules, and functions of figures, are named after the experiments
         module = name.replace("-", "_")
         study = import_module(f"lmu_spiking.experiments.published.{module}")
-    os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     draw = getattr(figures, f"{module.removesuffix('_figure')}_figure")
     start = time.perf_counter()
     result = study.reproduce(
@@ -107,15 +104,13 @@ def report(result) -> list[str]:
     """
     short = " (short version: it decides nothing)" if result.fast else ""
     lines = [*textwrap.wrap(result.title + short, 79), ""]
-    lines.append(_row("", "published", "ours", "95 % interval", result.beside))
+    rows = []
     for one in result.comparisons:
-        published = text(one.published)
-        if one.ours is None:
-            lines.append(f"{one.what:28} {published:>12} {one.say}".rstrip())
-            continue
-        interval = text((one.low, one.high))
-        beside = "" if one.beside is None else text(one.beside)
-        lines.append(_row(one.what, published, text(one.ours), interval, beside))
+        interval = one.say or text((one.low, one.high))
+        row = [one.what, text(one.published), text(one.ours), interval]
+        rows.append([*row, "" if one.beside is None else text(one.beside)])
+    header = ["", "published", "ours", "95 % interval", result.beside]
+    lines += console.table_lines("", header, rows)
     for title, several in (("Upstream", result.faults), ("Notes", result.notes)):
         lines += ["", f"{title}:"]
         for each in several:
@@ -140,28 +135,18 @@ def text(value) -> str:
     if isinstance(value, (tuple, list)):
         return " to ".join(text(end) for end in value)
     digits = 4 if 10 <= abs(value) < 100 else 3
-    short = f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e+")
-    sign, digits = ("-", short[1:]) if short.startswith("-") else ("", short)
-    return sign + (digits[1:] if digits.startswith("0.") else digits)
-
-
-def _row(*texts: str) -> str:
-    """Return a line of the table; a long last text stands a little to the left."""
-    return ROW.format(*texts, wide=28 - max(8, len(texts[-1]))).rstrip()
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
 def _checked(name: str, own: dict) -> dict:
     """Return the options of some reproductions; refuse mistakes before a long run."""
-    if name not in NAMES:
-        known = f"{', '.join(NAMES[:-1])} or {NAMES[-1]}"
-        raise ValidationError("NAME", name, "is not known", f"use {known}")
+    check_one_of("NAME", name, NAMES, "is not known")
     given = {option: value for option, value in own.items() if value is not None}
     for option, value in given.items():
         shown = str(value) if isinstance(value, Path) else value
         if name not in OWN[option]:
-            *most, last = OWN[option]
-            names = f"{', '.join(most)} and {last}" if most else last
-            raise ValidationError(option, shown, f"is for {names} only")
+            known = ", ".join(OWN[option])
+            raise ValidationError(option, shown, f"is for {known} only")
         if option == "--data" and not value.exists():
             raise ValidationError(option, shown, "no such file or folder")
     return {option[2:].replace("-", "_"): value for option, value in given.items()}

@@ -10,13 +10,13 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
 
 from lmu_spiking import __version__
 from lmu_spiking.cli import completion, leave, stopped
+from lmu_spiking.cli import options as o
 from lmu_spiking.cli.bench import bench
 from lmu_spiking.cli.console import NAME, explain, show_warnings, tell
 from lmu_spiking.cli.convert import convert
@@ -59,12 +59,7 @@ for panel, commands in COMMANDS.items():
 app.add_typer(bench, name="bench", rich_help_panel=panel)
 
 
-def for_shell(name: str, help: str) -> Any:
-    """Declare an option that takes the name of a shell."""
-    more = {"metavar": "SHELL", "autocompletion": completion.offer_names(SHELLS)}
-    return Annotated[str | None, typer.Option(name, help=help, **more)]
-
-
+OF_SHELL = {"panel": None, "complete": completion.offer_names(SHELLS)}
 SHOW = "Print what makes bash, zsh or fish complete commands"
 INSTALL = "Make bash, zsh or fish complete commands from now on"
 
@@ -72,15 +67,13 @@ INSTALL = "Make bash, zsh or fish complete commands from now on"
 @app.callback(invoke_without_command=True)
 def front(
     context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version")
-    ] = False,
-    show: for_shell("--show-completion", SHOW) = None,
-    install: for_shell("--install-completion", INSTALL) = None,
+    version: o.flag("Show the version", "--version", panel=None) = False,
+    show_completion: o.text(SHOW, "SHELL", **OF_SHELL) = None,
+    install_completion: o.text(INSTALL, "SHELL", **OF_SHELL) = None,
 ):
     """Show the version, or the help where no command is given."""
-    completion.show(show)
-    completion.install(install)
+    completion.show(show_completion)
+    completion.install(install_completion)
     if version:
         print(f"{NAME} {__version__}")
         raise typer.Exit

@@ -2,7 +2,6 @@
 # Functions declare the options, so that annotations are calls:
 # pyright: reportInvalidTypeForm=false
 
-import os
 import time
 from pathlib import Path
 
@@ -17,10 +16,8 @@ SOURCES = "Find where errors come from, in up to 3 trials each"
 
 def spikes(
     neuron_types: o.some_of("", SPIKING) = TYPES,
-    orders: o.numbers("Legendre coefficients", kind=int, most=10_000) = "4",
-    neurons_per_dimension: o.numbers(
-        AT_300, kind=int, most=o.NEURONS
-    ) = "20,60,200,600",
+    orders: o.orders() = "4",
+    neurons_per_dimension: o.neuron_counts(AT_300) = "20,60,200,600",
     budget: o.numbers("Spikes to be spent", "PER_SECOND", most=1e12) = "40000",
     max_rates: o.numbers("Rates at the radius that spend them", "HZ") = "30,100,300",
     trials: o.Trials = 5,
@@ -67,7 +64,6 @@ def spikes(
         )
         everything = {t.digest: t for t in sum(planned.values(), varied)}
         console.prepare(out)
-    os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
     with console.Bar("Trials", len(everything) + len(apart)) as bar:
         run = {"n_jobs": jobs, "resume": resume, "on_done": bar.advance}

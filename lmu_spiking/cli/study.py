@@ -2,7 +2,6 @@
 # Functions declare the options, so that annotations are calls:
 # pyright: reportInvalidTypeForm=false
 
-import os
 import shlex
 import time
 from pathlib import Path
@@ -19,10 +18,8 @@ SUMS = "Simulate Poisson pairs as sums, much faster"
 
 
 def study(
-    orders: o.numbers("Legendre coefficients", kind=int, most=10_000) = "3,6,12",
-    neurons_per_dimension: o.numbers(
-        "For each coefficient", kind=int, most=o.NEURONS
-    ) = "20,60,200,600",
+    orders: o.orders() = "3,6,12",
+    neurons_per_dimension: o.neuron_counts("For each coefficient") = "20,60,200,600",
     neuron_types: o.some_of("", NEURON_TYPES) = "poisson",
     taus: o.numbers("Recurrent synapses", "SECONDS") = "0.1",
     max_rates: o.numbers("Rates of a neuron at the radius", "HZ") = "300",
@@ -76,7 +73,6 @@ def study(
         # what `collect` needs to know of a study that does not end
         kept = {"command": command, "trials": [each.digest for each in planned]}
         console.write_results(out, "study", {PLAN: kept})
-    os.environ["PYTHONWARNINGS"] = "ignore"  # in the workers
     start = time.perf_counter()
     failed = None
     # some trials may fail: the others are reported, then the failure

@@ -3,13 +3,19 @@
 # pyright: reportInvalidTypeForm=false
 
 import warnings
+from functools import partial
 from pathlib import Path
 
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_names
 from lmu_spiking.cli.known import MODES, TASKS
-from lmu_spiking.errors import ValidationError, ValidityWarning, check_seed
+from lmu_spiking.errors import (
+    ValidationError,
+    ValidityWarning,
+    check_one_of,
+    check_seed,
+)
 
 FILES = ("psmnist",)  # tasks that take a file of the user's
 ON_CHIP = ("digits",)  # tasks with a recipe for a chip
@@ -21,19 +27,15 @@ START = "A model (.npz) to start from, in place of a new one"
 CHIP = "digits: for a Loihi chip, and its rates"
 THETA = "Learn the window, too"
 VALIDATION = "Epochs without a better validation"
+MINUTES = "Begin no epoch that would end later"
 Data = o.file(
     "psmnist: an mnist.npz (Keras) or a folder of IDX files", (".npz",), panel=DATA
 )
 
 
-def number(help, unit="NUMBER", unset: str | None = RECIPE, **limits):
-    """Declare a number of the training, which the recipe has, too."""
-    return o.number(help, unit, panel=o.TRAINING, unset=unset, **limits)
-
-
-def whole(help, unset=RECIPE):
-    """Declare a whole number of the training, which the recipe has, too."""
-    return o.whole(help, panel=o.TRAINING, most=10**6, unset=unset)
+# numbers of the training, which the recipe has, too
+number = partial(o.number, panel=o.TRAINING, unset=RECIPE)
+whole = partial(o.whole, panel=o.TRAINING, most=10**6, unset=RECIPE)
 
 
 def train(
@@ -51,7 +53,9 @@ def train(
     rate_penalty: number("On activity, for fewer spikes", least=0, unset="0") = None,
     train_theta: o.flag(THETA, "--train-theta", panel=o.TRAINING) = False,
     patience: whole(VALIDATION, unset="all") = None,
-    minutes: number("Begin no epoch that would end later", "MINUTES", None) = None,
+    minutes: number(
+        "Begin no epoch that would end later", "MINUTES", unset=None
+    ) = None,
     mode: o.one_of("How; bptt is NengoDL", MODES, panel=o.WORK) = "auto",
     fresh: o.flag("Do not go on from a checkpoint", "--fresh") = False,
     seed: o.seed("Draws initial numbers, batches and noise") = 0,
@@ -70,11 +74,9 @@ def train(
     model is model.npz in --out: named arrays and a header in JSON. psmnist without
     --data is 5,000 real digits of a package; with it the whole, and a larger model.
     """  # noqa: D301 (the \b marks the examples)
-    if task not in TASKS:
-        raise ValidationError("TASK", task, "is unknown", f"use {', '.join(TASKS)}")
-    if chip and task not in ON_CHIP:
-        remedy = f"use {', '.join(ON_CHIP)}"
-        raise ValidationError("--chip", task, "has no recipe for a chip", remedy)
+    check_one_of("TASK", task, TASKS)
+    if chip:
+        check_one_of("--chip", task, ON_CHIP, "has no recipe for a chip")
     with console.Bar("Reading the data"):
         from dataclasses import replace
 

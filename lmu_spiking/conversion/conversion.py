@@ -13,7 +13,6 @@ from lmu_spiking.conversion.settings import ConvertSettings
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_shape
 from lmu_spiking.lmu.calibration import CellUse, calibrate
 from lmu_spiking.lmu.params import LMUParams
-from lmu_spiking.memory.basis import choose_tau
 from lmu_spiking.memory.design import Design, assemble
 from lmu_spiking.networks.hidden import INTEGRATING, Hidden
 from lmu_spiking.networks.stack import LMUNetwork
@@ -225,26 +224,15 @@ def _design(
         problem = f"leaves the memory of cell {i} at 0, so it shows no ranges"
         remedy = "use sequences like those to come"
         raise ValidationError("convert.x", use.states.shape, problem, remedy)
-    states, tau = use.states.reshape(-1, cell.order), s.synapse
+    states = use.states.reshape(-1, cell.order)
     fitted: dict[str, Any] = {"signal": states, "readouts": use.readouts}
-    if tau is None:
-        stretched = replace(cell, theta=cell.theta * (s.presentation / params.dt)).ldn
-        neurons = (m, s.tuning, s.neuron_type, s.max_rate)
-        tau = choose_tau(stretched, s.dt, *neurons, states, cell.memory_d, use.readouts)
     if s.tuning == "pairs":  # the coefficients themselves; 1 for memories at rest
         one = np.ones(cell.order)
         radii = [radii_from(x, 0.999) if x.any() else one for x in use.states]
         fitted = {"radii": np.concatenate(radii)}
+    theta = cell.theta * (s.steps * s.dt / params.dt)  # as `LMUCell` has it
+    same = ("synapse", "dt", "neuron_type", "tuning", "max_rate")
+    fitted |= {"size_in": cell.memory_d, "aggregated": s.simulates_sums}
     return assemble(
-        m,
-        cell.order,
-        cell.theta * (s.steps * s.dt / params.dt),  # as `LMUCell` has it
-        synapse=tau,
-        dt=s.dt,
-        size_in=cell.memory_d,
-        neuron_type=s.neuron_type,
-        tuning=s.tuning,
-        max_rate=s.max_rate,
-        aggregated=s.simulates_sums,
-        **fitted,
+        m, cell.order, theta, **fitted, **{name: getattr(s, name) for name in same}
     )

@@ -192,21 +192,17 @@ class LDN:
         if initial is not None:
             start = check_shape("LDN.simulate.initial", initial, shape, "one state")
         if method != "series":
-            return self._in_blocks(u, start, *self.discretize(dt, method))
+            # in coordinates in which rounding errors are small
+            Ad, Bd = self.discretize(dt, method)
+            scale = _balance(self.order)
+            step = (Ad * scale / scale[:, None]).T
+            x = propagate(np.multiply.outer(u, Bd / scale), step, start / scale)
+            x *= scale
+            return x
         states, step = np.empty((*u.shape, self.order)), self.series(dt)
-        m = start
         for k, sample in enumerate(u):
-            m = step(m, sample)
-            states[k] = m
+            start = states[k] = step(start, sample)
         return states
-
-    def _in_blocks(self, u, start, Ad, Bd) -> np.ndarray:
-        """Return every state, in coordinates in which rounding errors are small."""
-        scale = _balance(self.order)
-        step = (Ad * scale / scale[:, None]).T
-        x = propagate(np.multiply.outer(u, Bd / scale), step, start / scale)
-        x *= scale
-        return x
 
     def frequency_response(self, frequency, dt: float) -> np.ndarray:
         r"""Return the state after an input ``exp(2 pi i f t)``, per unit of it.

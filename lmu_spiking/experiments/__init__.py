@@ -4,6 +4,9 @@ Nothing of the library needs it: the command line runs it, and so does the drive
 ``benchmarks/``.
 """
 
+# variables that set the threads of a process for linear algebra
+BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 def peak_bytes() -> int:
     """Return the most bytes of memory that this process had so far, on Linux.

@@ -12,17 +12,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
 from lmu_spiking.errors import LMUSpikingError
 from lmu_spiking.files import NOT_OURS, read_json, set_aside
+from lmu_spiking.metrics import PACKAGES, confidence, versions
 from lmu_spiking.processes import follow, in_processes
-from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.studies.records import to_json, write_json
-from lmu_spiking.studies.trial import versions
 
 # variables that set the threads of a process, on which its times depend
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -140,6 +138,25 @@ def _checksum(value) -> str:
 # -- rows ----------------------------------------------------------------------------
 
 
+def group(rows: Iterable[dict], *keys: str) -> dict:
+    """Return rows by the value of a key, or of several, in their order.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+    *keys : str
+
+    Returns
+    -------
+    dict of list
+    """
+    groups: dict = {}
+    for row in rows:
+        value = tuple(row[key] for key in keys)
+        groups.setdefault(value if len(keys) > 1 else value[0], []).append(row)
+    return groups
+
+
 def average(
     rows: Iterable[dict],
     keys: Sequence[str],
@@ -164,17 +181,14 @@ def average(
     -------
     list of dict
     """
-    groups: dict[tuple, list[dict]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
     table = []
-    for values, group in groups.items():
-        entry = dict(zip(keys, values, strict=True))
-        entry |= {name: float(np.mean([row[name] for row in group])) for name in means}
+    for same in group(rows, *keys).values():
+        entry = {key: same[0][key] for key in keys}
+        entry |= {name: float(np.mean([row[name] for row in same])) for name in means}
         for name in intervals:
-            mean, half = confidence([row[name] for row in group])
+            mean, half = confidence([row[name] for row in same])
             entry |= {name: mean, f"{name}_ci95": half}
-        entry |= {name: max(row[name] for row in group) for name in largest}
+        entry |= {name: max(row[name] for row in same) for name in largest}
         table.append(entry)
     return table
 
@@ -196,11 +210,6 @@ def pick(value, *names: str) -> dict:
 
 def made_with() -> dict:
     """Return the versions, and the threads and cores that times depend on."""
-    found: dict[str, str | None] = dict(versions())
-    for package in ("tensorflow", "scikit-learn"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
+    found = versions((*PACKAGES, "tensorflow", "scikit-learn"))
     threads = {name: os.environ.get(name) for name in THREADS}
     return {"versions": found, "threads": threads, "cores": os.cpu_count()}

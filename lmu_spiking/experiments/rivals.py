@@ -22,9 +22,13 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.tasks.sequences import Sequences
 from lmu_spiking.training._keras import compiled, tensorflow
-from lmu_spiking.training.evaluation import validation_name
+from lmu_spiking.training.evaluation import (
+    loss_and_metric,
+    loss_of,
+    metric_name,
+    validation_name,
+)
 from lmu_spiking.training.loop import badness
-from lmu_spiking.training.losses import loss_and_metric, loss_of, metric_name
 
 # -- models --------------------------------------------------------------------------
 

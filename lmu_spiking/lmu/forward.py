@@ -106,12 +106,7 @@ def encode(cell: CellParams, x, h=None, m=None) -> np.ndarray:
     (..., k) ndarray
         The inputs ``u``.
     """
-    u = x @ cell.e_x.T
-    u = u if cell.b_u is None else u + cell.b_u
-    for before, weights in ((h, cell.e_h), (m, cell.e_m)):
-        if before is not None and weights is not None:
-            u = u + before @ weights.T
-    return u
+    return _summed(x @ cell.e_x.T, cell.b_u, (h, cell.e_h), (m, cell.e_m))
 
 
 def drive(cell: CellParams, m, x=None, h=None) -> np.ndarray:
@@ -130,12 +125,16 @@ def drive(cell: CellParams, m, x=None, h=None) -> np.ndarray:
     (..., n) ndarray
         The drives ``J``.
     """
-    J = m @ cell.W_m.T
-    J = J if cell.b is None else J + cell.b
-    for given, weights in ((x, cell.W_x), (h, cell.W_h)):
+    return _summed(m @ cell.W_m.T, cell.b, (x, cell.W_x), (h, cell.W_h))
+
+
+def _summed(total: np.ndarray, bias, *terms) -> np.ndarray:
+    """Return a sum with a bias and products ``given @ weights.T``, if they exist."""
+    total = total if bias is None else total + bias
+    for given, weights in terms:
         if given is not None and weights is not None:
-            J = J + given @ weights.T
-    return J
+            total = total + given @ weights.T
+    return total
 
 
 def activities(cell: CellParams, m, x=None, h=None) -> np.ndarray:

@@ -330,13 +330,12 @@ class LMUParams:
             If a name is not among these parameters.
         """
         # sort the values by cells
-        known = {*self.arrays(), *(f"cell{i}.theta" for i in range(len(self.cells)))}
+        known = (*self.arrays(), *(f"cell{i}.theta" for i in range(len(self.cells))))
         of_cells: list[dict[str, Any]] = [{} for _ in self.cells]
         readout: dict[str, Any] = {"D": self.D, "c": self.c}
         for name, value in arrays.items():
-            if name not in known:
-                problem = "is not one of the parameters"
-                raise ValidationError("LMUParams.updated", name, problem)
+            problem = "is not one of the parameters"
+            check_one_of("LMUParams.updated", name, known, problem)
             end = name.partition(".")[2]
             value = float(value) if end == "theta" else value
             (readout if end in readout else of_cells[cell_number(name)])[end] = value

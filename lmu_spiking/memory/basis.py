@@ -407,9 +407,8 @@ def signal_moments(ldn: LDN, dt: float, signal):
         window = ldn.steps(dt)
         u = as_signal(signal, dt, least=window + 1, attribute="signal").samples
         if not u.any():
-            raise ValidationError(
-                "signal", u, "is silent", "use samples not all of them 0"
-            )
+            remedy = "use samples not all of them 0"
+            raise ValidationError("signal", u, "is silent", remedy)
         states = ldn.simulate(u, dt)[window:]
     return states.T @ states / len(states), states
 

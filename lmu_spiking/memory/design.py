@@ -18,7 +18,7 @@ import numpy as np
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.dynamics.mapping import Mapped, as_synapse, map_onto
+from lmu_spiking.dynamics.mapping import Mapped, map_onto
 from lmu_spiking.errors import (
     ValidationError,
     ValidityWarning,
@@ -221,13 +221,14 @@ def assemble(
     counts = shares(n_neurons, size_in * ldn.order)
     error_feedback = check_feedback("LegendreMemory.error_feedback", error_feedback)
     neurons = curves.neuron_type(neuron_type)
-    _warn_of(neurons)
+    if caution := curves.loop_caution(neurons):
+        warnings.warn(caution, ValidityWarning, stacklevel=3)
     signal = SignalSpec() if signal is None else signal
     # map the delay network onto the synapse
     if synapse is None:
         more = (max_rate, signal, size_in, readouts, error_feedback)
         synapse = choose_tau(ldn, dt, n_neurons, tuning, neurons, *more)
-    mapped = map_onto(ldn, as_synapse(synapse), dt, delay_steps)
+    mapped = map_onto(ldn, synapse, dt, delay_steps)
     feed_back = partial(with_feedback, mapped, error_feedback, dt, delay_steps)
     # choose the basis, and then the neurons that carry it
     basis, own_nrmse, kind = None, None, tuning
@@ -286,10 +287,8 @@ def assemble(
 def _spec_of(ldn: LDN, synapse: Any, population: Population, neurons, fields: dict):
     """Return the spec of a memory of one input, or None if no spec describes it."""
     name, tuning, signal = name_of(neurons), fields["tuning"], fields["signal"]
-    if name is None or not isinstance(synapse, nengo.Lowpass):
-        return None
-    tau: Any = synapse.tau
-    if not tau > 0:  # no filter at all
+    tau = synapse.tau if isinstance(synapse, nengo.Lowpass) else 0.0
+    if name is None or not tau > 0:  # which is no filter at all
         return None
     if not isinstance(tuning, str | None) or ldn.order > MOST_ORDER:
         return None
@@ -310,12 +309,6 @@ def _tuning_of(tuning: str, neurons, max_rate: float, n_neurons: int):
     # a ceiling keeps every rate below max_rate; with very many neurons the noise is so
     # low that clipping would be the larger error
     return Tuning(kind, max_rate, bounded=n_neurons <= CLIPPED)
-
-
-def _warn_of(neurons) -> None:
-    """Warn of neurons whose steady-state rates do not hold in a loop."""
-    if caution := curves.loop_caution(neurons):
-        warnings.warn(caution, ValidityWarning, stacklevel=4)
 
 
 def name_of(neurons) -> str | None:

@@ -214,14 +214,10 @@ class MemorySpec:
         ValidationError
             If a key is unknown, or a value out of range.
         """
-        if not isinstance(items, dict):
-            raise ValidationError(source, items, "must be a table of fields")
-        items = dict(items)
-        signal = items.pop("signal", {})
-        if not isinstance(signal, dict):
-            raise ValidationError(f"{source}.signal", signal, "must be a table")
         # refuse unknown keys by name, and a search that reading a file should not start
         _check_keys(items, cls, source)
+        items = dict(items)
+        signal = items.pop("signal", {})
         _check_keys(signal, SignalSpec, f"{source}.signal")
         try:
             tuning, order = items.get("tuning"), items.get("order", 0)
@@ -328,6 +324,8 @@ def _read(path) -> tuple[dict, float | None]:
 
 def _check_keys(items: dict, kind: type, source: str) -> None:
     """Raise a ValidationError for the first key that is no field of a dataclass."""
+    if not isinstance(items, dict):
+        raise ValidationError(source, items, "must be a table of fields")
     known = [f.name for f in dataclasses.fields(kind)]
     for key in items:
         if key not in known:

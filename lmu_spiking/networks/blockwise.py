@@ -1,9 +1,11 @@
-"""Common parts of the networks: shared matrices, seeds, and read-only attributes."""
+"""Common parts of the networks: matrices, seeds, read-only attributes, the step."""
 
 import inspect
 
 import nengo
 import numpy as np
+from nengo.builder import Builder
+from nengo.builder.network import build_network
 
 from lmu_spiking.errors import ValidationError
 
@@ -72,6 +74,62 @@ def shared(weights, n: int):
     return nengo.Convolution(q, (n, p), init=weights.T[None], **kernel)
 
 
+def carry(source, target, weights: np.ndarray, copies: int, synapse=None):
+    """Connect two nodes through a parameter array, the same for each of several copies.
+
+    Parameters
+    ----------
+    source, target : nengo.Node
+        A vector comes from one value, such as a constant.
+    weights : (q, p) or (q,) ndarray
+    copies : int
+    synapse : nengo.synapses.Synapse or 0, optional
+
+    Returns
+    -------
+    nengo.Connection
+        In the current network.
+    """
+    if weights.ndim == 1:
+        transform = np.tile(weights, copies)[:, None]
+    else:
+        transform = shared(weights, copies)
+    return nengo.Connection(source, target, transform=transform, synapse=synapse)
+
+
+def keeps_time(maker: str):
+    """Return a class decorator: simulators refuse a network whose ``dt`` they lack.
+
+    Nengo builds every object by the function that is registered for its class, or for
+    the nearest base: this one looks at the clock, and then does as for any network.
+
+    Parameters
+    ----------
+    maker : str
+        Name of the class or function that takes the ``dt`` of such a network.
+
+    Returns
+    -------
+    callable
+        It returns the class itself.
+    """
+
+    def build(model, network, *args, **kwargs):
+        if not np.isclose(model.dt, network.dt, rtol=1e-6, atol=0):
+            problem = f"is not the simulator's step of {model.dt:g} s, at which "
+            problem += "windows, leaks and delays would be others"
+            own, other = network.dt, model.dt
+            remedy = f"use Simulator(..., dt={own:g}) or {maker}(..., dt={other:g})"
+            raise ValidationError(f"{maker}.dt", own, problem, remedy)
+        return build_network(model, network, *args, **kwargs)
+
+    def registered(cls):
+        Builder.register(cls)(build)
+        return cls
+
+    return registered
+
+
 class AsBuilt:
     """A network whose own attributes cannot be set or deleted after it is built.
 
@@ -79,8 +137,14 @@ class AsBuilt:
     the network.  Label, seed, and attributes that the user adds can be set.
     """
 
-    def built(self) -> None:
-        """Make arguments, attributes and properties read-only from here on."""
+    def built(self, add_to_container: bool | None = False) -> None:
+        """Make arguments, attributes and properties read-only from here on.
+
+        Parameters
+        ----------
+        add_to_container : bool or None
+            Whether it is then added to its container, see `place`.
+        """
         kind = type(self)
         given = set(inspect.signature(kind.__init__).parameters)
         derived = {n for n in dir(kind) if isinstance(getattr(kind, n), property)}
@@ -88,6 +152,7 @@ class AsBuilt:
         # label, seed and what belongs to Nengo stay free
         nengos = set(dir(nengo.Network)) | {"self", "label", "seed", "add_to_container"}
         self._fixed = (given | derived | own) - (nengos - {"n_neurons"})
+        place(self, add_to_container)
 
     def __setattr__(self, name: str, value) -> None:
         self._check_free(name, value, "set")

@@ -8,7 +8,7 @@ import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.lmu.params import CellParams
-from lmu_spiking.networks.blockwise import AsBuilt, place, shared, unused_seed
+from lmu_spiking.networks.blockwise import AsBuilt, carry, unused_seed
 from lmu_spiking.networks.hidden import Hidden, add_units
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.networks.sample_and_hold import hold
@@ -155,8 +155,7 @@ class LMUCell(AsBuilt, nengo.Network):
                 hidden, params.activation, params.units, copies, params.chip
             )
             self._connect(late * self.steps)
-        self.built()
-        place(self, add_to_container)  # whole or not at all
+        self.built(add_to_container)  # whole or not at all
 
     def __repr__(self) -> str:
         label = "" if self.label is None else f' "{self.label}"'
@@ -202,15 +201,9 @@ class LMUCell(AsBuilt, nengo.Network):
     def _from(self, source, target: nengo.Node, name: str, synapse=None) -> None:
         """Make the connection of one parameter array, if the cell has it."""
         weights = getattr(self.params, name)
-        if weights is None:
-            return
-        if weights.ndim == 1:
-            transform = np.tile(weights, self.copies)[:, None]
-        else:
-            transform = shared(weights, self.copies)
-        self.parameters[name] = nengo.Connection(
-            source, target, transform=transform, synapse=synapse
-        )
+        if weights is not None:
+            made = carry(source, target, weights, self.copies, synapse)
+            self.parameters[name] = made
 
 
 def one_from(step: int, dt: float) -> nengo.Node:

@@ -384,7 +384,7 @@ def predict_function(
     rng = np.random.default_rng(seed)
     u, exact, dt = budget.signal[:, None], budget.states, memory.dt
     # at probe index k the ensemble sees the state after input k - 1, and input k
-    before = np.vstack([np.zeros((1, exact.shape[1])), exact[:-1]])
+    before = _delayed(exact)
     settled = slice(round(memory.ldn.theta / dt) + 1, None)
     truth = _of_true_windows(readout, budget.signal, dt, settled.start)
     ideal = readout.target(before[settled])

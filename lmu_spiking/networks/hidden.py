@@ -186,7 +186,6 @@ def _neurons(hidden: Hidden, activation: str, counts: int, chip: ChipUnits | Non
         return unmerged(kind)
     if type(kind) not in POPULATIONS:
         problem = f"is not known for {hidden.neuron_type} neurons"
-        raise ValidationError(
-            "Hidden.aggregated", True, problem, "use aggregated=False"
-        )
+        remedy = "use aggregated=False"
+        raise ValidationError("Hidden.aggregated", True, problem, remedy)
     return population_of(kind, counts)

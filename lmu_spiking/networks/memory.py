@@ -10,13 +10,12 @@ from lmu_spiking.memory.design import Design, assemble, name_of
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.networks import readout
 from lmu_spiking.networks.bare_ensemble import driven
-from lmu_spiking.networks.blockwise import AsBuilt, shared, unused_seed
+from lmu_spiking.networks.blockwise import AsBuilt, keeps_time, shared, unused_seed
 from lmu_spiking.networks.function import (
     FunctionReadout,
     LinearReadout,
     predict_function,
 )
-from lmu_spiking.networks.step_check import keeps_time
 from lmu_spiking.neurons.curves import unmerged
 from lmu_spiking.neurons.population import Population
 from lmu_spiking.theory.predict import predict
@@ -406,10 +405,8 @@ class LegendreMemory(AsBuilt, nengo.Network):
             more = (n_neurons, signal, label, progress_bar)
             node, solved = readout.add_function(self, function, *read, *more)
         elif n_neurons is not None or signal is not None:
-            problem = (
-                "takes no n_neurons or signal, which serve functions of the window"
-            )
-            raise ValidationError("add_output.function", function, problem)
+            problem = "takes no n_neurons or signal, which serve functions of "
+            raise ValidationError("add_output.function", None, problem + "the window")
         elif weights is not None:
             node, solved = readout.add_weights(self, weights, *read, label)
         else:
@@ -436,12 +433,11 @@ class LegendreMemory(AsBuilt, nengo.Network):
         if output is None:
             return budget
         if output not in self.functions:
-            name, problem = (
-                "LegendreMemory.predict.output",
-                "is not a function added to ",
-            )
+            problem = "is not a function added to this memory"
             remedy = "delays are in predict().readout_rmse(delay)"
-            raise ValidationError(name, output, f"{problem}this memory", remedy)
+            raise ValidationError(
+                "LegendreMemory.predict.output", output, problem, remedy
+            )
         return predict_function(self, self.functions[output], budget)
 
 

@@ -83,11 +83,8 @@ def add_weights(memory, weights, delay, synapse=None, label=None):
     # of several inputs, each has its own sum
     each = np.eye(memory.size_in)
     whole, rows = np.kron(each, weights), np.kron(each, weights @ of_state)
-    delays = np.atleast_1d(np.asarray(delay, dtype=float))
-    read = None if synapse is None else as_synapse(synapse)
-    bias = np.zeros(len(whole))
-    solved = LinearReadout(lambda w: whole @ w, delays, rows, bias, read)
-    return _add_linear(memory, solved, label or "weights")
+    given = (lambda w: whole @ w), delay, rows, np.zeros(len(whole)), synapse
+    return _add_linear(memory, *given, label or "weights")
 
 
 def add_rows(memory, rows, synapse, label) -> nengo.Node:
@@ -114,13 +111,15 @@ def add_rows(memory, rows, synapse, label) -> nengo.Node:
     return node
 
 
-def _add_linear(memory, solved: LinearReadout, label: str):
+def _add_linear(memory, function, delay, rows, bias, synapse, label):
     """Add the node of a linear function, with its bias."""
-    node = add_rows(memory, solved.rows, solved.synapse, label)
-    if solved.bias.any():
+    node = add_rows(memory, rows, synapse, label)
+    if bias.any():
         with memory:
-            nengo.Connection(nengo.Node(solved.bias), node, synapse=None)
-    return node, solved
+            nengo.Connection(nengo.Node(bias), node, synapse=None)
+    read = None if synapse is None else as_synapse(synapse)
+    delays = np.atleast_1d(np.asarray(delay, dtype=float))
+    return node, LinearReadout(function, delays, rows, bias, read)
 
 
 def add_function(
@@ -144,9 +143,8 @@ def add_function(
     if n_neurons is None:
         parts = linear_parts(function, weights)
         if parts is not None:
-            read = None if synapse is None else as_synapse(synapse)
-            solved = LinearReadout(function, np.asarray(delays), *parts, read)
-            return _add_linear(memory, solved, label or "function")
+            given = function, delays, *parts, synapse
+            return _add_linear(memory, *given, label or "function")
     # any other function: solve for the tuning curves and decoders of an ensemble
     lowpass = as_synapse(DEFAULT_TAU if synapse is None else synapse)
     if not isinstance(lowpass, nengo.Lowpass):

@@ -3,11 +3,10 @@
 from typing import Any
 
 import nengo
-import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.lmu.params import LMUParams
-from lmu_spiking.networks.blockwise import AsBuilt, place, shared
+from lmu_spiking.networks.blockwise import AsBuilt, carry
 from lmu_spiking.networks.cell import LMUCell
 
 
@@ -64,8 +63,8 @@ class LMUNetwork(AsBuilt, nengo.Network):
         dt = params.dt if dt is None else check_positive("LMUNetwork.dt", dt, "seconds")
         copies = check_whole("LMUNetwork.copies", copies, 1)
         common: dict[str, Any] = {"sample_dt": params.dt, "presentation": presentation}
-        common |= {"dt": dt, "neuron_type": neuron_type, "copies": copies}
-        common |= {"averaging": averaging}
+        common |= {"dt": dt, "neuron_type": neuron_type}
+        common |= {"copies": copies, "averaging": averaging}
         # what is given for each cell, or for all alike
         given = {"n_neurons": n_neurons, "hidden": hidden, "memory": memory}
         n = len(params.cells)
@@ -86,9 +85,13 @@ class LMUNetwork(AsBuilt, nengo.Network):
                     self.parameters[f"cell{i}.{name}"] = connection
                 before = made.hidden
             self.steps = self.cells[0].steps
-            self._read_out(params.D, params.c)
-        self.built()
-        place(self, add_to_container)  # whole or not at all
+            # the readout
+            self.output = nengo.Node(size_in=copies * params.size_out, label="output")
+            one = nengo.Node([1.0], label="one")
+            for name, source in (("D", before), ("c", one)):
+                made = carry(source, self.output, getattr(params, name), copies)
+                self.parameters[f"readout.{name}"] = made
+        self.built(add_to_container)  # whole or not at all
 
     def __repr__(self) -> str:
         label = "" if self.label is None else f' "{self.label}"'
@@ -96,18 +99,6 @@ class LMUNetwork(AsBuilt, nengo.Network):
         return f"<LMUNetwork{label}: {cells}, {self.params.size_out} outputs>"
 
     __str__ = __repr__
-
-    def _read_out(self, D: np.ndarray, c: np.ndarray) -> None:
-        """Add the output, and its connections."""
-        self.output = nengo.Node(size_in=self.copies * len(c), label="output")
-        one, bias = nengo.Node([1.0], label="one"), np.tile(c, self.copies)[:, None]
-        for name, source, transform in (
-            ("readout.D", self.cells[-1].hidden, shared(D, self.copies)),
-            ("readout.c", one, bias),
-        ):
-            self.parameters[name] = nengo.Connection(
-                source, self.output, transform=transform, synapse=None
-            )
 
     def read_step(self, t: int) -> int:
         """Return the first of the ``p`` steps that have the output of a sample.

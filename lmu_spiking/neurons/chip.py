@@ -12,7 +12,7 @@ from nengo.dists import Choice
 from nengo.params import Parameter
 
 from lmu_spiking.errors import ValidationError, check_positive
-from lmu_spiking.neurons.types import Unmerged
+from lmu_spiking.neurons.types import UnitRate
 
 # --------------------------------------------------------------------------------------
 # Rates that neurons have on a Loihi chip, as activations of hidden units.
@@ -247,20 +247,18 @@ def smooth_slopes(activation: str, chip: ChipUnits, h) -> np.ndarray:
 
 def _intervals(activation: str, chip: ChipUnits, J) -> np.ndarray:
     """Return the intervals ``T(J)``, seconds; infinite for no spikes."""
-    J = np.asarray(J, dtype=float)
-    T = np.full(J.shape, np.inf)
-    if activation == LOIHI_RELU:
-        T[J > 0] = 1.0 / J[J > 0]
-        return T
-    above = J - 1
-    T[above > 0] = chip.ref + chip.rc * np.log1p(1.0 / above[above > 0])
+    integrates = activation == LOIHI_RELU
+    above = np.asarray(J, dtype=float) - (0 if integrates else 1)
+    T = np.full(above.shape, np.inf)
+    inverse = 1.0 / above[above > 0]
+    T[above > 0] = inverse if integrates else chip.ref + chip.rc * np.log1p(inverse)
     return T
 
 
 # -- as neurons of Nengo ---------------------------------------------------------------
 
 
-class ChipRate(Unmerged, nengo.neurons.NeuronType):
+class ChipRate(UnitRate):
     """Neurons with the rates ``max_rate h(J)`` of a chip's, at a unit's own drive.
 
     Parameters
@@ -269,23 +267,12 @@ class ChipRate(Unmerged, nengo.neurons.NeuronType):
     chip : ChipUnits
     """
 
-    negative = False
-    spiking = False
     activation = Parameter("activation", readonly=True)
     chip = Parameter("chip", readonly=True)
 
     def __init__(self, activation: str, chip: ChipUnits, initial_state=None):
         super().__init__(initial_state)
         self.activation, self.chip = activation, chip
-
-    def gain_bias(self, max_rates, intercepts):
-        """Raise NotImplementedError: a staircase has no unique gain and bias."""
-        raise NotImplementedError("ChipRate: give gain and bias themselves")
-
-    def max_rates_intercepts(self, gain, bias):
-        """Return the rates at a drive of 1, and the intercepts."""
-        h = chip_activities(self.activation, self.chip, np.add(gain, bias))
-        return self.chip.max_rate * h, -np.asarray(bias) / gain
 
     def step(self, dt, J, output):
         """Compute the rates, Hz, at drives ``J`` of units."""
@@ -320,10 +307,7 @@ class ChipLIF(nengo.LIF):
     """
 
     follows = True
-    state = {  # noqa: RUF012
-        "voltage": Choice([0]),
-        "refractory_time": Choice([0]),
-    }
+    state = dict.fromkeys(("voltage", "refractory_time"), Choice([0]))
 
     def step(self, dt, J, output, voltage, refractory_time):
         """Compute the spikes of a step: ``1/dt`` or 0."""

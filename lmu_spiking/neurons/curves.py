@@ -3,6 +3,7 @@
 Letters: ``n`` neurons, ``P`` points.  Rates are in Hz.
 """
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,12 @@ class AdaptiveLIFRate(_Adapted, nengo.AdaptiveLIFRate):
     """`nengo.AdaptiveLIFRate` with the curves it settles to."""
 
 
+_SETTLED = {
+    nengo.AdaptiveLIF: AdaptiveLIF,
+    nengo.AdaptiveLIFRate: AdaptiveLIFRate,
+}
+
+
 def adapted(neurons: Any) -> NeuronType:
     """Return the same neurons with the curves they settle to; all others as they are.
 
@@ -75,13 +82,10 @@ def adapted(neurons: Any) -> NeuronType:
     nengo.neurons.NeuronType
         The type with settled curves.
     """
-    names = ("tau_n", "inc_n", "tau_rc", "tau_ref", "amplitude", "initial_state")
-    if type(neurons) is nengo.AdaptiveLIF:
-        kind, names = AdaptiveLIF, (*names, "min_voltage")
-    elif type(neurons) is nengo.AdaptiveLIFRate:
-        kind = AdaptiveLIFRate
-    else:
+    kind = _SETTLED.get(type(neurons))
+    if kind is None:
         return neurons
+    names = inspect.signature(kind).parameters
     return kind(**{name: getattr(neurons, name) for name in names})
 
 

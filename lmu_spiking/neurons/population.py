@@ -130,9 +130,8 @@ class Population:
             Of ``n`` times the dimensions.
         """
         columns = {name: np.tile(getattr(self, name), n) for name in COLUMNS}
-        columns["dimension"] += np.repeat(
-            self.order * np.arange(n), len(self.dimension)
-        )
+        shift = self.order * np.arange(n)
+        columns["dimension"] += np.repeat(shift, len(self.dimension))
         return replace(self, radii=np.tile(self.radii, n), **columns)
 
     def rates(self, i: int, x) -> np.ndarray:
@@ -395,10 +394,7 @@ def shares(n_neurons, order: int) -> np.ndarray:
             problem = f"must be one number, or one for each of {order}"
             raise ValidationError("n_neurons", n_neurons, problem)
         return counts
-    n_neurons = check_whole("n_neurons", n_neurons)
-    if n_neurons > MOST:
-        problem = f"is more than {MOST:,}"
-        raise ValidationError("n_neurons", n_neurons, problem, "use fewer")
+    n_neurons = check_whole("n_neurons", n_neurons, most=MOST)
     if n_neurons < 2 * order:
         problem = f"is less than 2 per dimension for order {order}"
         remedy = f"use at least {2 * order}"

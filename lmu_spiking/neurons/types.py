@@ -52,7 +52,39 @@ class RampLinear(Unmerged, nengo.RectifiedLinear):
         output[...] = np.clip(J, 0.0, self.ceiling)
 
 
-class RampTanh(Unmerged, nengo.neurons.NeuronType):
+class UnitRate(Unmerged, nengo.neurons.NeuronType):
+    """Rates that are a function of a unit's own drive, which has no gain or bias."""
+
+    negative = False
+    spiking = False
+
+    def gain_bias(self, max_rates, intercepts):
+        """Raise NotImplementedError: the drive of a unit has no unique gain and bias.
+
+        Parameters
+        ----------
+        max_rates, intercepts : (n,) array_like
+        """
+        name = type(self).__name__
+        raise NotImplementedError(f"{name}: give gain and bias themselves")
+
+    def max_rates_intercepts(self, gain, bias):
+        """Return the rates at a drive of 1, and the intercepts.
+
+        Parameters
+        ----------
+        gain, bias : (n,) array_like
+
+        Returns
+        -------
+        rates, intercepts : (n,) ndarray
+        """
+        rates = np.zeros(np.shape(gain))
+        self.step(None, np.add(gain, bias), rates)
+        return rates, -np.asarray(bias) / gain
+
+
+class RampTanh(UnitRate):
     """Rates of one side of a tanh unit: ``ceiling max(0, tanh(J))``.
 
     Parameters
@@ -61,21 +93,11 @@ class RampTanh(Unmerged, nengo.neurons.NeuronType):
         Rate that is approached, Hz.
     """
 
-    negative = False
-    spiking = False
     ceiling = NumberParam("ceiling", low=0, low_open=True)
 
     def __init__(self, ceiling: float = 300.0, initial_state=None):
         super().__init__(initial_state)
         self.ceiling = ceiling
-
-    def gain_bias(self, max_rates, intercepts):
-        """Raise NotImplementedError: drives are those of a unit, without a gain."""
-        raise NotImplementedError("RampTanh: give gain and bias themselves")
-
-    def max_rates_intercepts(self, gain, bias):
-        """Return the rates at a drive of 1, and the intercepts."""
-        return self.ceiling * np.maximum(0, np.tanh(gain + bias)), -bias / gain
 
     def step(self, dt, J, output):
         """Compute the rates, Hz, at drives ``J``."""

@@ -17,7 +17,6 @@ neuron filters its current itself (CubaLIF)::
 A memory whose basis is ``balanced`` or ``optimal`` has ``U`` before its output.
 """
 
-import nengo
 import numpy as np
 
 from lmu_spiking.conversion import Conversion
@@ -218,7 +217,7 @@ def _draw(to: Drawing, source, choice: str | None, drawing: str):
         output = _draw_memory(to, memory, choice, drawing, "input")
         size *= memory.ldn.order
     metadata |= {"order": memory.ldn.order, "theta": memory.ldn.theta}
-    metadata["tau"] = lowpass_tau(memory.assembly.loop.synapse, False)
+    metadata["tau"] = memory.tau
     to.add("output", nir.Output(np.array([size])), output)
     return nir.NIRGraph(to.nodes, to.edges, metadata=metadata)
 
@@ -227,7 +226,12 @@ def _draw_memory(to: Drawing, memory, choice, drawing: str, *sources: str) -> st
     """Draw a memory, and return the name of the node with the Legendre state."""
     clock, assembly, ldn = to.clock, memory.assembly, memory.ldn
     loop, d, each = assembly.loop, memory.ldn.order, np.eye(memory.size_in)
-    tau = lowpass_tau(loop.synapse, loop.loop.size > 1)
+    tau, delayed = memory.tau, loop.loop.size > 1
+    if tau is None or delayed:
+        what = "extra delay in the loop" if delayed else type(loop.synapse).__name__
+        problem = f"is not a lowpass alone ({what}); NIR's leak is one"
+        remedy = "use synapse=0.1 and delay_steps=0"
+        raise ValidationError("to_nir.synapse", loop.synapse, problem, remedy)
     # the weights into the loop, and around it
     A, B = loop.A, loop.B
     if not clock.discrete:
@@ -296,30 +300,3 @@ def _check_cells(source, cells) -> None:
                 problem = "goes back one sample, by a value held, which NIR cannot say"
                 remedy = "train with connections='e_x W_m'"
                 raise ValidationError(f"to_nir.{name}", weight.shape, problem, remedy)
-
-
-def lowpass_tau(synapse, delayed: bool) -> float:
-    """Return the time constant of a memory's lowpass.
-
-    Parameters
-    ----------
-    synapse : nengo.synapses.Synapse
-    delayed : bool
-        Whether the loop has a further delay.
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Raises
-    ------
-    ValidationError
-        If the synapse is not a lowpass alone.
-    """
-    if not isinstance(synapse, nengo.Lowpass) or delayed:
-        what = "extra delay in the loop" if delayed else type(synapse).__name__
-        problem = f"is not a lowpass alone ({what}); NIR's leak is one"
-        remedy = "use synapse=0.1 and delay_steps=0"
-        raise ValidationError("to_nir.synapse", synapse, problem, remedy)
-    return float(synapse.tau)

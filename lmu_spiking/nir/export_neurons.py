@@ -94,13 +94,11 @@ def memory_cells(memory, choice: str | None) -> Cells:
     ValidationError
         If NIR cannot say these neurons, or there are too many.
     """
-    own = memory.population
-    if choice == "tonic":
-        check_size(own.n_neurons, own.order)
-    p = tonic_population(memory) if choice == "tonic" else own
-    kind = kind_of(p.neurons, None if choice == "tonic" else choice, p.ceiling)
-    check_size(p.n_neurons, p.order)
-    as_own = kind == KINDS.get(type(own.neurons)) and p is own
+    own, tonic = memory.population, choice == "tonic"
+    check_size(own.n_neurons, own.order)
+    p = tonic_population(memory) if tonic else own
+    kind = kind_of(p.neurons, None if tonic else choice, p.ceiling)
+    as_own = kind == KINDS.get(type(own.neurons)) and not tonic
     # entries that stand for several neurons, one by one
     if np.any(p.per_unit != 1):
         of = np.repeat(np.arange(len(p.gain)), p.per_unit)

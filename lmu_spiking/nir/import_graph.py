@@ -5,7 +5,8 @@ network (`import_nodes`), and its edges connections.
 """
 
 import os
-from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import nengo
@@ -13,11 +14,10 @@ import numpy as np
 from scipy.linalg import expm
 
 from lmu_spiking.errors import ValidationError, check_one_of, check_positive, check_seed
-from lmu_spiking.networks.blockwise import AsBuilt, place
-from lmu_spiking.networks.step_check import keeps_time
+from lmu_spiking.networks.blockwise import AsBuilt, keeps_time
 from lmu_spiking.nir.clock import STEPS, Clock, package
 from lmu_spiking.nir.files import read
-from lmu_spiking.nir.import_nodes import BUILDERS, build, matrix, metadata_of, number
+from lmu_spiking.nir.import_nodes import BUILDERS, matrix, metadata_of
 
 
 @keeps_time("from_nir")
@@ -118,30 +118,30 @@ def from_nir(
     _check_graph(source)
     first, last = (_only(source.nodes, kind) for kind in ("Input", "Output"))
     clock = _clock_of(source, dt)
-    # what each node becomes, checked before Nengo sees any
-    parts = _parts(_map_loops(source.nodes, clock), clock, neurons)
+    nodes = _map_loops(source.nodes, clock)
     edges = sorted(source.edges)  # a file keeps no order, and seeds follow it
-    for edge in edges:
-        out, into = parts[edge[0]].size_out, parts[edge[1]].size_in
-        if out != into:
-            problem = f"takes {out} values to a node of {into}"
-            raise ValidationError("from_nir.source", edge, problem)
     # the network
-    delayed = _delayed_edges(parts, edges, first)
     network = NIRNetwork(label=label, seed=seed, add_to_container=False)
     with network:
-        built = {name: build(parts[name]) for name in sorted(parts)}
+        built = {}
+        for name, node in sorted(nodes.items()):
+            with _reading(name, node):
+                built[name] = BUILDERS[type(node).__name__](node, clock, neurons)
+        delayed = _delayed_edges(built, edges, first)
         for edge in edges:
             ends = built[edge[0]].out, built[edge[1]].into
+            out, into = (end.size_out for end in ends)
+            if out != into:
+                problem = f"takes {out} values to a node of {into}"
+                raise ValidationError("from_nir.source", edge, problem)
             nengo.Connection(*ends, synapse=0 if edge in delayed else None)
     network.parts = {name: part.out for name, part in built.items()}
-    ensembles = {name: part.ensemble for name, part in built.items()}
-    network.neurons = {name: e for name, e in ensembles.items() if e is not None}
+    spiking = {name: part for name, part in built.items() if part.ensemble}
+    network.neurons = {name: part.ensemble for name, part in spiking.items()}
     network.input, network.output = built[first].into, built[last].out
     network.state = network.parts.get("state")
     network.dt = clock.dt
-    network.built()
-    place(network, add_to_container)  # whole or not at all
+    network.built(add_to_container)  # whole or not at all
     return network
 
 
@@ -205,7 +205,7 @@ def _clock_of(graph, dt) -> Clock:
     steps, stored = metadata.get("steps", "exact"), metadata.get("dt")
     check_one_of("from_nir.steps", steps, STEPS)
     if stored is not None:
-        stored = check_positive("from_nir.metadata.dt", number(stored), "seconds")
+        stored = check_positive("from_nir.metadata.dt", stored, "seconds")
     if dt is not None:
         dt = check_positive("from_nir.dt", dt, "seconds")
         drawn = stored is not None and steps != "continuous"
@@ -250,13 +250,11 @@ def _map_loops(nodes, clock: Clock) -> dict:
             problem = f"is a loop that needs two Linear nodes, itself and {into}, and a"
             raise ValidationError("from_nir.source", name, f"{problem} tau", remedy)
         attribute = f"from_nir.{name}.metadata.tau"
-        tau = check_positive(attribute, number(metadata["tau"]), "seconds")
+        tau = check_positive(attribute, metadata["tau"], "seconds")
         weights = []
         for one in (name, into):
-            try:
+            with _reading(one, nodes[one]):
                 weights.append(matrix(nodes[one]))
-            except ValidationError as error:
-                raise ValidationError(f"from_nir.{one}", "Linear", str(error)) from None
         A, B = weights
         d, k = B.shape
         if not A.shape[0] == A.shape[1] == d:
@@ -273,22 +271,20 @@ def _map_loops(nodes, clock: Clock) -> dict:
     return nodes
 
 
-def _parts(nodes, clock: Clock, choice: str | None) -> dict:
-    """Return the part of each node."""
-    parts = {}
-    for name, node in nodes.items():
-        attribute, kind = f"from_nir.{name}", type(node).__name__
-        try:
-            parts[name] = BUILDERS[kind](node, clock, choice)
-        except ValidationError as error:
-            raise ValidationError(attribute, kind, str(error)) from None
-        except (TypeError, ValueError, AttributeError) as error:
-            problem = f"is not complete ({' '.join(str(error).split())})"
-            raise ValidationError(attribute, kind, problem) from None
-    return parts
+@contextmanager
+def _reading(name: str, node) -> Iterator[None]:
+    """Turn the errors of a node's numbers into one line that names the node."""
+    attribute, kind = f"from_nir.{name}", type(node).__name__
+    try:
+        yield
+    except ValidationError as error:
+        raise ValidationError(attribute, kind, str(error)) from None
+    except (TypeError, ValueError, AttributeError) as error:
+        problem = f"is not complete ({' '.join(str(error).split())})"
+        raise ValidationError(attribute, kind, problem) from None
 
 
-def _delayed_edges(parts, edges, first: str) -> set:  # noqa: C901 - a walk
+def _delayed_edges(parts, edges, first: str) -> set:
     """Return the edges that close a loop in which nothing takes a step.
 
     Each gets a step of its own.  The graph is walked from its Input, at each node to
@@ -303,31 +299,25 @@ def _delayed_edges(parts, edges, first: str) -> set:  # noqa: C901 - a walk
         if not parts[source].delayed and not parts[target].delayed:
             at_once[source].append(target)
     # nodes by their distance from the Input, then by name
-    distance, queue = {first: 0}, deque([first])
-    while queue:
-        name = queue.popleft()
+    distance, queue = {first: 0}, [first]
+    for name in queue:
         for target in every[name]:
             if target not in distance:
                 distance[target] = distance[name] + 1
                 queue.append(target)
     roots = sorted(parts, key=lambda name: (distance.get(name, len(parts)), name))
     # depth first, along the edges that act at once
-    done: set[str] = set()
-    delayed: set[tuple[str, str]] = set()
-    for root in roots:
-        if root in done:
-            continue
-        path, stack = {root}, [(root, iter(at_once[root]))]
-        while stack:
-            name, rest = stack[-1]
-            target = next(rest, None)
-            if target is None:
-                done.add(name)
-                path.discard(name)
-                stack.pop()
-            elif target in path:
-                delayed.add((name, target))
-            elif target not in done:
-                path.add(target)
-                stack.append((target, iter(at_once[target])))
+    done, delayed = set(), set()
+    path: list = [None]  # which stands before all roots
+    stack = [iter(roots)]
+    while stack:
+        target = next(stack[-1], None)
+        if target is None:
+            stack.pop()
+            done.add(path.pop())
+        elif target in path:
+            delayed.add((path[-1], target))
+        elif target not in done:
+            path.append(target)
+            stack.append(iter(at_once[target]))
     return delayed

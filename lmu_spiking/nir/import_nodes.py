@@ -3,19 +3,17 @@ r"""Import of nodes: what each node of NIR becomes in Nengo.
 They stand apart from `nir.import_graph`, which uses them, because together they are too
 long to be read at once.
 
-A node becomes a chain of stages: weights, lowpasses, biases, neurons.  A leak
+A node becomes a chain of weights, lowpasses, biases and neurons.  A leak
 ``tau dv/dt = v_leak - v + R I`` is a lowpass of ``R I``, plus ``v_leak``; neurons are
 driven by ``J = (R I + v_leak) / v_threshold``.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import nengo
 import numpy as np
 
-from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError, check_between, check_seed
+from lmu_spiking.errors import ValidationError, check_between, check_seed, check_shape
 from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.nir.clock import Clock
 from lmu_spiking.nir.neurons import INSTANT, KINDS, PromptLIF, SignedIF
@@ -25,61 +23,31 @@ LONGEST = 20  # time constants in a step, after which e^-20 of a voltage is left
 FORGOTTEN = 40.0  # time constants in a step: e^-40 of 1 is below rounding
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """A node of NIR: the sum of its inputs passes ``stages`` one after the other.
+class Built(NamedTuple):
+    """A node of NIR in Nengo: its ends, which are connected to other nodes, and more.
 
     Parameters
     ----------
-    size_in, size_out : int
-    stages : tuple
-        Callables that take a Nengo object, add to the network, and return the next one.
+    into, out : nengo.Node
     delayed : bool
         Whether a step passes from its inputs to its outputs, which breaks a loop.
+    ensemble : nengo.Ensemble or None
+        Its neurons, if any.
     """
 
-    size_in: int
-    size_out: int
-    stages: tuple = ()
+    into: nengo.Node
+    out: nengo.Node
     delayed: bool = False
-
-    __repr__ = brief
-
-
-class Built(NamedTuple):
-    """The first and the last object of a part in Nengo, and its neurons, if any."""
-
-    into: Any
-    out: Any
-    ensemble: nengo.Ensemble | None
-
-
-def build(part: Part) -> Built:
-    """Build a part in the current network.
-
-    Parameters
-    ----------
-    part : Part
-
-    Returns
-    -------
-    Built
-        Its first and last object, to be connected.
-    """
-    into = out = nengo.Node(size_in=part.size_in)
-    ensemble = None
-    for stage in part.stages:
-        out = stage(out)
-        if isinstance(out, nengo.Ensemble):
-            ensemble, out = out, out.neurons
-    return Built(into, out, ensemble)
+    ensemble: nengo.Ensemble | None = None
 
 
 # Numbers of a graph, checked: finite, real, of the size that is needed.
 
 
 def metadata_of(node) -> dict:
-    """Return the metadata of a node or a graph.
+    """Return the metadata of a node or a graph, with numbers of Python.
+
+    A number of less than double precision becomes the decimal number that was meant.
 
     Parameters
     ----------
@@ -90,23 +58,12 @@ def metadata_of(node) -> dict:
     dict
         Empty where there is none.
     """
-    return node.metadata if isinstance(node.metadata, dict) else {}
+    metadata = node.metadata if isinstance(node.metadata, dict) else {}
+    return {name: _number(value) for name, value in metadata.items()}
 
 
-def number(value: Any) -> Any:
-    """Return a number of Python, where a file has numpy's.
-
-    One of less than double precision becomes the decimal number that was meant.
-
-    Parameters
-    ----------
-    value : object
-
-    Returns
-    -------
-    object
-        ``value`` itself if it is no number of numpy's.
-    """
+def _number(value: Any) -> Any:
+    """Return a number of Python, where a file has numpy's; else the value itself."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, np.floating):
@@ -136,11 +93,7 @@ def _vector(node, name: str, n: int | None = None) -> np.ndarray:
     array = _array(node, name)
     if array.ndim == 0 and n is not None:
         array = np.full(n, float(array))
-    if array.ndim != 1 or not len(array) or (n is not None and len(array) != n):
-        remedy = f"use {n} numbers" if n is not None else "flatten it"
-        problem = "must have one axis, as the others"
-        raise ValidationError(name, array.shape, problem, remedy)
-    return array
+    return check_shape(name, array, ("n" if n is None else n,), "numbers")
 
 
 def matrix(node) -> np.ndarray:
@@ -160,16 +113,12 @@ def matrix(node) -> np.ndarray:
     ValidationError
         If it is no finite matrix.
     """
-    array = _array(node, "weight")
-    if array.ndim != 2 or 0 in array.shape:
-        problem = "is its shape; it must have two axes"
-        raise ValidationError("weight", array.shape, problem, "reshape it")
-    return array
+    return check_shape("weight", _array(node, "weight"), ("m", "n"), "a matrix")
 
 
-def _taus(node, name: str) -> np.ndarray:
+def _taus(node, name: str, n: int | None = None) -> np.ndarray:
     """Return positive time constants, as they stand in the graph."""
-    array = _vector(node, name)
+    array = _vector(node, name, n)
     if np.any(array <= 0):
         problem, remedy = "must be positive seconds", "use a Scale where nothing leaks"
         raise ValidationError(name, float(array[array <= 0][0]), problem, remedy)
@@ -189,121 +138,92 @@ def _thresholds(node) -> np.ndarray:
     return high
 
 
-def _one_tau(tau: np.ndarray, name: str, clock: Clock) -> float:
-    """Return the seconds of all neurons of a node."""
-    if np.ptp(tau) > 1e-9 * np.max(tau):
-        problem = "must be one for all neurons of a node"
-        raise ValidationError(name, tau, problem, "use several nodes")
-    return float(clock.from_graph(tau, name)[0])
+# What a node is made of: each function adds to the network behind a source.
 
 
-# Stages: each function returns one.
-
-
-def _multiply(weight, synapse=None):
+def _multiply(source, weight, synapse=None) -> nengo.Node:
     """Multiply by a matrix, a vector of factors, or a number."""
-    weight = np.asarray(weight, dtype=float)
-
-    def stage(source):
-        n = weight.shape[0] if weight.ndim == 2 else source.size_out
-        node = nengo.Node(size_in=n)
-        nengo.Connection(source, node, transform=weight, synapse=synapse)
-        return node
-
-    return stage
+    n = len(weight) if np.ndim(weight) == 2 else source.size_out
+    node = nengo.Node(size_in=n)
+    nengo.Connection(source, node, transform=weight, synapse=synapse)
+    return node
 
 
-def _add_bias(bias):
+def _add_bias(source, bias) -> None:
     """Add a constant."""
-
-    def stage(source):
-        constant = nengo.Node([1.0], label="one")
-        nengo.Connection(constant, source, transform=bias[:, None], synapse=None)
-        return source
-
-    return stage
+    constant = nengo.Node([1.0], label="one")
+    nengo.Connection(constant, source, transform=bias[:, None], synapse=None)
 
 
-def _filter(tau, clock: Clock, name: str = "tau"):
-    """Filter by lowpasses, one for each time constant."""
+def _filter(source, node, name: str, clock: Clock) -> nengo.Node:
+    """Filter by lowpasses, one for each time constant of that name."""
+    tau = _taus(node, name, source.size_out)
     seconds = np.asarray(clock.from_graph(tau, name), dtype=float)
     # Nengo's lowpass overflows where a step is thousands of time constants
     seconds = np.where(seconds * FORGOTTEN < clock.dt, 0.0, seconds)
-
-    def stage(source):
-        node = nengo.Node(size_in=source.size_out)
-        for one in np.unique(seconds):
-            of = np.flatnonzero(seconds == one)
-            ends = source, node
-            if len(of) < len(seconds):
-                ends = source[of], node[of]
-            nengo.Connection(*ends, synapse=nengo.Lowpass(one))
-        return node
-
-    return stage
+    filtered = nengo.Node(size_in=source.size_out)
+    for one in np.unique(seconds):
+        of = np.flatnonzero(seconds == one)
+        ends = source, filtered
+        if len(of) < len(seconds):
+            ends = source[of], filtered[of]
+        nengo.Connection(*ends, synapse=nengo.Lowpass(one))
+    return filtered
 
 
-def _fire(kind: str, seed, model):
-    """Drive neurons by the current ``J``."""
-
-    def stage(source):
-        # with a gain of 1 and no bias, Nengo finds no highest rate for LIF, and warns
-        n = source.size_out
-        ensemble = driven(n, model, gain=2.0, seed=seed, label=kind)
-        nengo.Connection(source, ensemble.neurons, transform=0.5, synapse=None)
-        return ensemble
-
-    return stage
+def _own_synapse(source, node, clock: Clock) -> nengo.Node:
+    """Weight and filter the inputs of a node that has a synapse of its own."""
+    if not hasattr(node, "tau_syn"):
+        return source
+    weighted = _multiply(source, _vector(node, "w_in", source.size_out))
+    return _filter(weighted, node, "tau_syn", clock)
 
 
-def _exceed(threshold):
-    """Put out 1 above a threshold, else 0."""
-
-    def stage(source):
-        def output(t, x):
-            return (x > threshold).astype(float)
-
-        node = nengo.Node(output, size_in=source.size_out)
-        nengo.Connection(source, node, synapse=None)
-        return node
-
-    return stage
+def _name_of_tau(node) -> str:
+    """Return the name of the time constant of a node's leak."""
+    return "tau_mem" if hasattr(node, "tau_mem") else "tau"
 
 
-# Nodes: each function returns the part of a node.
+# Nodes: each function builds one in the current network.
 
 
-def _pass(node, clock: Clock, choice) -> Part:
+def _pass(node, clock: Clock, choice) -> Built:
     """Pass values on: an Input, or an Output."""
     shape = np.atleast_1d(np.asarray(node.input_type["input"]))
     if len(shape) != 1 or shape.dtype == object or int(shape[0]) < 1:
         problem = "must have one axis"
         raise ValidationError("shape", shape.tolist(), problem, "flatten the values")
-    return Part(int(shape[0]), int(shape[0]))
+    into = nengo.Node(size_in=int(shape[0]))
+    return Built(into, into)
 
 
-def _affine(node, clock: Clock, choice) -> Part:
+def _affine(node, clock: Clock, choice) -> Built:
     """Multiply by a matrix, and add a bias if there is one."""
     weight = matrix(node)
-    stages = [_multiply(weight)]
+    into = nengo.Node(size_in=weight.shape[1])
+    out = _multiply(into, weight)
     if getattr(node, "bias", None) is not None:
-        stages.append(_add_bias(_vector(node, "bias", len(weight))))
-    return Part(weight.shape[1], len(weight), tuple(stages))
+        _add_bias(out, _vector(node, "bias", len(weight)))
+    return Built(into, out)
 
 
-def _scale(node, clock: Clock, choice) -> Part:
+def _scale(node, clock: Clock, choice) -> Built:
     """Multiply each value by a factor."""
     scale = _vector(node, "scale")
-    return Part(len(scale), len(scale), (_multiply(scale),))
+    into = nengo.Node(size_in=len(scale))
+    return Built(into, _multiply(into, scale))
 
 
-def _threshold(node, clock: Clock, choice) -> Part:
+def _threshold(node, clock: Clock, choice) -> Built:
     """Put out 1 for each value above its threshold."""
     threshold = _vector(node, "threshold")
-    return Part(len(threshold), len(threshold), (_exceed(threshold),))
+    into = nengo.Node(size_in=len(threshold))
+    out = nengo.Node(lambda t, x: (x > threshold).astype(float), size_in=len(threshold))
+    nengo.Connection(into, out, synapse=None)
+    return Built(into, out)
 
 
-def _delay(node, clock: Clock, choice) -> Part:
+def _delay(node, clock: Clock, choice) -> Built:
     """Delay all values by one whole number of steps."""
     delay = _vector(node, "delay")
     steps = delay / clock.dt
@@ -322,65 +242,57 @@ def _delay(node, clock: Clock, choice) -> Part:
         problem = f"must be at most {MOST_DELAYED} steps {step}"
         remedy = "use several nodes in a row, or a longer dt"
         raise ValidationError("delay", value, problem, remedy)
-    stages = tuple(_multiply(1.0, synapse=0) for _ in range(int(whole[0])))
-    return Part(len(delay), len(delay), stages, delayed=bool(stages))
+    into = out = nengo.Node(size_in=len(delay))
+    for _ in range(int(whole[0])):
+        out = _multiply(out, 1.0, synapse=0)
+    return Built(into, out, delayed=bool(whole[0]))
 
 
-def _li(node, clock: Clock, choice) -> Part:
-    """Filter values by a leak."""
-    tau = _taus(node, "tau")
-    n = len(tau)
-    stages = [_multiply(_vector(node, "r", n)), _filter(tau, clock)]
-    v_leak = _vector(node, "v_leak", n)
+def _leak(node, clock: Clock, choice) -> Built:
+    """Filter values by a leak, behind a synapse if there is one."""
+    name = _name_of_tau(node)
+    into = nengo.Node(size_in=len(_taus(node, name)))
+    current = _own_synapse(into, node, clock)
+    current = _multiply(current, _vector(node, "r", into.size_in))
+    out = _filter(current, node, name, clock)
+    v_leak = _vector(node, "v_leak", into.size_in)
     if np.any(v_leak):
-        stages.append(_add_bias(v_leak))
-    return Part(n, n, tuple(stages), delayed=True)
+        _add_bias(out, v_leak)
+    return Built(into, out, delayed=True)
 
 
-def _cuba_li(node, clock: Clock, choice) -> Part:
-    """Filter values by a synapse and a leak."""
-    tau = _taus(node, "tau_mem")
-    n = len(tau)
-    stages = (
-        _multiply(_vector(node, "w_in", n)),
-        _filter(_taus(node, "tau_syn"), clock, "tau_syn"),
-        _multiply(_vector(node, "r", n)),
-        _filter(tau, clock, "tau_mem"),
-        _add_bias(_vector(node, "v_leak", n)),
-    )
-    return Part(n, n, stages, delayed=True)
+def _neurons(node, clock: Clock, choice) -> Built:
+    """Drive neurons by ``J = (R I + v_leak) / v_threshold``, behind a synapse if any.
 
-
-def _if(node, clock: Clock, choice) -> Part:
-    """Integrate and fire."""
-    high = _thresholds(node)
-    return _neurons(node, clock, choice, _vector(node, "r", len(high)) / high)
-
-
-def _lif(node, clock: Clock, choice) -> Part:
-    """Integrate, leak and fire."""
-    tau = _one_tau(_taus(node, "tau"), "tau", clock)
-    return _neurons(node, clock, choice, *_drive(node), tau)
-
-
-def _drive(node) -> tuple[np.ndarray, np.ndarray]:
-    """Return factor and bias of ``J = (R I + v_leak) / v_threshold``."""
-    high = _thresholds(node)
-    n = len(high)
-    return _vector(node, "r", n) / high, _vector(node, "v_leak", n) / high
-
-
-def _cuba_lif(node, clock: Clock, choice) -> Part:
-    """Filter values by a synapse, integrate, leak and fire."""
-    factor, bias = _drive(node)
-    tau, slow = _taus(node, "tau_mem"), _taus(node, "tau_syn")
-    weights = _multiply(_vector(node, "w_in", len(factor)))
-    synapse = weights, _filter(slow, clock, "tau_syn")
-    kind = _kind(node)
-    if kind and not kind.endswith("lif"):  # so slow a membrane that it only integrates
-        return _neurons(node, clock, choice, factor / tau, synapse=synapse)
-    tau = _one_tau(tau, "tau_mem", clock)
-    return _neurons(node, clock, choice, factor, bias, tau, synapse)
+    They integrate and fire; all but an IF leak.
+    """
+    high, kind = _thresholds(node), _kind(node)
+    n, factor = len(high), _vector(node, "r", len(high)) / high
+    bias = np.zeros(n)
+    rates = choice == "rate" or (choice is None and kind.startswith("rate"))
+    into = nengo.Node(size_in=n)
+    filtered = _own_synapse(into, node, clock)
+    delayed = filtered is not into
+    if type(node).__name__ == "IF":
+        model = _integrating(node, rates)
+    elif delayed and kind and not kind.endswith("lif"):
+        # so slow a membrane that it only integrates
+        factor = factor / _taus(node, "tau_mem", n)
+        model = _integrating(node, rates)
+    else:
+        bias = _vector(node, "v_leak", n) / high
+        model = _leaky(node, rates, clock)
+    current = _multiply(filtered, factor)
+    if np.any(bias):
+        _add_bias(current, bias)
+    # with a gain of 1 and no bias, Nengo finds no highest rate for LIF, and warns
+    seed = metadata_of(node).get("seed")
+    seed = None if seed is None else check_seed("metadata.seed", seed)
+    ensemble = driven(n, model, gain=2.0, seed=seed, label=kind or "neurons")
+    nengo.Connection(current, ensemble.neurons, transform=0.5, synapse=None)
+    # a spike as the graph counts it, from Nengo's of height 1 / dt
+    out = _multiply(ensemble.neurons, clock.unit)
+    return Built(into, out, delayed, ensemble)
 
 
 def _kind(node) -> str:
@@ -389,66 +301,54 @@ def _kind(node) -> str:
     return kind if isinstance(kind, str) and kind in KINDS.values() else ""
 
 
-def _neurons(node, clock, choice, factor, bias=0.0, tau=None, synapse=()) -> Part:
-    """Return neurons at ``J = factor I + bias``, leaky with ``tau``, in seconds."""
-    kind = _kind(node)
-    rates = choice == "rate" or (choice is None and kind.startswith("rate"))
-    seed = metadata_of(node).get("seed")
-    if seed is not None:
-        seed = check_seed("metadata.seed", number(seed))
-    if tau is None:
-        model: Any = nengo.RectifiedLinear() if rates else _integrating(node)
-    else:
-        model = _leaky(node, tau, rates, clock)
-    current = [_multiply(factor)]
-    if np.any(bias):
-        current.append(_add_bias(bias))
-    # a spike as the graph counts it, from Nengo's of height 1 / dt
-    output = _fire(kind or "neurons", seed, model), _multiply(clock.unit)
-    n = len(factor)
-    return Part(n, n, (*synapse, *current, *output), delayed=bool(synapse))
-
-
-def _integrating(node) -> Any:
+def _integrating(node, rates: bool) -> Any:
     """Return Nengo's own neurons for graphs of ours; others integrate any current."""
-    floor = _floor(node)
+    if rates:
+        return nengo.RectifiedLinear()
+    rest = _at_rest(node)
+    floor = rest["min_voltage"]
     if floor == 0:
         return nengo.SpikingRectifiedLinear()
     if floor > -np.inf:
         problem = "must be 0 or -inf for neurons without leak"
         raise ValidationError("metadata.min_voltage", floor, problem)
-    return SignedIF(initial_state=_initial_state(node))
+    return SignedIF(initial_state=rest["initial_state"])
 
 
-def _leaky(node, tau: float, rates: bool, clock: Clock) -> Any:
+def _leaky(node, rates: bool, clock: Clock) -> Any:
     """Return LIF neurons; for our own graphs Nengo's, to give the same spikes."""
-    refractory = number(metadata_of(node).get("tau_ref", 0.0))
+    name = _name_of_tau(node)
+    taus = _taus(node, name)
+    if np.ptp(taus) > 1e-9 * np.max(taus):
+        problem = "must be one for all neurons of a node"
+        raise ValidationError(name, taus, problem, "use several nodes")
+    tau = float(clock.from_graph(taus, name)[0])
+    refractory = metadata_of(node).get("tau_ref", 0.0)
     refractory = check_between("metadata.tau_ref", refractory, 0, 1e6, "seconds")
     if rates:
         if not _kind(node) and tau * INSTANT <= clock.dt:
             refractory = clock.dt  # it spikes once in each step above its threshold
         return nengo.LIFRate(tau_rc=tau, tau_ref=refractory)
-    rest = {"min_voltage": _floor(node), "initial_state": _initial_state(node)}
     if refractory or _kind(node) == "lif":
         # nengo.LIF gives NaN if a step is dozens of time constants
         tau = max(tau, clock.dt / LONGEST)
-        return nengo.LIF(tau_rc=tau, tau_ref=refractory, **rest)
-    return PromptLIF(tau, **rest)
+        return nengo.LIF(tau_rc=tau, tau_ref=refractory, **_at_rest(node))
+    return PromptLIF(tau, **_at_rest(node))
 
 
-def _floor(node) -> float:
-    """Return the lowest voltage: by default 0 in graphs of ours, none in others."""
-    default = 0.0 if _kind(node) else -np.inf
-    floor = number(metadata_of(node).get("min_voltage", default))
-    return check_between("metadata.min_voltage", floor, -np.inf, 0)
+def _at_rest(node) -> dict[str, Any]:
+    """Return the lowest and the initial voltage of spiking neurons.
 
-
-def _initial_state(node) -> dict | None:
-    """Return initial voltages: drawn in graphs of ours, 0 in others, as they have."""
-    return None if _kind(node) else {"voltage": nengo.dists.Choice([0.0])}
+    By default 0 and drawn in graphs of ours, none and 0 in others, as they have.
+    """
+    ours = bool(_kind(node))
+    floor = metadata_of(node).get("min_voltage", 0.0 if ours else -np.inf)
+    floor = check_between("metadata.min_voltage", floor, -np.inf, 0)
+    zero = {"voltage": nengo.dists.Choice([0.0])}
+    return {"min_voltage": floor, "initial_state": None if ours else zero}
 
 
 # by the name of their class in NIR
 BUILDERS = {"Input": _pass, "Output": _pass, "Linear": _affine, "Affine": _affine}
-BUILDERS |= {"Scale": _scale, "Threshold": _threshold, "Delay": _delay, "LI": _li}
-BUILDERS |= {"CubaLI": _cuba_li, "IF": _if, "LIF": _lif, "CubaLIF": _cuba_lif}
+BUILDERS |= {"Scale": _scale, "Threshold": _threshold, "Delay": _delay, "LI": _leak}
+BUILDERS |= {"CubaLI": _leak, "IF": _neurons, "LIF": _neurons, "CubaLIF": _neurons}

@@ -2,24 +2,8 @@
 
 import numpy as np
 
-from lmu_spiking.plots.run import (
-    WINDOWS,
-    finish_in_time,
-    plot_error,
-    readouts_of,
-    section_of,
-)
-from lmu_spiking.plots.style import (
-    BLACK,
-    BLUE,
-    COLORS,
-    GREY,
-    ORANGE,
-    VERMILION,
-    new_figure,
-    styled,
-    write_title,
-)
+from lmu_spiking.plots import run, style
+from lmu_spiking.plots.style import BLACK, BLUE, COLORS, GREY, ORANGE, VERMILION
 
 NAMES = {
     "truncation": "truncation\n(order)",
@@ -82,7 +66,7 @@ def plot_ladder(ax, ladder, measure: str = "delay"):
     return ax
 
 
-def plot_delayed(ax, deployment, windows: float = WINDOWS):
+def plot_delayed(ax, deployment, windows: float = run.WINDOWS):
     """Draw the readout at delay theta, the exact delay network's, and the true input.
 
     Parameters
@@ -97,15 +81,15 @@ def plot_delayed(ax, deployment, windows: float = WINDOWS):
     matplotlib.axes.Axes
         The one that was given.
     """
-    shown = section_of(deployment, windows)
-    t, (true, read, exact) = deployment.time[shown], readouts_of(deployment, shown)
+    shown = run.section_of(deployment, windows)
+    t, (true, read, exact) = deployment.time[shown], run.readouts_of(deployment, shown)
     ax.plot(t, true, color=GREY, lw=3.5, label="input, delayed by θ")
     ax.plot(t, exact, color=BLACK, lw=1, ls="--", label="exact LDN")
     ax.plot(t, read, color=VERMILION, lw=1, label=str(deployment.target))
-    return finish_in_time(ax, deployment, shown, "Delayed input")
+    return run.finish_in_time(ax, deployment, shown, "Delayed input")
 
 
-def plot_loss(ax, deployment, windows: float = WINDOWS):
+def plot_loss(ax, deployment, windows: float = run.WINDOWS):
     """Draw the readout at delay theta less the exact delay network's, as `plot_error`.
 
     Parameters
@@ -120,7 +104,7 @@ def plot_loss(ax, deployment, windows: float = WINDOWS):
     matplotlib.axes.Axes
         The one that was given.
     """
-    return plot_error(ax, deployment, windows)
+    return run.plot_error(ax, deployment, windows)
 
 
 def ladder_figure(ladder):
@@ -135,14 +119,12 @@ def ladder_figure(ladder):
     matplotlib.figure.Figure
         For `save_figure`.
     """
-    with styled():
-        figure = new_figure(10, 3.9)
+    n = len(ladder.seeds)
+    seeds = f", {n} seeds, 95 % intervals" if n > 1 else ""
+    title = f"{_memory(ladder.rows[-1])}{seeds}; white marks: predicted before the run"
+    with style.drawn(10, 3.9, title, 11) as figure:
         for ax, measure in zip(figure.subplots(1, 2), TITLES, strict=True):
             plot_ladder(ax, ladder, measure)
-        n = len(ladder.seeds)
-        seeds = f", {n} seeds, 95 % intervals" if n > 1 else ""
-        memory = f"{_memory(ladder.rows[-1])}{seeds}"
-        write_title(figure, f"{memory}; white marks: predicted before the run", 11)
     return figure
 
 
@@ -159,13 +141,12 @@ def deployed(deployment):
         For `save_figure`.
     """
     row = deployment.row
-    with styled():
-        figure = new_figure(10, 4.4)
+    title = f"{_memory(row)} on {PLACES[row['target']]}"
+    with style.drawn(10, 4.4, title, 11) as figure:
         above, below = figure.subplots(2, sharex=True, height_ratios=(1.6, 1))
         plot_delayed(above, deployment)
         plot_loss(below, deployment)
         above.label_outer()
-        write_title(figure, f"{_memory(row)} on {PLACES[row['target']]}", 11)
         figure.supxlabel(_costs(row), x=0.01, ha="left", fontsize=9)
     return figure
 

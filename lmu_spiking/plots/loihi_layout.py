@@ -45,11 +45,12 @@ def layout(budget, ax=None):
         if ax is None:
             ax = _new_axes(columns, -y.min())
         holders = _holders(budget.blocks)
-        colors = [_colors(holders)[name] for name in holders]
+        palette = dict(zip(dict.fromkeys(holders), HOLDERS, strict=False))
+        colors = [palette[name] for name in holders]
         _draw_cores(ax, budget, x, y, colors, columns)
         _write_use(ax, budget, x, y)
         _write_numbers(ax, budget, columns)
-        _add_legend(ax, budget, holders)
+        _add_legend(ax, budget, holders, palette)
     return ax
 
 
@@ -96,11 +97,6 @@ def _holders(blocks) -> list[str]:
     sources = [block.source for block in blocks]
     few = len(set(sources)) <= len(HOLDERS)
     return sources if few else [block.kind for block in blocks]
-
-
-def _colors(holders) -> dict[str, str]:
-    """Return the colour of each holder."""
-    return dict(zip(dict.fromkeys(holders), HOLDERS, strict=False))
 
 
 def _shade(colors, white: float):
@@ -179,13 +175,13 @@ def _counted(n: int, thing: str) -> str:
     return f"{n} {thing}" + "s" * (n != 1)
 
 
-def _add_legend(ax, budget, holders) -> None:
+def _add_legend(ax, budget, holders, palette: dict) -> None:
     """Draw what colours and bars stand for, and the fullest bars, to the right."""
     from matplotlib.patches import Patch
 
     keys = []
     # the holders of blocks, then the bars, and black if a limit is exceeded
-    for name, color in _colors(holders).items():
+    for name, color in palette.items():
         words = shorten(name, 32, placeholder="...")
         words += ": " + _counted(holders.count(name), "core")
         keys.append(Patch(color=color, label=words))

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from lmu_spiking.plots.style import BLUE, EDGED, GREY, log_axes, new_figure, styled
+from lmu_spiking.plots.style import BLUE, EDGED, GREY, drawn, log_axes
 
 
 def plan_figure(rows: list[dict], waste: float):
@@ -26,8 +26,7 @@ def plan_figure(rows: list[dict], waste: float):
     errors, measured, neurons = zip(
         *((row["error"], row["nrmse"], row["neurons"]) for row in rows), strict=True
     )
-    with styled():
-        figure = new_figure(4.6, 4.0)
+    with drawn(4.6, 4.0) as figure:
         ax = figure.subplots()
         asked = np.array([0.8, 1.25]) * np.array([min(errors), max(errors)])
         ax.fill_between(asked, asked / waste, asked, color=GREY, alpha=0.25, lw=0)

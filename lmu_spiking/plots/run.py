@@ -6,16 +6,8 @@ import numpy as np
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.metrics import rms
-from lmu_spiking.plots.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    VERMILION,
-    legend_above,
-    new_figure,
-    styled,
-    write_title,
-)
+from lmu_spiking.plots import style
+from lmu_spiking.plots.style import BLACK, BLUE, GREY, VERMILION
 from lmu_spiking.signals.signal import LOST
 
 WINDOWS = 8.75  # shown by default: seven moments, 1.25 windows apart
@@ -44,7 +36,7 @@ def plot_window(ax, result, n: int = 7):
     matplotlib.axes.Axes
         The one that was given.
     """
-    ldn, dt, window = _ldn(result), result.row["dt"], _steps(result)
+    ldn, dt, window = _window(result)
     shown = section_of(result, 1.25 * n)
     # as many moments as fit, each in the middle of its part
     n = max(1, round((shown.stop - shown.start) / window / 1.25))
@@ -126,10 +118,10 @@ def plot_error_vs_delay(ax, result, n: int = 60):
     matplotlib.axes.Axes
         The one that was given.
     """
-    dt, window, u = result.row["dt"], _steps(result), result.signal
+    (ldn, dt, window), u = _window(result), result.signal
     # the delays, in whole steps, and the readout of each
     steps = np.unique(np.round(np.linspace(1, window, n)).astype(int))
-    weights = _ldn(result).readout((steps - 1) * dt, dt)
+    weights = ldn.readout((steps - 1) * dt, dt)
     first = window + 1  # the first step of a window that is full
     read = result.state[first:] @ weights.T
     ideal = result.exact[first:] @ weights.T
@@ -162,8 +154,7 @@ def run_figure(result):
     matplotlib.figure.Figure
         For `save_figure`.
     """
-    with styled():
-        figure = new_figure(10, 5.6)
+    with style.drawn(10, 5.6, _headline(result.row), 11) as figure:
         halves: Any = figure.subfigures(1, 2, width_ratios=(1.6, 1), wspace=0.03)
         left, right = halves
         time = left.subplots(3, sharex=True, height_ratios=(1, 1, 0.7))
@@ -175,21 +166,16 @@ def run_figure(result):
         above, below = right.subplots(2, height_ratios=(2, 1))
         plot_error_vs_delay(above, result)
         _write_numbers(below, result.row)
-        write_title(figure, _headline(result.row), 11)
     return figure
 
 
 # -- parts of results, of runs and of deployments --------------------------------------
 
 
-def _ldn(result) -> LDN:
-    """Return the exact delay network of a result."""
-    return LDN(result.row["order"], result.row["theta"])
-
-
-def _steps(result) -> int:
-    """Return the whole steps in a window."""
-    return int(np.floor(result.row["theta"] / result.row["dt"] + 1e-9))
+def _window(result) -> tuple[LDN, float, int]:
+    """Return the exact delay network of a result, its step and the steps in theta."""
+    ldn, dt = LDN(result.row["order"], result.row["theta"]), result.row["dt"]
+    return ldn, dt, ldn.steps(dt)
 
 
 def section_of(result, windows: float) -> slice:
@@ -205,7 +191,7 @@ def section_of(result, windows: float) -> slice:
     -------
     slice
     """
-    window, T = _steps(result), len(result.signal)
+    (*_, window), T = _window(result), len(result.signal)
     length = min(round(windows * window), T - window)
     strongest = window + int(np.argmax(np.abs(result.signal[window:])))
     start = min(max(strongest - length // 2, window), T - length)
@@ -224,7 +210,7 @@ def readouts_of(result, shown: slice) -> tuple[np.ndarray, ...]:
     -------
     true, decoded, ideal : (n,) ndarray
     """
-    ldn, dt, window, u = _ldn(result), result.row["dt"], _steps(result), result.signal
+    (ldn, dt, window), u = _window(result), result.signal
     c = ldn.readout(window * dt - dt, dt)
     true = np.concatenate([np.zeros(window), u[: len(u) - window]])
     return tuple(x[shown] for x in (true, result.state @ c, result.exact @ c))
@@ -248,7 +234,9 @@ def finish_in_time(ax, result, shown: slice, ylabel: str):
     ax.set(xlabel="Time (s)", ylabel=ylabel)
     ax.set_xlim(result.time[shown][0], result.time[shown][-1])
     if ax.get_legend_handles_labels()[0]:
-        legend_above(ax)
+        # in one line over the axes, to the right
+        place = {"loc": "lower right", "bbox_to_anchor": (1, 0.98), "borderaxespad": 0}
+        ax.legend(ncols=3, handlelength=1.5, columnspacing=1.2, **place)
     return ax
 
 

@@ -2,15 +2,8 @@
 
 import numpy as np
 
-from lmu_spiking.plots.style import (
-    BLACK,
-    COLORS,
-    GREY,
-    draw_points,
-    log_axes,
-    new_figure,
-    styled,
-)
+from lmu_spiking.plots import style
+from lmu_spiking.plots.style import BLACK, COLORS, GREY
 
 CAPTIONS = {
     "error-vs-neurons": "Error of the state against the number of neurons: trials "
@@ -45,7 +38,7 @@ def plot_error_vs_neurons(ax, summary, levels=None):
     x = np.array([summary.neurons.min(), summary.neurons.max()], dtype=float)
     below = 0.7 * (summary.state_rmse * np.sqrt(summary.neurons)).min()
     ax.plot(x, below / np.sqrt(x), ":", color=GREY, label="slope −1/2")
-    return log_axes(ax, "Neurons", "State RMSE")
+    return style.log_axes(ax, "Neurons", "State RMSE")
 
 
 def plot_ratio(ax, summary, levels=None):
@@ -68,8 +61,8 @@ def plot_ratio(ax, summary, levels=None):
     levels = levels or sorted(summary.order.unique())
     for order, cell in summary.groupby("order"):
         k = levels.index(order)
-        draw_points(ax, cell, "neurons", "state_rmse_ratio", k, f"d = {order}")
-    log_axes(ax, "Neurons", "Measured / predicted state RMSE")
+        style.draw_points(ax, cell, "neurons", "state_rmse_ratio", k, f"d = {order}")
+    style.log_axes(ax, "Neurons", "Measured / predicted state RMSE")
     ax.set_yscale("linear")
     return ax
 
@@ -91,7 +84,7 @@ def plot_error_vs_spikes(ax, summary, levels=None):
         The one that was given.
     """
     _curves(ax, summary, "spikes_per_s", "neuron_type", levels, "{}")
-    return log_axes(ax, "Spikes per second", "State RMSE")
+    return style.log_axes(ax, "Spikes per second", "State RMSE")
 
 
 def study_figures(summary) -> dict:
@@ -113,15 +106,13 @@ def study_figures(summary) -> dict:
     predicted = wrong[wrong.state_rmse_ratio.notna()]
     spiking = wrong[wrong.spikes_per_s > 0]
     by_type = ["neuron_type", "tau", "max_rate"], "order"
-    figures = {}
-    if len(wrong):
-        figures["error-vs-neurons"] = _panels(plot_error_vs_neurons, wrong, *by_type)
-    if len(predicted):
-        figures["measured-over-predicted"] = _panels(plot_ratio, predicted, *by_type)
-    if len(spiking):
-        by_order = ["order", "tau", "max_rate"], "neuron_type"
-        figures["error-vs-spikes"] = _panels(plot_error_vs_spikes, spiking, *by_order)
-    return figures
+    by_order = ["order", "tau", "max_rate"], "neuron_type"
+    shown = {
+        "error-vs-neurons": (plot_error_vs_neurons, wrong, *by_type),
+        "measured-over-predicted": (plot_ratio, predicted, *by_type),
+        "error-vs-spikes": (plot_error_vs_spikes, spiking, *by_order),
+    }
+    return {name: _panels(*each) for name, each in shown.items() if len(each[1])}
 
 
 def _curves(ax, summary, x: str, by: str, levels, form: str) -> None:
@@ -129,7 +120,7 @@ def _curves(ax, summary, x: str, by: str, levels, form: str) -> None:
     levels = levels or sorted(summary[by].unique())
     for name, cell in summary.sort_values(x).groupby(by):
         k = levels.index(name)
-        draw_points(ax, cell, x, "state_rmse", k, form.format(name))
+        style.draw_points(ax, cell, x, "state_rmse", k, form.format(name))
         predicted = cell[cell.predicted_state_rmse > 0]
         color = COLORS[k % len(COLORS)]
         ax.plot(predicted[x], predicted.predicted_state_rmse, "-", color=color, lw=1)
@@ -145,8 +136,7 @@ def _panels(plot, summary, by: list[str], colored: str):
     # at most three panels in a row, and a place for the legend to the right
     columns = min(3, len(cells))
     rows = -(-len(cells) // columns)
-    with styled():
-        figure = new_figure(1.4 + max(3.6, 3.0 * columns), 3.4 * rows)
+    with style.drawn(1.4 + max(3.6, 3.0 * columns), 3.4 * rows) as figure:
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         legend = {}
         for ax, (key, cell) in zip(axes.flat, cells, strict=False):
@@ -157,11 +147,10 @@ def _panels(plot, summary, by: list[str], colored: str):
             part = dict(zip(by, key, strict=True))
             title = (FORMS.get(k, "{} neurons").format(part[k]) for k in varied)
             ax.set_title(", ".join(title))
+            ax.label_outer()
         # places without a panel stay empty
         for ax in axes.flat[len(cells) :]:
             ax.set_visible(False)
-        for ax in axes.flat[: len(cells)]:
-            ax.label_outer()
         names = sorted(legend, key=_legend_order)
         handles = [legend[name] for name in names]
         figure.legend(handles, names, loc="outside right upper")

@@ -4,11 +4,12 @@ Colours are Okabe and Ito's, which the colour-blind can tell apart.
 """
 
 import io
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from lmu_spiking.errors import MissingPackageError
+from lmu_spiking.errors import needs
 from lmu_spiking.files import write_atomically
 
 BLACK, GREY = "#1b1b1b", "#9a9a9a"
@@ -32,10 +33,8 @@ STYLE: dict[Any, Any] = {
 
 def styled():
     """Return a context in which matplotlib has our style."""
-    try:
+    with needs("matplotlib", "all"):
         import matplotlib
-    except ImportError:
-        raise MissingPackageError("matplotlib", "all") from None
     return matplotlib.rc_context(STYLE)
 
 
@@ -57,23 +56,28 @@ def new_figure(width: float, height: float):
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def write_title(figure, title: str, size: float = 10) -> None:
-    """Write the title of a figure in its upper left corner.
+@contextmanager
+def drawn(width: float, height: float, title: str = "", size: float = 10):
+    """Give an empty figure to draw on in our style, under a title.
 
     Parameters
     ----------
-    figure : matplotlib.figure.Figure
+    width, height : float
+        Inches.
     title : str
     size : float
-        Points.
+        Of the title, points.
+
+    Yields
+    ------
+    matplotlib.figure.Figure
+        For `save_figure`.
     """
-    figure.suptitle(title, x=0.01, ha="left", fontsize=size)
-
-
-def legend_above(ax) -> None:
-    """Draw a legend in one line over the axes, to the right."""
-    place = {"loc": "lower right", "bbox_to_anchor": (1, 0.98), "borderaxespad": 0}
-    ax.legend(ncols=3, handlelength=1.5, columnspacing=1.2, **place)
+    with styled():
+        figure = new_figure(width, height)
+        if title:  # in the upper left corner
+            figure.suptitle(title, x=0.01, ha="left", fontsize=size)
+        yield figure
 
 
 def draw_points(ax, cell, x: str, y: str, k: int, label: str) -> None:

@@ -2,15 +2,8 @@
 
 import numpy as np
 
-from lmu_spiking.plots.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    VERMILION,
-    new_figure,
-    styled,
-    write_title,
-)
+from lmu_spiking.plots import style
+from lmu_spiking.plots.style import BLACK, BLUE, GREY, VERMILION
 
 NAMES = {"accuracy": "Accuracy", "nrmse": "NRMSE"}
 LABELS = {"valid": "validation", "seen": "sequences trained on"}
@@ -86,13 +79,11 @@ def training_figure(record: dict, history: list[dict]):
     """
     metric = record["metric"]
     score = f"test {metric} {record['rate_' + metric]:.4g}"
-    with styled():
-        figure = new_figure(7.2, 3.0)
+    title = f"{record['task']}: {record['n_params']:,} parameters, {score}"
+    with style.drawn(7.2, 3.0, title) as figure:
         left, right = figure.subplots(1, 2)
         plot_history(left, history)
         plot_metric(right, history, metric, record["best_epoch"])
-        parameters = f"{record['n_params']:,} parameters"
-        write_title(figure, f"{record['task']}: {parameters}, {score}")
     return figure
 
 
@@ -128,8 +119,8 @@ def plot_against_neurons(ax, rows: list[dict]):
     ax.axhline(rate, color=GREY, ls="--", label="rate model")
     if table.predicted_loss.notna().all():
         predicted = rate - sign * table.predicted_loss
-        style = {"marker": "_", "ms": 14} if len(rows) == 1 else {}
-        ax.plot(table.neurons, predicted, color=BLUE, label="predicted", **style)
+        look = {"marker": "_", "ms": 14} if len(rows) == 1 else {}
+        ax.plot(table.neurons, predicted, color=BLUE, label="predicted", **look)
     # below and above a point; a loss of accuracy is turned over
     ends = [table.loss_high - table.loss, table.loss - table.loss_low]
     look = {"fmt": "o", "color": VERMILION, "ms": 5, "lw": 1}
@@ -177,10 +168,8 @@ def conversion_figure(rows: list[dict], title: str = ""):
     matplotlib.figure.Figure
         For `save_figure`.
     """
-    with styled():
-        figure = new_figure(7.2, 3.0)
+    with style.drawn(7.2, 3.0, title) as figure:
         left, right = figure.subplots(1, 2)
         plot_against_neurons(left, rows)
         plot_latency(right, max(rows, key=lambda row: row["neurons"]))
-        write_title(figure, title)
     return figure

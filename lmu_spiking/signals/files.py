@@ -21,8 +21,7 @@ from lmu_spiking.files import LARGEST, open_arrays, reading, size
 from lmu_spiking.signals.signal import Signal
 
 # names of a column of seconds; ``Time (s)`` and ``time [s]`` count as ``time_s``
-TIME_NAMES = {"t", "t_s", "sec", "seconds", "time", "time_s", "time_sec"}
-TIME_NAMES |= {"time_seconds"}
+TIME_NAMES = "t t_s sec seconds time time_s time_sec time_seconds".split()
 MAX_JITTER = 0.01  # largest deviation of a time step from their mean, relative to it
 NPZ_NAMES = ("samples", "u", "x")  # of arrays that hold the signal
 COLUMNS = 1000  # the most in a file of text

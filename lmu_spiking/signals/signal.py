@@ -132,7 +132,12 @@ class Signal:
         n = step_count("Signal.duration", self.duration, dt)
         if abs(dt / self.dt - 1) * len(self.samples) < 0.01:
             return replace(self, dt=dt)
-        _check_ratio(self, dt, n)
+        # steps so much longer or shorter must be a mistake
+        _check_steps("Signal.resampled.dt", dt, n)
+        if dt > COARSEST * self.dt:
+            steps = f"{COARSEST:,} of the signal's steps of {self.dt:g} s"
+            problem, remedy = f"is more than {steps}", "check its sampling rate"
+            raise ValidationError("Signal.resampled.dt", dt, problem, remedy)
         samples, lost = _at_step(self.samples, self.dt, dt, n)
         if lost > LOST:
             warnings.warn(
@@ -169,15 +174,6 @@ class Signal:
         whole = n % len(self.samples) == 0
         samples = np.resize(self.samples, (n, *self.samples.shape[1:]))
         return replace(self, samples=samples, periodic=self.periodic and whole)
-
-
-def _check_ratio(signal: Signal, dt: float, n: int) -> None:
-    """Refuse steps that are so much longer or shorter that they must be a mistake."""
-    _check_steps("Signal.resampled.dt", dt, n)
-    if dt > COARSEST * signal.dt:
-        problem = f"is more than {COARSEST:,} of the signal's steps of {signal.dt:g} s"
-        remedy = "check its sampling rate"
-        raise ValidationError("Signal.resampled.dt", dt, problem, remedy)
 
 
 def _check_steps(attribute: str, value: float, n: int) -> None:

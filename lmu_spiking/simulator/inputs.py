@@ -77,7 +77,7 @@ class Inputs:
     """
 
     def __init__(self, program, model, given=None, own=None):
-        self.inputs, self.columns = program.inputs, program.columns
+        self.inputs = program.inputs
         self.model, self.dt = model, model.dt
         self.given, self.own = given or {}, own
         self.reset()
@@ -99,22 +99,22 @@ class Inputs:
             None for a function, which draws none.
         """
         # by whom it is computed: from an array, by a function, or by a process
-        op, shape = self.inputs[k].op, self.inputs[k].shape
+        op, columns = self.inputs[k]
+        shape = op.output.shape
         if self.own is not None and k not in self.own:
             return
         if k in self.given:
             self.makers[k] = _given(self.given[k])
         elif not isinstance(op, SimProcess):
-            self.callers[k] = _function(op, shape, self.model)
+            self.callers[k] = _function(op, self.model)
         else:
             process = op.process
             if isinstance(process, NOISES):
-                self.drawn[k] = np.zeros((0, self.inputs[k].size))
+                self.drawn[k] = np.zeros((0, columns.stop - columns.start))
             state = process.make_state((0,), shape, self.dt, dtype=np.float64)
             arguments = shape, self.dt, rng, state
             vectorise = VECTORISED.get(type(process).make_step)
-            make = vectorise and vectorise(process, *arguments)
-            if make:
+            if make := vectorise and vectorise(process, *arguments):
                 self.makers[k] = make
             else:
                 self.callers[k] = process.make_step((0,), *arguments)
@@ -145,13 +145,13 @@ class Inputs:
         for k, make in self.makers.items():
             m = self._take_drawn(k, out[:n])
             if m < n:
-                out[m:n, self._columns(k)] = make(step + m, n - m)
+                out[m:n, self.inputs[k].columns] = make(step + m, n - m)
         return n, error
 
     def _call(self, out, step, interrupt):
         """Call functions step by step; return the number of steps, and any error."""
         calls = [
-            (k, self._columns(k), call, self._take_drawn(k, out))
+            (k, self.inputs[k].columns, call, self._take_drawn(k, out))
             for k, call in self.callers.items()
         ]
         n, error = len(out), None
@@ -178,7 +178,8 @@ class Inputs:
         values = self.drawn.get(k, ())
         m = min(len(values), len(out))
         if m:
-            out[:m, self._columns(k)], self.drawn[k] = values[:m], values[m:]
+            out[:m, self.inputs[k].columns] = values[:m]
+            self.drawn[k] = values[m:]
         return m
 
     def _return(self, k: int, left: np.ndarray) -> None:
@@ -193,12 +194,7 @@ class Inputs:
         left : (n_steps, columns) ndarray
         """
         for k in self.drawn:
-            self._return(k, left[:, self._columns(k)])
-
-    def _columns(self, k: int) -> slice:
-        """Return the columns of an input."""
-        first = self.inputs[k].first
-        return slice(first, first + self.inputs[k].size)
+            self._return(k, left[:, self.inputs[k].columns])
 
 
 # Each function below returns ``make(step, n)``: the values of ``n`` steps after a step.
@@ -206,16 +202,12 @@ class Inputs:
 
 def _given(values: np.ndarray):
     """Repeat an array."""
-
-    def make(step, n):
-        return values[(step + np.arange(n)) % len(values)]
-
-    return make
+    return lambda step, n: values[(step + np.arange(n)) % len(values)]
 
 
-def _function(op, shape, model):
+def _function(op, model):
     """Return a Node's function of time, called and checked as Nengo does."""
-    value, now = np.zeros(shape), np.array(0.0)
+    value, now = np.zeros(op.output.shape), np.array(0.0)
     call = op.make_step({op.output: value, model.time: now}, model.dt, None)
 
     def at(t):
@@ -257,10 +249,7 @@ def _white_noise(process, shape, dt, rng, state):
         return None
     alpha = 1 / np.sqrt(dt) if process.scale else 1.0
 
-    def make(step, n):
-        return alpha * process.dist.sample(n=n, d=shape[0], rng=rng)
-
-    return make
+    return lambda step, n: alpha * process.dist.sample(n=n, d=shape[0], rng=rng)
 
 
 VECTORISED = {

@@ -8,7 +8,7 @@ Operators are known by the very name of their class, neuron types by their very
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import nengo
 import numpy as np
@@ -39,23 +39,18 @@ from lmu_spiking.simulator.rows import (
 SERIES = 0.1  # dt / tau_rc up to which the series of `kernels.neurons.lif` are exact
 
 
-@dataclass(eq=False)
-class Input:
+class Input(NamedTuple):
     """An input whose values come from outside the program.
 
     Parameters
     ----------
     op : SimProcess or SimPyFunc
-    first, size : int
-        First column of its values, and number of columns.
-    shape : tuple
-        Shape of a value.
+    columns : slice
+        The columns of its values.
     """
 
     op: Any
-    first: int
-    size: int
-    shape: tuple
+    columns: slice
 
 
 @dataclass(eq=False)
@@ -132,9 +127,12 @@ def lower(op, context: Context) -> Group:
     """
     if type(op) in (TimeUpdate, SimProbe):
         return Group([op], [])
-    known = type(op).__module__.startswith("nengo.")
-    rule = RULES.get(type(op).__name__) if known else None
-    rows = rule(op, context) if rule is not None else None
+    rows = None
+    if type(op).__module__.startswith("nengo.") and type(op).__name__ in RULES:
+        rule, names = RULES[type(op).__name__]
+        regions = [region_of(getattr(op, name)) for name in names.split()]
+        if all(region.contiguous for region in regions):
+            rows = rule(op, context, *regions)
     return Group([op], [in_python(op)] if rows is None else rows)
 
 
@@ -164,8 +162,8 @@ def _written(y: Region, inc: bool) -> dict:
 
 
 # --------------------------------------------------------------------------------------
-# Each rule below returns a list of rows, or None where the operator runs in Python.
-# First resets, copies and products.
+# Each rule below returns a list of rows, or None where the operator runs in Python.  It
+# takes the contiguous regions that `RULES` names.  First resets, copies and products.
 
 
 def _reset(op, context: Context):
@@ -246,13 +244,11 @@ def _is_single(region: Region) -> bool:
     return region.size == 1 or repeated
 
 
-def _dot(op, context: Context):
+def _dot(op, context: Context, y: Region, x: Region):
     """Lower ``Y += A X`` with a matrix, a vector or a number ``A``."""
-    y, x, A = region_of(op.Y), region_of(op.X), op.A
-    if not (y.contiguous and x.contiguous):
-        return None
     if y.size == 0 or x.size == 0:
         return []
+    A = op.A
     if A.size == 1 or x.size == 1:  # a number times a vector
         one, many = (region_of(A), x) if A.size == 1 else (x, region_of(A))
         if not many.contiguous or many.size != y.size:
@@ -272,12 +268,11 @@ def _product(y: Region, matrix, x: Region) -> list[Row]:
     return [] if row is None else [row]
 
 
-def _sparse_dot(op, context: Context):
+def _sparse_dot(op, context: Context, y: Region, x: Region):
     """Lower ``Y += A X`` with a sparse ``A``."""
-    y, x = region_of(op.Y), region_of(op.X)
-    if context.constant(op.A) is None or not (y.contiguous and x.contiguous):
+    matrix: Any = context.constant(op.A)
+    if matrix is None:
         return None
-    matrix = op.A.initial_value
     if not sparse.issparse(matrix):  # but of Nengo's own kind
         rows, columns = np.asarray(matrix.indices).T
         data = np.broadcast_to(matrix.data, rows.shape)
@@ -285,11 +280,10 @@ def _sparse_dot(op, context: Context):
     return _product(y, matrix, x)
 
 
-def _block_dot(op, context: Context):
+def _block_dot(op, context: Context, y: Region, x: Region):
     """Lower ``Y += A X`` with blocks, as Nengo's optimizer merges them."""
-    y, x = region_of(op.Y), region_of(op.X)
     blocks = context.constant(op.A)
-    if blocks is None or not (y.contiguous and x.contiguous):
+    if blocks is None:
         return None
     shape = (y.size, x.size)
     matrix = sparse.bsr_array((blocks, op.indices, op.indptr), shape=shape).tocsr()
@@ -297,25 +291,20 @@ def _block_dot(op, context: Context):
     return _product(y, matrix, x)
 
 
-def _convolve(op, context: Context):
+def _convolve(op, context: Context, y: Region, x: Region):
     """Lower a convolution of kernel 1: the same matrix for each part."""
     kernel, conv = context.constant(op.W), op.conv
-    y, x = region_of(op.Y), region_of(op.X)
     ones = all(k == 1 for k in (*conv.kernel_size, *conv.strides, conv.groups))
     if kernel is None or not (ones and conv.channels_last):
-        return None
-    if not (y.contiguous and x.contiguous):
         return None
     p, q = kernel.shape[-2:]
     operands = [Whole(y), Whole(np.ravel(kernel)), Whole(x), Pair(p, q)]
     return [Row(Code.MULTIPLY_PARTS, x.size // p, operands, incs=[y], reads=[x])]
 
 
-def _pes(op, context: Context):
+def _pes(op, context: Context, y: Region, a: Region, b: Region):
     """Lower ``delta = -(learning_rate dt / n) error x activities``."""
-    a, b, y = (region_of(s) for s in (op.error, op.pre_filtered, op.delta))
-    contiguous = a.contiguous and b.contiguous and y.contiguous
-    if not contiguous or y.size != a.size * b.size:
+    if y.size != a.size * b.size:
         return None
     alpha = np.array([-op.learning_rate * context.dt / op.pre_filtered.shape[0]])
     operands = [Whole(y), Whole(alpha), Whole(a), Whole(b), Pair(a.size, b.size)]
@@ -340,7 +329,7 @@ def _process(op, context: Context):
     if not (total.contiguous and held.contiguous):
         return None
     period = Pair(*op.process.held_for)
-    operands = [Along(y), Along(total), Along(held), Along(u), period]
+    operands = [Along(y), Along(total), Along(u), Along(held), period]
     return [Row(Code.HOLD, y.size, operands, sets=[y], incs=[total, held], reads=[u])]
 
 
@@ -361,8 +350,8 @@ def read_input(op, context: Context) -> list[Row] | None:
     y, inc = region_of(op.output), getattr(op, "mode", "set") == "inc"
     if not y.contiguous or len(op.output.shape) != 1:
         return None
-    first = sum(i.size for i in context.inputs)
-    context.inputs.append(Input(op, first, y.size, op.output.shape))
+    first = context.inputs[-1].columns.stop if context.inputs else 0
+    context.inputs.append(Input(op, slice(first, first + y.size)))
     code, operands = Code.INPUT_ADD if inc else Code.INPUT, [Along(y), Pair(first)]
     return [Row(code, y.size, operands, **_written(y, inc))]
 
@@ -396,132 +385,96 @@ def _filter(op, context: Context, y: Region, u: Region):
 # Neuron types: parameters for the kernels of `neurons` and `noise`.
 
 
-def _neurons(op, context: Context):
+def _neurons(op, context: Context, J: Region, y: Region):
     """Lower ``neurons.step(dt, J, output, **state)``, known by its very ``step``."""
-    rule = NEURONS.get(type(op.neurons).step)
-    J, y = region_of(op.J), region_of(op.output)
-    states = {name: region_of(signal) for name, signal in op.state.items()}
-    contiguous = all(region.contiguous for region in (J, y, *states.values()))
-    if rule is None or not contiguous:
-        return None
-    return rule(op, context, J, y, **states) if y.size else []
-
-
-def _step(code: Code, J: Region, y: Region, parameters, *states, more=()) -> Row:
-    """Return the row of ``y = f(J)`` with parameters, and states that change."""
-    p = Whole(np.asarray(parameters, dtype=float))
-    operands = [Along(y), Along(J), p, *(Along(s) for s in states), *more]
-    return Row(code, y.size, operands, [y], list(states), [J], along=True)
-
-
-def _membrane(neurons) -> list[float]:
-    """Return the parameters of the rates of LIF neurons."""
-    return [neurons.tau_rc, neurons.tau_ref, neurons.amplitude]
-
-
-def _rate(code: Code, parameters):
-    """Return the rule of rate neurons without a state."""
-    return lambda op, context, J, y: [_step(code, J, y, parameters(op.neurons))]
-
-
-def _ramp(op, context, J, y):
-    """Lower rectified-linear neurons with a ceiling of their own."""
-    ceiling = np.broadcast_to(op.neurons.ceiling, y.size).astype(float)
-    operands = [Along(y), Along(J), Along(ceiling)]
-    return [Row(Code.RAMP, y.size, operands, sets=[y], reads=[J], along=True)]
-
-
-def _adaptive_lif_rate(op, context, J, y, adaptation):
-    """Lower LIF rates at a current less the adaptation."""
-    n = op.neurons
-    parameters = [*_membrane(n), context.dt / n.tau_n, n.inc_n]
-    return [_step(Code.ADAPTIVE_LIF_RATE, J, y, parameters, adaptation)]
-
-
-def _lif(op, context, J, y, voltage, refractory_time):
-    """Lower LIF neurons, by series where these are exact."""
     n, dt = op.neurons, context.dt
-    parameters = [dt, n.tau_rc, n.tau_ref, n.min_voltage, n.amplitude / dt]
-    quick = context.single and dt / n.tau_rc <= SERIES
-    code = Code.LIF if quick else Code.LIF_EXACT
-    return [_step(code, J, y, parameters, voltage, refractory_time)]
-
-
-def _adaptive_lif(op, context, J, y, voltage, refractory_time, adaptation):
-    """Lower adaptive LIF neurons: reduce the current, spike, adapt."""
-    n = op.neurons
-    # three rows, so that spikes come from the kernel of LIF neurons;
-    # the output's place serves for the current until the spikes are known
+    known = {name: region_of(signal) for name, signal in op.state.items()}
+    contiguous = all(region.contiguous for region in known.values())
+    if type(n).step not in NEURONS or not contiguous:
+        return None
+    if y.size == 0:
+        return []
+    code, parameters = NEURONS[type(n).step]
+    p = np.asarray(parameters(n, dt), dtype=float)
+    if code == Code.LIF_EXACT and context.single and dt / n.tau_rc <= SERIES:
+        code = Code.LIF
+    # neurons that adapt have their reduced current in the place of the output, until
+    # their spikes (or rates) are known, which so come from the kernels of LIF neurons
+    adaptation = known.pop("adaptation", None)
+    current = J if adaptation is None else y
+    states = [known[name] for name in STATES if name in known]
+    each = np.broadcast_to(p, y.size).astype(float) if code == Code.RAMP else None
+    operands = [Along(y), Along(current), Whole(p) if each is None else Along(each)]
+    operands += map(Along, states)
+    if code >= Code.POISSON:  # a stream of random numbers of their own
+        context.streams.append(op)
+        operands.append(Pair(len(context.streams) - 1))
+    if code == Code.POISSON_EACH:  # the neurons that each entry stands for
+        operands.append(Along(np.broadcast_to(n.counts, y.size).astype(float)))
+    row = Row(code, y.size, operands, [y], states, [current], along=True)
+    if adaptation is None:
+        return [row]
     operands, reads = [Along(y), Along(J), Along(adaptation)], [J, adaptation]
     reduce = Row(Code.ADAPT, y.size, operands, sets=[y], reads=reads, along=True)
-    parameters = Whole(np.array([context.dt / n.tau_n, n.inc_n]))
-    operands = [Along(y), Along(adaptation), parameters]
+    operands = [Along(y), Along(adaptation), Whole(np.array([dt / n.tau_n, n.inc_n]))]
     adapt = Row(Code.ADAPTED, y.size, operands, [], [adaptation], [y], along=True)
-    return [reduce, *_lif(op, context, y, y, voltage, refractory_time), adapt]
+    return [reduce, row, adapt]
 
 
-def _integrate(least: float):
-    """Return the rule of integrate-and-fire neurons above a least current."""
-
-    def rule(op, context, J, y, voltage):
-        parameters = [context.dt, op.neurons.amplitude / context.dt, least]
-        return [_step(Code.INTEGRATE, J, y, parameters, voltage)]
-
-    return rule
+def _lif(n, dt: float) -> list[float]:
+    """Return the parameters of spiking LIF neurons."""
+    return [dt, n.tau_rc, n.tau_ref, n.min_voltage, n.amplitude / dt]
 
 
-def _izhikevich(op, context, J, y, voltage, recovery):
-    """Lower Izhikevich neurons, in mV and ms."""
-    n, dt = op.neurons, context.dt
+def _lif_rate(n, dt: float) -> list[float]:
+    """Return the parameters of the rates of LIF neurons."""
+    return [n.tau_rc, n.tau_ref, n.amplitude]
+
+
+def _izhikevich(n, dt: float) -> list[float]:
+    """Return the parameters of Izhikevich neurons, in mV and ms."""
     resets = n.reset_voltage, n.reset_recovery
-    parameters = [1000.0, dt, n.tau_recovery, n.coupling, *resets, 1 / dt]
-    return [_step(Code.IZHIKEVICH, J, y, parameters, voltage, recovery)]
+    return [1000.0, dt, n.tau_recovery, n.coupling, *resets, 1 / dt]
 
 
-def _random(code: Code, more=lambda neurons, n: ()):
-    """Return the rule of neurons that spike at random, with a stream of their own."""
-
-    def rule(op, context, J, y):
-        context.streams.append(op)
-        stream = Pair(len(context.streams) - 1)
-        parameters = [context.dt, op.neurons.amplitude / context.dt]
-        operands = (stream, *more(op.neurons, y.size))
-        return [_step(code, J, y, parameters, more=operands)]
-
-    return rule
+def _random(n, dt: float) -> list[float]:
+    """Return the parameters of neurons that spike at random."""
+    return [dt, n.amplitude / dt]
 
 
-def _counts(neurons, n: int):
-    """Return the numbers of neurons that the entries of a population stand for."""
-    return [Along(np.broadcast_to(neurons.counts, n).astype(float))]
+def _above(least: float):
+    """Return the parameters of integrate-and-fire neurons above a least current."""
+    return lambda n, dt: [dt, n.amplitude / dt, least]
 
 
+STATES = ("voltage", "refractory_time", "recovery")  # in the order of the kernels
 NEURONS = {
-    nengo.RectifiedLinear.step: _rate(Code.RECTIFIED, lambda n: [n.amplitude]),
-    nengo.SpikingRectifiedLinear.step: _integrate(0.0),
-    nengo.Sigmoid.step: _rate(Code.SIGMOID, lambda n: [1 / n.tau_ref]),
-    nengo.Tanh.step: _rate(Code.TANH, lambda n: [1 / n.tau_ref]),
-    nengo.LIFRate.step: _rate(Code.LIF_RATE, _membrane),
-    nengo.LIF.step: _lif,
-    nengo.AdaptiveLIFRate.step: _adaptive_lif_rate,
-    nengo.AdaptiveLIF.step: _adaptive_lif,
-    nengo.Izhikevich.step: _izhikevich,
-    nengo.RegularSpiking.step: _integrate(-np.inf),
-    nengo.PoissonSpiking.step: _random(Code.POISSON),
-    nengo.StochasticSpiking.step: _random(Code.STOCHASTIC),
-    RampLinear.step: _ramp,
-    RampTanh.step: _rate(Code.RAMP_TANH, lambda n: [n.ceiling]),
-    PoissonPopulation.step: _random(Code.POISSON_EACH, _counts),
+    nengo.RectifiedLinear.step: (Code.RECTIFIED, lambda n, dt: [n.amplitude]),
+    nengo.Sigmoid.step: (Code.SIGMOID, lambda n, dt: [1 / n.tau_ref]),
+    nengo.Tanh.step: (Code.TANH, lambda n, dt: [1 / n.tau_ref]),
+    RampLinear.step: (Code.RAMP, lambda n, dt: n.ceiling),
+    RampTanh.step: (Code.RAMP_TANH, lambda n, dt: [n.ceiling]),
+    nengo.LIFRate.step: (Code.LIF_RATE, _lif_rate),
+    nengo.AdaptiveLIFRate.step: (Code.LIF_RATE, _lif_rate),
+    nengo.LIF.step: (Code.LIF_EXACT, _lif),
+    nengo.AdaptiveLIF.step: (Code.LIF_EXACT, _lif),
+    nengo.Izhikevich.step: (Code.IZHIKEVICH, _izhikevich),
+    nengo.SpikingRectifiedLinear.step: (Code.INTEGRATE, _above(0.0)),
+    nengo.RegularSpiking.step: (Code.INTEGRATE, _above(-np.inf)),
+    nengo.PoissonSpiking.step: (Code.POISSON, _random),
+    PoissonPopulation.step: (Code.POISSON_EACH, _random),
+    nengo.StochasticSpiking.step: (Code.STOCHASTIC, _random),
 }
+# the rule of each operator, and those of its signals that must be contiguous
 RULES = {
-    "Reset": _reset,
-    "Copy": _copy,
-    "ElementwiseInc": _elementwise,
-    "DotInc": _dot,
-    "SparseDotInc": _sparse_dot,
-    "BsrDotInc": _block_dot,
-    "ConvInc": _convolve,
-    "SimPES": _pes,
-    "SimNeurons": _neurons,
-    "SimProcess": _process,
+    "Reset": (_reset, ""),
+    "Copy": (_copy, ""),
+    "ElementwiseInc": (_elementwise, ""),
+    "DotInc": (_dot, "Y X"),
+    "SparseDotInc": (_sparse_dot, "Y X"),
+    "BsrDotInc": (_block_dot, "Y X"),
+    "ConvInc": (_convolve, "Y X"),
+    "SimPES": (_pes, "delta error pre_filtered"),
+    "SimNeurons": (_neurons, "J output"),
+    "SimProcess": (_process, ""),
 }

@@ -37,16 +37,15 @@ class Code(IntEnum):
     The functions ``run_*`` of `kernels.machine` say which operands each takes.
     """
 
-    # the rows that follow, tile by tile; sums along the axis; lists of addresses
+    # the rows that follow, tile by tile; sums and products along the axis
     TILED, FILL, COPY, ADD, AXPY, MULTIPLY_ADD, SCALE = range(7)
-    COPY_AT, ADD_AT, MULTIPLY_ADD_AT = range(7, 10)
-    # products, DOT_ROWS tiled along the columns and DOT_COLUMNS along the rows
-    DOT_ROWS, DOT_COLUMNS, DOT_SPARSE, GATHER, SCATTER = range(10, 15)
-    ENCODE_RUNS, DECODE_RUNS, MULTIPLY_PARTS, OUTER = range(15, 19)
+    DOT_COLUMNS, GATHER, ENCODE_RUNS = range(7, 10)
+    # lists of addresses; products that sum over the axis, or are never tiled
+    COPY_AT, ADD_AT, MULTIPLY_ADD_AT, DOT_ROWS, DOT_SPARSE = range(10, 15)
+    SCATTER, DECODE_RUNS, MULTIPLY_PARTS, OUTER = range(15, 19)
     # synapses, inputs and probes
     LOWPASS, STATE_SPACE, HOLD, INPUT, INPUT_ADD, PROBE = range(20, 26)
     # rate neurons, spiking neurons, and those that spike at random
-    RECTIFIED, RAMP, RAMP_TANH, SIGMOID, TANH = range(30, 35)
-    LIF_RATE, ADAPTIVE_LIF_RATE = range(35, 37)
+    RECTIFIED, RAMP, RAMP_TANH, SIGMOID, TANH, LIF_RATE = range(30, 36)
     LIF, LIF_EXACT, ADAPT, ADAPTED, INTEGRATE, IZHIKEVICH = range(40, 46)
     POISSON, POISSON_EACH, POISSON_RUNS, STOCHASTIC = range(50, 54)

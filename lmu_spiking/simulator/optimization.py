@@ -4,6 +4,7 @@
 takes groups and returns groups; `schedule` restores their order afterwards.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -211,9 +212,8 @@ def fold_gains(groups, probed, constant, hidden: list, fixed: set) -> list[Group
             if len(makers) != 1 or makers[0] is None or len(makers) == len(others):
                 continue
             product = makers[0]
-            if product.code not in PRODUCTS or product.incs[0].key != source.key:
-                continue
-            if product.reads[1:]:  # a matrix that changes
+            own = product.code in PRODUCTS and product.incs[0].key == source.key
+            if not own or product.reads[1:]:  # a matrix that changes
                 continue
             former = group_of[id(product)]
             if len(former.rows) != 1 or former is group:
@@ -240,7 +240,7 @@ def _scaled(product: Row, gain: np.ndarray, y: Region) -> Row:
     else:
         weights = (weights.reshape(others[1].first, -1) * gain).ravel()
     operands = [Along(y), Along(weights), *others]
-    return product.replaced(operands=operands, incs=[y])
+    return replace(product, operands=operands, incs=[y])
 
 
 def _dimensions(runs: Runs) -> np.ndarray:
@@ -284,7 +284,7 @@ def trim_fills(groups: list[Group], probed: list[Region]) -> list[Group]:
             for a, b in np.flatnonzero(np.diff(inside)).reshape(-1, 2):
                 piece = Region(y.base, y.start + int(a), int(b - a))
                 operands = [Along(piece), row.operands[1]]
-                fill = row.replaced(n=piece.size, operands=operands, sets=[piece])
+                fill = replace(row, n=piece.size, operands=operands, sets=[piece])
                 trimmed.append(Group(list(group.ops), [fill]))
     return trimmed
 

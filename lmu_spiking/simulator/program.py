@@ -66,9 +66,6 @@ class Program:
     streams : list of operators
         Operators with random numbers, in the order of their seeds.
     inputs : list of Input
-    probes : list of nengo.Probe
-    sizes : (P,) int ndarray
-        Numbers in a sample of each probe.
     groups : list of Group
         Rows by operator, in their order.
     """
@@ -85,14 +82,12 @@ class Program:
     watched: bool
     streams: list
     inputs: list[Input]
-    probes: list
-    sizes: np.ndarray
     groups: list[Group] = field(repr=False, default_factory=list)
 
     @property
     def columns(self) -> int:
         """Return the number of values that come from outside in a step."""
-        return sum(i.size for i in self.inputs)
+        return self.inputs[-1].columns.stop if self.inputs else 0
 
     @property
     def python(self) -> bool:
@@ -263,9 +258,8 @@ class _Writer:
         """Return the program of groups in their order."""
         # places for intermediate results: of filters, and of tiles
         self.work = self._put("state", np.zeros(self.context.work))
-        n_buffers = max(self.buffers.values(), default=-1) + 1
-        sizes = [TILE + PAD] * n_buffers
-        self.scratch = [self._put("state", np.zeros(size)) for size in sizes]
+        buffers = range(max(self.buffers.values(), default=-1) + 1)
+        self.scratch = [self._put("state", np.zeros(TILE + PAD)) for _ in buffers]
         table: list[np.ndarray] = []
         segments, first = [], 0
         if not self.whole and any(group.python for group in groups):
@@ -306,8 +300,6 @@ class _Writer:
             places=self.places,
             streams=self.context.streams,
             inputs=self.context.inputs,
-            probes=list(model.probes),
-            sizes=np.array([r.size for r in probed], np.int64),
             hidden=hidden,
             fixed=self.fixed,
             names=self.names,
@@ -378,7 +370,6 @@ class _Writer:
                 return self._put("index", starts), self._put("index", rows)
             case Arenas(first, second):
                 return int(self._place(first)[0]), int(self._place(second)[0])
-        raise TypeError(f"{operand!r} is no operand")
 
 
 def _integers(*values) -> np.ndarray:

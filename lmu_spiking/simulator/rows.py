@@ -5,7 +5,7 @@ Nengo's operators are lowered to rows (`lowering`), which `optimization` makes f
 row's regions which other rows it must follow.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -225,21 +225,6 @@ class Row:
     def written(self) -> list[Region]:
         """Return the regions that it overwrites or changes."""
         return [*self.sets, *self.incs]
-
-    def replaced(self, **changes) -> "Row":
-        """Return a copy with changes.
-
-        Parameters
-        ----------
-        **changes
-            Attributes by name.
-
-        Returns
-        -------
-        Row
-            A new row.
-        """
-        return replace(self, **changes)
 
 
 @dataclass(eq=False)

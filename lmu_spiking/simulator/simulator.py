@@ -1,11 +1,12 @@
 """`Simulator`, which runs any Nengo network in machine code."""
 
+import math
 import operator
 import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import nengo
@@ -25,7 +26,7 @@ from lmu_spiking.simulator.program import compile_program
 from lmu_spiking.simulator.pure_functions import check_names
 from lmu_spiking.simulator.records import Data, Output, Record
 from lmu_spiking.simulator.signal_views import SignalViews, name_of_nan
-from lmu_spiking.simulator.stepper import DeferredInterrupt, NaNFound, Stepper, find_nan
+from lmu_spiking.simulator.stepper import DeferredInterrupt, NaNFound, Stepper, has_nan
 
 MOST_TRIALS = 10**6
 BLOCK = 0.1  # seconds between two looks at the keyboard
@@ -112,8 +113,7 @@ class Simulator(nengo.Simulator):
             trials = check_whole("Simulator.trials", trials, 1, MOST_TRIALS)
         self.trials, self.noise_seed = trials, noise_seed
         self._noise = realisations.noise_of(trials, noise_seed)
-        if threads is None:
-            threads = os.cpu_count() or 1
+        threads = (os.cpu_count() or 1) if threads is None else threads
         self.threads = check_whole("threads", threads, 1)
         if inputs is not None and not isinstance(inputs, Mapping):
             problem, remedy = "must be a dict", "use {node: array}"
@@ -190,7 +190,7 @@ class Simulator(nengo.Simulator):
             inputs.append(Inputs(program, model, values, own if trial else None))
         # samples of probes
         records = []
-        for probe in program.probes:
+        for probe in model.probes:
             shape, every = model.sig[probe]["in"].shape, probe.sample_every
             period = 1 if every is None else every / self.dt
             records.append(Record(shape, self.trials, period, self.dtype))
@@ -263,8 +263,8 @@ class Simulator(nengo.Simulator):
 
     def clear_probes(self):
         """Forget all samples of probes."""
-        for probe in self.program.probes:
-            self._sim_data[probe].clear()
+        for record in self._stepper.output.records:
+            record.clear()
         self.data.reset()
 
     def step(self):
@@ -337,7 +337,8 @@ class Simulator(nengo.Simulator):
         if self._per_step is None:
             return FIRST_STEPS
         numbers = self.program.columns * len(self._stepper.inputs)
-        numbers += int(self.program.sizes.sum()) * (self.trials or 1)
+        records = self._stepper.output.records
+        numbers += sum(math.prod(r.shape) for r in records) * (self.trials or 1)
         room = BLOCK_BYTES // max(1, numbers * self.dtype.itemsize)
         return int(max(1, min(MOST_STEPS, room, BLOCK / self._per_step)))
 
@@ -345,11 +346,11 @@ class Simulator(nengo.Simulator):
         """Return the error for a NaN in the step after the completed ones, if known."""
         step, name = self.n_steps + known, "of a probe"
         when = f"{'in' if known else 'by'} step {step} ({step * self.dt:g} s)"
-        where = find_nan(self._state)
-        if where is not None:
-            state, const = self._state[where[0]], self.program.const
+        for state in filter(has_nan, self._state):
+            const = self.program.const
             signals = SignalViews(self.program, self.model, state, const, {})
             name = name_of_nan(self.program, self.model, signals)
+            break
         remedy = "look for a division by zero or an unstable loop there"
         return NotANumberError(f"signal {name}: became NaN {when}; {remedy}")
 
@@ -413,12 +414,9 @@ def _copy_step(output, of, to):
 
 def _check_dtype(dtype) -> np.dtype:
     """Return one of the two precisions, or raise a ValidationError."""
-    try:
-        checked = None if dtype is None else np.dtype(dtype)
-    except TypeError:
-        checked = None
-    # None equals float64 where numpy is asked
-    if checked is None or checked not in (np.dtype("float32"), np.dtype("float64")):
-        problem, remedy = "is no precision here", "use float32 or float64"
-        raise ValidationError("Simulator.dtype", dtype, problem, remedy)
-    return checked
+    with suppress(TypeError):
+        # None equals float64 where numpy is asked
+        if dtype is not None and np.dtype(dtype) in ("float32", "float64"):
+            return np.dtype(dtype)
+    problem, remedy = "is no precision here", "use float32 or float64"
+    raise ValidationError("Simulator.dtype", dtype, problem, remedy)

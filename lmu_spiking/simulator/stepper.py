@@ -43,19 +43,18 @@ class DeferredInterrupt:
 
     def __init__(self):
         self.requested = False
-        self._active = threading.current_thread() is threading.main_thread()
 
     def __enter__(self):
-        if self._active:
-            self._before = signal.getsignal(signal.SIGINT)
-            self._active = self._before is signal.default_int_handler
+        main = threading.current_thread() is threading.main_thread()
+        usual = signal.default_int_handler
+        self._active = main and signal.getsignal(signal.SIGINT) is usual
         if self._active:
             signal.signal(signal.SIGINT, self._request)
         return self
 
     def __exit__(self, *_):
         if self._active:
-            signal.signal(signal.SIGINT, self._before)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _request(self, *_):
         """Note the first Ctrl-C."""
@@ -64,33 +63,11 @@ class DeferredInterrupt:
         self.requested = True
 
 
-def _first_nan(x: np.ndarray) -> int:
-    """Return the index of the first NaN in ``x`` (n,), or -1."""
+def has_nan(x: np.ndarray) -> bool:
+    """Return whether an array has a NaN."""
     # most of the time there is none, which a sum tells at full speed
     with np.errstate(all="ignore"):
-        if not np.isnan(x.sum()):
-            return -1
-    is_nan = np.isnan(x)
-    return int(is_nan.argmax()) if is_nan.any() else -1
-
-
-def find_nan(state: np.ndarray) -> tuple[int, int] | None:
-    """Return trial and place of a NaN in the states of all trials, or None.
-
-    Parameters
-    ----------
-    state : (trials, S) ndarray
-
-    Returns
-    -------
-    (int, int) or None
-        Those of the first NaN.
-    """
-    for trial, numbers in enumerate(state):
-        at = _first_nan(numbers)
-        if at >= 0:
-            return trial, at
-    return None
+        return bool(np.isnan(x.sum()) and np.isnan(x).any())
 
 
 class Stepper:
@@ -305,10 +282,8 @@ class Stepper:
 
     def _has_recorded_nan(self, before) -> bool:
         """Return whether probes have recorded a NaN that is no longer in the state."""
-        for record, n in zip(self.output.records, before[0], strict=True):
-            if any(_first_nan(trial.reshape(-1)) >= 0 for trial in record.since(n)):
-                return True
-        return False
+        seen = zip(self.output.records, before[0], strict=True)
+        return any(has_nan(record.since(n)) for record, n in seen)
 
     def _until_nan(self, start: int, n: int, before) -> int:
         """Go back, and run up to the step before the first NaN, if it is known."""
@@ -348,7 +323,7 @@ class Stepper:
                 for inputs, values in zip(self.inputs, self._values, strict=True):
                     inputs.take_back(values[done:n])
         if not self.checked:
-            if find_nan(self.state) is not None or self._has_recorded_nan(before):
+            if has_nan(self.state) or self._has_recorded_nan(before):
                 raise NaNFound(known=False)
         return done
 

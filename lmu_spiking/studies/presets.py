@@ -40,10 +40,25 @@ def spec_for(recorded: Signal, theta: float, n_neurons: int, **fields) -> Memory
         if 2 * order <= n_neurons:
             shape = {"n_neurons": n_neurons, "order": order, "theta": theta}
             spec = MemorySpec(**shape, dt=recorded.dt, **fields)
-            states = spec.ldn.simulate(recorded.samples, recorded.dt)
-            radii = tuple(radii_from(states, 0.99).tolist())
-            specs.append(spec.replace(radii=radii))
+            specs.append(fitted_radii(spec, recorded.samples))
     return min(specs, key=lambda spec: budget_of(spec, recorded.samples).nrmse())
+
+
+def fitted_radii(spec: MemorySpec, samples: np.ndarray) -> MemorySpec:
+    """Return a spec whose radii are the 99th percentiles of its exact states.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+    samples : (T,) ndarray
+        The signal, at the spec's step.
+
+    Returns
+    -------
+    MemorySpec
+    """
+    states = spec.ldn.simulate(samples, spec.dt)
+    return spec.replace(radii=tuple(radii_from(states, 0.99).tolist()))
 
 
 def ecg_spec(dt: float = 0.001, n_neurons: int = 40_000) -> MemorySpec:

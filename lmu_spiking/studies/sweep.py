@@ -30,17 +30,10 @@ from lmu_spiking.files import NOT_OURS, read_json, reason
 from lmu_spiking.memory.basis import REALISED
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.metrics import versions
-from lmu_spiking.signals import Signal, white_noise
+from lmu_spiking.signals import Signal
 from lmu_spiking.simulator.targets import check_target
-from lmu_spiking.studies import workers
+from lmu_spiking.studies import records, workers
 from lmu_spiking.studies.folder import Folder
-from lmu_spiking.studies.records import (
-    check_row,
-    to_frame,
-    to_json,
-    write_kept,
-    write_parquet,
-)
 from lmu_spiking.studies.trial import run_trials
 from lmu_spiking.studies.workers import Outcome
 
@@ -68,9 +61,6 @@ class FailedTrials(LMUSpikingError):
         self.failures, self.frame = failures, frame
         self._parts = failures, frame
 
-    def __reduce__(self):
-        return type(self), self._parts
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -95,9 +85,7 @@ class Trial:
     @property
     def signal(self) -> Signal:
         """Return the input."""
-        band = self.spec.signal
-        times = self.duration, self.spec.dt
-        return white_noise(*times, band.bandwidth, band.rms, self.signal_seed)
+        return self.spec.signal.draw(self.duration, self.spec.dt, self.signal_seed)
 
     def to_dict(self) -> dict:
         """Return plain values, enough to run it again.
@@ -265,10 +253,10 @@ def sweep(
         rows[outcome.digest] = _flat(json.loads(outcome.line))
         on_done(rows[outcome.digest])
     # tabulate all in the order given, and report the commonest warning and all failures
-    frame = to_frame(rows[digest] for digest in wanted if digest in rows)
+    frame = records.to_frame(rows[digest] for digest in wanted if digest in rows)
     if len(frame):
         with Folder(out, "study") as written:
-            write_parquet(written.claim("trials.parquet"), frame)
+            records.write_parquet(written.claim("trials.parquet"), frame)
     cautions = [row["caution"] for row in rows.values() if row.get("caution")]
     if cautions:
         commonest = max(cautions, key=cautions.count)
@@ -294,7 +282,7 @@ def collect(out) -> pd.DataFrame:
     """
     files = sorted((Path(out) / "trials").glob("*.json"))
     rows = (_read(path) for path in files)
-    return to_frame(row for row in rows if row)
+    return records.to_frame(row for row in rows if row)
 
 
 def _outcomes(trials, folder: Path, n_jobs, scheduler) -> Iterator[Outcome]:
@@ -305,9 +293,9 @@ def _outcomes(trials, folder: Path, n_jobs, scheduler) -> Iterator[Outcome]:
     if scheduler is None:
         run = functools.partial(_run_and_write, folder=folder)
         yield from workers.in_processes(run, trials, n_jobs, _batches)
-        return
-    for outcome in workers.on_cluster(_run, trials, scheduler):
-        yield _written(outcome, folder)
+    else:
+        for outcome in workers.on_cluster(_run, trials, scheduler):
+            yield _written(outcome, folder)
 
 
 def _run(trial: Trial) -> Outcome:
@@ -326,7 +314,7 @@ def _run_together(trials: list[Trial]) -> list[Outcome]:
         outcomes = []
         for t, result in zip(trials, results, strict=True):
             record = {"digest": t.digest, "trial": t.to_dict(), "row": result.row}
-            outcomes.append(Outcome(t.digest, to_json(record), version=ours))
+            outcomes.append(Outcome(t.digest, records.to_json(record), version=ours))
         return outcomes
     except (LMUSpikingError, NengoException) as error:
         failure = f"{trials[0]}: {error}"
@@ -346,7 +334,7 @@ def _written(outcome: Outcome, folder: Path) -> Outcome:
     """Return the outcome when its file is written."""
     if not outcome.failure:
         path = folder / f"{outcome.digest}.json"
-        write_kept(path, f"{outcome.line}\n".encode())
+        records.write_kept(path, f"{outcome.line}\n".encode())
     return outcome
 
 
@@ -373,7 +361,7 @@ def _read(path: Path, current: bool = False) -> dict | None:
         if row["digest"] != path.stem:
             raise ValueError("it holds another trial")
         made_by = row["versions"]["lmu_spiking"]
-        check_row(row)
+        records.check_row(row)
     except FileNotFoundError:
         return None
     except NOT_OURS as error:

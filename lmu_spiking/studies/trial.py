@@ -16,7 +16,7 @@ from lmu_spiking.metrics import relative_rms as nrmse
 from lmu_spiking.metrics import rms, versions
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.curves import loop_caution
-from lmu_spiking.signals import Signal
+from lmu_spiking.signals import Signal, as_signal
 from lmu_spiking.simulator.targets import check_target, simulator
 from lmu_spiking.theory.cost import synaptic_operations
 from lmu_spiking.theory.predict import LEAD, ErrorBudget, budget_of, window_delays
@@ -115,16 +115,20 @@ def run_trials(
     list of TrialResult
         One for each spec.
     """
-    spec, signal = specs[0], signals[0]
-    window, *_ = [_checked_window(s, x) for s, x in zip(specs, signals, strict=True)]
+    spec = specs[0]
+    dt, window = spec.dt, spec.ldn.steps(spec.dt)
+    signals = [
+        as_signal(x, s.dt, least=2 * window, attribute="run_trial.signal")
+        for s, x in zip(specs, signals, strict=True)
+    ]
     _check_alike(specs, signals, target)
-    dt, lead = spec.dt, LEAD * window  # so that no onset rings in what is measured
+    lead = LEAD * window  # so that no onset rings in what is measured
     played = np.stack([x.led_in(lead) for x in signals])
     start = time.perf_counter()
     # one network for all trials: stimulus, memory, and probes of state and spikes
     with nengo.Network(label="trial") as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(played[0][:, None], dt))
-        memory = LegendreMemory.from_spec(spec, **_tuned_to(spec, signal))
+        memory = LegendreMemory.from_spec(spec, **_tuned_to(spec, signals[0]))
         nengo.Connection(stimulus, memory.input, synapse=None)
         probe = nengo.Probe(memory.state, synapse=None)
         counted = spikes_of(memory)
@@ -276,16 +280,3 @@ def spikes_of(memory: LegendreMemory) -> nengo.Probe | None:
     node = nengo.Node(size_in=1, label="spike counter")
     nengo.Connection(memory.ensemble.neurons, node, transform=ones, synapse=None)
     return nengo.Probe(node, synapse=None)
-
-
-def _checked_window(spec: MemorySpec, signal: Signal) -> int:
-    """Return the steps in theta; the signal must be longer and at the spec's step."""
-    if not np.isclose(signal.dt, spec.dt, rtol=1e-9):
-        problem = f"is not the spec's dt of {spec.dt:g} s"
-        raise ValidationError("run_trial.signal.dt", signal.dt, problem)
-    window = spec.ldn.steps(spec.dt)
-    if len(signal.samples) < 2 * window:
-        problem = f"seconds are too short for a window of {spec.theta:g} s"
-        remedy = f"use at least {2 * spec.theta:g} s"
-        raise ValidationError("duration", signal.duration, problem, remedy)
-    return window

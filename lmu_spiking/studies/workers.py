@@ -18,12 +18,7 @@ from dataclasses import dataclass
 import joblib
 
 from lmu_spiking import processes
-from lmu_spiking.errors import (
-    LMUSpikingError,
-    MissingPackageError,
-    StudyWarning,
-    ValidationError,
-)
+from lmu_spiking.errors import LMUSpikingError, StudyWarning, ValidationError, needs
 from lmu_spiking.files import one_line
 from lmu_spiking.metrics import versions
 
@@ -130,10 +125,8 @@ def on_cluster(
         If Dask is not installed, the scheduler does not answer or goes away, or workers
         cannot run trials.
     """
-    try:
+    with needs("distributed", "dask"):
         from distributed import KilledWorker, as_completed
-    except ImportError:
-        raise MissingPackageError("distributed", "dask") from None
 
     ours = versions()["lmu_spiking"]
     named = {f"trial-{ours}-{trial.digest}": trial for trial in trials}

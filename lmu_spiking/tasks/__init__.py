@@ -3,6 +3,7 @@
 Digits, MNIST, Mackey-Glass, the capacity task and heartbeats as `Sequences`, by
 `load_task`.
 """
+# ruff: noqa: F401 (these are the names that users import from here)
 
 from lmu_spiking.tasks.capacity import capacity, recall
 from lmu_spiking.tasks.catalogue import TASKS, load_task
@@ -12,17 +13,3 @@ from lmu_spiking.tasks.images import Shift
 from lmu_spiking.tasks.mackey_glass import mackey_glass
 from lmu_spiking.tasks.mnist import psmnist
 from lmu_spiking.tasks.sequences import Part, Sequences
-
-__all__ = [
-    "TASKS",
-    "Part",
-    "Sequences",
-    "Shift",
-    "capacity",
-    "digits",
-    "heartbeats",
-    "load_task",
-    "mackey_glass",
-    "psmnist",
-    "recall",
-]

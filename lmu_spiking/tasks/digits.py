@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from lmu_spiking.errors import MissingPackageError, check_seed
+from lmu_spiking.errors import check_seed, needs
 from lmu_spiking.tasks.images import described, image_task, pixel_order, three_parts
 from lmu_spiking.tasks.sequences import Sequences
 
@@ -59,9 +59,7 @@ def digits(
 
 def _load() -> tuple[np.ndarray, np.ndarray]:
     """Return images (1797, 8, 8), 0 to 16, and labels (1797,)."""
-    try:
+    with needs("scikit-learn", "data"):
         from sklearn.datasets import load_digits
-    except ImportError:
-        raise MissingPackageError("scikit-learn", "data") from None
     found = load_digits()
     return found.images, found.target

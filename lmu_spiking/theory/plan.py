@@ -194,13 +194,12 @@ def plan(
     drafts.sort(key=lambda d: d.n_neurons if minimise == "neurons" else d.spikes_per_s)
     # the error of whole neurons has the last word on the best few
     allowed: list[Plan] = []
-    tried = 0
-    for draft in drafts:
-        if not _within(draft.n_neurons, draft.spikes_per_s, limits, slack=1.2):
-            continue
+    near = (
+        d for d in drafts if _within(d.n_neurons, d.spikes_per_s, limits, slack=1.2)
+    )
+    for tried, draft in enumerate(near):
         if tried >= FINALISTS and allowed:
             break
-        tried += 1
         found = request.work_out(draft, neuron_type)
         if found and _within(found.spec.n_neurons, found.spikes_per_s, limits):
             allowed.append(found)
@@ -250,10 +249,9 @@ class Request:
         self.rms = check_positive("plan.rms", rms)
         self.max_rate = check_positive("plan.max_rate", max_rate, "Hz")
         self.tau = None if tau is None else check_positive("plan.tau", tau, "seconds")
-        self.order = None if order is None else check_whole("plan.order", order, 1)
-        if self.order is not None and self.order > MAX_ORDER:
-            problem, remedy = f"is above {MAX_ORDER}", "use a lower one"
-            raise ValidationError("plan.order", order, problem, remedy)
+        if order is not None:
+            order = check_whole("plan.order", order, 1, MAX_ORDER)
+        self.order = order
         step = _step(self.theta, self.bandwidth) if dt is None else dt
         self.dt = check_positive("plan.dt", step, "seconds")
         longest = min(self.theta, 0.5 / self.bandwidth)
@@ -268,8 +266,7 @@ class Request:
 
     def beyond(self) -> ValidationError:
         """Return the error that no order will do."""
-        problem = f"times theta is beyond order {MAX_ORDER} for an error of "
-        problem += f"{self.error:g}"
+        problem = f"times theta is beyond order {MAX_ORDER} for an error {self.error:g}"
         remedy = "use a shorter window, a lower bandwidth or a shorter dt"
         return ValidationError("plan.bandwidth", self.bandwidth, problem, remedy)
 
@@ -304,11 +301,10 @@ class Request:
             try:
                 draft = self._draft(order, tuning)
             except MappingError:  # no number of neurons is enough
-                pass
-            else:
-                yield draft
-                risen = risen + 1 if draft.n_neurons > best else 0
-                best = min(best, draft.n_neurons)
+                continue
+            yield draft
+            risen = risen + 1 if draft.n_neurons > best else 0
+            best = min(best, draft.n_neurons)
             if risen == 3:
                 return
 
@@ -468,9 +464,8 @@ def _no_order(request: Request) -> ValidationError:
     if request.order is not None:
         missed = request.truncation(request.order)
         problem = f"leaves an error of {missed:.3g} by truncation alone"
-        remedy = (
-            f"use a higher order, or ask for more than {1.02 * missed / MARGIN:.3g}"
-        )
+        possible = 1.02 * missed / MARGIN
+        remedy = f"use a higher order, or ask for more than {possible:.3g}"
         return ValidationError("plan.order", request.order, problem, remedy)
     if request.tau is None:
         return request.beyond()

@@ -376,11 +376,9 @@ def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
     """Return values (d,) up to which decoding is valid: radii, or lower ceilings."""
     if population.tuning.kind == "drawn":
         return population.radii
-    first = [
-        np.abs(t.x[np.abs(t.columns["decoded"] - t.x) > 1e-3 * r]).min(initial=r)
-        for t, r in zip(tables, population.radii, strict=True)
-    ]
-    return np.array(first)
+    each = zip(tables, population.radii, strict=True)
+    wrong = [(t.x[np.abs(t.columns["decoded"] - t.x) > 1e-3 * r], r) for t, r in each]
+    return np.array([np.abs(x).min(initial=r) for x, r in wrong])
 
 
 def _caution(made: Design, budget: ErrorBudget) -> str:

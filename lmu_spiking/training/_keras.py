@@ -1,4 +1,4 @@
-"""The one file that imports TensorFlow, NengoDL and NengoExtras.
+"""The one file that imports TensorFlow and NengoDL.
 
 NengoDL 3.6 looks for ``keras.engine`` and two layers where Keras 2.12 had them; Keras
 2.15 has them elsewhere.  They are shown to it while it is imported, and taken away.
@@ -56,44 +56,15 @@ def nengo_dl():
         If it, or TensorFlow, is not installed.
     """
     tensorflow()
-    if "nengo_dl" in sys.modules:
-        return _imported("nengo_dl")
     with warnings.catch_warnings(), _former_names():
         warnings.filterwarnings("ignore", "This version of NengoDL")
-        return _imported("nengo_dl")
-
-
-def loihi_training():
-    """Return NengoExtras' builders of a Loihi chip's neurons for NengoDL.
-
-    Returns
-    -------
-    module
-        ``nengo_extras.loihi_training``.
-
-    Raises
-    ------
-    MissingPackageError
-        If it, or what it stands on, is not installed.
-    """
-    dl = nengo_dl()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of all that it looks for
-        _imported("nengo_extras")
-        from nengo_extras import loihi_training as builders
-        from nengo_extras import reqs
-
-        if not reqs.HAS_NENGO_DL:  # NengoLoihi came first, and NengoDL failed to import
-            importlib.reload(reqs)
-            importlib.reload(builders)
-            # do for NengoLoihi what it does where it finds NengoDL
-            if loihi := sys.modules.get("nengo_loihi"):
-                known = dl.neuron_builders.SimNeuronsBuilder.TF_NEURON_IMPL
-                for name in ("LoihiLIF", "LoihiSpikingRectifiedLinear"):
-                    known[getattr(loihi.neurons, name)] = getattr(
-                        builders, f"{name}Builder"
-                    )
-    return builders
+        try:
+            import nengo_dl
+        except ImportError as error:
+            if error.name != "nengo_dl":
+                raise
+            raise MissingPackageError("nengo_dl", "train") from None
+    return nengo_dl
 
 
 def compiled(function):
@@ -112,16 +83,6 @@ def compiled(function):
     graph = tensorflow().function(function, autograph=False)
     graph._omit_frequent_tracing_warning = True
     return graph
-
-
-def _imported(package: str):
-    """Import a package, or raise a MissingPackageError if it is missing."""
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        if error.name != package:
-            raise
-        raise MissingPackageError(package, "train") from None
 
 
 @contextlib.contextmanager

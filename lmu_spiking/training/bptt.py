@@ -1,6 +1,6 @@
 r"""Gradients of any LMU by backpropagation through time, in NengoDL.
 
-It stands apart from `training.engine`, which chooses it, because it alone needs
+It stands apart from `training.loop`, which chooses it, because it alone needs
 NengoDL.
 
 The network is the one that is converted to spikes, in its rate life.
@@ -32,7 +32,7 @@ from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.neurons.chip import ChipRate
 from lmu_spiking.training._keras import compiled, nengo_dl, tensorflow
 from lmu_spiking.training.chip import curve_of
-from lmu_spiking.training.losses import loss_of
+from lmu_spiking.training.evaluation import loss_of
 from lmu_spiking.training.settings import TrainSettings
 from lmu_spiking.training.window import step_slopes
 
@@ -251,13 +251,13 @@ class BPTTEngine:
 
 def _check_settings(settings: TrainSettings) -> None:
     """Refuse settings that need all times at once."""
-    noisy = settings.noise or settings.noise_covariance is not None
-    given = {"noise": noisy, "crop": settings.crop}
-    given |= {"late": settings.late, "stretch": settings.stretch}
-    for name in (name for name, value in given.items() if value):
-        value, attribute = getattr(settings, name), f"TrainSettings.{name}"
-        problem = "needs cells without e_h and e_m, in parallel mode"
-        raise ValidationError(attribute, value, problem, "leave it out")
+    problem = "needs cells without e_h and e_m, in parallel mode"
+    for name in ("noise", "noise_covariance", "crop", "late", "stretch"):
+        value = getattr(settings, name)
+        if value is not None and np.any(value):
+            raise ValidationError(
+                f"TrainSettings.{name}", value, problem, "leave it out"
+            )
 
 
 def _output_of(node: nengo.Node, steps: int, dt: float) -> np.ndarray:

@@ -6,7 +6,6 @@ the present weights and the moments of the optimizer.
 """
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -210,7 +209,6 @@ def load_state(path, settings: TrainSettings, about: dict) -> State:
 
 def _check_identity(path, before, now: dict) -> None:
     """Refuse a checkpoint of another training, and name what differs."""
-    now = json.loads(json.dumps(now))
     before = before if isinstance(before, dict) else {}
     if before == now:
         return

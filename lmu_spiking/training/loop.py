@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +19,16 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.metrics import target_variance
 from lmu_spiking.training import checkpoint as disk
+from lmu_spiking.training.bptt import BPTTEngine
 from lmu_spiking.training.checkpoint import State
-from lmu_spiking.training.engine import engine_for, mode_of
-from lmu_spiking.training.evaluation import evaluate, validation_name
-from lmu_spiking.training.losses import loss_and_metric, metric_name
+from lmu_spiking.training.evaluation import (
+    evaluate,
+    loss_and_metric,
+    metric_name,
+    validation_name,
+)
 from lmu_spiking.training.optimizers import Optimizer, rate_at
+from lmu_spiking.training.parallel_engine import ParallelEngine, with_chip_errors
 from lmu_spiking.training.settings import TrainSettings
 
 
@@ -173,6 +179,54 @@ def badness(record: dict) -> tuple[float, float]:
     """
     part = "valid" if "valid_loss" in record else "seen"
     return -record.get(f"{part}_accuracy", 0.0), record[f"{part}_loss"]
+
+
+def mode_of(params: LMUParams, settings: TrainSettings) -> str:
+    """Return the mode: parallel where memories receive their input alone.
+
+    Parameters
+    ----------
+    params : LMUParams
+    settings : TrainSettings
+
+    Returns
+    -------
+    {"parallel", "bptt"}
+        The one that is asked for, or the one that suits the cells.
+
+    Raises
+    ------
+    ValidationError
+        If the parallel mode is asked for and cannot be.
+    """
+    feedforward = all(cell.memory_is_feedforward for cell in params.cells)
+    if settings.mode == "parallel" and not feedforward:
+        problem, remedy = "needs cells without e_h and e_m", "use mode='bptt'"
+        raise ValidationError("TrainSettings.mode", "parallel", problem, remedy)
+    return "parallel" if feedforward and settings.mode != "bptt" else "bptt"
+
+
+def engine_for(params: LMUParams, settings: TrainSettings, data) -> Any:
+    """Return what computes outputs and gradients.
+
+    Parameters
+    ----------
+    params : LMUParams
+    settings : TrainSettings
+    data : Sequences
+
+    Returns
+    -------
+    ParallelEngine or BPTTEngine
+        An object with ``names``, ``thetas``, ``features(x)``,
+        ``gradients(arrays, features, y, weights, rng)``, ``outputs(arrays, features)``
+        and ``close()``.
+    """
+    if mode_of(params, settings) == "parallel":
+        settings = with_chip_errors(params, settings, data)
+        return ParallelEngine(params, settings, data.classes, data.last)
+    n = len(data.train.x)
+    return BPTTEngine(params, settings, data.classes, data.last, n)
 
 
 class Batches:

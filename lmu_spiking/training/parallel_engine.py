@@ -1,6 +1,6 @@
 r"""The parallel engine: gradients of feedforward cells, and noise to train them with.
 
-It stands apart from `training.engine`, which chooses it, because it is half of what
+It stands apart from `training.loop`, which chooses it, because it is half of what
 training does.
 
 The states of the first cell's memory are projected once, and a step is compiled.
@@ -39,7 +39,7 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu.forward import encode, memory_states
 from lmu_spiking.lmu.params import CellParams, LMUParams, cell_number
 from lmu_spiking.training._keras import compiled, tensorflow
-from lmu_spiking.training.losses import loss_of
+from lmu_spiking.training.evaluation import loss_of
 from lmu_spiking.training.parallel import forward, only_last, project
 from lmu_spiking.training.settings import TrainSettings
 from lmu_spiking.training.window import tables

@@ -1,6 +1,7 @@
 """Settings of a training: everything that it depends on beside its data and start."""
 
 import dataclasses
+import json
 import numbers
 from dataclasses import dataclass
 
@@ -190,12 +191,7 @@ class TrainSettings:
             By the names of the settings.
         """
         record = dataclasses.asdict(self)
-        if self.noise_covariance is not None:
-            record["noise_covariance"] = self.noise_covariance.tolist()
-        for name in ("trainable", "trainable_theta"):
-            if isinstance(record[name], tuple):
-                record[name] = list(record[name])
-        return record
+        return json.loads(json.dumps(record, default=np.ndarray.tolist))
 
 
 def _check_at_least_0(attribute: str, value) -> float:

@@ -56,8 +56,8 @@ def test_table_fits_a_terminal(capsys):
 @pytest.mark.parametrize(
     ("option", "told"),
     [
-        ("--types=lief", "--types: 'lief' is unknown; use some of poisson"),
-        ("--peers=neuron", "--peers: 'neuron' is unknown; use some of nengo"),
+        ("--types=lief", "--types: 'lief' is unknown; use one of poisson"),
+        ("--peers=neuron", "--peers: 'neuron' is unknown; use one of nengo"),
         ("--neurons=5", "--neurons: 5 is less than 2 per dimension for order 6"),
         ("--orders=many", "--orders: 'many' must be whole numbers with commas"),
         ("--seconds=0", "--seconds: 0.0 must be a number: above 0"),

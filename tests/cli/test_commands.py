@@ -48,7 +48,6 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     undraw(monkeypatch)
     monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
-    monkeypatch.setenv("PYTHONWARNINGS", "")  # which study sets
 
 
 @pytest.fixture
@@ -78,7 +77,6 @@ def once(tmp_path_factory):
             with contextlib.chdir(folder), contextlib.redirect_stdout(out):
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setattr(sys, "argv", ["python", *arguments])
-                    patch.setenv("PYTHONWARNINGS", "")  # which study sets
                     undraw(patch)
                     assert status([*arguments, "--json"]) == 0
             done[arguments] = folder, json.loads(out.getvalue())

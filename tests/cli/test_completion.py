@@ -88,7 +88,7 @@ def test_script_is_shown_and_installed(shell, name, tmp_path, monkeypatch):
 def test_other_shells_are_refused(shell):
     code, out, error = shell("--show-completion", "tcsh")
     assert (code, out) == (2, "")
-    assert "use bash, zsh or fish" in error
+    assert "use one of bash, zsh, fish" in error
 
 
 def test_without_a_shell_that_asks_nothing_is_touched():

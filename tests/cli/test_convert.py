@@ -22,7 +22,6 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("lmu_spiking.plots.style.png", lambda figure: b"\x89PNG")
     monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
-    monkeypatch.setenv("PYTHONWARNINGS", "")  # which convert sets
 
 
 def save(path="model.npz", size_in=1, size_out=10, **header):

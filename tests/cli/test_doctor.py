@@ -32,25 +32,25 @@ def test_versions_that_do_not_go_together(monkeypatch, name, installed, said):
     versions(monkeypatch, **installed)
     monkeypatch.setattr(sys, "version_info", (3, 11, 7))
     found = try_out(BY_NAME[name], THERE)
-    assert (found.state, found.base) == ("wrong", False)
-    assert said in found.say
-    assert sys.executable in found.say
+    assert (found["state"], found["base"]) == ("wrong", False)
+    assert said in found["say"]
+    assert sys.executable in found["say"]
 
 
 def test_training_needs_an_older_python(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 12, 1))
-    assert "Python 3.11" in try_out(BY_NAME["train"], THERE).say
+    assert "Python 3.11" in try_out(BY_NAME["train"], THERE)["say"]
 
 
 def test_what_is_not_installed_is_not_tried():
     check = Check("it", "it", lambda: pytest.fail("tried"), "nir")
-    assert try_out(check, {"nir": {"installed": False}}).state == "missing"
+    assert try_out(check, {"nir": {"installed": False}})["state"] == "missing"
 
 
 def test_what_works_says_what_was_found():
     found = try_out(BY_NAME["spikes"], THERE)
-    assert found.state == "works"
-    assert 0.5 < found.value < 2
+    assert found["state"] == "works"
+    assert 0.5 < found["value"] < 2
 
 
 def broken(*_):

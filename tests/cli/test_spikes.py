@@ -20,7 +20,6 @@ def elsewhere(tmp_path, monkeypatch):
     """Everything happens in an empty folder, and pictures are not drawn."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("lmu_spiking.plots.png", lambda figure: b"\x89PNG" + bytes(30))
-    monkeypatch.setenv("PYTHONWARNINGS", "")
 
 
 def test_spikes_writes_its_report(tmp_path, capsys):
@@ -49,9 +48,9 @@ def test_spikes_prints_a_table_without_sources(capsys):
         ("--duration=0.5", "--duration: 0.5 is too short for a lead"),
         (
             "--neuron-types=rate",
-            "--neuron-types: 'rate' is unknown; use some of",
+            "--neuron-types: 'rate' is unknown; use one of",
         ),
-        ("--neuron-types=lief", "--neuron-types: 'lief' is unknown; use some of"),
+        ("--neuron-types=lief", "--neuron-types: 'lief' is unknown; use one of"),
         ("--budget=5", "budget: 5.0 spikes per second are fewer than 2 poisson"),
         ("--budget=many", "--budget: 'many' must be numbers with commas between"),
         ("--trials=0", "--trials: 0 must be a whole number"),

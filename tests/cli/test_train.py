@@ -18,14 +18,16 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("lmu_spiking.plots.style.png", lambda figure: b"\x89PNG")
     monkeypatch.delenv("LMU_SPIKING_TRACEBACK", raising=False)
-    monkeypatch.setenv("PYTHONWARNINGS", "")
 
 
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (["jazz"], "TASK: 'jazz' is unknown; use digits"),
-        (["ecg", "--chip"], "--chip: 'ecg' has no recipe for a chip; use digits"),
+        (["jazz"], "TASK: 'jazz' is unknown; use one of digits"),
+        (
+            ["ecg", "--chip"],
+            "--chip: 'ecg' has no recipe for a chip; use one of digits",
+        ),
         (["digits", "--data=mnist.npz"], "--data"),
         (["digits", "--epochs=0"], "epochs"),
         (["digits", "--learning-rate=-1"], "--learning-rate"),

@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 
 from lmu_spiking import hdf5
 
@@ -37,14 +38,19 @@ class Zygote:
         far.close()
         self.seconds, self.peak = 0.0, 0
 
-    def __call__(self, file, out, said) -> int:
+    def __call__(self, data: bytes, out) -> tuple[int, str]:
         limits = struct.pack("dqq", hdf5.SECONDS, hdf5.MEMORY, hdf5.LARGEST)
-        numbers = [file.fileno(), out.fileno(), said.fileno()]
-        socket.send_fds(self._near, [limits], numbers)
-        status, seconds, peak = ANSWER.unpack(self._near.recv(ANSWER.size))
+        with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as said:
+            file.write(data)
+            file.seek(0)
+            numbers = [file.fileno(), out.fileno(), said.fileno()]
+            socket.send_fds(self._near, [limits], numbers)
+            status, seconds, peak = ANSWER.unpack(self._near.recv(ANSWER.size))
+            said.seek(0)
+            message = said.read(400).decode(errors="replace")
         self.seconds += seconds
         self.peak = max(self.peak, peak)
-        return status
+        return status, message
 
     def close(self) -> None:
         """End the process."""

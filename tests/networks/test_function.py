@@ -4,7 +4,7 @@ import nengo
 import numpy as np
 import pytest
 
-from lmu_spiking import LegendreMemory, ValidationError, white_noise
+from lmu_spiking import LegendreMemory, Simulator, ValidationError, white_noise
 from lmu_spiking.networks.function import evaluate, linear_parts
 
 DT, THETA = 0.001, 0.5
@@ -39,7 +39,7 @@ def run(function, delay, neuron_type, n_neurons=1000, tau=0.02):
             synapse=tau,
         )
         probe = nengo.Probe(node, synapse=None)
-    with nengo.Simulator(model, dt=DT, progress_bar=False) as sim:
+    with Simulator(model, dt=DT, progress_bar=False) as sim:
         sim.run_steps(len(SIGNAL))
     lags = np.round(memory.functions[node].delays / DT).astype(int)
     index = np.arange(round(THETA / DT) + 1, len(SIGNAL))[:, None] - lags
@@ -267,7 +267,7 @@ def test_error_of_a_weighted_sum_is_the_predicted_one(synapse, tuning):
         nengo.Connection(stimulus, memory.input, synapse=None)
         node = memory.add_output(weights=weights, synapse=synapse)
         probe = nengo.Probe(node, synapse=None)
-    with nengo.Simulator(model, dt=DT, progress_bar=False) as sim:
+    with Simulator(model, dt=DT, progress_bar=False) as sim:
         sim.run_steps(len(SIGNAL))
     index = np.arange(501, len(SIGNAL))[:, None] - np.arange(1, 501)
     measured = rms(sim.data[probe][501:, 0] - SIGNAL[index] @ weights)

@@ -106,7 +106,7 @@ def test_refuses_a_signal_of_another_step():
 
 
 def test_refuses_less_than_two_windows():
-    with pytest.raises(ValidationError, match="use at least 1 s"):
+    with pytest.raises(ValidationError, match=r"at least 1000 steps of 0\.001 s"):
         run_trial(SPEC, white_noise(0.9, 0.001, 2.0, 0.5, 0))
 
 

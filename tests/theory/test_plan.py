@@ -107,7 +107,7 @@ def test_many_neurons_are_simulated_as_their_sums():
         ({"bandwidth": 0}, "plan.bandwidth: 0 must be"),
         ({"bandwidth": 2000.0}, "plan.bandwidth: 2000.0 times theta is beyond order"),
         ({"dt": 0.5}, "plan.dt: 0.5 is too long"),
-        ({"order": 101}, "plan.order: 101 is above 100"),
+        ({"order": 101}, "plan.order: 101 must be at most 100"),
         ({"noise_seed": -1}, "plan.noise_seed: -1"),
         ({"order": 2}, "plan.order: 2 leaves an error of .* by truncation alone"),
         ({"max_neurons": 20}, "plan.max_neurons: 20 is too few for an error of 0.1"),

@@ -50,6 +50,7 @@ def measure(stream, order, neurons, copies, steps=None, outputs=(), **memory):
         np.repeat(u[:, None], copies, axis=1),
         n_neurons=copies * order * neurons,
         delays=outputs,
+        compiled=True,
         **keywords,
     )
     state, *read = seen if outputs else [seen]
@@ -220,7 +221,8 @@ def test_predicts_the_error_of_drawn_curves(stream, neuron_type):
 def test_predicts_the_distortion_of_drawn_curves(stream):
     """Rates make no noise: what is left is the curves, run through the loop."""
     keywords = {"neuron_type": "rate-lif", "tuning": "drawn", "tuning_seed": 1}
-    state = stream(noise(), n_neurons=1600, order=4, theta=THETA, **keywords)
+    sizes = {"n_neurons": 1600, "order": 4, "theta": THETA}
+    state = stream(noise(), compiled=True, **sizes, **keywords)
     error = state[1:] - LDN(4, THETA).simulate(noise(), DT)[:-1]
     with pytest.warns(ValidityWarning, match=r"^the signal exceeds the radii: 2\.96 %"):
         budget = predicted(4, 400, **keywords)

@@ -8,7 +8,7 @@ from lmu_spiking.lmu import forward, load_params, save_params
 from lmu_spiking.tasks.sequences import Part
 from lmu_spiking.training import TrainSettings, evaluate, train
 from lmu_spiking.training.checkpoint import load_state, save_state, stamp
-from lmu_spiking.training.losses import loss_and_metric
+from lmu_spiking.training.evaluation import loss_and_metric
 
 tf = pytest.importorskip("tensorflow")
 

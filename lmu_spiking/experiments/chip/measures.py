@@ -12,60 +12,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import numpy as np
-from scipy.signal import lfilter
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.experiments.chip.signals import DT, Setting
 from lmu_spiking.experiments.published import delay_run
-from lmu_spiking.experiments.records import kept
+from lmu_spiking.experiments.records import in_parallel, kept
+from lmu_spiking.experiments.runs import lowpass, state_of
 from lmu_spiking.studies.metrics import nrmse
 
 POINTS = 100  # of the window, both ends included
 LAGS = range(6)  # steps
 TAU_PROBE = 0.02  # seconds; of the table
 DROPPED = round(1.0 / DT)  # steps of the table that are not counted
-
-
-def lowpass(x, tau: float, dt: float = DT) -> np.ndarray:
-    """Return ``x`` filtered in time, its present sample included.
-
-    Parameters
-    ----------
-    x : (T, ...) array_like
-    tau, dt : float
-        Seconds.
-
-    Returns
-    -------
-    (T, ...) ndarray
-    """
-    a = np.exp(-dt / tau)
-    return lfilter([1 - a], [1, -a], np.asarray(x, dtype=float), axis=0)
-
-
-def state_of(decoded, u, A, B, tau: float, dt: float = DT) -> np.ndarray:
-    r"""Return the state behind the synapse, from unfiltered spikes and the input.
-
-    .. math:: \hat m = h * (A' \tilde m + B' u)
-
-    with the lowpass ``h`` of ``tau``: what the memory's neurons receive, were its input
-    not spiked and its weights not rounded.
-
-    Parameters
-    ----------
-    decoded : (T, d) array_like
-    u : (T,) array_like
-    A, B : (d, d), (d,) array_like
-        Transforms of Principle 3.
-    tau, dt : float
-        Seconds.
-
-    Returns
-    -------
-    (T, d) ndarray
-    """
-    return lowpass(np.asarray(decoded) @ np.asarray(A).T + np.outer(u, B), tau, dt)
 
 
 def past(u, delays, dt: float = DT) -> np.ndarray:
@@ -156,8 +115,8 @@ def delay_errors(ldn: LDN, decoded, u, start: int = DROPPED) -> dict:
     dict
         ``nrmse, nrmse_best``.
     """
-    read = lowpass(np.asarray(decoded) @ ldn.basis(1.0), TAU_PROBE)
-    truth = lowpass(past(u, ldn.theta)[:, 0], TAU_PROBE)
+    read = lowpass(np.asarray(decoded) @ ldn.basis(1.0), TAU_PROBE, DT)
+    truth = lowpass(past(u, ldn.theta)[:, 0], TAU_PROBE, DT)
     errors = lagged(read, truth, start, range(len(LAGS) + 1))
     return {"nrmse": errors[1], "nrmse_best": min(errors[1:])}
 
@@ -177,16 +136,15 @@ def thesis_errors(ldn: LDN, decoded, u) -> dict:
     dict
         ``nrmse, nrmse_best, nrmse_late``.
     """
-    W = delay_run.window(ldn)
-    read = delay_run.remembered(ldn, decoded, u) @ W
-    exact = ldn.simulate(u, DT) @ W
-    # the truth of all lags, 0 before the run
-    before = np.vstack([np.zeros((max(LAGS), POINTS)), exact])
-    errors = [nrmse(read, before[max(LAGS) - lag : len(before) - lag]) for lag in LAGS]
+    states = delay_run.remembered(ldn, decoded, u), ldn.simulate(u, DT)
+    # all lags are counted from the first step on, before which both are 0
+    before = ((max(LAGS), 0), (0, 0))
+    read, exact = (np.pad(m @ delay_run.window(ldn), before) for m in states)
+    errors = lagged(read, exact, max(LAGS))
     return {"nrmse": errors[0], "nrmse_best": min(errors), "nrmse_late": errors[1]}
 
 
-def score(setting: Setting, u, decoded, A, B, tau: float | None = None) -> dict:
+def score(setting: Setting, u, decoded, A, B) -> dict:
     """Return the errors of a run, as its benchmark is read.
 
     Parameters
@@ -198,8 +156,6 @@ def score(setting: Setting, u, decoded, A, B, tau: float | None = None) -> dict:
         Legendre coefficients decoded from the spikes of each step, unfiltered.
     A, B : (d, d), (d,) array_like
         Transforms of Principle 3; only the window is read with them.
-    tau : float, optional
-        Of the memory's synapse, seconds; the setting's by default.
 
     Returns
     -------
@@ -211,7 +167,7 @@ def score(setting: Setting, u, decoded, A, B, tau: float | None = None) -> dict:
         return thesis_errors(ldn, decoded, u)
     if setting.name == "table":
         return delay_errors(ldn, decoded, u)
-    m = state_of(decoded, u, A, B, setting.tau if tau is None else tau)
+    m = state_of(decoded, u, A, B, setting.tau, DT)
     return window_errors(ldn, m, u, ldn.steps(DT))
 
 
@@ -239,9 +195,7 @@ def row_of(setting: Setting, peer: str, target: str, n: int, seed: int, **more) 
     return about | unknown | more
 
 
-def run_kept(
-    cases: Iterable, measure: Callable, name: Callable, out, bar
-) -> list[dict]:
+def run_kept(cases: Iterable, measure: Callable, name: Callable, out) -> list[dict]:
     """Return the row of each case; those that a folder holds are not run again.
 
     Parameters
@@ -251,21 +205,11 @@ def run_kept(
         Take a case; return its row, and the name of its file.
     out : path-like or None
         Folder, for `experiments.records.kept`.
-    bar : callable
-        Makes a progress bar from a name and a total.
 
     Returns
     -------
     list of dict
     """
-    cases, rows = list(cases), []
-    with bar("Cases", len(cases)) as progress:
-        for case in cases:
-
-            def make(case=case) -> dict:
-                return measure(case)
-
-            part = re.sub(r"[^a-z0-9.]+", "-", name(case))
-            rows.append(kept(out, part, asdict(case), make))
-            progress.advance(rows[-1])
-    return rows
+    names = {case: re.sub(r"[^a-z0-9.]+", "-", name(case)) for case in cases}
+    parts = [(out, n, asdict(c), lambda c=c: measure(c)) for c, n in names.items()]
+    return in_parallel(kept, parts, 1)

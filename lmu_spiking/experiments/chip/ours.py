@@ -22,16 +22,15 @@ from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import check_seed
 from lmu_spiking.experiments.chip import measures
 from lmu_spiking.experiments.chip.signals import DT, Setting, signal
-from lmu_spiking.experiments.published.result import Silent
+from lmu_spiking.experiments.runs import lowpass
+from lmu_spiking.loihi.chip.limits import split
 from lmu_spiking.loihi.chip.pulses import PAIRS
 from lmu_spiking.loihi.chip.replica import replay
 from lmu_spiking.loihi.mapping.curves import chip_neurons
 from lmu_spiking.loihi.mapping.layout import Layout, lay_out
 from lmu_spiking.loihi.mapping.memory import ChipMemory, read_state
-from lmu_spiking.loihi.run.budget import split
 from lmu_spiking.loihi.run.target import run_on
 from lmu_spiking.memory.spec import SignalSpec
-from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.metrics import nrmse
 from lmu_spiking.theory.predict import LEAD, predict, window_delays
 
@@ -69,7 +68,7 @@ class Ours:
     replica: bool = False
 
 
-def run_ours(cases, out=None, bar=Silent) -> pd.DataFrame:
+def run_ours(cases, out=None) -> pd.DataFrame:
     """Return the rows of cases; those that a folder holds are not run again.
 
     Parameters
@@ -77,8 +76,6 @@ def run_ours(cases, out=None, bar=Silent) -> pd.DataFrame:
     cases : iterable of Ours
     out : path-like, optional
         Folder.
-    bar : callable
-        Makes a progress bar from a name and a total.
 
     Returns
     -------
@@ -91,7 +88,7 @@ def run_ours(cases, out=None, bar=Silent) -> pd.DataFrame:
         parts += [case.neuron_type, case.n_per_dimension, case.seed]
         return "-".join(map(str, [*parts, "replica" if case.replica else ""]))
 
-    return pd.DataFrame(measures.run_kept(cases, measure_ours, name, out, bar))
+    return pd.DataFrame(measures.run_kept(cases, measure_ours, name, out))
 
 
 def measure_ours(case: Ours) -> dict:
@@ -110,7 +107,10 @@ def measure_ours(case: Ours) -> dict:
         thesis, too).
     """
     setting, u = case.setting, signal(case.setting, case.seed)
-    layout, ldn = _lay_out(case), setting.ldn
+    others = (signal(setting, k).std() for k in OTHER_DRAWS)
+    rms = setting.rms or float(np.mean([*others]))
+    ldn, white = setting.ldn, SignalSpec(setting.bandwidth, rms)
+    layout = _lay_out(case, ldn, case.tau or setting.tau, white, case.target)
     spikes, taken = _run(case, layout, u)
     after, given = read_state(layout, spikes, u)[1:], u[:-1]
     decoded = spikes @ layout.decoding.decoders.T @ layout.curves.U.T
@@ -120,9 +120,8 @@ def measure_ours(case: Ours) -> dict:
     if setting.name != "window":
         errors = measures.score(setting, u, decoded, None, None)
     # one delay, as the table has it
-    read = measures.lowpass(after @ ldn.basis(1.0), measures.TAU_PROBE)
-    truth = measures.past(given, ldn.theta)[:, 0]
-    truth = measures.lowpass(truth, measures.TAU_PROBE)
+    delayed = after @ ldn.basis(1.0), measures.past(given, ldn.theta)[:, 0]
+    read, truth = (lowpass(x, measures.TAU_PROBE, DT) for x in delayed)
     counted = slice(measures.DROPPED, None)
     budget = predict(layout, u)
     rate = float(spikes.mean() * layout.n_neurons)
@@ -143,16 +142,12 @@ def measure_ours(case: Ours) -> dict:
     }
 
 
-def _lay_out(case: Ours) -> Layout:
-    """Return the memory of a case, tuned to the band of its setting."""
-    setting, rms = case.setting, case.setting.rms
-    if rms is None:
-        rms = float(np.mean([signal(setting, k).std() for k in OTHER_DRAWS]))
-    neurons = chip_neurons(case.neuron_type, case.target)
-    options = {"tau": case.tau or setting.tau, "target": case.target, "dt": DT}
-    options |= {"signal": SignalSpec(setting.bandwidth, rms), "seed": case.seed}
-    n_neurons = case.n_per_dimension * setting.order
-    return lay_out(setting.ldn, n_neurons, neurons, max_rate=case.max_rate, **options)
+def _lay_out(case, ldn: LDN, tau: float, white: SignalSpec, target="emulator"):
+    """Return the memory of a case or a draw, tuned to white noise."""
+    neurons = chip_neurons(case.neuron_type, target)
+    options = {"tau": tau, "signal": white, "target": target, "dt": DT}
+    options |= {"max_rate": case.max_rate, "seed": case.seed}
+    return lay_out(ldn, case.n_per_dimension * ldn.order, neurons, **options)
 
 
 def _run(case: Ours, layout: Layout, u: np.ndarray) -> tuple[np.ndarray, dict]:
@@ -236,16 +231,12 @@ def draw(seed: int) -> Draw:
         kind, rate = str(rng.choice(["if", "lif"])), float(rng.uniform(100.0, 160.0))
         own = int(rng.randint(2**31))
         drawn = Draw(order, theta, n, band, rms, tau, kind, rate, own)
-        if _cores(drawn.n_neurons, split(drawn.n_neurons, 2 * PAIRS)) <= CORES:
+        # each core takes a block of neurons
+        if drawn.n_neurons <= CORES * split(drawn.n_neurons, 2 * PAIRS):
             return drawn
 
 
-def _cores(n_neurons: int, block: int) -> int:
-    """Return the cores of so many neurons, a block of them on each."""
-    return -(-n_neurons // block)
-
-
-def run_predictions(seeds, out=None, bar=Silent) -> pd.DataFrame:
+def run_predictions(seeds, out=None) -> pd.DataFrame:
     """Return a row for each seed; those that a folder holds are not run again.
 
     Parameters
@@ -253,8 +244,6 @@ def run_predictions(seeds, out=None, bar=Silent) -> pd.DataFrame:
     seeds : iterable of int
     out : path-like, optional
         Folder.
-    bar : callable
-        Makes a progress bar from a name and a total.
 
     Returns
     -------
@@ -262,7 +251,7 @@ def run_predictions(seeds, out=None, bar=Silent) -> pd.DataFrame:
     """
     drawn = [draw(seed) for seed in seeds]
     names = {case: f"predicted-{seed}" for case, seed in zip(drawn, seeds, strict=True)}
-    rows = measures.run_kept(drawn, measure_prediction, names.get, out, bar)
+    rows = measures.run_kept(drawn, measure_prediction, names.get, out)
     frame = pd.DataFrame(rows)
     frame["ratio"] = frame.window_noise_nrmse / frame.predicted_window_noise_nrmse
     frame["whole_ratio"] = frame.window_nrmse / frame.predicted_window_nrmse
@@ -280,14 +269,11 @@ def measure_prediction(drawn: Draw) -> dict:
     -------
     dict
     """
-    ldn, m, seed = LDN(drawn.order, drawn.theta), drawn.n_neurons, drawn.seed
-    neurons, step = chip_neurons(drawn.neuron_type, "emulator"), ldn.steps(DT)
-    options = {"target": "emulator", "tau": drawn.tau, "dt": DT, "seed": seed}
-    options["signal"] = SignalSpec(drawn.bandwidth, drawn.rms)
-    layout = lay_out(ldn, m, neurons, max_rate=drawn.max_rate, **options)
+    ldn, white = LDN(drawn.order, drawn.theta), SignalSpec(drawn.bandwidth, drawn.rms)
+    layout, step = _lay_out(drawn, ldn, drawn.tau, white), ldn.steps(DT)
     # a run of six windows, after some that are not measured
     seconds, lead = max(6.0, 6 * drawn.theta), LEAD * step
-    played = white_noise(seconds, DT, drawn.bandwidth, drawn.rms, seed)
+    played = white.draw(seconds, DT, drawn.seed)
     u, delays = played.led_in(lead), window_delays(layout)
     budget = predict(layout, u, lead=lead)
     state = read_state(layout, replay(layout, u) / DT, u)[lead:]
@@ -299,8 +285,8 @@ def measure_prediction(drawn: Draw) -> dict:
     past = np.stack([u[counted.start - lag : len(u) - lag] for lag in lags], axis=1)
     share = np.trace(budget.quantisation) / np.trace(budget.error)
     return asdict(drawn) | {
-        "n_neurons": m,
-        "cores": _cores(m, layout.block),
+        "n_neurons": drawn.n_neurons,
+        "cores": -(-layout.n_neurons // layout.block),
         "window_nrmse": nrmse(read, past),
         "predicted_window_nrmse": budget.nrmse(delays),
         "window_noise_nrmse": nrmse(read, exact[counted] @ window.T),

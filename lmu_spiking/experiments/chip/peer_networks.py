@@ -29,6 +29,7 @@ from nengo.solvers import LstsqL2
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.dynamics.mapping import map_onto
 
 NEURONS = {"if": nengo.SpikingRectifiedLinear, "lif": nengo.LIF}
 # Rates in Hz and intercepts: nengo_loihi.set_defaults, and Nengo's own.
@@ -160,9 +161,8 @@ def principle_3(recipe: Recipe, ldn: LDN, tau: float, dt: float, transform=None)
     B : (d,) ndarray
     """
     if recipe.discrete:
-        a = np.exp(-dt / tau)
-        Ad, Bd = ldn.discretize(dt)
-        A, B = (Ad - a * np.eye(ldn.order)) / (1 - a), Bd / (1 - a)
+        mapped = map_onto(ldn, tau, dt)
+        A, B = mapped.A, mapped.B[:, 0]
     else:
         A, B = tau * ldn.A / ldn.theta + np.eye(ldn.order), tau * ldn.B / ldn.theta
     if transform is None:

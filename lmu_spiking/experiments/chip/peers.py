@@ -43,7 +43,7 @@ from lmu_spiking.experiments.chip.signals import (
     signal,
 )
 from lmu_spiking.experiments.published.delay_run import balanced
-from lmu_spiking.experiments.published.result import Silent, bootstrapped
+from lmu_spiking.experiments.published.result import bootstrapped
 from lmu_spiking.experiments.records import pick
 
 TARGETS = ("core", "simreal", "sim")
@@ -206,11 +206,12 @@ def _on_chip(
 def _count_spikes(sim) -> tuple[int, int]:
     """Return the spikes of ensembles, and of all compartments that can spike."""
     emulator = sim.sims["emulator"]
-    counts, spikes = emulator.compartment.spike_count, {}
+    counts, ours, every = emulator.compartment.spike_count, 0, 0
     for block, where in emulator.block_info.slices.items():
-        spikes[block.label] = int(counts[where].sum())
-    ours = sum(n for label, n in spikes.items() if label.startswith("<Ensemble"))
-    return ours, sum(spikes.values())
+        spikes = int(counts[where].sum())
+        every += spikes
+        ours += spikes * block.label.startswith("<Ensemble")
+    return ours, every
 
 
 def _counted(caught) -> dict[str, int]:
@@ -272,7 +273,7 @@ class Case:
     target: str = "sim"
 
 
-def window_cases(seeds: int = 10, neurons=WINDOW.neurons, recipes=None) -> list[Case]:
+def window_cases(seeds: int, neurons, recipes) -> list[Case]:
     """Return cases of NengoLoihi's example and the LMU notebook's recipe.
 
     Parameters
@@ -281,14 +282,12 @@ def window_cases(seeds: int = 10, neurons=WINDOW.neurons, recipes=None) -> list[
         Number of seeds.
     neurons : sequence of int
         A dimension.
-    recipes : sequence of Recipe, optional
+    recipes : sequence of Recipe
 
     Returns
     -------
     list of Case
     """
-    if recipes is None:
-        recipes = (peers.best_known(), peers.official(), peers.best_known("lif"))
     return [
         Case(recipe, WINDOW, n, seed)
         for n in neurons
@@ -349,9 +348,8 @@ def measure(case: Case) -> dict:
     """
     setting, u, n = case.setting, signal(case.setting, case.seed), case.n_per_dimension
     transform = balanced(setting.ldn).transform if setting is THESIS else None
-    options = {"dt": DT, "seed": case.seed, "target": case.target}
-    options["transform"] = transform
-    run = run_peer(case.recipe, setting.ldn, u, n, setting.tau, **options)
+    options = {"seed": case.seed, "target": case.target, "transform": transform}
+    run = run_peer(case.recipe, setting.ldn, u, n, setting.tau, dt=DT, **options)
     row = measures.row_of(setting, case.recipe.name, case.target, n, case.seed)
     if run.decoded is not None:
         decoded = run.decoded if transform is None else run.decoded @ transform.T
@@ -365,7 +363,7 @@ def measure(case: Case) -> dict:
     }
 
 
-def run_cases(cases: Iterable[Case], out=None, bar=Silent) -> pd.DataFrame:
+def run_cases(cases: Iterable[Case], out=None) -> pd.DataFrame:
     """Return the rows of cases; those that a folder holds are not run again.
 
     Parameters
@@ -373,8 +371,6 @@ def run_cases(cases: Iterable[Case], out=None, bar=Silent) -> pd.DataFrame:
     cases : iterable of Case
     out : path-like, optional
         Folder.
-    bar : callable
-        Makes a progress bar from a name and a total.
 
     Returns
     -------
@@ -387,7 +383,7 @@ def run_cases(cases: Iterable[Case], out=None, bar=Silent) -> pd.DataFrame:
         which = f"{recipe.name}-reg-{recipe.reg:g}-{case.target}"
         return f"{where}-{which}-{case.n_per_dimension}-{case.seed}"
 
-    frame = pd.DataFrame(measures.run_kept(cases, measure, name, out, bar))
+    frame = pd.DataFrame(measures.run_kept(cases, measure, name, out))
     errors = [name for name in frame if name.startswith("nrmse")]
     return frame.astype(dict.fromkeys([*errors, "cores"], float))
 
@@ -421,10 +417,10 @@ def _summary(key: dict, group: pd.DataFrame) -> dict:
     """Return the row of one setting, peer, target and size."""
     ran = group[group.refused == ""]
     row = key | {"seeds": len(ran), "refused": len(group) - len(ran)}
-    row |= _interval(ran.nrmse, ("nrmse", "low", "high"))
-    row |= _interval(ran.nrmse_best, ("best", "best_low", "best_high"))
-    if key["benchmark"] == "thesis":
-        row |= _interval(ran.nrmse_late, ("late", "late_low", "late_high"))
+    row |= zip(("nrmse", "low", "high"), bootstrapped(ran.nrmse), strict=True)
+    for name in ("best", "late") if key["benchmark"] == "thesis" else ("best",):
+        names = (name, f"{name}_low", f"{name}_high")
+        row |= zip(names, bootstrapped(ran[f"nrmse_{name}"]), strict=True)
     why = sorted({re.sub(r"\(.*\)", "", text) for text in group.refused if text})
     return row | {
         "lost_bits": float(group.lost_bits.max()),
@@ -436,14 +432,6 @@ def _summary(key: dict, group: pd.DataFrame) -> dict:
         "published": published(key),
         "why": "; ".join(why),
     }
-
-
-def _interval(values: pd.Series, names: tuple[str, str, str]) -> dict:
-    """Return a mean and the ends of its interval, by name."""
-    if len(values) > 1:
-        return dict(zip(names, bootstrapped(values), strict=True))
-    ends = (float(values.mean()), float("nan"), float("nan"))
-    return dict(zip(names, ends, strict=True))
 
 
 def published(key: dict) -> str:

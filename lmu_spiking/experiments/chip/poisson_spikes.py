@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
-from scipy import stats
 
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import check_whole
 from lmu_spiking.loihi.poisson.memory import check_target, run_spikes
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear, anchor
+from lmu_spiking.metrics import half_interval
+from lmu_spiking.networks.bare_ensemble import driven
 
 GROUPS = 10  # of neurons: statistics of each give the confidence interval
 
@@ -89,10 +90,8 @@ def measure_tuning(
     drives = np.atleast_1d(np.asarray(drives, dtype=float))
     check_whole("measure_tuning.n_neurons", n_neurons, 2 * GROUPS)
     with nengo.Network(seed=seed) as network:
-        n = len(drives) * n_neurons
-        given = {"encoders": np.ones((n, 1)), "gain": np.ones(n)}
-        given |= {"bias": np.repeat(drives, n_neurons)}
-        ensemble = nengo.Ensemble(n, 1, neuron_type=neuron_type, **given)
+        bias = np.repeat(drives, n_neurons)
+        ensemble = driven(len(bias), neuron_type, bias=bias)
         if check_target(target) != "core":
             anchor(ensemble, tau, dt)
         probe = nengo.Probe(ensemble.neurons)
@@ -120,9 +119,8 @@ def spike_statistics(spikes: np.ndarray, dt: float, window: float = 0.1) -> list
     """
     groups = np.array_split(np.arange(spikes.shape[1]), GROUPS)
     values = [_statistics(spikes[:, group], dt, window) for group in groups]
-    mean, spread = np.mean(values, axis=0), np.std(values, axis=0, ddof=1)
-    half = stats.t.ppf(0.975, GROUPS - 1) * spread / np.sqrt(GROUPS)
-    return list(np.stack([mean, half], axis=1).ravel())
+    each = np.transpose(values)
+    return [found for one in each for found in (one.mean(), half_interval(one))]
 
 
 def _statistics(spikes: np.ndarray, dt: float, window: float):

@@ -3,7 +3,7 @@
 Each file has functions that draw on an Axes and return it, and figures of several.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from lmu_spiking.plots.style import COLORS, MARKERS, new_figure, styled
 
@@ -38,23 +38,43 @@ def side_by_side(width: float, height: float, *panels: Callable, **options):
     return figure
 
 
-def group(rows: Iterable[dict], *keys: str) -> dict:
-    """Return rows by the value of a key, or of several, in their order.
+def in_rows(panels: Sequence[Callable], columns: int, size, key=None, **place):
+    """Return a figure of panels in rows that share a legend of all their labels.
 
     Parameters
     ----------
-    rows : iterable of dict
-    *keys : str
+    panels : sequence of callable
+        Each draws on the Axes that it is given.
+    columns : int
+        At most.
+    size : callable
+        Takes the numbers of columns and of rows, and returns the inches of both sides.
+    key : callable, optional
+        Sorts the labels; they come as they were drawn by default.
+    **place
+        Of `matplotlib.figure.Figure.legend`.
 
     Returns
     -------
-    dict of list
+    matplotlib.figure.Figure
     """
-    groups: dict = {}
-    for row in rows:
-        value = tuple(row[key] for key in keys)
-        groups.setdefault(value if len(keys) > 1 else value[0], []).append(row)
-    return groups
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    with styled():
+        figure = new_figure(*size(columns, rows))
+        axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        legend: dict = {}
+        for panel, ax in zip(panels, axes.flat, strict=False):
+            panel(ax)
+            for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
+                legend.setdefault(name, handle)
+            if ax not in axes[:, 0]:
+                ax.set_ylabel("")
+        for ax in axes.flat[len(panels) :]:
+            ax.set_axis_off()
+        labels = sorted(legend, key=key) if key else list(legend)
+        figure.legend([legend[name] for name in labels], labels, **place)
+    return figure
 
 
 def column(rows: Iterable[dict], name: str, scale: float = 1) -> list:

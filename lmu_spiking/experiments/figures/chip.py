@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lmu_spiking.experiments.figures import SMALL, column, group, mark, side_by_side
+from lmu_spiking.experiments.figures import SMALL, column, mark, side_by_side
+from lmu_spiking.experiments.records import group
 from lmu_spiking.plots.style import (
     BLACK,
     BLUE,
@@ -34,9 +35,9 @@ def plot_window(ax, summary):
         rows = summary[(summary.peer == peer) & summary.nrmse.notna()]
         rows = rows.sort_values("n_per_dimension")
         ends = np.nan_to_num([rows.nrmse - rows.low, rows.high - rows.nrmse])
-        look = {"color": COLORS[(0, 2, 3, 4, 5)[k % 5]], "lw": 0.9}
-        look = {"color": VERMILION, "lw": 1.6} if peer in ours else look
-        look |= {"marker": MARKERS[k % len(MARKERS)], "ms": 4.5}
+        color = VERMILION if peer in ours else COLORS[(0, 2, 3, 4, 5)[k % 5]]
+        look = {"marker": MARKERS[k % len(MARKERS)], "ms": 4.5, "color": color}
+        look["lw"] = 1.6 if peer in ours else 0.9
         # the source of a recipe, and its neurons
         recipe, *neurons = peer.split(", ")
         label = ", ".join([SOURCES.get(recipe, recipe), *neurons])
@@ -62,10 +63,8 @@ def plot_table(ax, table):
         ``label, core, emulator, peer_core, peer_emulator``.
     """
     y = np.arange(len(table))[::-1]
-    for prefix, color, name, shift in (
-        ("peer_", BLUE, "weights and relay", 0.15),
-        ("", VERMILION, "this memory", -0.15),
-    ):
+    peer, ours = ("peer_", BLUE, "weights and relay"), ("", VERMILION, "this memory")
+    for (prefix, color, name), shift in ((peer, 0.15), (ours, -0.15)):
         core, emulator = table[f"{prefix}core"], table[f"{prefix}emulator"]
         ax.hlines(y + shift, core, emulator, color=GREY, lw=1)
         ax.plot(core, y + shift, "o", color=color, mfc="white", ms=5)
@@ -176,7 +175,7 @@ def plot_noisy_tuning(ax, curve: list[dict], measured: list[dict]):
     ax.plot(*line, color=BLACK, lw=1, label="the curve")
     for k, (target, rows) in enumerate(group(measured, "target").items()):
         _points(ax, rows, "drive", "rate", k, target, ms=4 if k else 8)
-    ax.set(xlabel="Drive (Hz)", ylabel="Rate (Hz)")
+    ax.set(xlabel="Drive (Hz)", ylabel="Rate (Hz)", title="Noisy neurons: tuning")
     ax.legend()
     return ax
 
@@ -200,6 +199,7 @@ def plot_spike_statistics(ax, measured: list[dict], least_rate: float = 10.0):
             ax.hlines(bound, 20, 150, color=color, lw=0.8, ls="--")
     ax.axhline(1, color=GREY, lw=0.8, ls=":", label="Poisson")
     ax.set(xlabel="Rate (Hz)", ylabel="Ratio to Poisson", ylim=(0.75, 1.25))
+    ax.set_title("Spikes on the emulator")
     ax.legend(loc="lower left")
     return ax
 
@@ -218,15 +218,13 @@ def plot_noisy_memory(ax, memories: list[dict]):
     for k, ((order, decay), rows) in enumerate(groups.items()):
         name = f"d = {order}, λ = 1/{1 / decay:.0f}"
         _points(ax, rows, "neurons", "state_rmse", k, name)
-        m, predicted = (
-            np.array(column(rows, n)) for n in ("neurons", "law_state_rmse")
-        )
+        m, predicted = np.array([[r["neurons"], r["law_state_rmse"]] for r in rows]).T
         if len(rows) > 1:
             label = None if k else "predicted"
             ax.plot(m, predicted, color=BLACK, lw=1, label=label)
         else:
             ax.hlines(predicted, 0.92 * m, 1.08 * m, color=BLACK, lw=1)
-    log_axes(ax, "Neurons", "State RMSE")
+    log_axes(ax, "Neurons", "State RMSE").set_title("A memory of them")
     neurons = sorted({row["neurons"] for row in memories})
     ax.set_xticks(neurons, [str(n) for n in neurons])
     ax.xaxis.set_minor_formatter("")
@@ -249,13 +247,9 @@ def loihi_noise_figure(record: dict):
     curve, tuning, memories = (record[n] for n in ("curve", "tuning", "memories"))
     return side_by_side(
         *(10.5, 3.3),
-        lambda ax: plot_noisy_tuning(ax, curve, tuning).set_title(
-            "Noisy neurons: tuning"
-        ),
-        lambda ax: plot_spike_statistics(ax, emulated).set_title(
-            "Spikes on the emulator"
-        ),
-        lambda ax: plot_noisy_memory(ax, memories).set_title("A memory of them"),
+        lambda ax: plot_noisy_tuning(ax, curve, tuning),
+        lambda ax: plot_spike_statistics(ax, emulated),
+        lambda ax: plot_noisy_memory(ax, memories),
     )
 
 

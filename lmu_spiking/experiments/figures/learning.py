@@ -1,8 +1,10 @@
 """Figures of learning: windows, long sequences, digits, steps, and cost."""
 
 import numpy as np
+import pandas as pd
 
-from lmu_spiking.experiments.figures import POINT, column, group, mark, side_by_side
+from lmu_spiking.experiments.figures import POINT, column, mark, side_by_side
+from lmu_spiking.experiments.records import group
 from lmu_spiking.plots.style import BLACK, COLORS, GREY, MARKERS, log_axes
 
 # -- the window --------------------------------------------------------------------
@@ -135,24 +137,15 @@ def plot_accuracy(ax, rows: list[dict], rates: list[dict]):
     rates : list of dict
         ``rate_accuracy`` of each seed.
     """
-    for k, (presentation, mine) in enumerate(
-        sorted(group(rows, "presentation").items())
-    ):
-        sizes = dict(sorted(group(mine, "n_neurons").items()))
-        m, cells, label = (
-            list(sizes),
-            sizes.values(),
-            f"{1e3 * presentation:g} ms a pixel",
-        )
-        predicted = [
-            100
-            * np.mean([row["rate_accuracy"] - row["predicted_loss"] for row in cell])
-            for cell in cells
-        ]
-        seen = [column(cell, "spiking_accuracy", 100) for cell in cells]
-        error = [np.std(y) / np.sqrt(len(y)) for y in seen]
-        ax.plot(m, predicted, color=COLORS[k], label=f"{label}, predicted")
-        ax.errorbar(m, [np.mean(y) for y in seen], error, label=label, **mark(k))
+    groups = sorted(group(rows, "presentation").items())
+    for k, (presentation, mine) in enumerate(groups):
+        label, table = f"{1e3 * presentation:g} ms a pixel", pd.DataFrame(mine)
+        table["predicted"] = table.rate_accuracy - table.predicted_loss
+        sizes = table.groupby("n_neurons")
+        predicted, seen = 100 * sizes.predicted.mean(), sizes.spiking_accuracy
+        ax.plot(predicted, color=COLORS[k], label=f"{label}, predicted")
+        mean, error = 100 * seen.mean(), 100 * seen.std(ddof=0) / np.sqrt(seen.count())
+        ax.errorbar(mean.index, mean, error, label=label, **mark(k))
     rate = np.mean(column(rates, "rate_accuracy", 100))
     ax.axhline(rate, color=BLACK, ls="--", lw=0.9, label="rates")
     ax.set(xscale="log", xlabel="Neurons m", ylabel="Accuracy (%)")
@@ -170,9 +163,8 @@ def plot_losses(ax, rows: list[dict]):
         ``presentation``, ``loss``, ``predicted_loss``, ``predicted_spread``.
     """
     names = ("predicted_loss", "loss", "predicted_spread")
-    for k, (presentation, mine) in enumerate(
-        sorted(group(rows, "presentation").items())
-    ):
+    groups = sorted(group(rows, "presentation").items())
+    for k, (presentation, mine) in enumerate(groups):
         x, y, spread = (column(mine, name, 100) for name in names)
         look = {"label": f"{1e3 * presentation:g} ms a pixel", "alpha": 0.8, "lw": 0.7}
         ax.errorbar(x, y, xerr=spread, **mark(k, **look))
@@ -279,24 +271,19 @@ def plot_inference(ax, results: list[dict]):
     results : list of dict
         From `experiments.learning.cost.cost_of`.
     """
-    rows = [
-        {"task": result["task"]} | row
-        for result in results
-        for row in result["inference"]
-    ]
-    ways = list(group(rows, "task", "way", "batch"))
-    times = [1e6 * row["seconds_per_step"] / row["batch"] for row in rows]
-    for row, value in zip(rows, times, strict=True):
-        k = ("LMU", "LSTM").index(row["model"])
-        y = ways.index((row["task"], row["way"], row["batch"]))
-        shown = row["model"] in ax.get_legend_handles_labels()[1]
-        label = None if shown else row["model"]
-        ax.plot(value, y, MARKERS[k], color=COLORS[k], label=label, **POINT)
-    texts = [f"{task}, {way.split(',')[0]}, batch {batch}" for task, way, batch in ways]
-    ax.set_yticks(range(len(texts)), texts)
+    tables = [pd.DataFrame(r["inference"]).assign(task=r["task"]) for r in results]
+    table = pd.concat(tables, ignore_index=True)
+    times = 1e6 * table.seconds_per_step / table.batch
+    texts = table.task + ", " + table.way.str.split(",").str[0] + ", batch "
+    y, ways = pd.factorize(texts + table.batch.astype(str))
+    for k, model in enumerate(("LMU", "LSTM")):
+        mine = table.model == model
+        look = {"color": COLORS[k], "label": model, **POINT}
+        ax.plot(times[mine], y[mine], MARKERS[k], **look)
+    ax.set_yticks(range(len(ways)), ways)
     ax.invert_yaxis()
     ax.set(xscale="log", xlabel="µs a step of a sequence", title="inference")
-    ax.set_xlim(0.5 * min(times), 2 * max(times))
+    ax.set_xlim(0.5 * times.min(), 2 * times.max())
     ax.xaxis.set_minor_formatter("")
     ax.legend()
     return ax

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lmu_spiking.experiments.figures import column, group, side_by_side
+from lmu_spiking.experiments.figures import column, side_by_side
+from lmu_spiking.experiments.records import group
 from lmu_spiking.plots.style import COLORS, GREY, MARKERS, log_axes
 
 

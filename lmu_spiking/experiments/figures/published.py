@@ -16,7 +16,7 @@ from lmu_spiking.plots.style import (
 )
 
 PUBLISHED = {"color": BLACK, "marker": "x", "ls": "", "ms": 5, "zorder": 3}
-MARK = {"color": BLACK, "marker": "x", "ls": "", "ms": 6, "mew": 1.5, "zorder": 4}
+SHOWN = 300  # last samples of a prediction
 NEAR = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17), "ncols": 2, **SMALL}
 
 # -- poisson-figure ----------------------------------------------------------------
@@ -88,7 +88,7 @@ def poisson_figure(result):
 # -- capacity ----------------------------------------------------------------------
 
 
-def plot_capacity(ax, rows, published: dict | None = None):
+def plot_capacity(ax, rows, published: dict):
     """Draw squared error against delay: published setting dashed, half-sample solid.
 
     Parameters
@@ -96,42 +96,35 @@ def plot_capacity(ax, rows, published: dict | None = None):
     ax : matplotlib.axes.Axes
     rows : DataFrame
         ``length, delay, readout, mse, low, high``.
-    published : dict, optional
+    published : dict
         Errors at the five delays by length, drawn as crosses.
     """
-    published = published or {}
     for k, (length, cell) in enumerate(rows.groupby("length")):
         look = {"color": COLORS[k % len(COLORS)], "marker": MARKERS[k], "ms": 4}
-        for name, style in (("paper", "--"), ("half-sample", "-")):
-            part = cell[cell.readout == name]
-            solid = style == "-"
-            look |= {"label": f"T = {length:,}" if solid else None}
-            look |= {"mfc": look["color"] if solid else "white"}
-            ax.plot(part.delay / length, part.mse, style, **look)
+        paper, ours = (cell[cell.readout == name] for name in ("paper", "half-sample"))
+        ax.plot(paper.delay / length, paper.mse, "--", mfc="white", **look)
+        ax.plot(ours.delay / length, ours.mse, label=f"T = {length:,}", **look)
         if length in published:
             x = np.linspace(0, 1, len(published[length]))
             ax.plot(x, published[length], **PUBLISHED)
     ax.plot([], [], "--", color=BLACK, label="paper's readout, here")
     ax.plot([], [], "-", color=BLACK, label="half-sample readout")
-    if published:
-        ax.plot([], [], **PUBLISHED, label="published")
+    ax.plot([], [], **PUBLISHED, label="published")
     ax.set(yscale="log", xlabel="Delay / T", ylabel="Mean squared error")
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
     ax.legend(**NEAR)
     return ax
 
 
-def plot_capacity_vs_length(ax, rows, lstm=None, published_lstm: dict | None = None):
-    """Draw the mean error of T/4, T/2 and 3T/4 against T, and an LSTM's if given.
+def plot_capacity_vs_length(ax, rows, published_lstm: dict):
+    """Draw the mean error of T/4, T/2 and 3T/4 against T, and a published LSTM's.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     rows : DataFrame
         ``length, delay, readout, mse``.
-    lstm : DataFrame, optional
-        ``length, delay, mse``.
-    published_lstm : dict, optional
+    published_lstm : dict
         Errors by length.
     """
     inside = rows[(rows.delay > 0) & (rows.delay < rows.length)]
@@ -139,12 +132,8 @@ def plot_capacity_vs_length(ax, rows, lstm=None, published_lstm: dict | None = N
     for k, (name, label, style) in enumerate(names):
         mean = inside[inside.readout == name].groupby("length").mse.mean()
         ax.plot(mean.index, mean, style, ms=4, color=COLORS[k], label=f"LMU, {label}")
-    if lstm is not None and len(lstm):
-        mean = lstm[lstm.delay.isna()]
-        ax.plot(mean.length, mean.mse, "D-", ms=4, color=COLORS[2], label="LSTM(100)")
-    if published_lstm:
-        x, y = zip(*published_lstm.items(), strict=True)
-        ax.plot(x, y, **PUBLISHED, label="LSTM(100), published")
+    x, y = zip(*published_lstm.items(), strict=True)
+    ax.plot(x, y, **PUBLISHED, label="LSTM(100), published")
     log_axes(ax, "Longest delay T (steps)", "Mean squared error at T/4 to 3T/4")
     ax.legend(**NEAR)
     return ax
@@ -169,9 +158,7 @@ def capacity_figure(result):
     return side_by_side(
         *(9, 4.6),
         lambda ax: plot_capacity(ax, rows, known).set_title(by_delay),
-        lambda ax: plot_capacity_vs_length(ax, rows, published_lstm=lstm).set_title(
-            by_length
-        ),
+        lambda ax: plot_capacity_vs_length(ax, rows, lstm).set_title(by_length),
     )
 
 
@@ -224,7 +211,7 @@ def delay_network_figure(result):
 # -- mackey-glass ------------------------------------------------------------------
 
 
-def plot_prediction(ax, example, *, last: int = 300):
+def plot_prediction(ax, example):
     """Draw the series to come, and its predictions, rate-based and in spikes.
 
     Parameters
@@ -232,52 +219,19 @@ def plot_prediction(ax, example, *, last: int = 300):
     ax : matplotlib.axes.Axes
     example : DataFrame
         ``t, target, rate`` and a column for each spiking network.
-    last : int
-        Samples that are drawn.
     """
-    shown = example.iloc[-last:]
+    shown = example.iloc[-SHOWN:]
     t = np.arange(len(shown))
     ax.plot(t, shown.target, color=GREY, lw=3.5, label="series")
     ax.plot(t, shown.rate, color=BLACK, lw=1, label="rate-based")
-    for name in [n for n in shown if n not in ("t", "target", "rate")][:1]:
-        ax.plot(t, shown[name], color=VERMILION, lw=0.7, label=name)
+    spiking = shown.drop(columns=["t", "target", "rate"]).iloc[:, 0]  # the first
+    ax.plot(t, spiking, color=VERMILION, lw=0.7, label=spiking.name)
     ax.set(xlabel="Sample", ylabel="tanh(x - 1), mean removed")
     ax.legend(ncols=3, **BELOW)
     return ax
 
 
-def plot_model_errors(ax, models, published):
-    """Draw the NRMSE of each model, of its settled part, and as published (cross).
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    models : DataFrame
-        ``model, nrmse, low, high, nrmse_settled, seconds``.
-    published : DataFrame
-        ``model, nrmse``.
-    """
-    y = np.arange(len(models))
-    ends = [models.nrmse - models.low, models.high - models.nrmse]
-    settled = {"mfc": "white", "label": "here, first 100 steps left out"}
-    ax.hlines(y, models.nrmse_settled, models.nrmse, color=GREY, lw=1)
-    ax.errorbar(
-        models.nrmse, y, xerr=ends, fmt="o", color=VERMILION, ms=6, label="here"
-    )
-    ax.plot(models.nrmse_settled, y, "o", color=VERMILION, **settled)
-    # crosses where the paper has a number
-    known = published.set_index("model").nrmse
-    for at, name in enumerate(models.model):
-        if name in known:
-            ax.plot(known[name], at, **MARK, label=None if at else "published")
-    ax.set_yticks(y, models.model + models.seconds.map(",\n{:.0f} s".format))
-    ax.set(xlabel="NRMSE", xscale="log", ylim=(len(models) - 0.5, -0.5))
-    _plain_log(ax.xaxis)
-    ax.legend(ncols=3, **BELOW)
-    return ax
-
-
-def plot_spiking_errors(ax, spiking, published: float | None = None):
+def plot_spiking_errors(ax, spiking):
     """Draw NRMSE against neurons: measured, predicted, and the rate-based model's.
 
     Parameters
@@ -286,23 +240,23 @@ def plot_spiking_errors(ax, spiking, published: float | None = None):
     spiking : DataFrame
         ``steps_a_sample, neurons, spiking_nrmse, low, high, predicted_nrmse,
         rate_nrmse``.
-    published : float, optional
-        Of the published rate model: a line.
     """
     for k, (steps, cell) in enumerate(spiking.groupby("steps_a_sample")):
         cell = cell.sort_values("neurons")
-        error = cell.spiking_nrmse
+        error, label = cell.spiking_nrmse, f"{steps} step{'s' * (steps > 1)} a sample"
+        look = {"fmt": MARKERS[k], "color": COLORS[k], "ms": 5, "label": label}
         ends = [error - cell.low, cell.high - error]
-        look = {"fmt": MARKERS[k], "color": COLORS[k], "ms": 5}
-        look["label"] = f"{steps} step{'s' * (steps > 1)} a sample"
-        ax.errorbar(cell.neurons, error, yerr=ends, **look)
+        ax.errorbar(cell.neurons, error, ends, **look)
         ax.plot(cell.neurons, cell.predicted_nrmse, color=COLORS[k], label="predicted")
     rate = spiking.rate_nrmse.iloc[0]
     ax.axhline(rate, ls="--", color=BLACK, lw=1, label="rate-based")
-    if published is not None:
-        ax.axhline(published, ls=":", color=BLACK, lw=1, label="LMU, published")
+    from matplotlib.ticker import LogLocator
+
     ax.set(xscale="log", yscale="log", xlabel="Neurons m", ylabel="NRMSE")
-    _plain_log(ax.yaxis)
+    # ticks at 1, 2 and 5, as plain numbers
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("")
     ax.legend(ncols=3, **BELOW)
     return ax
 
@@ -311,7 +265,7 @@ def mackey_glass_figure(result):
     """Return a prediction, and the spiking network's error against its neurons.
 
     Other models that were trained for the same time are in the result and not in the
-    figure, because they have not converged (`plot_model_errors` shows them).
+    figure, because they have not converged.
 
     Parameters
     ----------
@@ -344,9 +298,9 @@ def plot_accuracy_vs_neurons(ax, spiking):
         mean = cell.groupby("neurons").mean(numeric_only=True)
         rate, accuracy = mean.rate_accuracy, 100 * (mean.rate_accuracy - mean.loss)
         ends = np.nan_to_num([mean.loss_high - mean.loss, mean.loss - mean.loss_low])
-        look = {"fmt": MARKERS[k], "color": COLORS[k], "ms": 5}
-        look["label"] = f"{seconds * 1e3:g} ms a pixel"
-        ax.errorbar(mean.index, accuracy, yerr=100 * np.maximum(ends, 0), **look)
+        label = f"{seconds * 1e3:g} ms a pixel"
+        look = {"fmt": MARKERS[k], "color": COLORS[k], "ms": 5, "label": label}
+        ax.errorbar(mean.index, accuracy, 100 * np.maximum(ends, 0), **look)
         predicted = 100 * (rate - mean.predicted_loss)
         ax.plot(mean.index, predicted, color=COLORS[k], label="predicted")
     rates = 100 * spiking.groupby("split").rate_accuracy.first().mean()
@@ -376,40 +330,11 @@ def plot_accuracy_vs_lag(ax, latency):
     return ax
 
 
-def plot_learning(ax, history, models=None):
-    """Draw accuracy against seconds of training, of each split.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    history : DataFrame
-        ``split, model, seconds`` and ``valid_accuracy``, or ``seen_accuracy`` of
-        digits that were trained on.
-    models : DataFrame, optional
-        Those of ``model, test`` that have no history become lines.
-    """
-    seen = "seen_accuracy" in history
-    column = "seen_accuracy" if seen else "valid_accuracy"
-    for k, (name, cell) in enumerate(history.groupby("model", sort=False)):
-        for i, (_, one) in enumerate(cell.groupby("split")):
-            label, y = None if i else name, 100 * one[column]
-            ax.plot(one.seconds, y, color=COLORS[k], label=label)
-    if models is not None:
-        others = models[models.model.str.contains("pixels")].groupby("model").test
-        for k, (name, test) in enumerate(others.mean().items()):
-            style = ("--", ":")[k % 2]
-            ax.axhline(100 * test, ls=style, color=GREY, lw=1, label=f"{name}, test")
-    ax.set(xscale="log", xlabel="Seconds of training", ylim=(0, 100))
-    ax.set_ylabel(f"Accuracy, {'digits trained on' if seen else 'validation'}, %")
-    ax.legend(**BELOW | {"ncols": 2, "bbox_to_anchor": (0.5, -0.4)})
-    return ax
-
-
 def psmnist_figure(result):
     """Return the accuracy in spikes against neurons, and against the time of reading.
 
     Other models that were trained for the same time are in the result and not in the
-    figure, because they have not converged (`plot_learning` shows them).
+    figure, because they have not converged.
 
     Parameters
     ----------
@@ -423,12 +348,3 @@ def psmnist_figure(result):
         lambda ax: plot_accuracy_vs_neurons(ax, spiking).set_title(spikes),
         lambda ax: plot_accuracy_vs_lag(ax, latency).set_title(lag),
     )
-
-
-def _plain_log(axis) -> None:
-    """Set ticks at 1, 2 and 5, as plain numbers."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.set_minor_formatter(NullFormatter())

@@ -1,5 +1,6 @@
 """How fast simulators are: time per neuron and step against the number of neurons."""
 
+from lmu_spiking.experiments.figures import in_rows
 from lmu_spiking.plots import style
 
 LIMIT = "C loop"
@@ -34,7 +35,7 @@ def plot_speed(ax, lines: dict, title: str):
         limit = {"ls": "--", "marker": None} if name == LIMIT else {}
         ax.loglog(neurons, ns, **look | limit)
     sizes = sorted({m for neurons, _ in lines.values() for m in neurons})
-    ax.set(xlabel="Neurons m", title=title)
+    ax.set(xlabel="Neurons m", ylabel="ns per neuron and step", title=title)
     ax.set_xticks(sizes, [f"{m:,}" for m in sizes])
     ax.minorticks_off()
     return ax
@@ -48,20 +49,9 @@ def speed_figure(panels: dict):
     panels : dict of str to dict
         Titles, and the lines of `plot_speed`.
     """
-    columns = min(len(panels), 4)
-    rows = -(-len(panels) // columns)
-    with style.styled():
-        figure = style.new_figure(2.9 * columns + 0.4, 2.6 * rows + 0.7)
-        axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
-        for ax, (title, lines) in zip(axes.flat, panels.items(), strict=False):
-            plot_speed(ax, lines, title)
-        for ax in axes.flat[len(panels) :]:
-            ax.set_axis_off()
-        for ax in axes[:, 0]:
-            ax.set_ylabel("ns per neuron and step")
-        found = {}
-        for ax in axes.flat:
-            for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
-                found.setdefault(name, handle)
-        figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=4)
-    return figure
+    return in_rows(
+        [lambda ax, one=one: plot_speed(ax, one[1], one[0]) for one in panels.items()],
+        4,
+        lambda columns, rows: (2.9 * columns + 0.4, 2.6 * rows + 0.7),
+        **{"loc": "outside lower center", "ncols": 4},
+    )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lmu_spiking.experiments.figures import POINT
+from lmu_spiking.experiments.figures import POINT, in_rows
 from lmu_spiking.plots import style
 
 X = {
@@ -138,12 +138,12 @@ def spikes_figures(summary, budgets, sources) -> dict:
         be empty.
     """
     # one colour for a neuron type in all figures
-    names = [set(t.neuron_type) for t in (summary, budgets, sources) if len(t)]
-    levels = sorted(set().union(*names))
+    tables = (table for table in (summary, budgets, sources) if len(table))
+    levels = {"levels": sorted({name for t in tables for name in t.neuron_type})}
     figures = {}
     if len(summary):
         panels = [
-            (plot_error_by_type, f"order {d}", cell, {"x": x, "levels": levels})
+            (plot_error_by_type, f"order {d}", cell, {"x": x, **levels})
             for d, cell in summary.groupby("order")
             for x in X
         ]
@@ -151,13 +151,13 @@ def spikes_figures(summary, budgets, sources) -> dict:
     if len(budgets):
         title = "{:,.0f} spikes per second, order {}".format
         panels = [
-            (plot_error_vs_rate, title(*key), cell, {"levels": levels})
+            (plot_error_vs_rate, title(*key), cell, levels)
             for key, cell in budgets.groupby(["budget", "order"])
         ]
         figures["spikes-budget"] = _grid(panels, 3)
     if len(sources):
         panels = [
-            (plot_discrepancy, f"order {d}", cell, {"levels": levels})
+            (plot_discrepancy, f"order {d}", cell, levels)
             for d, cell in sources.groupby("order")
         ]
         figures["spikes-discrepancy"] = _grid(panels, 3)
@@ -179,27 +179,18 @@ def _by_type(table, levels):
 
 
 def _grid(panels, columns: int):
-    """Return panels in rows, with one legend of all their labels."""
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    with style.styled():
-        figure = style.new_figure(1.6 + max(3.8, 3.0 * columns), 3.4 * rows)
-        axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
-        legend = {}
-        for ax, (plot, title, cell, options) in zip(axes.flat, panels, strict=False):
-            plot(ax, cell, **options)
-            handles, labels = ax.get_legend_handles_labels()
-            legend |= dict(zip(labels, handles, strict=True))
-            ax.get_legend().remove()
-            ax.set_title(title)
-            for axis in (ax.xaxis, ax.yaxis):
-                axis.set_minor_formatter("")
-        for ax in axes.flat[len(panels) :]:
-            ax.set_visible(False)
-        for ax in axes[:, 1:].flat:
-            ax.set_ylabel("")
-        # guides come last
-        names = sorted(legend, key=lambda name: (name in GUIDES, name))
-        handles = [legend[name] for name in names]
-        figure.legend(handles, names, loc="outside right upper")
-    return figure
+    """Return panels in rows, with one legend of all their labels, guides last."""
+
+    def draw(ax, plot, title, cell, options):
+        plot(ax, cell, **options).get_legend().remove()
+        ax.set_title(title)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_minor_formatter("")
+
+    return in_rows(
+        [lambda ax, panel=panel: draw(ax, *panel) for panel in panels],
+        columns,
+        lambda columns, rows: (1.6 + max(3.8, 3.0 * columns), 3.4 * rows),
+        lambda name: (name in GUIDES, name),
+        loc="outside right upper",
+    )

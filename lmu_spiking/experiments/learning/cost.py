@@ -6,7 +6,7 @@ of a stream in numpy, state in, state out; and whole sequences in TensorFlow, th
 all times at once, the LSTM step by step as it must.
 """
 
-import time
+import timeit
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -112,16 +112,13 @@ def lmu_curve(data: Sequences, recipe, seconds: float, seed: int = 0):
     params : LMUParams
     rows : list of dict
     """
+    from lmu_spiking.experiments.published.models import describe
     from lmu_spiking.training import train
     from lmu_spiking.training.recipes import start
 
     settings = replace(recipe.settings, seconds=seconds, seed=seed)
     made = train(start(recipe, data, seed), data, settings)
-    gone = np.cumsum([record["seconds"] for record in made.history])
-    rows = [
-        record | {"seconds": float(at), "epochs": record["epoch"]}
-        for record, at in zip(made.history, gone, strict=True)
-    ]
+    rows = [row | {"epochs": row["epoch"]} for row in describe(made)["history"]]
     return made.params, rows
 
 
@@ -237,7 +234,7 @@ def _stream_time(step: Callable, u: np.ndarray, steps: int = 200) -> float:
 
 def _lmu_time(params: LMUParams, data: Sequences, x: np.ndarray) -> float:
     """Return the seconds of a step of raw sequences, projection included."""
-    from lmu_spiking.training.engine import engine_for
+    from lmu_spiking.training.loop import engine_for
     from lmu_spiking.training.settings import TrainSettings
 
     engine, arrays = engine_for(params, TrainSettings(), data), params.arrays()
@@ -247,9 +244,4 @@ def _lmu_time(params: LMUParams, data: Sequences, x: np.ndarray) -> float:
 def _time(function: Callable, *arguments) -> float:
     """Return the seconds of a call, the shortest of a few after a first."""
     function(*arguments)
-    took = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        function(*arguments)
-        took.append(time.perf_counter() - start)
-    return min(took)
+    return min(timeit.repeat(lambda: function(*arguments), number=1, repeat=REPEATS))

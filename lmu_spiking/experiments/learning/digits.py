@@ -19,8 +19,10 @@ from dataclasses import replace
 import numpy as np
 
 from lmu_spiking.conversion import convert, report
+from lmu_spiking.experiments.records import pick
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.metrics import accuracy
 from lmu_spiking.tasks.catalogue import load_task
 from lmu_spiking.tasks.sequences import Part, Sequences
 
@@ -52,15 +54,13 @@ def trained_digits(
     data : Sequences
     row : dict
     """
-    from lmu_spiking.training import evaluate, train
-    from lmu_spiking.training.recipes import recipe_for, start
+    from lmu_spiking.experiments.published.models import recipe_of, train_kept
+    from lmu_spiking.training import evaluate
 
-    recipe = recipe_for("digits")
+    recipe = recipe_of("digits", seed, None, epochs)
     data = at_samples(load_task("digits", seed=seed), 1, repeats)
-    settings = replace(recipe.settings, seed=seed)
-    settings = replace(settings, epochs=epochs or settings.epochs)
     chosen = recipe.data(data)
-    made = train(start(recipe, chosen, seed), chosen, settings)
+    made = train_kept(recipe, chosen, seed, None, "digits")
     row = {
         "seed": seed,
         "rate_accuracy": evaluate(made.params, data.test, data.classes),
@@ -132,11 +132,9 @@ def map_inputs(data: Sequences, change: Callable, **fields) -> Sequences:
     -------
     Sequences
     """
-    parts = {
-        name: Part(change(getattr(data, name).x), getattr(data, name).y)
-        for name in ("train", "valid", "test")
-    }
-    return replace(data, **parts, **fields)
+    parts = pick(data, "train", "valid", "test")
+    changed = {name: Part(change(part.x), part.y) for name, part in parts.items()}
+    return replace(data, **changed, **fields)
 
 
 def at_samples(data: Sequences, before: int, after: int) -> Sequences:
@@ -201,21 +199,18 @@ def rate_rows(params: LMUParams, data: Sequences, trained: int = TRAINED) -> lis
         ``step, samples, dt, rate_accuracy``, ``lost`` against the step of training and
         ``difference`` of the outputs, relative to the largest.
     """
-    variants = {
-        name: (at_samples(data, trained, samples), samples)
-        for name, samples in STEPS.items()
-    }
+    variants = {k: (at_samples(data, trained, n), n) for k, n in STEPS.items()}
     for how in ("averaged", "dropped"):
         variants[f"pixels {how} in pairs"] = (coarser(data, trained, how), trained)
     # everything is compared with the step of training
     exact = forward(params, data.test.x, last=True)
-    accuracy, rows = _accuracy(exact, data.test.y), []
+    own, rows = accuracy(exact, data.test.y), []
     for name, (shown, samples) in variants.items():
         y = forward(replace(params, dt=shown.dt), shown.test.x, last=True)
-        mine = _accuracy(y, data.test.y)
+        mine = accuracy(y, data.test.y)
         row = {"step": name, "samples": samples, "dt": shown.dt, "rate_accuracy": mine}
         difference = float(np.abs(y - exact).max() / np.abs(exact).max())
-        rows.append(row | {"lost": accuracy - mine, "difference": difference})
+        rows.append(row | {"lost": own - mine, "difference": difference})
     return rows
 
 
@@ -260,8 +255,3 @@ def spiking_rows(
         rows.append({"step": name, "samples": samples, "dt": dt} | row)
     (exact,) = (r["spiking_accuracy"] for r in rows if r["samples"] == trained)
     return [row | {"lost": exact - row["spiking_accuracy"]} for row in rows]
-
-
-def _accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
-    """Return the share of outputs (n, q) whose largest is the class."""
-    return float(np.mean(outputs.argmax(axis=1) == y))

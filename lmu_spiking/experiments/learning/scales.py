@@ -21,7 +21,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.signal import lfilter
 
+from lmu_spiking.experiments.records import pick
 from lmu_spiking.lmu.params import CellParams, LMUParams
+from lmu_spiking.metrics import rms
 from lmu_spiking.signals import white_noise
 from lmu_spiking.tasks.sequences import Part, Sequences
 from lmu_spiking.training import TrainSettings, train
@@ -97,9 +99,8 @@ def lowpassed(data: Sequences, pole: float | None) -> Sequences:
         return np.asarray(lfilter([1 - a], [1, -a], values.astype(float), axis=1))
 
     # one scale for inputs and targets of all parts
-    size, parts = np.sqrt(np.mean(filtered(data.train.x) ** 2)), {}
-    for name in ("train", "valid", "test"):
-        part = getattr(data, name)
+    size, parts = rms(filtered(data.train.x)), pick(data, "train", "valid", "test")
+    for name, part in parts.items():
         parts[name] = Part(filtered(part.x) / size, filtered(part.y) / size)
     return replace(data, **parts)
 

@@ -41,6 +41,7 @@ from lmu_spiking.experiments.published.result import (
     Silent,
     interval,
 )
+from lmu_spiking.experiments.records import in_parallel
 from lmu_spiking.tasks.capacity import (
     DRAWS,
     HIGH,
@@ -56,6 +57,7 @@ ORDER = 100
 LENGTHS = (100, 1000, 10_000, 100_000)
 LSTM_LENGTHS, MINUTES = (25, 100, 400, 1600), 4.0
 NODES = 125  # samples that determine the 25 harmonics up to HIGH
+TESTED = 100  # sequences
 CHUNK = 4096  # steps whose inputs and outputs are in memory at once
 
 # Mean squared errors of [1] at the five delays.  The notebook shows a figure without
@@ -110,15 +112,16 @@ def reproduce(
     -------
     Reproduction
     """
-    lengths, rows = LENGTHS[:2] if fast else LENGTHS, []
+    lengths = LENGTHS[:2] if fast else LENGTHS
+    cells = [(length, TESTED, seed) for length in lengths]
     with bar("Lengths", len(lengths)) as progress:
-        for length in lengths:
-            rows += untrained(length, seed=seed)
-            progress.advance(length)
+        found = in_parallel(untrained, cells, 1, progress.advance)
+    rows = [row for several in found for row in several]
     minutes = 0.0 if fast else lstm_minutes
     lstms, why = train_all(minutes, seed, bar)
     epochs = {row["length"]: row["epochs"] for row in lstms}
     told = ", ".join(f"{n:.3g} (T = {length:,})" for length, n in epochs.items())
+    told = f"here as many as fit into {minutes:g} minutes: {told}" if told else why
     return Reproduction(
         name="capacity",
         title="Mean squared error of the delayed input, order 100, no training",
@@ -129,9 +132,7 @@ def reproduce(
             "numbers, which lie on it",
             "rerun: the paper's readout, run here",
             "LSTM: mean of delays T/4, T/2, 3T/4; the paper trains it for 500 epochs, "
-            + (
-                f"here as many as fit into {minutes:g} minutes: {told}" if told else why
-            ),
+            + told,
         ),
         data={
             "untrained": pd.DataFrame(rows),
@@ -141,7 +142,7 @@ def reproduce(
         settings={
             "order": ORDER,
             "lengths": lengths,
-            "test_sequences": 100,
+            "test_sequences": TESTED,
             "lstm_minutes": minutes,
         },
         seed=seed,
@@ -226,20 +227,14 @@ class BlockReadout:
     @classmethod
     def of(cls, ldn: LDN, dt: float, weights: np.ndarray, size: int = 64):
         """Return the readout for ``weights`` (q, d), such as `LDN.readout` gives."""
-        Ad, Bd = ldn.discretize(dt)
-        d, q = ldn.order, len(weights)
-        state, impulse = np.eye(d), []  # Ad^i, and Ad^i Bd from the first on
-        matrix = np.zeros((d + size * q, d + size))
+        (Ad, Bd), d = ldn.discretize(dt), ldn.order
+        # states for each entry of the state before, and for one input at each step
+        state, outputs = np.eye(d, d + size), []
         for i in range(size):
-            impulse.append(state @ Bd)
             state = Ad @ state
-            # all inputs up to this step, the last one first
-            response = np.stack(impulse[::-1], axis=1)
-            rows = slice(d + i * q, d + (i + 1) * q)
-            matrix[rows, :d] = weights @ state
-            matrix[rows, d : d + i + 1] = weights @ response
-        matrix[:d] = np.hstack([state, response])
-        return cls(matrix, d, size)
+            state[:, d + i] = Bd
+            outputs.append(weights @ state)
+        return cls(np.vstack([state, *outputs]), d, size)
 
     def run(self, m: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the outputs after each input, and the last state.
@@ -319,7 +314,7 @@ def mean_squared_errors(
     return total / (sequences.steps - length)
 
 
-def untrained(length: int, sequences: int = 100, seed: int = 0) -> list[dict]:
+def untrained(length: int, sequences: int = TESTED, seed: int = 0) -> list[dict]:
     """Return rows of ``length, delay, readout, mse, low, high`` over test sequences.
 
     Parameters
@@ -434,8 +429,8 @@ def compare_lstms(rows: list[dict], why: str) -> list[Comparison]:
     means = {row["length"]: row for row in rows if row["delay"] is None}
     lines = []
     for length in LSTM_LENGTHS:
-        what, then = f"LSTM(100), T = {length:,}", PUBLISHED_LSTM.get(length)
-        row = means.get(length)
-        value = (row["mse"], row["low"], row["high"]) if row else (None, None, None)
-        lines.append(Comparison(what, then, *value, say="" if row else why))
+        what, row = f"LSTM(100), T = {length:,}", means.get(length, {})
+        value = [row.get(name) for name in ("mse", "low", "high")]
+        say, then = "" if row else why, PUBLISHED_LSTM.get(length)
+        lines.append(Comparison(what, then, *value, say=say))
     return lines

@@ -74,12 +74,12 @@ def reproduce(
     trials, columns, frames = 2 if fast else TRIALS, _columns(), []
     seeds = np.random.SeedSequence(seed).generate_state(trials * CASES) >> 1
     runs = [(1 + k % CASES, int(each)) for k, each in enumerate(seeds)]
+    cases = [case for case, _ in runs]
     # on the CPU, every column with the same signals and seeds
     with bar("Runs", len(columns) * len(runs)) as progress:
         for name, (run, *settings) in columns.items():
             cells = [(*settings, *each) for each in runs]
             rows = in_parallel(run, cells, jobs, progress.advance)
-            cases = [case for case, _ in runs]
             frames.append(pd.DataFrame(rows).assign(column=name, case=cases))
     # on the emulator, where there is one
     if installed():
@@ -173,12 +173,9 @@ def _compare(data: pd.DataFrame, columns) -> list[Comparison]:
     def measured(name: str, measure: str) -> tuple[float, float, float]:
         return bootstrapped(data.loc[data.column == name, measure])
 
-    rows = [
-        Comparison(
-            "CPU, as published", PUBLISHED["cpu"], *measured("published", "late")
-        ),
-        Comparison("CPU, aligned", None, *measured("published", "aligned")),
-    ]
+    late, aligned = (measured("published", way) for way in ("late", "aligned"))
+    rows = [Comparison("CPU, as published", PUBLISHED["cpu"], *late)]
+    rows.append(Comparison("CPU, aligned", None, *aligned))
     # our memories, read at equal times
     for name in list(columns)[1:]:
         tau, kind = TAU if "tau" in name else OUR_TAU, name.split(",")[0]

@@ -12,12 +12,12 @@ import nengo
 import numpy as np
 from nengo.dists import Choice, Uniform
 from scipy.linalg import cholesky, solve_continuous_lyapunov, svd
-from scipy.signal import lfilter
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.dynamics.mapping import map_onto
+from lmu_spiking.experiments.runs import run_probed, state_of, streamed
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import nrmse
 
 # Settings of [1].
@@ -114,9 +114,7 @@ def as_published(case: int, seed: int) -> dict:
         connect(stimulus, array.input, transform=B, synapse=TAU)
         connect(array.output, array.input, transform=A, synapse=TAU)
         probe = nengo.Probe(array.output, synapse=None)
-    with simulator(model, DT) as sim:
-        sim.run_steps(STEPS, progress_bar=False)
-        decoded = sim.data[probe].copy()
+    (decoded,) = run_probed(model, DT, STEPS, probe)
     exact, W = ldn.simulate(u, DT), window(ldn)
     read = remembered(ldn, decoded @ system.transform.T, u) @ W
     late = np.vstack([np.zeros(ORDER), exact[:-1]])
@@ -140,10 +138,8 @@ def remembered(ldn: LDN, decoded, u) -> np.ndarray:
     -------
     (T, d) ndarray
     """
-    a = np.exp(-DT / TAU_PROBE)
-    Ad, Bd = ldn.discretize(DT)
-    drive = decoded @ (Ad - a * np.eye(ldn.order)).T + np.outer(u, Bd)
-    return lfilter([1.0], [1.0, -a], drive, axis=0)
+    mapped = map_onto(ldn, TAU_PROBE, DT)
+    return state_of(decoded, u, mapped.A, mapped.B[:, 0], TAU_PROBE, DT)
 
 
 def window(ldn: LDN) -> np.ndarray:
@@ -179,18 +175,13 @@ def ours(neuron_type: str, tau: float, radii: tuple, case: int, seed: int) -> di
     dict
         ``aligned``.
     """
-    u, connect = signal(case), nengo.Connection
-    options = {"synapse": tau, "dt": DT, "neuron_type": neuron_type, "radii": radii}
-    options |= {"tuning_seed": seed, "noise_seed": seed}
-    with nengo.Network() as model:
-        stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], DT))
-        memory = LegendreMemory(NEURONS, ORDER, THETA, **options)
-        connect(stimulus, memory.input, synapse=None)
-        state = nengo.Probe(memory.state, synapse=None)
+    u, options = signal(case), {"synapse": tau, "neuron_type": neuron_type}
+    options |= {"dt": DT, "radii": radii, "tuning_seed": seed, "noise_seed": seed}
+    memory = LegendreMemory(NEURONS, ORDER, THETA, add_to_container=False, **options)
+    model, state = streamed(memory, u)
+    with model:
         decoded = nengo.Probe(memory.output, synapse=None)
-    with simulator(model, DT) as sim:
-        sim.run_steps(STEPS, progress_bar=False)
-        read, spikes = sim.data[state].copy(), sim.data[decoded].copy()
+    read, spikes = run_probed(model, DT, STEPS, state, decoded)
     ldn, exact, W = memory.ldn, memory.ldn.simulate(u, DT), window(memory.ldn)
     if tau == TAU:
         read = remembered(ldn, spikes, u)

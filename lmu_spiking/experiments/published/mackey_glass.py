@@ -13,14 +13,20 @@ References
 """
 
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from lmu_spiking.conversion import convert, predict_loss, present
 from lmu_spiking.experiments.published import models as trained
-from lmu_spiking.experiments.published.result import Comparison, Reproduction, Silent
-from lmu_spiking.experiments.records import kept, pick
+from lmu_spiking.experiments.published.result import (
+    Comparison,
+    Reproduction,
+    Silent,
+    bootstrapped,
+)
+from lmu_spiking.experiments.records import in_parallel, kept, pick
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.metrics import nrmse, target_variance
@@ -124,26 +130,19 @@ def reproduce(
     # its rivals, for the same time
     limit = ours.seconds if lstm_minutes is None else 60 * lstm_minutes
     rivals = ("LSTM", "Hybrid") if limit else ()
+    key, task = about | {"limit": limit}, (data, scale, limit, seed)
+    parts = [
+        (out, f"{rival.lower()}-{name}", key, partial(train_rival, rival, *task))
+        for rival in rivals
+    ]
     with bar("LSTM and hybrid", len(rivals)) as progress:
-        for rival in rivals:
-
-            def make(rival=rival) -> dict:
-                return train_rival(rival, data, scale, limit, seed)
-
-            part = f"{rival.lower()}-{name}"
-            models[rival] = kept(out, part, about | {"limit": limit}, make)
-            progress.advance(rival)
-
+        found = in_parallel(kept, parts, 1, progress.advance)
+    models |= zip(rivals, found, strict=True)
     # and the LMU in spikes
-    def run(*size) -> dict:
-        return run_spiking(ours.params, data, *size, seed, jobs)
-
+    run = partial(run_spiking, ours.params, data, seed=seed, jobs=jobs)
     key = {"scale": about, "of": ours.seconds}
     rows = trained.run_networks(scale.neurons, out, name, key, run, bar)
-    plain = [
-        {"model": model} | {k: v for k, v in row.items() if not isinstance(v, list)}
-        for model, row in models.items()
-    ]
+    table = pd.DataFrame([{"model": model} | row for model, row in models.items()])
     histories = [
         {"model": model} | record
         for model, row in models.items()
@@ -156,7 +155,7 @@ def reproduce(
         faults=FAULTS,
         notes=describe(models, rows, data, scale),
         data={
-            "models": pd.DataFrame(plain),
+            "models": table.drop(columns="history"),
             "history": pd.DataFrame(histories),
             "spiking": pd.DataFrame(rows).drop(columns="example"),
             "example": example(data, ours.params, rows),
@@ -225,21 +224,16 @@ def scores(outputs: np.ndarray, y: np.ndarray, seed: int = 0) -> dict:
     """
     row = {}
     for start, end in ((0, ""), (SETTLED, "_settled")):
-        square = np.mean((outputs - y)[:, start:] ** 2, axis=(1, 2), dtype=float)
-        power = target_variance(y[:, start:])
-        low, high = _bootstrap(square, power, seed)
-        row |= {f"nrmse{end}": float(np.sqrt(square.mean() / power))}
-        row |= {f"low{end}": low, f"high{end}": high}
+        found = nrmse_over_series(outputs[:, start:], y[:, start:], seed)
+        names = (f"{name}{end}" for name in ("nrmse", "low", "high"))
+        row |= zip(names, found, strict=True)
     return row
 
 
-def _bootstrap(square: np.ndarray, power: float, seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of the NRMSE, from square errors (n,) of series."""
-    n = len(square)
-    drawn = np.random.default_rng(seed).integers(0, n, (5000, n))
-    spread = np.sqrt(square[drawn].mean(axis=1) / power)
-    low, high = np.quantile(spread, [0.025, 0.975])
-    return float(low), float(high)
+def nrmse_over_series(outputs, y, seed: int) -> list[float]:
+    """Return the NRMSE and its 95 % interval over series."""
+    square = np.mean((outputs - y) ** 2, axis=(1, 2), dtype=float)
+    return np.sqrt(np.array(bootstrapped(square, seed)) / target_variance(y)).tolist()
 
 
 # -- in spikes -----------------------------------------------------------------------
@@ -275,9 +269,7 @@ def run_spiking(
     made = convert(params, data.train.x[:GROUP], **options)
     x, y = data.test.x[:series].astype(float), data.test.y[:series].astype(float)
     exact, shown = in_groups(params, x), present(made, x, jobs=jobs)
-    rate, spiking = nrmse(exact, y), nrmse(shown.y, y)
-    square = np.mean((shown.y - y) ** 2, axis=(1, 2))
-    low, high = _bootstrap(square, target_variance(y), seed)
+    rate, (spiking, low, high) = nrmse(exact, y), nrmse_over_series(shown.y, y, seed)
     # the predicted loss is of the first series: the same noise on the error of all
     few = min(PREDICTED, series)
     predicted, _ = predict_loss(made, x[:few], y[:few], last=False, runs=2)
@@ -324,12 +316,10 @@ def compare(models: dict, rows: list[dict]) -> tuple[Comparison, ...]:
     lines = []
     for end, what in (("", ""), ("_settled", f", from step {SETTLED}")):
         for name in ("LMU", "LSTM", "Hybrid"):
-            then, row = None if end else PUBLISHED[name], models.get(name)
-            if row is None:
-                lines.append(Comparison(name + what, then, say="not run"))
-                continue
-            value = (row[f"nrmse{end}"], row[f"low{end}"], row[f"high{end}"])
-            lines.append(Comparison(name + what, then, *value))
+            then, row = None if end else PUBLISHED[name], models.get(name, {})
+            value = [row.get(f"{key}{end}") for key in ("nrmse", "low", "high")]
+            say = "" if row else "not run"
+            lines.append(Comparison(name + what, then, *value, say=say))
     for row in rows:
         what = f"spikes, m = {row['neurons']:,}, {row['steps_a_sample']} st."
         value = row["spiking_nrmse"], row["low"], row["high"], row["predicted_nrmse"]

@@ -7,12 +7,13 @@ takes long is kept on disk and not done again.
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from lmu_spiking.experiments.published.result import Silent
-from lmu_spiking.experiments.records import kept
+from lmu_spiking.experiments.records import in_parallel, kept
 from lmu_spiking.training.loop import Trained, train
 from lmu_spiking.training.recipes import Recipe, recipe_for, start
 
@@ -94,7 +95,7 @@ def describe(trained: Trained) -> dict:
 
 def text_of(name: str, params: float, seconds: float, epochs: float) -> str:
     """Return the size and cost of a model in words."""
-    return f"{name} {params:,} parameters, {seconds:.0f} s, {epochs:.3g} epochs"
+    return f"{name} {params:,.0f} parameters, {seconds:.0f} s, {epochs:.3g} epochs"
 
 
 def run_networks(
@@ -125,16 +126,11 @@ def run_networks(
     -------
     list of dict
     """
-    sizes, rows = list(sizes), []
-    with bar("Spiking networks", len(sizes)) as progress:
-        for presentation, m, n in sizes:
-            key = about | {"presentation": presentation, "m": m, "n": n}
-            # a part is found again by all that it depends on
-            part = f"spikes-{name}-{round(presentation * 1e3)}ms-{m}"
-
-            def make(size=(presentation, m, n)) -> dict:
-                return run(*size)
-
-            rows.append(kept(out, part, key, make))
-            progress.advance(m)
-    return rows
+    parts = []
+    for presentation, m, n in sizes:
+        # a part is found again by all that it depends on
+        key = about | {"presentation": presentation, "m": m, "n": n}
+        part = f"spikes-{name}-{round(presentation * 1e3)}ms-{m}"
+        parts.append((out, part, key, partial(run, presentation, m, n)))
+    with bar("Spiking networks", len(parts)) as progress:
+        return in_parallel(kept, parts, 1, progress.advance)

@@ -6,7 +6,7 @@ feed-forward ensemble with the rates of LIF neurons that decodes a sinusoid, wit
 ``d = 1`` and no memory, beside the line ``5 / sqrt(m)``, whose 5 it calls a fudge
 factor.  Here are that run, and memories of ``d = 1 ... 24`` beside the predicted error.
 
-Letters: ``m`` neurons, ``P`` points.
+Letters: ``m`` neurons.
 
 References
 ----------
@@ -20,14 +20,15 @@ import nengo
 import numpy as np
 import pandas as pd
 from nengo.dists import Uniform
-from scipy.linalg import cho_factor, cho_solve
+from nengo.solvers import LstsqL2
 
 from lmu_spiking.brief import brief
 from lmu_spiking.experiments.published.result import Comparison, Reproduction, Silent
-from lmu_spiking.experiments.records import in_parallel
+from lmu_spiking.experiments.records import in_parallel, pick
+from lmu_spiking.experiments.runs import run_probed
 from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.neurons.curves import neuron_type, step_variance
-from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import confidence, power_law, rms
 from lmu_spiking.studies.report import exponents, summarise
 from lmu_spiking.studies.sweep import grid, sweep
@@ -37,8 +38,7 @@ FREQUENCY, DT, TAU, STEPS = 10.0, 1e-4, 1e-3, 1000
 NEURONS = tuple(int(10 * n) for n in np.geomspace(10, 2001, 11))
 MAX_RATES, INTERCEPTS, REGULARISATION = Uniform(20, 40), Uniform(-1, 1), 0.1
 FUDGE, SLOPE = 5.0, -0.5  # of the published line
-# Our decoding points, and neurons whose curves are in memory at once.
-POINTS, CHUNK = 1000, 4096
+POINTS = 1000  # our decoding points
 # Memories: every order divides these numbers.
 ORDERS = (1, 2, 3, 6, 12, 24)
 MEMORY_NEURONS = (480, 1920, 7680, 30_720, 122_880, 491_520)
@@ -49,7 +49,7 @@ FAULTS = (
 )
 NOTES = (
     "feed-forward: 1,000 decoding points on a grid in place of 2 m random ones; the "
-    "same regularised least squares, in O(m) memory",
+    "same regularised least squares",
     "memories: rectifier pairs at 300 Hz, theta .5 s, tau .1 s, white noise of 2 Hz "
     "and rms .5; Poisson sums, exact in distribution",
 )
@@ -130,39 +130,6 @@ class Curves:
     __repr__ = brief
 
 
-def least_squares(neurons, encoders, gain, bias, x) -> np.ndarray:
-    r"""Return decoders of ``x`` by Nengo's ``LstsqL2(reg=0.1)``, in O(m P) memory.
-
-    .. math:: d = R^T (R R^T + P \sigma^2 I)^{-1} x, \qquad \sigma = 0.1 \max R,
-
-    with rates ``R`` (P, m): the push-through form of its ``m x m`` system.
-
-    Parameters
-    ----------
-    neurons : nengo.neurons.NeuronType
-    encoders, gain, bias : (m,) ndarray
-    x : (P,) ndarray
-
-    Returns
-    -------
-    d : (m,) ndarray
-    """
-    P, m = len(x), len(gain)
-    spans = [slice(k, k + CHUNK) for k in range(0, m, CHUNK)]
-
-    def rates(part):
-        return neurons.rates(np.outer(x, encoders[part]), gain[part], bias[part])
-
-    gram, largest = np.zeros((P, P)), 0.0
-    for part in spans:
-        R = rates(part)
-        gram += R @ R.T
-        largest = max(largest, float(R.max()))
-    ridge = P * (REGULARISATION * largest) ** 2
-    dual = cho_solve(cho_factor(gram + ridge * np.eye(P)), x)
-    return np.concatenate([rates(part).T @ dual for part in spans])
-
-
 def draw(n_neurons: int, seed: int) -> Curves:
     """Return the published tuning; eval points are a grid, not ``2 m`` random ones.
 
@@ -180,8 +147,9 @@ def draw(n_neurons: int, seed: int) -> Curves:
     max_rates, intercepts = (each.sample(n_neurons, rng=rng) for each in drawn)
     gain, bias = neurons.gain_bias(max_rates, intercepts)
     x = np.linspace(-1, 1, 2 * POINTS + 1)[1::2]
-    d = least_squares(neurons, encoders, gain, bias, x)
-    return Curves(encoders, gain, bias, d)
+    rates = neurons.rates(np.outer(x, encoders), gain, bias)
+    d, _ = LstsqL2(reg=REGULARISATION)(rates, x[:, None])
+    return Curves(encoders, gain, bias, d[:, 0])
 
 
 def feedforward(n_neurons: int, seed: int) -> dict:
@@ -197,20 +165,17 @@ def feedforward(n_neurons: int, seed: int) -> dict:
         ``neurons, seed, rmse, predicted_rmse``.
     """
     drawn, connect = draw(n_neurons, seed), nengo.Connection
-    options = {"neuron_type": neuron_type("poisson-lif"), "gain": drawn.gain}
-    options |= {"bias": drawn.bias, "encoders": drawn.encoders[:, None]}
+    curves = pick(drawn, "encoders", "gain", "bias")
     with nengo.Network(seed=seed) as model:
         u = nengo.Node(lambda t: np.sin(2 * np.pi * FREQUENCY * t))
-        ensemble = nengo.Ensemble(n_neurons, 1, eval_points=np.zeros((1, 1)), **options)
+        ensemble = driven(n_neurons, neuron_type("poisson-lif"), **curves)
         decoded, neurons = nengo.Node(size_in=1), ensemble.neurons
         connect(u, ensemble, synapse=None)
         connect(neurons, decoded, transform=drawn.decoders[None], synapse=None)
         actual = nengo.Probe(decoded, synapse=TAU)
         ideal = nengo.Probe(u, synapse=TAU)
-    with simulator(model, DT) as sim:
-        sim.run_steps(STEPS, progress_bar=False)
-        error = rms(sim.data[actual] - sim.data[ideal])
-    row = {"neurons": n_neurons, "seed": seed, "rmse": error}
+    found, wanted = run_probed(model, DT, STEPS, actual, ideal)
+    row = {"neurons": n_neurons, "seed": seed, "rmse": rms(found - wanted)}
     return row | {"predicted_rmse": feedforward_law(drawn)}
 
 
@@ -235,16 +200,10 @@ def feedforward_law(drawn: Curves) -> float:
     """
     neurons = neuron_type("poisson-lif")
     x = np.sin(2 * np.pi * (np.arange(100) + 0.5) / 100)
-    decoded, noise = np.zeros(len(x)), np.zeros(len(x))
-    for start in range(0, len(drawn.gain), CHUNK):
-        part = slice(start, start + CHUNK)
-        drive = np.outer(x, drawn.encoders[part])
-        rates = neurons.rates(drive, drawn.gain[part], drawn.bias[part])
-        d = drawn.decoders[part]
-        decoded += rates @ d
-        noise += step_variance(neurons, rates, DT) @ d**2
-    a = np.exp(-DT / TAU)
-    return float(np.sqrt(np.mean((decoded - x) ** 2 + (1 - a) / (1 + a) * noise)))
+    rates = neurons.rates(np.outer(x, drawn.encoders), drawn.gain, drawn.bias)
+    noise = step_variance(neurons, rates, DT) @ drawn.decoders**2
+    distortion, a = (rates @ drawn.decoders - x) ** 2, np.exp(-DT / TAU)
+    return float(np.sqrt(np.mean(distortion + (1 - a) / (1 + a) * noise)))
 
 
 # -- as claimed ----------------------------------------------------------------------

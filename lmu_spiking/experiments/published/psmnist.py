@@ -15,6 +15,7 @@ References
 
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -142,13 +143,11 @@ def reproduce(
             histories += [{"split": split} | row for row in pop_histories(trainings)]
             models += [{"split": split} | row for row in trainings]
 
-            def run(*size, model=(params, task)) -> dict:
-                return run_spiking(*model, *size, seed, jobs)
-
             # the LMU in spikes; its weights tell trainings apart
             sizes = scale.other if split else scale.first
             digest = sum(float(np.abs(a).sum()) for a in params.arrays().values())
             key = about | {"trained": digest}
+            run = partial(run_spiking, params, task, seed=seed, jobs=jobs)
             networks = trained.run_networks(sizes, out, name, key, run, bar)
             rows += [{"split": split} | row for row in networks]
             progress.advance(split)
@@ -273,13 +272,10 @@ def run_spiking(
 
 def latencies(rows: list[dict]) -> pd.DataFrame:
     """Return accuracy read some seconds before or after the end of each network."""
-    keys = ["split", "presentation", "neurons"]
-    lines = [
-        [*(row[key] for key in keys), lag, accuracy]
-        for row in rows
-        for lag, accuracy in row["latency"]
-    ]
-    return pd.DataFrame(lines, columns=[*keys, "lag", "accuracy"])
+    columns = ["split", "presentation", "neurons", "latency"]
+    table = pd.DataFrame(rows)[columns].explode("latency", ignore_index=True)
+    table[["lag", "accuracy"]] = table.pop("latency").tolist()
+    return table
 
 
 # -- in words ------------------------------------------------------------------------
@@ -291,10 +287,11 @@ def compare(models: pd.DataFrame, spiking: pd.DataFrame, whole: bool):
     known["LSTM, longer"] = "LSTM"
     lines = []
     for name, cell in models.groupby("model", sort=False):
-        then = PUBLISHED.get(known.get(name))
-        ends = _over_splits(100 * cell.test.to_numpy())
+        mean, half = confidence(100 * cell.test)
+        # one split has no interval
+        ends = (mean - half, mean + half) if len(cell) > 1 else ()
         what = f"{name}, rates" if name == "LMU" else name
-        lines.append(Comparison(what, then, *ends))
+        lines.append(Comparison(what, PUBLISHED.get(known.get(name)), mean, *ends))
     for name in ("NRU", "pytorch-lmu"):
         lines.append(Comparison(name, PUBLISHED[name], say="not run here"))
     for (seconds, m), cell in spiking.groupby(["presentation", "neurons"], sort=True):
@@ -314,23 +311,19 @@ def describe(
 ) -> tuple[str, ...]:
     """Return what was run, on what, at which cost, in words."""
     splits = models.split.nunique()
-    each = [
-        trained.text_of(
-            name, *(cell.params.iloc[0], *cell[["seconds", "epochs"]].mean())
-        )
-        for name, cell in models.groupby("model", sort=False)
-    ]
-    costs = [
+    costs = models.groupby("model", sort=False)[["params", "seconds", "epochs"]].mean()
+    each = [trained.text_of(*cost) for cost in costs.itertuples()]
+    spent = [
         f"{seconds * 1e3:g} ms, {m:,}: {cell.spikes_per_inference.mean():.3g} "
         f"spikes, {cell.synops_per_inference.mean():.3g} operations"
         for (seconds, m), cell in spiking.groupby(["presentation", "neurons"])
     ]
-    data = "the published are of the same test set"
-    if not whole:
-        data = (
-            "the published are of the whole of MNIST, with 12 times as many digits to "
-            "train on: beside them, not against them"
-        )
+    data = "the published are of " + (
+        "the same test set"
+        if whole
+        else "the whole of MNIST, with 12 times as many digits to train on: beside "
+        "them, not against them"
+    )
     digits = "/".join(f"{n:,}" for n in sorted({*spiking.sequences}))
     return (
         f"rates: mean of {splits} split{'s' * (splits > 1)}, interval of t over them; "
@@ -341,14 +334,6 @@ def describe(
         f"spikes: ms a pixel, on {digits} test digits of each split that was run; the "
         "interval is that of the paired loss around the rate accuracy of these digits; "
         "predicted: rate accuracy less the predicted loss",
-        "an inference: " + "; ".join(costs),
+        "an inference: " + "; ".join(spent),
         origin,
     )
-
-
-def _over_splits(values: np.ndarray) -> tuple[float, float | None, float | None]:
-    """Return the mean with the 95 % interval of t, or none of one split."""
-    mean, half = confidence(values)
-    if len(values) < 2:
-        return mean, None, None
-    return mean, mean - half, mean + half

@@ -119,10 +119,13 @@ def bootstrapped(values, seed: int = 0) -> tuple[float, float, float]:
     Returns
     -------
     mean, low, high : float
+        Of fewer than two trials, the ends are NaN.
     """
-    values = np.asarray(values, dtype=float)
+    values = pd.Series(values, dtype=float)
+    if len(values) < 2:
+        return float(values.mean()), float("nan"), float("nan")
     options = {"method": "percentile", "random_state": seed}
-    ends = stats.bootstrap((values,), np.mean, **options).confidence_interval
+    ends = stats.bootstrap((values.to_numpy(),), np.mean, **options).confidence_interval
     return float(values.mean()), float(ends.low), float(ends.high)
 
 

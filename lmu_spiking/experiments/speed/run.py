@@ -26,7 +26,8 @@ from lmu_spiking.errors import (
     check_seed,
     check_whole,
 )
-from lmu_spiking.experiments.records import pick
+from lmu_spiking.experiments.records import group, pick
+from lmu_spiking.experiments.runs import streamed
 from lmu_spiking.experiments.speed.peers import network as rebuilt
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.signals import white_noise
@@ -148,12 +149,7 @@ def model(case: Case) -> tuple[nengo.Network, nengo.Probe]:
     """
     if KINDS[case.kind][2] == "array":
         return rebuilt.model(arrays(case))
-    with nengo.Network(seed=case.seed) as network:
-        node = nengo.Node(nengo.processes.PresentInput(stimulus(case)[:, None], DT))
-        network.add(ours := memory(case))
-        nengo.Connection(node, ours.input, synapse=None)
-        probe = nengo.Probe(ours.state, synapse=None)
-    return network, probe
+    return streamed(memory(case), stimulus(case), case.seed)
 
 
 def arrays(case: Case) -> dict[str, np.ndarray]:
@@ -207,28 +203,18 @@ class Peer:
 
 
 BOTH = ((1, 1), (0, 1))  # one thread, and all cores
-PEERS = {
-    peer.name: peer
-    for peer in (
-        Peer("nengo", "core", "pip install nengo"),
-        Peer(
-            *("lmu_spiking", "compiled", "install lmu_spiking again, with numba"),
-            ((1, 1), (0, TRIALS)),
-        ),
-        Peer("nengo_dl", "dl", "pip install 'lmu_spiking[train]'", BOTH),
-        Peer(
-            *("nengo_ocl", "ocl"),
-            "pip install nengo-ocl 'pyopencl[pocl]' 'scipy<1.12' 'numpy<2'",
-            BOTH,
-        ),
-        Peer(
-            *("brian2", "brian"),
-            "pip install brian2 'numpy<2.3' setuptools, with g++ and make",
-            BOTH,
-        ),
-        Peer("c", "limit", "install a C compiler, cc"),
-    )
-}
+_OURS = "install lmu_spiking again, with numba"
+_OCL = "pip install nengo-ocl 'pyopencl[pocl]' 'scipy<1.12' 'numpy<2'"
+_BRIAN = "pip install brian2 'numpy<2.3' setuptools, with g++ and make"
+_ALL = (
+    Peer("nengo", "core", "pip install nengo"),
+    Peer("lmu_spiking", "compiled", _OURS, ((1, 1), (0, TRIALS))),
+    Peer("nengo_dl", "dl", "pip install 'lmu_spiking[train]'", BOTH),
+    Peer("nengo_ocl", "ocl", _OCL, BOTH),
+    Peer("brian2", "brian", _BRIAN, BOTH),
+    Peer("c", "limit", "install a C compiler, cc"),
+)
+PEERS = {peer.name: peer for peer in _ALL}
 
 
 def cores() -> int:
@@ -325,12 +311,12 @@ def compare(
     seconds = check_positive("--seconds", seconds, "seconds")
     check_whole("compare.repeats", repeats, 1)
     rows: list[dict] = []
-    known: dict[tuple, dict] = {}  # what a simulator cannot do, and need not try again
+    missing, known = set(), {}  # simulators, and what they cannot do: not tried again
     for case in cases:
         given = arrays(case) | {"kind": case.kind, "repeats": repeats}
         # each simulator, in each of its variants, unless it is known to fail
         for peer, (threads, trials) in product_of(peers):
-            if (peer.name,) in known:
+            if peer.name in missing:
                 continue
             threads, python = threads or cores(), (pythons or {}).get(peer.name)
             row = known.get((peer.name, case.kind))
@@ -338,7 +324,7 @@ def compare(
                 more = {"threads": threads, "trials": trials, "seconds": seconds}
                 row = measure(peer, given | more, threads, python or sys.executable)
             if row["status"] == "not installed":
-                known[(peer.name,)] = row
+                missing.add(peer.name)
                 row = {"peer": peer.name, **row, "install": peer.install}
             else:
                 if row["status"] == "cannot":
@@ -435,27 +421,21 @@ def ratios(rows: list[dict]) -> list[dict]:
     -------
     list of dict
     """
-
-    def key(row):
-        return row["kind"], row["order"], row["neurons"], row["seed"]
-
-    # Nengo and the loop in C on each network
     measured = [row for row in rows if row["status"] == "measured"]
-    nengo = {key(row): row["ns"] for row in measured if row["peer"] == "nengo"}
-    limit = {key(row): row["ns"] for row in measured if row["peer"] == "c"}
-    for row in measured:
-        if key(row) in nengo:
-            row["times_nengo"] = nengo[key(row)] / row["ns"]
-        if key(row) in limit:
-            row["times_limit"] = row["ns"] / limit[key(row)]
+    for same in group(measured, "kind", "order", "neurons", "seed").values():
+        ns = {row["peer"]: row["ns"] for row in same}
+        for row in same:
+            if "nengo" in ns:
+                row["times_nengo"] = ns["nengo"] / row["ns"]
+            if "c" in ns:
+                row["times_limit"] = row["ns"] / ns["c"]
     return rows
 
 
 def machine() -> dict:
     """Return what the times depend on: processor, cores, load, versions."""
     load = list(os.getloadavg()) if hasattr(os, "getloadavg") else None
-    about = {"cpu": _cpu(), "cores": cores(), "load": load}
-    return about | {"versions": versions()}
+    return {"cpu": _cpu(), "cores": cores(), "load": load, "versions": versions()}
 
 
 def _cpu() -> str:

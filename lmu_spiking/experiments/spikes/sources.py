@@ -55,18 +55,20 @@ import pandas as pd
 from nengo.neurons import NeuronType, NeuronTypeParam
 
 from lmu_spiking.brief import brief
-from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.dynamics.ldn import LDN, propagate
 from lmu_spiking.dynamics.mapping import Mapped
 from lmu_spiking.errors import ValidationError, check_positive
 from lmu_spiking.experiments.records import pick
+from lmu_spiking.experiments.runs import run_probed, streamed
 from lmu_spiking.files import NOT_OURS, read_json
+from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.curves import statistics
 from lmu_spiking.neurons.population import Population
 from lmu_spiking.processes import in_processes
 from lmu_spiking.signals import white_noise
-from lmu_spiking.simulator.targets import simulator
 from lmu_spiking.studies.metrics import rms
 from lmu_spiking.studies.records import check_row, write_json
 from lmu_spiking.studies.report import interval
@@ -250,10 +252,7 @@ class watch_phases:
             return np.empty((0, len(self._clock)))
         here, last, active, first = map(np.array, zip(*self._samples, strict=True))
         # the next spike is the first after a sample, or after a later one
-        following = np.vstack([first[1:], self._first])
-        for j in range(len(following) - 2, -1, -1):
-            later = np.isnan(following[j])
-            following[j, later] = following[j + 1, later]
+        following = pd.DataFrame(np.vstack([first[1:], self._first])).bfill().to_numpy()
         with np.errstate(invalid="ignore", divide="ignore"):
             phi = (here - last) / (following - last)
         inside = (here > EDGE) & (here < self._clock - EDGE)
@@ -295,12 +294,9 @@ def _check_spikes(population: Population) -> None:
         given, problem = population.neurons, "does not spike"
         raise ValidationError("watch_phases.memory", given, problem)
     if np.any(population.per_unit > 1):
-        problem, remedy = (
-            "neurons are aggregated and have no phases",
-            "aggregated=False",
-        )
-        given = population.n_neurons
-        raise ValidationError("watch_phases.memory", given, problem, f"use {remedy}")
+        given, problem = population.n_neurons, "neurons are aggregated, without phases"
+        remedy = "use aggregated=False"
+        raise ValidationError("watch_phases.memory", given, problem, remedy)
 
 
 # -- the membrane's lead -------------------------------------------------------------
@@ -414,11 +410,7 @@ def lead_floor(spec: MemorySpec, states, lead) -> float:
     Ad, _ = spec.ldn.discretize(spec.dt)
     G = (Ad - np.exp(-spec.dt / spec.tau) * np.eye(spec.order)) * np.asarray(lead)
     pushed = np.gradient(states, spec.dt, axis=0) @ G.T
-    e, total = np.zeros(spec.order), 0.0
-    for push in pushed:
-        e = Ad @ e + push
-        total += e @ e
-    return float(np.sqrt(total / states.size))
+    return rms(propagate(pushed, Ad.T, np.zeros(spec.order)))
 
 
 def _driven(population: Population, states, dt: float) -> np.ndarray:
@@ -430,17 +422,14 @@ def _driven(population: Population, states, dt: float) -> np.ndarray:
     encode = nengo.Sparse((m, d), pairs, init=weights)
     decode = nengo.Sparse((d, m), pairs[:, ::-1], init=population.decoders)
     drawn = {"gain": population.gain, "bias": population.bias, "seed": 0}
-    drawn |= {"encoders": np.ones((m, 1)), "eval_points": np.zeros((1, 1))}
     with nengo.Network() as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(x, dt))
-        ensemble = nengo.Ensemble(m, 1, neuron_type=population.neurons, **drawn)
+        ensemble = driven(m, population.neurons, **drawn)
         decoded = nengo.Node(size_in=d)
         connect(stimulus, ensemble.neurons, transform=encode, synapse=None)
         connect(ensemble.neurons, decoded, transform=decode, synapse=None)
         probe = nengo.Probe(decoded, synapse=None)
-    with simulator(model, dt) as sim:
-        sim.run_steps(len(x), progress_bar=False)
-        return sim.data[probe].copy()
+    return run_probed(model, dt, len(x), probe)[0]
 
 
 # -- sources of error ----------------------------------------------------------------
@@ -498,8 +487,7 @@ def error_sources(spec: MemorySpec, signal, *, training=None) -> dict:
     u = np.asarray(signal, dtype=float)
     other = u if training is None else np.asarray(training, dtype=float)
     states = spec.ldn.simulate(other, spec.dt)
-    with nengo.Network(add_to_container=False):
-        population = LegendreMemory.from_spec(spec).population
+    population = design(spec).population
     lead = measure_lead(population, states, spec.dt, spec.tau)
     neurons = population.neurons
     curve = CurveRate(neurons)
@@ -527,24 +515,19 @@ def error_sources(spec: MemorySpec, signal, *, training=None) -> dict:
 
 def _error(spec, u, neurons=None, lead=None, watch=False):
     """Return the state RMSE with other neurons or a lead mapped out, and the phases."""
-    with nengo.Network() as model:
-        stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], spec.dt))
-        memory = LegendreMemory.from_spec(spec)
-        nengo.Connection(stimulus, memory.input, synapse=None)
-        if neurons is not None:
-            memory.ensemble.neuron_type = neurons
-        if lead is not None:
-            # other transforms of the loop and of the input
-            A, B = map_lead(memory.mapped, memory.ldn, lead)
-            for connection in memory.connections:
-                if connection.post_obj is memory.state:
-                    loop = connection.pre_obj is memory.output
-                    connection.transform = A if loop else B
-        probe = nengo.Probe(memory.state, synapse=None)
+    memory = LegendreMemory.from_spec(spec, add_to_container=False)
+    if neurons is not None:
+        memory.ensemble.neuron_type = neurons
+    if lead is not None:
+        # other transforms of the loop and of the input
+        A, B = map_lead(memory.mapped, memory.ldn, lead)
+        for connection in memory.connections:
+            if connection.post_obj is memory.state:
+                connection.transform = A if connection.pre_obj is memory.output else B
+    model, probe = streamed(memory, u)
+    with model:
         watcher = watch_phases(memory) if watch else None
-    with simulator(model, spec.dt) as sim:
-        sim.run_steps(len(u), progress_bar=False)
-        state = sim.data[probe].copy()
+    (state,) = run_probed(model, spec.dt, len(u), probe)
     exact = spec.ldn.simulate(u, spec.dt)
     return rms(state[1:] - exact[:-1]), watcher
 

@@ -68,18 +68,15 @@ def read_keras_lmu(stored: Stored, dt: float, options: dict) -> LMUParams:
     if readout is not None:
         biased = bool(readout.settings.get("use_bias", True))
         D, c = read_dense(readout.name, group(readout), n, biased)
-    source = {
-        "library": "keras-lmu",
-        "file": stored.file,
-        "format": stored.format,
-        **stored.versions,
-        "layers": [layer.name for layer in chain.lmus],
-        "readout": readout.name if readout else None,
-        "readout_activation": chain.activation,
-        "before": chain.shaping,
-        "return_sequences": bool(chain.lmus[-1].settings.get("return_sequences")),
-    }
-    return LMUParams(tuple(cells), D, c, dt, {"source": source})
+    source = stored.source(
+        "keras-lmu",
+        layers=[layer.name for layer in chain.lmus],
+        readout=readout.name if readout else None,
+        readout_activation=chain.activation,
+        before=chain.shaping,
+        return_sequences=bool(chain.lmus[-1].settings.get("return_sequences")),
+    )
+    return LMUParams(tuple(cells), D, c, dt, source)
 
 
 # -- one layer ---------------------------------------------------------------
@@ -176,11 +173,8 @@ def _hidden(name: str, cell: dict, found: Arrays) -> tuple[np.ndarray, dict[str,
     if kernel.ndim != 2:
         raise layer_error(name, f"hidden kernel is {kernel.shape}, not a matrix")
     activation = name_of_activation(settings.get("activation"))
-    if activation not in ACTIVATIONS:
-        problem = f"activation {activation!r} of the hidden cell is unknown here"
-        raise layer_error(
-            name, f"{problem}; train with one of {', '.join(ACTIVATIONS)}"
-        )
+    problem = "of the hidden cell is unknown here; train again"
+    check_one_of(f"layer {name}: activation", activation, ACTIVATIONS, problem)
     W_h = None if recurrent is None else recurrent.T
     return kernel, {"W_h": W_h, "b": found.get("bias"), "activation": activation}
 

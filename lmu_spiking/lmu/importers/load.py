@@ -1,5 +1,8 @@
 """Load trained LMUs from files of keras-lmu and of the paper's code: the one door."""
 
+from os import PathLike
+from pathlib import Path
+
 from lmu_spiking.errors import (
     ValidationError,
     check_one_of,
@@ -8,13 +11,8 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.lmu.importers.keras_lmu import read_keras_lmu
 from lmu_spiking.lmu.importers.paper import is_paper, read_paper
-from lmu_spiking.lmu.importers.stored import checked_path, one_line, read
+from lmu_spiking.lmu.importers.stored import one_line, read
 from lmu_spiking.lmu.params import ACTIVATIONS, LMUParams
-
-# options of both loaders, with their defaults
-KERAS = {"config": None, "order": None, "theta": None}
-KERAS |= {"hidden_to_memory": False, "activation": "tanh"}
-PAPER = {"order": None, "theta": None, "activation": None}
 
 
 def import_params(path, *, dt: float = 0.001, **options) -> LMUParams:
@@ -146,19 +144,21 @@ def load_paper_lmu(
 
 def _load(caller: str, path, dt: float, options: dict) -> LMUParams:
     """Return the parameters in a file, by the reader of the caller or of the file."""
-    path = checked_path(f"{caller}.path", path)
+    if not isinstance(path, (str, PathLike)):
+        raise ValidationError(f"{caller}.path", path, "must be a path")
+    path = Path(path)
     dt = check_positive(f"{caller}.dt", dt, "seconds")
     stored = read(path)
     # the caller names the library, or else the file tells it
     of_paper = is_paper(stored) if caller == "import_params" else "paper" in caller
-    known = PAPER if of_paper else KERAS
-    for name in [name for name in options if name not in known]:
-        kind = "the paper's code" if of_paper else "keras-lmu"
+    kind = "the paper's code" if of_paper else "keras-lmu"
+    loader = load_paper_lmu if of_paper else load_keras_lmu
+    defaults = loader.__kwdefaults__ or {}  # of its options, and of dt
+    known = {name: value for name, value in defaults.items() if name != "dt"}
+    for name in options:
         problem = f"is no option for a file of {kind}"
-        remedy = f"use some of {', '.join(known)}"
-        raise ValidationError(f"{caller}.{name}", options[name], problem, remedy)
-    options = {**known, **options}
-    owner = "load_paper_lmu" if of_paper else "load_keras_lmu"
+        check_one_of(f"{caller}.{name}", name, known, problem)
+    options, owner = known | options, loader.__name__
     if options["order"] is not None:
         check_whole(f"{owner}.order", options["order"], 1)
     if options["theta"] is not None:

@@ -68,17 +68,11 @@ def read_paper(stored: Stored, dt: float, options: dict) -> LMUParams:
     activation = options["activation"] or _described_activation(stored.config)
     cells = [_cell(n, stored.groups[n], options, activation) for n in names]
     D, c = read_dense(last, stored.groups[last], cells[-1].units)
-    source = {
-        "library": "neurips2019 LMUCell",
-        "file": stored.file,
-        "format": stored.format,
-        **stored.versions,
-        "layers": names,
-        "readout": last,
-        "theta_steps": [cell.theta for cell in cells],
-    }
+    steps = [cell.theta for cell in cells]
+    found = {"layers": names, "readout": last, "theta_steps": steps}
+    source = stored.source("neurips2019 LMUCell", **found)
     in_seconds = tuple(replace(cell, theta=cell.theta * dt) for cell in cells)
-    return LMUParams(in_seconds, D, c, dt, {"source": source})
+    return LMUParams(in_seconds, D, c, dt, source)
 
 
 def _is_cell(group: Arrays) -> bool:
@@ -139,9 +133,7 @@ def _described_activation(config) -> str:
         if value is not None:
             name = name_of_activation(value)
             if name not in ACTIVATIONS:
-                problem = (
-                    f"hidden_activation {name!r} is unknown here; give activation="
-                )
-                raise ParamsFileError(problem)
+                problem = f"hidden_activation {name!r} is unknown here"
+                raise ParamsFileError(f"{problem}; give activation=")
             return name
     return "tanh"

@@ -9,20 +9,23 @@ Both are read within limits of time and size (`lmu_spiking.hdf5`, `lmu_spiking.f
 
 import itertools
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from os import PathLike
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ParamsFileError, ValidationError
+from lmu_spiking.errors import ParamsFileError
 from lmu_spiking.files import Archive, json_of, reading
 from lmu_spiking.hdf5 import Group, Odd, read_hdf5
 
 Arrays = dict[str, np.ndarray]  # by path
+# turns every error about a Keras file into one line that begins with its path
+one_line = partial(
+    reading, kind=ParamsFileError, own=("CellParams", "LMUParams", "layer")
+)
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"  # the first bytes of an HDF5 file
 VERSIONS = ("keras_version", "backend")
@@ -58,39 +61,23 @@ class Stored:
 
     __repr__ = brief
 
+    def source(self, library: str, **found) -> dict[str, dict]:
+        """Return the header of parameters that tells where they are from.
 
-def one_line(path) -> AbstractContextManager:
-    """Turn every error about a Keras file into one line that begins with its path.
+        Parameters
+        ----------
+        library : str
+            What wrote the file.
+        **found
+            What was found in it, by name.
 
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    context manager
-        Which raises a ParamsFileError.
-    """
-    return reading(path, ParamsFileError, own=("CellParams", "LMUParams"))
-
-
-def checked_path(attribute: str, path) -> Path:
-    """Return a path, or raise a ValidationError.
-
-    Parameters
-    ----------
-    attribute : str
-        What an error names.
-    path : object
-
-    Returns
-    -------
-    Path
-        The path.
-    """
-    if not isinstance(path, (str, PathLike)):
-        raise ValidationError(attribute, path, "must be a path")
-    return Path(path)
+        Returns
+        -------
+        dict
+            One entry, ``source``.
+        """
+        file = {"file": self.file, "format": self.format, **self.versions}
+        return {"source": {"library": library, **file, **found}}
 
 
 def read(path: Path) -> Stored:

@@ -11,7 +11,7 @@ and a spike sets ``V`` to 0: what exceeded the threshold is lost, so that interv
 whole steps and rates ``1 / (T + dt/2)`` on average where Nengo has ``1 / T``.  The chip
 and its emulator store ``a`` and ``b`` in 12 bits: a lowpass of 100 ms is one of 99.4
 ms.  Below 0, a voltage goes down to a neuron's ``min_voltage``, on the chip to a power
-of two near it, in whole numbers of a core's scale (`replica.lowest_voltages`).
+of two near it, in whole numbers of a core's scale (`replica.rows_in_integers`).
 NengoLoihi's "simreal" target has the same structure without that rounding.
 
 `neurons.chip` has the same neuron in floating point, as an activation of hidden units.
@@ -203,25 +203,19 @@ def spikes_of(
         return _spikes_in_nengo(neurons, currents, dt, rng)
     base, m = base_of(neurons), currents.shape[1]
     voltage, left = np.zeros(m), np.zeros(m, int)
-    rise, refractory = np.empty(m), np.empty(m, bool)
     spikes = np.empty(currents.shape, bool)
     leaky, leak, hold, lowest = hasattr(base, "tau_rc"), 0.0, 0, 0.0
     if leaky:
         leak = membrane_decay(base.tau_rc, dt, target)
         hold, lowest = round(base.tau_ref / dt), getattr(base, "min_voltage", 0.0)
     for current, spiked in zip(currents, spikes, strict=True):
-        # integrate, with a leak or without; arrays are reused, for many short steps
-        if leaky:
-            np.subtract(current, voltage, out=rise)
-            rise *= leak
-        else:
-            np.multiply(current, dt, out=rise)
-        voltage += rise
+        # integrate, with a leak or without; in place, for many short steps
+        voltage += leak * (current - voltage) if leaky else dt * current
         np.maximum(voltage, lowest, out=voltage)
         if hold:
-            np.greater(left, 0, out=refractory)
-            np.copyto(voltage, 0.0, where=refractory)
-            left -= refractory
+            resting = left > 0
+            np.copyto(voltage, 0.0, where=resting)
+            left -= resting
         # what exceeds the threshold is lost
         np.greater(voltage, 1.0, out=spiked)
         np.copyto(voltage, 0.0, where=spiked)

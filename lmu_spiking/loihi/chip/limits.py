@@ -43,29 +43,6 @@ class CoreLimits:
 
 
 @dataclass(frozen=True)
-class SynapseFormat:
-    """Storage of the weights of an axon in NengoLoihi [2].
-
-    Parameters
-    ----------
-    weight_bits : int
-        Of a weight as stored.  With both signs in one synapse its last bit is lost:
-        even values from -254 to 254.
-    entry_weights : int
-        Weights of one entry at most.
-    entry_header_bits : int
-        Of an entry: 4 for its format, 6 for its length.
-    word_bits : int
-        An entry is rounded up to whole words.
-    """
-
-    weight_bits: int = 8
-    entry_weights: int = 64
-    entry_header_bits: int = 4 + 6
-    word_bits: int = 64
-
-
-@dataclass(frozen=True)
 class IntegerLimits:
     """Ranges of the integers of a neuron [3]: mantissas, exponents, accumulators.
 
@@ -75,8 +52,8 @@ class IntegerLimits:
         ``v_th = mantissa 2^6``.
     bias_mantissa_bits, bias_exponent_max : int
         ``bias = mantissa 2^0 ... mantissa 2^7``, and a sign.
-    weight_exponent_min, weight_exponent_max : int
-        A weight counts ``mantissa 2^(6 + exponent)``.
+    weight_exponent_min : int
+        A weight counts ``mantissa 2^(6 + exponent)``, with an exponent up to 0.
     decay_bits : int
         Of the leaks of current and voltage.
     accumulator_bits : int
@@ -90,7 +67,6 @@ class IntegerLimits:
     bias_mantissa_bits: int = 12
     bias_exponent_max: int = 7
     weight_exponent_min: int = -6
-    weight_exponent_max: int = 0
     decay_bits: int = 12
     accumulator_bits: int = 21
     current_bits: int = 23
@@ -106,21 +82,18 @@ class IntegerLimits:
         return (2**self.bias_mantissa_bits - 1) << self.bias_exponent_max
 
 
-@dataclass(frozen=True)
-class Board:
-    """A board, and the number of its chips [4]."""
-
-    name: str
-    chips: int
-
-
 # The one chip that all rooms of the library know.
 CORE = CoreLimits()
 LIMITS = asdict(CORE)
-SYNAPSE = SynapseFormat()
+# Storage of the weights of an axon [2]. With both signs in one synapse the last bit of
+# a weight is lost: even values from -254 to 254.
+WEIGHT_BITS = 8
+ENTRY_WEIGHTS = 64  # of one entry, at most
+HEADER_BITS = 4 + 6  # of an entry: for its format and its length
+WORD_BITS = 64  # an entry is rounded up to whole words
 INTEGERS = IntegerLimits()
 CORES_PER_CHIP = 128  # [1]
-BOARDS = Board("Kapoho Bay", 2), Board("Nahuku", 8), Board("Nahuku", 32)
+BOARDS = ("Kapoho Bay", 2), ("Nahuku", 8), ("Nahuku", 32)  # and their chips [4]
 
 
 def axon_bits(weights: int) -> int:
@@ -137,11 +110,10 @@ def axon_bits(weights: int) -> int:
     """
 
     def entry_bits(n: int) -> int:
-        words = SYNAPSE.weight_bits * n + SYNAPSE.entry_header_bits
-        return SYNAPSE.word_bits * -(-words // SYNAPSE.word_bits)
+        return WORD_BITS * -(-(WEIGHT_BITS * n + HEADER_BITS) // WORD_BITS)
 
-    entries, rest = divmod(weights, SYNAPSE.entry_weights)
-    return entries * entry_bits(SYNAPSE.entry_weights) + (rest and entry_bits(rest))
+    entries, rest = divmod(weights, ENTRY_WEIGHTS)
+    return entries * entry_bits(ENTRY_WEIGHTS) + (rest and entry_bits(rest))
 
 
 def most_on_core(axons: int) -> int:
@@ -293,11 +265,10 @@ class BlockBudget:
             return f"put at most {CORE.compartments} neurons on a core (block_shape)"
         # synapse bits: the largest block of the same axons whose bits fit
         rows = -(-self.synapse_bits // axon_bits(self.compartments))
-        sizes = range(1, self.compartments)
-        fitting = [n for n in sizes if rows * axon_bits(n) <= CORE.synapse_bits]
-        if not fitting:
+        most = most_on_core(rows)
+        if rows * axon_bits(most) > CORE.synapse_bits:
             return decode
-        return f"put at most {fitting[-1]} neurons on a core (block_shape), or {decode}"
+        return f"put at most {most} neurons on a core (block_shape), or {decode}"
 
 
 @dataclass(frozen=True)
@@ -369,8 +340,8 @@ class Budget:
 
 def _more_chips(needed: int) -> str:
     """Return the way out of too many cores: the smallest board that has enough."""
-    for board in BOARDS:
-        if board.chips >= needed:
-            chips = f"chips={needed} (a {board.name} board has {board.chips})"
+    for name, chips in BOARDS:
+        if chips >= needed:
+            chips = f"chips={needed} (a {name} board has {chips})"
             return f"use {chips}, fewer neurons or structure='decode'"
     return f"no board has {needed} chips: use fewer neurons or structure='decode'"

@@ -80,7 +80,7 @@ def replay_cell(layout, u: np.ndarray):
 
 def _replay_stage(stage: Stage, layout: Layout, u, sent=None) -> np.ndarray:
     """Return the spikes (B, T, n) of a stage that receives others', or its own."""
-    weights, inputs, threshold, bias = rows_in_integers(stage, layout.dt)
+    weights, inputs, threshold, bias, lowest = rows_in_integers(stage, layout.dt)
     pulses = encode(u / layout.input_range, sizes(inputs.shape[1] // 2))
     spikes = np.zeros((*u.shape, len(threshold)), bool)
     sent = spikes if sent is None else sent
@@ -91,7 +91,6 @@ def _replay_stage(stage: Stage, layout: Layout, u, sent=None) -> np.ndarray:
     if leaky:
         stays -= round(membrane_decay(base.tau_rc, layout.dt, "emulator") * DECAY)
         rest = round(base.tau_ref / layout.dt)
-    lowest = lowest_voltages(stage, layout.dt)
     current, voltage, left = np.zeros((3, len(u), len(threshold)), np.int64)
     for k in range(u.shape[1]):
         # currents and voltages decay, each rounded towards 0
@@ -133,54 +132,28 @@ def rows_in_integers(stage: Stage, dt: float):
     -------
     weights, inputs : (n, m), (n, 2 K) float32 ndarray
         From the neurons that it hears and from the pulses.
-    threshold, bias : (n,) int ndarray
+    threshold, bias, lowest : (n,) int ndarray
+        The last are the lowest voltages, which the chip has as powers of two: up to
+        ``sqrt(2)`` times more or less than ``min_voltage``.
     """
-    cells, block = stage.curves, stage.block
+    cells = stage.curves
     weights, inputs = np.zeros(stage.weights.shape, np.float32), stage.inputs * 0.0
-    threshold, bias = (np.zeros(len(weights), np.int64) for _ in range(2))
+    threshold, bias, lowest = np.zeros((3, len(weights)), np.int64)
     scale, limit, membrane = factors(cells.neurons, stage.tau, dt)
-    for k, grid in enumerate(stage.grids):
-        rows = slice(k * block, (k + 1) * block)
+    least = getattr(base_of(cells.neurons), "min_voltage", 0.0)
+    for rows, grid in stage.cores():
         gain = cells.gain[rows, None] / dt
         weights[rows] = _group(stage.weights[rows] * gain, grid)
         inputs[rows] = _group(stage.inputs[rows] * gain, grid)
-        v = scale * _whole(grid)
+        v = scale * (MANTISSA / grid.anchor * 2.0 ** (6 + grid.exponent))
         threshold[rows] = 64 * np.round(np.round(limit * v) / 64)
         # a bias has twelve bits and an exponent
         real = np.round(cells.bias[rows] * v * membrane)
         exponent = np.ceil(np.log2(np.maximum(np.abs(real) / (2**12 - 1), 1)))
         bias[rows] = np.round(real / 2**exponent) * 2**exponent
-    return weights, inputs.astype(np.float32), threshold, bias
-
-
-def lowest_voltages(stage: Stage, dt: float) -> np.ndarray:
-    """Return the lowest voltages (n,), which the chip has as powers of two.
-
-    They are up to ``sqrt(2)`` times more or less than ``min_voltage``.
-
-    Parameters
-    ----------
-    stage : Stage
-    dt : float
-        Step, seconds.
-
-    Returns
-    -------
-    ndarray
-    """
-    neurons, block = stage.curves.neurons, stage.block
-    lowest = np.zeros(len(stage.curves.gain), np.int64)
-    least = getattr(base_of(neurons), "min_voltage", 0.0)
-    scale, _, _ = factors(neurons, stage.tau, dt)
-    for k, grid in enumerate(stage.grids):
-        bits = np.round(np.log2(1 - least * scale * _whole(grid)))
-        lowest[k * block : (k + 1) * block] = 1 - 2 ** int(np.clip(bits, 0, 31))
-    return lowest
-
-
-def _whole(grid: Grid) -> float:
-    """Return the whole numbers of current for one unit of it."""
-    return MANTISSA / grid.anchor * 2.0 ** (6 + grid.exponent)
+        bits = np.round(np.log2(1 - least * v))
+        lowest[rows] = 1 - 2 ** int(np.clip(bits, 0, 31))
+    return weights, inputs.astype(np.float32), threshold, bias, lowest
 
 
 def _group(weights: np.ndarray, grid: Grid) -> np.ndarray:

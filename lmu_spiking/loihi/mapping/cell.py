@@ -301,9 +301,8 @@ def lay_out_units(cell: CellParams, memory: Layout, copies: int, rng) -> Units:
     column = rows @ (curves.T @ mapped.B)
     block = most_on_core(memory.n_neurons + 2 * PAIRS)
     block = -(-n // -(-n // block))
-    place = {name: getattr(memory, name) for name in ("target", "dt", "input_range")}
-    rest = decoding, memory.tau, block, rng
-    return Units(unit, apart, make_stage(cells, exact, column, *rest, **place))
+    rest = exact, column, decoding, memory.tau, block, rng
+    return Units(unit, apart, make_stage(memory, cells, *rest))
 
 
 def check_cell(params: LMUParams) -> CellParams:

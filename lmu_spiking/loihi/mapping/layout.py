@@ -41,16 +41,14 @@ from lmu_spiking.errors import ValidationError, check_positive, check_seed, chec
 from lmu_spiking.loihi.chip.integers import effective_tau, synaptic_decay, target_name
 from lmu_spiking.loihi.chip.limits import split
 from lmu_spiking.loihi.chip.pulses import PAIRS
-from lmu_spiking.loihi.chip.weights import Grid
 from lmu_spiking.loihi.mapping.curves import (
     MAX_RATE,
     REACH,
     Curves,
-    Decoding,
     choose_curves,
     measure_decoders,
 )
-from lmu_spiking.loihi.mapping.predict import carry_error
+from lmu_spiking.loihi.mapping.predict import carry_error, settling
 from lmu_spiking.loihi.mapping.stage import Stage, make_stage
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear
 from lmu_spiking.memory.basis import weights_of
@@ -67,6 +65,12 @@ LOOSE = 0.05  # of a coordinate's power, at least, that is not the signal's
 SEED = 20220125  # of the noise that decoders are measured on
 SECONDS = 30.0  # of that noise; as many windows, where those are longer than a second
 SMALL = 24  # neurons; smaller cores are made only for a coordinate of their own
+
+
+def _of_first(name: str, meaning: str) -> property:
+    """Return a property of a layout: an attribute of its first stage."""
+    doc = f"Return {meaning}."
+    return property(lambda layout: getattr(layout.stages[0], name), doc=doc)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,46 +172,14 @@ class Layout:
         return self.stages[0].predict(self, states, start)
 
     # The first stage, by name: for most layouts it is the only one.
-
-    @property
-    def curves(self) -> Curves:
-        """Return the memory's neurons."""
-        return self.stages[0].curves
-
-    @property
-    def decoding(self) -> Decoding:
-        """Return the decoders of the memory's neurons."""
-        return self.stages[0].decoding
-
-    @property
-    def tau(self) -> float:
-        """Return the memory's synapse as asked for, seconds."""
-        return self.stages[0].tau
-
-    @property
-    def weights(self) -> np.ndarray:
-        """Return the weights into the memory's neurons; see `Stage`."""
-        return self.stages[0].weights
-
-    @property
-    def inputs(self) -> np.ndarray:
-        """Return the weights of the input; see `Stage`."""
-        return self.stages[0].inputs
-
-    @property
-    def block(self) -> int:
-        """Return the number of the memory's neurons on a core."""
-        return self.stages[0].block
-
-    @property
-    def grids(self) -> tuple[Grid, ...]:
-        """Return the grid of each core of the memory."""
-        return self.stages[0].grids
-
-    @property
-    def rounding(self) -> np.ndarray:
-        """Return what rounding adds to the drive of the coordinates."""
-        return self.stages[0].rounding
+    curves = _of_first("curves", "the memory's neurons")
+    decoding = _of_first("decoding", "the decoders of the memory's neurons")
+    tau = _of_first("tau", "the memory's synapse as asked for, seconds")
+    weights = _of_first("weights", "the weights into the memory's neurons; see `Stage`")
+    inputs = _of_first("inputs", "the weights of the input; see `Stage`")
+    block = _of_first("block", "the number of the memory's neurons on a core")
+    grids = _of_first("grids", "the grid of each core of the memory")
+    rounding = _of_first("rounding", "what rounding adds to the drive of coordinates")
 
 
 def lay_out(
@@ -270,13 +242,14 @@ def lay_out(
     # the signal to be expected: what the neurons are measured on
     a = synaptic_decay(tau, dt, target)
     mapped = map_onto(ldn, effective_tau(tau, dt, target), dt)
-    u, input_range, band = expect_signal(ldn, dt, signal, input_range)
-    states, moments, onset = expect_states(ldn, dt, u)
+    found, input_range, band = expect(ldn, dt, signal, input_range)
+    states, moments, onset = found
     weigh = None if readouts is None else weights_of(readouts, moments)
     # curves, and decoders from the spikes of neurons that have them
     choice = {"max_rate": max_rate, "weights": weigh, "onset": onset, "block": block}
-    loop = ldn, mapped, dt
-    curves = choose_curves(*loop, moments, n_neurons, neurons, rng, **choice)
+    rest = moments, n_neurons, neurons, rng
+    curves = choose_curves(ldn, mapped, dt, *rest, **choice)
+    layout = Layout(target, ldn, mapped, dt, input_range, (), 0.0, band)
 
     def decode(curves, reach):
         x = exercise(states @ curves.T.T, curves, a, rng, reach)
@@ -284,35 +257,30 @@ def lay_out(
 
     decoding = decode(curves, REACH)
     # where noise makes more noise, the radii at which it makes least
-    if noise_gain(*loop, curves, decoding.residual) > LOUD:
+    if noise_gain(layout, curves, decoding.residual) > LOUD:
         sudden = np.abs(onset @ curves.T.T).max(axis=0)
         tried = [(curves, decoding)]
         for reach in NEARER:
             near = with_reach(curves, reach, sudden)
             tried.append((near, decode(near, reach)))
-        noise = [carried_noise(*loop, c, d.residual) for c, d in tried]
+        noise = [carried_noise(layout, c, d.residual) for c, d in tried]
         curves, decoding = tried[int(np.argmin(noise))]
     # weights, and those of them that the target stores
     exact = curves.encoding @ (curves.T @ mapped.A @ curves.U) @ decoding.decoders
     column = curves.encoding @ (curves.T @ mapped.B)
-    place = {"target": target, "dt": dt, "input_range": input_range}
-    rest = decoding, tau, block, rng, decoding
-    stages = (make_stage(curves, exact, column, *rest, **place),)
+    rest = exact, column, decoding, tau, block, rng, decoding
+    stages = (make_stage(layout, curves, *rest),)
     spikes = float(decoding.activities.mean() * n_neurons)
-    return Layout(target, ldn, mapped, dt, input_range, stages, spikes, band)
+    return replace(layout, stages=stages, spikes_per_s=spikes)
 
 
-def noise_gain(
-    ldn: LDN, mapped: Mapped, dt: float, curves: Curves, error: np.ndarray
-) -> float:
+def noise_gain(layout: Layout, curves: Curves, error: np.ndarray) -> float:
     """Return ``g`` of neurons that reach `REACH`, from errors of decoding (T, d).
 
     Parameters
     ----------
-    ldn : LDN
-    mapped : Mapped
-    dt : float
-        Step, seconds.
+    layout : Layout
+        Without stages.
     curves : Curves
     error : (T, d) ndarray
         Errors of decoding.
@@ -321,26 +289,23 @@ def noise_gain(
     -------
     float
     """
-    G, start = np.empty((ldn.order, ldn.order)), min(ldn.steps(dt), len(error) // 4)
-    for j in range(ldn.order):
+    d, start = layout.ldn.order, settling(layout, len(error))
+    G = np.empty((d, d))
+    for j in range(d):
         alone = np.zeros_like(error)
         alone[:, j] = error[:, j]
-        carried = carry_error(ldn, mapped, dt, curves, alone)[start:] / curves.radii
+        carried = carry_error(layout, curves, alone)[start:] / curves.radii
         G[:, j] = np.mean(carried**2, axis=0)
     return float(REACH**2 * np.abs(np.linalg.eigvals(G)).max())
 
 
-def carried_noise(
-    ldn: LDN, mapped: Mapped, dt: float, curves: Curves, error: np.ndarray
-) -> float:
+def carried_noise(layout: Layout, curves: Curves, error: np.ndarray) -> float:
     """Return the mean square of the state's error, from errors of decoding (T, d).
 
     Parameters
     ----------
-    ldn : LDN
-    mapped : Mapped
-    dt : float
-        Step, seconds.
+    layout : Layout
+        Without stages.
     curves : Curves
     error : (T, d) ndarray
         Errors of decoding.
@@ -349,8 +314,8 @@ def carried_noise(
     -------
     float
     """
-    start = min(ldn.steps(dt), len(error) // 4)
-    carried = carry_error(ldn, mapped, dt, curves, error)[start:] @ curves.U.T
+    start = settling(layout, len(error))
+    carried = carry_error(layout, curves, error)[start:] @ curves.U.T
     return float(np.mean(np.sum(carried**2, axis=1)))
 
 
@@ -371,8 +336,8 @@ def with_reach(curves: Curves, reach: float, least: np.ndarray) -> Curves:
     return replace(curves, radii=np.maximum(curves.radii * reach / REACH, least))
 
 
-def expect_signal(ldn: LDN, dt: float, signal, input_range):
-    """Return samples to measure on, the largest input, and the band if there is one.
+def expect(ldn: LDN, dt: float, signal, input_range):
+    """Return states to measure on, the largest input, and the band if there is one.
 
     Parameters
     ----------
@@ -385,18 +350,19 @@ def expect_signal(ldn: LDN, dt: float, signal, input_range):
 
     Returns
     -------
-    u : (T,) ndarray
+    found : tuple of ndarray
+        Exact states (T, d), their second moment (d, d), and the states after a sudden
+        step (2 window, d).
     largest : float
     band : SignalSpec or None
     """
     signal = SignalSpec() if signal is None else signal
-    band = signal if isinstance(signal, SignalSpec) else None
+    band, window = signal if isinstance(signal, SignalSpec) else None, ldn.steps(dt)
     if band is not None:
         seconds = 3 * ldn.theta + SECONDS * max(1.0, ldn.theta)
         u = white_noise(seconds, dt, band.bandwidth, band.rms, SEED).samples
         largest = 4.0 * band.rms
     else:
-        window = ldn.steps(dt)
         u = as_signal(signal, dt, least=window + 1, attribute="signal").samples
         if not u.any():
             raise ValidationError("signal", u, "must not be silent: not all of it 0")
@@ -405,30 +371,10 @@ def expect_signal(ldn: LDN, dt: float, signal, input_range):
         largest = float(np.abs(u).max())
     if input_range is not None:
         largest = check_positive("input_range", input_range)
-    return u, largest, band
-
-
-def expect_states(ldn: LDN, dt: float, u: np.ndarray):
-    """Return exact states, their second moment, and those after a sudden step.
-
-    Parameters
-    ----------
-    ldn : LDN
-    dt : float
-        Step, seconds.
-    u : (T,) ndarray
-        Samples of the input.
-
-    Returns
-    -------
-    states : (T, d) ndarray
-    moments : (d, d) ndarray
-    onset : (2 window, d) ndarray
-    """
-    states, window = ldn.simulate(u, dt), ldn.steps(dt)
+    states = ldn.simulate(u, dt)
     moments = states[window:].T @ states[window:] / (len(u) - window)
     step = np.full(2 * window, SUDDENLY * np.sqrt(np.mean(u**2)))
-    return states, moments, ldn.simulate(step, dt)
+    return (states, moments, ldn.simulate(step, dt)), largest, band
 
 
 def exercise(x, curves: Curves, a: float, rng, reach: float = REACH) -> np.ndarray:

@@ -68,17 +68,14 @@ def predict_errors(layout, states=None, start: int = 0) -> dict:
     errors = [stage.decoding.residual for stage in stages]
     steps = len(errors[0])
     # what rounding adds, known at some steps and constant in between
-    repeats = [max(1, steps // len(stage.rounding)) for stage in stages]
-    drives = [
-        np.repeat(stage.rounding, n, axis=0)
-        for stage, n in zip(stages, repeats, strict=True)
-    ]
+    rounding = [stage.rounding for stage in stages]
+    drives = [np.repeat(q, max(1, steps // len(q)), axis=0) for q in rounding]
     quantisation = None
     if stages[0].grids:
-        after = _settling(layout, len(drives[0]) if len(stages) == 1 else steps)
+        after = settling(layout, len(drives[0]) if len(stages) == 1 else steps)
         quantisation = _moment(_carry(layout, drives)[0][after:], U)
     if states is None:
-        start, carried = _settling(layout, steps), _carry(layout, errors)
+        start, carried = settling(layout, steps), _carry(layout, errors)
     else:
         errors, carried = _converge(layout, np.asarray(states), start)
     noise = _moment(carried[0][start:], U)
@@ -129,8 +126,7 @@ def _decoding_error(layout, stage, x: np.ndarray) -> np.ndarray:
 def _carry(layout, errors) -> list[np.ndarray]:
     """Return what errors of decoding, of each stage, add to what it encodes."""
     if len(errors) == 1:
-        rest = layout.ldn, layout.mapped, layout.dt, layout.curves
-        return [carry_error(*rest, errors[0])]
+        return [carry_error(layout, layout.curves, errors[0])]
     curves, loop, d = layout.curves, layout.mapped, layout.ldn.order
     around, a, b = curves.T @ loop.A @ curves.U, loop.a, loop.b
     n = min(map(len, errors))
@@ -142,15 +138,13 @@ def _carry(layout, errors) -> list[np.ndarray]:
     return [both[:, :d], both[:, d:]]
 
 
-def carry_error(ldn, mapped, dt: float, curves, error: np.ndarray) -> np.ndarray:
+def carry_error(layout, curves, error: np.ndarray) -> np.ndarray:
     """Return what ``error`` (T, d) of decoding adds to the coordinates, (T, d).
 
     Parameters
     ----------
-    ldn : LDN
-    mapped : Mapped
-    dt : float
-        Step, seconds.
+    layout : Layout
+        Of one stage, which is not looked at: its curves may not be chosen yet.
     curves : Curves
     error : (T, d) ndarray
         Errors of decoding.
@@ -159,11 +153,12 @@ def carry_error(ldn, mapped, dt: float, curves, error: np.ndarray) -> np.ndarray
     -------
     ndarray
     """
-    Ad, _ = ldn.discretize(dt)
+    mapped = layout.mapped
+    Ad, _ = layout.ldn.discretize(layout.dt)
     step = curves.T @ Ad @ curves.U
-    a = np.exp(-dt / mapped.synapse.tau)
+    a = np.exp(-layout.dt / mapped.synapse.tau)
     driven = (1 - a) * error @ (curves.T @ mapped.A @ curves.U).T
-    return propagate(_delay(driven), step.T, np.zeros(ldn.order))
+    return propagate(_delay(driven), step.T, np.zeros(len(step)))
 
 
 def _delay(x: np.ndarray) -> np.ndarray:
@@ -177,6 +172,17 @@ def _moment(carried: np.ndarray, U: np.ndarray) -> np.ndarray:
     return error.T @ error / len(error)
 
 
-def _settling(layout, steps: int) -> int:
-    """Return the step from which on errors of a measurement have gone round."""
+def settling(layout, steps: int) -> int:
+    """Return the step from which on errors of a measurement have gone round.
+
+    Parameters
+    ----------
+    layout : Layout
+    steps : int
+        Of the measurement.
+
+    Returns
+    -------
+    int
+    """
     return min(layout.ldn.steps(layout.dt), steps // 4)

@@ -35,7 +35,7 @@ It stands apart from `layout` because it is a second structure, with equations o
 own, that most layouts do not have.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.signal import lfilter
@@ -63,11 +63,9 @@ from lmu_spiking.loihi.mapping.curves import (
 from lmu_spiking.loihi.mapping.layout import (
     Layout,
     exercise,
-    expect_signal,
-    expect_states,
+    expect,
 )
 from lmu_spiking.loihi.mapping.stage import make_stage
-from lmu_spiking.memory.basis import weights_of
 
 TAU_RELAY = 0.01  # seconds
 RELAYS = 8  # memory neurons for each decode neuron, by default
@@ -143,11 +141,9 @@ def lay_out_relayed(
     tau: float,
     dt: float,
     signal=None,
-    readouts=None,
     n_relays: int | None = None,
     tau_relay: float = TAU_RELAY,
     max_rate: float = MAX_RATE,
-    relay_rate: float | None = None,
     input_range: float | None = None,
     seed: int = 0,
 ) -> Layout:
@@ -155,7 +151,7 @@ def lay_out_relayed(
 
     Parameters
     ----------
-    ldn, n_neurons, neurons, target, tau, dt, signal, readouts
+    ldn, n_neurons, neurons, target, tau, dt, signal
         As in `layout.lay_out`; ``n_neurons`` are the memory's.
     n_relays : int, optional
         Decode neurons; by default one for 8 of the memory's, at least 8 a dimension.
@@ -163,8 +159,6 @@ def lay_out_relayed(
         Synapse of the decode neurons, seconds; short beside ``tau`` and ``theta``.
     max_rate : float
         Rate at the radius, Hz.
-    relay_rate : float, optional
-        The decode neurons' rate at the radius, Hz; by default ``max_rate``.
     input_range, seed
         As in `layout.lay_out`.
 
@@ -181,7 +175,6 @@ def lay_out_relayed(
         If an argument is outside its range.
     """
     max_rate = check_positive("max_rate", max_rate, "Hz")
-    relay_rate = check_positive("relay_rate", relay_rate or max_rate, "Hz")
     target, rng = target_name(target), np.random.RandomState(seed)
     d = ldn.order
     a, b = (synaptic_decay(t, dt, target) for t in (tau, tau_relay))
@@ -190,13 +183,12 @@ def lay_out_relayed(
     n_relays = max(LEAST * d, n_neurons // RELAYS) if n_relays is None else n_relays
     check_whole("n_relays", n_relays, LEAST * d, CORE.in_axons - 2 * PAIRS)
     # the signal to be expected, and the memory's neurons
-    u, input_range, band = expect_signal(ldn, dt, signal, input_range)
-    states, moments, onset = expect_states(ldn, dt, u)
+    found, input_range, band = expect(ldn, dt, signal, input_range)
+    states, moments, onset = found
     window = ldn.steps(dt)
     mapped = map_onto(ldn, effective_tau(tau, dt, target), dt)
     block = memory_block(n_neurons, n_relays, d)
-    weigh = None if readouts is None else weights_of(readouts, moments)
-    choice = {"max_rate": max_rate, "weights": weigh, "onset": onset, "block": block}
+    choice = {"max_rate": max_rate, "onset": onset, "block": block}
     rest = moments, n_neurons, neurons, rng
     curves = choose_curves(ldn, mapped, dt, *rest, **choice)
     x, measure = exercise(states @ curves.T.T, curves, a, rng), (a, dt, target, rng)
@@ -208,13 +200,13 @@ def lay_out_relayed(
     largest = np.abs(onset @ F.T).max(axis=0)
     radii = np.maximum(REACH * z[window:].std(axis=0), largest)
     relay_block = block_of_relays(n_relays, share, n_neurons)
-    rest = radii, share, n_relays, relay_block, relay_rate, rng
+    rest = radii, share, n_relays, relay_block, max_rate, rng
     relays = draw_curves(curves.neurons, curves.U, curves.T, *rest)
     z = exercise(z, relays, a, rng)
     relaying = measure_decoders(relays, z, *measure, 2 * window)
     # weights from one population to the other, and of the input to both
     around = curves.T @ loop.A @ curves.U
-    chip = {"target": target, "dt": dt, "input_range": input_range}
+    layout = Layout(target, ldn, loop, dt, input_range, (), 0.0, band)
     ends = (
         (curves, decoding, relaying, around, loop.B, tau, block),
         (relays, relaying, decoding, np.eye(d), loop.B2, tau_relay, relay_block),
@@ -223,12 +215,11 @@ def lay_out_relayed(
     for own, made, pre, matrix, entry, synapse, size in ends:
         exact = own.encoding @ matrix @ pre.decoders
         column = (own.encoding @ curves.T @ entry)[:, None]
-        rest = pre, synapse, size, rng, made
-        stages.append(make_stage(own, exact, column, *rest, **chip))
+        rest = exact, column, pre, synapse, size, rng, made
+        stages.append(make_stage(layout, own, *rest))
     counts = (decoding, n_neurons), (relaying, n_relays)
     spikes = float(sum(made.activities.mean() * n for made, n in counts))
-    rest = input_range, tuple(stages), spikes, band
-    return Layout(target, ldn, loop, dt, *rest)
+    return replace(layout, stages=tuple(stages), spikes_per_s=spikes)
 
 
 def memory_block(m: int, n_relays: int, order: int) -> int:

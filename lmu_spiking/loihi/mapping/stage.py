@@ -11,7 +11,8 @@ its weights are the least that it can resolve:
 A coarse pulse is as large as the weights of the memory's own spikes, and no larger.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,6 +64,11 @@ class Stage:
     rounding: Any = None
 
     __repr__ = brief
+
+    def cores(self) -> Iterator[tuple[slice, Grid]]:
+        """Yield the rows of each core whose weights are rounded, and its grid."""
+        for k, grid in enumerate(self.grids):
+            yield slice(k * self.block, (k + 1) * self.block), grid
 
     # The first stage of a layout makes its network, reads and predicts it.
 
@@ -117,6 +123,7 @@ class Stage:
 
 
 def make_stage(
+    layout,
     cells: Cells,
     exact: np.ndarray,
     column: np.ndarray,
@@ -125,15 +132,13 @@ def make_stage(
     block: int,
     rng: np.random.RandomState,
     decoding: Decoding | None = None,
-    *,
-    target: str,
-    dt: float,
-    input_range: float,
 ) -> Stage:
     """Return a population whose weights are those that the target stores.
 
     Parameters
     ----------
+    layout : Layout
+        What the population is of; its stages are not looked at.
     cells : Cells or Curves
     exact : (n, n_pre) ndarray
         Real weights from the spikes of the population before.
@@ -149,9 +154,6 @@ def make_stage(
         Draws the order of rounding.
     decoding : Decoding, optional
         Of its own spikes; without, what rounding adds to its drive is not told.
-    target : str
-    dt, input_range : float
-        Step, seconds, and largest input.
 
     Returns
     -------
@@ -160,36 +162,35 @@ def make_stage(
     added = None
     if decoding is not None:
         added = np.zeros((len(pre.activities), len(decoding.decoders)))
-    if target == "core":
-        return Stage(cells, tau, exact, column, block, (), decoding, added)
-    loudest, core = column * input_range, (pre.parts, tau, dt, block)
-    inputs, grids = choose_input_weights(exact, loudest, cells, *core)
-    if not rounded(target):
-        return Stage(cells, tau, exact, inputs, block, (), decoding, added)
-    whole = round_to_grids(exact, inputs, grids, cells, pre.parts, block, dt, rng)
-    if decoding is not None:
-        change = as_stored(whole, grids, cells, block, dt) - exact
-        drive = pre.activities @ (change * cells.gain[:, None]).T
-        added = drive @ (decoding.decoders * decoding.slopes).T
-    return Stage(cells, tau, whole, inputs, block, grids, decoding, added)
+    stage = Stage(cells, tau, exact, column, block, (), decoding, added)
+    if layout.target == "core":
+        return stage
+    loudest, dt = column * layout.input_range, layout.dt
+    inputs, grids = choose_input_weights(stage, loudest, pre.parts, dt)
+    if not rounded(layout.target):
+        return replace(stage, inputs=inputs)
+    stage = replace(stage, inputs=inputs, grids=grids)
+    stage = replace(stage, weights=round_to_grids(stage, pre.parts, dt, rng))
+    if decoding is None:
+        return stage
+    drive = pre.activities @ ((as_stored(stage, dt) - exact) * cells.gain[:, None]).T
+    added = drive @ (decoding.decoders * decoding.slopes).T
+    return replace(stage, rounding=added)
 
 
-def choose_input_weights(recurrent, column, cells, parts, tau, dt, block: int):
+def choose_input_weights(stage: Stage, column: np.ndarray, parts, dt: float):
     """Choose the pulses that each core listens to, with what weights.
 
     Parameters
     ----------
-    recurrent : (n, m) ndarray
-        From the memory's neurons.
+    stage : Stage
+        With its real weights from the memory's neurons.
     column : (n, 1) ndarray
-        From the input, for the largest of it.
-    cells : Cells
+        Weights from the input, for the largest of it.
     parts : iterable of (columns, gram)
         The memory's neurons of each coordinate.
-    tau, dt : float
-        Synapse and step, seconds.
-    block : int
-        Neurons on a core.
+    dt : float
+        Step, seconds.
 
     Returns
     -------
@@ -197,15 +198,15 @@ def choose_input_weights(recurrent, column, cells, parts, tau, dt, block: int):
         ``K`` is ``PAIRS`` and as many coarse pairs as are received.
     grids : tuple of Grid
     """
-    n, groups = len(column), [columns for columns, _ in parts]
-    inputs, grids = np.zeros((n, 2 * (PAIRS + COARSEST))), []
-    for start in range(0, n, block):
+    cells, groups = stage.curves, [columns for columns, _ in parts]
+    inputs, grids = np.zeros((len(column), 2 * (PAIRS + COARSEST))), []
+    for start in range(0, len(column), stage.block):
         # the scale of the core, by the memory's weights and the finest of the input's
-        rows = slice(start, start + block)
+        rows = slice(start, start + stage.block)
         gain = cells.gain[rows, None]
-        largest = largest_of(recurrent[rows] * gain / dt, groups)
+        largest = largest_of(stage.weights[rows] * gain / dt, groups)
         strongest = np.abs(column[rows] * gain).max()
-        rest = cells.bias[rows], cells.neurons, tau, dt
+        rest = cells.bias[rows], cells.neurons, stage.tau, dt
         grid = grid_of(largest, strongest / PAIRS, *rest)
         pairs, size = choose_pulses(strongest, grid)
         if len(pairs):
@@ -243,7 +244,7 @@ def choose_pulses(strongest: float, grid: Grid) -> tuple[np.ndarray, float]:
     return np.arange(0), 0.0
 
 
-def round_to_grids(recurrent, inputs, grids, cells, parts, block, dt, rng):
+def round_to_grids(stage: Stage, parts, dt: float, rng) -> np.ndarray:
     """Return the recurrent weights (n, m) on each core's grid.
 
     The largest sets the scale: it is given as the anchor, and the others compensate
@@ -251,17 +252,10 @@ def round_to_grids(recurrent, inputs, grids, cells, parts, block, dt, rng):
 
     Parameters
     ----------
-    recurrent : (n, m) ndarray
-        Real weights.
-    inputs : int
-        Further in-axons.
-    grids : tuple of Grid
-        Of each core.
-    cells : Cells
+    stage : Stage
+        With its real weights, those of its inputs, and grids.
     parts : tuple
         As of `Decoding`.
-    block : int
-        Neurons on a core.
     dt : float
         Step, seconds.
     rng : numpy.random.RandomState
@@ -270,14 +264,14 @@ def round_to_grids(recurrent, inputs, grids, cells, parts, block, dt, rng):
     -------
     (n, m) ndarray
     """
-    out = np.empty_like(recurrent)
-    for k, grid in enumerate(grids):
-        rows = slice(k * block, (k + 1) * block)
-        scale = cells.gain[rows, None] / dt / grid.unit
+    out = np.empty_like(stage.weights)
+    for rows, grid in stage.cores():
+        scale = stage.curves.gain[rows, None] / dt / grid.unit
         # where a weight of the input is the largest, that is the anchor
-        anchored = np.abs(inputs[rows] * scale).max() * grid.unit < grid.anchor * 0.999
-        heard = [part for part in parts if recurrent[rows][:, part[0]].any()]
-        real = recurrent[rows] * scale
+        largest = np.abs(stage.inputs[rows] * scale).max() * grid.unit
+        anchored = largest < grid.anchor * 0.999
+        heard = [part for part in parts if stage.weights[rows][:, part[0]].any()]
+        real = stage.weights[rows] * scale
         whole = round_weights(real, heard, grid.top, rng, anchored, grid.bottom)
         if anchored:
             at = np.unravel_index(np.argmax(np.abs(real)), real.shape)
@@ -286,18 +280,13 @@ def round_to_grids(recurrent, inputs, grids, cells, parts, block, dt, rng):
     return out
 
 
-def as_stored(weights, grids, cells, block: int, dt: float) -> np.ndarray:
+def as_stored(stage: Stage, dt: float) -> np.ndarray:
     """Return weights as the chip stores them: an anchor is a fraction of a unit off.
 
     Parameters
     ----------
-    weights : (n, m) ndarray
-        Rounded.
-    grids : tuple of Grid
-        Of each core.
-    cells : Cells
-    block : int
-        Neurons on a core.
+    stage : Stage
+        With rounded weights.
     dt : float
         Step, seconds.
 
@@ -305,12 +294,11 @@ def as_stored(weights, grids, cells, block: int, dt: float) -> np.ndarray:
     -------
     ndarray
     """
-    out = weights.copy()
-    for k, grid in enumerate(grids):
-        rows = slice(k * block, (k + 1) * block)
-        scale = cells.gain[rows, None] / dt / grid.unit
-        whole = weights[rows] * scale
+    out = stage.weights.copy()
+    for rows, grid in stage.cores():
+        scale = stage.curves.gain[rows, None] / dt / grid.unit
+        whole = out[rows] * scale
         end = np.where(whole < 0, grid.bottom, grid.top)
         beyond = np.abs(whole) > grid.top + 0.1
-        out[rows] = np.where(beyond, end / scale, weights[rows])
+        out[rows] = np.where(beyond, end / scale, out[rows])
     return out

@@ -54,7 +54,8 @@ from lmu_spiking.loihi.chip.integers import TARGETS, target_name
 from lmu_spiking.loihi.chip.limits import split
 from lmu_spiking.loihi.chip.upstream import place
 from lmu_spiking.loihi.mapping.curves import MAX_RATE, Curves
-from lmu_spiking.loihi.mapping.layout import Layout, expect_signal
+from lmu_spiking.loihi.mapping.layout import Layout, expect
+from lmu_spiking.loihi.mapping.memory import connect
 from lmu_spiking.loihi.mapping.stage import Stage
 from lmu_spiking.loihi.poisson.neuron import (
     KEPT,
@@ -66,6 +67,7 @@ from lmu_spiking.loihi.poisson.neuron import (
     rate_of,
 )
 from lmu_spiking.loihi.run.target import run_on
+from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.theory.fixed_point import GAUSS, LEVELS, fixed_point
 
 SENDERS = 8  # neurons on the host that send the input, on either side, at least
@@ -211,25 +213,19 @@ def build_noisy_memory(
     K_u = spread(mapped.B * to_steps / gain, senders)
     _check_steps(K, n_neurons, order)
     # the last neuron is silent
-    encoders = np.zeros((n_neurons + 1, order))
-    encoders[np.arange(n_neurons), dimensions] = signs
-    encoders[-1, 0] = 1.0
-    onto = encoders.copy()
-    onto[-1] = 0.0
+    onto = np.zeros((n_neurons + 1, order))
+    onto[np.arange(n_neurons), dimensions] = signs
     K = np.hstack([K, np.zeros((order, 1))])
     recurrent = onto @ K
     recurrent[:-1, -1] = LARGEST  # never used: it keeps the other weights' exponent
     # below the knee; much below, its bias would cost its block a bit of the weights
     silent = -1.1 * neuron_type.offset(dt) - 10
-    given = {"encoders": encoders, "bias": np.append(np.zeros(n_neurons), silent)}
-    given["gain"] = np.ones(n_neurons + 1)  # Nengo scales what comes into neurons by it
-    kind = {"neuron_type": neuron_type, "label": "memory"}
+    bias = np.append(np.zeros(n_neurons), silent)
     with nengo.Network(seed=seed) as network:
-        ensemble = nengo.Ensemble(n_neurons + 1, order, **kind, **given)
+        ensemble = driven(n_neurons + 1, neuron_type, bias=bias, label="memory")
         sender = _send(u, gain / senders, senders, dt)
         for pre, weights in ((ensemble, recurrent), (sender, onto @ K_u)):
-            given = {"transform": weights * scale.step, "synapse": tau}
-            nengo.Connection(pre.neurons, ensemble.neurons, **given)
+            connect(pre.neurons, ensemble, weights * scale.step, tau)
         if target != "core":
             anchor(ensemble, tau, dt)
             place(sender, on_chip=False)
@@ -349,9 +345,8 @@ def _send(u, gain: float, side: int, dt: float) -> nengo.Ensemble:
     # in turn: then all count like one that is so many times as fast
     phases = nengo.dists.Samples(np.repeat((np.arange(side) + 0.5) / side, 2))
     kind = nengo.SpikingRectifiedLinear(initial_state={"voltage": phases})
-    given = {"encoders": np.tile([[1.0], [-1.0]], (side, 1)), "label": "relay"}
-    given |= {"gain": np.full(2 * side, gain), "bias": np.zeros(2 * side)}
-    ensemble = nengo.Ensemble(2 * side, 1, neuron_type=kind, **given)
+    signs = np.tile([1.0, -1.0], side)
+    ensemble = driven(2 * side, kind, encoders=signs, gain=gain, label="relay")
     nengo.Connection(stimulus, ensemble, synapse=None)
     return ensemble
 
@@ -425,24 +420,6 @@ def run_noisy_memory(memory: NoisyMemory, steps: int, seed: int = 0):
     return memory.state(spikes, relayed), spikes.sum() / (steps * memory.dt)
 
 
-def noise_covariance(memory: NoisyMemory, states, tuning=None) -> np.ndarray:
-    """Return ``P`` (d, d) of `predict_noise`.
-
-    Parameters
-    ----------
-    memory : NoisyMemory
-    states : (T, d) array_like
-        Exact states.
-    tuning : optional
-        See there.
-
-    Returns
-    -------
-    ndarray
-    """
-    return predict_noise(memory, states, tuning)[0]
-
-
 def predict_noise(
     memory: NoisyMemory, states: np.ndarray, tuning=None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -508,20 +485,18 @@ class PoissonStage(Stage):
     ----------
     curves, tau
         As of `Stage`: of the state itself, pairs without bias.
-    max_rate : float
-        Rate at the radius, Hz.
+    made : dict
+        Arguments of `build_noisy_memory`, all but the input.
     noise : (d, d) ndarray
         Predicted covariance of the state's error.
     sigma : (d,) ndarray
         Variance of the decoded value in one step.
-    seed : int
     """
 
     always_clips: ClassVar[bool] = True  # senders are made for the input's range
-    max_rate: float
+    made: dict
     noise: np.ndarray
     sigma: np.ndarray
-    seed: int
 
     __repr__ = brief
 
@@ -538,17 +513,10 @@ class PoissonStage(Stage):
         -------
         nengo.Network
         """
-        names = "target", "dt", "input_range"
-        given = {name: getattr(layout, name) for name in names}
-        for name in ("tau", "max_rate", "seed"):
-            given[name] = getattr(self, name)
-        given |= {"kept": self.curves.neurons.kept, "radii": self.curves.radii}
-        ldn, n = layout.ldn, len(self.curves.gain)
-        size = {"order": ldn.order, "theta": ldn.theta, "n_neurons": n}
-        memory = build_noisy_memory(u, **size, **given)
+        memory = build_noisy_memory(u, **self.made)
         if layout.target != "core":
             # so many neurons on a core as senders, the anchor and its synapses fit
-            block = split(n + 1, memory.feed.shape[1] + 1)
+            block = split(layout.n_neurons + 1, memory.feed.shape[1] + 1)
             with memory.network:
                 place(memory.network.ensembles[0], block=block)
         return memory
@@ -632,33 +600,33 @@ def lay_out_noisy(
     check_positive("max_rate", max_rate, "Hz")
     n_neurons = check_whole("n_neurons", n_neurons, 2 * ldn.order)
     seed, d = check_seed("seed", seed), ldn.order
-    u, input_range, band = expect_signal(ldn, dt, signal, input_range)
-    states = ldn.simulate(u, dt)[ldn.steps(dt) :]
+    (states, *_), input_range, band = expect(ldn, dt, signal, input_range)
+    states = states[ldn.steps(dt) :]
     power = np.mean(states**2, axis=0)
-    size = {"order": d, "theta": ldn.theta, "n_neurons": n_neurons}
-    given = {"target": target, "tau": tau, "dt": dt, "max_rate": max_rate, "seed": seed}
-    given |= {"input_range": input_range, "kept": neurons.kept}
+    made = {"order": d, "theta": ldn.theta, "n_neurons": n_neurons, "target": target}
+    made |= {"tau": tau, "dt": dt, "max_rate": max_rate, "seed": seed}
+    made |= {"input_range": input_range, "kept": neurons.kept}
     scale = scale_of(ldn, n_neurons, tau, max_rate, neurons.kept, dt, target)
     noise = np.zeros((d, d))
     for _ in range(2):  # for the signal alone, then with the noise
         radii = fitting(REACH * np.sqrt(power + np.diag(noise)), scale.steps)
-        memory = build_noisy_memory(u[:1], radii=radii, **size, **given)
+        made["radii"] = radii
+        memory = build_noisy_memory([0.0], **made)
         noise, sigma = predict_noise(memory, states)
     side = n_neurons // (2 * d)
     signs, dimension = _pairs(d, side)
     gain, eye = np.tile(memory.tops * radii, 2 * side), np.eye(d)
     rest = np.zeros(n_neurons), eye, eye, radii, dimension, signs
     # spikes per second of one pair of each dimension, over the states and the noise
-    spikes = 0.0
-    for i, top in enumerate(memory.tops):
-        x = np.quantile(states[:, i], LEVELS)
-        J = top * np.add.outer(x, np.sqrt(noise[i, i]) * GAUSS)
-        both = rate_of(J, neurons.kept, dt) + rate_of(-J, neurons.kept, dt)
-        spikes += both.mean()
-    told = {"max_rate": max_rate, "noise": noise, "sigma": sigma, "seed": seed}
+    deviation = np.sqrt(np.diag(noise))[:, None]
+    x = np.quantile(states, LEVELS, axis=0)[..., None] + deviation * GAUSS
+    J = memory.tops[:, None] * x
+    both = rate_of(J, neurons.kept, dt) + rate_of(-J, neurons.kept, dt)
+    spikes = side * d * float(both.mean())
+    told = {"made": made, "noise": noise, "sigma": sigma}
     stage = PoissonStage(curves=Curves(neurons, gain, *rest), tau=tau, **told)
     header = target, ldn, memory.mapped, dt, input_range
-    return Layout(*header, (stage,), side * float(spikes), band)
+    return Layout(*header, (stage,), spikes, band)
 
 
 def fitting(radii: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -33,6 +33,7 @@ from nengo.params import NumberParam
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.chip.integers import DECAY
 from lmu_spiking.loihi.chip.upstream import nengo_loihi, place
+from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.neurons.types import Unmerged
 
 KEPT = 0.125  # ``lambda``: CV and Fano factor amid what is allowed of Poisson spikes
@@ -425,8 +426,7 @@ def anchor(
     weight = anchor_weight(tau, dt, ensemble.neuron_type.kept, largest)
     weights = weight / np.broadcast_to(gain, ensemble.n_neurons)
     kind = nengo.SpikingRectifiedLinear(initial_state={"voltage": Choice([0])})
-    given = {"encoders": [[1.0]], "gain": [1.0], "bias": [-1e9], "label": "anchor"}
-    silent = nengo.Ensemble(1, 1, neuron_type=kind, **given)
+    silent = driven(1, kind, bias=-1e9, label="anchor")
     place(silent, on_chip=False)
     given = {"transform": weights[:, None], "synapse": tau or None, "label": "anchor"}
     nengo.Connection(silent.neurons, ensemble.neurons, **given)

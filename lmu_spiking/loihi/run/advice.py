@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -260,37 +260,25 @@ def advise(heard) -> tuple[Advice, ...]:
     -------
     tuple[Advice, ...]
     """
-    found: dict = {}
+    alike = defaultdict(list)
     for said, count in heard.items():
         # which kind of warning it is, and its numbers
         matches = (re.match(pattern, said, re.DOTALL) for _, pattern, _ in KNOWN)
         rank, match = next(pair for pair in enumerate(matches) if pair[1])
         parts = match.groupdict()
-        worst = _worst(parts)
-        # warnings of one kind are one piece of advice, on the worst of them
+        numbers = (float(parts[name]) for name in ("worst", "a", "b") if name in parts)
         key = rank, parts.get("where") or parts.get("said") or ""
-        total, before, worst_parts = found.get(key, (0, None, parts))
-        if before is None or (worst is not None and worst > before):
-            before, worst_parts = worst, parts
-        found[key] = total + count, before, worst_parts
+        alike[key].append((max(numbers, default=None), count, parts))
+    # warnings of one kind are one piece of advice, on the worst of them
     advice = []
-    for (rank, _), (count, worst, parts) in sorted(found.items(), key=lambda x: x[0]):
+    for (rank, place), warned in sorted(alike.items()):
         kind, _, text = KNOWN[rank]
-        advice.append(Advice(kind, count, worst, _text(text, worst, parts)))
+        worst, _, parts = max(warned, key=lambda one: one[0] or 0.0)
+        where = SUMMED.get(place, "an integer of the chip")
+        left = max(0, round(7 - (worst or 0.0)))
+        text = text.format(**parts | {"worst": worst, "where": where, "left": left})
+        advice.append(Advice(kind, sum(count for _, count, _ in warned), worst, text))
     return tuple(advice)
-
-
-def _worst(parts: dict) -> float | None:
-    """Return the largest number in a warning, or None if there is none."""
-    numbers = [parts[name] for name in ("worst", "a", "b") if name in parts]
-    return max(map(float, numbers), default=None)
-
-
-def _text(text: str, worst: float | None, parts: dict) -> str:
-    """Return a text with its numbers."""
-    where = SUMMED.get(parts.get("where"), "an integer of the chip")
-    left = None if worst is None else max(0, round(7 - worst))
-    return text.format(**parts | {"worst": worst, "where": where, "left": left})
 
 
 def _inside(filename: str) -> bool:

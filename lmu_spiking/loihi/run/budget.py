@@ -28,16 +28,7 @@ from nengo.exceptions import ConfigError
 from nengo.transforms import Dense, NoTransform, Sparse
 
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
-from lmu_spiking.loihi.chip.limits import (
-    CORE,
-    BlockBudget,
-    Budget,
-    axon_bits,
-    split,
-    weights_cores,
-)
-
-__all__ = ["BlockBudget", "Budget", "budget", "split", "weights_cores"]
+from lmu_spiking.loihi.chip.limits import CORE, BlockBudget, Budget, axon_bits
 
 DECODE_NEURONS = 20  # of a dimension: Preset10DecodeNeurons, a Model's default
 

@@ -58,6 +58,11 @@ class BlockCounts:
     synapses: int
 
 
+def _total(name: str, meaning: str) -> property:
+    """Return a property: a count, summed over the blocks, or None without a chip."""
+    return property(lambda counts: counts._sum(name), doc=f"Return {meaning}.")
+
+
 @dataclass(frozen=True, eq=False)
 class Counts:
     """Activity of a network in a run.
@@ -88,25 +93,10 @@ class Counts:
             return sum(self.spikes_of.values())
         return self._sum("spikes")
 
-    @property
-    def synops(self) -> int | None:
-        """Return the number of synaptic operations, by synapses as they are stored."""
-        return self._sum("synops")
-
-    @property
-    def synops_nonzero(self) -> int | None:
-        """Return the number of synaptic operations with a weight that is not zero."""
-        return self._sum("synops_nonzero")
-
-    @property
-    def updates(self) -> int | None:
-        """Return the number of compartment updates."""
-        return self._sum("updates")
-
-    @property
-    def synapses(self) -> int | None:
-        """Return the number of stored synapses."""
-        return self._sum("synapses")
+    synops = _total("synops", "synaptic operations, by synapses as they are stored")
+    synops_nonzero = _total("synops_nonzero", "those with a weight that is not zero")
+    updates = _total("updates", "compartment updates")
+    synapses = _total("synapses", "stored synapses")
 
     @property
     def messages(self) -> int | None:

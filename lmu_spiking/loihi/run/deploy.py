@@ -10,6 +10,7 @@ fewer neurons, all to all, do better.  So a change of structure is always report
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial, singledispatch
@@ -38,6 +39,7 @@ from lmu_spiking.loihi.run.budget import Budget, budget
 from lmu_spiking.loihi.run.energy import Energy, estimate
 from lmu_spiking.loihi.run.target import Run, Target, run_on
 from lmu_spiking.memory.spec import MemorySpec, SignalSpec
+from lmu_spiking.metrics import relative_rms, rms
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.signals import Signal, as_signal
 from lmu_spiking.theory.predict import LEAD, ErrorBudget, predict, window_delays
@@ -132,15 +134,15 @@ class Deployment:
         return {
             "target": str(self.target),
             "structure": self.structure,
-            "nrmse": _nrmse(read[:, -1], past[:, -1]),
-            "noise_nrmse": _nrmse(read[:, -1], ideal[:, -1]),
-            "window_nrmse": _nrmse(read, past),
-            "window_noise_nrmse": _nrmse(read, ideal),
+            "nrmse": relative_rms(read[:, -1], past[:, -1]),
+            "noise_nrmse": relative_rms(read[:, -1], ideal[:, -1]),
+            "window_nrmse": relative_rms(read, past),
+            "window_noise_nrmse": relative_rms(read, ideal),
             "predicted_nrmse": predicted.nrmse(),
             "predicted_noise_nrmse": predicted.noise_nrmse(),
             "predicted_window_nrmse": predicted.nrmse(delays),
             "predicted_window_noise_nrmse": predicted.window_noise_nrmse(),
-            "state_rmse": float(np.sqrt(np.mean((self.state - self.exact) ** 2))),
+            "state_rmse": rms(self.state - self.exact),
             "predicted_state_rmse": predicted.state_rmse,
             "neurons": layout.n_neurons,
             "order": layout.ldn.order,
@@ -413,19 +415,23 @@ def structure_of(structure: str, n_neurons: int, target: str, chips: int = 1) ->
     """
     check_one_of("deploy.structure", structure, STRUCTURES, "is not a structure")
     check_whole("deploy.chips", chips, 1)
-    if structure == "decode" or target == Target.CORE:
-        return "decode" if structure == "decode" else "weights"
+    fault = None if target == Target.CORE else _too_many(n_neurons, chips)
+    if structure == "weights" and fault:
+        raise fault
+    return "decode" if structure == "decode" or fault else "weights"
+
+
+def _too_many(n_neurons: int, chips: int) -> ValidationError | None:
+    """Return why so many neurons do not fit, all to all, or None if they do."""
     try:
         cores = weights_cores(n_neurons, 2 * PAIRS)
-        if cores > chips * CORES_PER_CHIP:
-            problem = f"takes {cores} cores, of the {_available(chips)}, all to all"
-            remedy = "use more chips, fewer neurons or structure='decode'"
-            raise ValidationError("deploy.memory.n_neurons", n_neurons, problem, remedy)
-    except ValidationError:
-        if structure == "weights":
-            raise
-        return "decode"
-    return "weights"
+    except ValidationError as fault:  # a core has too few axons
+        return fault
+    if cores <= chips * CORES_PER_CHIP:
+        return None
+    problem = f"takes {cores} cores, of the {_available(chips)}, all to all"
+    remedy = "use more chips, fewer neurons or structure='decode'"
+    return ValidationError("deploy.memory.n_neurons", n_neurons, problem, remedy)
 
 
 def most_all_to_all(chips: int = 1) -> int:
@@ -441,15 +447,8 @@ def most_all_to_all(chips: int = 1) -> int:
     int
     """
     # bisection, for cores only grow with neurons
-    least, most = 1, 2**13
-    while most - least > 1:
-        middle = (least + most) // 2
-        try:
-            fits = weights_cores(middle, 2 * PAIRS) <= chips * CORES_PER_CHIP
-        except ValidationError:
-            fits = False
-        least, most = (middle, most) if fits else (least, middle)
-    return least
+    more = range(2, 2**13)
+    return 1 + bisect_left(more, True, key=lambda n: bool(_too_many(n, chips)))
 
 
 def relays_advice(n_neurons: int, n_relays: int, chips: int = 1) -> Advice:
@@ -529,8 +528,3 @@ def hopeless_advice(layout: Layout, predicted: ErrorBudget) -> tuple[Advice, ...
 def _available(chips: int) -> str:
     """Return the number of cores on so many chips, in words."""
     return f"{chips * CORES_PER_CHIP} on {chips} chip{'s' * (chips > 1)}"
-
-
-def _nrmse(actual, ideal) -> float:
-    """Return the root of the mean square error over the mean square."""
-    return float(np.sqrt(np.mean((actual - ideal) ** 2) / np.mean(ideal**2)))

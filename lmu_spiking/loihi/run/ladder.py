@@ -17,13 +17,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import stdtrit
 
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError, check_seed
 from lmu_spiking.loihi.chip.integers import TARGETS
 from lmu_spiking.loihi.run.deploy import Deployment, deploy, request_of
 from lmu_spiking.loihi.run.target import Target, nengo_loihi
+from lmu_spiking.metrics import half_interval
 from lmu_spiking.theory.predict import window_delays
 
 LOST = {  # on the way to each target
@@ -109,11 +109,12 @@ class Ladder:
                 - (0.0 if above is None else self._of(prefix + measure, *above))
                 for prefix in ("", "predicted_")
             )
-            low, high = _interval(values)
+            mean, half = float(values.mean()), half_interval(values)
+            several = len(values) > 1
             means |= {
-                measure: float(values.mean()),
-                f"{measure}_low": low,
-                f"{measure}_high": high,
+                measure: mean,
+                f"{measure}_low": mean - half if several else None,
+                f"{measure}_high": mean + half if several else None,
                 f"predicted_{measure}": float(guesses.mean()),
             }
         return means
@@ -232,12 +233,3 @@ def _read(readout: np.ndarray, moments: np.ndarray | None) -> float:
     if moments is None:
         return 0.0
     return float(np.einsum("ni,ij,nj->n", readout, moments, readout).mean())
-
-
-def _interval(values: np.ndarray) -> tuple[float | None, float | None]:
-    """Return the 95 % interval of the mean of several seeds."""
-    n = len(values)
-    if n < 2:
-        return None, None
-    half = stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n)
-    return float(values.mean() - half), float(values.mean() + half)

@@ -11,11 +11,9 @@ Each step down costs something: from core to simreal the chip's structure, from 
 to emulator its integers.  What a target cannot run is refused before it is built.
 """
 
-import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 
 import nengo
@@ -42,6 +40,7 @@ from lmu_spiking.loihi.run.advice import (
     refusing,
 )
 from lmu_spiking.loihi.run.counts import Counts, count_chip, count_core, listen_to_host
+from lmu_spiking.metrics import versions
 
 CHUNK = 100  # steps between two looks at the user
 OPTIONS = ("n_chips", "snip_max_spikes_per_step", "allocator")  # of a board
@@ -266,15 +265,10 @@ def _run(target, dt, steps, data, counts, advice, times, needed) -> Run:
     """Return the result of a run, with the versions of packages, read-only."""
     for array in data.values():
         array.flags.writeable = False
-    versions = {"python": platform.python_version()}
-    for package in ("lmu_spiking", "nengo", "numpy", *needed):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "?"
-    data, versions = MappingProxyType(data), MappingProxyType(versions)
+    used = versions(("lmu_spiking", "nengo", "numpy", *needed))
+    data, used = MappingProxyType(data), MappingProxyType(used)
     trange = dt * np.arange(1, steps + 1)
-    return Run(target, dt, trange, data, counts, advice, times[0], times[1], versions)
+    return Run(target, dt, trange, data, counts, advice, times[0], times[1], used)
 
 
 def _steps(duration, dt: float) -> int:

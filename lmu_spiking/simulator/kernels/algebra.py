@@ -217,11 +217,9 @@ def lowpass(y, X, a, b, u, inc):
     for i in range(len(u)):
         X[i] = a * X[i] + b * u[i]
     if inc:
-        for i in range(len(u)):
-            y[i] += X[i]
+        add(y, X)
     else:
-        for i in range(len(u)):
-            y[i] = X[i]
+        copy(y, X)
 
 
 @plain
@@ -274,5 +272,4 @@ def hold(y, total, held, u, step, period, averaged):
         for i in range(len(u)):
             held[i] = total[i] / n
             total[i] = 0
-    for i in range(len(u)):
-        y[i] = held[i]
+    copy(y, held)

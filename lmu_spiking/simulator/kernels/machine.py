@@ -8,11 +8,10 @@ import re
 
 import numpy as np
 from numba import int64, njit, types
-from numba.extending import intrinsic
 
 from lmu_spiking.simulator.kernels import algebra, neurons, noise
 from lmu_spiking.simulator.kernels.algebra import OPTIONS, inlined
-from lmu_spiking.simulator.kernels.views import array_from, at, operand, view, wide
+from lmu_spiking.simulator.kernels.views import array_at, at, operand, view, wide
 from lmu_spiking.simulator.opcodes import (
     COLUMNS,
     FIRST,
@@ -23,12 +22,6 @@ from lmu_spiking.simulator.opcodes import (
     WIDTH,
     Code,
 )
-
-
-@inlined
-def number(state, const, row, k):
-    """Return operand ``k``, one number."""
-    return at(state, const, row[FIRST + 2 * k], 1)[0]
 
 
 @inlined
@@ -54,31 +47,28 @@ def run_along(state, const, index, row, lo, hi):
     """Run sums and products along the axis: target first, then what enters it."""
     code, n = row[0], hi - lo
     y = operand(state, const, row, 0, lo, n)
+    # what enters it: numbers along the axis, or one number for all, a[0]
+    a, x = operand(state, const, row, 1, lo, n), operand(state, const, row, 2, lo, n)
     if code == Code.FILL:  # y, value
-        algebra.fill(y, number(state, const, row, 1))
+        algebra.fill(y, a[0])
     elif code == Code.COPY:  # y, x
-        algebra.copy(y, operand(state, const, row, 1, lo, n))
+        algebra.copy(y, a)
     elif code == Code.ADD:
-        algebra.add(y, operand(state, const, row, 1, lo, n))
+        algebra.add(y, a)
     elif code == Code.AXPY:  # y, a, x
-        x = operand(state, const, row, 2, lo, n)
-        algebra.axpy(y, number(state, const, row, 1), x)
+        algebra.axpy(y, a[0], x)
     elif code == Code.SCALE:
-        x = operand(state, const, row, 2, lo, n)
-        algebra.scale(y, number(state, const, row, 1), x)
+        algebra.scale(y, a[0], x)
     elif code == Code.MULTIPLY_ADD:
-        a = operand(state, const, row, 1, lo, n)
-        algebra.multiply_add(y, a, operand(state, const, row, 2, lo, n))
+        algebra.multiply_add(y, a, x)
     elif code == Code.DOT_COLUMNS:  # y, A, x, (columns, stride)
         columns, stride = pair(row, 3)
-        A = operand(state, const, row, 1, lo, (columns - 1) * stride + n)
         x = operand(state, const, row, 2, 0, columns)
-        algebra.dot_columns(y, A, stride, x)
+        algebra.dot_columns(y, a, stride, x)
     elif code == Code.GATHER:  # y, weights, (of, length of x), x
         of, length = pair(row, 2)
         x = operand(state, const, row, 3, 0, length)
-        weights = operand(state, const, row, 1, lo, n)
-        algebra.gather(y, weights, view(index, of + lo, n), x)
+        algebra.gather(y, a, view(index, of + lo, n), x)
     elif code == Code.ENCODE_RUNS:  # y, runs, (x, length)
         of, length = pair(row, 2)
         x = at(state, const, of, length)
@@ -90,11 +80,12 @@ def run_along(state, const, index, row, lo, hi):
 def run_across(state, const, index, row, lo, hi):
     """Run products that sum over the axis, and operations that are never tiled."""
     code, n = row[0], hi - lo
+    # a matrix or weights, whose kernels never ask for their length
+    a = operand(state, const, row, 1, lo, n)
     if code == Code.DOT_ROWS:  # y, A, x, (rows, stride)
         rows, stride = pair(row, 3)
         y = operand(state, const, row, 0, 0, rows)
-        A = operand(state, const, row, 1, lo, (rows - 1) * stride + n)
-        algebra.dot_rows(y, A, stride, operand(state, const, row, 2, lo, n))
+        algebra.dot_rows(y, a, stride, operand(state, const, row, 2, lo, n))
     elif code == Code.DECODE_RUNS:  # (y, length), runs, x
         to, length = pair(row, 0)
         x, y = operand(state, const, row, 2, lo, n), at(state, const, to, length)
@@ -103,36 +94,33 @@ def run_across(state, const, index, row, lo, hi):
     elif code == Code.SCATTER:  # y, weights, (to, length of y), x
         to, length = pair(row, 2)
         y = operand(state, const, row, 0, 0, length)
-        weights = operand(state, const, row, 1, lo, n)
         x = operand(state, const, row, 3, lo, n)
-        algebra.scatter(y, weights, view(index, to + lo, n), x)
+        algebra.scatter(y, a, view(index, to + lo, n), x)
     elif code == Code.DOT_SPARSE:
         # y, data, (columns, entries), (starts, -), (x, length)
         (columns, entries), (x, length) = pair(row, 2), pair(row, 4)
         y = operand(state, const, row, 0, 0, n)
-        data = operand(state, const, row, 1, 0, entries)
         starts = view(index, pair(row, 3)[0], n + 1)
         columns = view(index, columns, entries)
-        algebra.dot_sparse(y, data, columns, starts, at(state, const, x, length))
+        algebra.dot_sparse(y, a, columns, starts, at(state, const, x, length))
     elif code == Code.MULTIPLY_PARTS:  # y, W, x, (p, q)
         p, q = pair(row, 3)
         y = operand(state, const, row, 0, 0, n * q)
-        W = operand(state, const, row, 1, 0, p * q)
         x = operand(state, const, row, 2, 0, n * p)
-        algebra.multiply_parts(y, W, x, n, p, q)
+        algebra.multiply_parts(y, a, x, n, p, q)
     elif code == Code.OUTER:  # y, scale, a, b, (length of a, of b)
         p, q = pair(row, 4)
         y = operand(state, const, row, 0, 0, p * q)
-        a = operand(state, const, row, 2, 0, p)
-        b = operand(state, const, row, 3, 0, q)
-        algebra.outer(y, number(state, const, row, 1), a, b)
+        left = operand(state, const, row, 2, 0, p)
+        right = operand(state, const, row, 3, 0, q)
+        algebra.outer(y, a[0], left, right)
     else:  # lists of addresses: to, of, (arena, -); or to, by, of, (arena, arena)
         to, of = view(index, pair(row, 0)[0], n), view(index, pair(row, 1)[0], n)
         if code == Code.MULTIPLY_ADD_AT:
             (one, other), by = pair(row, 3), of
             of = view(index, pair(row, 2)[0], n)
-            a, x = state if one == 0 else const, state if other == 0 else const
-            algebra.multiply_add_at(state, to, a, by, x, of)
+            x, z = state if one == 0 else const, state if other == 0 else const
+            algebra.multiply_add_at(state, to, x, by, z, of)
         else:
             x = state if pair(row, 2)[0] == 0 else const
             if code == Code.COPY_AT:
@@ -146,22 +134,20 @@ def run_filter(state, const, row, n, step):
     """Run a synapse, or a sample-and-hold."""
     code = row[0]
     y, X = operand(state, const, row, 0, 0, n), operand(state, const, row, 1, 0, n)
+    u = operand(state, const, row, 2, 0, n)
     if code == Code.LOWPASS:  # y, X, u, (a and b, whether added)
-        u, (ab, inc) = operand(state, const, row, 2, 0, n), pair(row, 3)
+        ab, inc = pair(row, 3)
         p = at(state, const, ab, 2)
         algebra.lowpass(y, X, p[0], p[1], u, inc)
     elif code == Code.STATE_SPACE:
         # y, X, u, (A B C D, order), (work, 1 direct + 2 added)
         (abcd, order), (work, how) = pair(row, 3), pair(row, 4)
-        X = operand(state, const, row, 1, 0, n * order)
         p = at(state, const, abcd, (order + 1) ** 2)
         work = at(state, const, work, order)
-        u = operand(state, const, row, 2, 0, n)
         algebra.state_space(y, X, order, p, u, work, how & 1, how & 2)
-    else:  # y, total, held, u, (period, averaged)
+    else:  # y, total, u, held, (period, averaged)
         period, averaged = pair(row, 4)
-        held = operand(state, const, row, 2, 0, n)
-        u = operand(state, const, row, 3, 0, n)
+        held = operand(state, const, row, 3, 0, n)
         algebra.hold(y, X, held, u, step, period, averaged)
 
 
@@ -200,8 +186,6 @@ def run_neurons(state, const, row, lo, hi):  # noqa: C901 - a table of kernels
         neurons.tanh(y, J, p)
     elif code == Code.LIF_RATE:
         neurons.lif_rate(y, J, p)
-    elif code == Code.ADAPTIVE_LIF_RATE:
-        neurons.adaptive_lif_rate(y, J, a, p)
 
 
 @inlined
@@ -221,8 +205,7 @@ def run_random_neurons(state, const, index, keys, row, lo, hi, step):
     elif code == Code.POISSON_EACH:
         counts = operand(state, const, row, 4, lo, n)  # one at a time: they are few
         for i in range(n):
-            one, rate, m = view(y, i, 1), view(x, i, 1), float(counts[i])
-            noise.poisson_each(one, rate, m, dt, height, lo + i, key)
+            y[i] = noise.one_of(x[i], float(counts[i]), dt, height, lo + i, key)
     else:
         noise.stochastic(y, x, dt, height, lo, key)
 
@@ -231,9 +214,7 @@ def run_random_neurons(state, const, index, keys, row, lo, hi, step):
 def run_row(state, const, index, keys, row, lo, hi, step):
     """Run one row on the entries from ``lo`` to ``hi``."""
     code = row[0]
-    if code < Code.DOT_ROWS and (code < Code.COPY_AT):
-        run_along(state, const, index, row, lo, hi)
-    elif code == Code.DOT_COLUMNS or code == Code.GATHER or code == Code.ENCODE_RUNS:
+    if code < Code.COPY_AT:
         run_along(state, const, index, row, lo, hi)
     elif code < Code.LOWPASS:
         run_across(state, const, index, row, lo, hi)
@@ -253,12 +234,6 @@ def record(state, const, row, step, out, offsets, periods, counts):
         to = offsets[k] + counts[k] * n
         algebra.copy(view(out, to, n), operand(state, const, row, 0, 0, n))
         counts[k] += 1
-
-
-@intrinsic
-def array_at(typing, frame, k, kind):
-    """Return the array whose address and length are entries ``2 k`` and ``2 k + 1``."""
-    return array_from(frame, k, types.Array(kind.dtype, 1, "C"), kind)
 
 
 def compile_loop(dtype: np.dtype):

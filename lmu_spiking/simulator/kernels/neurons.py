@@ -76,20 +76,6 @@ def lif_rate(y, J, p):
             y[i] = amplitude / (tau_ref + tau_rc * math.log1p(one / j))
 
 
-@plain
-def adaptive_lif_rate(y, J, n, p):
-    """Compute `lif_rate` at ``J - n``; ``n += dt / tau_n (inc_n y - n)``."""
-    tau_rc, tau_ref, amplitude, dt_tau, inc_n = p[0], p[1], p[2], p[3], p[4]
-    one, zero = p.dtype.type(1), p.dtype.type(0)
-    for i in range(len(J)):
-        j = J[i] - n[i] - one
-        if j <= zero:
-            y[i] = zero
-        else:
-            y[i] = amplitude / (tau_ref + tau_rc * math.log1p(one / j))
-        n[i] += dt_tau * (inc_n * y[i] - n[i])
-
-
 # Spiking neurons: currents ``J`` to spikes of height ``amplitude / dt``; they change
 # their voltages ``V`` and refractory times ``R``.
 

@@ -23,7 +23,7 @@ import numpy as np
 from numba import uint32, uint64
 from numpy.polynomial import Chebyshev, Polynomial
 
-from lmu_spiking.simulator.kernels.algebra import kernel
+from lmu_spiking.simulator.kernels.algebra import fill, kernel
 from lmu_spiking.simulator.kernels.views import view, wide
 
 SMALL = 0.5  # mean counts up to which the series and three terms are vectorised
@@ -32,17 +32,9 @@ LARGE = 12.0  # beyond which inversion takes longer than rejection
 CELL = 2.0**-32
 
 
-def _series(degree: int) -> tuple:
-    """Return coefficients of ``(1 - exp(-x)) / x`` up to `SMALL`, by Chebyshev."""
-
-    def function(x):
-        return -np.expm1(-x) / x
-
-    series = Chebyshev.interpolate(function, degree, [0, SMALL])
-    return tuple(float(c) for c in series.convert(kind=Polynomial).coef)
-
-
-SERIES = _series(5)  # to 2e-10 of the value
+# Coefficients of ``(1 - exp(-x)) / x`` up to `SMALL`, to 2e-10 of the value.
+SERIES = Chebyshev.interpolate(lambda x: -np.expm1(-x) / x, 5, [0, SMALL])
+SERIES = tuple(map(float, SERIES.convert(kind=Polynomial).coef))
 
 
 @kernel
@@ -212,8 +204,7 @@ def poisson_runs(y, rates, runs, dt, height, first, key):
         part = view(y, a, n)
         mean = float(rates[a]) * dt
         if mean == 0.0:
-            for i in range(len(part)):
-                part[i] = zero
+            fill(part, zero)
             continue
         if not (0.0 < mean <= SMALL):
             poisson_each(part, view(rates, a, n), 1.0, dt, height, first + a, key)

@@ -30,7 +30,8 @@ def at(typing, state, const, first, n):
 
     def build(context, builder, signature, arguments):
         first, n = _integers(context, builder, signature, arguments, 2)
-        pointer = _pointer(context, builder, signature, arguments, first, None)
+        by = first.type(0)
+        pointer = _pointer(context, builder, signature, arguments, first, by)
         return _slice(context, builder, signature, pointer, n)
 
     return state(state, const, first, n), build
@@ -43,13 +44,7 @@ def operand(typing, state, const, row, k, lo, n):
     def build(context, builder, signature, arguments):
         row = _opened(context, builder, signature, arguments, 2)
         k, lo, n = _integers(context, builder, signature, arguments, 3)
-        # address and move of the operand: place = FIRST + 2 k
-        two = context.get_constant(types.intp, 2)
-        one = context.get_constant(types.intp, 1)
-        base = context.get_constant(types.intp, FIRST)
-        place = builder.add(builder.mul(k, two), base)
-        first = builder.load(builder.gep(row.data, [place]))
-        move = builder.load(builder.gep(row.data, [builder.add(place, one)]))
+        first, move = _two_entries(builder, row, k, FIRST)
         by = builder.mul(lo, move)
         pointer = _pointer(context, builder, signature, arguments, first, by)
         return _slice(context, builder, signature, pointer, n)
@@ -72,20 +67,25 @@ def wide(typing):
     return types.void(), build
 
 
-def array_from(frame, k, kind, witness):
-    """Return signature and code of an array whose address and length a frame has."""
+@intrinsic
+def array_at(typing, frame, k, kind):
+    """Return the array whose address and length are entries ``2 k`` and ``2 k + 1``."""
 
     def build(context, builder, signature, arguments):
         frame = _opened(context, builder, signature, arguments, 0)
-        at = builder.mul(arguments[1], context.get_constant(types.intp, 2))
-        first = builder.load(builder.gep(frame.data, [at]))
-        after = builder.add(at, context.get_constant(types.intp, 1))
-        n = builder.load(builder.gep(frame.data, [after]))
+        first, n = _two_entries(builder, frame, arguments[1], 0)
         item = context.get_data_type(kind.dtype)
         pointer = builder.inttoptr(first, item.as_pointer())
         return _slice(context, builder, signature, pointer, n)
 
-    return kind(frame, k, witness), build
+    return types.Array(kind.dtype, 1, "C")(frame, k, kind), build
+
+
+def _two_entries(builder, array, k, base):
+    """Return the entries ``base + 2 k`` and ``base + 2 k + 1`` of integers."""
+    first = builder.add(builder.mul(k, k.type(2)), k.type(base))
+    places = first, builder.add(first, k.type(1))
+    return [builder.load(builder.gep(array.data, [place])) for place in places]
 
 
 def _opened(context, builder, signature, arguments, k):
@@ -104,15 +104,11 @@ def _integers(context, builder, signature, arguments, first):
 def _pointer(context, builder, signature, arguments, first, by):
     """Return a pointer into the state (argument 0) or, below 0, the constants (1)."""
     # entry = first, or -1 - first among the constants
-    zero = context.get_constant(types.intp, 0)
-    ones = context.get_constant(types.intp, -1)
-    below = builder.icmp_signed("<", first, zero)
+    below = builder.icmp_signed("<", first, first.type(0))
     state, const = (
         _opened(context, builder, signature, arguments, k).data for k in (0, 1)
     )
-    entry = builder.select(below, builder.sub(ones, first), first)
-    if by is not None:
-        entry = builder.add(entry, by)
+    entry = builder.add(builder.select(below, builder.not_(first), first), by)
     return builder.gep(builder.select(below, const, state), [entry])
 
 

@@ -56,14 +56,8 @@ DIGITS = pd.DataFrame(
 )
 
 
-def test_published_models_are_crosses(ax):
-    assert figures.plot_model_errors(ax, MODELS, KNOWN) is ax
-    crosses = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "x"]
-    assert crosses == [0.0487, 0.0587]
-
-
 def test_law_is_a_line_for_each_presentation(ax):
-    assert figures.plot_spiking_errors(ax, SPIKING, 0.0487) is ax
+    assert figures.plot_spiking_errors(ax, SPIKING) is ax
     predicted = [line for line in ax.lines if line.get_label() == "predicted"]
     assert [len(line.get_xdata()) for line in predicted] == [2, 1]
 
@@ -91,18 +85,6 @@ def test_mackey_glass_figure_shows_no_model_that_has_not_converged():
     assert len(figure.axes) == 2
     assert not any("LSTM" in name for name in shown(figure))
     assert plots.png(figure).startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    ("column", "said"),
-    [("seen_accuracy", "digits trained on"), ("valid_accuracy", "validation")],
-)
-def test_learning_says_which_digits(column, said):
-    ax = Figure().subplots()
-    history = {"split": 0, "model": ["LMU"] * 2, "seconds": [1, 2], column: [0.5, 0.6]}
-    figures.plot_learning(ax, pd.DataFrame(history))
-    assert ax.get_lines()[0].get_ydata().tolist() == [50, 60]
-    assert ax.get_ylabel() == f"Accuracy, {said}, %"
 
 
 def test_psmnist_figure_shows_no_model_that_has_not_converged():

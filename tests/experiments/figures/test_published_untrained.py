@@ -74,7 +74,7 @@ def test_capacity_draws_both_readouts(ax, rows):
 
 
 @pytest.mark.parametrize("trained", [True, False])
-def test_capacity_figure_shows_the_published_lstm_alone(ax, rows, trained):
+def test_capacity_figure_shows_the_published_lstm_alone(rows, trained):
     lstm = pd.DataFrame([{"length": 25, "delay": np.nan, "mse": 0.1}] * trained)
     figure = figures.capacity_figure(
         result(untrained=rows, lstm=lstm, published=capacity.published())
@@ -82,8 +82,6 @@ def test_capacity_figure_shows_the_published_lstm_alone(ax, rows, trained):
     assert "LSTM(100)" not in labels(figure.axes[1])
     assert "LSTM(100), published" in labels(figure.axes[1])
     assert plots.png(figure).startswith(b"\x89PNG")
-    figures.plot_capacity_vs_length(ax, rows, lstm)
-    assert ("LSTM(100)" in labels(ax)) == trained
 
 
 def test_comparisons_are_drawn_in_their_order():

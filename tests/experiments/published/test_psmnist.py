@@ -62,13 +62,6 @@ def test_scales_are_told_apart():
     assert psmnist.WHOLE.recipe == "psmnist-full"
 
 
-def test_interval_over_splits_is_that_of_t():
-    mean, low, high = psmnist_table._over_splits(np.array([96.0, 97.0, 98.0]))
-    assert (mean, high - mean) == pytest.approx((97, 4.303 / 3**0.5), rel=1e-3)
-    assert low == pytest.approx(2 * mean - high)
-    assert psmnist_table._over_splits(np.array([96.0])) == (96.0, None, None)
-
-
 def test_spiking_row_is_the_rate_less_the_loss():
     models = pd.DataFrame([{"model": "LMU", "test": 0.97, "split": 0}])
     row = {"presentation": 0.001, "neurons": 1000, "rate_accuracy": 0.97}

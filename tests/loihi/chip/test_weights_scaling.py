@@ -62,7 +62,7 @@ def test_grids_thresholds_and_biases_are_those_of_nengo_loihi(loihi, case):
     blocks = built(loihi, laid_out)
     assert len(blocks) == len(laid_out.grids)
     scale, _, _ = factors(laid_out.curves.neurons, laid_out.tau, laid_out.dt)
-    _, _, threshold, bias = rows_in_integers(laid_out.stages[0], laid_out.dt)
+    _, _, threshold, bias, _ = rows_in_integers(laid_out.stages[0], laid_out.dt)
     at = 0
     for block, grid in zip(blocks, laid_out.grids, strict=True):
         info = block.compartment.discretize_info
@@ -80,7 +80,7 @@ def test_grids_thresholds_and_biases_are_those_of_nengo_loihi(loihi, case):
 @pytest.mark.parametrize("case", CASES)
 def test_the_layout_holds_what_the_chip_will_hold(case):
     laid_out = layout(*case)
-    weights, _, threshold, bias = rows_in_integers(laid_out.stages[0], laid_out.dt)
+    weights, _, threshold, bias, _ = rows_in_integers(laid_out.stages[0], laid_out.dt)
     assert (threshold > 0).all() and (threshold <= THRESHOLD).all()
     assert (np.abs(bias) <= BIAS).all()
     scale = laid_out.curves.gain[:, None] / laid_out.dt
@@ -108,10 +108,11 @@ def test_what_is_held_of_weights_of_either_sign(case, sign):
     exact = sign * (
         curves.encoding @ (curves.T @ laid_out.mapped.A @ curves.U) @ decoding.decoders
     )
-    rest = laid_out.grids, curves, decoding.parts, laid_out.block, dt
-    real = round_to_grids(exact, laid_out.inputs, *rest, np.random.RandomState(0))
-    whole, _, _, _ = rows_in_integers(replace(laid_out.stages[0], weights=real), dt)
-    kept = as_stored(real, laid_out.grids, curves, laid_out.block, dt)
+    stage, rng = replace(laid_out.stages[0], weights=exact), np.random.RandomState(0)
+    real = round_to_grids(stage, decoding.parts, dt, rng)
+    stage = replace(stage, weights=real)
+    whole, *_ = rows_in_integers(stage, dt)
+    kept = as_stored(stage, dt)
     for k, grid in enumerate(laid_out.grids):
         rows = slice(k * laid_out.block, (k + 1) * laid_out.block)
         units = curves.gain[rows, None] / dt / grid.unit

@@ -33,10 +33,6 @@ def made():
     return layout()
 
 
-def loop(made):
-    return made.ldn, made.mapped, DT, made.curves
-
-
 def test_gain_and_noise_of_white_errors_are_lyapunovs(made):
     white = 0.1 * np.random.RandomState(0).randn(100_000, 2)
     curves, mapped = made.curves, made.mapped
@@ -49,14 +45,14 @@ def test_gain_and_noise_of_white_errors_are_lyapunovs(made):
     ]
     G = np.stack([np.diag(P) for P in parts], axis=1) / curves.radii[:, None] ** 2
     largest = REACH**2 * np.abs(np.linalg.eigvals(G)).max()
-    assert noise_gain(*loop(made), white) == pytest.approx(largest, rel=0.15)
+    assert noise_gain(made, made.curves, white) == pytest.approx(largest, rel=0.15)
     power = np.trace(curves.U @ sum(parts) @ curves.U.T)
-    assert carried_noise(*loop(made), white) == pytest.approx(power, rel=0.15)
+    assert carried_noise(made, made.curves, white) == pytest.approx(power, rel=0.15)
 
 
 def test_gain_is_of_second_order_in_the_errors(made):
     error = made.decoding.residual
-    once, thrice = (noise_gain(*loop(made), k * error) for k in (1, 3))
+    once, thrice = (noise_gain(made, made.curves, k * error) for k in (1, 3))
     assert thrice == pytest.approx(9 * once)
 
 
@@ -65,7 +61,7 @@ def test_loud_memories_take_the_radii_of_least_noise(monkeypatch):
     near = layout(**case)
     monkeypatch.setattr(layouts, "LOUD", np.inf)
     far = layout(**case)
-    assert noise_gain(*loop(far), far.decoding.residual) > 0.7
+    assert noise_gain(far, far.curves, far.decoding.residual) > 0.7
     assert (near.curves.radii < 0.9 * far.curves.radii).any()
     states = near.ldn.simulate(np.random.RandomState(1).randn(6000) / 2, DT)
     errors = [np.trace(each.errors(states, 100)["noise"]) for each in (near, far)]

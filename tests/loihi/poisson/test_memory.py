@@ -11,7 +11,7 @@ pytest.importorskip("nengo_loihi")
 from lmu_spiking.loihi.poisson.memory import (
     LARGEST,
     build_noisy_memory,
-    noise_covariance,
+    predict_noise,
     run_noisy_memory,
     spread,
 )
@@ -36,7 +36,8 @@ def trial(target, order, n_neurons, seed, duration=6.0, **options):
     exact[1:] = LDN(order, THETA).simulate(u, DT)[:-1]
     state, _ = run_noisy_memory(memory, len(u), seed)
     error = state - exact
-    predicted = np.sqrt(np.trace(noise_covariance(memory, exact)) / order)
+    covariance, _ = predict_noise(memory, exact)
+    predicted = np.sqrt(np.trace(covariance) / order)
     return np.sqrt(np.mean(error**2)), predicted
 
 

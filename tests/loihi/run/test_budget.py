@@ -18,8 +18,10 @@ from lmu_spiking.loihi.chip.limits import (
     CoreLimits,
     axon_bits,
     fits,
+    split,
+    weights_cores,
 )
-from lmu_spiking.loihi.run.budget import Budget, budget, split, weights_cores
+from lmu_spiking.loihi.run.budget import Budget, budget
 
 IF, LIF = nengo.SpikingRectifiedLinear(), nengo.LIF()
 
@@ -445,7 +447,7 @@ def test_too_many_cores_are_refused():
         refusal(many_cores(257), chips=2)
     )
     block = BlockBudget("e", "e", "neurons", 1, 0, 0, 0)
-    most = 128 * max(board.chips for board in BOARDS)
+    most = 128 * max(chips for _, chips in BOARDS)
     for cores, way in ((most, "use chips=32"), (most + 1, "no board has 33 chips")):
         assert way in str(Budget((block,) * cores).problems[0])
 

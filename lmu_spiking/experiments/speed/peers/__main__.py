@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 import threading
-import time
+import timeit
 import warnings
 
 import numpy as np
@@ -101,23 +101,13 @@ def measured(run, seconds: float, repeats: int) -> dict:
 
 def yardstick() -> float:
     """Return the seconds to hash 4 MiB now: longer where the machine is busy."""
-    data, times = bytes(2**22), []
-    for _ in range(5):
-        start = time.perf_counter()
-        hashlib.sha256(data).digest()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    data = bytes(2**22)
+    return min(timeit.repeat(lambda: hashlib.sha256(data).digest(), number=1))
 
 
 def _timed(run):
     """Return a clock of runs."""
-
-    def clock(steps: int) -> float:
-        start = time.perf_counter()
-        run(steps)
-        return time.perf_counter() - start
-
-    return clock
+    return lambda steps: timeit.timeit(lambda: run(steps), number=1)
 
 
 def _whole(steps: int, multiple: int) -> int:

@@ -78,9 +78,10 @@ def memory(b2, case: dict):
     dt = float(case["dt"])
     d, kind = len(case["A"]), str(case["spikes"])
     rates = kind == "rate"  # decoded in every step, not by spike
-    state = b2.NeuronGroup(
-        d, "x : 1\ny : 1\nz : 1\nB : 1", name="state", namespace=_input(b2, case)
-    )
+    u = b2.TimedArray(np.tile(case["u"], 50), dt=dt * b2.second)
+    given = {"u": u, "decay": np.exp(-dt / float(case["tau"]))}
+    values = "x : 1\ny : 1\nz : 1\nB : 1"
+    state = b2.NeuronGroup(d, values, name="state", namespace=given)
     state.B = case["B"]
     update = STATE if rates else f"{STATE}\ny = 0"
     # y of the last step is in z before the state takes it, and then the neurons x
@@ -101,14 +102,6 @@ def memory(b2, case: dict):
     around.A = np.asarray(case["A"]).T.ravel()  # by source, then target
     monitor = b2.StateMonitor(state, "x", record=True)
     return b2.Network(state, neurons, decode, around, monitor), monitor
-
-
-def _input(b2, case: dict) -> dict:
-    dt = float(case["dt"])
-    return {
-        "u": b2.TimedArray(np.tile(case["u"], 50), dt=dt * b2.second),
-        "decay": np.exp(-dt / float(case["tau"])),
-    }
 
 
 def _neurons(b2, case: dict, state, kind: str):

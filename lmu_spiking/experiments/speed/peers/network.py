@@ -6,14 +6,9 @@ import numpy as np
 
 def neuron_type(spikes: str):
     """Return Nengo's own neuron type of a case."""
-    if spikes == "lif":
-        return nengo.LIF()
     rates = nengo.RectifiedLinear()
-    if spikes == "rate":
-        return rates
-    return {"poisson": nengo.PoissonSpiking, "regular": nengo.RegularSpiking}[spikes](
-        rates
-    )
+    types = {"lif": nengo.LIF(), "rate": rates, "poisson": nengo.PoissonSpiking(rates)}
+    return (types | {"regular": nengo.RegularSpiking(rates)})[spikes]
 
 
 def model(case: dict) -> tuple[nengo.Network, nengo.Probe]:
