@@ -34,14 +34,16 @@ References
    balanced spiking networks. PLoS Computational Biology 9(11).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import nengo
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from lmu_spiking.brief import brief
-from lmu_spiking.dynamics.mapping import Filter, discrete, discrete_synapse
-from lmu_spiking.errors import MappingError, check_positive
+from lmu_spiking.dynamics.mapping import Filter, Mapped, discrete, discrete_synapse
+from lmu_spiking.errors import MappingError, ValidationError, check_positive
 
 TAU = 0.02  # seconds, of the feedback, unless the memory's own synapse is short
 
@@ -110,7 +112,8 @@ def error_feedback(
     if rate >= most:
         raise MappingError(
             f"error_feedback: a rate of {rate:g} per second is unstable with a step of "
-            f"{dt:g} s" + (f" and {delay_steps} steps of delay" if delay_steps else "")
+            f"{dt:g} s"
+            + (f" and {delay_steps} steps of delay" if delay_steps else "")
             + f"; use less than {most:.3g} per second"
         )
     synapse = discrete_synapse(once) if delay_steps else lowpass
@@ -141,3 +144,101 @@ def highest_rate(tau: float, dt: float, delay_steps: int = 0) -> float:
         radius = np.abs(np.linalg.eigvals(once.F - gain * around)).max()
         low, high = (gain, high) if radius < 1 else (low, gain)
     return low / tau
+
+
+def with_feedback(
+    mapped: Mapped,
+    asked,
+    dt: float,
+    delay_steps: int = 0,
+    error: Callable[[Mapped], float] | None = None,
+) -> Mapped:
+    """Return the loop with the error feedback that is asked for.
+
+    Parameters
+    ----------
+    mapped : Mapped
+        The loop without it.
+    asked : "auto", (2,) tuple of float or None
+        Rate (per second) and time constant (seconds); ``"auto"`` takes the rate of
+        least error, and 20 ms or half of the memory's synapse, if that is shorter.
+    dt : float
+        Step, seconds.
+    delay_steps : int
+        Steps of delay in the loop beyond Nengo's own one.
+    error : callable, optional
+        The predicted error of a loop; by default nearly the highest rate is taken.
+
+    Returns
+    -------
+    Mapped
+        The loop with its feedback; without any, if none lowers the error.
+
+    Raises
+    ------
+    MappingError, ValidationError
+        If the feedback would be unstable, or store the signal by itself.
+    """
+    if asked is None:
+        return mapped
+    longest = mapped.mean_delay(dt)
+    if asked != "auto":
+        rate, tau = asked
+        if tau >= longest:
+            raise ValidationError(
+                "error_feedback.tau",
+                tau,
+                f"is not below the memory's own synapse of {longest:.3g} s, so that "
+                "the feedback would store the signal by itself",
+                f"use at most {longest / 2:.2g} s",
+            )
+        return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
+    tau = min(TAU, longest / 2)
+    most = min(1 / dt, 0.5 * highest_rate(tau, dt, delay_steps))
+
+    def fed_back(rate: float) -> Mapped:
+        return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
+
+    if error is None:
+        return fed_back(most)
+
+    def error_of(loop: Mapped) -> float:
+        try:
+            return error(loop)
+        except MappingError:  # noise without bound
+            return np.inf
+
+    # two digits of the rate of least error, which is a flat minimum
+    found = minimize_scalar(
+        lambda log_rate: np.log(1e-300 + error_of(fed_back(np.exp(log_rate)))),
+        bounds=(np.log(0.01 * most), np.log(most)),
+        options={"xatol": 0.05},
+    )
+    best = fed_back(float(f"{np.exp(found.x):.2g}"))
+    return best if error_of(best) < error_of(mapped) else mapped
+
+
+def check_feedback(attribute: str, asked):
+    """Return the error feedback that is asked for, or refuse it.
+
+    Parameters
+    ----------
+    attribute : str
+        What an error names.
+    asked : "auto", (2,) sequence of float or None
+
+    Returns
+    -------
+    "auto", (2,) tuple of float or None
+        Rate (per second) and time constant (seconds), as numbers.
+    """
+    if asked is None or (isinstance(asked, str) and asked == "auto"):
+        return asked
+    problem = "must be None, 'auto', or a rate per second and a tau in seconds"
+    if isinstance(asked, str) or not isinstance(asked, Iterable):
+        raise ValidationError(attribute, asked, problem, "use 'auto'")
+    pair = tuple(asked)
+    if len(pair) != 2:
+        raise ValidationError(attribute, asked, problem, "use 'auto'")
+    rate = check_positive(f"{attribute}.rate", pair[0], "per second")
+    return rate, check_positive(f"{attribute}.tau", pair[1], "seconds")

@@ -34,7 +34,8 @@ References
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -42,8 +43,7 @@ from scipy.optimize import minimize_scalar
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
-from lmu_spiking.dynamics.feedback import TAU as TAU_FEEDBACK
-from lmu_spiking.dynamics.feedback import error_feedback, highest_rate
+from lmu_spiking.dynamics.feedback import with_feedback
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped, map_onto
 from lmu_spiking.errors import MappingError, ValidationError, check_shape
@@ -257,87 +257,18 @@ def choose_tau(
     return best_tau(ldn, dt, moments, of_each, **options)
 
 
-def with_feedback(
-    mapped: Mapped,
-    asked,
-    dt: float,
-    delay_steps: int = 0,
-    error: Callable[[Mapped], float] | None = None,
-) -> Mapped:
-    """Return the loop with the error feedback that is asked for.
-
-    Parameters
-    ----------
-    mapped : Mapped
-        The loop without it.
-    asked : "auto", (2,) tuple of float or None
-        Rate (per second) and time constant (seconds); ``"auto"`` takes the rate of
-        least error, and 20 ms or half of the memory's synapse, if that is shorter.
-    dt : float
-        Step, seconds.
-    delay_steps : int
-        Steps of delay in the loop beyond Nengo's own one.
-    error : callable, optional
-        The predicted error of a loop; by default nearly the highest rate is taken.
-
-    Returns
-    -------
-    Mapped
-        The loop with its feedback; without any, if none lowers the error.
-
-    Raises
-    ------
-    MappingError, ValidationError
-        If the feedback would be unstable, or store the signal by itself.
-    """
-    if asked is None:
-        return mapped
-    longest = mapped.mean_delay(dt)
-    if asked != "auto":
-        rate, tau = asked
-        if tau >= longest:
-            raise ValidationError(
-                "error_feedback.tau",
-                tau,
-                f"is not below the memory's own synapse of {longest:.3g} s, so that "
-                "the feedback would store the signal by itself",
-                f"use at most {longest / 2:.2g} s",
-            )
-        return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
-    tau = min(TAU_FEEDBACK, longest / 2)
-    most = min(1 / dt, 0.5 * highest_rate(tau, dt, delay_steps))
-
-    def fed_back(rate: float) -> Mapped:
-        return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
-
-    if error is None:
-        return fed_back(most)
-
-    def log_error(log_rate: float) -> float:
-        try:
-            return float(np.log(error(fed_back(float(np.exp(log_rate))))))
-        except MappingError:
-            return np.log(DIVERGED)
-
-    # two digits of the rate of least error, which is a flat minimum
-    span = (np.log(0.01 * most), np.log(most))
-    found = minimize_scalar(log_error, bounds=span, options={"xatol": 0.05})
-    best = fed_back(float(f"{np.exp(found.x):.2g}"))
-    return best if found.fun < np.log(error(mapped)) else mapped
-
-
 def pairs_error(
-    mapped: Mapped, dt: float, moments: np.ndarray, weights, counts, radii, max_rate
-) -> float:
+    ldn: LDN, dt: float, signal, readouts, counts, radii, max_rate: float
+) -> Callable[[Mapped], float]:
     """Return the predicted error of Poisson pairs that carry the state itself.
 
     Parameters
     ----------
-    mapped : Mapped
+    ldn : LDN
     dt : float
         Step, seconds.
-    moments, weights : (d, d) ndarray
-        Second moment of the exact state, and ``W`` of the readouts.
+    signal, readouts
+        As in `LegendreMemory`.
     counts, radii : (d,) array_like
         Neurons and radius of each dimension.
     max_rate : float
@@ -345,22 +276,34 @@ def pairs_error(
 
     Returns
     -------
-    float
-        Root of the mean square error of the readouts, relative.
+    callable
+        From a loop to the root of the mean square error of the readouts, relative.
     """
-    K, L, C, N = closed_loop(mapped)
     # a variance of E|x| R / (r_max (n/2) dt), with x normal
-    unit = np.sqrt(2 / np.pi) * np.asarray(radii) / (max_rate * dt * np.asarray(counts))
-    received = np.zeros(len(C))
-    for _ in range(100):
-        sigma = 2 * unit * np.sqrt(np.diag(moments) + received)
-        P = stationary_covariance(K, (L * sigma) @ L.T)
-        before, received = received, np.einsum("iz,zy,iy->i", N, P, N)
-        error = float(np.sqrt(np.sum(weights * (C @ P @ C.T))))
-        if not error < DIVERGED:
-            raise MappingError("realisation: the neurons feed their own noise")
-        if np.abs(received - before).max() <= 1e-3 * received.max():
-            break
+    per_spread = np.sqrt(8 / np.pi) * np.asarray(radii) / (max_rate * dt * counts)
+
+    @cache
+    def of_signal():
+        moments, _ = signal_moments(ldn, dt, signal)
+        if readouts is None:
+            return np.diag(moments), readout_weights(ldn, dt, moments)
+        return np.diag(moments), weights_of(readouts, moments)
+
+    def error(mapped: Mapped) -> float:
+        power, weights = of_signal()
+        K, L, C, N = closed_loop(mapped)
+        received, found = np.zeros(len(C)), np.inf
+        for _ in range(100):  # the noise makes noise: a fixed point
+            sigma = per_spread * np.sqrt(power + received)
+            P = stationary_covariance(K, (L * sigma) @ L.T)
+            received = np.einsum("iz,zy,iy->i", N, P, N)
+            before, found = found, np.sqrt(np.sum(weights * (C @ P @ C.T)))
+            if not found < DIVERGED:
+                raise MappingError("realisation: the neurons feed their own noise")
+            if abs(found - before) <= 1e-3 * found:
+                break
+        return float(found)
+
     return error
 
 

@@ -34,9 +34,6 @@ from lmu_spiking.memory.basis import (
     choose_tau,
     curve_kind,
     pairs_error,
-    readout_weights,
-    signal_moments,
-    weights_of,
     with_feedback,
 )
 from lmu_spiking.memory.spec import (
@@ -256,15 +253,8 @@ def assemble(
     else:
         given = 1.0 if radii is None else radii
         ranges = one_each("LegendreMemory.radii", given, len(counts))
-        if error_feedback is not None:
-            moments, _ = signal_moments(ldn, dt, signal)
-            weights = readout_weights(ldn, dt, moments)
-            if readouts is not None:
-                weights = weights_of(readouts, moments)
-            of_one = (counts[: ldn.order], ranges[: ldn.order], max_rate)
-            mapped = feed_back(
-                lambda loop: pairs_error(loop, dt, moments, weights, *of_one)
-            )
+        of_one = (counts[: ldn.order], ranges[: ldn.order], max_rate)
+        mapped = feed_back(pairs_error(ldn, dt, signal, readouts, *of_one))
     more = {"neurons": neurons, "tuning": kind, "max_rate": max_rate}
     more |= {"averaging": ldn.theta, "aggregated": aggregated}
     rng = np.random.RandomState(tuning_seed)

@@ -13,6 +13,7 @@ from typing import Any
 
 import tomli_w
 
+from lmu_spiking.dynamics.feedback import check_feedback
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import (
     SignalFileError,
@@ -331,20 +332,6 @@ def _check_keys(items: dict, kind: type, source: str) -> None:
         if key not in known:
             name, remedy = f"{source}.{one_line(key, 60)}", f"use {', '.join(known)}"
             raise ValidationError(name, items[key], "is not known", remedy)
-
-
-def check_feedback(attribute: str, asked):
-    """Return the error feedback that is asked for: "auto", rate and tau, or None."""
-    if asked is None or (isinstance(asked, str) and asked == "auto"):
-        return asked
-    problem = "must be None, 'auto', or a rate per second and a tau in seconds"
-    if isinstance(asked, str) or not isinstance(asked, Iterable):
-        raise ValidationError(attribute, asked, problem, "use 'auto'")
-    pair = tuple(asked)
-    if len(pair) != 2:
-        raise ValidationError(attribute, asked, problem, "use 'auto'")
-    rate = check_positive(f"{attribute}.rate", pair[0], "per second")
-    return rate, check_positive(f"{attribute}.tau", pair[1], "seconds")
 
 
 def check_step(attribute: str, dt: float, theta: float) -> None:

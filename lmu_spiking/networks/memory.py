@@ -267,27 +267,28 @@ class LegendreMemory(AsBuilt, nengo.Network):
         encode = nengo.Sparse((m, d), np.column_stack([entries, of]), weights)
         where = np.column_stack([of, entries])
         decode = nengo.Sparse((d, m), where, population.decoders)
-        connect(self._encoded(carried, decoded), neurons, transform=encode, synapse=None)
+        connect(
+            self._encoded(carried, decoded), neurons, transform=encode, synapse=None
+        )
         connect(neurons, decoded, transform=decode, synapse=None)
         # A' undoes what the synapse does to every mode
         around = shared(loop.A, n)
         connect(decoded, carried, transform=around, synapse=loop.synapse)
 
     def _encoded(self, carried: nengo.Node, decoded: nengo.Node) -> nengo.Node:
-        """Return the node that neurons receive: what they carry, and error feedback."""
+        """Return the node of what neurons receive: what they carry, and feedback."""
         feedback, connect = self.design.loop.feedback, nengo.Connection
         if feedback is None:
             return carried
-        error = nengo.Node(size_in=carried.size_out, label="decoding error")
-        encoded = nengo.Node(size_in=carried.size_out, label="encoded")
-        limits = self.population.limits
-        if np.isfinite(limits).any():
-            # what neurons cannot encode is not their error: feedback would wind up
-            within = nengo.Node(lambda t, x: np.clip(x, -limits, limits), size_in=carried.size_out)
-            connect(carried, within, synapse=None)
-            connect(within, error, synapse=None)
-        else:
-            connect(carried, error, synapse=None)
+        size, limits = carried.size_out, self.population.limits
+        error = nengo.Node(size_in=size, label="decoding error")
+        encoded = nengo.Node(size_in=size, label="encoded")
+        aim = carried
+        if np.isfinite(limits).all():
+            # what the neurons cannot encode is no error of theirs: it would wind up
+            aim = nengo.Node(_clip(limits), size_in=size, label="within the radii")
+            connect(carried, aim, synapse=None)
+        connect(aim, error, synapse=None)
         connect(decoded, error, transform=-1, synapse=None)
         connect(error, encoded, transform=feedback.gain, synapse=feedback.synapse)
         connect(carried, encoded, synapse=None)
@@ -439,6 +440,11 @@ class LegendreMemory(AsBuilt, nengo.Network):
                 "LegendreMemory.predict.output", output, problem, remedy
             )
         return predict_function(self, self.functions[output], budget)
+
+
+def _clip(limits: np.ndarray) -> Callable:
+    """Return the function of a node that clips its values at ``limits``."""
+    return lambda t, x: np.clip(x, -limits, limits)
 
 
 def _configured(neuron_type):
