@@ -277,7 +277,7 @@ def assemble(
 def _spec_of(ldn: LDN, synapse: Any, population: Population, neurons, fields: dict):
     """Return the spec of a memory of one input, or None if no spec describes it."""
     name, tuning, signal = name_of(neurons), fields["tuning"], fields["signal"]
-    tau = synapse.tau if isinstance(synapse, nengo.Lowpass) else 0.0
+    tau: Any = synapse.tau if isinstance(synapse, nengo.Lowpass) else 0.0
     if name is None or not tau > 0:  # which is no filter at all
         return None
     if not isinstance(tuning, str | None) or ldn.order > MOST_ORDER:
