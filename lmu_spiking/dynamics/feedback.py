@@ -34,7 +34,7 @@ References
    balanced spiking networks. PLoS Computational Biology 9(11).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import nengo
@@ -186,14 +186,14 @@ def with_feedback(
         rate, tau = asked
         if tau >= longest:
             raise ValidationError(
-                "error_feedback.tau",
-                tau,
-                f"is not below the memory's own synapse of {longest:.3g} s, so that "
-                "the feedback would store the signal by itself",
+                "error_feedback",
+                asked,
+                f"has a tau that is not below the memory's own of {longest:.3g} s, so "
+                "that the feedback would store the signal by itself",
                 f"use at most {longest / 2:.2g} s",
             )
         return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
-    tau = min(TAU, longest / 2)
+    tau = min(TAU, float(f"{longest / 2:.2g}"))
     most = min(1 / dt, 0.5 * highest_rate(tau, dt, delay_steps))
 
     def fed_back(rate: float) -> Mapped:
@@ -210,7 +210,9 @@ def with_feedback(
 
     # two digits of the rate of least error, which is a flat minimum
     found = minimize_scalar(
-        lambda log_rate: np.log(1e-300 + error_of(fed_back(np.exp(log_rate)))),
+        lambda log_rate: np.log(
+            np.clip(error_of(fed_back(np.exp(log_rate))), 1e-300, 1e300)
+        ),
         bounds=(np.log(0.01 * most), np.log(most)),
         options={"xatol": 0.05},
     )
@@ -225,20 +227,18 @@ def check_feedback(attribute: str, asked):
     ----------
     attribute : str
         What an error names.
-    asked : "auto", (2,) sequence of float or None
+    asked : "auto", "off", (2,) sequence of float or None
 
     Returns
     -------
     "auto", (2,) tuple of float or None
-        Rate (per second) and time constant (seconds), as numbers.
+        Rate (per second) and time constant (seconds), as numbers; None for "off".
     """
-    if asked is None or (isinstance(asked, str) and asked == "auto"):
-        return asked
-    problem = "must be None, 'auto', or a rate per second and a tau in seconds"
-    if isinstance(asked, str) or not isinstance(asked, Iterable):
-        raise ValidationError(attribute, asked, problem, "use 'auto'")
-    pair = tuple(asked)
+    if asked is None or (isinstance(asked, str) and asked in ("auto", "off")):
+        return None if asked == "off" else asked
+    pair = tuple(asked) if isinstance(asked, (list, tuple, np.ndarray)) else ()
     if len(pair) != 2:
+        problem = "must be 'auto', 'off', or a rate per second and a tau in seconds"
         raise ValidationError(attribute, asked, problem, "use 'auto'")
     rate = check_positive(f"{attribute}.rate", pair[0], "per second")
     return rate, check_positive(f"{attribute}.tau", pair[1], "seconds")

@@ -203,7 +203,7 @@ def best_tau(
     def error(log_tau: float) -> float:
         mapped = map_onto(ldn, float(np.exp(log_tau)), dt)
         mapped = with_feedback(mapped, feedback, dt)
-        known = {"tolerance": 1e-3, **options}
+        known = options | {"tolerance": 1e-3}
         try:
             return balanced(ldn, mapped, dt, moments, n_neurons, **known).error
         except MappingError:
