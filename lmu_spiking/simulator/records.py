@@ -116,8 +116,10 @@ class Record(Sequence):
         n, room = len(self), self._buffer.shape[1]
         if n + more > room:
             old, room = self._buffer, max(n + more, 2 * room, LEAST)
-            self._use(np.empty((len(old), room, *self.shape), self.dtype))
-            self._buffer[:, :n] = old[:, :n]
+            # filled before it is used: another thread may be reading
+            new = np.empty((len(old), room, *self.shape), self.dtype)
+            new[:, :n] = old[:, :n]
+            self._use(new)
         return room - n
 
     def append(self, block: np.ndarray) -> None:
@@ -179,10 +181,11 @@ class Record(Sequence):
             del left[index]
             m = len(left)
             shape = len(old), m + old.shape[1] - n, *self.shape
-            self._use(np.empty(shape, self.dtype))
-            self._buffer[:, :m] = old[:, left]
+            new = np.empty(shape, self.dtype)
+            new[:, :m] = old[:, left]
             # in the middle of a step the first trials may be a sample ahead
-            self._buffer[:, m : m + 1] = old[:, n : n + 1]
+            new[:, m : m + 1] = old[:, n : n + 1]
+            self._use(new)
             self._counts += m - n
 
     def pop(self, index=-1):

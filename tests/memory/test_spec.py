@@ -1,4 +1,5 @@
 import copy
+import io
 import os
 import pickle
 import stat
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmu_spiking import files
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import LMUSpikingError, SignalFileError, ValidationError
 from lmu_spiking.files import write_atomically
@@ -333,11 +335,12 @@ def refuse(*args, **kwargs):
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("step", ["replace", "fsync", "fdopen", "chmod"])
+@pytest.mark.parametrize("step", ["replace", "fsync", "open", "chmod"])
 def test_a_disk_that_refuses_leaves_the_old_file(tmp_path, monkeypatch, step):
     path = tmp_path / "spec.toml"
     MemorySpec(order=4).to_toml(path)
-    monkeypatch.setattr(os, step, refuse)
+    owner = files if step == "open" else os
+    monkeypatch.setattr(owner, step, refuse, raising=False)
     with pytest.raises(OSError, match="No space left"):
         MemorySpec(order=5).to_toml(path)
     monkeypatch.undo()
@@ -345,23 +348,14 @@ def test_a_disk_that_refuses_leaves_the_old_file(tmp_path, monkeypatch, step):
     assert os.listdir(tmp_path) == ["spec.toml"]
 
 
-class FullDisk:
-    def __init__(self, handle, mode):
-        self.handle = handle
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        os.close(self.handle)
-
+class FullDisk(io.FileIO):
     write = refuse
 
 
 def test_a_disk_that_is_full_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "spec.toml"
     write_atomically(path, b"old")
-    monkeypatch.setattr(os, "fdopen", FullDisk)
+    monkeypatch.setattr(files, "open", FullDisk, raising=False)
     with pytest.raises(OSError, match="No space left"):
         write_atomically(path, b"new")
     monkeypatch.undo()
