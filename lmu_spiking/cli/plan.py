@@ -37,9 +37,8 @@ def plan(
     \b
     lmu-spiking plan --error 0.05
     lmu-spiking run --spec out/plan/spec.toml
-    lmu-spiking plan --error 0.02 --theta 0.1 --bandwidth 20 --minimise spikes
+    lmu-spiking plan --error 0.02 --error-feedback auto --minimise spikes
     lmu-spiking plan --error 0.2 --max-neurons 2000 --max-rate 100
-    lmu-spiking plan --error 0.02 --error-feedback auto
 
     The error is that of the readout at delay theta against the input, over the rms of
     the input; nine tenths of it are aimed at. A request that no memory meets is refused

@@ -45,8 +45,7 @@ def run(
     \b
     lmu-spiking run
     lmu-spiking run --input ecg --out out/ecg
-    lmu-spiking run --order 12 --tuning balanced --bandwidth 4
-    lmu-spiking run --neurons 600 --error-feedback auto
+    lmu-spiking run --order 12 --tuning balanced --error-feedback auto
     lmu-spiking run --spec out/spec.toml --seed 1 --json
 
     What holds where an option is not given is in brackets. With --spec it is what the

@@ -53,6 +53,7 @@ from lmu_spiking.neurons.population import (
 from lmu_spiking.signals import SignalSpec
 
 CLIPPED = 10**6  # neurons, beyond which clipping would outweigh the noise
+HEADROOM = 2.0  # of the ceilings with error feedback, over those without
 EXTREME = 3.29  # standard deviations that a normal |x| exceeds 0.1 % of the time
 
 
@@ -239,8 +240,10 @@ def assemble(
         more["max_rate"] = max_rate
         size = (dt, moments, of_each[0])
         if error_feedback is not None and tuning == "optimal":
-            # feedback leaves less noise, but no less of what is not expected: an onset
-            more["margin"] = balanced(ldn, mapped, *size, **more).noise
+            # feedback leaves less noise, but no less of what is not expected: an onset,
+            # or a loud signal; noise costs so little that ceilings can be higher
+            margin = balanced(ldn, mapped, *size, **more).noise
+            more["margin"] = margin + (HEADROOM**2 - 1) * moments
         mapped = feed_back(
             lambda loop: balanced(ldn, loop, *size, tolerance=1e-3, **more).error
         )

@@ -59,7 +59,8 @@ class LegendreMemory(AsBuilt, nengo.Network):
     max_rate : float
         Rate at the radius, Hz.  For ``"balanced"``, what each neuron exceeds less than
         .1 % of the time; for ``"optimal"``, the highest rate of all, reached at five
-        standard deviations of what it carries, where up to a million neurons clip.
+        standard deviations of what it carries (ten with error feedback), where up to a
+        million neurons clip.
     radii : float or (size_in * order,) array_like, optional
         Range of each state dimension, 1 by default.  Pairs do not saturate beyond it.
         ``"balanced"`` and ``"optimal"`` choose their own.
@@ -217,6 +218,10 @@ class LegendreMemory(AsBuilt, nengo.Network):
         inputs = "" if self.size_in == 1 else f"{self.size_in} inputs, "
         through = self.mapped.synapse if self.tau is None else f"tau {self.tau:g} s"
         neurons = name_of(self.population.neurons) or self.population.neurons
+        feedback = self.mapped.feedback
+        if feedback is not None:
+            rate = f"error feedback {feedback.rate:g}/s, {feedback.tau:g} s"
+            through = f"{through}, {rate}"
         return (
             f"<LegendreMemory{label}: {inputs}order {self.order}, theta {self.theta:g} "
             f"s, {self.population.n_neurons:,} {neurons} neurons, "
@@ -283,15 +288,19 @@ class LegendreMemory(AsBuilt, nengo.Network):
         size, limits = carried.size_out, self.population.limits
         error = nengo.Node(size_in=size, label="decoding error")
         encoded = nengo.Node(size_in=size, label="encoded")
-        aim = carried
-        if np.isfinite(limits).all():
-            # what the neurons cannot encode is no error of theirs: it would wind up
-            aim = nengo.Node(_clip(limits), size_in=size, label="within the radii")
-            connect(carried, aim, synapse=None)
-        connect(aim, error, synapse=None)
+        connect(carried, error, synapse=None)
         connect(decoded, error, transform=-1, synapse=None)
         connect(error, encoded, transform=feedback.gain, synapse=feedback.synapse)
         connect(carried, encoded, synapse=None)
+        if np.isfinite(limits).all():
+            # what is cut off beyond the radii is no error that feedback could mend: it
+            # would wind up.  Two rectifiers a dimension take it out.
+            both = np.vstack([np.eye(size), -np.eye(size)])
+            one, bias = np.ones(2 * size), -np.tile(limits, 2)
+            curves = {"encoders": one, "gain": one, "bias": bias, "label": "cut off"}
+            cut = driven(2 * size, nengo.RectifiedLinear(), **curves).neurons
+            connect(encoded, cut, transform=both, synapse=None)
+            connect(cut, error, transform=-both.T, synapse=None)
         return encoded
 
     def _legendre(self, carried: nengo.Node, label: str) -> nengo.Node:
@@ -440,11 +449,6 @@ class LegendreMemory(AsBuilt, nengo.Network):
                 "LegendreMemory.predict.output", output, problem, remedy
             )
         return predict_function(self, self.functions[output], budget)
-
-
-def _clip(limits: np.ndarray) -> Callable:
-    """Return the function of a node that clips its values at ``limits``."""
-    return lambda t, x: np.clip(x, -limits, limits)
 
 
 def _configured(neuron_type):

@@ -138,12 +138,12 @@ def along(
     K, L, C, N = closed_loop(mapped)
     d, T, fast = len(tables), len(states), mapped.feedback is not None
     if fast and np.isfinite(tables[0].limit):
-        # feedback compares the spikes with what the neurons can encode: a curve more,
-        # of the state alone, that enters the feedback
+        # feedback leaves out what the neurons cannot encode: a curve more, that enters
+        # the feedback alone
         own, eye = mapped.feedback.loop.G[:, None], np.eye(d)
         enter = np.zeros((len(K), d))
         enter[-d * len(own) :] = np.kron(own, eye)
-        L, N = np.hstack([L, enter]), np.vstack([N, C])
+        L, N = np.hstack([L, enter]), np.vstack([N, N])
         tables = tables + [t.limited() for t in tables]
         states = np.hstack([states, states])
     grids = _Grids(tables)
