@@ -173,8 +173,8 @@ def feedback(options) -> dict:
     said = average(known, keys, ["predicted_noise_nrmse"], [])
     record = {"seeds": [SEED, SEED + n - 1], "memories": table, "predicted": said}
     parts = {"predictions": (prediction, 60), "signals": (signals, 200)}
-    for name, (measure, count) in parts.items():
-        cells = [(k, fast) for k in range(4 if fast else count)]
+    for name, (measure, cases) in parts.items():
+        cells = [(k, fast) for k in range(4 if fast else cases)]
         record[name] = in_parallel(measure, cells, options.jobs)
     ratios = [row["ratio"] for row in record["signals"]]
     record["worst_ratio"] = max(ratios)
