@@ -56,6 +56,7 @@ DIGITS = {"seeds": SEEDS, "items": 0, "emulated": 1}
 EPOCHS = {"batches": 3, "epochs": 5}
 TABLE = {
     "noise": Experiment(3, "spike noise of a memory beside plain Nengo's"),
+    "feedback": Experiment(15, "memories with and without error feedback"),
     "law": Experiment(3, "error over orders and neurons against the prediction"),
     "spikes": Experiment(15, "neuron types against neurons, spikes and operations"),
     "optimal": Experiment(3, "noise-optimal memories beside the plain one"),

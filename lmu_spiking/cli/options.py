@@ -271,6 +271,24 @@ duration = partial(number, help="Of the signal", unit="SECONDS", panel=SIGNAL)
 seed = partial(whole, panel=WORK, least=0, most=SEEDS)
 
 
+def _read_feedback(name: str, text: str):
+    """Return "auto", "off", or the rate and the time constant that were typed."""
+    if text in ("auto", "off"):
+        return text
+    pair = text.split(",")
+    if len(pair) != 2:
+        problem = "must be auto, off, or a rate per second and a tau in seconds"
+        raise ValidationError(name, text, problem, "use auto, or such as 900,0.02")
+    return tuple(_limits(float, {}).check(name, part) for part in pair)
+
+
+def error_feedback(unset: str) -> Any:
+    """Declare the feedback of the spikes' own decoding error."""
+    help = "Of the spikes' own error: auto, off, or its rate and tau"
+    more = (_read_feedback, unset, offer_names(("auto", "off")))
+    return Annotated[str | None, _option(help, "RATE,TAU", MEMORY, *more)]
+
+
 def out(help: str, unset=None) -> Any:
     """Declare the folder of a command's files."""
 

@@ -27,6 +27,7 @@ def plan(
     dt: o.step(unset="0.001, or less for what is fast") = None,
     tuning: o.one_of("", REALISED, unset="balanced") = None,
     neuron_type: o.one_of("", PLANNED) = "poisson",
+    error_feedback: o.error_feedback("off") = None,
     seed: o.seed("Draws the spikes, when it is run") = 0,
     out: o.out("For spec.toml") = Path("out/plan"),
     json: o.Json = False,
@@ -36,7 +37,7 @@ def plan(
     \b
     lmu-spiking plan --error 0.05
     lmu-spiking run --spec out/plan/spec.toml
-    lmu-spiking plan --error 0.02 --theta 0.1 --bandwidth 20 --minimise spikes
+    lmu-spiking plan --error 0.02 --error-feedback auto --minimise spikes
     lmu-spiking plan --error 0.2 --max-neurons 2000 --max-rate 100
 
     The error is that of the readout at delay theta against the input, over the rms of
@@ -51,6 +52,7 @@ def plan(
         limits |= {"max_spikes_per_s": max_spikes, "minimise": minimise}
         given = {"order": order, "tau": tau, "dt": dt, "tuning": tuning, "rms": rms}
         given |= {"neuron_type": neuron_type, "noise_seed": seed}
+        given["error_feedback"] = error_feedback
         found = find(error, theta, bandwidth, **limits, **given)
     spec, path = found.spec, out / "spec.toml"
     files = {path.name: lambda path: spec.to_toml(path, asked=error)}
@@ -68,6 +70,7 @@ def plan(
         "order": f"{spec.order}",
         "tau, seconds": f"{spec.tau:g}",
         "tuning": f"{spec.tuning}",
+        "error feedback": _feedback(spec),
         "neurons per coordinate": counts + " ..." * (len(found.counts) > 6),
         "spikes per second": f"{found.spikes_per_s:,.0f}",
         "mean rate, Hz": f"{row['predicted_mean_rate']:.1f}",
@@ -78,3 +81,11 @@ def plan(
     console.print_table(title, ["", "predicted"], rows.items())
     print("\nSee whether it keeps that:")
     print(f"lmu-spiking run --spec {path}")
+
+
+def _feedback(spec) -> str:
+    """Return the error feedback of a spec in words."""
+    if spec.error_feedback is None:
+        return "off"
+    rate, tau = spec.error_feedback
+    return f"{rate:g}/s, {1000 * tau:g} ms"

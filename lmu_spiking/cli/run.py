@@ -34,6 +34,7 @@ def run(
     neuron_type: o.one_of("", NEURON_TYPES, unset="poisson") = None,
     tuning: o.one_of("", TUNINGS, unset="what suits the neurons") = None,
     max_rate: o.max_rate(unset="300") = None,
+    error_feedback: o.error_feedback("off") = None,
     target: o.Target = "compiled",
     seed: o.seed("Draws the spikes and the white noise", unset="0") = None,
     out: o.out("For result.json, run.png and spec.toml") = Path("out"),
@@ -44,7 +45,7 @@ def run(
     \b
     lmu-spiking run
     lmu-spiking run --input ecg --out out/ecg
-    lmu-spiking run --order 12 --tuning balanced --bandwidth 4
+    lmu-spiking run --order 12 --tuning balanced --error-feedback auto
     lmu-spiking run --spec out/spec.toml --seed 1 --json
 
     What holds where an option is not given is in brackets. With --spec it is what the
@@ -63,6 +64,7 @@ def run(
         fields = {"order": order, "theta": theta, "n_neurons": neurons, "tau": tau}
         fields |= {"dt": dt, "neuron_type": neuron_type, "tuning": tuning}
         fields |= {"max_rate": max_rate, "noise_seed": seed}
+        fields["error_feedback"] = error_feedback
         white = {"bandwidth": bandwidth, "rms": rms}
         chosen = choose_spec(spec, input, fields, white)
         asked = None
@@ -130,11 +132,15 @@ def _advice(row: dict) -> str:
         return "There is no error to lower."
     shares = {name: part**2 / total for name, part in parts.items()}
     first, second, _ = sorted(shares, key=lambda name: -shares[name])
-    pairs = row["tuning"] == "pairs" and row["neuron_type"] in PLANNED
+    fewer = "more --neurons"
+    if row["neuron_type"] in PLANNED:
+        balances = row["tuning"] == "pairs"
+        fewer = f"--tuning balanced or {fewer}" if balances else fewer
+        fewer = fewer if "feedback_rate" in row else f"--error-feedback auto, {fewer}"
     clips = row["tuning"] == "optimal"
     remedies = {
         "truncation": "a higher --order or a shorter --theta",
-        "spikes": "--tuning balanced or more --neurons" if pairs else "more --neurons",
+        "spikes": fewer,
         "curves": "--tuning balanced" if clips else "larger radii in a --spec",
     }
     # the second source is named from half a per cent on, its remedy from half the first

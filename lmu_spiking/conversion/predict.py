@@ -50,7 +50,7 @@ class Ceiling:
     """
 
     def __init__(self, design: Design, steps: int, k: int):
-        K, L, C = closed_loop(design.loop)
+        K, L, C, _ = closed_loop(design.loop)
         self.power, self.into = np.eye(len(K)), np.zeros_like(L)
         for _ in range(steps):
             self.power, self.into = K @ self.power, K @ self.into + L
@@ -148,9 +148,9 @@ def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
         P, rate = np.empty((k, d, d)), 0.0
         for j, states in enumerate(seen):
             tables = tabulate(design.population, states @ design.T.T, s.dt, j * d)
-            noise, _ = fixed_point(design.loop, tables)
+            noise, _, received = fixed_point(design.loop, tables)
             P[j] = design.U @ noise @ design.U.T
-            each = zip(tables, np.diag(noise), strict=True)
+            each = zip(tables, received, strict=True)
             rate += sum(table.mean("rate", v) for table, v in each)
         # the spikes of the units, and the clipping of the memories
         top = 1.0 if cell.activation == "tanh" else use.top

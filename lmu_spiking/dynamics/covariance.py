@@ -3,6 +3,8 @@ r"""Covariances of the noise in the closed loop of a memory.
 Letters: ``d`` order, ``n`` states of the synapse, ``p`` readouts.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.linalg import matrix_balance
 
@@ -10,12 +12,25 @@ from lmu_spiking.dynamics.mapping import Filter, Mapped
 from lmu_spiking.errors import MappingError
 
 
-def closed_loop(mapped: Mapped) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+class ClosedLoop(NamedTuple):
+    """A memory as one linear system that is driven by decoding noise.
+
+    ``Z[k+1] = K Z[k] + L eta[k]``, the state ``C Z``, and ``N Z`` what neurons receive.
+    """
+
+    K: np.ndarray
+    L: np.ndarray
+    C: np.ndarray
+    N: np.ndarray
+
+
+def closed_loop(mapped: Mapped) -> ClosedLoop:
     r"""Return the memory as one linear system driven by decoding noise.
 
-    ``Z[k+1] = K Z[k] + L eta[k]``, ``m = C Z``, with the synapse ``(F, G, C)`` of every
-    dimension: ``K = F (x) I + G C (x) A'`` and ``L = G (x) A'``.  For a lowpass
-    ``K = Ad`` and ``L = Ad - a I``.
+    With the synapse ``(F, G, C)`` of every dimension, ``K = F (x) I + G C (x) A'`` and
+    ``L = G (x) A'``; for a lowpass ``K = Ad`` and ``L = Ad - a I``.  Error feedback
+    ``w`` adds states of its own, ``(F_f - G_f C_f) (x) I``: it enters the loop as the
+    noise does, and the noise enters it by ``-G_f``.
 
     Parameters
     ----------
@@ -24,16 +39,27 @@ def closed_loop(mapped: Mapped) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Returns
     -------
-    K : (n d, n d) ndarray
+    K : (z, z) ndarray
         One step of the loop's state.
-    L : (n d, d) ndarray
+    L : (z, d) ndarray
         Entry of the noise into it.
-    C : (d, n d) ndarray
+    C : (d, z) ndarray
         The memory's state in it.
+    N : (d, z) ndarray
+        What the neurons receive: the state, and the feedback.
     """
     loop, eye = mapped.loop, np.eye(len(mapped.A))
     K = np.kron(loop.F, eye) + np.kron(np.outer(loop.G, loop.C), mapped.A)
-    return K, np.kron(loop.G[:, None], mapped.A), np.kron(loop.C[None], eye)
+    L, C = np.kron(loop.G[:, None], mapped.A), np.kron(loop.C[None], eye)
+    if mapped.feedback is None:
+        return ClosedLoop(K, L, C, C)
+    own = mapped.feedback.loop
+    w = np.kron(own.C[None], eye)
+    around = np.kron(own.F - np.outer(own.G, own.C), eye)
+    none = np.zeros((len(around), len(K)))
+    K = np.block([[K, L @ w], [none, around]])
+    L = np.vstack([L, np.kron(-own.G[:, None], eye)])
+    return ClosedLoop(K, L, np.hstack([C, 0 * w]), np.hstack([C, w]))
 
 
 def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
@@ -91,11 +117,11 @@ def readout_covariance(mapped: Mapped, sigma, weights, reader: Mapped) -> np.nda
     (p, p) ndarray
         Covariance of the readouts' noise.
     """
-    K, L, C = closed_loop(mapped)
+    K, L, _, N = closed_loop(mapped)
     h: Filter = reader.loop
     drive = np.kron(h.G[:, None], weights @ reader.A)
     F = np.kron(h.F, np.eye(len(weights)))
-    both = np.block([[K, np.zeros((len(K), len(F)))], [drive @ C, F]])
+    both = np.block([[K, np.zeros((len(K), len(F)))], [drive @ N, F]])
     enter = np.vstack([L, drive])
     P = stationary_covariance(both, (enter * sigma) @ enter.T)
     out = np.kron(h.C[None], np.eye(len(weights)))

@@ -84,6 +84,8 @@ class Mapped:
         The loop's synapse with its delays, as the simulator steps it.
     synapse : nengo.synapses.Synapse
         What the recurrent connection takes: the synapse and its extra delay steps.
+    feedback : feedback.ErrorFeedback or None
+        What gives the neurons their own decoding error, if anything does.
     """
 
     A: np.ndarray
@@ -92,8 +94,22 @@ class Mapped:
     hidden_radius: float
     loop: Filter
     synapse: Synapse
+    feedback: Any = None
 
     __repr__ = brief
+
+    def mean_delay(self, dt: float) -> float:
+        """Return the mean of the synapse's impulse response, seconds; a lowpass's tau.
+
+        Parameters
+        ----------
+        dt : float
+            Step, seconds.
+        """
+        F, G, C = self.loop.F, self.loop.G, self.loop.C
+        once = np.linalg.solve(np.eye(len(F)) - F, G)
+        twice = np.linalg.solve(np.eye(len(F)) - F, once)
+        return float(dt * ((C @ twice) / (C @ once) - 0.5))
 
 
 def map_onto(
@@ -243,6 +259,22 @@ def discrete(synapse, dt: float, delay_steps: int = 0) -> Filter:
     for _ in range(delay_steps):
         F, G, C = _delayed(F, C), np.append(G, 0.0), np.eye(len(F) + 1)[-1]
     return Filter(F, G, C)
+
+
+def discrete_synapse(loop: Filter) -> LinearFilter:
+    """Return the discrete filter that Nengo steps as ``loop``.
+
+    Parameters
+    ----------
+    loop : Filter
+
+    Returns
+    -------
+    nengo.synapses.LinearFilter
+        Its one-step delay is Nengo's own.
+    """
+    denominator, adjugate = _characteristic(loop.F)
+    return _transfer((adjugate @ loop.G) @ loop.C, denominator)
 
 
 def _delayed(F: np.ndarray, C: np.ndarray) -> np.ndarray:

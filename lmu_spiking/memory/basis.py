@@ -33,7 +33,9 @@ References
    IEEE Trans. Acoustics, Speech, and Signal Processing 25(4).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -41,6 +43,7 @@ from scipy.optimize import minimize_scalar
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
+from lmu_spiking.dynamics.feedback import with_feedback
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped, map_onto
 from lmu_spiking.errors import MappingError, ValidationError, check_shape
@@ -104,6 +107,7 @@ def balanced(
     weights: np.ndarray | None = None,
     max_rate: float = 300.0,
     levels: int = 1,
+    margin: np.ndarray | float = 0.0,
     tolerance: float = 1e-7,
 ) -> Realisation:
     r"""Return the basis of least noise, for readouts at delay theta and of the window.
@@ -125,6 +129,8 @@ def balanced(
         Rate that each neuron exceeds for less than 0.1 % of the time, Hz.
     levels : int
         Levels in which the neurons of a coordinate are recruited.
+    margin : (d, d) ndarray, optional
+        Second moment of what the neurons have room for, beyond signal and own noise.
     tolerance : float
         Relative change of the noise covariance at which the iteration ends.
 
@@ -140,19 +146,20 @@ def balanced(
     """
     d, factor = ldn.order, variance_factor(max_rate, levels) / dt
     # the sensitivity G of the readouts does not depend on the basis
-    K, L, C = closed_loop(mapped)
+    K, L, C, N = closed_loop(mapped)
     W = readout_weights(ldn, dt, moments) if weights is None else weights
     G = L.T @ stationary_covariance(K.T, C.T @ W @ C) @ L
     P = np.zeros((d, d))
     # the state's covariance includes the noise P that this basis leads to: iterate, by
     # half steps, which converge where whole ones swing; 300 are far more than it takes
     for _ in range(300):
-        U, T, sigma = _balance(moments + P, G)
+        U, T, sigma = _balance(moments + margin + P, G)
         if not sigma.any():  # the synapse alone is the system: neurons do nothing
             sigma = np.ones(d)
         counts = 2 + (n_neurons - 2 * d) * sigma / sigma.sum()
         noise = (U * (factor / counts)) @ U.T
-        found = C @ stationary_covariance(K, L @ noise @ L.T) @ C.T
+        whole = stationary_covariance(K, L @ noise @ L.T)
+        found, received = C @ whole @ C.T, N @ whole @ N.T
         error = float(np.sqrt(np.sum(W * found)))
         if not error < DIVERGED:
             raise MappingError(
@@ -160,14 +167,16 @@ def balanced(
                 f"at order {d} and theta {ldn.theta:g} s; use more neurons, a lower "
                 "order or a higher max_rate"
             )
-        if np.abs(found - P).max() <= tolerance * np.abs(found).max():
+        if np.abs(received - P).max() <= tolerance * np.abs(received).max():
             break
-        P = (P + found) / 2
+        P = (P + received) / 2
     counts = allocate(n_neurons, sigma, least=2)
     return Realisation(U, T, counts, np.full(d, reach(levels)), sigma, found, error)
 
 
-def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:
+def best_tau(
+    ldn: LDN, dt: float, moments, n_neurons: int, *, feedback=None, **options
+) -> float:
     """Return the time constant of the lowpass of least noise, seconds, in two digits.
 
     Longer synapses average more spikes, up to where the loop's own modes do.
@@ -180,6 +189,8 @@ def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:
     moments : (d, d) array_like
         Second moment of the exact state under the signal.
     n_neurons : int
+    feedback : "auto", (2,) tuple of float or None
+        The error feedback that is asked for; see `with_feedback`.
     **options
         ``weights``, ``max_rate`` and ``levels`` of `balanced`.
 
@@ -191,7 +202,8 @@ def best_tau(ldn: LDN, dt: float, moments, n_neurons: int, **options) -> float:
 
     def error(log_tau: float) -> float:
         mapped = map_onto(ldn, float(np.exp(log_tau)), dt)
-        known = {"tolerance": 1e-3, **options}
+        mapped = with_feedback(mapped, feedback, dt)
+        known = options | {"tolerance": 1e-3}
         try:
             return balanced(ldn, mapped, dt, moments, n_neurons, **known).error
         except MappingError:
@@ -213,6 +225,7 @@ def choose_tau(
     signal=None,
     size_in: int = 1,
     readouts=None,
+    feedback=None,
 ) -> float:
     """Return the lowpass, seconds, of a memory for which none is given.
 
@@ -228,6 +241,8 @@ def choose_tau(
         Type of the neurons.
     max_rate, signal, size_in, readouts
         As in `LegendreMemory`.
+    feedback : "auto", (2,) tuple of float or None
+        The error feedback that is asked for.
 
     Returns
     -------
@@ -238,7 +253,58 @@ def choose_tau(
         return TAU
     moments, _, options = basis_options(ldn, dt, tuning, neurons, signal, readouts)
     of_each = int(shares(n_neurons, size_in * ldn.order).sum()) // size_in
-    return best_tau(ldn, dt, moments, of_each, max_rate=max_rate, **options)
+    options |= {"max_rate": max_rate, "feedback": feedback}
+    return best_tau(ldn, dt, moments, of_each, **options)
+
+
+def pairs_error(
+    ldn: LDN, dt: float, signal, readouts, counts, radii, max_rate: float
+) -> Callable[[Mapped], float]:
+    """Return the predicted error of Poisson pairs that carry the state itself.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    signal, readouts
+        As in `LegendreMemory`.
+    counts, radii : (d,) array_like
+        Neurons and radius of each dimension.
+    max_rate : float
+        Rate at the radius, Hz.
+
+    Returns
+    -------
+    callable
+        From a loop to the root of the mean square error of the readouts, relative.
+    """
+    # a variance of E|x| R / (r_max (n/2) dt), with x normal
+    per_spread = np.sqrt(8 / np.pi) * np.asarray(radii) / (max_rate * dt * counts)
+
+    @cache
+    def of_signal():
+        moments, _ = signal_moments(ldn, dt, signal)
+        if readouts is None:
+            return np.diag(moments), readout_weights(ldn, dt, moments)
+        return np.diag(moments), weights_of(readouts, moments)
+
+    def error(mapped: Mapped) -> float:
+        power, weights = of_signal()
+        K, L, C, N = closed_loop(mapped)
+        received, found = np.zeros(len(C)), np.inf
+        for _ in range(100):  # the noise makes noise: a fixed point
+            sigma = per_spread * np.sqrt(power + received)
+            P = stationary_covariance(K, (L * sigma) @ L.T)
+            received = np.einsum("iz,zy,iy->i", N, P, N)
+            before, found = found, np.sqrt(np.sum(weights * (C @ P @ C.T)))
+            if not found < DIVERGED:
+                raise MappingError("realisation: the neurons feed their own noise")
+            if abs(found - before) <= 1e-3 * found:
+                break
+        return float(found)
+
+    return error
 
 
 def basis_options(ldn: LDN, dt: float, tuning: str, neurons, signal, readouts):

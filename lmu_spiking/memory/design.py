@@ -10,7 +10,7 @@ see `basis`.
 import dataclasses
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import nengo
@@ -33,8 +33,15 @@ from lmu_spiking.memory.basis import (
     basis_options,
     choose_tau,
     curve_kind,
+    pairs_error,
+    with_feedback,
 )
-from lmu_spiking.memory.spec import MOST_ORDER, MemorySpec, check_step
+from lmu_spiking.memory.spec import (
+    MOST_ORDER,
+    MemorySpec,
+    check_feedback,
+    check_step,
+)
 from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.curves import NEURON_TYPES, Tuning
 from lmu_spiking.neurons.population import (
@@ -46,6 +53,7 @@ from lmu_spiking.neurons.population import (
 from lmu_spiking.signals import SignalSpec
 
 CLIPPED = 10**6  # neurons, beyond which clipping would outweigh the noise
+HEADROOM = 2.0  # of the ceilings with error feedback, over those without
 EXTREME = 3.29  # standard deviations that a normal |x| exceeds 0.1 % of the time
 
 
@@ -175,6 +183,7 @@ def assemble(
     aggregated: bool = False,
     tuning_seed: int = 0,
     noise_seed: int | None = None,
+    error_feedback=None,
 ) -> Design:
     """Design a memory of any kind.
 
@@ -183,6 +192,8 @@ def assemble(
     n_neurons, order, theta, synapse, dt, size_in, neuron_type, tuning, max_rate, radii
         As in `LegendreMemory`.
     signal, readouts, delay_steps, aggregated, tuning_seed, noise_seed
+        As in `LegendreMemory`.
+    error_feedback
         As in `LegendreMemory`.
 
     Returns
@@ -206,15 +217,17 @@ def assemble(
     size_in = check_whole("LegendreMemory.size_in", size_in, 1)
     max_rate = check_positive("max_rate", max_rate, "Hz")
     counts = shares(n_neurons, size_in * ldn.order)
+    error_feedback = check_feedback("LegendreMemory.error_feedback", error_feedback)
     neurons = curves.neuron_type(neuron_type)
     if caution := curves.loop_caution(neurons):
         warnings.warn(caution, ValidityWarning, stacklevel=3)
     signal = SignalSpec() if signal is None else signal
     # map the delay network onto the synapse
     if synapse is None:
-        more = (max_rate, signal, size_in, readouts)
+        more = (max_rate, signal, size_in, readouts, error_feedback)
         synapse = choose_tau(ldn, dt, n_neurons, tuning, neurons, *more)
     mapped = map_onto(ldn, synapse, dt, delay_steps)
+    feed_back = partial(with_feedback, mapped, error_feedback, dt, delay_steps)
     # choose the basis, and then the neurons that carry it
     basis, own_nrmse, kind = None, None, tuning
     if tuning in REALISED:
@@ -225,7 +238,16 @@ def assemble(
         moments, states, more = basis_options(*aim)
         of_each = counts.reshape(size_in, -1).sum(axis=1)  # neurons of each input
         more["max_rate"] = max_rate
-        basis = balanced(ldn, mapped, dt, moments, of_each[0], **more)
+        size = (dt, moments, of_each[0])
+        if error_feedback is not None and tuning == "optimal":
+            # feedback leaves less noise, but no less of what is not expected: an onset,
+            # or a loud signal; noise costs so little that ceilings can be higher
+            margin = balanced(ldn, mapped, *size, **more).noise
+            more["margin"] = margin + (HEADROOM**2 - 1) * moments
+        mapped = feed_back(
+            lambda loop: balanced(ldn, loop, *size, tolerance=1e-3, **more).error
+        )
+        basis = balanced(ldn, mapped, *size, **more)
         counts = np.concatenate([_resized(basis.counts, n) for n in of_each])
         ranges = np.tile(_cover(basis, states), size_in)
         kind = _tuning_of(tuning, neurons, max_rate, n_neurons)
@@ -234,6 +256,8 @@ def assemble(
     else:
         given = 1.0 if radii is None else radii
         ranges = one_each("LegendreMemory.radii", given, len(counts))
+        of_one = (counts[: ldn.order], ranges[: ldn.order], max_rate)
+        mapped = feed_back(pairs_error(ldn, dt, signal, readouts, *of_one))
     more = {"neurons": neurons, "tuning": kind, "max_rate": max_rate}
     more |= {"averaging": ldn.theta, "aggregated": aggregated}
     rng = np.random.RandomState(tuning_seed)
@@ -246,6 +270,7 @@ def assemble(
         fields = {"dt": dt, "tuning": tuning, "max_rate": max_rate, "signal": signal}
         fields |= {"radii": radii, "aggregated": bool(aggregated)}
         fields |= {"tuning_seed": tuning_seed, "noise_seed": noise_seed or 0}
+        fields["error_feedback"] = error_feedback
         spec = _spec_of(ldn, mapped.synapse, population, neuron_type, fields)
     if tuning not in REALISED:
         tuning = population.tuning.kind

@@ -13,6 +13,7 @@ from typing import Any
 
 import tomli_w
 
+from lmu_spiking.dynamics.feedback import check_feedback
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import (
     SignalFileError,
@@ -45,7 +46,8 @@ class _Lowpass:
         if fields["tau"] is None:
             sizes, neurons = (spec.ldn, spec.dt, spec.n_neurons), spec.neuron_type
             more = (spec.tuning, neurons, spec.max_rate, spec.signal)
-            fields["tau"] = choose_tau(*sizes, *more)
+            feedback = spec.error_feedback
+            fields["tau"] = choose_tau(*sizes, *more, feedback=feedback)
         return fields["tau"]
 
     def __set__(self, spec, value) -> None:
@@ -87,6 +89,8 @@ class MemorySpec:
         Draw the curves and the spikes.
     signal : SignalSpec
         The signal it is meant for.
+    error_feedback : "auto" or (2,) tuple of float, optional
+        As in `LegendreMemory`.
 
     Raises
     ------
@@ -107,6 +111,7 @@ class MemorySpec:
     tuning_seed: int = 0
     noise_seed: int = 0
     signal: SignalSpec = field(default_factory=SignalSpec)
+    error_feedback: str | tuple[float, float] | None = None
 
     def __post_init__(self):
         # numbers of one type each, so that equal specs have equal digests
@@ -128,6 +133,8 @@ class MemorySpec:
             raise ValidationError("MemorySpec.signal", self.signal, problem)
         checked["n_neurons"] = int(shares(self.n_neurons, order).sum())
         checked["radii"] = _radii(self.radii, order)
+        asked = check_feedback("MemorySpec.error_feedback", self.error_feedback)
+        checked["error_feedback"] = asked
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         # what does not go together
@@ -242,8 +249,9 @@ class MemorySpec:
             The text.
         """
         items = self.to_dict()
-        if isinstance(self.radii, tuple):
-            items["radii"] = list(self.radii)
+        for name in ("radii", "error_feedback"):
+            if isinstance(items.get(name), tuple):
+                items[name] = list(items[name])
         if asked is not None:
             items["plan"] = {"error": check_positive("to_toml.asked", asked)}
         text = tomli_w.dumps(items)

@@ -507,7 +507,7 @@ def _mean_and_variance(readout: FunctionReadout, states, inputs, dt: float):
 
 def _draw(memory, budget: ErrorBudget, rng) -> np.ndarray:
     """Return a course of the memory's noise (T, d), of the predicted covariance."""
-    K, L, C = closed_loop(memory.design.loop)
+    K, L, C, _ = closed_loop(memory.design.loop)
     eta = np.sqrt(budget.sigma) * rng.standard_normal(budget.states.shape)
     noise, Z = np.zeros_like(eta), np.zeros(len(K))
     for k, pushed in enumerate(eta @ L.T):

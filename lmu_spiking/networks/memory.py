@@ -59,7 +59,8 @@ class LegendreMemory(AsBuilt, nengo.Network):
     max_rate : float
         Rate at the radius, Hz.  For ``"balanced"``, what each neuron exceeds less than
         .1 % of the time; for ``"optimal"``, the highest rate of all, reached at five
-        standard deviations of what it carries, where up to a million neurons clip.
+        standard deviations of what it carries (ten with error feedback), where up to a
+        million neurons clip.
     radii : float or (size_in * order,) array_like, optional
         Range of each state dimension, 1 by default.  Pairs do not saturate beyond it.
         ``"balanced"`` and ``"optimal"`` choose their own.
@@ -71,6 +72,11 @@ class LegendreMemory(AsBuilt, nengo.Network):
         window.
     delay_steps : int
         Steps of delay in the loop beyond Nengo's own; mapped out exactly.
+    error_feedback : "auto" or (2,) tuple of float, optional
+        Give each group of neurons its own decoding error back through a second, fast
+        synapse (see `dynamics.feedback`): about a tenth of the error, from the same
+        spikes.  Its rate (per second) and time constant (seconds); ``"auto"`` takes the
+        rate of least predicted error, and at most 20 ms.
     aggregated : bool
         Simulate the sum of all neurons of a side as one Poisson variable: the same in
         distribution, at a cost that does not grow with ``n_neurons``.
@@ -155,6 +161,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         signal=None,
         readouts=None,
         delay_steps: int = 0,
+        error_feedback=None,
         aggregated: bool = False,
         assembly: Design | None = None,
         tau: float | None = None,
@@ -178,6 +185,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
             asked |= {"radii": radii, "signal": signal, "readouts": readouts}
             asked |= {"delay_steps": delay_steps, "aggregated": aggregated}
             asked |= {"tuning_seed": tuning_seed, "noise_seed": noise_seed}
+            asked["error_feedback"] = error_feedback
             design = assemble(n_neurons, order, theta, **asked)
         else:
             design = _fitted(assembly, order, theta, dt, size_in)
@@ -210,6 +218,10 @@ class LegendreMemory(AsBuilt, nengo.Network):
         inputs = "" if self.size_in == 1 else f"{self.size_in} inputs, "
         through = self.mapped.synapse if self.tau is None else f"tau {self.tau:g} s"
         neurons = name_of(self.population.neurons) or self.population.neurons
+        feedback = self.mapped.feedback
+        if feedback is not None:
+            rate = f"error feedback {feedback.rate:g}/s, {feedback.tau:g} s"
+            through = f"{through}, {rate}"
         return (
             f"<LegendreMemory{label}: {inputs}order {self.order}, theta {self.theta:g} "
             f"s, {self.population.n_neurons:,} {neurons} neurons, "
@@ -260,11 +272,36 @@ class LegendreMemory(AsBuilt, nengo.Network):
         encode = nengo.Sparse((m, d), np.column_stack([entries, of]), weights)
         where = np.column_stack([of, entries])
         decode = nengo.Sparse((d, m), where, population.decoders)
-        connect(carried, neurons, transform=encode, synapse=None)
+        connect(
+            self._encoded(carried, decoded), neurons, transform=encode, synapse=None
+        )
         connect(neurons, decoded, transform=decode, synapse=None)
         # A' undoes what the synapse does to every mode
         around = shared(loop.A, n)
         connect(decoded, carried, transform=around, synapse=loop.synapse)
+
+    def _encoded(self, carried: nengo.Node, decoded: nengo.Node) -> nengo.Node:
+        """Return the node of what neurons receive: what they carry, and feedback."""
+        feedback, connect = self.design.loop.feedback, nengo.Connection
+        if feedback is None:
+            return carried
+        size, limits = carried.size_out, self.population.limits
+        error = nengo.Node(size_in=size, label="decoding error")
+        encoded = nengo.Node(size_in=size, label="encoded")
+        connect(carried, error, synapse=None)
+        connect(decoded, error, transform=-1, synapse=None)
+        connect(error, encoded, transform=feedback.gain, synapse=feedback.synapse)
+        connect(carried, encoded, synapse=None)
+        if np.isfinite(limits).all():
+            # what is cut off beyond the radii is no error that feedback could mend: it
+            # would wind up.  Two rectifiers a dimension take it out.
+            both = np.vstack([np.eye(size), -np.eye(size)])
+            one, bias = np.ones(2 * size), -np.tile(limits, 2)
+            curves = {"encoders": one, "gain": one, "bias": bias, "label": "cut off"}
+            cut = driven(2 * size, nengo.RectifiedLinear(), **curves).neurons
+            connect(encoded, cut, transform=both, synapse=None)
+            connect(cut, error, transform=-both.T, synapse=None)
+        return encoded
 
     def _legendre(self, carried: nengo.Node, label: str) -> nengo.Node:
         """Return the node of the Legendre coefficients of what the neurons carry."""

@@ -94,6 +94,15 @@ class Population:
         """Return the number of neurons, those of aggregated entries included."""
         return int(self.per_unit.sum())
 
+    @property
+    def limits(self) -> np.ndarray:
+        """Return the largest value (d,) that each dimension's neurons can encode.
+
+        It is infinite where their rates have no ceiling.
+        """
+        bounded = self.tuning.kind == "drawn" or self.tuning.bounded
+        return self.radii if bounded else np.full(len(self.radii), np.inf)
+
     def block(self, i: int) -> slice:
         """Return the slice of the neurons of dimension ``i``."""
         return slice(*np.searchsorted(self.dimension, [i, i + 1]))

@@ -232,6 +232,11 @@ def _draw_memory(to: Drawing, memory, choice, drawing: str, *sources: str) -> st
         problem = f"is not a lowpass alone ({what}); NIR's leak is one"
         remedy = "use synapse=0.1 and delay_steps=0"
         raise ValidationError("to_nir.synapse", loop.synapse, problem, remedy)
+    if loop.feedback is not None:
+        remedy = "export a memory without it"
+        raise ValidationError(
+            "to_nir.error_feedback", loop.feedback, "is not exported", remedy
+        )
     # the weights into the loop, and around it
     A, B = loop.A, loop.B
     if not clock.discrete:

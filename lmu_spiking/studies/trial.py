@@ -153,6 +153,9 @@ def run_trials(
     clock = {"seconds_build": (built - start) / len(specs)}
     clock |= {"seconds_run": (ran - built) / len(specs)}
     about = {"tuning": memory.assembly.tuning, "target": target} | clock
+    feedback = memory.design.loop.feedback
+    if feedback is not None:
+        about |= {"feedback_rate": feedback.rate, "feedback_tau": feedback.tau}
     caution = loop_caution(memory.population.neurons)
     return [
         _result(window, about, caution, *each)

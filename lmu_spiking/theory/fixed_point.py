@@ -4,6 +4,7 @@ How noisy neurons are depends on how active they are, and that on the signal and
 noise that has gone round the loop: the state's covariance is a fixed point.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,17 +58,19 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
     sigma : (d,) ndarray
         Variance of the decoded state in one step.
     """
-    K, L, C = closed_loop(mapped)
+    K, L, C, N = closed_loop(mapped)
     P = np.zeros((len(C), len(C)))
+    received = np.zeros(len(C))
     # each round shrinks the change; near divergence, 200 of them reach 1e-6
     for _ in range(200):
-        before = np.diag(P)
+        before = received
         sigma = [t.mean("variance", v) for t, v in zip(tables, before, strict=True)]
         sigma = np.array(sigma)
-        P = C @ stationary_covariance(K, (L * sigma) @ L.T) @ C.T
-        if np.abs(np.diag(P) - before).max() <= 1e-6 * np.diag(P).max():
+        whole = stationary_covariance(K, (L * sigma) @ L.T)
+        P, received = C @ whole @ C.T, np.diag(N @ whole @ N.T)
+        if np.abs(received - before).max() <= 1e-6 * received.max():
             break
-    return P, sigma
+    return P, sigma, received
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +135,17 @@ def along(
     Course
         Averages over the counted time, and the bias.
     """
-    K, L, C = closed_loop(mapped)
+    K, L, C, N = closed_loop(mapped)
+    d, T, fast = len(tables), len(states), mapped.feedback is not None
+    if fast and np.isfinite(tables[0].limit):
+        # feedback leaves out what the neurons cannot encode: a curve more, that enters
+        # the feedback alone
+        own, eye = mapped.feedback.loop.G[:, None], np.eye(d)
+        enter = np.zeros((len(K), d))
+        enter[-d * len(own) :] = np.kron(own, eye)
+        L, N = np.hstack([L, enter]), np.vstack([N, N])
+        tables = tables + [t.limited() for t in tables]
+        states = np.hstack([states, states])
     grids = _Grids(tables)
     # choose the block: a power of two of steps, so that P can be doubled through it
     parts = BLOCKS if grids.straight else max(BENT_BLOCKS, 16 * len(tables))
@@ -142,11 +155,12 @@ def along(
         through, unit = _through(K, L, doublings)
     else:
         powers = np.stack([np.linalg.matrix_power(K, n) for n in range(block + 1)])
-        ahead = C @ powers
+        # what constant distortion adds to the state in the course of a block
+        pushed = np.concatenate([np.zeros((1, *L.shape)), np.cumsum(powers @ L, 0)])
     # sums over the counted steps; Z is the bias and P the noise of the loop's state
-    d, T = len(tables), len(states)
     Z, P = np.zeros(len(K)), np.zeros((len(K), len(K)))
-    noise, sigma, rate, v = np.zeros((d, d)), np.zeros(d), 0.0, np.zeros(d)
+    bent, v = np.zeros(len(tables)), np.zeros(len(tables))
+    noise, sigma, rate = np.zeros((d, d)), np.zeros(d), 0.0
     counted = 0
     bias = None if grids.straight else np.zeros((T, d))
     # blocks are aligned with the first counted step; a cut block is advanced as a whole
@@ -156,32 +170,35 @@ def along(
         if not n:
             continue
         # statistics of the neurons at the block's states, bias and noise included
-        shown = C @ P @ C.T
-        before, v = v, shown.diagonal()
+        received = N @ P @ N.T
+        before, v = v, received.diagonal()
         spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # mid-block
         if bias is not None:
-            bias[start:stop] = ahead[:n] @ Z
-            x = x + bias[start:stop]
+            # on from the distortion of the block before, which fast states follow
+            course = powers[: n + 1] @ Z + pushed[: n + 1] @ bent
+            bias[start:stop] = course[:n] @ C.T
+            x = x + course[:n] @ N.T
         seen = grids.means(x[:: max(1, n // SAMPLES)], spread)
         # add to the averages
         if start >= first:
             rate += n * seen.rate.sum()
         if start >= first + window:
-            noise += n * shown
-            sigma += n * seen.variance
+            noise += n * (received if C is N else C @ P @ C.T)
+            sigma += n * seen.variance[:d]
             counted += n
         # advance P and Z by the block
         if bias is None:
             P = through @ P @ through.T + unit @ seen.variance
             continue
         # each doubling squares the transition F
-        F, into = K + (L * seen.slope) @ C, L
+        F, into = K + (L * seen.slope) @ N, L
         Q = (L * seen.variance) @ L.T
         for _ in range(doublings):
             Q, into, F = Q + F @ Q @ F.T, into + F @ into, F @ F
         P = F @ P @ F.T + Q
-        added = into @ seen.bent
-        Z = powers[n] @ Z + added
+        added = into @ (seen.bent - bent)
+        Z = course[n] + added
+        bent = seen.bent if fast else bent
         bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
     counted = max(1, counted)
     return Course(noise / counted, sigma / counted, rate / max(1, T - first), bias)
@@ -285,11 +302,18 @@ class Table:
     """
 
     def __init__(self, population: Population, i: int, typical, largest, dt: float):
-        self.typical = typical
+        self.typical, self.limit = typical, population.limits[i]
         reach = max(4 * largest, 3 * population.radii[i])
         side = np.linspace(0, 1, POINTS + 1)[1:] ** 2 * reach
         self.x = np.concatenate([-side[::-1], [0.0], side])
         self.columns = population.tables(i, self.x, dt)
+
+    def limited(self) -> "Table":
+        """Return the table of a clip at the neurons' limit, which makes no spikes."""
+        clip = copy(self)
+        none, decoded = np.zeros_like(self.x), np.clip(self.x, -self.limit, self.limit)
+        clip.columns = {"rate": none, "decoded": decoded, "variance": none}
+        return clip
 
     def mean(self, column: str, variance: float) -> float:
         """Return the mean of a column over the signal and over Gaussian noise.

@@ -12,11 +12,12 @@ neurons, and one order for the fewest.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 
+from lmu_spiking.dynamics.feedback import check_feedback, with_feedback
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import (
@@ -125,6 +126,7 @@ def plan(
     tuning: str | None = None,
     neuron_type: str = "poisson",
     noise_seed: int = 0,
+    error_feedback=None,
 ) -> Plan:
     """Find the cheapest memory of an error, without running a neuron.
 
@@ -158,6 +160,8 @@ def plan(
         Neurons whose noise the error model describes.
     noise_seed : int
         Seed of the spikes in the spec.
+    error_feedback : "auto" or (2,) tuple of float, optional
+        As in `LegendreMemory`: with it a memory needs a tenth of the neurons or less.
 
     Returns
     -------
@@ -186,7 +190,9 @@ def plan(
         most = check_positive("plan.max_spikes_per_s", max_spikes_per_s)
         limits["max_spikes_per_s"] = most
     noise_seed = check_seed("plan.noise_seed", noise_seed)
-    request = Request(error, theta, bandwidth, rms, dt, max_rate, tau, order)
+    error_feedback = check_feedback("plan.error_feedback", error_feedback)
+    fixed = (tau, order, error_feedback)
+    request = Request(error, theta, bandwidth, rms, dt, max_rate, *fixed)
     # draft a memory of each order, the cheapest first
     drafts = list(request.drafts(tuning))
     if not drafts:
@@ -227,6 +233,7 @@ class Draft(NamedTuple):
     truncation: float
     n_neurons: int
     spikes_per_s: float
+    error_feedback: tuple[float, float] | None
 
 
 class Request:
@@ -234,11 +241,23 @@ class Request:
 
     Parameters
     ----------
-    error, theta, bandwidth, rms, dt, max_rate, tau, order
+    error, theta, bandwidth, rms, dt, max_rate, tau, order, error_feedback
         As in `plan`.
     """
 
-    def __init__(self, error, theta, bandwidth, rms, dt, max_rate, tau, order):
+    def __init__(
+        self,
+        error,
+        theta,
+        bandwidth,
+        rms,
+        dt,
+        max_rate,
+        tau,
+        order,
+        error_feedback,
+    ):
+        self.error_feedback = error_feedback
         self.error = check_positive("plan.error", error)
         if self.error >= 1:
             problem = "is no memory at all"
@@ -313,12 +332,14 @@ class Request:
         ldn, dt = LDN(order, self.theta), self.dt
         moments = band_moments(ldn, dt, self.bandwidth, self.rms)
         levels = LEVELS if tuning == "optimal" else 1
-        options = {"max_rate": self.max_rate, "levels": levels}
+        options: dict[str, Any] = {"max_rate": self.max_rate, "levels": levels}
+        if self.error_feedback is not None:  # few neurons, whose noise settles slowly
+            options["tolerance"] = 1e-4
         last, missed = _last_readout(ldn, dt), self.truncation(order)
         goal = self.rms * np.sqrt(self.goal**2 - missed**2)
 
-        def fewest(tau: float, start: float) -> float:
-            mapped = map_onto(ldn, tau, dt)
+        def fewest(tau: float, start: float, feedback) -> float:
+            mapped = with_feedback(map_onto(ldn, tau, dt), feedback, dt)
 
             def excess(n: float) -> float:
                 noise = balanced(ldn, mapped, dt, moments, int(n), **options).noise
@@ -326,15 +347,23 @@ class Request:
 
             return least(excess, max(start, 2.0 * order), 2.0 * order)
 
-        # the best synapse depends on the number of neurons, though little
-        tau = self.tau or self.theta
-        n = fewest(tau, 1000.0)
+        # the best synapse and feedback depend on the number of neurons, though little
+        tau, feedback = self.tau or self.theta, self.error_feedback
+        n = fewest(tau, 1000.0, feedback)
         if self.tau is None:
-            tau = best_tau(ldn, dt, moments, int(np.ceil(n)), **options)
-            n = fewest(tau, n)
-        n = int(np.ceil(n))
+            some = int(np.ceil(n))
+            tau = best_tau(ldn, dt, moments, some, feedback=feedback, **options)
+        if feedback == "auto":
+
+            def error(mapped) -> float:
+                found = balanced(ldn, mapped, dt, moments, int(n), **options)
+                return float(last @ found.noise @ last)
+
+            chosen = with_feedback(map_onto(ldn, tau, dt), "auto", dt, error=error)
+            feedback = chosen.feedback and (chosen.feedback.rate, chosen.feedback.tau)
+        n = int(np.ceil(fewest(tau, n, feedback)))
         spikes = n * mean_rate(self.max_rate, levels)
-        return Draft(order, tuning, tau, missed, n, spikes)
+        return Draft(order, tuning, tau, missed, n, spikes, feedback)
 
     def work_out(self, draft: Draft, neuron_type: str) -> Plan | None:
         """Return the plan of a draft: the fewest whole neurons that meet the target.
@@ -360,6 +389,7 @@ class Request:
             sizes = (n, draft.order, self.theta, draft.tau, self.dt)
             fields = {"tuning": draft.tuning, "aggregated": n > AGGREGATE}
             fields["signal"] = SignalSpec(self.bandwidth, self.rms)
+            fields["error_feedback"] = draft.error_feedback
             spec = MemorySpec(*sizes, neuron_type, max_rate=max_rate, **fields)
             band, last = predict_band(spec), _last_readout(spec.ldn, self.dt)
             noise = float(np.sqrt(last @ band.noise @ last)) / self.rms

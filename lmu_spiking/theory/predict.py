@@ -445,8 +445,8 @@ def predict_band(spec: MemorySpec) -> BandLaw:
     tables = [
         Table(population, i, s * normal, 4 * s, spec.dt) for i, s in enumerate(spread)
     ]
-    noise, _ = fixed_point(made.loop, tables)
-    rates = sum(t.mean("rate", v) for t, v in zip(tables, np.diag(noise), strict=True))
+    noise, _, received = fixed_point(made.loop, tables)
+    rates = sum(t.mean("rate", v) for t, v in zip(tables, received, strict=True))
     counts = np.bincount(population.dimension, population.per_unit).astype(int)
     return BandLaw(made.U @ noise @ made.U.T, float(rates), tuple(counts.tolist()))
 

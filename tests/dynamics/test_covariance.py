@@ -22,7 +22,7 @@ from lmu_spiking.dynamics.mapping import map_onto
 )
 def test_the_closed_loop_of_a_lowpass_is_the_published_one(order, theta, tau, dt):
     ldn, a = LDN(order, theta), np.exp(-dt / tau)
-    K, L, C = closed_loop(map_onto(ldn, tau, dt))
+    K, L, C, _ = closed_loop(map_onto(ldn, tau, dt))
     Ad, _ = ldn.discretize(dt)
     # G and C may share the gain 1 - a as they like
     np.testing.assert_allclose(K, Ad, rtol=0, atol=1e-12 * np.abs(Ad).max())
@@ -47,7 +47,7 @@ def test_the_closed_loop_is_the_network_stepped_by_hand(synapse, delay_steps):
     for k in range(200):
         by_hand.append(state)
         state = np.array(step(k * dt, mapped.A @ (state + eta[k])))
-    K, L, C = closed_loop(mapped)
+    K, L, C, _ = closed_loop(mapped)
     Z, found = np.zeros(len(K)), []
     for k in range(200):
         found.append(C @ Z)
@@ -71,7 +71,7 @@ def test_stationary_covariance_solves_its_equation(n, radius, seed):
 
 @pytest.mark.parametrize("order", [1, 6, 24])
 def test_stationary_covariance_of_a_memory(order):
-    K, L, _ = closed_loop(map_onto(LDN(order, 0.5), 0.1, 1e-3))
+    K, L, *_ = closed_loop(map_onto(LDN(order, 0.5), 0.1, 1e-3))
     P = stationary_covariance(K, L @ L.T)
     wanted = solve_discrete_lyapunov(K, L @ L.T)
     np.testing.assert_allclose(P, wanted, rtol=0, atol=1e-9 * np.abs(P).max())

@@ -177,7 +177,7 @@ def noise_of(found, readouts, moments):
     x = np.random.default_rng(0).multivariate_normal(
         np.zeros(len(moments)), moments, 5000, method="eigh"
     )
-    P, _ = fixed_point(found.loop, tabulate(found.population, x @ found.T.T, DT))
+    P, *_ = fixed_point(found.loop, tabulate(found.population, x @ found.T.T, DT))
     return np.trace(readouts @ found.U @ P @ found.U.T @ readouts.T)
 
 

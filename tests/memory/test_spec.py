@@ -128,10 +128,13 @@ def test_what_is_no_error_asked_for_is_refused(tmp_path, table):
 
 
 def test_the_file_is_readable_by_people(tmp_path):
-    MemorySpec(tuning="drawn").to_toml(tmp_path / "deep" / "folder" / "a.toml")
+    spec = MemorySpec(tuning="drawn", error_feedback=(900.0, 0.02))
+    spec.to_toml(tmp_path / "deep" / "folder" / "a.toml")
     items = tomllib.loads((tmp_path / "deep" / "folder" / "a.toml").read_text())
     assert set(items) == {f.name for f in fields(MemorySpec)}
     assert items["signal"] == {"bandwidth": 2.0, "rms": 0.5}
+    assert items["error_feedback"] == [900.0, 0.02]
+    assert MemorySpec.from_toml(tmp_path / "deep" / "folder" / "a.toml") == spec
 
 
 def test_what_a_file_leaves_out_is_the_default(tmp_path):
@@ -195,6 +198,7 @@ def test_every_field_counts_in_the_digest():
         "tuning_seed": 1,
         "noise_seed": 1,
         "signal": SignalSpec(1.0, 0.5),
+        "error_feedback": "auto",
     }
     assert set(changes) == {f.name for f in fields(MemorySpec)}
     digests = {MemorySpec(**{key: value}).digest for key, value in changes.items()}
@@ -220,7 +224,7 @@ def test_the_digest_is_the_same_in_every_process():
 def test_a_spec_computes_nothing_until_its_synapse_is_asked_for(monkeypatch):
     searches = []
 
-    def search(*arguments):
+    def search(*arguments, feedback):
         searches.append(arguments)
         return 0.25
 

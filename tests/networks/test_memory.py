@@ -499,6 +499,64 @@ def test_it_says_what_it_is():
         "tau 0.03 s, dt 0.001 s>"
     )
     assert "2 inputs" in str(build(size_in=2))
+    fed_back = build(tau=0.03, error_feedback=(500, 0.01))
+    assert "tau 0.03 s, error feedback 500/s, 0.01 s, dt" in repr(fed_back)
+
+
+# -- error feedback --------------------------------------------------------------------
+
+BUSY = {"n_neurons": 120, "order": 3, "theta": 0.2, "noise_seed": 0}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"neuron_type": "rate"},
+        {"neuron_type": "rate", "tuning": "balanced", "delay_steps": 2},
+        {"neuron_type": "rate", "synapse": nengo.Alpha(0.01)},
+    ],
+)
+def test_feedback_changes_nothing_in_neurons_that_make_no_error(stream, white, changes):
+    u = np.stack([white(600, seed=k) for k in range(2)], 1)
+    rate = 150.0 if "delay_steps" in changes else 400.0
+    memory = BUSY | changes | {"error_feedback": (rate, 0.005)}
+    state = stream(u, **memory)
+    exact = LDN(3, 0.2).simulate(u, 1e-3).reshape(len(u), -1)
+    np.testing.assert_allclose(state[1:], exact[:-1], atol=1e-9)
+
+
+def test_both_simulators_agree_on_feedback(stream, white):
+    memory = BUSY | {"error_feedback": "auto", "tuning": "optimal", "n_neurons": 200}
+    a, b = (stream(white(300), neuron_type="if", compiled=c, **memory) for c in (0, 1))
+    np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("tuning", ["pairs", "balanced", "optimal"])
+@pytest.mark.parametrize("loud", [1.0, 5.0])
+def test_feedback_makes_no_memory_worse(stream, white, tuning, loud):
+    """Of neurons with ceilings, too, that a loud signal or its onset exceeds."""
+    u = loud * white(6000, high=2.0, seed=4)
+    exact = LDN(6, 0.5).simulate(u, 1e-3)[:-1]
+    memory = {"n_neurons": 600, "order": 6, "theta": 0.5, "noise_seed": 1, "tau": 0.1}
+    errors = {}
+    for asked in (None, "auto"):
+        options = {"tuning": tuning, "aggregated": True, "error_feedback": asked}
+        state = stream(u, compiled=True, **memory, **options)
+        errors[asked] = np.sqrt(np.mean((state[1:] - exact)[500:] ** 2))
+    assert errors["auto"] < 1.05 * errors[None]
+    if tuning != "optimal" or loud == 1.0:  # nothing is clipped for long
+        assert errors["auto"] < 0.4 * errors[None]
+
+
+def test_designs_and_specs_keep_the_feedback():
+    memory = build(tau=0.03, error_feedback="auto")
+    assert memory.spec.error_feedback == "auto"
+    with nengo.Network():
+        same = LegendreMemory.from_design(memory.design)
+        again = LegendreMemory.from_spec(memory.spec)
+    for other in (same, again):
+        assert other.mapped.feedback.rate == memory.mapped.feedback.rate
+    assert build(error_feedback="off").spec == build().spec
 
 
 def test_which_neuron_is_for_what(simulator):

@@ -24,6 +24,19 @@ def test_the_error_is_met_in_simulation():
         assert error / 1.3 < row["nrmse"] < error
 
 
+def test_error_feedback_takes_a_tenth_of_the_neurons():
+    asked = {"error": 0.02, "theta": 0.5, "bandwidth": 2.0}
+    found = plan(**asked, error_feedback="auto")
+    rate, tau = found.spec.error_feedback
+    assert found.spec.n_neurons < 250
+    assert 100 < rate < 1000
+    assert tau == 0.02
+    signal = white_noise(100.0, found.spec.dt, 2.0, 0.5, 77)
+    row = run_trial(found.spec.replace(aggregated=True), signal).row
+    assert 0.02 / 1.3 < row["nrmse"] < 0.02
+    assert (row["feedback_rate"], row["feedback_tau"]) == (rate, tau)
+
+
 def test_what_is_predicted_is_what_is_aimed_at():
     found = plan_once(**ASKED)
     assert found.nrmse == pytest.approx(MARGIN * 0.1, rel=0.02)

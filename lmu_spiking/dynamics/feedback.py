@@ -1,0 +1,244 @@
+r"""Error feedback: a second, fast synapse that gives neurons their own decoding error.
+
+A group of neurons receives the state ``x`` and its spikes decode to ``y``.  The
+difference goes back to the same neurons through a lowpass of gain ``beta tau_f``, the
+*feedback*, so that they encode ``x + w``:
+
+.. math::
+
+    w[k+1] = p\, w[k] + b\,(x[k] - y[k]), \qquad p = e^{-dt/\tau_f}, \quad
+    b = \beta\,\tau_f\,(1 - p) .
+
+With ``y = x + w + eta``, where ``eta`` is all that a step's spikes are wrong by, the
+state is left out of ``w`` altogether, and the decoded error is
+
+.. math::
+
+    y - x = \eta + w = \frac{z - p}{z - p + b}\; \eta .
+
+Slow errors are divided by ``1 + beta tau_f``, and fast ones, which the memory's own
+synapse averages away, grow a little: noise shaping [1]_ [2]_.  Nothing changes in the
+mean of neurons that decode exactly.  With ``beta dt = 1`` and no leak it is the fast
+inhibition of tightly balanced networks [3]_.
+
+The feedback's time constant stays below that of the memory's own synapse.  A longer one
+would store the signal by itself, beside the spikes: at ``tau_f`` without end an
+integrator's input is integrated by the feedback.
+
+References
+----------
+.. [1] Mar, Chow, Gerstner, Adams, Collins (1999). Noise shaping in populations of
+   coupled model neurons. PNAS 96(18).
+.. [2] Norsworthy, Schreier, Temes (1997). Delta-Sigma Data Converters. IEEE Press.
+.. [3] Boerlin, Machens, Denève (2013). Predictive coding of dynamical variables in
+   balanced spiking networks. PLoS Computational Biology 9(11).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import nengo
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from lmu_spiking.brief import brief
+from lmu_spiking.dynamics.mapping import Filter, Mapped, discrete, discrete_synapse
+from lmu_spiking.errors import MappingError, ValidationError, check_positive
+
+TAU = 0.02  # seconds, of the feedback, unless the memory's own synapse is short
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorFeedback:
+    """The feedback of a group's own decoding error.
+
+    Parameters
+    ----------
+    rate : float
+        ``beta``, per second.
+    tau : float
+        Time constant of its lowpass, seconds.
+    loop : Filter
+        The feedback as the simulator steps it, from the error to what neurons receive.
+    synapse : nengo.synapses.Synapse
+        What its connection takes, beside a transform of ``rate * tau``.
+    """
+
+    rate: float
+    tau: float
+    loop: Filter
+    synapse: nengo.synapses.Synapse
+
+    __repr__ = brief
+    _told = ("rate", "tau")
+
+    @property
+    def gain(self) -> float:
+        """Return by how much slow errors are divided, less one."""
+        return self.rate * self.tau
+
+
+def error_feedback(
+    rate: float, tau: float, dt: float, delay_steps: int = 0
+) -> ErrorFeedback:
+    """Return the feedback of a rate and a time constant.
+
+    Parameters
+    ----------
+    rate : float
+        ``beta``, per second.
+    tau : float
+        Time constant, seconds.
+    dt : float
+        Step, seconds.
+    delay_steps : int
+        Steps of delay beyond Nengo's own one.
+
+    Returns
+    -------
+    ErrorFeedback
+
+    Raises
+    ------
+    MappingError
+        If it would be unstable; names the rate that works.
+    """
+    rate = check_positive("error_feedback.rate", rate, "per second")
+    tau = check_positive("error_feedback.tau", tau, "seconds")
+    lowpass = nengo.Lowpass(tau)
+    once = discrete(lowpass, dt, delay_steps)
+    loop = Filter(once.F, rate * tau * once.G, once.C)
+    most = highest_rate(tau, dt, delay_steps)
+    if rate >= most:
+        raise MappingError(
+            f"error_feedback: a rate of {rate:g} per second is unstable with a step of "
+            f"{dt:g} s"
+            + (f" and {delay_steps} steps of delay" if delay_steps else "")
+            + f"; use less than {most:.3g} per second"
+        )
+    synapse = discrete_synapse(once) if delay_steps else lowpass
+    return ErrorFeedback(rate, tau, loop, synapse)
+
+
+def highest_rate(tau: float, dt: float, delay_steps: int = 0) -> float:
+    """Return the rate, per second, below which error feedback is stable.
+
+    Parameters
+    ----------
+    tau, dt : float
+        Time constant and step, seconds.
+    delay_steps : int
+        Steps of delay beyond Nengo's own one.
+
+    Returns
+    -------
+    float
+        For a loop without delay, ``(1 + p) / (tau (1 - p))``.
+    """
+    once = discrete(nengo.Lowpass(tau), dt, delay_steps)
+    around = np.outer(once.G, once.C)
+    # by bisection in the gain: the roots leave the unit circle once
+    low, high = 0.0, 2 / (1 - np.exp(-dt / tau))
+    for _ in range(60):
+        gain = (low + high) / 2
+        radius = np.abs(np.linalg.eigvals(once.F - gain * around)).max()
+        low, high = (gain, high) if radius < 1 else (low, gain)
+    return low / tau
+
+
+def with_feedback(
+    mapped: Mapped,
+    asked,
+    dt: float,
+    delay_steps: int = 0,
+    error: Callable[[Mapped], float] | None = None,
+) -> Mapped:
+    """Return the loop with the error feedback that is asked for.
+
+    Parameters
+    ----------
+    mapped : Mapped
+        The loop without it.
+    asked : "auto", (2,) tuple of float or None
+        Rate (per second) and time constant (seconds); ``"auto"`` takes the rate of
+        least error, and 20 ms or half of the memory's synapse, if that is shorter.
+    dt : float
+        Step, seconds.
+    delay_steps : int
+        Steps of delay in the loop beyond Nengo's own one.
+    error : callable, optional
+        The predicted error of a loop; by default nearly the highest rate is taken.
+
+    Returns
+    -------
+    Mapped
+        The loop with its feedback; without any, if none lowers the error.
+
+    Raises
+    ------
+    MappingError, ValidationError
+        If the feedback would be unstable, or store the signal by itself.
+    """
+    if asked is None:
+        return mapped
+    longest = mapped.mean_delay(dt)
+    if asked != "auto":
+        rate, tau = asked
+        if tau >= longest:
+            raise ValidationError(
+                "error_feedback",
+                asked,
+                f"has a tau that is not below the memory's own of {longest:.3g} s, so "
+                "that the feedback would store the signal by itself",
+                f"use at most {longest / 2:.2g} s",
+            )
+        return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
+    tau = min(TAU, float(f"{longest / 2:.2g}"))
+    most = min(1 / dt, 0.5 * highest_rate(tau, dt, delay_steps))
+
+    def fed_back(rate: float) -> Mapped:
+        return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
+
+    if error is None:
+        return fed_back(most)
+
+    def error_of(loop: Mapped) -> float:
+        try:
+            return error(loop)
+        except MappingError:  # noise without bound
+            return np.inf
+
+    # two digits of the rate of least error, which is a flat minimum
+    found = minimize_scalar(
+        lambda log_rate: np.log(
+            np.clip(error_of(fed_back(np.exp(log_rate))), 1e-300, 1e300)
+        ),
+        bounds=(np.log(0.01 * most), np.log(most)),
+        options={"xatol": 0.05},
+    )
+    best = fed_back(float(f"{np.exp(found.x):.2g}"))
+    return best if error_of(best) < error_of(mapped) else mapped
+
+
+def check_feedback(attribute: str, asked):
+    """Return the error feedback that is asked for, or refuse it.
+
+    Parameters
+    ----------
+    attribute : str
+        What an error names.
+    asked : "auto", "off", (2,) sequence of float or None
+
+    Returns
+    -------
+    "auto", (2,) tuple of float or None
+        Rate (per second) and time constant (seconds), as numbers; None for "off".
+    """
+    if asked is None or (isinstance(asked, str) and asked in ("auto", "off")):
+        return None if asked == "off" else asked
+    pair = tuple(asked) if isinstance(asked, (list, tuple, np.ndarray)) else ()
+    if len(pair) != 2:
+        problem = "must be 'auto', 'off', or a rate per second and a tau in seconds"
+        raise ValidationError(attribute, asked, problem, "use 'auto'")
+    rate = check_positive(f"{attribute}.rate", pair[0], "per second")
+    return rate, check_positive(f"{attribute}.tau", pair[1], "seconds")
