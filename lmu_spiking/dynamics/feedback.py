@@ -39,6 +39,7 @@ from dataclasses import dataclass, replace
 
 import nengo
 import numpy as np
+from nengo.synapses import Synapse
 from scipy.optimize import minimize_scalar
 
 from lmu_spiking.brief import brief
@@ -67,7 +68,7 @@ class ErrorFeedback:
     rate: float
     tau: float
     loop: Filter
-    synapse: nengo.synapses.Synapse
+    synapse: Synapse
 
     __repr__ = brief
     _told = ("rate", "tau")

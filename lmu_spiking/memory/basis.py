@@ -36,6 +36,7 @@ References
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -203,7 +204,7 @@ def best_tau(
     def error(log_tau: float) -> float:
         mapped = map_onto(ldn, float(np.exp(log_tau)), dt)
         mapped = with_feedback(mapped, feedback, dt)
-        known = options | {"tolerance": 1e-3}
+        known: dict[str, Any] = options | {"tolerance": 1e-3}
         try:
             return balanced(ldn, mapped, dt, moments, n_neurons, **known).error
         except MappingError:

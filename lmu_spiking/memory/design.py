@@ -20,6 +20,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped, map_onto
 from lmu_spiking.errors import (
+    MappingError,
     ValidationError,
     ValidityWarning,
     check_positive,
@@ -224,8 +225,8 @@ def assemble(
     signal = SignalSpec() if signal is None else signal
     # map the delay network onto the synapse
     if synapse is None:
-        more = (max_rate, signal, size_in, readouts, error_feedback)
-        synapse = choose_tau(ldn, dt, n_neurons, tuning, neurons, *more)
+        asked = (max_rate, signal, size_in, readouts, error_feedback)
+        synapse = choose_tau(ldn, dt, n_neurons, tuning, neurons, *asked)
     mapped = map_onto(ldn, synapse, dt, delay_steps)
     feed_back = partial(with_feedback, mapped, error_feedback, dt, delay_steps)
     # choose the basis, and then the neurons that carry it
@@ -240,10 +241,7 @@ def assemble(
         more["max_rate"] = max_rate
         size = (dt, moments, of_each[0])
         if error_feedback is not None and tuning == "optimal":
-            # feedback leaves less noise, but no less of what is not expected: an onset,
-            # or a loud signal; noise costs so little that ceilings can be higher
-            margin = balanced(ldn, mapped, *size, **more).noise
-            more["margin"] = margin + (HEADROOM**2 - 1) * moments
+            more["margin"] = _headroom(ldn, mapped, *size, **more)
         mapped = feed_back(
             lambda loop: balanced(ldn, loop, *size, tolerance=1e-3, **more).error
         )
@@ -292,6 +290,19 @@ def _spec_of(ldn: LDN, synapse: Any, population: Population, neurons, fields: di
     fields["radii"] = 1.0 if fields["radii"] is None else fields["radii"]
     sizes = (population.n_neurons, ldn.order, ldn.theta, float(tau))
     return MemorySpec(*sizes, neuron_type=name, **fields)
+
+
+def _headroom(ldn: LDN, mapped: Mapped, dt, moments, n_neurons, **options):
+    """Return what ceilings make room for with error feedback, a second moment (d, d).
+
+    Feedback leaves less noise, but no less of what is not expected: an onset, or a loud
+    signal.  So there is room for the noise without it, and for louder signals.
+    """
+    louder = (HEADROOM**2 - 1) * moments
+    try:
+        return louder + balanced(ldn, mapped, dt, moments, n_neurons, **options).noise
+    except MappingError:  # without feedback it grows without bound
+        return louder
 
 
 def _tuning_of(tuning: str, neurons, max_rate: float, n_neurons: int):

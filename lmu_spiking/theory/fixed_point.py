@@ -6,7 +6,7 @@ noise that has gone round the loop: the state's covariance is a fixed point.
 
 from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
@@ -148,7 +148,7 @@ def along(
         states = np.hstack([states, states])
     grids = _Grids(tables)
     # choose the block: a power of two of steps, so that P can be doubled through it
-    parts = BLOCKS if grids.straight else max(BENT_BLOCKS, 16 * len(tables))
+    parts = BLOCKS if grids.straight else max(BENT_BLOCKS, 16 * d)
     doublings = max(0, int(np.log2(max(1, window // parts))))
     block = 2**doublings
     if grids.straight:
@@ -258,8 +258,8 @@ class _Means(NamedTuple):
 
     variance: np.ndarray
     rate: np.ndarray
-    bent: np.ndarray | None  # None if decoding is linear
-    slope: np.ndarray | None  # of ``bent``
+    bent: Any  # (d,) ndarray, or None if decoding is linear
+    slope: Any  # of ``bent``
 
 
 def tabulate(population: Population, carried: np.ndarray, dt: float, first: int = 0):
