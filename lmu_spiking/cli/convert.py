@@ -27,6 +27,7 @@ def convert(
     tuning: o.one_of("", CONVERTED_TUNINGS) = "balanced",
     synapse: o.number("Of the memories", "SECONDS", unset="the best") = None,
     max_rate: o.max_rate(help="Exceeded by a neuron 0.1 % of the time") = 300.0,
+    error_feedback: o.error_feedback("off") = None,
     hidden_share: o.number("Of the neurons, for hidden units", most=1.0) = 0.2,
     readout_synapse: o.number("Of the output", "SECONDS", unset="none") = None,
     task: o.one_of("", TASKS, panel=DATA, unset="the model's") = None,
@@ -80,6 +81,8 @@ def convert(
     # what the record shows, and what else the conversion takes
     shown = {"presentation": presentation, "dt": dt, "neuron_type": neuron_type}
     shown |= {"tuning": tuning, "max_rate": max_rate}
+    if error_feedback is not None:
+        shown["error_feedback"] = error_feedback
     settings = recipe | shown | {"synapse": synapse, "hidden_share": hidden_share}
     settings |= {"readout_synapse": readout_synapse, "noise_seed": seed}
     start, rows = time.perf_counter(), []

@@ -231,7 +231,7 @@ def _design(
         radii = [radii_from(x, 0.999) if x.any() else one for x in use.states]
         fitted = {"radii": np.concatenate(radii)}
     theta = cell.theta * (s.steps * s.dt / params.dt)  # as `LMUCell` has it
-    same = ("synapse", "dt", "neuron_type", "tuning", "max_rate")
+    same = ("synapse", "dt", "neuron_type", "tuning", "max_rate", "error_feedback")
     fitted |= {"size_in": cell.memory_d, "aggregated": s.simulates_sums}
     return assemble(
         m, cell.order, theta, **fitted, **{name: getattr(s, name) for name in same}

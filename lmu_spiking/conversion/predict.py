@@ -12,20 +12,21 @@ added to its states, and of the units' spikes to their activities:
     w_t \sim N(0, P - \bar A P \bar A^T), \qquad
     \hat h_t = \mathrm{Poisson}(s |f(\hat J_t)|) \,\mathrm{sign} / s ,
 
-with ``P`` the fixed point of the error model on the data.  ``s`` is the number of
+with ``P`` the fixed point of the error model on the data.  With error feedback the same
+holds for the loop with its states.  ``s`` is the number of
 spikes of a unit of activity 1 in the time that is averaged: a presentation for the next
 cell, the presentation's first step for the readout.  The result includes the shift of
 the mean that noise causes behind a nonlinearity, and the clipping of states that are
 larger than the ceilings of neurons allow.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lmu_spiking.brief import brief
 from lmu_spiking.conversion.conversion import Conversion
-from lmu_spiking.dynamics.covariance import closed_loop
+from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
 from lmu_spiking.lmu.calibration import STATES
 from lmu_spiking.lmu.forward import activities, encode, run_cell
 from lmu_spiking.lmu.params import CellParams
@@ -50,7 +51,8 @@ class Ceiling:
     """
 
     def __init__(self, design: Design, steps: int, k: int):
-        K, L, C, _ = closed_loop(design.loop)
+        # feedback leaves out what is cut off, so that a clip passes it by
+        K, L, C, _ = closed_loop(replace(design.loop, feedback=None))
         self.power, self.into = np.eye(len(K)), np.zeros_like(L)
         for _ in range(steps):
             self.power, self.into = K @ self.power, K @ self.into + L
@@ -107,6 +109,12 @@ class CellNoise:
         Spikes of a unit of activity 1 in a presentation, which cells receive.
     read_spikes : (n,) ndarray
         Those of them that the readout receives.
+    power : (z, z) ndarray
+        What the loop's states become in a presentation, of which the noise is a part.
+    whole : (k, z, z) ndarray
+        Covariance of the noise of those states.
+    out : (d, z) ndarray
+        The memory's error in them, in Legendre coefficients.
     ceiling : Ceiling or None
         Of the memories' neurons; None if their tuning curves have no ceiling.
     """
@@ -115,6 +123,9 @@ class CellNoise:
     memory_spikes_per_s: float
     unit_spikes: np.ndarray
     read_spikes: np.ndarray
+    power: np.ndarray
+    whole: np.ndarray
+    out: np.ndarray
     ceiling: Ceiling | None = None
 
     __repr__ = brief
@@ -145,10 +156,10 @@ def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
             m = m.reshape(-1, k, d)
             seen = m[:: max(1, len(m) // STATES)].transpose(1, 0, 2)
         # the fixed point of the error model for each memory
-        P, rate = np.empty((k, d, d)), 0.0
+        P, rate, sigmas = np.empty((k, d, d)), 0.0, np.empty((k, d))
         for j, states in enumerate(seen):
             tables = tabulate(design.population, states @ design.T.T, s.dt, j * d)
-            noise, _, received = fixed_point(design.loop, tables)
+            noise, sigmas[j], received = fixed_point(design.loop, tables)
             P[j] = design.U @ noise @ design.U.T
             each = zip(tables, received, strict=True)
             rate += sum(table.mean("rate", v) for table, v in each)
@@ -159,7 +170,15 @@ def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
         bounded = np.isfinite(design.population.ceiling).all()
         ceiling = Ceiling(design, s.steps, k) if bounded else None
         spikes = per_step * s.steps, per_step * s.steps_read
-        noises.append(CellNoise(P, rate, *spikes, ceiling))
+        # without feedback the states are the coefficients, which a presentation moves
+        # by the cell's own matrix
+        course = cell.ldn.discretize(conversion.params.dt)[0], P, np.eye(d)
+        if design.loop.feedback is not None:
+            K, L, C, _ = closed_loop(design.loop)
+            whole = [stationary_covariance(K, (L * v) @ L.T) for v in sigmas]
+            power = np.linalg.matrix_power(K, s.steps)
+            course = power, np.stack(whole), design.U @ C
+        noises.append(CellNoise(P, rate, *spikes, *course, ceiling))
     return noises
 
 
@@ -219,20 +238,23 @@ def _run(cell: CellParams, noise: CellNoise, x, dt: float, rng):
     """Return a cell's noisy activities (n, T, units), for cells and for the readout."""
     n, T, _ = x.shape
     Ad, Bd = cell.ldn.discretize(dt)
-    push = np.stack([_root(P - Ad @ P @ Ad.T) for P in noise.P])
-    m = _draw(np.stack([_root(P) for P in noise.P]), n, rng)
-    h = np.zeros((n, cell.units))
+    power, out = noise.power, noise.out
+    push = np.stack([_root(P - power @ P @ power.T) for P in noise.whole])
+    error = _draw(np.stack([_root(P) for P in noise.whole]), n, rng)
+    m, h = np.zeros((n, *noise.P.shape[:2])), np.zeros((n, cell.units))
     received, read = np.empty((2, n, T, cell.units))
     ceiling, cut = noise.ceiling, np.zeros_like(m)
     Z = np.zeros(0) if ceiling is None else ceiling.begin(n)
     for t in range(T):
         # the memory: its input, its step with noise, and its clipping
-        u = encode(cell, x[:, t], h, (m + cut).reshape(n, -1))
-        m = m @ Ad.T + u[:, :, None] * Bd + _draw(push, n, rng)
+        u = encode(cell, x[:, t], h, (m + error @ out.T + cut).reshape(n, -1))
+        m = m @ Ad.T + u[:, :, None] * Bd
+        error = error @ power.T + _draw(push, n, rng)
+        noisy = m + error @ out.T
         if ceiling is not None:
-            Z, cut = ceiling.step(Z, m)
+            Z, cut = ceiling.step(Z, noisy)
         # the units: their activities, and their spikes
-        exact = activities(cell, (m + cut).reshape(n, -1), x[:, t], h)
+        exact = activities(cell, (noisy + cut).reshape(n, -1), x[:, t], h)
         received[:, t], read[:, t] = _spiking(exact, noise, rng)
         h = received[:, t]
     return received, read

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lmu_spiking.dynamics.feedback import check_feedback
 from lmu_spiking.errors import (
     ValidationError,
     check_one_of,
@@ -48,6 +49,8 @@ class ConvertSettings:
         Simulate neurons that are alike as one, the same in distribution.
     noise_seed : int
         Draws the spikes.
+    error_feedback : "auto" or (2,) tuple of float, optional
+        Of the memories, as in `LegendreMemory`.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class ConvertSettings:
     readout_synapse: float | None = None
     aggregated: bool = True
     noise_seed: int = 0
+    error_feedback: str | tuple[float, float] | None = None
 
     def __post_init__(self):
         check_whole("convert.n_neurons", self.n_neurons, 4)
@@ -78,6 +82,8 @@ class ConvertSettings:
                 check_positive(f"convert.{name}", getattr(self, name), "seconds")
         check_one_of("convert.neuron_type", self.neuron_type, SPIKING)
         check_one_of("convert.tuning", self.tuning, TUNINGS)
+        asked = check_feedback("convert.error_feedback", self.error_feedback)
+        object.__setattr__(self, "error_feedback", asked)
         # both memories and units have neurons
         share = check_positive("convert.hidden_share", self.hidden_share)
         if share >= 1:

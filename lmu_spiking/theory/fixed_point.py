@@ -57,6 +57,8 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
         Covariance of the state's error.
     sigma : (d,) ndarray
         Variance of the decoded state in one step.
+    received : (d,) ndarray
+        Variance of the noise that neurons receive: that of the state, and feedback.
     """
     K, L, C, N = closed_loop(mapped)
     P = np.zeros((len(C), len(C)))

@@ -17,9 +17,10 @@ def variance(e):
     return square.mean(axis=0), square.std(axis=0) / np.sqrt(len(e))
 
 
+@pytest.mark.parametrize("feedback", [None, "auto"])
 @pytest.mark.parametrize("tuning", ["balanced", "pairs"])
 @pytest.mark.parametrize("neurons", ["poisson", "stochastic"])
-def test_a_linear_cell_is_as_noisy_as_the_law_says(lmu, tuning, neurons):
+def test_a_linear_cell_is_as_noisy_as_the_law_says(lmu, tuning, neurons, feedback):
     """Mean within 4 standard errors, variance within 4 and the model's own 10 %.
 
     The model leaves out that stochastic neurons are a little quieter than Poisson ones
@@ -38,6 +39,7 @@ def test_a_linear_cell_is_as_noisy_as_the_law_says(lmu, tuning, neurons):
         synapse=0.02,
         neuron_type=neurons,
         hidden_share=0.3,
+        error_feedback=feedback,
     )
     exact = forward(params, x, last=True)
     measured = present(made, x, last=True, around=0.0).y - exact
