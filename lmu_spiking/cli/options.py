@@ -283,10 +283,10 @@ def _read_feedback(name: str, text: str):
 
 
 def error_feedback(unset: str) -> Any:
-    """Declare the feedback of the spikes' own decoding error."""
-    help = "Of the spikes' own error: auto, off, or its rate and tau"
+    """Declare the feedback of the decoding error."""
+    help = "Of the decoding error: auto, off, or its rate and tau"
     more = (_read_feedback, unset, offer_names(("auto", "off")))
-    return Annotated[str | None, _option(help, "RATE,TAU", MEMORY, *more)]
+    return Annotated[Any, _option(help, "RATE,TAU", MEMORY, *more)]
 
 
 def out(help: str, unset=None) -> Any:

@@ -132,15 +132,16 @@ def _advice(row: dict) -> str:
         return "There is no error to lower."
     shares = {name: part**2 / total for name, part in parts.items()}
     first, second, _ = sorted(shares, key=lambda name: -shares[name])
-    fewer = "more --neurons"
+    less_noise = ["more --neurons"]
     if row["neuron_type"] in PLANNED:
-        balances = row["tuning"] == "pairs"
-        fewer = f"--tuning balanced or {fewer}" if balances else fewer
-        fewer = fewer if "feedback_rate" in row else f"--error-feedback auto, {fewer}"
+        if row["tuning"] == "pairs":
+            less_noise.insert(0, "--tuning balanced")
+        if "feedback_rate" not in row:
+            less_noise.insert(0, "--error-feedback auto")
     clips = row["tuning"] == "optimal"
     remedies = {
         "truncation": "a higher --order or a shorter --theta",
-        "spikes": fewer,
+        "spikes": " or ".join(less_noise),
         "curves": "--tuning balanced" if clips else "larger radii in a --spec",
     }
     # the second source is named from half a per cent on, its remedy from half the first

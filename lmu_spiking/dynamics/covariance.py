@@ -1,6 +1,7 @@
 r"""Covariances of the noise in the closed loop of a memory.
 
-Letters: ``d`` order, ``n`` states of the synapse, ``p`` readouts.
+Letters: ``d`` order, ``n`` states of the synapse, ``p`` readouts, ``z`` states of the
+whole loop.
 """
 
 from typing import NamedTuple
@@ -13,10 +14,7 @@ from lmu_spiking.errors import MappingError
 
 
 class ClosedLoop(NamedTuple):
-    """A memory as one linear system that is driven by decoding noise.
-
-    ``Z[k+1] = K Z[k] + L eta[k]``, the state ``C Z``, and ``N Z`` what neurons receive.
-    """
+    """A memory as one linear system; see `closed_loop` for its matrices."""
 
     K: np.ndarray
     L: np.ndarray
@@ -27,10 +25,18 @@ class ClosedLoop(NamedTuple):
 def closed_loop(mapped: Mapped) -> ClosedLoop:
     r"""Return the memory as one linear system driven by decoding noise.
 
-    With the synapse ``(F, G, C)`` of every dimension, ``K = F (x) I + G C (x) A'`` and
-    ``L = G (x) A'``; for a lowpass ``K = Ad`` and ``L = Ad - a I``.  Error feedback
-    ``w`` adds states of its own, ``(F_f - G_f C_f) (x) I``: it enters the loop as the
-    noise does, and the noise enters it by ``-G_f``.
+    ``Z[k+1] = K Z[k] + L eta[k]``, with the memory's state ``C Z`` and with ``N Z``
+    what the neurons receive.  With the synapse ``(F, G, C)`` of every dimension,
+    ``K = F (x) I + G C (x) A'`` and ``L = G (x) A'``; for a lowpass ``K = Ad`` and
+    ``L = Ad - a I``.  Error feedback
+    ``(F_f, G_f, C_f)`` adds states ``q`` of its own, so that ``w = C_f q`` is part of
+    what neurons receive and of the decoding error:
+
+    .. math::
+
+        K \to \begin{pmatrix} K & L (C_f \otimes I) \\
+        0 & (F_f - G_f C_f) \otimes I \end{pmatrix} , \quad
+        L \to \begin{pmatrix} L \\ -G_f \otimes I \end{pmatrix} .
 
     Parameters
     ----------

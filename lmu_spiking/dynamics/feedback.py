@@ -1,7 +1,7 @@
 r"""Error feedback: a second, fast synapse that gives neurons their own decoding error.
 
-A group of neurons receives the state ``x`` and its spikes decode to ``y``.  The
-difference goes back to the same neurons through a lowpass of gain ``beta tau_f``, the
+The neurons of a dimension receive the state ``x``, and their spikes decode to ``y``.
+The decoding error goes back to them through a lowpass of gain ``beta tau_f``, the
 *feedback*, so that they encode ``x + w``:
 
 .. math::
@@ -9,21 +9,22 @@ difference goes back to the same neurons through a lowpass of gain ``beta tau_f`
     w[k+1] = p\, w[k] + b\,(x[k] - y[k]), \qquad p = e^{-dt/\tau_f}, \quad
     b = \beta\,\tau_f\,(1 - p) .
 
-With ``y = x + w + eta``, where ``eta`` is all that a step's spikes are wrong by, the
-state is left out of ``w`` altogether, and the decoded error is
+Where decoding is exact but for noise, ``y = x + w + eta``, the state drops out of
+``w``, and the decoding error is
 
 .. math::
 
     y - x = \eta + w = \frac{z - p}{z - p + b}\; \eta .
 
-Slow errors are divided by ``1 + beta tau_f``, and fast ones, which the memory's own
-synapse averages away, grow a little: noise shaping [1]_ [2]_.  Nothing changes in the
-mean of neurons that decode exactly.  With ``beta dt = 1`` and no leak it is the fast
-inhibition of tightly balanced networks [3]_.
+Slow errors, below ``1 / (2 pi tau_f)``, are divided by ``1 + beta tau_f``; fast ones,
+above about ``1 / (2 pi dt)``, are up to doubled, and averaged away by the memory's own
+synapse: noise shaping [1]_ [2]_.  With ``beta dt = 1`` and no leak it is
+``(z - 1) / z``, a first-order sigma-delta modulator; the fast inhibition of tightly
+balanced networks [3]_ does the like within a step, spike by spike.
 
-The feedback's time constant stays below that of the memory's own synapse.  A longer one
-would store the signal by itself, beside the spikes: at ``tau_f`` without end an
-integrator's input is integrated by the feedback.
+By our rule the feedback's time constant is below that of the memory's own synapse.  A
+longer one would store the signal by itself, in place of the spikes: the feedback is a
+leaky integral of what the neurons fail to decode.
 
 References
 ----------
@@ -36,6 +37,7 @@ References
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import nengo
 import numpy as np
@@ -46,6 +48,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.mapping import Filter, Mapped, discrete, discrete_synapse
 from lmu_spiking.errors import MappingError, ValidationError, check_positive
 
+SHORTEST = 0.01  # of a step: a feedback that lasts no longer is none
 TAU = 0.02  # seconds, of the feedback, unless the memory's own synapse is short
 
 
@@ -62,7 +65,7 @@ class ErrorFeedback:
     loop : Filter
         The feedback as the simulator steps it, from the error to what neurons receive.
     synapse : nengo.synapses.Synapse
-        What its connection takes, beside a transform of ``rate * tau``.
+        Synapse of the feedback's connection, whose transform is ``gain``.
     """
 
     rate: float
@@ -75,14 +78,14 @@ class ErrorFeedback:
 
     @property
     def gain(self) -> float:
-        """Return by how much slow errors are divided, less one."""
+        """Return ``beta tau_f``; slow errors are divided by one more."""
         return self.rate * self.tau
 
 
-def error_feedback(
+def make_feedback(
     rate: float, tau: float, dt: float, delay_steps: int = 0
 ) -> ErrorFeedback:
-    """Return the feedback of a rate and a time constant.
+    """Return the feedback with a rate and a time constant.
 
     Parameters
     ----------
@@ -106,6 +109,9 @@ def error_feedback(
     """
     rate = check_positive("error_feedback.rate", rate, "per second")
     tau = check_positive("error_feedback.tau", tau, "seconds")
+    if tau < SHORTEST * dt:
+        problem = f"is far below the step of {dt:g} s"
+        raise ValidationError("error_feedback.tau", tau, problem, f"use {20 * dt:g}")
     lowpass = nengo.Lowpass(tau)
     once = discrete(lowpass, dt, delay_steps)
     loop = Filter(once.F, rate * tau * once.G, once.C)
@@ -138,7 +144,7 @@ def highest_rate(tau: float, dt: float, delay_steps: int = 0) -> float:
     """
     once = discrete(nengo.Lowpass(tau), dt, delay_steps)
     around = np.outer(once.G, once.C)
-    # by bisection in the gain: the roots leave the unit circle once
+    # bisect for the gain at which a root leaves the unit circle
     low, high = 0.0, 2 / (1 - np.exp(-dt / tau))
     for _ in range(60):
         gain = (low + high) / 2
@@ -152,7 +158,8 @@ def with_feedback(
     asked,
     dt: float,
     delay_steps: int = 0,
-    error: Callable[[Mapped], float] | None = None,
+    *,
+    error: Callable[[Mapped], float],
 ) -> Mapped:
     """Return the loop with the error feedback that is asked for.
 
@@ -162,13 +169,14 @@ def with_feedback(
         The loop without it.
     asked : "auto", (2,) tuple of float or None
         Rate (per second) and time constant (seconds); ``"auto"`` takes the rate of
-        least error, and 20 ms or half of the memory's synapse, if that is shorter.
+        least error, at most ``1 / dt`` and half of the highest stable one, and 20 ms or
+        half of the mean delay of the memory's synapse, if that is shorter.
     dt : float
         Step, seconds.
     delay_steps : int
         Steps of delay in the loop beyond Nengo's own one.
-    error : callable, optional
-        The predicted error of a loop; by default nearly the highest rate is taken.
+    error : callable
+        From a loop to its predicted error.
 
     Returns
     -------
@@ -185,7 +193,7 @@ def with_feedback(
     longest = mapped.mean_delay(dt)
     if asked != "auto":
         rate, tau = asked
-        if tau >= longest:
+        if tau >= 0.999 * longest:  # which rounding may make a little longer than tau
             raise ValidationError(
                 "error_feedback",
                 asked,
@@ -193,15 +201,12 @@ def with_feedback(
                 "that the feedback would store the signal by itself",
                 f"use at most {longest / 2:.2g} s",
             )
-        return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
+        return replace(mapped, feedback=make_feedback(rate, tau, dt, delay_steps))
     tau = min(TAU, float(f"{longest / 2:.2g}"))
     most = min(1 / dt, 0.5 * highest_rate(tau, dt, delay_steps))
 
     def fed_back(rate: float) -> Mapped:
-        return replace(mapped, feedback=error_feedback(rate, tau, dt, delay_steps))
-
-    if error is None:
-        return fed_back(most)
+        return replace(mapped, feedback=make_feedback(rate, tau, dt, delay_steps))
 
     def error_of(loop: Mapped) -> float:
         try:
@@ -210,7 +215,7 @@ def with_feedback(
             return np.inf
 
     # two digits of the rate of least error, which is a flat minimum
-    found = minimize_scalar(
+    found: Any = minimize_scalar(
         lambda log_rate: np.log(
             np.clip(error_of(fed_back(np.exp(log_rate))), 1e-300, 1e300)
         ),
@@ -222,7 +227,7 @@ def with_feedback(
 
 
 def check_feedback(attribute: str, asked):
-    """Return the error feedback that is asked for, or refuse it.
+    """Return a request for error feedback as checked values.
 
     Parameters
     ----------
@@ -234,10 +239,16 @@ def check_feedback(attribute: str, asked):
     -------
     "auto", (2,) tuple of float or None
         Rate (per second) and time constant (seconds), as numbers; None for "off".
+
+    Raises
+    ------
+    ValidationError
+        If it is none of these, or a number is not positive.
     """
     if asked is None or (isinstance(asked, str) and asked in ("auto", "off")):
         return None if asked == "off" else asked
-    pair = tuple(asked) if isinstance(asked, (list, tuple, np.ndarray)) else ()
+    several = isinstance(asked, (list, tuple)) or np.ndim(asked) == 1
+    pair = tuple(asked) if several else ()
     if len(pair) != 2:
         problem = "must be 'auto', 'off', or a rate per second and a tau in seconds"
         raise ValidationError(attribute, asked, problem, "use 'auto'")

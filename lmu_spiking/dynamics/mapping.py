@@ -23,7 +23,7 @@ References
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nengo
 import numpy as np
@@ -38,6 +38,9 @@ from lmu_spiking.errors import (
     check_positive,
     check_whole,
 )
+
+if TYPE_CHECKING:
+    from lmu_spiking.dynamics.feedback import ErrorFeedback
 
 MAX_DELAY_STEPS = 20  # more lose digits
 MAX_CONDITION = 1e6  # of N(Ad), large where the synapse all but stops a mode
@@ -94,17 +97,22 @@ class Mapped:
     hidden_radius: float
     loop: Filter
     synapse: Synapse
-    feedback: Any = None
+    feedback: "ErrorFeedback | None" = None
 
     __repr__ = brief
 
     def mean_delay(self, dt: float) -> float:
-        """Return the mean of the synapse's impulse response, seconds; a lowpass's tau.
+        """Return the mean delay of the loop's synapse: about a lowpass's tau.
 
         Parameters
         ----------
         dt : float
             Step, seconds.
+
+        Returns
+        -------
+        float
+            Seconds.
         """
         F, G, C = self.loop.F, self.loop.G, self.loop.C
         once = np.linalg.solve(np.eye(len(F)) - F, G)
@@ -183,7 +191,7 @@ def map_onto(
     filters = tuple(_transfer(tap, denominator) for tap in taps)
     recurrent = synapse
     if delay_steps:
-        recurrent = _transfer(loop.C @ rows, denominator)
+        recurrent = discrete_synapse(loop)
     return Mapped(A, B, filters, radius, loop, recurrent)
 
 
@@ -274,7 +282,7 @@ def discrete_synapse(loop: Filter) -> LinearFilter:
         Its one-step delay is Nengo's own.
     """
     denominator, adjugate = _characteristic(loop.F)
-    return _transfer((adjugate @ loop.G) @ loop.C, denominator)
+    return _transfer(loop.C @ (adjugate @ loop.G).T, denominator)
 
 
 def _delayed(F: np.ndarray, C: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
 r"""The basis of the state that a memory's neurons represent, and the least noisy one.
 
 Neurons may carry any coordinates ``x = T m`` of the state, ``m = U x``.  With ``n_i``
-of ``n`` neurons on coordinate ``i``, scaled to its standard deviation ``s_i`` (noise
-included), each step adds noise of variance ``c s_i^2 / n_i``; the constant ``c``
-belongs to the neurons alone (`neurons.recruitment.variance_factor`).  With
+of ``n`` neurons on coordinate ``i``, scaled to the standard deviation ``s_i`` of what
+they encode (its noise, and error feedback, included), each step adds noise of variance
+``c s_i^2 / n_i``; the constant ``c`` belongs to the neurons alone
+(`neurons.recruitment.variance_factor`).  With
 
 .. math::
 
@@ -131,7 +132,8 @@ def balanced(
     levels : int
         Levels in which the neurons of a coordinate are recruited.
     margin : (d, d) ndarray, optional
-        Second moment of what the neurons have room for, beyond signal and own noise.
+        Added to the second moment of what the neurons encode before they are scaled to
+        it: raises the values at which they reach ``max_rate``.
     tolerance : float
         Relative change of the noise covariance at which the iteration ends.
 
@@ -190,8 +192,8 @@ def best_tau(
     moments : (d, d) array_like
         Second moment of the exact state under the signal.
     n_neurons : int
-    feedback : "auto", (2,) tuple of float or None
-        The error feedback that is asked for; see `with_feedback`.
+    feedback : (2,) tuple of float or None
+        Rate (per second) and time constant (seconds) of the error feedback.
     **options
         ``weights``, ``max_rate`` and ``levels`` of `balanced`.
 
@@ -203,17 +205,22 @@ def best_tau(
 
     def error(log_tau: float) -> float:
         mapped = map_onto(ldn, float(np.exp(log_tau)), dt)
-        mapped = with_feedback(mapped, feedback, dt)
         known: dict[str, Any] = options | {"tolerance": 1e-3}
         try:
+            mapped = with_feedback(mapped, feedback, dt, error=_no_error)
             return balanced(ldn, mapped, dt, moments, n_neurons, **known).error
-        except MappingError:
+        except (MappingError, ValidationError):  # or a synapse as quick as the feedback
             return DIVERGED
 
     # beyond 0.02 to 5 windows the synapse averages nothing, or replaces the memory
     span = np.log(ldn.theta) + np.log([0.02, 5.0])
-    found = minimize_scalar(error, bounds=span, options={"xatol": 0.03})
+    found: Any = minimize_scalar(error, bounds=span, options={"xatol": 0.03})
     return float(f"{np.exp(found.x):.2g}")
+
+
+def _no_error(loop: Mapped) -> float:
+    """Return 0: a feedback whose rate is given is not chosen by its error."""
+    return 0.0
 
 
 def choose_tau(
@@ -254,14 +261,51 @@ def choose_tau(
         return TAU
     moments, _, options = basis_options(ldn, dt, tuning, neurons, signal, readouts)
     of_each = int(shares(n_neurons, size_in * ldn.order).sum()) // size_in
-    options |= {"max_rate": max_rate, "feedback": feedback}
-    return best_tau(ldn, dt, moments, of_each, **options)
+    options["max_rate"] = max_rate
+    more = (dt, moments, of_each)
+    pair = feedback_pair(ldn, ldn.theta, *more, feedback, **options)
+    return best_tau(ldn, *more, feedback=pair, **options)
+
+
+def feedback_pair(
+    ldn: LDN, tau: float, dt: float, moments, n_neurons: int, asked, **options
+) -> tuple[float, float] | None:
+    """Return rate and time constant of the feedback that is asked for at a lowpass.
+
+    Parameters
+    ----------
+    ldn : LDN
+    tau : float
+        Time constant of the memory's lowpass, seconds.
+    dt : float
+        Step, seconds.
+    moments : (d, d) array_like
+        Second moment of the exact state under the signal.
+    n_neurons : int
+    asked : "auto", (2,) tuple of float or None
+    **options
+        Of `balanced`.
+
+    Returns
+    -------
+    (2,) tuple of float or None
+        The pair itself, or the one of least error; None if none lowers it.
+    """
+    if asked != "auto":
+        return asked
+
+    def error(loop: Mapped) -> float:
+        known: dict[str, Any] = options | {"tolerance": 1e-3}
+        return balanced(ldn, loop, dt, moments, n_neurons, **known).error
+
+    found = with_feedback(map_onto(ldn, tau, dt), asked, dt, error=error).feedback
+    return None if found is None else (found.rate, found.tau)
 
 
 def pairs_error(
     ldn: LDN, dt: float, signal, readouts, counts, radii, max_rate: float
 ) -> Callable[[Mapped], float]:
-    """Return the predicted error of Poisson pairs that carry the state itself.
+    """Return the function that predicts the error of a loop of plain Poisson pairs.
 
     Parameters
     ----------
@@ -278,7 +322,8 @@ def pairs_error(
     Returns
     -------
     callable
-        From a loop to the root of the mean square error of the readouts, relative.
+        From a loop to the root of the mean square error of the readouts, relative.  It
+        raises a MappingError where the noise grows without bound.
     """
     # a variance of E|x| R / (r_max (n/2) dt), with x normal
     per_spread = np.sqrt(8 / np.pi) * np.asarray(radii) / (max_rate * dt * counts)

@@ -17,6 +17,7 @@ import nengo
 import numpy as np
 
 from lmu_spiking.brief import brief
+from lmu_spiking.dynamics.feedback import check_feedback, with_feedback
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped, map_onto
 from lmu_spiking.errors import (
@@ -35,17 +36,12 @@ from lmu_spiking.memory.basis import (
     choose_tau,
     curve_kind,
     pairs_error,
-    with_feedback,
 )
-from lmu_spiking.memory.spec import (
-    MOST_ORDER,
-    MemorySpec,
-    check_feedback,
-    check_step,
-)
+from lmu_spiking.memory.spec import MOST_ORDER, MemorySpec, check_step
 from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.curves import NEURON_TYPES, Tuning
 from lmu_spiking.neurons.population import (
+    NOISY,
     Population,
     build_population,
     one_each,
@@ -228,6 +224,7 @@ def assemble(
         asked = (max_rate, signal, size_in, readouts, error_feedback)
         synapse = choose_tau(ldn, dt, n_neurons, tuning, neurons, *asked)
     mapped = map_onto(ldn, synapse, dt, delay_steps)
+    error_feedback = _choosable(error_feedback, neurons, tuning)
     feed_back = partial(with_feedback, mapped, error_feedback, dt, delay_steps)
     # choose the basis, and then the neurons that carry it
     basis, own_nrmse, kind = None, None, tuning
@@ -240,12 +237,16 @@ def assemble(
         of_each = counts.reshape(size_in, -1).sum(axis=1)  # neurons of each input
         more["max_rate"] = max_rate
         size = (dt, moments, of_each[0])
+        own = more  # with feedback, ceilings are higher
         if error_feedback is not None and tuning == "optimal":
-            more["margin"] = _headroom(ldn, mapped, *size, **more)
-        mapped = feed_back(
-            lambda loop: balanced(ldn, loop, *size, tolerance=1e-3, **more).error
-        )
-        basis = balanced(ldn, mapped, *size, **more)
+            own = more | {"margin": _headroom(ldn, mapped, *size, **more)}
+
+        def realise(loop: Mapped, tolerance: float) -> Realisation:
+            options = more if loop.feedback is None else own
+            return balanced(ldn, loop, *size, tolerance=tolerance, **options)
+
+        mapped = feed_back(error=lambda loop: realise(loop, 1e-3).error)
+        basis = realise(mapped, 1e-7)
         counts = np.concatenate([_resized(basis.counts, n) for n in of_each])
         ranges = np.tile(_cover(basis, states), size_in)
         kind = _tuning_of(tuning, neurons, max_rate, n_neurons)
@@ -255,7 +256,8 @@ def assemble(
         given = 1.0 if radii is None else radii
         ranges = one_each("LegendreMemory.radii", given, len(counts))
         of_one = (counts[: ldn.order], ranges[: ldn.order], max_rate)
-        mapped = feed_back(pairs_error(ldn, dt, signal, readouts, *of_one))
+        error = pairs_error(ldn, dt, signal, readouts, *of_one)
+        mapped = feed_back(error=error)
     more = {"neurons": neurons, "tuning": kind, "max_rate": max_rate}
     more |= {"averaging": ldn.theta, "aggregated": aggregated}
     rng = np.random.RandomState(tuning_seed)
@@ -284,7 +286,7 @@ def _spec_of(ldn: LDN, synapse: Any, population: Population, neurons, fields: di
     if not isinstance(tuning, str | None) or ldn.order > MOST_ORDER:
         return None
     if not isinstance(signal, SignalSpec):
-        if tuning in REALISED:
+        if tuning in REALISED or fields["error_feedback"] == "auto":
             return None
         fields["signal"] = SignalSpec()  # only those tunings use it
     fields["radii"] = 1.0 if fields["radii"] is None else fields["radii"]
@@ -292,11 +294,34 @@ def _spec_of(ldn: LDN, synapse: Any, population: Population, neurons, fields: di
     return MemorySpec(*sizes, neuron_type=name, **fields)
 
 
-def _headroom(ldn: LDN, mapped: Mapped, dt, moments, n_neurons, **options):
-    """Return what ceilings make room for with error feedback, a second moment (d, d).
+def _choosable(asked, neurons, tuning):
+    """Return the feedback that is asked for: none that is automatic for rates.
 
-    Feedback leaves less noise, but no less of what is not expected: an onset, or a loud
-    signal.  So there is room for the noise without it, and for louder signals.
+    Raises
+    ------
+    ValidationError
+        If it is automatic, and no error model says which rate is best.
+    """
+    if asked != "auto":
+        return asked
+    kind, name = curves.statistics(neurons), name_of(neurons) or type(neurons).__name__
+    if kind == "rate" and curves.is_rectified_linear(neurons):
+        return None
+    drawn = Tuning.of(None if tuning in REALISED else tuning, neurons, 1.0)
+    if kind not in NOISY or drawn.kind == "drawn":
+        problem = f"has no error model to choose by for {name} neurons"
+        problem += " with drawn curves" if kind in NOISY else ""
+        remedy = "give rate and tau, such as (200, 0.02), and measure"
+        attribute = "LegendreMemory.error_feedback"
+        raise ValidationError(attribute, "auto", problem, remedy)
+    return asked
+
+
+def _headroom(ldn: LDN, mapped: Mapped, dt, moments, n_neurons, **options):
+    """Return the second moment (d, d) of what ceilings leave more room for.
+
+    With error feedback there is less noise, but onsets and loud signals are as large as
+    before: there is room for the noise without it, and for twice the signal.
     """
     louder = (HEADROOM**2 - 1) * moments
     try:

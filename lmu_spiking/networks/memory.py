@@ -72,11 +72,12 @@ class LegendreMemory(AsBuilt, nengo.Network):
         window.
     delay_steps : int
         Steps of delay in the loop beyond Nengo's own; mapped out exactly.
-    error_feedback : "auto" or (2,) tuple of float, optional
-        Give each group of neurons its own decoding error back through a second, fast
-        synapse (see `dynamics.feedback`): about a tenth of the error, from the same
-        spikes.  Its rate (per second) and time constant (seconds); ``"auto"`` takes the
-        rate of least predicted error, and at most 20 ms.
+    error_feedback : "auto", "off" or (2,) tuple of float, optional
+        Give the neurons of each dimension their own decoding error back through a
+        second, fast synapse: about an eighth of the error of Poisson pairs, from as
+        many neurons (see `dynamics.feedback`).  Its rate (per second) and its time
+        constant (seconds), below that of ``synapse``; ``"auto"`` takes the rate of
+        least error predicted for Poisson neurons, and at most 20 ms.
     aggregated : bool
         Simulate the sum of all neurons of a side as one Poisson variable: the same in
         distribution, at a cost that does not grow with ``n_neurons``.
@@ -188,6 +189,10 @@ class LegendreMemory(AsBuilt, nengo.Network):
             asked["error_feedback"] = error_feedback
             design = assemble(n_neurons, order, theta, **asked)
         else:
+            if error_feedback is not None:
+                problem, remedy = "is part of the design", "give it to the design"
+                attribute = "LegendreMemory.error_feedback"
+                raise ValidationError(attribute, error_feedback, problem, remedy)
             design = _fitted(assembly, order, theta, dt, size_in)
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         # what the memory says of itself
@@ -281,7 +286,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         connect(decoded, carried, transform=around, synapse=loop.synapse)
 
     def _encoded(self, carried: nengo.Node, decoded: nengo.Node) -> nengo.Node:
-        """Return the node of what neurons receive: what they carry, and feedback."""
+        """Add the error feedback, if any; return the node that drives the encoders."""
         feedback, connect = self.design.loop.feedback, nengo.Connection
         if feedback is None:
             return carried
@@ -293,8 +298,8 @@ class LegendreMemory(AsBuilt, nengo.Network):
         connect(error, encoded, transform=feedback.gain, synapse=feedback.synapse)
         connect(carried, encoded, synapse=None)
         if np.isfinite(limits).all():
-            # what is cut off beyond the radii is no error that feedback could mend: it
-            # would wind up.  Two rectifiers a dimension take it out.
+            # what is cut off beyond the radii is no error that feedback could mend, and
+            # would wind it up: two rectifiers a dimension subtract it
             both = np.vstack([np.eye(size), -np.eye(size)])
             one, bias = np.ones(2 * size), -np.tile(limits, 2)
             curves = {"encoders": one, "gain": one, "bias": bias, "label": "cut off"}

@@ -96,11 +96,8 @@ class Population:
 
     @property
     def limits(self) -> np.ndarray:
-        """Return the largest value (d,) that each dimension's neurons can encode.
-
-        It is infinite where their rates have no ceiling.
-        """
-        bounded = self.tuning.kind == "drawn" or self.tuning.bounded
+        """Return the values (d,) at which decoded values are clipped; else infinite."""
+        bounded = self.tuning.kind != "drawn" and self.tuning.bounded
         return self.radii if bounded else np.full(len(self.radii), np.inf)
 
     def block(self, i: int) -> slice:

@@ -153,9 +153,10 @@ def run_trials(
     clock = {"seconds_build": (built - start) / len(specs)}
     clock |= {"seconds_run": (ran - built) / len(specs)}
     about = {"tuning": memory.assembly.tuning, "target": target} | clock
-    feedback = memory.design.loop.feedback
-    if feedback is not None:
-        about |= {"feedback_rate": feedback.rate, "feedback_tau": feedback.tau}
+    if specs[0].error_feedback is not None:  # "auto" may have left it out
+        feedback = memory.design.loop.feedback
+        rate, tau = (feedback.rate, feedback.tau) if feedback else (0.0, 0.0)
+        about |= {"feedback_rate": rate, "feedback_tau": tau}
     caution = loop_caution(memory.population.neurons)
     return [
         _result(window, about, caution, *each)

@@ -17,7 +17,10 @@ neurons, order ``d`` and step ``dt``:
 
   .. math:: s\, m .
 
-Readouts are not counted, nor is the input of the full layout.
+Error feedback adds ``d`` multiplications to a step of the factored layout, for its
+gain, and in the full one a second weight, with a synapse of its own, to each of the
+``m / d`` neurons of a spike's own dimension.  Readouts are not counted, nor is the
+input of the full layout.
 """
 
 from dataclasses import dataclass
@@ -65,4 +68,7 @@ def synaptic_operations(spec: MemorySpec, spikes_per_s: float) -> SynapticOperat
     """
     d, m = spec.order, spec.n_neurons
     spikes = float(spikes_per_s)
-    return SynapticOperations(spikes, (d**2 + d + m) / spec.dt, spikes * m)
+    clocked, full = d**2 + d + m, m
+    if spec.error_feedback is not None:
+        clocked, full = clocked + d, full + m / d
+    return SynapticOperations(spikes, clocked / spec.dt, spikes * full)

@@ -42,7 +42,7 @@ SHARED = np.stack([np.r_[-x[::-1], x] for x in NODES[12:].reshape(3, 4).T])
 
 
 def fixed_point(mapped: Mapped, tables: list["Table"]):
-    """Return the covariance of a state whose neurons see their own noise.
+    """Return the noise of a state whose neurons see it: covariance and variances.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
     sigma : (d,) ndarray
         Variance of the decoded state in one step.
     received : (d,) ndarray
-        Variance of the noise that neurons receive: that of the state, and feedback.
+        Variance of the noise in what neurons receive: the state, and feedback.
     """
     K, L, C, N = closed_loop(mapped)
     P = np.zeros((len(C), len(C)))
@@ -110,13 +110,15 @@ def along(
     .. math::
 
         Z_{k+1} = K Z_k + L\,E[\epsilon(x_k)], \quad e = C Z, \quad
-        x_k \sim N(m_k + e_k, v_k), \quad v_k = \mathrm{diag}(C P_k C^T), \\
+        x_k \sim N(m_k + N Z_k, v_k), \quad v_k = \mathrm{diag}(N P_k N^T), \\
         P_{k+1} = F_k P_k F_k^T + L\,E[\Sigma(x_k)]\,L^T, \quad
-        F_k = K + L\,\mathrm{diag}(E[\epsilon'(x_k)])\,C,
+        F_k = K + L\,\mathrm{diag}(E[\epsilon'(x_k)])\,N,
 
-    where ``eps(x)`` is the value that the neurons decode at ``x``, minus ``x``.  The
-    noise grows with the signal and falls in its pauses.  Expectations are computed once
-    for each block of steps, a small part of a window.
+    where ``eps(x)`` is the value that the neurons decode at ``x``, minus ``x``, and
+    ``N Z`` is what they receive beside the exact state (``N = C`` without error
+    feedback).  The noise grows with the signal and falls in its pauses.  Expectations
+    are computed once for each block of steps, a small part of a window; with feedback,
+    which settles within a block, a block begins with the distortion of the one before.
 
     Parameters
     ----------
@@ -138,11 +140,11 @@ def along(
         Averages over the counted time, and the bias.
     """
     K, L, C, N = closed_loop(mapped)
-    d, T, fast = len(tables), len(states), mapped.feedback is not None
-    if fast and np.isfinite(tables[0].limit):
-        # feedback leaves out what the neurons cannot encode: a curve more, that enters
-        # the feedback alone
-        own, eye = mapped.feedback.loop.G[:, None], np.eye(d)
+    d, T, fed_back = len(tables), len(states), mapped.feedback
+    if fed_back and np.isfinite(tables[0].limit):
+        # what is clipped is taken out of the feedback: a second table for each
+        # dimension, whose error enters the feedback alone and undoes that of the first
+        own, eye = fed_back.loop.G[:, None], np.eye(d)
         enter = np.zeros((len(K), d))
         enter[-d * len(own) :] = np.kron(own, eye)
         L, N = np.hstack([L, enter]), np.vstack([N, N])
@@ -176,7 +178,7 @@ def along(
         before, v = v, received.diagonal()
         spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # mid-block
         if bias is not None:
-            # on from the distortion of the block before, which fast states follow
+            # begin with the distortion of the block before
             course = powers[: n + 1] @ Z + pushed[: n + 1] @ bent
             bias[start:stop] = course[:n] @ C.T
             x = x + course[:n] @ N.T
@@ -200,7 +202,7 @@ def along(
         P = F @ P @ F.T + Q
         added = into @ (seen.bent - bent)
         Z = course[n] + added
-        bent = seen.bent if fast else bent
+        bent = seen.bent if fed_back else bent
         bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
     counted = max(1, counted)
     return Course(noise / counted, sigma / counted, rate / max(1, T - first), bias)
@@ -311,7 +313,7 @@ class Table:
         self.columns = population.tables(i, self.x, dt)
 
     def limited(self) -> "Table":
-        """Return the table of a clip at the neurons' limit, which makes no spikes."""
+        """Return a table that decodes up to the neurons' limit, without any spikes."""
         clip = copy(self)
         none, decoded = np.zeros_like(self.x), np.clip(self.x, -self.limit, self.limit)
         clip.columns = {"rate": none, "decoded": decoded, "variance": none}

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 
-from lmu_spiking.dynamics.feedback import check_feedback, with_feedback
+from lmu_spiking.dynamics.feedback import check_feedback, make_feedback
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import (
@@ -28,7 +28,14 @@ from lmu_spiking.errors import (
     check_seed,
     check_whole,
 )
-from lmu_spiking.memory.basis import REALISED, balanced, band_moments, best_tau
+from lmu_spiking.memory.basis import (
+    REALISED,
+    balanced,
+    band_moments,
+    best_tau,
+    feedback_pair,
+)
+from lmu_spiking.memory.design import HEADROOM
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons.curves import LEVELS
 from lmu_spiking.neurons.recruitment import mean_rate
@@ -161,7 +168,8 @@ def plan(
     noise_seed : int
         Seed of the spikes in the spec.
     error_feedback : "auto" or (2,) tuple of float, optional
-        As in `LegendreMemory`: with it a memory needs a tenth of the neurons or less.
+        As in `LegendreMemory`: a memory of Poisson neurons then needs a tenth of them,
+        or less.
 
     Returns
     -------
@@ -279,6 +287,9 @@ class Request:
             raise ValidationError("plan.dt", dt, problem, f"use at most {longest:g} s")
         if self.bandwidth * self.theta > MAX_ORDER / 2:  # two coefficients a cycle
             raise self.beyond()
+        if isinstance(error_feedback, tuple):
+            rate, tau_f = error_feedback
+            make_feedback(rate, tau_f, self.dt)  # refuses what is unstable
         # the edge of a window of steps is out by a share of a step, at any order
         while dt is None and self.dt > MIN_DT and not self.orders():
             self.dt = _next_step(self.dt / 2)
@@ -333,13 +344,18 @@ class Request:
         moments = band_moments(ldn, dt, self.bandwidth, self.rms)
         levels = LEVELS if tuning == "optimal" else 1
         options: dict[str, Any] = {"max_rate": self.max_rate, "levels": levels}
-        if self.error_feedback is not None:  # few neurons, whose noise settles slowly
-            options["tolerance"] = 1e-4
+        if self.error_feedback is not None:
+            options["tolerance"] = 1e-4  # few neurons, whose noise settles slowly
+            if tuning == "optimal":
+                options["margin"] = (HEADROOM**2 - 1) * moments
         last, missed = _last_readout(ldn, dt), self.truncation(order)
         goal = self.rms * np.sqrt(self.goal**2 - missed**2)
 
         def fewest(tau: float, start: float, feedback) -> float:
-            mapped = with_feedback(map_onto(ldn, tau, dt), feedback, dt)
+            mapped = map_onto(ldn, tau, dt)
+            if feedback is not None:
+                rate, tau_f = feedback
+                mapped = replace(mapped, feedback=make_feedback(rate, tau_f, dt))
 
             def excess(n: float) -> float:
                 noise = balanced(ldn, mapped, dt, moments, int(n), **options).noise
@@ -348,22 +364,22 @@ class Request:
             return least(excess, max(start, 2.0 * order), 2.0 * order)
 
         # the best synapse and feedback depend on the number of neurons, though little
-        tau, feedback = self.tau or self.theta, self.error_feedback
+        tau = self.tau or self.theta
+        feedback = self._feedback(ldn, tau, moments, 100.0 * order, options)
         n = fewest(tau, 1000.0, feedback)
+        feedback = self._feedback(ldn, tau, moments, n, options)
         if self.tau is None:
             some = int(np.ceil(n))
             tau = best_tau(ldn, dt, moments, some, feedback=feedback, **options)
-        if feedback == "auto":
-
-            def error(mapped) -> float:
-                found = balanced(ldn, mapped, dt, moments, int(n), **options)
-                return float(last @ found.noise @ last)
-
-            chosen = with_feedback(map_onto(ldn, tau, dt), "auto", dt, error=error)
-            feedback = chosen.feedback and (chosen.feedback.rate, chosen.feedback.tau)
+            feedback = self._feedback(ldn, tau, moments, n, options)
         n = int(np.ceil(fewest(tau, n, feedback)))
         spikes = n * mean_rate(self.max_rate, levels)
         return Draft(order, tuning, tau, missed, n, spikes, feedback)
+
+    def _feedback(self, ldn: LDN, tau: float, moments, n: float, options: dict):
+        """Return the feedback that is asked for, of least error for so many neurons."""
+        size = (self.dt, moments, int(np.ceil(n)))
+        return feedback_pair(ldn, tau, *size, self.error_feedback, **options)
 
     def work_out(self, draft: Draft, neuron_type: str) -> Plan | None:
         """Return the plan of a draft: the fewest whole neurons that meet the target.
@@ -525,7 +541,8 @@ def _too_dear(request: Request, drafts: list[Draft], limits: dict) -> Validation
         return ValidationError("plan.error", request.error, problem, remedy)
     # noise alone, and a tenth more, since whole neurons go by jumps
     reached = 1.1 * request.error * np.sqrt(needed / limits[name])
-    offer = f", or an error of about {reached:.2g}" if reached < 0.5 else ""
+    known = reached < 0.5 and request.error_feedback is None
+    offer = f", or an error of about {reached:.2g}" if known else ""
     problem = f"is too few for an error of {request.error:g}, which takes {needed:,.0f}"
     remedy = f"allow more{offer}"
     return ValidationError(f"plan.{name}", limits[name], problem, remedy)

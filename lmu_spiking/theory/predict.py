@@ -27,6 +27,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from lmu_spiking.brief import brief
+from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_whole
 from lmu_spiking.memory.basis import signal_moments
@@ -39,6 +40,7 @@ from lmu_spiking.theory.fixed_point import LEVELS, Table, along, fixed_point, ta
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
+ROUGH = 0.15  # warn if the prediction is rough for more than this share of the noise
 LEAD = 2  # windows of signal before what counts: an onset rings for about as long
 
 
@@ -369,7 +371,8 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     common |= {"noise": noise, "distortion": distortion, "spikes_per_s": rate}
     beyond = float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max())
     budget = ErrorBudget(**common, sigma=course.sigma, bias=bias, beyond=beyond)
-    return replace(budget, caution=_caution(made, budget))
+    rough = _rough_share(made, budget, tables, course.sigma)
+    return replace(budget, caution=_caution(made, budget, rough))
 
 
 def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
@@ -381,7 +384,32 @@ def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
     return np.array([np.abs(x).min(initial=r) for x, r in wrong])
 
 
-def _caution(made: Design, budget: ErrorBudget) -> str:
+def _rough_share(made: Design, budget: ErrorBudget, tables, sigma) -> float:
+    """Return the share of the noise's variance that is predicted too high.
+
+    Error feedback gives neurons their own noise at once.  Where that is larger than the
+    signal, and neurons are recruited in levels of a few, it is far from normal.
+    """
+    if made.loop.feedback is None or made.population.tuning.levels == 1:
+        return 0.0
+    K, L, _, N = closed_loop(made.loop)
+    heard = np.diag(N @ stationary_covariance(K, (L * sigma) @ L.T) @ N.T)
+    large = heard > [np.mean(t.typical**2) for t in tables]
+    c = budget._weights(None) @ made.U
+    if not large.any() or not sigma.any():
+        return 0.0
+    parts = [_error_power(made, c, s) for s in (sigma * large, sigma)]
+    return parts[0] / parts[1]
+
+
+def _error_power(made: Design, c: np.ndarray, sigma: np.ndarray) -> float:
+    """Return the variance of readouts ``c`` (n, d) of what is carried."""
+    K, L, C, _ = closed_loop(made.loop)
+    P = C @ stationary_covariance(K, (L * sigma) @ L.T) @ C.T
+    return float(np.trace(c @ P @ c.T))
+
+
+def _caution(made: Design, budget: ErrorBudget, rough: float) -> str:
     """Return a sentence if the memory is not made for the signal, else an empty one."""
     if not budget.moments.any():
         return "the signal is silent: errors relative to it (NRMSE) are undefined"
@@ -394,6 +422,13 @@ def _caution(made: Design, budget: ErrorBudget) -> str:
             f"the spikes alone make an error of {noise:.2g} NRMSE, so that neurons "
             "clip their own noise and the prediction is rough; use more neurons, a "
             "lower order or tuning='balanced'"
+        )
+    # noise that neurons get back at once, and that is larger than what they carry
+    if rough > ROUGH:
+        return (
+            f"{rough:.0%} of the predicted noise is that of neurons to which error "
+            "feedback gives more noise than signal: the prediction is too high; use "
+            "more neurons or tuning='balanced'"
         )
     # a basis that was chosen for another signal
     if own and budget.error is not None:

@@ -395,3 +395,12 @@ def test_a_population_as_one_entry_is_its_neurons_one_by_one(tuning):
     edges = np.unique(edges)[1:-1]
     table = [np.bincount(np.digitize(c, edges)) for _, c in (together, alone)]
     assert stats.chi2_contingency(table).pvalue > 1e-4
+
+
+def test_the_synapse_of_few_neurons_with_feedback_is_as_good_as_any():
+    """Rate and synapse are chosen together: one rate for all would mislead."""
+    found = MemorySpec(100, 6, 0.5, tuning="balanced", error_feedback="auto")
+    other = found.replace(tau=0.3)
+    assert design(found).own_nrmse < 1.05 * design(other).own_nrmse
+    pair = MemorySpec(600, 3, 0.1, tuning="balanced", error_feedback=(100, 0.02))
+    assert pair.tau > 0.03

@@ -526,14 +526,14 @@ def test_feedback_changes_nothing_in_neurons_that_make_no_error(stream, white, c
 
 
 def test_both_simulators_agree_on_feedback(stream, white):
-    memory = BUSY | {"error_feedback": "auto", "tuning": "optimal", "n_neurons": 200}
-    a, b = (stream(white(300), neuron_type="if", compiled=c, **memory) for c in (0, 1))
+    memory = BUSY | {"error_feedback": (200, 0.01), "neuron_type": "lif"}
+    a, b = (stream(white(300), compiled=c, **memory) for c in (0, 1))
     np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 @pytest.mark.parametrize("tuning", ["pairs", "balanced", "optimal"])
 @pytest.mark.parametrize("loud", [1.0, 5.0])
-def test_feedback_makes_no_memory_worse(stream, white, tuning, loud):
+def test_feedback_makes_no_poisson_memory_worse(stream, white, tuning, loud):
     """Of neurons with ceilings, too, that a loud signal or its onset exceeds."""
     u = loud * white(6000, high=2.0, seed=4)
     exact = LDN(6, 0.5).simulate(u, 1e-3)[:-1]
@@ -546,6 +546,34 @@ def test_feedback_makes_no_memory_worse(stream, white, tuning, loud):
     assert errors["auto"] < 1.05 * errors[None]
     if tuning != "optimal" or loud == 1.0:  # nothing is clipped for long
         assert errors["auto"] < 0.4 * errors[None]
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"neuron_type": "lif"}, "lif neurons; give rate and tau"),
+        ({"neuron_type": "if"}, "if neurons"),
+        ({"tuning": "drawn"}, "poisson neurons with drawn curves"),
+        ({"neuron_type": nengo.Sigmoid()}, "Sigmoid neurons"),
+    ],
+)
+def test_no_feedback_is_chosen_where_no_error_model_says_how(changes, what):
+    message = f"no error model to choose by for {what}"
+    with pytest.raises(ValidationError, match=message):
+        build(error_feedback="auto", **changes)
+    assert build(error_feedback=(200, 0.01), **changes).mapped.feedback.rate == 200
+    assert build(error_feedback="auto", neuron_type="rate").mapped.feedback is None
+
+
+def test_feedback_is_part_of_a_design():
+    with pytest.raises(ValidationError, match="is part of the design"):
+        LegendreMemory.from_design(build().design, error_feedback="auto")
+
+
+def test_a_band_alone_names_the_automatic_feedback():
+    u = 0.02 * np.random.RandomState(0).standard_normal(2000)
+    assert build(signal=u).spec is not None
+    assert build(signal=u, error_feedback="auto").spec is None
 
 
 def test_designs_and_specs_keep_the_feedback():

@@ -3,7 +3,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import MappingError, ValidationError
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.trial import run_trial
@@ -35,6 +35,11 @@ def test_error_feedback_takes_a_tenth_of_the_neurons():
     row = run_trial(found.spec.replace(aggregated=True), signal).row
     assert 0.02 / 1.3 < row["nrmse"] < 0.02
     assert (row["feedback_rate"], row["feedback_tau"]) == (rate, tau)
+
+
+def test_unstable_feedback_is_named():
+    with pytest.raises(MappingError, match="error_feedback: a rate of 1e"):
+        plan(**ASKED, error_feedback=(1e6, 0.02))
 
 
 def test_what_is_predicted_is_what_is_aimed_at():

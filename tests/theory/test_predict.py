@@ -673,3 +673,11 @@ def test_the_error_includes_whole_number_weights():
 def test_a_signal_whose_squares_are_no_numbers_is_refused():
     with pytest.raises(ValidationError, match=r"predict.signal: 1e\+160 is more than"):
         predict(MemorySpec(n_neurons=600, order=4, theta=0.1), np.full(300, 1e160))
+
+
+def test_says_where_feedback_makes_the_prediction_too_high():
+    few = MemorySpec(300, tuning="optimal", tau=0.1, error_feedback="auto")
+    with pytest.warns(ValidityWarning, match=r"more noise than signal: .* is too high"):
+        predict(few, noise(), lead=2 * WINDOW)
+    for quiet in (few.replace(n_neurons=6000), few.replace(tuning="balanced")):
+        assert not predict(quiet, noise(), lead=2 * WINDOW).caution

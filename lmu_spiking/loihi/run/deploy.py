@@ -315,8 +315,16 @@ def request_of(memory) -> Request:
     raise ValidationError("deploy.memory", memory, problem)
 
 
+def _refuse_feedback(feedback) -> None:
+    """Raise a ValidationError if a memory has error feedback, which is not laid out."""
+    if feedback is not None:
+        problem, remedy = "is not laid out for a chip", "deploy a memory without it"
+        raise ValidationError("deploy.error_feedback", feedback, problem, remedy)
+
+
 @request_of.register
 def _(memory: MemorySpec) -> Request:
+    _refuse_feedback(memory.error_feedback)
     neurons = memory.signal, memory.neuron_type, memory.tuning_seed
     size = memory.ldn, memory.n_neurons
     return Request(*size, float(memory.tau), memory.dt, *neurons)
@@ -329,6 +337,7 @@ def _(memory: LegendreMemory) -> Request:
         raise ValidationError(
             "deploy.memory.size_in", memory.size_in, "must be 1", remedy
         )
+    _refuse_feedback(memory.mapped.feedback)
     synapse = memory.mapped.synapse
     if type(synapse) is not nengo.Lowpass:
         remedy = "use a lowpass without extra delay: synapse=0.1"
