@@ -173,3 +173,10 @@ def test_the_missing_package_is_named(monkeypatch):
     for call in (lambda: to_nir(MemorySpec()), lambda: from_nir("a.nir")):
         with pytest.raises(MissingPackageError, match=r"lmu_spiking\[nir\]"):
             call()
+
+
+def test_error_feedback_is_refused():
+    with nengo.Network():
+        fed_back = LegendreMemory(60, 3, 0.2, error_feedback="auto")
+    with pytest.raises(ValidationError, match=r"error_feedback: .* is not exported"):
+        to_nir(fed_back)

@@ -195,3 +195,16 @@ def test_silence_is_undefined_and_said_so():
         row = run_trial(SPEC, silent).row
     assert row["spikes"] == row["predicted_spikes_per_s"] == row["state_rmse"] == 0
     assert np.isnan([row["nrmse"], row["predicted_nrmse"]]).all()
+
+
+def test_a_row_has_the_feedback_that_was_asked_for():
+    spec = MemorySpec(60, 3, 0.1, error_feedback="auto")
+    signal = white_noise(1.0, 0.001, 4.0, 0.5, 0)
+    row = run_trial(spec, signal).row
+    assert row["feedback_rate"] > 0
+    assert row["feedback_tau"] == 0.02
+    rates = run_trial(spec.replace(neuron_type="rate"), signal).row
+    assert rates["feedback_rate"] == 0.0  # no noise: left out
+    assert (
+        "feedback_rate" not in run_trial(spec.replace(error_feedback=None), signal).row
+    )

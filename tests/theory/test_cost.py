@@ -42,3 +42,14 @@ def test_a_trial_counts_them():
     cost = synaptic_operations(SPEC, row["spikes_per_s"])
     assert row["synops_per_s"] == cost.factored
     assert row["synops_per_s_full"] == cost.full
+
+
+def test_feedback_costs_a_gain_and_a_second_weight():
+    spec = MemorySpec(120, 6, 0.5)
+    plain, fed_back = (
+        synaptic_operations(s, 1000.0)
+        for s in (spec, spec.replace(error_feedback="auto"))
+    )
+    assert fed_back.by_spikes == plain.by_spikes
+    assert fed_back.clocked - plain.clocked == pytest.approx(6 / spec.dt)
+    assert fed_back.full - plain.full == pytest.approx(1000.0 * 20)

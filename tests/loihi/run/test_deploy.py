@@ -198,3 +198,13 @@ def test_too_many_cores_name_the_way_out(loihi, monkeypatch):
     assert found.budget.cores < 128
     with pytest.raises(ValidationError, match="chips"):
         budget.Budget(found.budget.blocks * 80, 1).check()
+
+
+@pytest.mark.parametrize("asked", ["auto", (200.0, 0.01)])
+def test_error_feedback_is_not_dropped_in_silence(asked):
+    for given in (
+        SPEC.replace(error_feedback=asked),
+        memory(neuron_type="poisson", error_feedback=asked),
+    ):
+        with pytest.raises(ValidationError, match=r"error_feedback: .* not laid out"):
+            deploy(given, "core", duration=1.0)
