@@ -101,11 +101,14 @@ def make_feedback(
     Returns
     -------
     ErrorFeedback
+        As the simulator steps it, and for a connection.
 
     Raises
     ------
     MappingError
         If it would be unstable; names the rate that works.
+    ValidationError
+        If a number is not positive, or the time constant far below a step.
     """
     rate = check_positive("error_feedback.rate", rate, "per second")
     tau = check_positive("error_feedback.tau", tau, "seconds")
