@@ -322,10 +322,8 @@ def test_the_advice_compares_variances_over_one_denominator():
 def test_the_advice_names_both_halves():
     said = advice(0.1, 0.1)
     assert "50% is the order's (truncation), 50% the spikes'" in said
-    assert (
-        "--theta, and --error-feedback auto or --tuning balanced or more --neurons, would lower it"
-        in said
-    )
+    less_noise = "--error-feedback auto or --tuning balanced or more --neurons"
+    assert f"--theta, and {less_noise}, would lower it" in said
 
 
 def test_the_advice_of_raw_speech_is_not_to_add_neurons():
