@@ -56,7 +56,9 @@ DIGITS = {"seeds": SEEDS, "items": 0, "emulated": 1}
 EPOCHS = {"batches": 3, "epochs": 5}
 TABLE = {
     "noise": Experiment(3, "spike noise of a memory beside plain Nengo's"),
-    "feedback": Experiment(15, "memories with and without error feedback"),
+    "feedback": Experiment(
+        20, "memories with and without error feedback", {"signals": 200}
+    ),
     "law": Experiment(3, "error over orders and neurons against the prediction"),
     "spikes": Experiment(15, "neuron types against neurons, spikes and operations"),
     "optimal": Experiment(3, "noise-optimal memories beside the plain one"),

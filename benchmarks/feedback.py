@@ -10,7 +10,7 @@ noise``.
 neurons a coefficient, theta 0.05 to 2 s, dt 0.1 to 2 ms, 0 to 3 steps of delay, all
 tunings.
 
-*signals*: 200 such memories on signals that they were not made for: noise of twice the
+*signals*: 200 such memories (``--signals``) on signals that they were not made for: noise of twice the
 band or five times as loud, steps, bursts, and silence.
 """
 
@@ -178,7 +178,7 @@ def feedback(options) -> dict:
     known = [row for row in rows if row.get("predicted_noise_nrmse")]
     said = average(known, keys, ["predicted_noise_nrmse"], [])
     record = {"seeds": [SEED, SEED + n - 1], "memories": table, "predicted": said}
-    parts = {"predictions": (prediction, 60), "signals": (signals, 200)}
+    parts = {"predictions": (prediction, 60), "signals": (signals, options.signals)}
     for name, (measure, cases) in parts.items():
         cells = [(k, fast) for k in range(4 if fast else cases)]
         record[name] = in_parallel(measure, cells, options.jobs)

@@ -109,7 +109,6 @@ def balanced(
     weights: np.ndarray | None = None,
     max_rate: float = 300.0,
     levels: int = 1,
-    margin: np.ndarray | float = 0.0,
     tolerance: float = 1e-7,
 ) -> Realisation:
     r"""Return the basis of least noise, for readouts at delay theta and of the window.
@@ -131,9 +130,6 @@ def balanced(
         Rate that each neuron exceeds for less than 0.1 % of the time, Hz.
     levels : int
         Levels in which the neurons of a coordinate are recruited.
-    margin : (d, d) ndarray, optional
-        Added to the second moment of what the neurons encode before they are scaled to
-        it: raises the values at which they reach ``max_rate``.
     tolerance : float
         Relative change of the noise covariance at which the iteration ends.
 
@@ -156,7 +152,7 @@ def balanced(
     # the state's covariance includes the noise P that this basis leads to: iterate, by
     # half steps, which converge where whole ones swing; 300 are far more than it takes
     for _ in range(300):
-        U, T, sigma = _balance(moments + margin + P, G)
+        U, T, sigma = _balance(moments + P, G)
         if not sigma.any():  # the synapse alone is the system: neurons do nothing
             sigma = np.ones(d)
         counts = 2 + (n_neurons - 2 * d) * sigma / sigma.sum()

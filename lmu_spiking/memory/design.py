@@ -21,7 +21,6 @@ from lmu_spiking.dynamics.feedback import check_feedback, with_feedback
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped, map_onto
 from lmu_spiking.errors import (
-    MappingError,
     ValidationError,
     ValidityWarning,
     check_positive,
@@ -50,7 +49,6 @@ from lmu_spiking.neurons.population import (
 from lmu_spiking.signals import SignalSpec
 
 CLIPPED = 10**6  # neurons, beyond which clipping would outweigh the noise
-HEADROOM = 2.0  # of the ceilings with error feedback, over those without
 EXTREME = 3.29  # standard deviations that a normal |x| exceeds 0.1 % of the time
 
 
@@ -237,19 +235,14 @@ def assemble(
         of_each = counts.reshape(size_in, -1).sum(axis=1)  # neurons of each input
         more["max_rate"] = max_rate
         size = (dt, moments, of_each[0])
-        own = more  # with feedback, ceilings are higher
-        if error_feedback is not None and tuning == "optimal":
-            own = more | {"margin": _headroom(ldn, mapped, *size, **more)}
-
-        def realise(loop: Mapped, tolerance: float) -> Realisation:
-            options = more if loop.feedback is None else own
-            return balanced(ldn, loop, *size, tolerance=tolerance, **options)
-
-        mapped = feed_back(error=lambda loop: realise(loop, 1e-3).error)
-        basis = realise(mapped, 1e-7)
+        mapped = feed_back(
+            error=lambda loop: balanced(ldn, loop, *size, tolerance=1e-3, **more).error
+        )
+        basis = balanced(ldn, mapped, *size, **more)
         counts = np.concatenate([_resized(basis.counts, n) for n in of_each])
         ranges = np.tile(_cover(basis, states), size_in)
-        kind = _tuning_of(tuning, neurons, max_rate, n_neurons)
+        bounded = mapped.feedback is None and n_neurons <= CLIPPED
+        kind = _tuning_of(tuning, neurons, max_rate, bounded)
         c = ldn.readout((ldn.steps(dt) - 1) * dt, dt).ravel()
         own_nrmse = float(np.sqrt(c @ basis.noise @ c / (c @ moments @ c)))
     else:
@@ -262,6 +255,10 @@ def assemble(
     more |= {"averaging": ldn.theta, "aggregated": aggregated}
     rng = np.random.RandomState(tuning_seed)
     population = build_population(counts, ranges, rng=rng, **more)
+    if mapped.feedback is not None and population.tuning.bounded:
+        problem = "would wind up where neurons have ceilings"
+        attribute, remedy = "LegendreMemory.error_feedback", "use bounded=False"
+        raise ValidationError(attribute, mapped.feedback, problem, remedy)
     # the spec of the same memory, if it is one that specs describe
     spec = None
     if size_in == 1 and readouts is None and not delay_steps:
@@ -317,27 +314,14 @@ def _choosable(asked, neurons, tuning):
     return asked
 
 
-def _headroom(ldn: LDN, mapped: Mapped, dt, moments, n_neurons, **options):
-    """Return the second moment (d, d) of what ceilings leave more room for.
-
-    With error feedback there is less noise, but onsets and loud signals are as large as
-    before: there is room for the noise without it, and for twice the signal.
-    """
-    louder = (HEADROOM**2 - 1) * moments
-    try:
-        return louder + balanced(ldn, mapped, dt, moments, n_neurons, **options).noise
-    except MappingError:  # without feedback it grows without bound
-        return louder
-
-
-def _tuning_of(tuning: str, neurons, max_rate: float, n_neurons: int):
+def _tuning_of(tuning: str, neurons, max_rate: float, bounded: bool):
     """Return the tuning of the neurons that carry a chosen basis."""
     kind = curve_kind(tuning, neurons)
     if kind != "recruited":
         return kind
-    # a ceiling keeps every rate below max_rate; with very many neurons the noise is so
-    # low that clipping would be the larger error
-    return Tuning(kind, max_rate, bounded=n_neurons <= CLIPPED)
+    # a ceiling keeps every rate below max_rate, but not with very many neurons, whose
+    # noise is so low that clipping would be the larger error, nor with feedback
+    return Tuning(kind, max_rate, bounded=bounded)
 
 
 def name_of(neurons) -> str | None:

@@ -59,8 +59,8 @@ class LegendreMemory(AsBuilt, nengo.Network):
     max_rate : float
         Rate at the radius, Hz.  For ``"balanced"``, what each neuron exceeds less than
         .1 % of the time; for ``"optimal"``, the highest rate of all, reached at five
-        standard deviations of what it carries (ten with error feedback), where up to a
-        million neurons clip.
+        standard deviations of what it carries, where up to a million neurons clip (none
+        do with error feedback, and fire above it).
     radii : float or (size_in * order,) array_like, optional
         Range of each state dimension, 1 by default.  Pairs do not saturate beyond it.
         ``"balanced"`` and ``"optimal"`` choose their own.
@@ -290,22 +290,13 @@ class LegendreMemory(AsBuilt, nengo.Network):
         feedback, connect = self.design.loop.feedback, nengo.Connection
         if feedback is None:
             return carried
-        size, limits = carried.size_out, self.population.limits
+        size = carried.size_out
         error = nengo.Node(size_in=size, label="decoding error")
         encoded = nengo.Node(size_in=size, label="encoded")
         connect(carried, error, synapse=None)
         connect(decoded, error, transform=-1, synapse=None)
         connect(error, encoded, transform=feedback.gain, synapse=feedback.synapse)
         connect(carried, encoded, synapse=None)
-        if np.isfinite(limits).all():
-            # what is cut off beyond the radii is no error that feedback could mend, and
-            # would wind it up: two rectifiers a dimension subtract it
-            both = np.vstack([np.eye(size), -np.eye(size)])
-            one, bias = np.ones(2 * size), -np.tile(limits, 2)
-            curves = {"encoders": one, "gain": one, "bias": bias, "label": "cut off"}
-            cut = driven(2 * size, nengo.RectifiedLinear(), **curves).neurons
-            connect(encoded, cut, transform=both, synapse=None)
-            connect(cut, error, transform=-both.T, synapse=None)
         return encoded
 
     def _legendre(self, carried: nengo.Node, label: str) -> nengo.Node:

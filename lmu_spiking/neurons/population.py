@@ -94,12 +94,6 @@ class Population:
         """Return the number of neurons, those of aggregated entries included."""
         return int(self.per_unit.sum())
 
-    @property
-    def limits(self) -> np.ndarray:
-        """Return the values (d,) at which decoded values are clipped; else infinite."""
-        bounded = self.tuning.kind != "drawn" and self.tuning.bounded
-        return self.radii if bounded else np.full(len(self.radii), np.inf)
-
     def block(self, i: int) -> slice:
         """Return the slice of the neurons of dimension ``i``."""
         return slice(*np.searchsorted(self.dimension, [i, i + 1]))

@@ -4,7 +4,6 @@ How noisy neurons are depends on how active they are, and that on the signal and
 noise that has gone round the loop: the state's covariance is a fixed point.
 """
 
-from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -140,16 +139,7 @@ def along(
         Averages over the counted time, and the bias.
     """
     K, L, C, N = closed_loop(mapped)
-    d, T, fed_back = len(tables), len(states), mapped.feedback
-    if fed_back and np.isfinite(tables[0].limit):
-        # what is clipped is taken out of the feedback: a second table for each
-        # dimension, whose error enters the feedback alone and undoes that of the first
-        own, eye = fed_back.loop.G[:, None], np.eye(d)
-        enter = np.zeros((len(K), d))
-        enter[-d * len(own) :] = np.kron(own, eye)
-        L, N = np.hstack([L, enter]), np.vstack([N, N])
-        tables = tables + [t.limited() for t in tables]
-        states = np.hstack([states, states])
+    d, T = len(tables), len(states)
     grids = _Grids(tables)
     # choose the block: a power of two of steps, so that P can be doubled through it
     parts = BLOCKS if grids.straight else max(BENT_BLOCKS, 16 * d)
@@ -163,7 +153,7 @@ def along(
         pushed = np.concatenate([np.zeros((1, *L.shape)), np.cumsum(powers @ L, 0)])
     # sums over the counted steps; Z is the bias and P the noise of the loop's state
     Z, P = np.zeros(len(K)), np.zeros((len(K), len(K)))
-    bent, v = np.zeros(len(tables)), np.zeros(len(tables))
+    bent, v = np.zeros(d), np.zeros(d)
     noise, sigma, rate = np.zeros((d, d)), np.zeros(d), 0.0
     counted = 0
     bias = None if grids.straight else np.zeros((T, d))
@@ -188,7 +178,7 @@ def along(
             rate += n * seen.rate.sum()
         if start >= first + window:
             noise += n * (received if C is N else C @ P @ C.T)
-            sigma += n * seen.variance[:d]
+            sigma += n * seen.variance
             counted += n
         # advance P and Z by the block
         if bias is None:
@@ -202,7 +192,7 @@ def along(
         P = F @ P @ F.T + Q
         added = into @ (seen.bent - bent)
         Z = course[n] + added
-        bent = seen.bent if fed_back else bent
+        bent = bent if mapped.feedback is None else seen.bent
         bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
     counted = max(1, counted)
     return Course(noise / counted, sigma / counted, rate / max(1, T - first), bias)
@@ -306,18 +296,11 @@ class Table:
     """
 
     def __init__(self, population: Population, i: int, typical, largest, dt: float):
-        self.typical, self.limit = typical, population.limits[i]
+        self.typical = typical
         reach = max(4 * largest, 3 * population.radii[i])
         side = np.linspace(0, 1, POINTS + 1)[1:] ** 2 * reach
         self.x = np.concatenate([-side[::-1], [0.0], side])
         self.columns = population.tables(i, self.x, dt)
-
-    def limited(self) -> "Table":
-        """Return a table that decodes up to the neurons' limit, without any spikes."""
-        clip = copy(self)
-        none, decoded = np.zeros_like(self.x), np.clip(self.x, -self.limit, self.limit)
-        clip.columns = {"rate": none, "decoded": decoded, "variance": none}
-        return clip
 
     def mean(self, column: str, variance: float) -> float:
         """Return the mean of a column over the signal and over Gaussian noise.

@@ -35,7 +35,6 @@ from lmu_spiking.memory.basis import (
     best_tau,
     feedback_pair,
 )
-from lmu_spiking.memory.design import HEADROOM
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons.curves import LEVELS
 from lmu_spiking.neurons.recruitment import mean_rate
@@ -344,10 +343,8 @@ class Request:
         moments = band_moments(ldn, dt, self.bandwidth, self.rms)
         levels = LEVELS if tuning == "optimal" else 1
         options: dict[str, Any] = {"max_rate": self.max_rate, "levels": levels}
-        if self.error_feedback is not None:
-            options["tolerance"] = 1e-4  # few neurons, whose noise settles slowly
-            if tuning == "optimal":
-                options["margin"] = (HEADROOM**2 - 1) * moments
+        if self.error_feedback is not None:  # few neurons, whose noise settles slowly
+            options["tolerance"] = 1e-4
         last, missed = _last_readout(ldn, dt), self.truncation(order)
         goal = self.rms * np.sqrt(self.goal**2 - missed**2)
 
