@@ -10,8 +10,8 @@ noise``.
 neurons a coefficient, theta 0.05 to 2 s, dt 0.1 to 2 ms, 0 to 3 steps of delay, all
 tunings.
 
-*signals*: 200 such memories (``--signals``) on signals that they were not made for: noise of twice the
-band or five times as loud, steps, bursts, and silence.
+*signals*: 200 such memories (``--signals``) on signals that they were not made for:
+noise of twice the band or five times as loud, steps, bursts, and silence.
 """
 
 import warnings
