@@ -245,10 +245,27 @@ def chip_digits() -> list[str]:
     ]
 
 
+def fed_back() -> list[str]:
+    rows = record("feedback")["memories"]
+    shown = [
+        ("pairs", 600),
+        ("pairs", 6000),
+        ("balanced", 6000),
+        ("Nengo, tuned", 6000),
+    ]
+    found = [
+        one(rows, memory=memory, neurons=m, order=6, dt=0.001, feedback=feedback)
+        for memory, m in shown
+        for feedback in (["off"] if "Nengo" in memory else ["auto", "off"])
+    ]
+    return [f"{r['noise_nrmse']:.4f} ± {r['noise_nrmse_ci95']:.4f}" for r in found]
+
+
 README = {
     "error of 6,000 Poisson": lambda: noise(
         "optimal", "balanced", "Nengo, tuned", "Nengo default, ReLU"
     ),
+    "error feedback, Poisson": fed_back,
     "measured over predicted": law,
     "twenty random requests": planned,
     "capacity task": capacity,
@@ -266,6 +283,7 @@ README = {
     ],
 }
 MEASURED = {
+    "error feedback, Poisson": fed_back,
     "twenty random requests": planned,
     "Poisson neurons against": lambda: noise(
         "lmu_spiking", "Nengo, intercepts 0", "Nengo default, ReLU"
