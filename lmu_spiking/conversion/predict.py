@@ -13,14 +13,14 @@ added to its states, and of the units' spikes to their activities:
     \hat h_t = \mathrm{Poisson}(s |f(\hat J_t)|) \,\mathrm{sign} / s ,
 
 with ``P`` the fixed point of the error model on the data.  With error feedback the same
-holds for the loop with its states.  ``s`` is the number of
-spikes of a unit of activity 1 in the time that is averaged: a presentation for the next
-cell, the presentation's first step for the readout.  The result includes the shift of
-the mean that noise causes behind a nonlinearity, and the clipping of states that are
-larger than the ceilings of neurons allow.
+holds for all states of the loop, its own included.  ``s`` is the number of spikes of a
+unit of activity 1 in the time that is averaged: a presentation for the next cell, the
+presentation's first step for the readout.  The result includes the shift of the mean
+that noise causes behind a nonlinearity, and the clipping of states that are larger than
+the ceilings of neurons allow.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,8 +51,7 @@ class Ceiling:
     """
 
     def __init__(self, design: Design, steps: int, k: int):
-        # feedback leaves out what is cut off, so that a clip passes it by
-        K, L, C, _ = closed_loop(replace(design.loop, feedback=None))
+        K, L, C, _ = closed_loop(design.loop)  # with ceilings there is no feedback
         self.power, self.into = np.eye(len(K)), np.zeros_like(L)
         for _ in range(steps):
             self.power, self.into = K @ self.power, K @ self.into + L

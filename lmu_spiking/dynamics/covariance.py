@@ -28,9 +28,8 @@ def closed_loop(mapped: Mapped) -> ClosedLoop:
     ``Z[k+1] = K Z[k] + L eta[k]``, with the memory's state ``C Z`` and with ``N Z``
     what the neurons receive.  With the synapse ``(F, G, C)`` of every dimension,
     ``K = F (x) I + G C (x) A'`` and ``L = G (x) A'``; for a lowpass ``K = Ad`` and
-    ``L = Ad - a I``.  Error feedback
-    ``(F_f, G_f, C_f)`` adds states ``q`` of its own, so that ``w = C_f q`` is part of
-    what neurons receive and of the decoding error:
+    ``L = Ad - a I``.  Error feedback ``(F_f, G_f, C_f)`` adds states ``q`` of its own,
+    so that ``w = C_f q`` is part of what neurons receive and of the decoding error:
 
     .. math::
 

@@ -385,7 +385,7 @@ def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
 
 
 def _rough_share(made: Design, budget: ErrorBudget, tables, sigma) -> float:
-    """Return the share of the noise's variance that is predicted too high.
+    """Return the share of the noise's variance that may be predicted too high.
 
     Error feedback gives neurons their own noise at once.  Where that is larger than the
     signal, and neurons are recruited in levels of a few, it is far from normal.
@@ -427,8 +427,8 @@ def _caution(made: Design, budget: ErrorBudget, rough: float) -> str:
     if rough > ROUGH:
         return (
             f"{rough:.0%} of the predicted noise is that of neurons to which error "
-            "feedback gives more noise than signal: the prediction is too high; use "
-            "more neurons or tuning='balanced'"
+            "feedback gives more noise than signal: the prediction may be too high; "
+            "use more neurons or tuning='balanced'"
         )
     # a basis that was chosen for another signal
     if own and budget.error is not None:

@@ -178,7 +178,7 @@ def test_a_staircase_trains(task, activation):
 
 
 def test_nengo_loihi_may_come_first():
-    """Which, alone, fails to import NengoDL."""
+    """NengoLoihi, imported first, does not keep NengoDL from being imported."""
     pytest.importorskip("nengo_loihi")
     code = """if True:
         import nengo_loihi, tensorflow as tf
