@@ -458,7 +458,8 @@ def predict_noise(
 
     values = np.quantile(states, LEVELS, axis=0).T
     tables = [_Typical(values[i], partial(variance, i)) for i in range(d)]
-    return fixed_point(memory.mapped, tables)
+    noise, sigma, _ = fixed_point(memory.mapped, tables)
+    return noise, sigma
 
 
 class _Typical:
