@@ -23,7 +23,7 @@ from lmu_spiking.errors import (
     check_whole,
 )
 from lmu_spiking.lmu.params import sides_of
-from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.chip import ChipRate, ChipUnits, chip_of, integrating
 from lmu_spiking.neurons.curves import neuron_type, unmerged
 from lmu_spiking.neurons.population import one_each

@@ -9,13 +9,13 @@ from lmu_spiking.errors import ValidationError, check_positive, check_seed, chec
 from lmu_spiking.memory.design import Design, assemble, name_of
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.networks import readout
-from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.networks.blockwise import AsBuilt, keeps_time, shared, unused_seed
 from lmu_spiking.networks.function import (
     FunctionReadout,
     LinearReadout,
     predict_function,
 )
+from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.curves import unmerged
 from lmu_spiking.neurons.population import Population
 from lmu_spiking.theory.predict import predict

@@ -10,13 +10,13 @@ from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_spiking.dynamics.mapping import as_synapse, map_onto
 from lmu_spiking.errors import ValidationError, check_shape, check_whole
-from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.networks.function import (
     POINTS,
     LinearReadout,
     linear_parts,
     solve_function,
 )
+from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.curves import unmerged
 from lmu_spiking.theory.predict import window_delays
 

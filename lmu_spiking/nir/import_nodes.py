@@ -14,7 +14,7 @@ import nengo
 import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_between, check_seed, check_shape
-from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.nir.clock import Clock
 from lmu_spiking.nir.neurons import INSTANT, KINDS, PromptLIF, SignedIF
 

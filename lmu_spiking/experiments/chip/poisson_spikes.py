@@ -14,7 +14,7 @@ from lmu_spiking.errors import check_whole
 from lmu_spiking.loihi.poisson.memory import check_target, run_spikes
 from lmu_spiking.loihi.poisson.neuron import NoisyRectifiedLinear, anchor
 from lmu_spiking.metrics import half_interval
-from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.neurons.bare_ensemble import driven
 
 GROUPS = 10  # of neurons: statistics of each give the confidence interval
 

@@ -27,7 +27,7 @@ from lmu_spiking.experiments.published.result import Comparison, Reproduction, S
 from lmu_spiking.experiments.records import in_parallel, pick
 from lmu_spiking.experiments.runs import run_probed
 from lmu_spiking.memory.spec import MemorySpec
-from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.curves import neuron_type, step_variance
 from lmu_spiking.studies.metrics import confidence, power_law, rms
 from lmu_spiking.studies.report import exponents, summarise

@@ -63,8 +63,8 @@ from lmu_spiking.experiments.runs import run_probed, streamed
 from lmu_spiking.files import NOT_OURS, read_json
 from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec
-from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.networks.memory import LegendreMemory
+from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.curves import statistics
 from lmu_spiking.neurons.population import Population
 from lmu_spiking.processes import in_processes

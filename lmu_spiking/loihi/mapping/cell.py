@@ -43,9 +43,9 @@ from lmu_spiking.loihi.mapping.curves import Cells, chip_neurons
 from lmu_spiking.loihi.mapping.layout import Layout, lay_out
 from lmu_spiking.loihi.mapping.memory import ChipMemory, connect, widened
 from lmu_spiking.loihi.mapping.stage import Stage, make_stage
-from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.networks.blockwise import AsBuilt
 from lmu_spiking.networks.cell import steps_of
+from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, LOIHI_RELU, ChipUnits
 
 TAU = 0.1  # seconds

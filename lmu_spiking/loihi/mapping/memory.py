@@ -10,8 +10,8 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.chip.integers import synaptic_decay
 from lmu_spiking.loihi.chip.pulses import Pulses, sizes
 from lmu_spiking.loihi.chip.upstream import place
-from lmu_spiking.networks.bare_ensemble import driven
 from lmu_spiking.networks.blockwise import AsBuilt
+from lmu_spiking.neurons.bare_ensemble import driven
 
 if TYPE_CHECKING:
     from lmu_spiking.loihi.mapping.layout import Layout

@@ -67,7 +67,7 @@ from lmu_spiking.loihi.poisson.neuron import (
     rate_of,
 )
 from lmu_spiking.loihi.run.target import run_on
-from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.theory.fixed_point import GAUSS, LEVELS, fixed_point
 
 SENDERS = 8  # neurons on the host that send the input, on either side, at least

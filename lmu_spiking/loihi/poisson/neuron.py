@@ -33,7 +33,7 @@ from nengo.params import NumberParam
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.chip.integers import DECAY
 from lmu_spiking.loihi.chip.upstream import nengo_loihi, place
-from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.types import Unmerged
 
 KEPT = 0.125  # ``lambda``: CV and Fano factor amid what is allowed of Poisson spikes

@@ -16,7 +16,7 @@ from lmu_spiking.loihi.chip.integers import (
     target_name,
 )
 from lmu_spiking.loihi.run import target as module
-from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.neurons.bare_ensemble import driven
 
 STILL = {"voltage": nengo.dists.Choice([0])}
 KINDS = {

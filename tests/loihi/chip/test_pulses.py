@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.loihi.chip.pulses import Pulses, encode
-from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.neurons.bare_ensemble import driven
 
 numbers = st.lists(st.floats(-1, 1), min_size=1, max_size=200)
 

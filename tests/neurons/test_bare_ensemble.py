@@ -1,7 +1,7 @@
 import nengo
 import numpy as np
 
-from lmu_spiking.networks.bare_ensemble import driven
+from lmu_spiking.neurons.bare_ensemble import driven
 
 
 def test_numbers_stand_for_all_neurons_and_config_stays_outside():
