@@ -11,6 +11,7 @@ from lmu_spiking.cli import options as o
 from lmu_spiking.cli.known import NEURON_TYPES, PLANNED, TUNINGS
 
 NEURONS = "In all; beyond a million, as their sums"
+RARE = 0.02  # share of time beyond the radii that explains no error
 SOURCES = {
     "truncation": "the order's (truncation)",
     "spikes": "the spikes'",
@@ -123,32 +124,33 @@ def _report(row: dict, out: Path) -> None:
 
 def _advice(row: dict) -> str:
     """Return where the error's variance comes from, and what would lower it."""
-    parts = {name: row[f"predicted_{name}_nrmse"] or 0.0 for name in SOURCES}
-    if row["predicted_spikes_nrmse"] is None:  # estimate it from what was measured
-        own = sqrt(max(row["nrmse"] ** 2 - parts["truncation"] ** 2, 0.0))
-        parts["spikes"] = sqrt(max(own**2 - parts["curves"] ** 2, 0.0))
+    parts = {name: row[f"predicted_{name}_nrmse"] for name in SOURCES}
     total = sum(part**2 for part in parts.values())
     if not total > 0:  # 0, or NaN for a silent signal
         return "There is no error to lower."
     shares = {name: part**2 / total for name, part in parts.items()}
     first, second, _ = sorted(shares, key=lambda name: -shares[name])
     less_noise = ["more --neurons"]
-    if row["neuron_type"] in PLANNED:
-        if row["tuning"] == "pairs":
-            less_noise.insert(0, "--tuning balanced")
-        if "feedback_rate" not in row:
-            less_noise.insert(0, "--error-feedback auto")
-    clips = row["tuning"] == "optimal"
+    if row["neuron_type"] in PLANNED and row["tuning"] == "pairs":
+        less_noise.insert(0, "--tuning balanced")
+    if "feedback_rate" not in row:
+        less_noise.insert(0, "--error-feedback auto")
+    sources, fitting = dict(SOURCES), "larger radii in a --spec"
+    if row["tuning"] == "optimal":
+        fitting = "--tuning balanced"
+    elif row["neuron_type"] not in PLANNED and row["beyond_radii"] < RARE:
+        sources["curves"] = "that of curves and membranes, which no spikes average out"
+        fitting = less_noise[0]
     remedies = {
         "truncation": "a higher --order or a shorter --theta",
         "spikes": " or ".join(less_noise),
-        "curves": "--tuning balanced" if clips else "larger radii in a --spec",
+        "curves": fitting,
     }
     # the second source is named from half a per cent on, its remedy from half the first
-    of, lower = f"{shares[first]:.0%} is {SOURCES[first]}", remedies[first]
+    of, lower = f"{shares[first]:.0%} is {sources[first]}", remedies[first]
     if shares[second] >= 0.005:
-        of += f", {shares[second]:.0%} {SOURCES[second]}"
-    if shares[second] > shares[first] / 2:
+        of += f", {shares[second]:.0%} {sources[second]}"
+    if shares[second] > shares[first] / 2 and remedies[second] not in lower:
         lower += f", and {remedies[second]},"
     left = sqrt(total - parts["spikes"] ** 2)
     return (

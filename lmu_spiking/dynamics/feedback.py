@@ -163,6 +163,7 @@ def with_feedback(
     delay_steps: int = 0,
     *,
     error: Callable[[Mapped], float],
+    tolerance: float = 0.05,
 ) -> Mapped:
     """Return the loop with the error feedback that is asked for.
 
@@ -180,6 +181,8 @@ def with_feedback(
         Steps of delay in the loop beyond Nengo's own one.
     error : callable
         From a loop to its predicted error.
+    tolerance : float
+        Of the logarithm of an automatic rate.
 
     Returns
     -------
@@ -223,7 +226,7 @@ def with_feedback(
             np.clip(error_of(fed_back(np.exp(log_rate))), 1e-300, 1e300)
         ),
         bounds=(np.log(0.01 * most), np.log(most)),
-        options={"xatol": 0.05},
+        options={"xatol": tolerance},
     )
     best = fed_back(float(f"{np.exp(found.x):.2g}"))
     return best if error_of(best) < error_of(mapped) else mapped

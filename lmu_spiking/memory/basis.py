@@ -52,6 +52,8 @@ from lmu_spiking.errors import MappingError, ValidationError, check_shape
 from lmu_spiking.neurons.curves import (
     LEVELS,
     TUNINGS,
+    Tuning,
+    is_exact,
     is_rectified_linear,
     neuron_type,
     statistics,
@@ -246,7 +248,8 @@ def choose_tau(
     max_rate, signal, size_in, readouts
         As in `LegendreMemory`.
     feedback : "auto", (2,) tuple of float or None
-        The error feedback that is asked for.
+        The error feedback that is asked for; only neurons whose error a formula gives
+        take it into account.
 
     Returns
     -------
@@ -255,6 +258,7 @@ def choose_tau(
     """
     if tuning not in REALISED:
         return TAU
+    feedback = feedback if is_computed(neuron_type(neurons), tuning) else None
     moments, _, options = basis_options(ldn, dt, tuning, neurons, signal, readouts)
     of_each = int(shares(n_neurons, size_in * ldn.order).sum()) // size_in
     options["max_rate"] = max_rate
@@ -363,6 +367,26 @@ def curve_kind(tuning: str, neurons) -> str:
         return "drawn"
     recruits = tuning == "optimal" and statistics(neurons) in NOISY
     return "recruited" if recruits else "pairs"
+
+
+def is_computed(neurons, tuning) -> bool:
+    """Return whether a formula gives the noise of neurons, with and without feedback.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    tuning
+        As in `LegendreMemory`.
+
+    Returns
+    -------
+    bool
+        True for pairs of Poisson and stochastic neurons, and for exact rates.
+    """
+    chosen = None if tuning in REALISED else tuning
+    if Tuning.of(chosen, neurons, 1.0).kind == "drawn":
+        return False
+    return statistics(neurons) in NOISY or is_exact(neurons)
 
 
 def signal_moments(ldn: LDN, dt: float, signal):

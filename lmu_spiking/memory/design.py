@@ -34,13 +34,14 @@ from lmu_spiking.memory.basis import (
     basis_options,
     choose_tau,
     curve_kind,
+    is_computed,
     pairs_error,
 )
+from lmu_spiking.memory.open_loop import measured_error
 from lmu_spiking.memory.spec import MOST_ORDER, MemorySpec, check_step
 from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.curves import NEURON_TYPES, Tuning
 from lmu_spiking.neurons.population import (
-    NOISY,
     Population,
     build_population,
     one_each,
@@ -49,6 +50,7 @@ from lmu_spiking.neurons.population import (
 from lmu_spiking.signals import SignalSpec
 
 CLIPPED = 10**6  # neurons, beyond which clipping would outweigh the noise
+COARSE = 0.3  # tolerance of the logarithm of a rate that is chosen by measurements
 EXTREME = 3.29  # standard deviations that a normal |x| exceeds 0.1 % of the time
 
 
@@ -212,18 +214,16 @@ def assemble(
     size_in = check_whole("LegendreMemory.size_in", size_in, 1)
     max_rate = check_positive("max_rate", max_rate, "Hz")
     counts = shares(n_neurons, size_in * ldn.order)
-    error_feedback = check_feedback("LegendreMemory.error_feedback", error_feedback)
-    neurons = curves.neuron_type(neuron_type)
-    if caution := curves.loop_caution(neurons):
-        warnings.warn(caution, ValidityWarning, stacklevel=3)
+    neurons, error_feedback = _checked(neuron_type, error_feedback)
     signal = SignalSpec() if signal is None else signal
+    # feedback is part of what is optimised only where a formula gives the error with it
+    at_once = error_feedback if is_computed(neurons, tuning) else None
     # map the delay network onto the synapse
     if synapse is None:
         asked = (max_rate, signal, size_in, readouts, error_feedback)
         synapse = choose_tau(ldn, dt, n_neurons, tuning, neurons, *asked)
     mapped = map_onto(ldn, synapse, dt, delay_steps)
-    error_feedback = _choosable(error_feedback, neurons, tuning)
-    feed_back = partial(with_feedback, mapped, error_feedback, dt, delay_steps)
+    feed_back = partial(with_feedback, mapped, at_once, dt, delay_steps)
     # choose the basis, and then the neurons that carry it
     basis, own_nrmse, kind = None, None, tuning
     if tuning in REALISED:
@@ -255,6 +255,10 @@ def assemble(
     more |= {"averaging": ldn.theta, "aggregated": aggregated}
     rng = np.random.RandomState(tuning_seed)
     population = build_population(counts, ranges, rng=rng, **more)
+    if not is_computed(neurons, tuning):
+        own_nrmse = None  # what was computed is that of Poisson neurons
+        made = Design(None, ldn, mapped, basis, population, float(dt), "")
+        mapped = fed_back(made, error_feedback, signal, readouts, delay_steps).mapped
     if mapped.feedback is not None and population.tuning.bounded:
         problem = "would wind up where neurons have ceilings"
         attribute, remedy = "LegendreMemory.error_feedback", "use bounded=False"
@@ -291,27 +295,44 @@ def _spec_of(ldn: LDN, synapse: Any, population: Population, neurons, fields: di
     return MemorySpec(*sizes, neuron_type=name, **fields)
 
 
-def _choosable(asked, neurons, tuning):
-    """Return the feedback that is asked for: none that is automatic for rates.
+def _checked(neuron_type, error_feedback):
+    """Return neurons, and the error feedback that is asked for and has an effect."""
+    asked = check_feedback("LegendreMemory.error_feedback", error_feedback)
+    neurons = curves.neuron_type(neuron_type)
+    if asked == "auto" and curves.is_exact(neurons):
+        asked = None  # there is no error to feed back
+    if asked is None and (caution := curves.loop_caution(neurons)):
+        warnings.warn(caution, ValidityWarning, stacklevel=4)
+    return neurons, asked
 
-    Raises
-    ------
-    ValidationError
-        If it is automatic, and no error model says which rate is best.
+
+def fed_back(
+    made: Design, asked, signal=None, readouts=None, delay_steps: int = 0
+) -> Design:
+    """Return a design with the error feedback of least measured error.
+
+    Parameters
+    ----------
+    made : Design
+        Of neurons whose error is measured.
+    asked : "auto", (2,) tuple of float or None
+        The feedback that is asked for.
+    signal, readouts, delay_steps
+        As in `LegendreMemory`.
+
+    Returns
+    -------
+    Design
+        The same, if no feedback lowers the error.
     """
-    if asked != "auto":
-        return asked
-    kind, name = curves.statistics(neurons), name_of(neurons) or type(neurons).__name__
-    if kind == "rate" and curves.is_rectified_linear(neurons):
-        return None
-    drawn = Tuning.of(None if tuning in REALISED else tuning, neurons, 1.0)
-    if kind not in NOISY or drawn.kind == "drawn":
-        problem = f"has no error model to choose by for {name} neurons"
-        problem += " with drawn curves" if kind in NOISY else ""
-        remedy = "give rate and tau, such as (200, 0.02), and measure"
-        attribute = "LegendreMemory.error_feedback"
-        raise ValidationError(attribute, "auto", problem, remedy)
-    return asked
+
+    def error(loop: Mapped) -> float:
+        tried = dataclasses.replace(made, mapped=loop)
+        return measured_error(tried, signal, readouts)
+
+    more: Any = {"error": error, "tolerance": COARSE}
+    mapped = with_feedback(made.mapped, asked, made.dt, delay_steps, **more)
+    return dataclasses.replace(made, mapped=mapped)
 
 
 def _tuning_of(tuning: str, neurons, max_rate: float, bounded: bool):

@@ -163,8 +163,8 @@ class FunctionBudget:
     distortion : float
         Of the ensemble in the mean, against the function of the exact LDN's window.
     noise : float or None
-        From the spikes of memory and ensemble; None for regularly spiking neurons (IF,
-        LIF), which no white-noise model describes.
+        From the spikes of memory and ensemble; None where regularly spiking neurons
+        (IF, LIF) are read through an ensemble of them, or through a synapse.
     total : float or None
         All of them, against the function of the true window.
     spread : float
@@ -411,17 +411,20 @@ def predict_function(
 
 
 def _linear_errors(memory, readout: LinearReadout, budget: ErrorBudget):
-    """Return distortion and noise of a linear function (None for regular spikes)."""
+    """Return distortion and noise of a linear function.
+
+    The noise is None for regular spikes through a synapse: it is not white.
+    """
     made, rows = memory.design, readout.rows
 
     def root(moment):
         return float(np.sqrt(max(np.trace(moment), 0) / len(rows)))
 
     distortion = root(rows @ budget.distortion @ rows.T)
-    if budget.noise is None:
-        return distortion, None
     if readout.synapse is None:
         return distortion, root(rows @ budget.noise @ rows.T)
+    if budget.runs is not None:
+        return distortion, None
     reader = map_onto(memory.ldn, readout.synapse, memory.dt, feedforward=True)
     reader = replace(reader, A=reader.A @ made.U)  # of what the neurons carry
     return distortion, root(readout_covariance(made.loop, budget.sigma, rows, reader))
@@ -507,6 +510,8 @@ def _mean_and_variance(readout: FunctionReadout, states, inputs, dt: float):
 
 def _draw(memory, budget: ErrorBudget, rng) -> np.ndarray:
     """Return a course of the memory's noise (T, d), of the predicted covariance."""
+    if budget.runs is not None:
+        return budget.runs[0]
     K, L, C, _ = closed_loop(memory.design.loop)
     eta = np.sqrt(budget.sigma) * rng.standard_normal(budget.states.shape)
     noise, Z = np.zeros_like(eta), np.zeros(len(K))

@@ -264,8 +264,8 @@ def loop_caution(neurons: NeuronType) -> str:
         fault = "it adapts and bursts, so no tuning curve holds"
     return (
         f"{type(base).__name__} in a memory: {fault}, and the state may be wrong by "
-        "half its size or more, at any number of neurons; measure it, or use "
-        "'poisson', 'regular', 'if' or 'lif'"
+        "half its size or more, at any number of neurons; predict it, or use "
+        "error_feedback='auto', or 'poisson', 'regular', 'if' or 'lif'"
     )
 
 
@@ -273,6 +273,11 @@ def is_rectified_linear(neurons: NeuronType) -> bool:
     """Return whether the rate curve is ``max(0, J)``, with which pairs are exact."""
     base = getattr(neurons, "base_type", neurons)
     return isinstance(base, nengo.RectifiedLinear)
+
+
+def is_exact(neurons: NeuronType) -> bool:
+    """Return whether neurons have exact, rectified-linear rates in place of spikes."""
+    return statistics(neurons) == "rate" and is_rectified_linear(neurons)
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,25 @@ class Population:
         columns["dimension"] += np.repeat(shift, len(self.dimension))
         return replace(self, radii=np.tile(self.radii, n), **columns)
 
+    def subset(self, keep, stands_for) -> "Population":
+        """Return the population of some of the neurons, which stand for all.
+
+        Parameters
+        ----------
+        keep : slice or (n,) int array_like
+            The neurons that are kept, in order: of all dimensions, or of the first.
+        stands_for : float or (n,) array_like
+            Neurons that each of them stands for: its decoder grows as many times.
+
+        Returns
+        -------
+        Population
+        """
+        columns = {name: getattr(self, name)[keep] for name in COLUMNS}
+        columns["decoders"] = columns["decoders"] * stands_for
+        radii = self.radii[: columns["dimension"][-1] + 1]
+        return replace(self, radii=radii, **columns)
+
     def rates(self, i: int, x) -> np.ndarray:
         """Return the spikes per second of one dimension's entries.
 
@@ -170,7 +189,7 @@ class Population:
         x = np.asarray(x, dtype=float)
         total = {key: np.zeros(len(x)) for key in ("rate", "decoded", "variance")}
         # neurons that are alike are computed once
-        entries, copies = self._distinct(i)
+        entries, copies = self.groups(i)
         for start in range(0, len(entries), CHUNK):
             part, n = entries[start : start + CHUNK], copies[start : start + CHUNK]
             rates, d = self._rates(i, part, x), self.decoders[part]
@@ -179,10 +198,20 @@ class Population:
             total["variance"] += step_variance(self.neurons, rates, dt) @ (n * d**2)
         return total
 
-    def _distinct(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+    def groups(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the entries of a dimension that differ, and the size of each group.
 
         Neurons that are alike stand side by side.
+
+        Parameters
+        ----------
+        i : int
+            The dimension.
+
+        Returns
+        -------
+        first, copies : (n,) ndarray
+            The first entry of each group, and the neurons in it.
         """
         at = self.block(i)
         # an entry is new where one of its numbers differs from that of the one before

@@ -171,7 +171,7 @@ def _result(window, about, caution, spec, signal, predicted, state, spikes):
     row = measure(spec, u, state, exact, window) | predicted_row(predicted)
     cost = synaptic_operations(spec, spikes / duration)
     row |= {
-        "caution": caution or predicted.caution,
+        "caution": predicted.caution or caution,
         "beyond_radii": predicted.beyond,
         "spikes": spikes,
         "spikes_per_s": spikes / duration,

@@ -88,12 +88,16 @@ class Course:
         Spikes per second of all neurons, on average.
     bias : (T, d) ndarray or None
         The mean state less the exact one, in each step; None if decoding is linear.
+    received : (T, d) ndarray or None
+        What the neurons receive in the mean beside the exact state: the bias, and error
+        feedback.
     """
 
     noise: np.ndarray
     sigma: np.ndarray
     rate: float
     bias: np.ndarray | None
+    received: np.ndarray | None
 
     __repr__ = brief
 
@@ -157,6 +161,7 @@ def along(
     noise, sigma, rate = np.zeros((d, d)), np.zeros(d), 0.0
     counted = 0
     bias = None if grids.straight else np.zeros((T, d))
+    heard = None if grids.straight else np.zeros((T, d))
     # blocks are aligned with the first counted step; a cut block is advanced as a whole
     for edge in range(first % block - block, T, block):
         start, stop = max(edge, 0), min(edge + block, T)
@@ -171,7 +176,8 @@ def along(
             # begin with the distortion of the block before
             course = powers[: n + 1] @ Z + pushed[: n + 1] @ bent
             bias[start:stop] = course[:n] @ C.T
-            x = x + course[:n] @ N.T
+            heard[start:stop] = course[:n] @ N.T
+            x = x + heard[start:stop]
         seen = grids.means(x[:: max(1, n // SAMPLES)], spread)
         # add to the averages
         if start >= first:
@@ -195,7 +201,8 @@ def along(
         bent = bent if mapped.feedback is None else seen.bent
         bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
     counted = max(1, counted)
-    return Course(noise / counted, sigma / counted, rate / max(1, T - first), bias)
+    rate /= max(1, T - first)
+    return Course(noise / counted, sigma / counted, rate, bias, heard)
 
 
 def _through(K: np.ndarray, L: np.ndarray, doublings: int):

@@ -23,6 +23,7 @@ the static distortion of drawn curves, run through the same loop.
 import warnings
 from dataclasses import dataclass, replace
 
+import nengo
 import numpy as np
 from scipy.special import ndtri
 
@@ -31,15 +32,21 @@ from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_whole
 from lmu_spiking.memory.basis import signal_moments
-from lmu_spiking.memory.design import Design, design
+from lmu_spiking.memory.design import Design, design, fed_back
+from lmu_spiking.memory.open_loop import (
+    READOUTS,
+    is_measured,
+    measure_errors,
+    measured_error,
+)
 from lmu_spiking.memory.spec import MemorySpec
-from lmu_spiking.neurons.curves import statistics
 from lmu_spiking.neurons.population import NOISY, Population
 from lmu_spiking.signals import as_signal
 from lmu_spiking.theory.fixed_point import LEVELS, Table, along, fixed_point, tabulate
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
+CANNOT = 0.3  # warn if measured neurons make so large an error, NRMSE
 ROUGH = 0.15  # warn if the prediction is rough for more than this share of the noise
 LEAD = 2  # windows of signal before what counts: an onset rings for about as long
 
@@ -56,9 +63,8 @@ class ErrorBudget:
         The memory that they are predicted for.
     sigma : (d,) ndarray
         Variance in one step of the decoded state, in the coordinates that are carried.
-    noise : (d, d) ndarray or None
-        Covariance of the state's error from spikes.  None for regularly spiking
-        neurons (IF, LIF), which no white-noise model describes.
+    noise : (d, d) ndarray
+        Covariance of the state's error from spikes.
     distortion : (d, d) ndarray
         Second moment of the state's error from the curves.
     moments : (d, d) ndarray
@@ -79,13 +85,17 @@ class ErrorBudget:
     beyond : float
         Share of the samples at which the dimension that leaves its radius most is
         beyond it, or beyond the neurons' ceilings where those are lower.
+    runs : (n, T, d) ndarray or None
+        The state's error in some runs, for neurons whose noise is measured (IF, LIF).
+    settled : bool
+        Whether the error of measured neurons has settled.
     caution : str
         A sentence if the memory was not made for the signal, else empty.
     """
 
     spec: MemorySpec
     sigma: np.ndarray
-    noise: np.ndarray | None
+    noise: np.ndarray
     distortion: np.ndarray
     moments: np.ndarray
     signal: np.ndarray
@@ -95,26 +105,25 @@ class ErrorBudget:
     quantisation: np.ndarray | None = None
     bias: np.ndarray | None = None
     beyond: float = 0.0
+    runs: np.ndarray | None = None
+    settled: bool = True
     caution: str = ""
 
     __repr__ = brief
     _told = ("nrmse", "noise_nrmse", "state_rmse", "spikes_per_s", "beyond")
 
     @property
-    def error(self) -> np.ndarray | None:
-        """Return the second moment (d, d) of the state's error against the exact LDN.
-
-        It is None where ``noise`` is.
-        """
-        return None if self.noise is None else self._sum(self.noise, self.distortion)
+    def error(self) -> np.ndarray:
+        """Return the second moment (d, d) of the state's error to the exact LDN."""
+        return self._sum(self.noise, self.distortion)
 
     @property
-    def state_rmse(self) -> float | None:
+    def state_rmse(self) -> float:
         """Return the root of the mean over dimensions of the state's squared error."""
         error = self.error
-        return None if error is None else float(np.sqrt(np.trace(error) / len(error)))
+        return float(np.sqrt(np.trace(error) / len(error)))
 
-    def readout_rmse(self, delay) -> np.ndarray | None:
+    def readout_rmse(self, delay) -> np.ndarray:
         """Return the error of readouts against the same readouts of the exact LDN.
 
         Parameters
@@ -124,12 +133,12 @@ class ErrorBudget:
 
         Returns
         -------
-        (n,) ndarray or None
-            None for neurons without a noise model.
+        (n,) ndarray
+            One for each delay.
         """
-        return None if self.error is None else _rms(self._weights(delay), self.error)
+        return _rms(self._weights(delay), self.error)
 
-    def noise_nrmse(self, delay=None) -> float | None:
+    def noise_nrmse(self, delay=None) -> float:
         """Return `readout_rmse` over the rms of the exact readout.
 
         Parameters
@@ -139,15 +148,13 @@ class ErrorBudget:
 
         Returns
         -------
-        float or None
+        float
             It is NaN for a silent signal, whose rms is 0.
         """
-        if self.error is None:
-            return None
         c = self._weights(delay)
         return _relative(float(np.mean(_rms(c, self.error) ** 2)), self._power(c))
 
-    def window_noise_nrmse(self, n_points: int = 100) -> float | None:
+    def window_noise_nrmse(self, n_points: int = 100) -> float:
         """Return `noise_nrmse` over delays that stand for the window.
 
         Parameters
@@ -157,8 +164,8 @@ class ErrorBudget:
 
         Returns
         -------
-        float or None
-            None for neurons without a noise model.
+        float
+            It is NaN for a silent signal.
         """
         return self.noise_nrmse(window_delays(self.spec, n_points))
 
@@ -181,7 +188,7 @@ class ErrorBudget:
         c, past, exact = self._on_grid(delay)
         return np.sqrt(np.mean((exact @ c.T - past) ** 2, axis=0))
 
-    def nrmse(self, delay=None) -> float | None:
+    def nrmse(self, delay=None) -> float:
         """Return the error against the delayed input over the input's rms, all terms.
 
         Parameters
@@ -191,11 +198,9 @@ class ErrorBudget:
 
         Returns
         -------
-        float or None
+        float
             It is NaN for a silent signal.
         """
-        if self.error is None:
-            return None
         c, past, exact = self._on_grid(delay)
         total = _rms(c, self.error) ** 2 + self.truncation_rmse(delay) ** 2
         if self.bias is not None:  # it may add to the truncation error, or cancel it
@@ -203,7 +208,7 @@ class ErrorBudget:
             total += 2 * np.mean((exact @ c.T - past) * bias, axis=0)
         return _relative(float(total.mean()), float(np.mean(past**2)))
 
-    def parts(self) -> dict[str, float | None]:
+    def parts(self) -> dict[str, float]:
         """Return the errors at delay theta by their source, over the input's rms.
 
         Returns
@@ -212,19 +217,14 @@ class ErrorBudget:
             ``truncation`` (finite order), ``spikes`` (their noise) and ``curves``
             (their distortion or clipping, and the rounding of weights on a chip).  The
             squares sum to that of `nrmse`, up to the correlation of ``curves`` and
-            ``truncation``.  ``spikes`` is None for regularly spiking neurons.  All are
-            NaN for a silent signal.
+            ``truncation``.  All are NaN for a silent signal.
         """
         c, past, _ = self._on_grid(None)
-        errors = {"truncation": self.truncation_rmse()[0], "spikes": None}
-        if self.noise is not None:
-            errors["spikes"] = _rms(c, self.noise)[0]
+        errors = {"truncation": self.truncation_rmse()[0]}
+        errors["spikes"] = _rms(c, self.noise)[0]
         errors["curves"] = _rms(c, self._sum(self.distortion))[0]
         power = float(np.mean(past**2))
-        return {
-            name: None if error is None else _relative(error**2, power)
-            for name, error in errors.items()
-        }
+        return {name: _relative(error**2, power) for name, error in errors.items()}
 
     def _sum(self, *moments: np.ndarray) -> np.ndarray:
         """Return the sum of second moments and of that from whole-number weights."""
@@ -263,10 +263,8 @@ class ErrorBudget:
         """Return the mean square of exact readouts ``c`` (n, d)."""
         return float(np.mean(_rms(c, self.moments) ** 2))
 
-    def _share(self, moment: np.ndarray | None) -> float:
-        """Return an error at delay theta over the exact readout's rms; 0 for None."""
-        if moment is None:
-            return 0.0
+    def _share(self, moment: np.ndarray) -> float:
+        """Return an error at delay theta over the exact readout's rms."""
         c = self._weights(None)
         return float(_rms(c, moment)[0] / np.sqrt(self._power(c)))
 
@@ -361,18 +359,51 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     tables = tabulate(made.population, carried, dt)
     course = along(made.loop, tables, carried, window, lead)
     ranges = _ranges(made.population, tables)
-    bias, distortion = None, np.zeros_like(course.noise)
-    if course.bias is not None:
-        bias = course.bias[lead:] @ made.U.T
-        distortion = bias[window:].T @ bias[window:] / len(settled)
-    kind = statistics(made.population.neurons)
-    noise = None if kind == "regular" else made.U @ course.noise @ made.U.T
-    rate = 0.0 if kind == "rate" else float(course.rate)
-    common |= {"noise": noise, "distortion": distortion, "spikes_per_s": rate}
+    if is_measured(made.population.neurons):
+        common |= _measured(made, carried, course, lead, window)
+    else:
+        bias, distortion = None, np.zeros_like(course.noise)
+        if course.bias is not None:
+            bias = course.bias[lead:] @ made.U.T
+            distortion = _second_moment(bias[window:])
+        noise = made.U @ course.noise @ made.U.T
+        common |= {"noise": noise, "distortion": distortion, "bias": bias}
+        common |= {"sigma": course.sigma, "spikes_per_s": float(course.rate)}
+    if not made.population.neurons.spiking:
+        common["spikes_per_s"] = 0.0
     beyond = float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max())
-    budget = ErrorBudget(**common, sigma=course.sigma, bias=bias, beyond=beyond)
-    rough = _rough_share(made, budget, tables, course.sigma)
-    return replace(budget, caution=_caution(made, budget, rough))
+    budget = ErrorBudget(**common, beyond=beyond)
+    if budget.runs is not None:
+        caution = _measured_caution(made, budget, course)
+    else:
+        rough = _rough_share(made, budget, tables, course.sigma)
+        caution = _caution(made, budget, rough)
+    return replace(budget, caution=caution)
+
+
+def _measured(made: Design, carried, course, lead: int, window: int) -> dict:
+    """Return the terms of a budget that are measured from neurons outside the loop.
+
+    What the runs have in common is the distortion, and the rest is noise.
+    """
+    delays = made.dt * np.linspace(0, whole_steps(made) - 1, READOUTS)
+    c = made.ldn.readout(delays, made.dt) @ made.U
+    found = measure_errors(made, carried, lead, c, start=course.received)
+    errors = found.errors[:, lead:] @ made.U.T
+    total, n = _second_moment(errors[:, window:]), len(errors)
+    terms = {"sigma": found.sigma, "spikes_per_s": found.rate, "runs": errors}
+    terms["settled"] = found.settled
+    if course.bias is None or n < 2:  # neurons that are exact in the mean
+        return terms | {"noise": total, "distortion": 0 * total}
+    bias = errors.mean(axis=0)
+    noise = _second_moment(errors[:, window:] - bias[window:]) * n / (n - 1)
+    return terms | {"noise": noise, "distortion": total - noise, "bias": bias}
+
+
+def _second_moment(errors: np.ndarray) -> np.ndarray:
+    """Return the mean of ``e e^T`` (d, d) over errors (..., d)."""
+    errors = errors.reshape(-1, errors.shape[-1])
+    return errors.T @ errors / len(errors)
 
 
 def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
@@ -431,7 +462,7 @@ def _caution(made: Design, budget: ErrorBudget, rough: float) -> str:
             "use more neurons or tuning='balanced'"
         )
     # a basis that was chosen for another signal
-    if own and budget.error is not None:
+    if own:
         grown = budget._share(budget.error) / own
         if grown < GROWN or budget.beyond < (RARELY if bent else OFTEN):
             return ""
@@ -443,10 +474,47 @@ def _caution(made: Design, budget: ErrorBudget, rough: float) -> str:
             f"where {what}, and the predicted error is {grown:.3g} times that on its "
             f"own signal; {remedy}"
         )
-    # radii that the signal exceeds
+    return _beyond_radii(budget, noise, added)
+
+
+def _measured_caution(made: Design, budget: ErrorBudget, course) -> str:
+    """Return what `_caution` does, for neurons whose error is measured."""
+    if not budget.moments.any():
+        return "the signal is silent: errors relative to it (NRMSE) are undefined"
+    error, name = budget.noise_nrmse(), type(made.population.neurons).__name__
+    # what the static curves alone do
+    bias = 0.0
+    if course.bias is not None:
+        bent = course.bias[-len(budget.states) :][whole_steps(made) :] @ made.U.T
+        bias = budget._share(_second_moment(bent))
+    beyond = _beyond_radii(budget, 0.0, bias)
+    if beyond and bias > error / 2:
+        return beyond
+    # neurons that cannot carry the memory: would feedback mend it?
+    says = f"{name} neurons make an error of {error:.2g} NRMSE in this memory"
+    if error > CANNOT and made.mapped.feedback is None:
+        remedy = "use other neurons, such as 'poisson' or 'if'"
+        if isinstance(made.mapped.synapse, nengo.Lowpass):
+            again = fed_back(made, "auto", budget.signal)
+            mended = measured_error(again, budget.signal)
+            if mended < error / 2:
+                remedy = f"error_feedback='auto' would leave about {mended:.2g}"
+        return f"{says}; {remedy}"
+    if not budget.settled:
+        return f"{says}, which does not settle as it goes round the loop: it is rough"
+    return beyond
+
+
+def _beyond_radii(budget: ErrorBudget, noise: float, added: float) -> str:
+    """Return a sentence if the signal exceeds the radii, where curves are not linear.
+
+    ``added`` is the error of the curves, and ``noise`` that of the spikes, 0 where it
+    is not known.
+    """
     grown = np.hypot(noise, added) / noise if noise else np.inf
     if not added or grown < GROWN or budget.beyond < (RARELY if noise else OFTEN):
         return ""
+    where = f"{100 * budget.beyond:.3g} % of the samples are beyond the radii"
     effect = f"the tuning curves alone make an error of {added:.2g} NRMSE"
     if noise:
         effect = f"the predicted error is {grown:.3g} times that of the spikes alone"

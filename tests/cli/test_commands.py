@@ -297,10 +297,9 @@ def test_electrocardiogram_can_have_the_least_noise(record, once):
     assert best["noise_nrmse"] == pytest.approx(best["predicted_noise_nrmse"], rel=0.2)
 
 
-def test_neurons_without_a_prediction_have_nulls(record, shell):
+def test_neurons_with_a_membrane_are_predicted(record):
     row = record("run", *TINY, "--neuron-type=lif")
-    assert row["predicted_noise_nrmse"] is None
-    assert "no prediction" in shell("run", *TINY, "--neuron-type=lif")[1]
+    assert row["noise_nrmse"] == pytest.approx(row["predicted_noise_nrmse"], rel=0.5)
 
 
 def advice(truncation, spikes, curves=0.0, **fields):
@@ -341,10 +340,10 @@ def test_the_advice_of_a_signal_that_is_clipped():
     assert said.endswith("below 0.8.")
 
 
-def test_the_advice_without_predicted_noise_is_by_what_was_measured():
-    said = advice(0.3, None, 0.0, neuron_type="lif", tuning="drawn", nrmse=0.5)
-    assert "64% is the spikes', 36% the order's (truncation)" in said
-    assert "more --neurons, and a higher --order" in said
+def test_the_advice_for_membranes_is_feedback():
+    said = advice(0.0, 0.1, 0.3, neuron_type="lif", tuning="drawn", beyond_radii=0.0)
+    assert "90% is that of curves and membranes" in said
+    assert "--error-feedback auto would lower it" in said
     assert advice(float("nan"), 0.0) == "There is no error to lower."
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import importlib.util
+import re
 from functools import cache
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from lmu_spiking.dynamics.covariance import readout_covariance
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import ValidationError, ValidityWarning
-from lmu_spiking.memory.design import design
+from lmu_spiking.memory.design import assemble, design
 from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.curves import Tuning
 from lmu_spiking.signals import white_noise
-from lmu_spiking.studies.trial import run_trial
+from lmu_spiking.studies.trial import run_trial, run_trials
 from lmu_spiking.theory.predict import (
     budget_of,
     predict,
@@ -489,20 +490,68 @@ def test_aggregation_changes_nothing():
     assert one.spikes_per_s == pytest.approx(all_.spikes_per_s)
 
 
-def test_where_there_is_no_law_there_is_no_number():
-    spec = MemorySpec(neuron_type="lif", n_neurons=120, radii=2.0)
-    budget = predict(spec, noise())
-    assert budget.noise is budget.error is None
-    values = (
-        budget.state_rmse,
-        budget.nrmse(),
-        budget.noise_nrmse(),
-        budget.window_noise_nrmse(),
-        budget.readout_rmse(0.1),
+MEASURED = {
+    "if": {},
+    "regular": {"order": 4, "n_neurons": 400},
+    "if, fed back": {"neuron_type": "if", "error_feedback": (200.0, 0.02)},
+    "if, balanced": {"neuron_type": "if", "tuning": "balanced"},
+    "lif": {},
+    "lif, fed back": {"neuron_type": "lif", "error_feedback": (200.0, 0.02)},
+    "adaptive": {"order": 2, "n_neurons": 200, "error_feedback": (200.0, 0.02)},
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_neurons_with_a_memory_of_their_own_are_predicted_too(name):
+    """Measured over 6 runs of 6 s on signals and initial voltages of their own.
+
+    Runs scatter by about 12 %, the mean of six by 5 %.
+    """
+    fields = {"n_neurons": 600, "order": 3, "theta": 0.25, "neuron_type": name}
+    spec = MemorySpec(**(fields | MEASURED[name]))
+    specs = [spec.replace(noise_seed=1000 + k) for k in range(6)]
+    signals = [spec.signal.draw(6.0, spec.dt, seed=50 + k) for k in range(6)]
+    rows = [x.row for x in run_trials(specs, signals)]
+    found, predicted = (
+        np.sqrt(np.mean([row[f"{key}noise_nrmse"] ** 2 for row in rows]))
+        for key in ("", "predicted_")
     )
-    assert values == (None,) * 5
-    assert budget.truncation_rmse(0.1).shape == (1,)
-    assert budget.spikes_per_s > 0
+    assert found == pytest.approx(predicted, rel=0.16)
+    spikes, expected = (
+        np.mean([row[key] for row in rows])
+        for key in ("spikes_per_s", "predicted_spikes_per_s")
+    )
+    assert spikes == pytest.approx(expected, rel=0.02)
+
+
+def test_many_equal_neurons_cost_no_more_to_predict():
+    few, many = (MemorySpec(n, 3, 0.25, neuron_type="if") for n in (3_000, 3_000_000))
+    few, many = (predict(spec, duration=5.0).noise_nrmse() for spec in (few, many))
+    assert many == pytest.approx(few / np.sqrt(1000), rel=0.15)
+
+
+def test_a_silent_start_of_all_neurons_is_no_random_one():
+    """Neurons that begin together spike together: their errors do not average out."""
+    together = nengo.SpikingRectifiedLinear(
+        initial_state={"voltage": nengo.dists.Choice([0.0])}
+    )
+    errors = [
+        predict(design_with(neurons), noise()).noise_nrmse()
+        for neurons in (together, nengo.SpikingRectifiedLinear())
+    ]
+    assert errors[0] > 3 * errors[1]
+
+
+def design_with(neurons):
+    return assemble(600, 3, 0.25, neuron_type=neurons)
+
+
+def test_says_which_neurons_cannot_carry_a_memory_and_what_would_mend_it():
+    with pytest.warns(ValidityWarning):
+        adaptive = MemorySpec(600, 6, 0.5, neuron_type="adaptive")
+        said = budget_of(adaptive, duration=8.0).caution
+    assert re.match(r"AdaptiveLIF neurons make an error of 0\.\d+ NRMSE", said)
+    assert "error_feedback='auto' would leave about 0.0" in said
 
 
 def test_rates_make_neither_noise_nor_spikes():
@@ -668,7 +717,6 @@ def test_the_error_includes_whole_number_weights():
     assert budget.readout_rmse(0.2)[0] ** 2 == pytest.approx(
         without.readout_rmse(0.2)[0] ** 2 + added
     )
-    assert dataclasses.replace(budget, noise=None).error is None
 
 
 def test_a_signal_whose_squares_are_no_numbers_is_refused():

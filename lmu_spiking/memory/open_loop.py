@@ -1,0 +1,249 @@
+r"""The error of neurons whose noise no formula gives, measured outside the loop.
+
+Neurons with a membrane or a phase (``if``, ``regular``, LIF, adaptive LIF, a user's own
+type) remember: what they decode in one step depends on the steps before.  So they are
+driven with what they would receive, and feed nothing back.  What they decode beyond
+that, ``eta``, goes round the loop,
+
+.. math::
+
+    Z_{k+1} = K Z_k + L\,\eta_k, \qquad e_k = C Z_k, \qquad
+    \eta_k = y_k[x + N Z] - (x_k + N Z_k),
+
+with ``x`` the exact states, ``y[.]`` what the driven neurons decode, ``e`` the error of
+the state and ``N Z`` what neurons receive beside ``x`` (see `closed_loop`).  The first
+round has the exact states alone; each further one drives the neurons with the error of
+the round before, until the error's power has settled: a fixed point.  Errors that
+neurons are driven with come from other spikes than their own, so that it is a
+prediction for any initial voltages, not one run.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import nengo
+import numpy as np
+
+from lmu_spiking.dynamics.covariance import closed_loop
+from lmu_spiking.dynamics.ldn import propagate
+from lmu_spiking.neurons.bare_ensemble import driven
+from lmu_spiking.neurons.curves import loop_caution, neuron_type, statistics
+from lmu_spiking.neurons.population import Population
+from lmu_spiking.signals import as_signal
+from lmu_spiking.simulator.targets import simulator
+
+ROUNDS, FEW_ROUNDS = 12, 5  # at most, and where loops are compared
+SETTLED = 0.02  # relative change of the error in a round, below which it has settled
+UPDATES = 10**8  # of neurons in a round, up to which several runs are measured
+SEARCHED = 3 * 10**7  # of neurons in a round, where loops are compared
+STRETCH = 10, 40  # windows of signal, where loops are compared
+READOUTS = 5  # of the window, whose error has to settle
+RUNS = 8  # in a round, at most
+EXACT = ("if", "regular")  # which decode exactly in the mean
+ALIKE = 64  # neurons that are driven, of those that are alike
+SEED = 1_618_033_988  # of their initial voltages
+DIVERGED = 1e3  # times what is carried
+
+
+class Measured(NamedTuple):
+    """What driven neurons make of the states of a signal; see `measure_errors`.
+
+    Parameters
+    ----------
+    errors : (n, T, d) ndarray
+        The error of the state in each of ``n`` runs, in the basis that is carried.
+    sigma : (d,) ndarray
+        Variance of the decoding error in one step.
+    rate : float
+        Spikes per second of all neurons.
+    settled : bool
+        Whether the error's power has settled; if not, the loop may amplify it.
+    """
+
+    errors: np.ndarray
+    sigma: np.ndarray
+    rate: float
+    settled: bool
+
+
+def is_measured(neurons) -> bool:
+    """Return whether the error of neurons is measured, since no formula gives it.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+
+    Returns
+    -------
+    bool
+        True for all neurons that remember; False for Poisson and stochastic spikes,
+        and for rates that follow the input at once.
+    """
+    kind = statistics(neurons)
+    return kind == "regular" or (kind == "rate" and bool(loop_caution(neurons)))
+
+
+def measured_error(made, signal, readouts=None) -> float:
+    """Return the error of a memory on a stretch of its signal, to compare loops by.
+
+    Parameters
+    ----------
+    made : Design
+    signal : SignalSpec, Signal, (T,) or (T, order) array_like
+        As in `LegendreMemory`.
+    readouts : (p, order) array_like, optional
+        Those that count; by default delay theta and the window.
+
+    Returns
+    -------
+    float
+        Root of the mean over readouts of their relative square errors.
+    """
+    ldn, dt, population = made.ldn, made.dt, made.population
+    of_one = slice(0, population.block(ldn.order - 1).stop)
+    made = replace(made, population=population.subset(of_one, 1.0))
+    # the exact states of a stretch of the signal, from rest
+    window = ldn.steps(dt)
+    updates = SEARCHED // len(made.population.gain)
+    steps = int(np.clip(updates, *(n * window for n in STRETCH)))
+    if np.ndim(signal) == 2:
+        states = np.asarray(signal)[:steps]
+    else:
+        drawn = as_signal(signal, dt, ldn.theta, duration=steps * dt)
+        states = ldn.simulate(drawn.led_in(window)[:steps], dt)
+    first = min(window, len(states) // 2)
+    if readouts is None:
+        readouts = ldn.readout(dt * np.linspace(0, window - 1, READOUTS), dt)
+    carried, c = states @ made.T.T, np.asarray(readouts) @ made.U
+    few: dict = {"updates": SEARCHED, "rounds": FEW_ROUNDS}
+    found = measure_errors(made, carried, first, c, **few)
+    errors = np.mean((found.errors[:, first:] @ c.T) ** 2, axis=(0, 1))
+    return float(np.sqrt(np.mean(errors / np.mean((carried[first:] @ c.T) ** 2, 0))))
+
+
+def measure_errors(
+    made,
+    carried: np.ndarray,
+    first: int,
+    readouts: np.ndarray,
+    *,
+    start: np.ndarray | None = None,
+    updates: int = UPDATES,
+    rounds: int = ROUNDS,
+) -> Measured:
+    """Return the errors of a memory of one input, from neurons outside its loop.
+
+    Parameters
+    ----------
+    made : Design
+    carried : (T, d) ndarray
+        The exact states in the basis that the neurons carry, from rest.
+    first : int
+        The first step that counts.
+    readouts : (p, d) ndarray
+        Those of what is carried whose error has to settle.
+    start : (T, d) ndarray, optional
+        What the neurons receive beside the exact states in the first round.
+    updates : int
+        Of neurons in a round, up to which several runs are measured.
+    rounds : int
+        At most.
+
+    Returns
+    -------
+    Measured
+        Runs whose initial voltages differ: those of the last round, or where there is
+        only one, of the last two.
+    """
+    K, L, C, N = closed_loop(made.loop)
+    neurons, stands_for = _fewer(made.population)
+    of_all = np.bincount(made.population.dimension)
+    scale = np.sqrt(np.bincount(neurons.dimension) / of_all)
+    runs = int(np.clip(updates // (len(neurons.gain) * len(carried)), 1, RUNS))
+    received = carried if start is None else carried + start
+    driven_with = np.repeat(received[:, None], runs, axis=1)
+    exact = np.mean((carried[first:] @ readouts.T) ** 2)
+    errors, power = np.zeros_like(driven_with), 0.0
+    for round_ in range(rounds):
+        of = (neurons, stands_for, driven_with, made.dt)
+        decoded, rates = _drive(*of, SEED + round_)
+        eta = (decoded - driven_with) * scale
+        Z = propagate(_later(eta @ L.T), K.T, np.zeros((runs, len(K))))
+        before, errors, last = errors, Z @ C.T, power
+        power = float(np.mean((errors[first:] @ readouts.T) ** 2))
+        settled = abs(power - last) <= 2 * SETTLED * power
+        if settled or not power <= DIVERGED**2 * exact:
+            break
+        # the error of one run goes to the neurons of the next
+        driven_with = carried[:, None] + np.roll(Z @ N.T, 1, axis=1)
+    if runs == 1 and round_ > 0:  # then the last two rounds are two runs
+        errors = np.concatenate([before, errors], axis=1)
+    sigma = np.var(eta[first:], axis=(0, 1))
+    rate = float(np.mean(rates[first:]))
+    return Measured(np.moveaxis(errors, 1, 0), sigma, rate, settled)
+
+
+def _fewer(population: Population) -> tuple[Population, np.ndarray]:
+    """Return a population of fewer neurons, and how many each stands for.
+
+    Integrate-and-fire neurons that are alike and start anywhere decode ``x`` exactly in
+    the mean, with independent errors: ``n`` of them make ``sqrt(k / n)`` of the error
+    of ``k``.
+    """
+    if population.neurons not in map(neuron_type, EXACT):
+        return population, np.ones(len(population.gain))
+    groups = [population.groups(i) for i in range(population.order)]
+    first, copies = (np.concatenate(part) for part in zip(*groups, strict=True))
+    kept = np.minimum(copies, ALIKE).astype(int)
+    keep = [at + np.arange(k) for at, k in zip(first, kept, strict=True)]
+    stands_for = np.repeat(copies / kept, kept)
+    return population.subset(np.concatenate(keep), stands_for), stands_for
+
+
+def _drive(population: Population, stands_for, x: np.ndarray, dt: float, seed: int):
+    """Return what neurons decode that are driven with ``x``, and their rate in all.
+
+    Parameters
+    ----------
+    population : Population
+    stands_for : (m,) ndarray
+        Neurons that each stands for.
+    x : (T, runs, d) ndarray
+    dt : float
+        Step, seconds.
+    seed : int
+        Draws the initial voltages.
+
+    Returns
+    -------
+    decoded : (T, runs, d) ndarray
+    rates : (T, runs) ndarray
+        Hz.
+    """
+    T, runs, d = x.shape
+    of, m = population.dimension, len(population.gain)
+    encoders = population.encoders / population.radii[of]
+    pairs = np.column_stack([np.arange(m), of])
+    into = nengo.Sparse((m, d), pairs, encoders)
+    out = nengo.Sparse((d, m), pairs[:, ::-1], population.decoders)
+    curves = {"gain": population.gain, "bias": population.bias, "seed": 0}
+    with nengo.Network(seed=0) as model:
+        stimulus = nengo.Node(nengo.processes.PresentInput(np.zeros((1, d)), dt))
+        ensemble = driven(m, population.model, **curves)
+        decoded, total = nengo.Node(size_in=d), nengo.Node(size_in=1)
+        nengo.Connection(stimulus, ensemble.neurons, transform=into, synapse=None)
+        nengo.Connection(ensemble.neurons, decoded, transform=out, synapse=None)
+        count = stands_for[None]
+        nengo.Connection(ensemble.neurons, total, transform=count, synapse=None)
+        probes = [nengo.Probe(node, synapse=None) for node in (decoded, total)]
+    inputs = {stimulus: np.moveaxis(x, 1, 0)}
+    options = {"trials": runs, "noise_seed": seed, "inputs": inputs}
+    with simulator(model, dt, "compiled", **options) as sim:
+        sim.run_steps(T, progress_bar=False)
+        y, rates = (np.asarray(sim.data[probe], dtype=float) for probe in probes)
+    return np.moveaxis(y, 0, 1), rates[:, :, 0].T
+
+
+def _later(x: np.ndarray) -> np.ndarray:
+    """Return a sequence (T, ...) one step later, from 0."""
+    return np.concatenate([np.zeros_like(x[:1]), x[:-1]])
