@@ -33,7 +33,8 @@ from lmu_spiking.signals import as_signal
 from lmu_spiking.simulator.targets import simulator
 
 ROUNDS, FEW_ROUNDS = 12, 5  # at most, and where loops are compared
-SETTLED = 0.02  # relative change of the error in a round, below which it has settled
+SETTLED = 0.02  # relative change of the error in a round, below which it is the last
+ROUGH = 0.1  # such a change in the last round, above which the error has not settled
 UPDATES = 10**8  # of neurons in a round, up to which several runs are measured
 SEARCHED = 3 * 10**7  # of neurons in a round, where loops are compared
 STRETCH = 10, 40  # windows of signal, where loops are compared
@@ -171,8 +172,9 @@ def measure_errors(
         Z = propagate(_later(eta @ L.T), K.T, np.zeros((runs, len(K))))
         before, errors, last = errors, Z @ C.T, power
         power = float(np.mean((errors[first:] @ readouts.T) ** 2))
-        settled = abs(power - last) <= 2 * SETTLED * power
-        if settled or not power <= DIVERGED**2 * exact:
+        change = abs(power - last) / (2 * power) if power else 0.0
+        # more is allowed in later rounds, where only chance is left
+        if change <= SETTLED * max(1, round_ / 2) or not power <= DIVERGED**2 * exact:
             break
         # the error of one run goes to the neurons of the next
         driven_with = carried[:, None] + np.roll(Z @ N.T, 1, axis=1)
@@ -180,7 +182,7 @@ def measure_errors(
         errors = np.concatenate([before, errors], axis=1)
     sigma = np.var(eta[first:], axis=(0, 1))
     rate = float(np.mean(rates[first:]))
-    return Measured(np.moveaxis(errors, 1, 0), sigma, rate, settled)
+    return Measured(np.moveaxis(errors, 1, 0), sigma, rate, change <= ROUGH)
 
 
 def _fewer(population: Population) -> tuple[Population, np.ndarray]:
