@@ -49,6 +49,7 @@ from lmu_spiking.dynamics.mapping import Filter, Mapped, discrete, discrete_syna
 from lmu_spiking.errors import MappingError, ValidationError, check_positive
 
 SHORTEST = 0.01  # of a step: a feedback that lasts no longer is none
+FINE, COARSE = 0.05, 0.3  # tolerance of the logarithm of an automatic rate
 TAU = 0.02  # seconds, of the feedback, unless the memory's own synapse is short
 
 
@@ -163,7 +164,7 @@ def with_feedback(
     delay_steps: int = 0,
     *,
     error: Callable[[Mapped], float],
-    tolerance: float = 0.05,
+    measured: bool = False,
 ) -> Mapped:
     """Return the loop with the error feedback that is asked for.
 
@@ -181,8 +182,10 @@ def with_feedback(
         Steps of delay in the loop beyond Nengo's own one.
     error : callable
         From a loop to its predicted error.
-    tolerance : float
-        Of the logarithm of an automatic rate.
+    measured : bool
+        Whether the error is that of neurons with a membrane or a phase, measured: then
+        the search is a coarser one, and half of the mean delay is tried as well, since
+        slow feedback mends slow errors such as adaptation.
 
     Returns
     -------
@@ -208,11 +211,8 @@ def with_feedback(
                 f"use at most {longest / 2:.2g} s",
             )
         return replace(mapped, feedback=make_feedback(rate, tau, dt, delay_steps))
-    tau = min(TAU, float(f"{longest / 2:.2g}"))
-    most = min(1 / dt, 0.5 * highest_rate(tau, dt, delay_steps))
-
-    def fed_back(rate: float) -> Mapped:
-        return replace(mapped, feedback=make_feedback(rate, tau, dt, delay_steps))
+    half = float(f"{longest / 2:.2g}")
+    shortest = min(TAU, half)
 
     def error_of(loop: Mapped) -> float:
         try:
@@ -220,16 +220,24 @@ def with_feedback(
         except MappingError:  # noise without bound
             return np.inf
 
-    # two digits of the rate of least error, which is a flat minimum
-    found: Any = minimize_scalar(
-        lambda log_rate: np.log(
-            np.clip(error_of(fed_back(np.exp(log_rate))), 1e-300, 1e300)
-        ),
-        bounds=(np.log(0.01 * most), np.log(most)),
-        options={"xatol": tolerance},
-    )
-    best = fed_back(float(f"{np.exp(found.x):.2g}"))
-    return best if error_of(best) < error_of(mapped) else mapped
+    def best_of(tau: float) -> Mapped:
+        most = min(1 / dt, 0.5 * highest_rate(tau, dt, delay_steps))
+
+        def fed_back(rate: float) -> Mapped:
+            return replace(mapped, feedback=make_feedback(rate, tau, dt, delay_steps))
+
+        # two digits of the rate of least error, which is a flat minimum
+        found: Any = minimize_scalar(
+            lambda log_rate: np.log(
+                np.clip(error_of(fed_back(np.exp(log_rate))), 1e-300, 1e300)
+            ),
+            bounds=(np.log(0.01 * most), np.log(most)),
+            options={"xatol": COARSE if measured else FINE},
+        )
+        return fed_back(float(f"{np.exp(found.x):.2g}"))
+
+    taus = {shortest, half} if measured else {shortest}
+    return min([mapped, *map(best_of, sorted(taus))], key=error_of)
 
 
 def check_feedback(attribute: str, asked):

@@ -50,7 +50,6 @@ from lmu_spiking.neurons.population import (
 from lmu_spiking.signals import SignalSpec
 
 CLIPPED = 10**6  # neurons, beyond which clipping would outweigh the noise
-COARSE = 0.3  # tolerance of the logarithm of a rate that is chosen by measurements
 EXTREME = 3.29  # standard deviations that a normal |x| exceeds 0.1 % of the time
 
 
@@ -330,7 +329,7 @@ def fed_back(
         tried = dataclasses.replace(made, mapped=loop)
         return measured_error(tried, signal, readouts)
 
-    more: Any = {"error": error, "tolerance": COARSE}
+    more: Any = {"error": error, "measured": True}
     mapped = with_feedback(made.mapped, asked, made.dt, delay_steps, **more)
     return dataclasses.replace(made, mapped=mapped)
 
