@@ -122,7 +122,7 @@ def plot_error_vs_delay(ax, result, n: int = 60, other=None):
     """
     _draw_delays(ax, result, n, (BLACK, VERMILION))
     if other is not None:
-        _draw_delays(ax, other, n, (GREY, GREEN), f", {name_beside(other.row)}")
+        _draw_delays(ax, other, n, (GREY, GREEN), f", {_name_beside(other.row)}")
     ax.set(xlabel="Delay in the window (s)", ylabel="RMS error", ylim=(0, None))
     predicted = result.predicted.error is not None
     ax.legend(title="dots measured, lines predicted" if predicted else None)
@@ -176,7 +176,7 @@ def run_figure(result, other=None):
         if other is not None:
             shown = section_of(result, WINDOWS)
             _, read, ideal = readouts_of(other, shown)
-            label = name_beside(other.row)
+            label = _name_beside(other.row)
             look = {"color": GREEN, "lw": 0.8, "label": label, "zorder": 3}
             time[2].plot(result.time[shown], read - ideal, **look)
         plot_error(time[2], result)
@@ -268,18 +268,8 @@ def _headline(row: dict) -> str:
     return f"{neurons} remember {row['theta']:g} s of {signal} (order {row['order']})"
 
 
-def name_beside(row: dict) -> str:
-    """Return what a memory with error feedback is called beside one without.
-
-    Parameters
-    ----------
-    row : dict
-        Of its trial.
-
-    Returns
-    -------
-    str
-    """
+def _name_beside(row: dict) -> str:
+    """Return what a memory with error feedback is called beside one without."""
     return f"{row['neurons']:,} {row['tuning']}, fed back"
 
 
@@ -301,7 +291,7 @@ def _write_numbers(ax, row: dict, other: dict | None = None) -> None:
     ]
     if other is not None:  # a column for each memory, predicted in brackets
         columns, small = (0.0, 0.64, 1.0), {"fontsize": 8}
-        lines = [["measured (predicted)", f"{row['neurons']:,}", name_beside(other)]]
+        lines = [["measured (predicted)", f"{row['neurons']:,}", _name_beside(other)]]
         for key, name in NUMBERS.items():
             pairs = [(text(r, key), text(r, f"predicted_{key}")) for r in (row, other)]
             lines.append([name, *("{} ({})".format(*pair) for pair in pairs)])

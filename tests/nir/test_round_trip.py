@@ -311,9 +311,10 @@ def test_a_reader_that_steps_as_stated_has_the_same_state():
     assert np.abs(x - y).max() < BOUND
 
 
-def test_a_step_that_makes_error_feedback_unstable_is_refused():
+def test_a_step_that_makes_error_feedback_unstable_is_refused(tmp_path):
     made = memory(60, 3, neuron_type="if", error_feedback=(900.0, 0.02))
-    graph = to_nir(made, steps="continuous")
-    from_nir(graph, dt=0.002)
-    with pytest.raises(MappingError, match=r"900 per second is unstable.*0\.003 s"):
-        from_nir(graph, dt=0.003)
+    file = tmp_path / "memory.nir"
+    for source in (to_nir(made, file, steps="continuous"), file):
+        from_nir(source, dt=0.002)
+        with pytest.raises(MappingError, match=r"900 per second is unst.*0\.003 s"):
+            from_nir(source, dt=0.003)
