@@ -48,7 +48,7 @@ help: ## list these
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 run: $(INSTALLED) ## remember an ECG with spiking neurons; results in out/ecg
-	$(VENV)/bin/lmu-spiking run --input ecg --out out/ecg
+	$(VENV)/bin/lmu-spiking run --input ecg --compare --out out/ecg
 
 test: kernels ## the tests, or those of one room: make test ROOM=networks
 	$(VENV)/bin/pytest $(or $(TESTS),$(ROOMS))

@@ -3,11 +3,13 @@
 A memory of the last half second: 2,000 Poisson neurons in a loop, order 6.  Nothing is
 trained; the connections are the delay network's matrices on the synapse.
 
-Do: press play.  Then drag the slider ``signal`` to draw a signal of your own (right
-click on it, Reset value, gives the noise back).
-See: in ``half a second ago`` the decoded past lies on the true one; ``window`` holds
-five delays at once, the same curve handed from line to line; the raster shows pairs of
-neurons, one for each sign of each of the six coefficients.
+Do: press play.  Then drag the slider ``error feedback`` up to 1 and down to 0, and the
+slider ``signal`` to draw a signal of your own (right click on it, Reset value, gives
+the noise back).
+See: in ``half a second ago`` the decoded past lies on the true one; ``error``, the one
+less the other, shrinks to an eighth with error feedback, without another neuron;
+``window`` holds five delays at once, the same curve handed from line to line; the
+raster shows pairs of neurons, one for each sign of each of the six coefficients.
 """
 
 import nengo
@@ -18,6 +20,7 @@ from lmu_spiking import LegendreMemory
 THETA = 0.5  # seconds that are remembered
 DT = 0.001
 WINDOW = np.linspace(0.1, THETA, 5)  # delays, seconds
+RATE, TAU = 980.0, 0.02  # of the error feedback: per second, and seconds
 
 
 class Late(nengo.Process):
@@ -61,3 +64,19 @@ with nengo.Network(seed=1) as model:
     both = nengo.Node(size_in=2, label="half a second ago")
     nengo.Connection(late, both[0], synapse=None)
     nengo.Connection(past, both[1], synapse=None)
+    error = nengo.Node(size_in=1, label="error")
+    nengo.Connection(both, error, transform=[[-1, 1]], synapse=None)
+
+    # what LegendreMemory(error_feedback=(RATE, TAU)) has inside, times the slider: the
+    # state less what the spikes decode to, back to the same neurons
+    amount = nengo.Node([0.0], label="error feedback")
+    neurons, of = memory.population, memory.population.dimension
+    encode = np.zeros((len(of), memory.order))
+    encode[range(len(of)), of] = neurons.encoders / neurons.radii[of]
+    fed_back = nengo.Node(
+        lambda t, x: x[0] * x[1:], size_in=1 + memory.order, label="fed back"
+    )
+    nengo.Connection(amount, fed_back[0], synapse=None)
+    nengo.Connection(memory.state, fed_back[1:], transform=RATE * TAU, synapse=TAU)
+    nengo.Connection(memory.output, fed_back[1:], transform=-RATE * TAU, synapse=TAU)
+    nengo.Connection(fed_back, memory.ensemble.neurons, transform=encode, synapse=None)

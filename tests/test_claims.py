@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
+from lmu_spiking.cli.reproduce import text
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NUMBER = re.compile(r"\d[\d,]*\.?\d*(?:e-?\d+)?")
@@ -327,6 +329,17 @@ def test_numbers_of_a_text_are_those_of_its_record(page):
     shown = " ".join((ROOT / page).read_text(encoding="utf-8").split())
     texts = [text for found in TEXTS[page] for text in found()]
     assert not [text for text in texts if text not in shown]
+
+
+def test_the_table_of_poisson_neurons_is_that_of_its_record():
+    rows = list(map(compared_row, record("reproduce_poisson-figure")["comparisons"]))
+    assert [row for row in table("docs/reproduced.md") if row in rows] == rows
+
+
+def compared_row(one: dict) -> list[str]:
+    """Cells of a comparison, as the page of reproductions shows it."""
+    ours, ends = f"**{text(one['ours'])}**", text((one["low"], one["high"]))
+    return [one["what"], text(one["published"]), ours, ends, text(one["beside"])]
 
 
 def claimed() -> list[list[str]]:

@@ -73,6 +73,7 @@ COMMANDS = {
     "run, noise of other neurons": f"run {SMALL} --neuron-type=lif --seed=3",
     "run, a file": f"run {SMALL} --input=mine.csv --tuning=balanced",
     "run, on nengo": f"run {SMALL} --target=core",
+    "run, compared": f"run {SMALL} --compare",
     "plan": "plan --error=0.3 --theta=0.1 --bandwidth=5",
     "plan, spikes": "plan --error=0.3 --theta=0.1 --bandwidth=5 --minimise=spikes",
     "study": f"study {STUDY} --jobs=1 --out=study",

@@ -65,6 +65,32 @@ def choose_spec(
     return _aggregated(spec)
 
 
+def with_error_feedback(spec: MemorySpec) -> MemorySpec:
+    """Return the memory that ``--compare`` runs beside the one that was asked for.
+
+    It has a tenth of the neurons, which are ``balanced`` and have error feedback.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+
+    Returns
+    -------
+    MemorySpec
+    """
+    if spec.neuron_type not in NOISY or spec.error_feedback is not None:
+        given = spec.neuron_type
+        if spec.error_feedback is not None:
+            given = "a memory with error feedback"
+        problem = "needs poisson or stochastic neurons without error feedback, to which"
+        problem += " it adds a run with it"
+        remedy = f"leave it out with {given}"
+        raise ValidationError("--compare", True, problem, remedy)
+    n_neurons = max(spec.n_neurons // 10, 2 * spec.order)
+    more = {"tuning": "balanced", "tau": None, "radii": 1.0, "error_feedback": "auto"}
+    return spec.replace(n_neurons=n_neurons, **more)
+
+
 def choose_signal(
     source: str, spec: MemorySpec, duration: float | None, column, rate
 ) -> Signal:

@@ -2,7 +2,7 @@
 # Functions declare the options, so that annotations are calls:
 # pyright: reportInvalidTypeForm=false
 
-from math import sqrt
+from math import nan, sqrt
 from pathlib import Path
 from textwrap import fill
 
@@ -12,6 +12,8 @@ from lmu_spiking.cli.known import NEURON_TYPES, PLANNED, TUNINGS
 
 NEURONS = "In all; beyond a million, as their sums"
 RARE = 0.02  # share of time beyond the radii that explains no error
+COMPARE = "Run a tenth of the neurons, balanced, with error feedback, too"
+BESIDE = "with_error_feedback"  # of --compare, in results and the name of its spec
 SOURCES = {
     "truncation": "the order's (truncation)",
     "spikes": "the spikes'",
@@ -36,6 +38,7 @@ def run(
     tuning: o.one_of("", TUNINGS, unset="what suits the neurons") = None,
     max_rate: o.max_rate(unset="300") = None,
     error_feedback: o.error_feedback("off") = None,
+    compare: o.flag(COMPARE, "--compare") = False,
     target: o.Target = "compiled",
     seed: o.seed("Draws the spikes and the white noise", unset="0") = None,
     out: o.out("For result.json, run.png and spec.toml") = Path("out"),
@@ -45,7 +48,7 @@ def run(
 
     \b
     lmu-spiking run
-    lmu-spiking run --input ecg --out out/ecg
+    lmu-spiking run --input ecg --compare --out out/ecg
     lmu-spiking run --order 12 --tuning balanced --error-feedback auto
     lmu-spiking run --spec out/spec.toml --seed 1 --json
 
@@ -57,7 +60,11 @@ def run(
     """  # noqa: D301 (the \b marks the examples)
     with console.Bar("Choosing the memory") as bar:
         from lmu_spiking import plots
-        from lmu_spiking.cli.inputs import choose_signal, choose_spec
+        from lmu_spiking.cli.inputs import (
+            choose_signal,
+            choose_spec,
+            with_error_feedback,
+        )
         from lmu_spiking.memory.spec import asked_error
         from lmu_spiking.studies.trial import run_trial
 
@@ -71,6 +78,7 @@ def run(
         asked = None
         if spec is not None and (theta, bandwidth, rms) == (None, None, None):
             asked = asked_error(spec)  # it is the error for that window of that noise
+        beside = with_error_feedback(chosen) if compare else None
         signal = choose_signal(input, chosen, duration, column, rate)
         console.prepare(out)
         bar.phase("Simulating")
@@ -78,12 +86,17 @@ def run(
             neurons = f"{chosen.n_neurons:,} neurons"
             console.tell(f"{neurons} are simulated as sums of spikes")
         result = run_trial(chosen, signal, progress=bar, target=target)
+        other = beside and run_trial(beside, signal, progress=bar, target=target)
     row = result.row | ({} if asked is None else {"asked_nrmse": asked})
+    files = {}
+    if beside and other:
+        row[BESIDE] = other.row
+        files[f"{BESIDE}.toml"] = beside.to_toml
     # the spec is written unless it is the user's own, in the user's words
-    files = {"run.png": plots.run_figure(result), "result.json": row}
+    files |= {"run.png": plots.run_figure(result, other), "result.json": row}
     if not _describes(spec, out / "spec.toml", chosen):
         files["spec.toml"] = lambda path: chosen.to_toml(path, asked=asked)
-    console.write_results(out, "run", files)
+    console.write_results(out, "run", files, [f"{BESIDE}.toml"])
     if json:
         console.print_json(row)
     else:
@@ -119,7 +132,21 @@ def _report(row: dict, out: Path) -> None:
         met = "met" if found <= asked else "not met"
         print(f"NRMSE at theta, asked for {asked:g}: {met} ({found:.4f})")
     print(fill(_advice(row), console.WIDTH))
+    if BESIDE in row:
+        _report_beside(row[BESIDE], row)
     print(f"{out / 'run.png'}, {out / 'result.json'}, {out / 'spec.toml'}")
+
+
+def _report_beside(row: dict, asked: dict) -> None:
+    """Print the run with error feedback as a table, and its error over that asked."""
+    title = f"With error feedback: {row['neurons']:,} {row['neuron_type']} neurons, "
+    title += f"{row['tuning']}, {row['feedback_rate']:g}/s"
+    rows = [line[:3] for line in console.measured_rows(row)]
+    print()
+    console.print_table(title, ["", "measured", "predicted"], rows)
+    error, spikes = (row[k] / (asked[k] or nan) for k in ("nrmse", "spikes"))
+    text = f"{error:.2f} of the error (NRMSE at theta), {spikes:.2f} of the spikes"
+    print(f"\n{text}, {row['neurons'] / asked['neurons']:.2f} of the neurons")
 
 
 def _advice(row: dict) -> str:

@@ -14,7 +14,12 @@ neuron filters its current itself (CubaLIF)::
                                 ^                    |
                                 +-- recurrent (A') --+
 
-A memory whose basis is ``balanced`` or ``optimal`` has ``U`` before its output.
+A memory whose basis is ``balanced`` or ``optimal`` has ``U`` before its output.  Error
+feedback (`dynamics.feedback`) is a second loop in the first drawing::
+
+    state --------------> error -> feedback -> encode
+    decode -> minus (-1) --^ (gain)  (LI)
+
 """
 
 import numpy as np
@@ -73,7 +78,9 @@ def to_nir(
     -------
     nir.NIRGraph
         ``metadata["says_not"]`` lists what NIR cannot say.  It reads the state: after
-        input ``k`` at step ``k`` if edges act at once but for the one around the loop.
+        input ``k`` at step ``k`` if edges act at once but for the one around the loop
+        (``recurrent`` to what it drives) and, with error feedback, that from ``error``
+        to ``feedback``.
 
     Raises
     ------
@@ -232,11 +239,7 @@ def _draw_memory(to: Drawing, memory, choice, drawing: str, *sources: str) -> st
         problem = f"is not a lowpass alone ({what}); NIR's leak is one"
         remedy = "use synapse=0.1 and delay_steps=0"
         raise ValidationError("to_nir.synapse", loop.synapse, problem, remedy)
-    if loop.feedback is not None:
-        remedy = "export a memory without it"
-        raise ValidationError(
-            "to_nir.error_feedback", loop.feedback, "is not exported", remedy
-        )
+    _check_feedback(loop.feedback, choice, drawing)
     # the weights into the loop, and around it
     A, B = loop.A, loop.B
     if not clock.discrete:
@@ -258,6 +261,7 @@ def _draw_memory(to: Drawing, memory, choice, drawing: str, *sources: str) -> st
         if choice != "none":
             cells = memory_cells(memory, choice)
             decoded = to.add_neurons(names, cells, state)[-1]
+            _draw_feedback(to, loop.feedback, state, decoded)
     # around the loop, back to what integrates
     around = linear(np.kron(each, A), role="recurrent", tau=tau)
     to.edges.append((to.add("recurrent", around, decoded), driven))
@@ -265,6 +269,34 @@ def _draw_memory(to: Drawing, memory, choice, drawing: str, *sources: str) -> st
         return state
     name = "realised" if drawing == "neurons" else "state"
     return to.add(name, linear(np.kron(each, assembly.U)), state)
+
+
+def _check_feedback(feedback, choice: str | None, drawing: str) -> None:
+    """Raise a ValidationError if a graph has no place for error feedback."""
+    if feedback is None:
+        return
+    problem, remedy = None, "export a memory without it"
+    if drawing == "neurons":
+        problem = "needs the state, which drawing='neurons' leaves out"
+        remedy = f"use drawing='state', or {remedy}"
+    elif choice == "tonic":
+        problem = "is for the memory's own neurons: it raises the error of tonic ones"
+    if problem:
+        raise ValidationError("to_nir.error_feedback", feedback, problem, remedy)
+
+
+def _draw_feedback(to: Drawing, feedback, state: str, decoded: str) -> None:
+    """Draw the leak from what neurons receive, less what they decode, to encoders."""
+    if feedback is None:
+        return
+    each = np.eye(to.nodes[decoded].weight.shape[0])
+    minus = to.add("minus", linear(-each), decoded)
+    error = to.add("error", linear(feedback.gain * each), state, minus)
+    ones, tau = np.ones(len(each)), feedback.tau
+    leak = package().LI(tau=to.clock.to_graph(tau) * ones, r=ones, v_leak=0 * ones)
+    leak.metadata |= {"role": "feedback", "rate": feedback.rate, "tau": tau}
+    returned = to.add("feedback", leak, error)
+    to.edges.append((returned, f"{to.prefix}encode"))
 
 
 def _draw_cell(to: Drawing, cell, source: str, choice: str | None) -> str:

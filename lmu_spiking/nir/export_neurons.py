@@ -25,7 +25,7 @@ SAYS_NOT = (
     "the step dt: how a leak is discretised and how long a spike lasts are the "
     "simulator's own (see steps)",
     "the step of delay in a loop: the decoded spikes of one step reach the state in "
-    "the next",
+    "the next, and so does the error that is fed back",
     "the window theta: it is in the weights alone",
     "how a voltage is reset: these neurons keep what exceeds the threshold "
     "(reset by subtraction)",

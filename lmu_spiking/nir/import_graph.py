@@ -13,6 +13,7 @@ import nengo
 import numpy as np
 from scipy.linalg import expm
 
+from lmu_spiking.dynamics.feedback import make_feedback
 from lmu_spiking.errors import ValidationError, check_one_of, check_positive, check_seed
 from lmu_spiking.networks.blockwise import AsBuilt, keeps_time
 from lmu_spiking.nir.clock import STEPS, Clock, package
@@ -95,6 +96,8 @@ def from_nir(
     ------
     ValidationError
         If a node is of a kind that is not supported, or no step is given.
+    MappingError
+        If the error feedback of a graph of ours is unstable with the step.
     ParamsFileError
         If the file is missing or damaged.
 
@@ -119,6 +122,7 @@ def from_nir(
     first, last = (_only(source.nodes, kind) for kind in ("Input", "Output"))
     clock = _clock_of(source, dt)
     nodes = _map_loops(source.nodes, clock)
+    _check_feedback(nodes, clock)
     edges = sorted(source.edges)  # a file keeps no order, and seeds follow it
     # the network
     network = NIRNetwork(label=label, seed=seed, add_to_container=False)
@@ -269,6 +273,14 @@ def _map_loops(nodes, clock: Clock) -> dict:
         nodes[name] = replace(nodes[name], weight=A)
         nodes[into] = replace(nodes[into], weight=step[:d, d:] / gain)
     return nodes
+
+
+def _check_feedback(nodes, clock: Clock) -> None:
+    """Raise a MappingError where error feedback is unstable with the time step."""
+    for node in nodes.values():
+        metadata = metadata_of(node)
+        if str(metadata.get("role")) == "feedback" and {"rate", "tau"} <= {*metadata}:
+            make_feedback(metadata["rate"], metadata["tau"], clock.dt)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.metrics import rms
 from lmu_spiking.plots import style
-from lmu_spiking.plots.style import BLACK, BLUE, GREY, VERMILION
+from lmu_spiking.plots.style import BLACK, BLUE, GREEN, GREY, VERMILION
 from lmu_spiking.signals.signal import LOST
 
 WINDOWS = 8.75  # shown by default: seven moments, 1.25 windows apart
@@ -103,7 +103,7 @@ def plot_error(ax, result, windows: float = WINDOWS):
     return finish_in_time(ax, result, shown, "Error vs exact LDN")
 
 
-def plot_error_vs_delay(ax, result, n: int = 60):
+def plot_error_vs_delay(ax, result, n: int = 60, other=None):
     """Draw the rms error of each delay of the window, measured and predicted.
 
     Parameters
@@ -112,12 +112,25 @@ def plot_error_vs_delay(ax, result, n: int = 60):
     result : TrialResult
     n : int
         Delays, at most.
+    other : TrialResult, optional
+        Of a second memory on the same signal.
 
     Returns
     -------
     matplotlib.axes.Axes
         The one that was given.
     """
+    _draw_delays(ax, result, n, (BLACK, VERMILION))
+    if other is not None:
+        _draw_delays(ax, other, n, (GREY, GREEN), f", {_name_beside(other.row)}")
+    ax.set(xlabel="Delay in the window (s)", ylabel="RMS error", ylim=(0, None))
+    predicted = result.predicted.error is not None
+    ax.legend(title="dots measured, lines predicted" if predicted else None)
+    return ax
+
+
+def _draw_delays(ax, result, n: int, colors, more: str = "") -> None:
+    """Draw the rms errors of at most ``n`` delays of the window of one memory."""
     (ldn, dt, window), u = _window(result), result.signal
     # the delays, in whole steps, and the readout of each
     steps = np.unique(np.round(np.linspace(1, window, n)).astype(int))
@@ -128,44 +141,50 @@ def plot_error_vs_delay(ax, result, n: int = 60):
     true = np.stack([u[first - s : len(u) - s] for s in steps.tolist()], axis=1)
     budget = result.predicted
     rows = (
-        ("vs input", true, BLACK, lambda s: budget.nrmse(s) * rms(budget.signal)),
-        ("vs exact LDN", ideal, VERMILION, lambda s: budget.readout_rmse(s)[0]),
+        ("vs input", true, lambda s: budget.nrmse(s) * rms(budget.signal)),
+        ("vs exact LDN", ideal, lambda s: budget.readout_rmse(s)[0]),
     )
-    for name, target, color, predicted in rows:
+    for (name, target, predicted), color in zip(rows, colors, strict=True):
         error = np.sqrt(np.mean((read - target) ** 2, axis=0))
-        ax.plot(steps * dt, error, "o", ms=2.6, color=color, label=name)
+        ax.plot(steps * dt, error, "o", ms=2.6, color=color, label=name + more)
         if budget.error is not None:
             line = [float(predicted(s)) for s in steps * dt]
             ax.plot(steps * dt, line, "-", lw=1, color=color)
-    ax.set(xlabel="Delay in the window (s)", ylabel="RMS error", ylim=(0, None))
-    ax.legend(title=None if budget.error is None else "dots measured, lines predicted")
-    return ax
 
 
-def run_figure(result):
+def run_figure(result, other=None):
     """Draw windows, the delayed readout, errors in time and over the window, numbers.
 
     Parameters
     ----------
     result : TrialResult
+    other : TrialResult, optional
+        Of a memory with error feedback on the same signal: its errors and numbers.
 
     Returns
     -------
     matplotlib.figure.Figure
         For `save_figure`.
     """
-    with style.drawn(10, 5.6, _headline(result.row), 11) as figure:
-        halves: Any = figure.subfigures(1, 2, width_ratios=(1.6, 1), wspace=0.03)
+    width, left = (10, 1.6) if other is None else (11.4, 1.3)
+    with style.drawn(width, 5.6, _headline(result.row), 11) as figure:
+        halves: Any = figure.subfigures(1, 2, width_ratios=(left, 1), wspace=0.03)
         left, right = halves
         time = left.subplots(3, sharex=True, height_ratios=(1, 1, 0.7))
         plot_window(time[0], result)
         plot_readout(time[1], result)
+        if other is not None:
+            shown = section_of(result, WINDOWS)
+            _, read, ideal = readouts_of(other, shown)
+            label = _name_beside(other.row)
+            look = {"color": GREEN, "lw": 0.8, "label": label, "zorder": 3}
+            time[2].plot(result.time[shown], read - ideal, **look)
         plot_error(time[2], result)
         for ax in time:
             ax.label_outer()
         above, below = right.subplots(2, height_ratios=(2, 1))
-        plot_error_vs_delay(above, result)
-        _write_numbers(below, result.row)
+        plot_error_vs_delay(above, result, other=other)
+        _write_numbers(below, result.row, other and other.row)
     return figure
 
 
@@ -249,10 +268,15 @@ def _headline(row: dict) -> str:
     return f"{neurons} remember {row['theta']:g} s of {signal} (order {row['order']})"
 
 
-def _write_numbers(ax, row: dict) -> None:
-    """Write a table of the run, measured beside predicted."""
+def _name_beside(row: dict) -> str:
+    """Return what a memory with error feedback is called beside one without."""
+    return f"{row['neurons']:,} {row['tuning']}, fed back"
 
-    def text(key: str) -> str:
+
+def _write_numbers(ax, row: dict, other: dict | None = None) -> None:
+    """Write a table of the run, measured beside predicted, and of another run."""
+
+    def text(row: dict, key: str) -> str:
         value = row[key]
         if value is None:
             return "–"
@@ -261,11 +285,19 @@ def _write_numbers(ax, row: dict) -> None:
         return f"{value:,.0f}" if value < 1e5 else f"{value / 1e3:,.0f} k"
 
     ax.axis("off")
-    columns = (0.0, 0.77, 1.0)
-    lines = [("", "measured", "predicted")]
-    lines += [(name, text(k), text(f"predicted_{k}")) for k, name in NUMBERS.items()]
+    columns, lines, small = (0.0, 0.77, 1.0), [["", "measured", "predicted"]], {}
+    lines += [
+        [n, text(row, k), text(row, f"predicted_{k}")] for k, n in NUMBERS.items()
+    ]
+    if other is not None:  # a column for each memory, predicted in brackets
+        columns, small = (0.0, 0.64, 1.0), {"fontsize": 8}
+        lines = [["measured (predicted)", f"{row['neurons']:,}", _name_beside(other)]]
+        for key, name in NUMBERS.items():
+            pairs = [(text(r, key), text(r, f"predicted_{key}")) for r in (row, other)]
+            lines.append([name, *("{} ({})".format(*pair) for pair in pairs)])
     for y, line in zip(np.linspace(0.9, 0.02, len(lines)), lines, strict=True):
         for x, words in zip(columns, line, strict=True):
-            ax.text(x, y, words, ha="left" if x == 0 else "right", va="center")
+            place = {"ha": "left" if x == 0 else "right", "va": "center"}
+            ax.text(x, y, words, **place, **small)
     ax.plot([0, 1], [0.81, 0.81], color=BLACK, lw=0.7, clip_on=False)
     ax.set(xlim=(0, 1), ylim=(0, 1))

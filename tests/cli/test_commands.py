@@ -144,6 +144,30 @@ def test_run_prints_a_table(shell, tmp_path):
     assert str(tmp_path / "a" / "b" / "run.png") in out
 
 
+def test_run_compares_with_a_tenth_of_the_neurons(record, shell, tmp_path):
+    """What --compare adds is the run of its spec, and all else is as without it."""
+    asked = ["--neurons=600", *TINY[:1], TINY[2]]
+    row = record("run", *asked, "--compare")
+    beside = row.pop("with_error_feedback")
+    assert timeless(row) == timeless(record("run", *asked, "--out=alone"))
+    assert (beside["neurons"], beside["tuning"]) == (60, "balanced")
+    assert beside["feedback_rate"] > 0
+    again = record("run", "--spec=out/with_error_feedback.toml", *TINY[2:], "--out=b")
+    assert timeless(again) == timeless(beside)
+    code, out, _ = shell("run", *asked, "--compare")
+    assert code == 0 and f"{beside['nrmse']:.4f}" in out and "0.10 of the neuron" in out
+    # a run without it leaves no spec of an earlier one behind
+    record("run", *asked)
+    assert not (tmp_path / "out" / "with_error_feedback.toml").exists()
+
+
+@pytest.mark.parametrize("more", ["--neuron-type=lif", "--error-feedback=auto"])
+def test_run_compares_noisy_neurons_without_feedback_alone(shell, more):
+    code, out, error = shell("run", *TINY, "--compare", more)
+    assert (code, out) == (2, "")
+    assert "--compare" in error and "leave it out" in error
+
+
 def test_every_option_enters_the_spec(record, tmp_path):
     record(
         *("run", "--order=2", "--theta=0.2", "--neurons=40", "--tau=0.05"),

@@ -3,7 +3,7 @@
 import nengo
 import numpy as np
 
-from lmu_spiking import Simulator
+from lmu_spiking import LegendreMemory, Simulator
 from lmu_spiking.lmu.forward import run_cell
 
 
@@ -31,6 +31,27 @@ def test_the_delay_line_is_as_wrong_as_predicted(ran):
     exact = names["memory"].ldn.simulate(u[:, 0], names["DT"])
     noise = state[1:] - exact[:-1]
     assert 0.75 < rms(noise) / np.sqrt(np.trace(budget.noise) / noise.shape[1]) < 1.25
+
+
+def test_the_slider_is_the_error_feedback_of_a_memory(opened, simulator):
+    """At 1 it gives the states of the memory that has it inside, and its errors."""
+    names = opened("delay_line")
+    names["amount"].output = [1.0]
+    asked = {"error_feedback": (names["RATE"], names["TAU"]), "noise_seed": 3}
+    with names["model"]:
+        inside = LegendreMemory(2000, 6, names["THETA"], **asked)
+        nengo.Connection(names["signal"], inside.input, synapse=None)
+        probed = names["signal"], names["memory"].state, inside.state, names["both"]
+        probes = [nengo.Probe(each, synapse=None) for each in probed]
+    with simulator(names["model"]) as sim:
+        sim.run(4.0)
+        u, state, same, both = (sim.data[probe] for probe in probes)
+    np.testing.assert_allclose(state, same, rtol=0, atol=1e-9)
+    assert rms(state) > 0.1
+    after = slice(round(names["THETA"] / names["DT"]) + 1, None)
+    measured = rms(both[after, 1] - both[after, 0]) / rms(both[after, 0])
+    assert 0.75 < measured / inside.predict(u[:, 0]).nrmse() < 1.25
+    assert measured < 0.2 * names["memory"].predict(u[:, 0]).nrmse()
 
 
 def test_the_window_holds_five_delays(ran):

@@ -15,6 +15,7 @@ from PIL import Image
 
 FIGURES = Path(__file__).parents[2] / "docs" / "figures"
 SECONDS = {"online_readout": 9.5}  # it learns; 6 for all others
+RAISED = {"delay_line": (3.8, "error feedback")}  # a slider, from that second on
 COLOURS = 128  # in a picture: enough for lines on white, a third of the size
 
 
@@ -26,6 +27,10 @@ def main(models) -> None:
         for model in models or opened.MODELS:
             page = opened.Opened(browser, server, model)
             page.play()
+            if model in RAISED:
+                seconds, slider = RAISED[model]
+                page.until(seconds)
+                page.drag_to_top(slider)
             page.pause_at(SECONDS.get(model, 6.0))
             path = FIGURES / f"gallery_{model}.png"
             with Image.open(io.BytesIO(page.page.screenshot())) as picture:

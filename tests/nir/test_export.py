@@ -175,8 +175,37 @@ def test_the_missing_package_is_named(monkeypatch):
             call()
 
 
-def test_error_feedback_is_refused():
-    with nengo.Network():
-        fed_back = LegendreMemory(60, 3, 0.2, error_feedback="auto")
-    with pytest.raises(ValidationError, match=r"error_feedback: .* is not exported"):
-        to_nir(fed_back)
+def test_error_feedback_is_refused_where_it_has_no_place_or_does_harm():
+    spec = MemorySpec(60, 3, 0.2, error_feedback="auto")
+    refused("error_feedback.*raises the error of tonic", spec, neurons="tonic")
+    own = memory(error_feedback=(200.0, 0.02))
+    refused("error_feedback.*drawing='state'", own, drawing="neurons")
+
+
+@pytest.mark.filterwarnings("ignore:to_nir")
+def test_error_feedback_is_in_the_graph():
+    """Not without neurons: what is exact has no error to feed back."""
+    made = memory(error_feedback=(200.0, 0.02))
+    nodes, edges = (g := to_nir(made)).nodes, g.edges
+    assert nodes["error"].weight == pytest.approx(4.0 * np.eye(6))
+    assert nodes["feedback"].tau == pytest.approx(np.full(6, 0.02))
+    assert {("state", "error"), ("minus", "error"), ("feedback", "encode")} <= {*edges}
+    assert "feedback" not in to_nir(made, neurons="none").nodes
+
+
+def test_error_feedback_does_harm_to_tonic_neurons():
+    """By a fifth and more on four signals: to_nir refuses it for them."""
+    u = nengo.processes.WhiteSignal(4.0, high=2.0, rms=0.5, seed=1).run_steps(4000)
+    errors = []
+    for asked in (None, (900.0, 0.02)):
+        options = {"tuning": tonic(), "radii": 2.0, "error_feedback": asked}
+        with nengo.Network(seed=1) as model:
+            made = LegendreMemory(600, 6, 0.5, neuron_type="if", **options)
+            signal = nengo.Node(nengo.processes.PresentInput(u, 0.001))
+            nengo.Connection(signal, made.input, synapse=None)
+            probe = nengo.Probe(made.state, synapse=None)
+        with nengo.Simulator(model, progress_bar=False) as simulator:
+            simulator.run_steps(len(u))
+        error = simulator.data[probe][1:] - made.ldn.simulate(u[:, 0], 0.001)[:-1]
+        errors.append(np.sqrt(np.mean(error[1000:] ** 2)))
+    assert errors[1] > 1.1 * errors[0]

@@ -233,3 +233,88 @@ def test_a_cell_alone_reads_its_hidden_units():
     rebuilt = from_nir(to_nir(made))
     assert rebuilt.output.size_out == 8
     assert np.abs(x - run(rebuilt, rebuilt.output, u)).max() < BOUND
+
+
+FED_BACK = {"error_feedback": (200.0, 0.02)}
+
+
+@pytest.mark.parametrize("steps", ["exact", "euler", "continuous"])
+@pytest.mark.parametrize("size_in", [1, 2])
+def test_error_feedback_is_read_back(size_in, steps):
+    """Curves that distort, since exact ones leave nothing to feed back."""
+    options = {"neuron_type": "rate", "tuning": "drawn", "size_in": size_in}
+    made = memory(60 * size_in, 3, **options, **FED_BACK)
+    u = signal(size=size_in)
+    x = run(made, made.state, u)
+    rebuilt = from_nir(to_nir(made, steps=steps))
+    assert np.abs(x - run(rebuilt, rebuilt.state, u)).max() < BOUND
+    without = memory(60 * size_in, 3, **options)
+    assert np.abs(x - run(without, without.state, u)).max() > 100 * BOUND
+
+
+@pytest.mark.parametrize("tuning", ["pairs", "balanced"])
+def test_spikes_with_error_feedback_are_the_same(tuning, tmp_path):
+    options = {"neuron_type": "if", "tuning": tuning, "noise_seed": 3}
+    made = memory(600, **options, **FED_BACK)
+    u = signal()
+    x = run(made, made.state, u)
+    to_nir(made, tmp_path / "memory.nir")
+    rebuilt = from_nir(tmp_path / "memory.nir")
+    assert np.abs(x - run(rebuilt, rebuilt.state, u)).max() < 1e-9
+
+
+def test_cells_keep_the_error_feedback_of_their_memories():
+    params = LMUParams.draw(1, 2, [CELL | {"connections": "", "activation": "relu"}])
+    about = {"neuron_type": "rate", "tuning": "drawn"}
+    about["error_feedback"] = (200.0, 0.0002)
+    made = LMUCell(params.cells[0], 80, memory=about, add_to_container=False)
+    u = signal(200)
+    x = run(made, made.memory.state, u)
+    rebuilt = from_nir(to_nir(made))
+    assert np.abs(x - run(rebuilt, rebuilt.state, u)).max() < BOUND
+    assert "feedback" in rebuilt.parts
+
+
+def read_as_stated(graph, u):
+    """Step a graph of rate neurons as to_nir says of readers; return the state."""
+    nodes, dt = graph.nodes, graph.metadata["dt"]
+    late = {("recurrent", "state"), ("error", "feedback")}
+    into = {n: [a for a, b in graph.edges if b == n] for n in nodes}
+    order = "input", "input_weights", "feedback", "state", "encode", "neurons"
+    order += "decode", "minus", "error", "recurrent"
+    value = {n: np.zeros(nodes[n].output_type["output"]) for n in order}
+    states = []
+    for sample in u:
+        before = dict(value)
+        for name in order:
+            node, kind = nodes[name], type(nodes[name]).__name__
+            ends = [(a, before if (a, name) in late else value) for a in into[name]]
+            total = sum(values[a] for a, values in ends)
+            if kind == "Input":
+                value[name] = sample
+            elif kind in ("Linear", "Affine"):
+                value[name] = node.weight @ total + getattr(node, "bias", 0)
+            elif kind == "LI":
+                decay = np.exp(-dt / node.tau)
+                value[name] = decay * before[name] + (1 - decay) * node.r * total
+            else:  # charges of a step, of neurons that fire at that rate
+                value[name] = dt * np.maximum(node.r * total, 0)
+        states.append(value["state"])
+    return np.array(states)
+
+
+def test_a_reader_that_steps_as_stated_has_the_same_state():
+    made = memory(60, 3, neuron_type="rate", tuning="drawn", **FED_BACK)
+    u = signal()
+    x = run(made, made.state, u)
+    y = read_as_stated(to_nir(made), np.concatenate([[[0.0]], u[:-1]]))
+    assert np.abs(x - y).max() < BOUND
+
+
+def test_a_step_that_makes_error_feedback_unstable_is_refused(tmp_path):
+    made = memory(60, 3, neuron_type="if", error_feedback=(900.0, 0.02))
+    file = tmp_path / "memory.nir"
+    for source in (to_nir(made, file, steps="continuous"), file):
+        from_nir(source, dt=0.002)
+        with pytest.raises(MappingError, match=r"900 per second is unst.*0\.003 s"):
+            from_nir(source, dt=0.003)

@@ -101,6 +101,24 @@ def test_run_figure_is_a_picture(kind, duration):
     assert plots.png(figure).startswith(b"\x89PNG")
 
 
+def test_a_memory_with_error_feedback_is_drawn_beside(ax):
+    signal = white_noise(1.0, 0.001, 5, 0.5, 0)
+    fed_back = SPEC.replace(n_neurons=SPEC.n_neurons // 2, error_feedback="auto")
+    first, other = run_trial(SPEC, signal), run_trial(fed_back, signal)
+    figure = plots.run_figure(first, other)
+    words = {text.get_text() for axes in figure.axes for text in axes.texts}
+    for row in (first.row, other.row):
+        assert f"{row['nrmse']:.4f} ({row['predicted_nrmse']:.4f})" in words
+    plots.plot_error_vs_delay(ax, first, other=other)
+    name = f"vs exact LDN, {other.row['neurons']:,} pairs, fed back"
+    _, error = line(ax, name)
+    c = SPEC.ldn.readout(0.099, 0.001)
+    ideal = (other.exact @ c)[101:]
+    assert error[-1] == pytest.approx(
+        other.row["noise_nrmse"] * np.sqrt(np.mean(ideal**2))
+    )
+
+
 def test_neurons_are_on_logarithmic_axes_with_a_guide(ax, summary):
     part = summary[(summary.neuron_type == "poisson") & (summary.tau == 0.05)]
     assert plots.plot_error_vs_neurons(ax, part) is ax

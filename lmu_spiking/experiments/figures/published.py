@@ -13,6 +13,8 @@ from lmu_spiking.plots.style import (
     VERMILION,
     draw_points,
     log_axes,
+    new_figure,
+    styled,
 )
 
 PUBLISHED = {"color": BLACK, "marker": "x", "ls": "", "ms": 5, "zorder": 3}
@@ -41,7 +43,7 @@ def plot_feedforward(ax, runs, fudge: float = 5.0):
     return log_axes(ax, "Neurons m", "RMSE of the decoded sinusoid")
 
 
-def plot_error_vs_order(ax, summary):
+def plot_error_vs_order(ax, summary, fed_back=None):
     """Draw state RMSE against order, measured and predicted, at the most neurons.
 
     Parameters
@@ -49,10 +51,16 @@ def plot_error_vs_order(ax, summary):
     ax : matplotlib.axes.Axes
     summary : DataFrame
         From `summarise`.
+    fed_back : DataFrame, optional
+        The same of memories with error feedback.
     """
     at = summary[summary.neurons == summary.neurons.max()].sort_values("order")
     draw_points(ax, at, "order", "state_rmse", 0, "measured")
     ax.plot(at.order, at.predicted_state_rmse, color=COLORS[0], label="predicted")
+    if fed_back is not None:
+        fed = fed_back[fed_back.neurons == fed_back.neurons.max()].sort_values("order")
+        draw_points(ax, fed, "order", "state_rmse", 1, "with error feedback")
+        ax.plot(fed.order, fed.predicted_state_rmse, color=COLORS[1])
     guide = 0.75 * at.state_rmse.iloc[-1] * at.order / at.order.iloc[-1]
     ax.plot(at.order, guide, ":", color=GREY, label="slope 1")
     log_axes(ax, "Dimensions d", "State RMSE")
@@ -61,28 +69,50 @@ def plot_error_vs_order(ax, summary):
     return ax
 
 
+def plot_fed_back(ax, summary, fed_back):
+    """Draw state RMSE with error feedback against neurons, over that without.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    summary, fed_back : DataFrame
+        From `summarise`, without and with error feedback.
+    """
+    for k, (_, cell) in enumerate(summary.sort_values("neurons").groupby("order")):
+        label = "predicted without it" if k == 0 else None
+        look = {"color": COLORS[k % len(COLORS)], "lw": 1, "label": label}
+        ax.plot(cell.neurons, cell.predicted_state_rmse, "--", **look)
+    return plot_error_vs_neurons(ax, fed_back)
+
+
 def poisson_figure(result):
-    """Return, as published, one ensemble; as claimed, memories of many dimensions.
+    """Return, as published, one ensemble; as claimed and fed back, many memories.
 
     Parameters
     ----------
     result : Reproduction
     """
-    summary, fed = result.data["memories"], result.data["feedforward"]
-
-    def claimed(ax):
-        plot_error_vs_neurons(ax, summary)
-        ax.legend(fontsize=7.5, ncols=2)
-        ax.set_title("As claimed: recurrent Poisson memories")
-
-    published = "As published: feed-forward, d = 1, no memory"
-    order = f"The factor d, at m = {summary.neurons.max():,}"
-    return side_by_side(
-        *(11, 3.9),
-        lambda ax: plot_feedforward(ax, fed).set_title(published),
-        claimed,
-        lambda ax: plot_error_vs_order(ax, summary).set_title(order),
-    )
+    names = "feedforward", "memories", "memories_fed_back"
+    fed, summary, fed_back = (result.data[name] for name in names)
+    with styled():
+        figure = new_figure(9.5, 8)
+        above, below = figure.subplots(2, 2)
+        plot_feedforward(above[0], fed)
+        above[0].set_title("As published: feed-forward, d = 1, no memory")
+        plot_error_vs_neurons(above[1], summary)
+        above[1].set_title("As claimed: recurrent Poisson memories")
+        plot_fed_back(below[0], summary, fed_back)
+        below[0].set_title("Ours: the same memories with error feedback")
+        plot_error_vs_order(below[1], summary, fed_back)
+        below[1].set_title(f"The factor d, at m = {summary.neurons.max():,}")
+        for ax in (above[1], below[0]):
+            ax.legend(fontsize=7.5, ncols=2)
+    # the same errors at the same height
+    both = [above[1].get_ylim(), below[0].get_ylim()]
+    shared = min(low for low, _ in both), max(high for _, high in both)
+    above[1].set_ylim(shared)
+    below[0].set_ylim(shared)
+    return figure
 
 
 # -- capacity ----------------------------------------------------------------------

@@ -60,9 +60,20 @@ def test_factor_d_is_taken_at_the_largest_number(ax, summary):
     np.testing.assert_allclose(drawn.get_ydata(), at.predicted_state_rmse)
 
 
-def test_poisson_figure_has_three_panels(summary):
-    figure = figures.poisson_figure(result(feedforward=FED, memories=summary))
-    assert len(figure.axes) == 3
+def test_poisson_figure_has_four_panels(summary):
+    """The errors of memories, with and without feedback, on the same scale."""
+    less = summary.copy()
+    columns = [name for name in less if "state_rmse" in name and "ratio" not in name]
+    less[columns] *= 0.1
+    data = {"feedforward": FED, "memories": summary, "memories_fed_back": less}
+    figure = figures.poisson_figure(result(**data))
+    _, claimed, fed_back, by_order = figure.axes
+    assert claimed.get_ylim() == fed_back.get_ylim()
+    drawn = {line.get_label(): line for line in fed_back.lines}
+    at = summary[summary.order == 1].sort_values("neurons")
+    dashed = drawn["predicted without it"].get_ydata()
+    np.testing.assert_allclose(dashed, at.predicted_state_rmse)
+    assert "with error feedback" in labels(by_order)
     assert plots.png(figure).startswith(b"\x89PNG")
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from lmu_spiking.cli.reproduce import report
 from lmu_spiking.experiments.published import poisson_figure as module
 from lmu_spiking.experiments.published.poisson_figure import (
     NEURONS,
@@ -47,6 +48,16 @@ def test_memories_have_the_same_number_at_each_order():
     assert len({trial.digest for trial in trials}) == len(trials)
 
 
+def test_comparisons_can_be_printed(monkeypatch):
+    """Their numbers are Python's, also where one is taken from a table's row."""
+    monkeypatch.setattr(module, "NEURONS", (100, 150, 200))
+    monkeypatch.setattr(module, "ORDERS", (1, 2, 3))
+    monkeypatch.setattr(module, "MEMORY_NEURONS", (480, 960))
+    found = reproduce(5, fast=True)
+    assert "exponent of d at m = 480" in {one.what for one in found.comparisons}
+    assert len(report(found)) > len(found.comparisons)
+
+
 def test_tiny_reproduction(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "NEURONS", (100, 150, 200))
     monkeypatch.setattr(module, "ORDERS", (1, 2))
@@ -56,10 +67,18 @@ def test_tiny_reproduction(monkeypatch, tmp_path):
         "feed-forward: slope": -0.5,
         "feed-forward: RMSE sqrt(m)": 5.0,
         "memory, d = 1: slope": -0.5,
+        "with error feedback, d = 1: slope": None,
+        "RMSE with error feedback over without, d = 1": None,
     }
     assert all(one.low < one.ours < one.high for one in found.comparisons)
     assert found.fast and found.seed == 5
-    assert len(list((tmp_path / "trials").glob("*.json"))) == 6
+    assert len(list((tmp_path / "trials").glob("*.json"))) == 12
+    without, with_it = (
+        found.data[name].set_index("neurons").state_rmse
+        for name in ("memories", "memories_fed_back")
+    )
+    assert (with_it < 0.3 * without).all()
+    assert found.comparisons[-1].ours == pytest.approx(with_it[1920] / without[1920])
     assert list(found.data["feedforward"].seed.unique()) == [5, 6, 7]
 
 
@@ -68,6 +87,6 @@ def test_slopes_are_minus_one_half():
     found = {one.what: one for one in reproduce(1).comparisons}
     assert found["feed-forward: slope"].ours == pytest.approx(-0.5, abs=0.03)
     for name, one in found.items():
-        if name.startswith("memory"):
+        if name.startswith(("memory", "with error feedback")):
             width = one.high - one.ours  # two standard errors
             assert abs(one.ours - one.beside) < 2 * width + 0.01
