@@ -88,12 +88,18 @@ class Course:
         Spikes per second of all neurons, on average.
     bias : (T, d) ndarray or None
         The mean state less the exact one, in each step; None if decoding is linear.
+    steps : (B,) ndarray
+        The middles of blocks of steps, counted from the first that is averaged over.
+    variances : (B, d) ndarray
+        Variance in one step of the decoded state, in each block.
     """
 
     noise: np.ndarray
     sigma: np.ndarray
     rate: float
     bias: np.ndarray | None
+    steps: np.ndarray
+    variances: np.ndarray
 
     __repr__ = brief
 
@@ -158,6 +164,7 @@ def along(
     counted = 0
     bias = None if grids.straight else np.zeros((T, d))
     # blocks are aligned with the first counted step; a cut block is advanced as a whole
+    edges, variances = [], []
     for edge in range(first % block - block, T, block):
         start, stop = max(edge, 0), min(edge + block, T)
         n, x = stop - start, states[start:stop]
@@ -173,6 +180,8 @@ def along(
             bias[start:stop] = course[:n] @ C.T
             x = x + course[:n] @ N.T
         seen = grids.means(x[:: max(1, n // SAMPLES)], spread)
+        edges.append(edge)
+        variances.append(seen.variance)
         # add to the averages
         if start >= first:
             rate += n * seen.rate.sum()
@@ -195,7 +204,9 @@ def along(
         bent = bent if mapped.feedback is None else seen.bent
         bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
     counted = max(1, counted)
-    return Course(noise / counted, sigma / counted, rate / max(1, T - first), bias)
+    averages = noise / counted, sigma / counted, rate / max(1, T - first)
+    middles = np.array(edges) + block / 2 - first
+    return Course(*averages, bias, middles, np.array(variances))
 
 
 def _through(K: np.ndarray, L: np.ndarray, doublings: int):

@@ -29,7 +29,13 @@ from scipy.special import ndtri
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.errors import ValidationError, ValidityWarning, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    ValidityWarning,
+    check_between,
+    check_positive,
+    check_whole,
+)
 from lmu_spiking.memory.basis import signal_moments
 from lmu_spiking.memory.design import Design, design
 from lmu_spiking.memory.spec import MemorySpec
@@ -37,6 +43,12 @@ from lmu_spiking.neurons.curves import statistics
 from lmu_spiking.neurons.population import NOISY, Population
 from lmu_spiking.signals import as_signal
 from lmu_spiking.theory.fixed_point import LEVELS, Table, along, fixed_point, tabulate
+from lmu_spiking.theory.interval import (
+    Correlation,
+    quantiles,
+    variance_of_mean,
+    variance_of_mean_square,
+)
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
@@ -81,6 +93,9 @@ class ErrorBudget:
         beyond it, or beyond the neurons' ceilings where those are lower.
     caution : str
         A sentence if the memory was not made for the signal, else empty.
+    correlation : Correlation or None
+        How the noise of readouts is correlated in time; None where it is not known: for
+        regularly spiking neurons, and on a chip.
     """
 
     spec: MemorySpec
@@ -96,6 +111,7 @@ class ErrorBudget:
     bias: np.ndarray | None = None
     beyond: float = 0.0
     caution: str = ""
+    correlation: Correlation | None = None
 
     __repr__ = brief
     _told = ("nrmse", "noise_nrmse", "state_rmse", "spikes_per_s", "beyond")
@@ -202,6 +218,106 @@ class ErrorBudget:
             bias = self.bias[whole_steps(self.spec) :] @ c.T
             total += 2 * np.mean((exact @ c.T - past) * bias, axis=0)
         return _relative(float(total.mean()), float(np.mean(past**2)))
+
+    def interval(self, duration: float | None = None, level: float = 0.95, delay=None):
+        """Return the range in which the `noise_nrmse` of one run lies.
+
+        A run is a sample: of its spikes, if ``duration`` is None, and it has the signal
+        that this budget is predicted for; of spikes and of the signal, if it is given.
+        The signal of the run is then another one of the same kind, and the part of the
+        interval that is due to it is estimated from how parts of this signal differ: it
+        is rough if this signal is not several times as long as what varies in it.
+
+        Parameters
+        ----------
+        duration : float, optional
+            Of the run, seconds.  Its first window is not counted, as in ``run_trial``.
+        level : float
+            Probability that the measured error is in the interval.
+        delay : float, optional
+            Seconds; theta by default.
+
+        Returns
+        -------
+        (float, float) or None
+            Lower and upper end: NaN for a silent signal.  None where `correlation` is.
+
+        Raises
+        ------
+        ValidationError
+            If the duration is not longer than the window, or ``level`` is not between 0
+            and 1.
+
+        Examples
+        --------
+        >>> budget = predict(MemorySpec(n_neurons=6000, order=6, theta=0.5))
+        >>> low, high = budget.interval(duration=20)
+        >>> low < budget.noise_nrmse() < high
+        True
+        """
+        c = self._weights(_one(delay))
+        exact = self.states[whole_steps(self.spec) : -1] @ c[0]
+        return self._interval(c[0], 0 * exact, exact, duration, level)
+
+    def nrmse_interval(self, duration=None, level: float = 0.95, delay=None):
+        """Return the range in which the `nrmse` of one run lies; see `interval`.
+
+        Parameters
+        ----------
+        duration, level, delay
+            As in `interval`.
+
+        Returns
+        -------
+        (float, float) or None
+            Lower and upper end.
+        """
+        c, past, exact = self._on_grid(_one(delay))
+        past, exact = past[:-1, 0], exact[:-1] @ c[0]
+        return self._interval(c[0], exact - past, past, duration, level)
+
+    def _interval(self, c, missed, reference, duration, level):
+        """Return the range of the error of readout ``c`` (d,) over a reference.
+
+        Parameters
+        ----------
+        c : (d,) ndarray
+        missed, reference : (T,) ndarray
+            The error of the exact readout, and what errors are relative to.
+        duration, level
+            As in `interval`.
+        """
+        dt, window = self.spec.dt, whole_steps(self.spec)
+        level = check_between("interval.level", level, 0.0, 1.0)
+        own = n = len(reference)
+        if duration is not None:
+            duration = check_positive("interval.duration", duration, "seconds")
+            n = round(duration / dt) - window - 1
+            if n < 1:
+                problem = "leaves nothing to measure after the first window"
+                remedy = f"use more than {(window + 1) * dt:g} s"
+                raise ValidationError("interval.duration", duration, problem, remedy)
+        if self.correlation is None or self.noise is None:
+            return None
+        if not reference.any():
+            return float("nan"), float("nan")
+        # the noise of the readout, and what is fixed by the signal
+        noise = float(c @ self.noise @ c)
+        R = self.correlation.autocovariance(c, self.sigma, n)
+        R *= noise / R[0] if R[0] else 0.0
+        power = self.correlation.power(c, own)
+        fixed = missed
+        if self.bias is not None:
+            fixed = missed + self.bias[window:-1] @ c
+        # mean and variance of the mean square, over that of the reference
+        scale = np.mean(reference**2)
+        mean = (noise + np.mean(fixed**2)) / scale
+        variance = variance_of_mean_square(R, power, fixed, n)
+        if duration is not None:
+            varied = noise * power + fixed**2 - mean * reference**2
+            variance += variance_of_mean(varied, n)
+        low, high = quantiles(mean, variance / scale**2, level)
+        return float(np.sqrt(low)), float(np.sqrt(high))
 
     def parts(self) -> dict[str, float | None]:
         """Return the errors at delay theta by their source, over the input's rms.
@@ -370,6 +486,9 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     rate = 0.0 if kind == "rate" else float(course.rate)
     common |= {"noise": noise, "distortion": distortion, "spikes_per_s": rate}
     beyond = float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max())
+    if noise is not None:
+        along_signal = (course.steps, course.variances)
+        common["correlation"] = Correlation(made.loop, made.U, *along_signal)
     budget = ErrorBudget(**common, sigma=course.sigma, bias=bias, beyond=beyond)
     rough = _rough_share(made, budget, tables, course.sigma)
     return replace(budget, caution=_caution(made, budget, rough))
@@ -575,6 +694,11 @@ def truncation(ldn: LDN, frequency, power, delay, dt: float) -> np.ndarray:
     shifted = np.exp(-2j * np.pi * np.outer(frequency, lag))
     response = ldn.frequency_response(frequency, dt) @ ldn.readout(lag, dt).T
     return np.sqrt(np.asarray(power) @ np.abs(response - shifted) ** 2)
+
+
+def _one(delay):
+    """Return a delay, which must be one, or None."""
+    return None if delay is None else check_positive("interval.delay", delay, "seconds")
 
 
 def _relative(square: float, power: float) -> float:
