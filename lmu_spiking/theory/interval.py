@@ -11,13 +11,15 @@ over ``n`` steps varies about ``R(0) + mean(f^2)`` by
         + 4\, R(k - l)\, g_k\, g_l \bigr) , \qquad g = f \sqrt p ,
 
 and has nearly the distribution of a scaled chi-square variable of that mean and
-variance (Satterthwaite).
+variance (Satterthwaite).  Noise that makes noise adds to ``V`` (`amplification`).
+
+Only `predict` imports this file, whose budgets would be too long to read with it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.fft import irfft, next_fast_len, rfft
+from numpy.fft import irfft, rfft
 from scipy.special import gammaincinv
 
 from lmu_spiking.brief import brief
@@ -25,7 +27,82 @@ from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
 from lmu_spiking.dynamics.mapping import Mapped
 
 FORGOTTEN = 1e-5  # of the variance: autocovariance that is left out
+ROUNDS = 12  # of noise that makes noise, each at most half of the one before
 PARTS = 4  # of a signal, at least, from whose differences that of signals is estimated
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """The noise of one readout over the time that is measured.
+
+    Parameters
+    ----------
+    autocovariance : (k,) ndarray
+        At lags of 0 to ``k - 1`` steps, on average; beyond them it is nearly 0.
+    power : (T,) ndarray
+        Its variance in each step over the mean variance.
+    amplification : float
+        How many times the mean square varies more than that of Gaussian noise.
+    """
+
+    autocovariance: np.ndarray
+    power: np.ndarray
+    amplification: float = 1.0
+
+    __repr__ = brief
+
+    def interval(self, fixed, reference, level: float, n: int | None = None):
+        """Return the range of the rms error of one run over the rms of a reference.
+
+        Parameters
+        ----------
+        fixed, reference : (T,) ndarray
+            The error without noise, and what errors are relative to.
+        level : float
+            Probability of the range.
+        n : int, optional
+            Steps of a run on another signal of the kind; by default it has this one.
+
+        Returns
+        -------
+        low, high : float
+            NaN for a reference that is silent.
+        """
+        scale = float(np.mean(reference**2))
+        if not scale:
+            return float("nan"), float("nan")
+        noise = self.autocovariance[0]
+        mean = (noise + float(np.mean(fixed**2))) / scale
+        variance = self.variance(fixed, len(reference) if n is None else n)
+        if n is not None:  # errors and reference vary together
+            varied = noise * self.power + fixed**2 - mean * reference**2
+            variance += variance_of_mean(varied, n)
+        low, high = np.sqrt(quantiles(mean, variance / scale**2, level))
+        return float(low), float(high)
+
+    def variance(self, fixed, n: int) -> float:
+        """Return the variance of the mean square of a run's error.
+
+        Parameters
+        ----------
+        fixed : (T,) ndarray
+            The error without noise.
+        n : int
+            Steps of the run.
+
+        Returns
+        -------
+        float
+        """
+        lags = np.arange(min(len(self.autocovariance), n, len(self.power)))
+        weight = np.where(lags, 2.0, 1.0) * (1 - lags / n) / n
+        R = self.autocovariance[: len(lags)]
+        together = 2 * self.amplification * R**2
+        total = weight * together @ _products(self.power, len(lags))
+        if fixed.any():
+            loud = fixed * np.sqrt(self.power)
+            total += 4 * weight * R @ _products(loud, len(lags))
+        return float(total)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +119,39 @@ class Correlation:
         The middles of blocks of steps, counted from the first that is measured.
     variances : (B, d) ndarray
         Variance in one step of what neurons decode, in each block.
+    growth : (d,) ndarray
+        Growth of that variance with the variance of the noise that neurons receive.
     """
 
     loop: Mapped
     U: np.ndarray
     steps: np.ndarray
     variances: np.ndarray
+    growth: np.ndarray
 
     __repr__ = brief
+
+    def of_readout(self, c, noise: np.ndarray, sigma: np.ndarray, n: int) -> Noise:
+        """Return the noise of a readout over the time that is measured.
+
+        Parameters
+        ----------
+        c : (d,) ndarray
+            The readout of the state.
+        noise : (d, d) ndarray
+            Covariance of the state's error from spikes, on average.
+        sigma : (d,) ndarray
+            Variance in one step of what neurons decode, on average.
+        n : int
+            Steps that are measured.
+
+        Returns
+        -------
+        Noise
+        """
+        R = self.autocovariance(c, sigma, n)
+        R *= float(c @ noise @ c) / R[0] if R[0] else 0.0
+        return Noise(R, self.power(c, n), self.amplification(c, sigma))
 
     def autocovariance(self, c: np.ndarray, sigma: np.ndarray, n: int) -> np.ndarray:
         """Return the autocovariance of a readout's noise.
@@ -73,6 +175,56 @@ class Correlation:
         P = stationary_covariance(K, (L * sigma) @ L.T)
         return v @ _powers(K, P @ v, v, n)
 
+    def amplification(self, c: np.ndarray, sigma: np.ndarray) -> float:
+        r"""Return how many times noise that makes noise varies the mean square more.
+
+        Where chance has made noise of more power, neurons fire more, and make more
+        noise.  For a readout ``v`` of the loop's state the mean of ``(v Z)^2`` over
+        ``n`` steps is, but for its ends, that of the increments of a martingale,
+
+        .. math::
+
+            Z^T H Z, \qquad H = v^T v + K^T H K
+                + \sum_i g_i\, (L_i^T H L_i)\, N_i^T N_i ,
+
+        with ``g`` the growth.  Its variance is, for normal ``Z``, ``1/n`` times
+
+        .. math::
+
+            4\, \mathrm{tr}(H K P K^T H Q) + 2\, \mathrm{tr}(H Q H Q)
+                + 8 \sum_i g_i\, (L_i^T H K P N_i^T)^2 , \qquad Q = L \Sigma L^T ,
+
+        which without growth is the sum of ``2 R(k)^2`` over all lags.  (The last term:
+        neurons make more noise just when the state is far out.)
+
+        Parameters
+        ----------
+        c : (d,) ndarray
+            The readout of the state.
+        sigma : (d,) ndarray
+            Variance in one step of what neurons decode, on average.
+
+        Returns
+        -------
+        float
+            The ratio of both variances; 1 if there is no noise.
+        """
+        K, L, C, N = closed_loop(self.loop)
+        v, Q = c @ self.U @ C, (L * sigma) @ L.T
+        P = stationary_covariance(K, Q)
+
+        def varied(H, growth) -> float:
+            outer = growth * np.einsum("zi,zy,iy->i", L, H @ K @ P, N) ** 2
+            return np.trace(H @ (4 * K @ P @ K.T + 2 * Q) @ H @ Q) + 8 * outer.sum()
+
+        read = np.outer(v, v)
+        first = H = stationary_covariance(K.T, read)
+        for _ in range(ROUNDS):
+            made = self.growth * np.einsum("zi,zy,yi->i", L, H, L)
+            H = stationary_covariance(K.T, read + (N.T * made) @ N)
+        least = varied(first, 0.0 * self.growth)
+        return varied(H, self.growth) / least if least > 0 else 1.0
+
     def power(self, c: np.ndarray, n: int) -> np.ndarray:
         """Return the variance of a readout's noise in each step, over its mean.
 
@@ -95,7 +247,7 @@ class Correlation:
         impulse = (_powers(K.T, v, L, n).T @ L) ** 2
         starts = np.arange(0, len(impulse), block)
         added = np.add.reduceat(impulse, starts)[: len(self.steps)]
-        size = next_fast_len(len(self.variances) + len(added), real=True)
+        size = _fast_size(len(self.variances) + len(added))
         both = rfft(self.variances, size, axis=0) * rfft(added, size, axis=0)
         blocks = irfft(both.sum(axis=1), size)[: len(self.steps)]
         power = np.interp(np.arange(n), self.steps + block / 2, np.maximum(blocks, 0))
@@ -113,32 +265,6 @@ def _powers(K: np.ndarray, a: np.ndarray, v: np.ndarray, n: int) -> np.ndarray:
         if not np.abs(v.T @ more).max() > least:
             break
     return X[:, :n]
-
-
-def variance_of_mean_square(R, power, fixed, n: int) -> float:
-    """Return the variance of the mean square of a run's error.
-
-    Parameters
-    ----------
-    R : (k,) ndarray
-        Autocovariance of the noise, at lags of whole steps.
-    power, fixed : (T,) ndarray
-        Of a signal of that kind: the noise's variance in each step over its mean, and
-        the error without noise.
-    n : int
-        Steps of the run.
-
-    Returns
-    -------
-    float
-    """
-    lags = np.arange(min(len(R), n, len(power)))
-    weight = np.where(lags, 2.0, 1.0) * (1 - lags / n) / n
-    R = R[: len(lags)]
-    total = 2 * weight * R**2 @ _products(power, len(lags))
-    if fixed.any():
-        total += 4 * weight * R @ _products(fixed * np.sqrt(power), len(lags))
-    return float(total)
 
 
 def variance_of_mean(x: np.ndarray, n: int) -> float:
@@ -182,6 +308,11 @@ def quantiles(mean: float, variance: float, level: float) -> tuple[float, float]
 
 def _products(x: np.ndarray, n: int) -> np.ndarray:
     """Return the mean of ``x_t x_{t+k}`` for lags ``k < n``."""
-    size = next_fast_len(len(x) + n, real=True)
+    size = _fast_size(len(x) + n)
     found = irfft(np.abs(rfft(x, size)) ** 2, size)[:n]
     return found / (len(x) - np.arange(n))
+
+
+def _fast_size(n: int) -> int:
+    """Return the next power of two, to which series are padded."""
+    return 1 << (n - 1).bit_length()

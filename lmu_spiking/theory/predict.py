@@ -18,6 +18,9 @@ the error ``sqrt(c^T P c)``; with which power of ``d`` it grows depends on the r
 and on the signal (docs/laws.md).
 To this are added what order ``d`` cannot hold of the input's spectrum (truncation), and
 the static distortion of drawn curves, run through the same loop.
+
+The file is long because a budget, what computes it and the cautions that it comes with
+are one thing to read.
 """
 
 import warnings
@@ -43,12 +46,7 @@ from lmu_spiking.neurons.curves import statistics
 from lmu_spiking.neurons.population import NOISY, Population
 from lmu_spiking.signals import as_signal
 from lmu_spiking.theory.fixed_point import LEVELS, Table, along, fixed_point, tabulate
-from lmu_spiking.theory.interval import (
-    Correlation,
-    quantiles,
-    variance_of_mean,
-    variance_of_mean_square,
-)
+from lmu_spiking.theory.interval import Correlation
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
@@ -277,7 +275,7 @@ class ErrorBudget:
         return self._interval(c[0], exact - past, past, duration, level)
 
     def _interval(self, c, missed, reference, duration, level):
-        """Return the range of the error of readout ``c`` (d,) over a reference.
+        """Return the range of a run's error of readout ``c`` (d,) over a reference.
 
         Parameters
         ----------
@@ -289,7 +287,7 @@ class ErrorBudget:
         """
         dt, window = self.spec.dt, whole_steps(self.spec)
         level = check_between("interval.level", level, 0.0, 1.0)
-        own = n = len(reference)
+        n = None
         if duration is not None:
             duration = check_positive("interval.duration", duration, "seconds")
             n = round(duration / dt) - window - 1
@@ -299,25 +297,9 @@ class ErrorBudget:
                 raise ValidationError("interval.duration", duration, problem, remedy)
         if self.correlation is None or self.noise is None:
             return None
-        if not reference.any():
-            return float("nan"), float("nan")
-        # the noise of the readout, and what is fixed by the signal
-        noise = float(c @ self.noise @ c)
-        R = self.correlation.autocovariance(c, self.sigma, n)
-        R *= noise / R[0] if R[0] else 0.0
-        power = self.correlation.power(c, own)
-        fixed = missed
-        if self.bias is not None:
-            fixed = missed + self.bias[window:-1] @ c
-        # mean and variance of the mean square, over that of the reference
-        scale = np.mean(reference**2)
-        mean = (noise + np.mean(fixed**2)) / scale
-        variance = variance_of_mean_square(R, power, fixed, n)
-        if duration is not None:
-            varied = noise * power + fixed**2 - mean * reference**2
-            variance += variance_of_mean(varied, n)
-        low, high = quantiles(mean, variance / scale**2, level)
-        return float(np.sqrt(low)), float(np.sqrt(high))
+        bias = 0.0 if self.bias is None else self.bias[window:-1] @ c
+        noise = self.correlation.of_readout(c, self.noise, self.sigma, len(reference))
+        return noise.interval(missed + bias, reference, level, n)
 
     def parts(self) -> dict[str, float | None]:
         """Return the errors at delay theta by their source, over the input's rms.
@@ -487,11 +469,22 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     common |= {"noise": noise, "distortion": distortion, "spikes_per_s": rate}
     beyond = float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max())
     if noise is not None:
-        along_signal = (course.steps, course.variances)
-        common["correlation"] = Correlation(made.loop, made.U, *along_signal)
+        along_signal = (course.steps - window, course.variances)
+        growth = _growth(made, tables, course.sigma)
+        common["correlation"] = Correlation(made.loop, made.U, *along_signal, growth)
     budget = ErrorBudget(**common, sigma=course.sigma, bias=bias, beyond=beyond)
     rough = _rough_share(made, budget, tables, course.sigma)
     return replace(budget, caution=_caution(made, budget, rough))
+
+
+def _growth(made: Design, tables: list[Table], sigma: np.ndarray) -> np.ndarray:
+    """Return the growth (d,) of variances in one step with that of what is received."""
+    K, L, _, N = closed_loop(made.loop)
+    received = np.diag(N @ stationary_covariance(K, (L * sigma) @ L.T) @ N.T)
+    less, more = 0.9 * received, 1.1 * received
+    ends = zip(tables, less, more, strict=True)
+    rise = [t.mean("variance", b) - t.mean("variance", a) for t, a, b in ends]
+    return np.array(rise) / np.maximum(more - less, 1e-300)
 
 
 def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
