@@ -259,8 +259,10 @@ def measured_rows(row: dict) -> list[list[str]]:
         return f"{value:,.0f}" if key.endswith("spikes_per_s") else f"{value:.4f}"
 
     def interval(key: str) -> list[str]:
-        ends = [f"{key}_low", f"{key}_high"]
-        return [" to ".join(map(text, ends)) if row.get(ends[0]) is not None else ""]
+        low = row.get(f"{key}_low")
+        if low is None or isnan(low):
+            return [""]
+        return [f"{text(f'{key}_low')}-{text(f'{key}_high')}"]
 
     known = any(row.get(f"predicted_{key}_low") is not None for key in MEASURES)
     return [

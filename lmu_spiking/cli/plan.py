@@ -83,8 +83,8 @@ def plan(
     }
     title = f"{theta:g} s of {bandwidth:g} Hz, error {error:g}"
     console.print_table(title, ["", "predicted"], rows.items())
-    near = f"{NEAR:.0%} of its NRMSE at theta"
-    print(f"\nSee whether it keeps that: 95 of 100 such runs are within {near}.")
+    near = f"95 of 100 such runs are within {NEAR:.0%} of its NRMSE"
+    print(f"\nSee whether it keeps that ({near}):")
     print(f"lmu-spiking run --spec {path} --duration {seconds:g}")
 
 

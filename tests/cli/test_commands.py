@@ -139,6 +139,10 @@ def test_run_prints_a_table(shell, tmp_path):
     row = json.loads((tmp_path / "a" / "b" / "result.json").read_text())
     assert f"{row['noise_nrmse']:.4f}" in out
     assert f"{row['predicted_noise_nrmse']:.4f}" in out
+    for key in ("predicted_nrmse", "predicted_noise_nrmse"):
+        low, high = row[f"{key}_low"], row[f"{key}_high"]
+        assert low < row[key] < high
+        assert f"{low:.4f}-{high:.4f}" in out
     assert f"{row['spikes']:,}" in out
     assert max(len(line) for line in out.splitlines() if "run.png" not in line) <= 80
     assert str(tmp_path / "a" / "b" / "run.png") in out
@@ -282,11 +286,13 @@ def test_a_run_says_whether_the_error_asked_for_is_kept(shell, record):
     assert "asked_nrmse" not in record("run", *TINY)
 
 
-def test_a_plan_prints_a_table_that_fits(shell):
+def test_a_plan_prints_a_table_that_fits(shell, record):
     code, out, error = shell(*PLAN)
     assert (code, error) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
-    assert "lmu-spiking run --spec out/plan/spec.toml" in out
+    seconds = record(*PLAN)["check_duration"]
+    assert seconds > 0
+    assert f"run --spec out/plan/spec.toml --duration {seconds:g}" in out
 
 
 def test_electrocardiogram_can_have_the_least_noise(record, once):
@@ -299,8 +305,10 @@ def test_electrocardiogram_can_have_the_least_noise(record, once):
 
 def test_neurons_without_a_prediction_have_nulls(record, shell):
     row = record("run", *TINY, "--neuron-type=lif")
-    assert row["predicted_noise_nrmse"] is None
-    assert "no prediction" in shell("run", *TINY, "--neuron-type=lif")[1]
+    assert row["predicted_noise_nrmse"] is row["predicted_noise_nrmse_low"] is None
+    out = shell("run", *TINY, "--neuron-type=lif")[1]
+    assert "no prediction" in out
+    assert "of 100 runs" not in out
 
 
 def advice(truncation, spikes, curves=0.0, **fields):
