@@ -177,6 +177,27 @@ def check_coverage(rows, budget, *duration) -> None:
             assert share == pytest.approx(level, abs=allowed), (key, level)
 
 
+def test_the_power_of_the_noise_follows_the_signal_step_by_step():
+    spec = SPEC.replace(n_neurons=10**9)  # whose noise adds no spikes
+    t = np.arange(0, 1, DT)
+    u = np.sin(2 * np.pi * 5 * t) * (np.abs(t - 0.6) < 0.15)
+    lead, window = 200, 100
+    budget = budget_of(spec, np.r_[np.zeros(lead), u], lead=lead)
+    # the variance of pairs in one step is as |x|; and on its way to the readout
+    Ad, _ = spec.ldn.discretize(DT)
+    L = Ad - np.exp(-DT / spec.tau) * np.eye(4)
+    c, P, exact = spec.ldn.readout(0.1 - DT, DT), np.zeros((4, 4)), []
+    for x in budget.states:
+        P = Ad @ P @ Ad.T + (L * np.abs(x)) @ L.T
+        exact.append(c @ P @ c)
+    exact = np.array(exact[window:-1])
+    power = budget.correlation.power(c, len(exact))
+    assert power.mean() == pytest.approx(1)
+    # blocks are of 4 steps, so that two are out by as much as two steps
+    gap = power - exact / exact.mean()
+    assert np.sqrt(np.mean(gap**2)) < 0.03 * np.sqrt(np.mean(power**2))
+
+
 @pytest.mark.parametrize("neurons", [40, 600])  # an error of 0.8, and one of 0.2
 def test_covers_the_runs_of_a_memory(neurons):
     signal = white_noise(2.0, DT, 10.0, 0.5, 5)

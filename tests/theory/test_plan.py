@@ -164,7 +164,7 @@ def test_runs_of_the_duration_that_checks_a_plan_are_near_its_prediction():
     specs = [spec.replace(noise_seed=k) for k in range(60)]
     signals = [white_noise(seconds, spec.dt, 20.0, 0.5, k) for k in range(60)]
     apart = [r.row["nrmse"] / planned.nrmse - 1 for r in run_trials(specs, signals)]
-    # to four standard errors; the basis is for one plan, and the model is right to 3 %
+    # to four standard errors, and a per cent for the error model
     assert np.mean(np.abs(apart) < NEAR + 0.01) > 0.95 - 4 * 0.03
     assert np.std(apart) == pytest.approx(NEAR / 1.96, rel=4 / np.sqrt(120))
     # a signal that is a tenth as fast takes ten times as long
