@@ -318,7 +318,7 @@ class Table:
 
         Parameters
         ----------
-        column : {"rate", "decoded", "variance"}
+        column : {"rate", "decoded", "variance", "fourth"}
         variance : float
             Variance of the noise.
 

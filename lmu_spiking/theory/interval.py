@@ -121,6 +121,8 @@ class Correlation:
         Variance in one step of what neurons decode, in each block.
     growth : (d,) ndarray
         Growth of that variance with the variance of the noise that neurons receive.
+    fourth : (d,) ndarray
+        Fourth cumulant in one step of what neurons decode, on average.
     """
 
     loop: Mapped
@@ -128,6 +130,7 @@ class Correlation:
     steps: np.ndarray
     variances: np.ndarray
     growth: np.ndarray
+    fourth: np.ndarray
 
     __repr__ = brief
 
@@ -176,7 +179,7 @@ class Correlation:
         return v @ _powers(K, P @ v, v, n)
 
     def amplification(self, c: np.ndarray, sigma: np.ndarray) -> float:
-        r"""Return how many times noise that makes noise varies the mean square more.
+        r"""Return how many times more the mean square varies than that of normal noise.
 
         Where chance has made noise of more power, neurons fire more, and make more
         noise.  For a readout ``v`` of the loop's state the mean of ``(v Z)^2`` over
@@ -192,10 +195,12 @@ class Correlation:
         .. math::
 
             4\, \mathrm{tr}(H K P K^T H Q) + 2\, \mathrm{tr}(H Q H Q)
-                + 8 \sum_i g_i\, (L_i^T H K P N_i^T)^2 , \qquad Q = L \Sigma L^T ,
+                + \sum_i \bigl( 8\, g_i\, (L_i^T H K P N_i^T)^2
+                + \kappa_i\, (L_i^T H L_i)^2 \bigr) , \qquad Q = L \Sigma L^T ,
 
-        which without growth is the sum of ``2 R(k)^2`` over all lags.  (The last term:
-        neurons make more noise just when the state is far out.)
+        which without growth and fourth cumulants ``kappa`` is the sum of ``2 R(k)^2``
+        over all lags.  The last terms: neurons make more noise just when the state is
+        far out, and few spikes in a step are not normal.
 
         Parameters
         ----------
@@ -213,17 +218,23 @@ class Correlation:
         v, Q = c @ self.U @ C, (L * sigma) @ L.T
         P = stationary_covariance(K, Q)
 
-        def varied(H, growth) -> float:
-            outer = growth * np.einsum("zi,zy,iy->i", L, H @ K @ P, N) ** 2
-            return np.trace(H @ (4 * K @ P @ K.T + 2 * Q) @ H @ Q) + 8 * outer.sum()
+        def normal(H) -> float:
+            return np.trace(H @ (4 * K @ P @ K.T + 2 * Q) @ H @ Q)
+
+        def made(H) -> np.ndarray:
+            return np.einsum("zi,zy,yi->i", L, H, L)
 
         read = np.outer(v, v)
         first = H = stationary_covariance(K.T, read)
         for _ in range(ROUNDS):
-            made = self.growth * np.einsum("zi,zy,yi->i", L, H, L)
-            H = stationary_covariance(K.T, read + (N.T * made) @ N)
-        least = varied(first, 0.0 * self.growth)
-        return varied(H, self.growth) / least if least > 0 else 1.0
+            grown = self.growth * made(H)
+            H = stationary_covariance(K.T, read + (N.T * grown) @ N)
+        least = normal(first)
+        if not least > 0:
+            return 1.0
+        outer = np.einsum("zi,zy,iy->i", L, H @ K @ P, N)
+        more = 8 * self.growth @ outer**2 + self.fourth @ made(H) ** 2
+        return float((normal(H) + more) / least)
 
     def power(self, c: np.ndarray, n: int) -> np.ndarray:
         """Return the variance of a readout's noise in each step, over its mean.

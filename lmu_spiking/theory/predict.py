@@ -470,21 +470,22 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     beyond = float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max())
     if noise is not None:
         along_signal = (course.steps - window, course.variances)
-        growth = _growth(made, tables, course.sigma)
-        common["correlation"] = Correlation(made.loop, made.U, *along_signal, growth)
+        more = _beyond_normal(made, tables, course.sigma)
+        common["correlation"] = Correlation(made.loop, made.U, *along_signal, *more)
     budget = ErrorBudget(**common, sigma=course.sigma, bias=bias, beyond=beyond)
     rough = _rough_share(made, budget, tables, course.sigma)
     return replace(budget, caution=_caution(made, budget, rough))
 
 
-def _growth(made: Design, tables: list[Table], sigma: np.ndarray) -> np.ndarray:
-    """Return the growth (d,) of variances in one step with that of what is received."""
+def _beyond_normal(made: Design, tables: list[Table], sigma: np.ndarray):
+    """Return how variances (d,) in one step grow, and fourth cumulants (d,) in one."""
     K, L, _, N = closed_loop(made.loop)
     received = np.diag(N @ stationary_covariance(K, (L * sigma) @ L.T) @ N.T)
     less, more = 0.9 * received, 1.1 * received
     ends = zip(tables, less, more, strict=True)
     rise = [t.mean("variance", b) - t.mean("variance", a) for t, a, b in ends]
-    return np.array(rise) / np.maximum(more - less, 1e-300)
+    fourth = [t.mean("fourth", v) for t, v in zip(tables, received, strict=True)]
+    return np.array(rise) / np.maximum(more - less, 1e-300), np.array(fourth)
 
 
 def _ranges(population: Population, tables: list[Table]) -> np.ndarray:

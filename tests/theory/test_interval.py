@@ -113,11 +113,14 @@ def test_means_of_parts_vary_as_those_of_white_noise():
 # -- noise that makes noise ------------------------------------------------------------
 
 
-def feedback_of_one(growth: float) -> tuple[Correlation, np.ndarray, np.ndarray]:
+def feedback_of_one(
+    growth: float, fourth: float = 0.0
+) -> tuple[Correlation, np.ndarray, np.ndarray]:
     """Correlation of a memory of order 1, its readout, and its variance in a step."""
     loop = map_onto(LDN(1, 0.05), 0.01, DT)
     steps, variances = np.arange(3.0), np.ones((3, 1))
-    found = Correlation(loop, np.eye(1), steps, variances, np.array([growth]))
+    more = np.array([growth]), np.array([fourth])
+    found = Correlation(loop, np.eye(1), steps, variances, *more)
     return found, np.ones(1), np.ones(1)
 
 
@@ -153,6 +156,23 @@ def test_noise_that_makes_noise_varies_as_it_does_in_a_simulation():
     expected = Noise(R, np.ones(n), amplified).variance(np.zeros(n), n)
     # the variance of 2000 runs is known to 3 %, and the states are not quite normal
     assert np.var(total / n) == pytest.approx(expected, rel=0.12)
+
+
+def test_few_spikes_in_a_step_vary_as_they_do_in_a_simulation():
+    K, L, C, _ = closed_loop(feedback_of_one(0.0)[0].loop)
+    a, b = K.item(), (C @ L).item()
+    rate = 0.02  # spikes in a step, of variance 1 in all
+    correlation, c, sigma = feedback_of_one(0.0, fourth=1 / rate)
+    amplified = correlation.amplification(c, sigma)
+    assert amplified > 1.3
+    n, runs = 3000, 4000
+    rng = np.random.RandomState(4)
+    noise = (rng.poisson(rate, (runs, n + 500)) - rate) / np.sqrt(rate)
+    z = lfilter([b], [1.0, -a], noise)[:, 500:]
+    R = correlation.autocovariance(c, sigma, n)
+    expected = Noise(R, np.ones(n), amplified).variance(np.zeros(n), n)
+    # the variance of 4000 runs is known to 2.5 %
+    assert np.var(np.mean(z**2, axis=1)) == pytest.approx(expected, rel=0.1)
 
 
 # -- memories --------------------------------------------------------------------------
