@@ -224,7 +224,9 @@ class ErrorBudget:
         that this budget is predicted for; of spikes and of the signal, if it is given.
         The signal of the run is then another one of the same kind, and the part of the
         interval that is due to it is estimated from how parts of this signal differ: it
-        is rough if this signal is not several times as long as what varies in it.
+        is rough if this signal is not several times as long as what varies in it.  An
+        error of the prediction itself is not in it, as there can be with error feedback
+        of few neurons.
 
         Parameters
         ----------
