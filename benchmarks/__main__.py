@@ -59,6 +59,9 @@ TABLE = {
     "feedback": Experiment(
         20, "memories with and without error feedback", {"signals": 200}
     ),
+    "intervals": Experiment(
+        10, "runs within their predicted intervals", {"memories": 200}
+    ),
     "law": Experiment(3, "error over orders and neurons against the prediction"),
     "spikes": Experiment(15, "neuron types against neurons, spikes and operations"),
     "optimal": Experiment(3, "noise-optimal memories beside the plain one"),

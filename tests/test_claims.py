@@ -263,6 +263,26 @@ def fed_back() -> list[str]:
     return [f"{r['noise_nrmse']:.4f} ± {r['noise_nrmse_ci95']:.4f}" for r in found]
 
 
+def covered() -> list[str]:
+    rows = [r for r in record("intervals")["memories"] if not r["caution"]]
+
+    def share(chosen) -> str:
+        within = [r["within_0.95"] / len(r["measured"]) for r in chosen]
+        return f"{100 * sum(within) / len(within):.0f} %"
+
+    off = [r for r in rows if r["feedback"] == "off"]
+    fed = [r for r in rows if r["feedback"] == "auto"]
+    pairs = [r for r in fed if r["tuning"] == "pairs"]
+    lowest = min(r["ratio"] for r in pairs)
+    return [
+        f"{share(off)} of the runs without error feedback",
+        f"{share([r for r in off if r['predicted'] < 1])} where the predicted error",
+        f"it was {share([r for r in fed if r['tuning'] != 'pairs'])} for",
+        f"{share(pairs)} for `pairs`",
+        f"down to {lowest:.2f} of the predicted error",
+    ]
+
+
 README = {
     "error of 6,000 Poisson": lambda: noise(
         "optimal", "balanced", "Nengo, tuned", "Nengo default, ReLU"
@@ -320,6 +340,7 @@ def test_numbers_of_a_row_are_those_of_its_record(page, start, texts):
 
 TEXTS = {
     "docs/measured.md": [neuron_types],
+    "docs/limits.md": [covered],
     "docs/optimal.md": [compared, tuned_text, wasted, lambda: planned()[2:3]],
 }
 

@@ -247,7 +247,7 @@ def measured_rows(row: dict) -> list[list[str]]:
     Returns
     -------
     list of list of str
-        Name, measured and predicted.
+        Name, measured and predicted, and the interval of a run where one is known.
     """
 
     def text(key: str) -> str:
@@ -258,8 +258,16 @@ def measured_rows(row: dict) -> list[list[str]]:
             return "undefined"
         return f"{value:,.0f}" if key.endswith("spikes_per_s") else f"{value:.4f}"
 
+    def interval(key: str) -> list[str]:
+        low = row.get(f"{key}_low")
+        if low is None or isnan(low):
+            return [""]
+        return [f"{text(f'{key}_low')}-{text(f'{key}_high')}"]
+
+    known = any(row.get(f"predicted_{key}_low") is not None for key in MEASURES)
     return [
         [name, text(key), text(f"predicted_{key}")]
+        + (interval(f"predicted_{key}") if known else [])
         for key, name in MEASURES.items()
         if f"predicted_{key}" in row
     ]

@@ -120,7 +120,8 @@ def _report(row: dict, out: Path) -> None:
         rows[0][0] += ", low-passed"
     title = f"{row['neurons']:,} {row['neuron_type']} neurons, order {row['order']}, "
     title += f"{row['theta']:g} s of {row['input']}"
-    console.print_table(title, ["", "measured", "predicted"], rows)
+    head = ["", "measured", "predicted", "95 of 100 runs"]
+    console.print_table(title, head[: len(rows[0])], rows)
     print(f"\n{row['spikes']:,} spikes in {row['duration']:g} s")
     if lost > LOST:
         print(

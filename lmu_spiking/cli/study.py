@@ -125,7 +125,12 @@ def _report(frame, out: Path, command: str, missing: int, json: bool, measured: 
     with console.Bar("Fitting and drawing"):
         from lmu_spiking.metrics import versions
         from lmu_spiking.studies.page import exponent_table
-        from lmu_spiking.studies.report import exponents, summarise, write_report
+        from lmu_spiking.studies.report import (
+            exponents,
+            summarise,
+            within_intervals,
+            write_report,
+        )
 
         files = write_report(frame, out, command, missing)
         fits = exponents(frame)
@@ -139,6 +144,9 @@ def _report(frame, out: Path, command: str, missing: int, json: bool, measured: 
     shown = exponent_table(fits)
     console.print_table("State RMSE as a power law", list(shown), shown.values.tolist())
     print(f"\n{len(frame)} trials; {files['report.html']}")
+    within, known = within_intervals(frame)
+    if known:
+        print(f"The noise of {within} of {known} is within its interval of 95 %.")
 
 
 def _plan(out: Path) -> tuple[str, set[str]]:

@@ -370,6 +370,31 @@ def step_variance(neurons, rates, dt: float) -> np.ndarray:
     return np.zeros_like(rates)
 
 
+def step_cumulant(neurons, rates, dt: float) -> np.ndarray:
+    r"""Return the fourth cumulant of one neuron's output in one step.
+
+    Poisson: ``r / dt^3``.  Stochastic rounding, with ``v = p (1 - p)`` of the fraction
+    ``p`` of ``r dt``: ``v (1 - 6 v) / dt^4``.  Others: 0, as in `step_variance`.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    rates : ndarray
+        Hz.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    ndarray
+        Hz^4; 0 for a normal variable.
+    """
+    variance = step_variance(neurons, rates, dt)
+    if statistics(neurons) == "stochastic":
+        return variance * (1 / dt**2 - 6 * variance)
+    return variance / dt**2
+
+
 def averaged_variance(neurons, rates, averaging: float) -> np.ndarray:
     r"""Return the variance of a spike train that is seen through a lowpass.
 

@@ -33,6 +33,7 @@ from lmu_spiking.neurons.curves import (
     is_rectified_linear,
     neuron_type,
     statistics,
+    step_cumulant,
     step_variance,
 )
 from lmu_spiking.neurons.recruitment import recruit
@@ -43,6 +44,7 @@ CHUNK = 4096  # neurons whose curves are held at once
 MOST = 10**15  # neurons, that counts and rates of whole numbers hold
 MOST_ENTRIES = 5 * 10**7  # one by one: 6 GB when built, 17 GB in the compiled simulator
 NOISY = ("poisson", "stochastic")  # spikes that are independent in every step
+MOMENTS = ("rate", "decoded", "variance", "fourth")  # that are tabulated
 # the arrays of a population that have an entry for each neuron
 COLUMNS = ("dimension", "encoders", "gain", "bias", "decoders", "per_unit", "ceiling")
 
@@ -184,10 +186,10 @@ class Population:
         -------
         dict of (P,) ndarray
             ``rate``, spikes per second; ``decoded``, the mean of the decoded value;
-            ``variance``, of the decoded value in one step.
+            ``variance`` and ``fourth`` cumulant of the decoded value in one step.
         """
         x = np.asarray(x, dtype=float)
-        total = {key: np.zeros(len(x)) for key in ("rate", "decoded", "variance")}
+        total = {key: np.zeros(len(x)) for key in MOMENTS}
         # neurons that are alike are computed once
         entries, copies = self.groups(i)
         for start in range(0, len(entries), CHUNK):
@@ -196,6 +198,7 @@ class Population:
             total["rate"] += rates @ n
             total["decoded"] += rates @ (n * d)
             total["variance"] += step_variance(self.neurons, rates, dt) @ (n * d**2)
+            total["fourth"] += step_cumulant(self.neurons, rates, dt) @ (n * d**4)
         return total
 
     def groups(self, i: int) -> tuple[np.ndarray, np.ndarray]:

@@ -135,6 +135,26 @@ def write_report(
     return write_all(out, "study", files, ("*.png",))
 
 
+def within_intervals(frame: pd.DataFrame) -> tuple[int, int]:
+    """Return how many trials measured a noise within the interval of a run.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of trials, from `sweep`.
+
+    Returns
+    -------
+    within, known : int
+        Trials within their interval, and trials that have one.
+    """
+    ends = [f"predicted_noise_nrmse_{end}" for end in ("low", "high")]
+    if not set(ends) <= set(frame):  # trials of an earlier version
+        return 0, 0
+    known = frame.dropna(subset=ends)
+    return int(known.noise_nrmse.between(*(known[e] for e in ends)).sum()), len(known)
+
+
 def _summary(cell: pd.DataFrame) -> dict:
     """Return the errors over the trials of one combination, and those predicted."""
     row = {

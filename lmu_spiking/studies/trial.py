@@ -252,12 +252,19 @@ def predicted_row(predicted: ErrorBudget) -> dict:
     Returns
     -------
     dict of float or None
+        With the ends of the intervals in which 95 of 100 runs lie.
     """
     parts = predicted.parts()
+    low, high = predicted.nrmse_interval() or (None, None)
+    noise_low, noise_high = predicted.interval() or (None, None)
     return {
         **{f"predicted_{part}_nrmse": value for part, value in parts.items()},
         "predicted_nrmse": predicted.nrmse(),
+        "predicted_nrmse_low": low,
+        "predicted_nrmse_high": high,
         "predicted_noise_nrmse": predicted.noise_nrmse(),
+        "predicted_noise_nrmse_low": noise_low,
+        "predicted_noise_nrmse_high": noise_high,
         "predicted_window_noise_nrmse": predicted.window_noise_nrmse(),
         "predicted_state_rmse": predicted.state_rmse,
         "predicted_spikes_per_s": predicted.spikes_per_s,

@@ -91,6 +91,10 @@ class Course:
     received : (T, d) ndarray or None
         What the neurons receive in the mean beside the exact state: the bias, and error
         feedback.
+    steps : (B,) ndarray
+        The middles of blocks of steps, counted from the first that is averaged over.
+    variances : (B, d) ndarray
+        Variance in one step of the decoded state, in each block.
     """
 
     noise: np.ndarray
@@ -98,6 +102,8 @@ class Course:
     rate: float
     bias: np.ndarray | None
     received: np.ndarray | None
+    steps: np.ndarray
+    variances: np.ndarray
 
     __repr__ = brief
 
@@ -163,6 +169,7 @@ def along(
     bias = None if grids.straight else np.zeros((T, d))
     heard = None if grids.straight else np.zeros((T, d))
     # blocks are aligned with the first counted step; a cut block is advanced as a whole
+    edges, variances = [], []
     for edge in range(first % block - block, T, block):
         start, stop = max(edge, 0), min(edge + block, T)
         n, x = stop - start, states[start:stop]
@@ -179,6 +186,8 @@ def along(
             heard[start:stop] = course[:n] @ N.T
             x = x + heard[start:stop]
         seen = grids.means(x[:: max(1, n // SAMPLES)], spread)
+        edges.append(edge)
+        variances.append(seen.variance)
         # add to the averages
         if start >= first:
             rate += n * seen.rate.sum()
@@ -202,7 +211,9 @@ def along(
         bias[start:stop] += np.outer(np.arange(n) / block, C @ added)
     counted = max(1, counted)
     rate /= max(1, T - first)
-    return Course(noise / counted, sigma / counted, rate, bias, heard)
+    middles = np.array(edges) + block / 2 - first
+    averages = noise / counted, sigma / counted, rate
+    return Course(*averages, bias, heard, middles, np.array(variances))
 
 
 def _through(K: np.ndarray, L: np.ndarray, doublings: int):
@@ -314,7 +325,7 @@ class Table:
 
         Parameters
         ----------
-        column : {"rate", "decoded", "variance"}
+        column : {"rate", "decoded", "variance", "fourth"}
         variance : float
             Variance of the noise.
 

@@ -40,7 +40,12 @@ from lmu_spiking.neurons.curves import LEVELS
 from lmu_spiking.neurons.recruitment import mean_rate
 from lmu_spiking.signals import SignalSpec
 from lmu_spiking.theory.cost import SynapticOperations, synaptic_operations
-from lmu_spiking.theory.predict import predict_band, truncation
+from lmu_spiking.theory.predict import (
+    budget_of,
+    predict_band,
+    truncation,
+    whole_steps,
+)
 
 MARGIN = 0.9  # of the error asked for: runs differ by their signal and their spikes
 MAX_ORDER = 100
@@ -52,6 +57,9 @@ NEARLY = 0.995  # of the goal: what truncation must leave room for noise in
 AGGREGATE = 10**6  # neurons, above which they are simulated as their sums
 FINALISTS = 4  # drafts that are worked out in whole neurons
 GOALS = ("neurons", "spikes")
+NEAR = 0.1  # of the predicted error, that a run should be within to check it
+CYCLES, WINDOWS = 200, 100  # of noise, from which it is known how runs differ
+MOST_STEPS = 200_000  # of it
 
 
 @dataclass(frozen=True)
@@ -220,6 +228,45 @@ def plan(
         raise _too_dear(request, drafts, limits)
     best = min(allowed, key=lambda p: p._cost[:: 1 if minimise == "neurons" else -1])
     return replace(best, spec=best.spec.replace(noise_seed=noise_seed))
+
+
+def check_duration(spec: MemorySpec) -> float:
+    """Return how long a run must be to check the error predicted for a spec.
+
+    Of runs of that length, each on noise of its own, 95 of 100 measure an error at
+    delay theta, against the input, within `NEAR` of the predicted one.
+
+    Parameters
+    ----------
+    spec : MemorySpec
+        Of Poisson or stochastic neurons.
+
+    Returns
+    -------
+    float
+        Seconds, of two digits.
+    """
+    # so much noise of the band that its own scatter is known
+    window, step = whole_steps(spec), spec.dt
+    seconds = max(CYCLES / spec.signal.bandwidth, WINDOWS * spec.theta)
+    steps = min(seconds / step, max(MOST_STEPS, 4 * window))
+    budget = budget_of(spec, duration=steps * step)
+    expected: Any = budget.nrmse()
+
+    def apart(duration: float) -> float:
+        ends: Any = budget.nrmse_interval(duration)
+        return max(ends[1] - expected, expected - ends[0]) / expected
+
+    # double the time until runs are near, then halve where the limit may lie
+    near = 2 * (window + 2) * step
+    while apart(near) > NEAR:
+        near *= 2
+    far = near / 2
+    while near / far > 1.01:
+        middle = np.sqrt(near * far)
+        near, far = (middle, far) if apart(middle) <= NEAR else (near, middle)
+    unit = 10.0 ** (np.floor(np.log10(near)) - 1)
+    return float(f"{unit * np.ceil(near / unit):.2g}")
 
 
 def _within(n_neurons: float, spikes: float, limits: dict, slack: float = 1.0) -> bool:

@@ -18,6 +18,9 @@ the error ``sqrt(c^T P c)``; with which power of ``d`` it grows depends on the r
 and on the signal (docs/laws.md).
 To this are added what order ``d`` cannot hold of the input's spectrum (truncation), and
 the static distortion of drawn curves, run through the same loop.
+
+The file is long because a budget, what computes it and the cautions that it comes with
+are one thing to read.
 """
 
 import warnings
@@ -30,7 +33,13 @@ from scipy.special import ndtri
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.errors import ValidationError, ValidityWarning, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    ValidityWarning,
+    check_between,
+    check_positive,
+    check_whole,
+)
 from lmu_spiking.memory.basis import signal_moments
 from lmu_spiking.memory.design import Design, design, fed_back
 from lmu_spiking.memory.open_loop import (
@@ -43,6 +52,7 @@ from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons.population import NOISY, Population
 from lmu_spiking.signals import as_signal
 from lmu_spiking.theory.fixed_point import LEVELS, Table, along, fixed_point, tabulate
+from lmu_spiking.theory.interval import Correlation, Sampled
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
@@ -91,6 +101,8 @@ class ErrorBudget:
         Whether the error of measured neurons has settled.
     caution : str
         A sentence if the memory was not made for the signal, else empty.
+    correlation : Correlation, Sampled or None
+        How the noise of readouts is correlated in time; None on a chip.
     """
 
     spec: MemorySpec
@@ -108,6 +120,7 @@ class ErrorBudget:
     runs: np.ndarray | None = None
     settled: bool = True
     caution: str = ""
+    correlation: Correlation | Sampled | None = None
 
     __repr__ = brief
     _told = ("nrmse", "noise_nrmse", "state_rmse", "spikes_per_s", "beyond")
@@ -208,6 +221,92 @@ class ErrorBudget:
             total += 2 * np.mean((exact @ c.T - past) * bias, axis=0)
         return _relative(float(total.mean()), float(np.mean(past**2)))
 
+    def interval(self, duration: float | None = None, level: float = 0.95, delay=None):
+        """Return the range in which the `noise_nrmse` of one run lies.
+
+        A run is a sample: of its spikes, if ``duration`` is None, and it has the signal
+        that this budget is predicted for; of spikes and of the signal, if it is given.
+        The signal of the run is then another one of the same kind, and the part of the
+        interval that is due to it is estimated from how parts of this signal differ: it
+        is rough if this signal is not several times as long as what varies in it.  An
+        error of the prediction itself is not in it, as there can be with error feedback
+        of few neurons.
+
+        Parameters
+        ----------
+        duration : float, optional
+            Of the run, seconds.  Its first window is not counted, as in ``run_trial``.
+        level : float
+            Probability that the measured error is in the interval.
+        delay : float, optional
+            Seconds; theta by default.
+
+        Returns
+        -------
+        (float, float) or None
+            Lower and upper end: NaN for a silent signal.  None on a chip.
+
+        Raises
+        ------
+        ValidationError
+            If the duration is not longer than the window, or ``level`` is not between 0
+            and 1.
+
+        Examples
+        --------
+        >>> budget = predict(MemorySpec(n_neurons=6000, order=6, theta=0.5))
+        >>> low, high = budget.interval(duration=20)
+        >>> low < budget.noise_nrmse() < high
+        True
+        """
+        c = self._weights(_one(delay))
+        exact = self.states[whole_steps(self.spec) : -1] @ c[0]
+        return self._interval(c[0], 0 * exact, exact, duration, level)
+
+    def nrmse_interval(self, duration=None, level: float = 0.95, delay=None):
+        """Return the range in which the `nrmse` of one run lies; see `interval`.
+
+        Parameters
+        ----------
+        duration, level, delay
+            As in `interval`.
+
+        Returns
+        -------
+        (float, float) or None
+            Lower and upper end.
+        """
+        c, past, exact = self._on_grid(_one(delay))
+        past, exact = past[:-1, 0], exact[:-1] @ c[0]
+        return self._interval(c[0], exact - past, past, duration, level)
+
+    def _interval(self, c, missed, reference, duration, level):
+        """Return the range of a run's error of readout ``c`` (d,) over a reference.
+
+        Parameters
+        ----------
+        c : (d,) ndarray
+        missed, reference : (T,) ndarray
+            The error of the exact readout, and what errors are relative to.
+        duration, level
+            As in `interval`.
+        """
+        dt, window = self.spec.dt, whole_steps(self.spec)
+        level = check_between("interval.level", level, 0.0, 1.0)
+        n = None
+        if duration is not None:
+            duration = check_positive("interval.duration", duration, "seconds")
+            n = round(duration / dt) - window - 1
+            if n < 1:
+                problem = "leaves nothing to measure after the first window"
+                remedy = f"use more than {(window + 1) * dt:g} s"
+                raise ValidationError("interval.duration", duration, problem, remedy)
+        if self.correlation is None:
+            return None
+        bias = 0.0 if self.bias is None else self._bias(c)
+        noise = self.correlation.of_readout(c, self.noise, self.sigma, len(reference))
+        return noise.interval(missed + bias, reference, level, n)
+
     def parts(self) -> dict[str, float]:
         """Return the errors at delay theta by their source, over the input's rms.
 
@@ -225,6 +324,16 @@ class ErrorBudget:
         errors["curves"] = _rms(c, self._sum(self.distortion))[0]
         power = float(np.mean(past**2))
         return {name: _relative(error**2, power) for name, error in errors.items()}
+
+    def _bias(self, c: np.ndarray) -> np.ndarray:
+        """Return the mean error of readout ``c`` while it is measured, (T,).
+
+        The mean over a few runs has some of their noise in it, by which it is reduced.
+        """
+        bias = self.bias[whole_steps(self.spec) : -1] @ c
+        power = float(np.mean(bias**2))
+        known = min(float(_rms(c[None], self.distortion)[0]) ** 2, power)
+        return bias * np.sqrt(known / power) if power else bias
 
     def _sum(self, *moments: np.ndarray) -> np.ndarray:
         """Return the sum of second moments and of that from whole-number weights."""
@@ -369,6 +478,9 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
         noise = made.U @ course.noise @ made.U.T
         common |= {"noise": noise, "distortion": distortion, "bias": bias}
         common |= {"sigma": course.sigma, "spikes_per_s": float(course.rate)}
+        along_signal = (course.steps - window, course.variances)
+        more = _beyond_normal(made, tables, course.sigma)
+        common["correlation"] = Correlation(made.loop, made.U, *along_signal, *more)
     if not made.population.neurons.spiking:
         common["spikes_per_s"] = 0.0
     beyond = float(np.mean(np.abs(carried[lead:]) > ranges, axis=0).max())
@@ -392,7 +504,7 @@ def _measured(made: Design, carried, course, lead: int, window: int) -> dict:
     errors = found.errors[:, lead:] @ made.U.T
     total, n = _second_moment(errors[:, window:]), len(errors)
     terms = {"sigma": found.sigma, "spikes_per_s": found.rate, "runs": errors}
-    terms["settled"] = found.settled
+    terms |= {"settled": found.settled, "correlation": Sampled(errors[:, window:])}
     if course.bias is None or n < 2:  # neurons that are exact in the mean
         return terms | {"noise": total, "distortion": 0 * total}
     bias = errors.mean(axis=0)
@@ -404,6 +516,17 @@ def _second_moment(errors: np.ndarray) -> np.ndarray:
     """Return the mean of ``e e^T`` (d, d) over errors (..., d)."""
     errors = errors.reshape(-1, errors.shape[-1])
     return errors.T @ errors / len(errors)
+
+
+def _beyond_normal(made: Design, tables: list[Table], sigma: np.ndarray):
+    """Return how variances (d,) in one step grow, and fourth cumulants (d,) in one."""
+    K, L, _, N = closed_loop(made.loop)
+    received = np.diag(N @ stationary_covariance(K, (L * sigma) @ L.T) @ N.T)
+    less, more = 0.9 * received, 1.1 * received
+    ends = zip(tables, less, more, strict=True)
+    rise = [t.mean("variance", b) - t.mean("variance", a) for t, a, b in ends]
+    fourth = [t.mean("fourth", v) for t, v in zip(tables, received, strict=True)]
+    return np.array(rise) / np.maximum(more - less, 1e-300), np.array(fourth)
 
 
 def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
@@ -643,6 +766,11 @@ def truncation(ldn: LDN, frequency, power, delay, dt: float) -> np.ndarray:
     shifted = np.exp(-2j * np.pi * np.outer(frequency, lag))
     response = ldn.frequency_response(frequency, dt) @ ldn.readout(lag, dt).T
     return np.sqrt(np.asarray(power) @ np.abs(response - shifted) ** 2)
+
+
+def _one(delay):
+    """Return a delay, which must be one, or None."""
+    return None if delay is None else check_positive("interval.delay", delay, "seconds")
 
 
 def _relative(square: float, power: float) -> float:

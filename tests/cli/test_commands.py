@@ -139,6 +139,10 @@ def test_run_prints_a_table(shell, tmp_path):
     row = json.loads((tmp_path / "a" / "b" / "result.json").read_text())
     assert f"{row['noise_nrmse']:.4f}" in out
     assert f"{row['predicted_noise_nrmse']:.4f}" in out
+    for key in ("predicted_nrmse", "predicted_noise_nrmse"):
+        low, high = row[f"{key}_low"], row[f"{key}_high"]
+        assert low < row[key] < high
+        assert f"{low:.4f}-{high:.4f}" in out
     assert f"{row['spikes']:,}" in out
     assert max(len(line) for line in out.splitlines() if "run.png" not in line) <= 80
     assert str(tmp_path / "a" / "b" / "run.png") in out
@@ -306,11 +310,13 @@ def test_a_run_says_whether_the_error_asked_for_is_kept(shell, record):
     assert "asked_nrmse" not in record("run", *TINY)
 
 
-def test_a_plan_prints_a_table_that_fits(shell):
+def test_a_plan_prints_a_table_that_fits(shell, record):
     code, out, error = shell(*PLAN)
     assert (code, error) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
-    assert "lmu-spiking run --spec out/plan/spec.toml" in out
+    seconds = record(*PLAN)["check_duration"]
+    assert seconds > 0
+    assert f"run --spec out/plan/spec.toml --duration {seconds:g}" in out
 
 
 def test_electrocardiogram_can_have_the_least_noise(record, once):
@@ -321,9 +327,11 @@ def test_electrocardiogram_can_have_the_least_noise(record, once):
     assert best["noise_nrmse"] == pytest.approx(best["predicted_noise_nrmse"], rel=0.2)
 
 
-def test_neurons_with_a_membrane_are_predicted(record):
+def test_neurons_with_a_membrane_are_predicted(record, shell):
     row = record("run", *TINY, "--neuron-type=lif")
     assert row["noise_nrmse"] == pytest.approx(row["predicted_noise_nrmse"], rel=0.5)
+    out = shell("run", *TINY, "--neuron-type=lif")[1]
+    assert "of 100 runs" in out
 
 
 def advice(truncation, spikes, curves=0.0, **fields):

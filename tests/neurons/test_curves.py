@@ -2,6 +2,7 @@ import nengo
 import numpy as np
 import pytest
 from nengo.dists import Uniform
+from scipy.stats import bernoulli, poisson
 
 from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.networks.memory import LegendreMemory
@@ -13,6 +14,7 @@ from lmu_spiking.neurons.curves import (
     loop_caution,
     neuron_type,
     statistics,
+    step_cumulant,
     step_variance,
 )
 from lmu_spiking.neurons.types import PoissonPopulation
@@ -105,6 +107,17 @@ def test_step_variance_is_that_of_simulated_neurons(simulator, name, rate, dt):
     # of a variance: sqrt((kurtosis - 1) / n), at most 1 / sqrt(rate dt) here
     error = np.sqrt((2 + 1 / (rate * dt)) / n)
     assert out.var() == pytest.approx(wanted, rel=4 * error, abs=1e-9)
+
+
+@pytest.mark.parametrize("rate", [12.0, 300.0, 1250.0])
+def test_step_cumulant_is_that_of_the_distribution(rate):
+    dt, rates = 1e-3, np.array([rate])
+    counts = {"poisson": poisson(rate * dt), "stochastic": bernoulli(rate * dt % 1)}
+    for name, distribution in counts.items():
+        variance, excess = map(float, distribution.stats("vk"))
+        found = step_cumulant(neuron_type(name), rates, dt)[0]
+        assert found == pytest.approx(excess * variance**2 / dt**4)
+    assert step_cumulant(neuron_type("lif"), rates, dt)[0] == 0
 
 
 def test_what_does_not_draw_has_no_noise_in_a_step():

@@ -6,7 +6,12 @@ import pandas as pd
 import pytest
 
 from lmu_spiking.studies.page import error_table, exponent_table
-from lmu_spiking.studies.report import exponents, summarise, write_report
+from lmu_spiking.studies.report import (
+    exponents,
+    summarise,
+    within_intervals,
+    write_report,
+)
 
 
 def trials(n=5, spread=0.1, seed=0, kinds=("poisson",), taus=(0.1,), ratio=1.0):
@@ -182,3 +187,15 @@ def test_report_writes_tables_and_figures(tmp_path):
     pictures = [path for name, path in files.items() if name.endswith(".png")]
     assert len(pictures) == 3
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+
+
+def test_counts_the_trials_within_their_intervals():
+    frame = trials(n=1)[:4]
+    assert within_intervals(frame) == (0, 0)  # of a version without intervals
+    frame["predicted_noise_nrmse_low"] = 0.9 * frame.noise_nrmse
+    frame["predicted_noise_nrmse_high"] = 1.1 * frame.noise_nrmse
+    assert within_intervals(frame) == (4, 4)
+    frame.loc[frame.index[0], "predicted_noise_nrmse_high"] /= 2
+    frame.loc[frame.index[1], "predicted_noise_nrmse_low"] = np.nan
+    frame.loc[frame.index[1], "predicted_noise_nrmse_high"] = np.nan
+    assert within_intervals(frame) == (2, 3)

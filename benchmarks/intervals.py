@@ -1,0 +1,112 @@
+"""The interval of a run: how often it holds what runs of random memories measure.
+
+200 memories (``--memories``) of Poisson and stochastic neurons at random: order 1 to
+16, 8 to 2,000 neurons a coefficient, theta 0.05 to 2 s, dt 0.3 to 2 ms, tau 0.1 to 0.5
+theta, all tunings, with error feedback and without.  Each has a signal of 3 to 60 s
+(noise, a sine, steps, or the electrocardiogram), and four runs of other spikes.
+"""
+
+import warnings
+from itertools import count
+
+import numpy as np
+
+from lmu_spiking import MemorySpec, white_noise
+from lmu_spiking.errors import MappingError, ValidityWarning
+from lmu_spiking.experiments.records import in_parallel
+from lmu_spiking.metrics import rms
+from lmu_spiking.signals import Signal, SignalSpec, ecg
+from lmu_spiking.studies.trial import run_trial
+
+SEED, RUNS = 20261130, 4
+LEVELS = (0.95, 0.5)
+
+
+def draw_memory(rng) -> tuple[MemorySpec, str, float]:
+    """Return a random memory, the kind of its signal, and seconds of it."""
+
+    def between(low: float, high: float) -> float:
+        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+    order, each, theta = round(between(1, 16)), between(8, 2000), between(0.05, 2)
+    dt = float(f"{min(between(3e-4, 2e-3), theta / 25):.2g}")
+    seconds = max(between(3, 60), 3 * theta)
+    band = min(order / (2 * theta) * rng.uniform(0.4, 1), 0.1 / dt, 20.0)
+    kind = str(rng.choice(["poisson", "stochastic"]))
+    spec = MemorySpec(
+        n_neurons=max(int(order * each), 2 * order),
+        order=order,
+        theta=theta,
+        tau=theta * rng.uniform(0.1, 0.5),
+        dt=dt,
+        neuron_type=kind,
+        tuning=str(rng.choice(["pairs", "recruited", "balanced", "optimal"])),
+        aggregated=kind == "poisson",
+        signal=SignalSpec(max(band, 2 / seconds), 0.5),
+        error_feedback=[None, "auto"][rng.randint(2)],
+    )
+    return spec, str(rng.choice(["white", "white", "sine", "steps", "ecg"])), seconds
+
+
+def make_signal(kind: str, spec: MemorySpec, seconds: float, seed: int) -> Signal:
+    """Return a signal of a kind."""
+    band, t = spec.signal.bandwidth, np.arange(round(seconds / spec.dt)) * spec.dt
+    if kind == "white":
+        return white_noise(len(t) * spec.dt, spec.dt, band, 0.5, seed)
+    if kind == "ecg":
+        return ecg(len(t) * spec.dt, spec.dt)
+    held = (t / (1.7 * spec.theta)).astype(int)
+    levels = 0.5 * np.random.RandomState(seed).randn(held[-1] + 1)
+    u = 0.7 * np.sin(np.pi * band * t) if kind == "sine" else levels[held]
+    return Signal(u, spec.dt, kind, "made for this comparison")
+
+
+def memory(k: int, fast: bool) -> dict:
+    """Return what runs of one memory measured, and the intervals of a run."""
+    for attempt in count():
+        spec, kind, seconds = draw_memory(np.random.RandomState([SEED, k, attempt]))
+        seconds = max(1.0, 3 * spec.theta) if fast else seconds
+        signal = make_signal(kind, spec, seconds, SEED + k)
+        with warnings.catch_warnings():  # the row has them
+            warnings.simplefilter("ignore", ValidityWarning)
+            try:  # so few neurons, or so fast a loop, that there is no error model
+                seeds = range(RUNS * k, RUNS * (k + 1))
+                runs = [run_trial(spec.replace(noise_seed=s), signal) for s in seeds]
+            except MappingError:
+                continue
+        break
+    row, budget = runs[0].row, runs[0].predicted
+    fields = ("order", "neurons", "theta", "dt", "tuning", "neuron_type", "duration")
+    about = {name: row[name] for name in fields} | {"signal": kind}
+    measured = [run.row["noise_nrmse"] for run in runs]
+    about |= {"feedback": spec.error_feedback or "off", "caution": bool(row["caution"])}
+    predicted = row["predicted_noise_nrmse"]
+    about |= {"predicted": predicted, "measured": measured}
+    about["ratio"] = rms(measured) / predicted
+    for level in LEVELS:
+        ends = budget.interval(level=level)
+        low, high = ends or (np.nan, np.nan)
+        about[f"width_{level:g}"] = (high - low) / predicted
+        about[f"within_{level:g}"] = sum(low <= each <= high for each in measured)
+    return about
+
+
+def coverage(rows: list[dict], **wanted) -> dict:
+    """Return how many runs of some memories are within their intervals."""
+    chosen = [r for r in rows if all(r[key] == v for key, v in wanted.items())]
+    found = wanted | {"memories": len(chosen), "runs": RUNS * len(chosen)}
+    for level in LEVELS if chosen else ():
+        within = sum(row[f"within_{level:g}"] for row in chosen)
+        found[f"within_{level:g}"] = within / found["runs"]
+        widths = [row[f"width_{level:g}"] for row in chosen]
+        found[f"median_width_{level:g}"] = float(np.median(widths))
+    return found
+
+
+def intervals(options) -> dict:
+    """Return the share of runs within intervals, with and without error feedback."""
+    n = 8 if options.fast else options.memories
+    rows = in_parallel(memory, [(k, options.fast) for k in range(n)], options.jobs)
+    kinds = [(f, c) for f in ("off", "auto") for c in (False, True)]
+    table = [coverage(rows, feedback=f, caution=c) for f, c in kinds]
+    return {"seed": SEED, "coverage": table, "memories": rows}
