@@ -16,7 +16,7 @@ variance (Satterthwaite).  Noise that makes noise adds to ``V`` (`amplification`
 Only `predict` imports this file, whose budgets would be too long to read with it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.fft import irfft, rfft
@@ -28,6 +28,10 @@ from lmu_spiking.dynamics.mapping import Mapped
 
 FORGOTTEN = 1e-5  # of the variance: autocovariance that is left out
 ROUNDS = 12  # of noise that makes noise, each at most half of the one before
+# standard errors of predictions, relative (`python benchmarks feedback`): from
+# measurements, and from the formula for noise that error feedback gives back at once
+DOUBT, DOUBT_FED_BACK = 0.05, 0.03
+ENOUGH = 4  # runs, from which it is known how runs vary
 PARTS = 4  # of a signal, at least, from whose differences that of signals is estimated
 
 
@@ -43,11 +47,14 @@ class Noise:
         Its variance in each step over the mean variance.
     amplification : float
         How many times the mean square varies more than that of Gaussian noise.
+    doubt : float
+        Standard error of the prediction itself, relative.
     """
 
     autocovariance: np.ndarray
     power: np.ndarray
     amplification: float = 1.0
+    doubt: float = 0.0
 
     __repr__ = brief
 
@@ -77,7 +84,8 @@ class Noise:
         if n is not None:  # errors and reference vary together
             varied = noise * self.power + fixed**2 - mean * reference**2
             variance += variance_of_mean(varied, n)
-        low, high = np.sqrt(quantiles(mean, variance / scale**2, level))
+        variance = variance / scale**2 + (2 * self.doubt * mean) ** 2
+        low, high = np.sqrt(quantiles(mean, variance, level))
         return float(low), float(high)
 
     def variance(self, fixed, n: int) -> float:
@@ -154,7 +162,8 @@ class Correlation:
         """
         R = self.autocovariance(c, sigma, n)
         R *= float(c @ noise @ c) / R[0] if R[0] else 0.0
-        return Noise(R, self.power(c, n), self.amplification(c, sigma))
+        doubt = 0.0 if self.loop.feedback is None else DOUBT_FED_BACK
+        return Noise(R, self.power(c, n), self.amplification(c, sigma), doubt)
 
     def autocovariance(self, c: np.ndarray, sigma: np.ndarray, n: int) -> np.ndarray:
         """Return the autocovariance of a readout's noise.
@@ -273,9 +282,12 @@ class Sampled:
     ----------
     errors : (n, T, d) ndarray
         The state's error in runs of two or more, over the time that is measured.
+    doubt : float
+        Standard error of the prediction itself, relative.
     """
 
     errors: np.ndarray
+    doubt: float = DOUBT
 
     __repr__ = brief
 
@@ -296,12 +308,21 @@ class Sampled:
         Noise
         """
         errors = self.errors[:, :n] @ c
-        errors = errors - errors.mean(axis=0)
+        runs, squares = len(errors), np.mean(errors**2, axis=1)
+        apart = errors - errors.mean(axis=0)
         # beyond a part of the signal, products of errors are known by chance alone
-        lags = max(1, len(errors[0]) // PARTS)
-        R = np.mean([_products(each, lags) for each in errors], axis=0)
-        R *= float(c @ noise @ c) / R[0] if R[0] else 0.0
-        return Noise(R, np.ones(n))
+        lags = max(1, n // PARTS)
+        R = np.mean([_products(each, lags) for each in apart], axis=0)
+        if not R[0]:
+            return Noise(R, np.ones(n))
+        R *= float(c @ noise @ c) / R[0]
+        found = Noise(R, np.ones(n), doubt=self.doubt)
+        if runs < ENOUGH:
+            return found
+        # initial voltages tell for long: runs vary more than their errors in time
+        expected = found.variance(errors.mean(axis=0), n)
+        more = np.var(squares, ddof=1) / expected
+        return replace(found, amplification=max(1.0, more))
 
 
 def _powers(K: np.ndarray, a: np.ndarray, v: np.ndarray, n: int) -> np.ndarray:

@@ -52,10 +52,12 @@ from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons.population import NOISY, Population
 from lmu_spiking.signals import as_signal
 from lmu_spiking.theory.fixed_point import LEVELS, Table, along, fixed_point, tabulate
-from lmu_spiking.theory.interval import Correlation, Sampled
+from lmu_spiking.theory.interval import DOUBT, Correlation, Sampled
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
+FEW = 40  # measured neurons a dimension, below which their prediction may be far off
+DOUBT_OF_FEW = 0.25  # its standard error then, relative
 CANNOT = 0.3  # warn if measured neurons make so large an error, NRMSE
 ROUGH = 0.15  # warn if the prediction is rough for more than this share of the noise
 LEAD = 2  # windows of signal before what counts: an onset rings for about as long
@@ -504,7 +506,9 @@ def _measured(made: Design, carried, course, lead: int, window: int) -> dict:
     errors = found.errors[:, lead:] @ made.U.T
     total, n = _second_moment(errors[:, window:]), len(errors)
     terms = {"sigma": found.sigma, "spikes_per_s": found.rate, "runs": errors}
-    terms |= {"settled": found.settled, "correlation": Sampled(errors[:, window:])}
+    doubt = DOUBT_OF_FEW if _is_few(made) else DOUBT
+    sampled = Sampled(errors[:, window:], doubt)
+    terms |= {"settled": found.settled, "correlation": sampled}
     if course.bias is None or n < 2:  # neurons that are exact in the mean
         return terms | {"noise": total, "distortion": 0 * total}
     bias = errors.mean(axis=0)
@@ -625,7 +629,20 @@ def _measured_caution(made: Design, budget: ErrorBudget, course) -> str:
         return f"{says}; {remedy}"
     if not budget.settled:
         return f"{says}, which does not settle as it goes round the loop: it is rough"
+    if not beyond and _is_few(made):
+        return (
+            f"with fewer than {FEW} {name} neurons a dimension, single spikes drive the "
+            f"neurons that made them: the error may be twice that predicted ({error:.2g} "
+            "NRMSE); use more neurons"
+        )
     return beyond
+
+
+def _is_few(made: Design) -> bool:
+    """Return whether neurons are so few that each is driven by its own spikes."""
+    population = made.population
+    alone = made.mapped.feedback is not None or population.tuning.kind == "drawn"
+    return alone and population.n_neurons < FEW * population.order
 
 
 def _beyond_radii(budget: ErrorBudget, noise: float, added: float) -> str:

@@ -261,12 +261,19 @@ def test_the_interval_lies_about_the_prediction_at_any_delay():
         assert low == pytest.approx(budget.nrmse(delay), rel=0.01)
 
 
+@pytest.mark.parametrize("kind", ["if", "lif"])
+def test_runs_with_membranes_are_within_their_interval(kind):
+    """Of 40 runs 38 are expected; fewer than 33 come in one of a thousand cases."""
+    spec = SPEC.replace(neuron_type=kind, aggregated=False, radii=1.5)
+    specs = [spec.replace(noise_seed=k) for k in range(40)]
+    rows = [x.row for x in run_trials(specs, 40 * [spec.signal.draw(4.0, DT, 3)])]
+    low, high = (rows[0][f"predicted_noise_nrmse_{end}"] for end in ("low", "high"))
+    within = [low <= row["noise_nrmse"] <= high for row in rows]
+    assert sum(within) >= 33
+    assert high < 2 * low
+
+
 def test_there_is_none_where_nothing_is_known_of_the_noise():
-    for kind in ("lif", "if", "regular"):
-        spec = SPEC.replace(neuron_type=kind, aggregated=False, radii=1.5)
-        budget = budget_of(spec, duration=2.0)
-        assert budget.interval() is None
-        assert budget.nrmse_interval(1.0) is None
     on_chip = replace(budget_of(SPEC, duration=2.0), correlation=None)
     assert on_chip.noise_nrmse() and on_chip.interval() is None
 
