@@ -1,0 +1,262 @@
+r"""Error feedback for the populations of any Nengo model.
+
+`dynamics.feedback` has the equations.  Here the neurons are a user's: Nengo's encoders
+and decoders, any neuron type, any connections.  An ensemble is given::
+
+    other connections --> ens.input = x + w --> neurons ==spikes==> decoded y
+                            |        ^                                |
+                            |        +-- w <-- lowpass, gain -- (x - y)
+                            +-------------- x = input - w ------^
+
+What arrives at an ensemble, ``x + w``, is a signal that Nengo's builder has and that no
+`nengo.Connection` can begin at.  So the network below is built by a function of its own
+that copies it to a node, and ``w`` is taken off again.  That costs one sum for each
+dimension and leaves each connection of the model as it is, and those made later, with
+slices, functions or learning rules, are part of ``x`` as well.
+"""
+
+from dataclasses import dataclass
+
+import nengo
+import numpy as np
+from nengo.builder import Builder
+from nengo.builder.ensemble import get_activities
+from nengo.builder.network import build_network
+from nengo.builder.operator import Copy
+
+from lmu_spiking.brief import brief
+from lmu_spiking.dynamics.feedback import (
+    TAU,
+    averaged_noise,
+    check_feedback,
+    make_feedback,
+)
+from lmu_spiking.errors import ValidationError
+
+RATE = 200.0  # per second; with 20 ms it does no harm to small populations
+POINTS = 500  # at which the decoding is looked at
+OWN = "add_error_feedback"
+UNLIKE = 0.5  # error of decoding, relative, above which it is none of the input
+
+
+@dataclass(frozen=True, eq=False)
+class PopulationFeedback:
+    """The error feedback of some ensembles of a model.
+
+    Parameters
+    ----------
+    rate : float
+        ``beta``, per second.
+    tau : float
+        Time constant, seconds.
+    ensembles : tuple of nengo.Ensemble
+        Those that have it.
+    states : tuple of nengo.Node
+        What each receives from all other connections, ``x``.
+    errors : tuple of nengo.Node
+        The decoding error of each, ``x`` less what its spikes decode to.
+    connections : tuple of nengo.Connection
+        The feedback of each, from its error through the lowpass.
+    left_out : tuple of (nengo.Ensemble, str)
+        The ensembles of the network that cannot have it, and why.
+    """
+
+    rate: float
+    tau: float
+    ensembles: tuple
+    states: tuple
+    errors: tuple
+    connections: tuple
+    left_out: tuple = ()
+
+    __repr__ = brief
+    _told = ("rate", "tau", "ensembles", "left_out")
+
+    def noise_ratio(self, readout: float, dt: float = 0.001) -> float:
+        """Return the predicted noise of a readout, relative to that without feedback.
+
+        Parameters
+        ----------
+        readout : float
+            Time constant of the lowpass that the spikes are read through, seconds; 0
+            for slow errors alone.
+        dt : float
+            Step, seconds.
+
+        Returns
+        -------
+        float
+            Of standard deviations, for neurons whose noise is independent in every
+            step, such as Poisson ones, in a model without other loops.
+        """
+        feedback = make_feedback(self.rate, self.tau, dt)
+        if readout == 0:
+            return 1 / (1 + feedback.gain)
+        return averaged_noise(feedback, readout, dt)
+
+
+class _Feedback(nengo.Network):
+    """The nodes and connections of the feedback; see `_build`."""
+
+    def __init__(self, ensembles, rate: float, tau: float, label: str | None):
+        super().__init__(label=label or "error feedback")
+        self.rate, self.tau = rate, tau
+        self.served, self.states = list(ensembles), []
+        self.errors, self.decoded, self.loops = [], [], []
+        connect = nengo.Connection
+        with self:
+            for ens in self.served:
+                size, name = ens.dimensions, ens.label or "ensemble"
+                x = nengo.Node(size_in=size, label=f"{name}: state")
+                error = nengo.Node(size_in=size, label=f"{name}: decoding error")
+                w = nengo.Node(size_in=size, label=f"{name}: feedback")
+                # the error of x = (x + w) - w, of which `_build` adds x + w
+                connect(w, x, transform=-1, synapse=None)
+                connect(x, error, synapse=None)
+                decoded = connect(ens, error, transform=-1, synapse=None)
+                # through the lowpass to the neurons
+                lowpass = nengo.Lowpass(tau)
+                loop = connect(error, w, transform=rate * tau, synapse=lowpass)
+                connect(w, ens, synapse=None)
+                self.states.append(x)
+                self.errors.append(error)
+                self.decoded.append(decoded)
+                self.loops.append(loop)
+
+
+@Builder.register(_Feedback)
+def _build(model, network: _Feedback, **kwargs) -> None:
+    """Build the feedback: as any network, with what the ensembles receive."""
+    make_feedback(network.rate, network.tau, model.dt)  # refuses what is unstable
+    build_network(model, network, **kwargs)
+    connections = model.toplevel.all_connections
+    parts = zip(network.served, network.states, network.decoded, strict=True)
+    for ens, x, decoded in parts:
+        if ens not in model.params:
+            problem = "is built after its error feedback"
+            remedy = f"call {OWN} in a network that contains it, or after it"
+            raise ValidationError(f"{OWN}.target", ens, problem, remedy)
+        for why in (_unserved(ens, connections), _undecoded(model, ens, decoded)):
+            if why is not None:
+                raise ValidationError(f"{OWN}.target", ens, *why)
+        model.add_op(Copy(model.sig[ens]["in"], model.sig[x]["in"], inc=True))
+
+
+def add_error_feedback(
+    target: nengo.Ensemble | nengo.Network,
+    rate: float = RATE,
+    tau: float = TAU,
+    *,
+    label: str | None = None,
+) -> PopulationFeedback:
+    r"""Give the neurons of a model their own decoding error back.
+
+    Parameters
+    ----------
+    target : nengo.Ensemble or nengo.Network
+        An ensemble that represents its input; or all such ensembles of a network, such
+        as a `nengo.networks.EnsembleArray`.
+    rate : float
+        ``beta``, per second.
+    tau : float
+        Time constant of the feedback, seconds; well below that of a recurrent synapse
+        through which the ensemble remembers, or the feedback remembers in its place.
+    label : str, optional
+        Label of the network that is added to the current one.
+
+    Returns
+    -------
+    PopulationFeedback
+        What was connected, and the ensembles that were left out.
+
+    Raises
+    ------
+    ValidationError
+        If a number is not positive; if an ensemble is driven through its neurons, its
+        encoders are learned, or it has the feedback already.  When the model is built:
+        if the ensemble's decoders do not decode its input.
+    MappingError
+        When the model is built: if the rate is unstable at the simulator's step.
+
+    Examples
+    --------
+    >>> with nengo.Network(seed=1) as model:
+    ...     stimulus = nengo.Node(0.5)
+    ...     ens = nengo.Ensemble(100, 1, neuron_type=nengo.PoissonSpiking(nengo.LIFRate()))
+    ...     connection = nengo.Connection(stimulus, ens)
+    ...     feedback = add_error_feedback(ens)
+    >>> round(feedback.noise_ratio(readout=0.1), 2)
+    0.22
+    """
+    rate, tau = check_feedback(OWN, (rate, tau))
+    one = isinstance(target, nengo.Ensemble)
+    if not one and not isinstance(target, nengo.Network):
+        problem, remedy = "is no ensemble and no network", "use one of them"
+        raise ValidationError(f"{OWN}.target", target, problem, remedy)
+    # the ensembles that can have it, as far as the model is made
+    served, left_out = [], []
+    whole = (nengo.Network.context or [target])[0]
+    for ens in [target] if one else target.all_ensembles:
+        why = _fed_back(ens, whole.all_networks)
+        why = why or _unserved(ens, whole.all_connections)
+        if why is None:
+            served.append(ens)
+        elif one:
+            raise ValidationError(f"{OWN}.target", ens, *why)
+        else:
+            left_out.append((ens, f"{why[0]}; {why[1]}"))
+    if not served:
+        problem = "has no ensemble that can have error feedback"
+        why = left_out[0][1] if left_out else ""
+        raise ValidationError(f"{OWN}.target", target, problem, why)
+    made = _Feedback(served, rate, tau, label)
+    parts = (made.served, made.states, made.errors, made.loops, left_out)
+    return PopulationFeedback(rate, tau, *map(tuple, parts))
+
+
+def _fed_back(ens: nengo.Ensemble, networks) -> tuple[str, str] | None:
+    """Return the problem and the way out of an ensemble that has the feedback."""
+    for network in networks:
+        if isinstance(network, _Feedback) and ens in network.served:
+            return "has error feedback already", "add it once"
+    return None
+
+
+def _unserved(ens: nengo.Ensemble, connections) -> tuple[str, str] | None:
+    """Return the problem and the way out of an ensemble that cannot have it."""
+    for connection in connections:
+        post = connection.post_obj
+        if post is ens.neurons or (post is ens and connection._to_neurons):
+            return (
+                "is driven through its neurons, past its input, and feedback would "
+                "undo what they do",
+                "connect to the ensemble itself, with a solver of decoders",
+            )
+        rules = connection.learning_rule_type or []
+        rules = rules.values() if isinstance(rules, dict) else rules
+        rules = rules if isinstance(rules, (list, type({}.values()))) else [rules]
+        if post is ens and any(rule.modifies == "encoders" for rule in rules):
+            return (
+                "has encoders that are learned, so that its decoders no longer hold",
+                "leave the learning or the feedback out",
+            )
+    return None
+
+
+def _undecoded(model, ens: nengo.Ensemble, decoded) -> tuple[str, str] | None:
+    """Return the problem and the way out of decoders that do not decode the input."""
+    if isinstance(ens.neuron_type, nengo.Direct):
+        return None
+    # points of the ball that the ensemble is to represent, the same each time
+    rng, ball = np.random.RandomState(0), nengo.dists.UniformHypersphere()
+    x = ens.radius * ball.sample(POINTS, ens.dimensions, rng)
+    rates = get_activities(model.params[ens], ens, x)
+    gap = x + rates @ model.params[decoded].weights.T  # whose transform is -1
+    relative = float(np.sqrt(np.mean(gap**2) / np.mean(x**2)))
+    if relative <= UNLIKE:
+        return None
+    return (
+        f"decodes to its input with an error of {relative:.0%} of it within its radius,"
+        " and feedback would work against its tuning curves",
+        "use encoders of all directions, more neurons, or a radius that they cover",
+    )
