@@ -59,6 +59,7 @@ TABLE = {
     "feedback": Experiment(
         20, "memories with and without error feedback", {"signals": 200}
     ),
+    "populations": Experiment(2, "error feedback in ordinary Nengo models"),
     "law": Experiment(3, "error over orders and neurons against the prediction"),
     "spikes": Experiment(15, "neuron types against neurons, spikes and operations"),
     "optimal": Experiment(3, "noise-optimal memories beside the plain one"),

@@ -15,6 +15,7 @@ dimension and leaves each connection of the model as it is, and those made later
 slices, functions or learning rules, are part of ``x`` as well.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import nengo
@@ -25,15 +26,10 @@ from nengo.builder.network import build_network
 from nengo.builder.operator import Copy
 
 from lmu_spiking.brief import brief
-from lmu_spiking.dynamics.feedback import (
-    TAU,
-    averaged_noise,
-    check_feedback,
-    make_feedback,
-)
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.dynamics.feedback import TAU, averaged_noise, make_feedback
+from lmu_spiking.errors import ValidationError, ValidityWarning, check_positive
 
-RATE = 200.0  # per second; with 20 ms it does no harm to small populations
+RATE = 200.0  # per second; more leaves functions of small populations noisier
 POINTS = 500  # at which the decoding is looked at
 OWN = "add_error_feedback"
 UNLIKE = 0.5  # error of decoding, relative, above which it is none of the input
@@ -128,17 +124,20 @@ class _Feedback(nengo.Network):
 def _build(model, network: _Feedback, **kwargs) -> None:
     """Build the feedback: as any network, with what the ensembles receive."""
     make_feedback(network.rate, network.tau, model.dt)  # refuses what is unstable
-    build_network(model, network, **kwargs)
     connections = model.toplevel.all_connections
-    parts = zip(network.served, network.states, network.decoded, strict=True)
-    for ens, x, decoded in parts:
+    for ens in network.served:
+        why = _unserved(ens, connections)
         if ens not in model.params:
             problem = "is built after its error feedback"
-            remedy = f"call {OWN} in a network that contains it, or after it"
-            raise ValidationError(f"{OWN}.target", ens, problem, remedy)
-        for why in (_unserved(ens, connections), _undecoded(model, ens, decoded)):
-            if why is not None:
-                raise ValidationError(f"{OWN}.target", ens, *why)
+            why = problem, f"call {OWN} in a network that contains it, or in its own"
+        if why is not None:
+            raise ValidationError(f"{OWN}.target", ens, *why)
+    build_network(model, network, **kwargs)
+    parts = zip(network.served, network.states, network.decoded, strict=True)
+    for ens, x, decoded in parts:
+        why = _undecoded(model, ens, decoded)
+        if why is not None:
+            raise ValidationError(f"{OWN}.target", ens, *why)
         model.add_op(Copy(model.sig[ens]["in"], model.sig[x]["in"], inc=True))
 
 
@@ -151,15 +150,24 @@ def add_error_feedback(
 ) -> PopulationFeedback:
     r"""Give the neurons of a model their own decoding error back.
 
+    What is decoded linearly is less noisy and less distorted, by ``1 + rate * tau`` for
+    slow errors; other functions of the ensemble are hardly so.  Beyond the radius
+    neurons fire more, and what is decoded is closer to the input (`dynamics.feedback`
+    has the equations, section 7 of the laws what was measured).
+
+    The network that is added leaves connections and tuning curves as they were.  Random
+    processes of nodes of the current network draw others, unless they have a seed.
+
     Parameters
     ----------
     target : nengo.Ensemble or nengo.Network
         An ensemble that represents its input; or all such ensembles of a network, such
         as a `nengo.networks.EnsembleArray`.
     rate : float
-        ``beta``, per second.
+        ``beta``, per second.  500 is better for what remembers, such as integrators,
+        and worse for functions of few neurons.
     tau : float
-        Time constant of the feedback, seconds; well below that of a recurrent synapse
+        Time constant of the feedback, seconds; below that of a recurrent synapse
         through which the ensemble remembers, or the feedback remembers in its place.
     label : str, optional
         Label of the network that is added to the current one.
@@ -182,13 +190,15 @@ def add_error_feedback(
     --------
     >>> with nengo.Network(seed=1) as model:
     ...     stimulus = nengo.Node(0.5)
-    ...     ens = nengo.Ensemble(100, 1, neuron_type=nengo.PoissonSpiking(nengo.LIFRate()))
+    ...     poisson = nengo.PoissonSpiking(nengo.LIFRate())
+    ...     ens = nengo.Ensemble(100, 1, neuron_type=poisson)
     ...     connection = nengo.Connection(stimulus, ens)
     ...     feedback = add_error_feedback(ens)
     >>> round(feedback.noise_ratio(readout=0.1), 2)
     0.22
     """
-    rate, tau = check_feedback(OWN, (rate, tau))
+    rate = check_positive(f"{OWN}.rate", rate, "per second")
+    tau = check_positive(f"{OWN}.tau", tau, "seconds")
     one = isinstance(target, nengo.Ensemble)
     if not one and not isinstance(target, nengo.Network):
         problem, remedy = "is no ensemble and no network", "use one of them"
@@ -209,6 +219,8 @@ def add_error_feedback(
         problem = "has no ensemble that can have error feedback"
         why = left_out[0][1] if left_out else ""
         raise ValidationError(f"{OWN}.target", target, problem, why)
+    for ens in served:
+        _warn_of_memory(ens, whole.all_connections, tau)
     made = _Feedback(served, rate, tau, label)
     parts = (made.served, made.states, made.errors, made.loops, left_out)
     return PopulationFeedback(rate, tau, *map(tuple, parts))
@@ -226,21 +238,37 @@ def _unserved(ens: nengo.Ensemble, connections) -> tuple[str, str] | None:
     """Return the problem and the way out of an ensemble that cannot have it."""
     for connection in connections:
         post = connection.post_obj
-        if post is ens.neurons or (post is ens and connection._to_neurons):
+        neurons = isinstance(post, nengo.ensemble.Neurons) and post.ensemble is ens
+        if neurons or (post is ens and connection._to_neurons):
             return (
                 "is driven through its neurons, past its input, and feedback would "
                 "undo what they do",
                 "connect to the ensemble itself, with a solver of decoders",
             )
         rules = connection.learning_rule_type or []
-        rules = rules.values() if isinstance(rules, dict) else rules
-        rules = rules if isinstance(rules, (list, type({}.values()))) else [rules]
+        rules = list(rules.values()) if isinstance(rules, dict) else rules
+        rules = rules if isinstance(rules, list) else [rules]
         if post is ens and any(rule.modifies == "encoders" for rule in rules):
             return (
                 "has encoders that are learned, so that its decoders no longer hold",
                 "leave the learning or the feedback out",
             )
     return None
+
+
+def _warn_of_memory(ens: nengo.Ensemble, connections, tau: float) -> None:
+    """Warn of a feedback that lasts longer than an ensemble's own memory."""
+    for connection in connections:
+        around = connection.pre_obj is ens and connection.post_obj is ens
+        own = getattr(connection.synapse, "tau", np.inf)
+        if around and tau >= own:
+            warnings.warn(
+                f"{OWN}.tau: {tau:g} s is not below the {own:g} s of {connection}, so "
+                "that the feedback would store the signal by itself; use at most "
+                f"{own / 2:.2g} s",
+                ValidityWarning,
+                stacklevel=3,
+            )
 
 
 def _undecoded(model, ens: nengo.Ensemble, decoded) -> tuple[str, str] | None:
