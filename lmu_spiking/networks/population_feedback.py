@@ -102,12 +102,13 @@ class _Feedback(nengo.Network):
         self.served, self.states = list(ensembles), []
         self.errors, self.decoded, self.loops = [], [], []
         connect: Any = nengo.Connection
+        node: Any = nengo.Node
         with self:
             for ens in self.served:
                 size, name = ens.dimensions, ens.label or "ensemble"
-                x = nengo.Node(size_in=size, label=f"{name}: state")
-                error = nengo.Node(size_in=size, label=f"{name}: decoding error")
-                w = nengo.Node(size_in=size, label=f"{name}: feedback")
+                x = node(size_in=size, label=f"{name}: state")
+                error = node(size_in=size, label=f"{name}: decoding error")
+                w = node(size_in=size, label=f"{name}: feedback")
                 # the error of x = (x + w) - w, of which `_build` adds x + w
                 connect(w, x, transform=-1, synapse=None)
                 connect(x, error, synapse=None)
