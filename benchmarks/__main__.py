@@ -74,6 +74,7 @@ TABLE = {
         20, "accuracy drop of stacked and recurrent models", {"only": "", "task": ""}
     ),
     "learning_digits": Experiment(30, "digits in spikes", {}, "learning"),
+    "learning_feedback": Experiment(8, "digits in few neurons", {}, "learning"),
     "learning_invariance": Experiment(30, "digits at other steps", {}, "learning"),
     "learning_length": Experiment(
         5, "training on long sequences", {}, "learning", True
