@@ -9,10 +9,11 @@ and decoders, any neuron type, any connections.  An ensemble is given::
                             +-------------- x = input - w ------^
 
 What arrives at an ensemble, ``x + w``, is a signal that Nengo's builder has and that no
-`nengo.Connection` can begin at.  So the network below is built by a function of its own
-that copies it to a node, and ``w`` is taken off again.  That costs one sum for each
+`nengo.Connection` can begin at.  So the connection that takes ``w`` off it has a
+transform of its own, whose builder adds that signal.  This costs a sum for each
 dimension and leaves each connection of the model as it is, and those made later, with
-slices, functions or learning rules, are part of ``x`` as well.
+slices, functions or learning rules, are part of ``x`` as well.  A backend that builds
+ensembles in another way, such as NengoLoihi, has no such signal and is refused.
 """
 
 import warnings
@@ -24,7 +25,8 @@ import numpy as np
 from nengo.builder import Builder
 from nengo.builder.ensemble import get_activities
 from nengo.builder.network import build_network
-from nengo.builder.operator import Copy
+from nengo.builder.operator import Copy, Reset
+from nengo.builder.signal import Signal
 from nengo.ensemble import Neurons
 
 from lmu_spiking.brief import brief
@@ -93,6 +95,37 @@ class PopulationFeedback:
         return averaged_noise(feedback, readout, dt)
 
 
+class _Received(nengo.transforms.Transform):
+    """From ``w`` to what an ensemble receives less ``w``."""
+
+    def __init__(self, ens: nengo.Ensemble):
+        super().__init__()
+        self.ens = ens
+
+    @property
+    def size_in(self) -> int:
+        """Return the dimensions of the ensemble."""
+        return self.ens.dimensions
+
+    size_out = size_in
+
+
+@Builder.register(_Received)
+def _build_received(model, transform: _Received, w, **_):
+    """Return the signal of ``(x + w) - w``, and no weights."""
+    received = model.sig[transform.ens].get("in")
+    if not isinstance(received, Signal) or received.shape != w.shape:
+        problem = "has no input in this simulator that feedback could be taken off"
+        remedy = "use nengo.Simulator or lmu_spiking.Simulator"
+        raise ValidationError(f"{OWN}.target", transform.ens, problem, remedy)
+    less, _weights = model.build(nengo.Dense((w.size, w.size), init=-1.0), w)
+    x = Signal(shape=w.shape, name=f"{transform.ens}.state")
+    model.add_op(Reset(x))
+    for part in (received, less):
+        model.add_op(Copy(part, x, inc=True))
+    return x, None
+
+
 class _Feedback(nengo.Network):
     """The nodes and connections of the feedback; see `_build`."""
 
@@ -109,8 +142,8 @@ class _Feedback(nengo.Network):
                 x = node(size_in=size, label=f"{name}: state")
                 error = node(size_in=size, label=f"{name}: decoding error")
                 w = node(size_in=size, label=f"{name}: feedback")
-                # the error of x = (x + w) - w, of which `_build` adds x + w
-                connect(w, x, transform=-1, synapse=None)
+                # the error of x = (x + w) - w
+                connect(w, x, transform=_Received(ens), synapse=None)
                 connect(x, error, synapse=None)
                 decoded = connect(ens, error, transform=-1, synapse=None)
                 # through the lowpass to the neurons
@@ -125,7 +158,7 @@ class _Feedback(nengo.Network):
 
 @Builder.register(_Feedback)
 def _build(model, network: _Feedback, **kwargs) -> None:
-    """Build the feedback: as any network, with what the ensembles receive."""
+    """Build the feedback as any network, unless it would be of no use."""
     make_feedback(network.rate, network.tau, model.dt)  # refuses what is unstable
     connections = model.toplevel.all_connections
     for ens in network.served:
@@ -136,12 +169,10 @@ def _build(model, network: _Feedback, **kwargs) -> None:
         if why is not None:
             raise ValidationError(f"{OWN}.target", ens, *why)
     build_network(model, network, **kwargs)
-    parts = zip(network.served, network.states, network.decoded, strict=True)
-    for ens, x, decoded in parts:
+    for ens, decoded in zip(network.served, network.decoded, strict=True):
         why = _undecoded(model, ens, decoded)
         if why is not None:
             raise ValidationError(f"{OWN}.target", ens, *why)
-        model.add_op(Copy(model.sig[ens]["in"], model.sig[x]["in"], inc=True))
 
 
 def add_error_feedback(

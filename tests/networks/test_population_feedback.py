@@ -3,11 +3,14 @@
 import nengo
 import numpy as np
 import pytest
+from nengo.builder import Model
+from nengo.builder.signal import Signal
 
 from lmu_spiking import Simulator, add_error_feedback
 from lmu_spiking.dynamics.feedback import averaged_noise, make_feedback, noise_gain
 from lmu_spiking.errors import MappingError, ValidationError, ValidityWarning
 from lmu_spiking.experiments.runs import lowpass
+from lmu_spiking.networks.population_feedback import _Received
 from lmu_spiking.neurons.curves import unmerged
 
 DT, TAU = 1e-3, 0.1
@@ -265,6 +268,15 @@ def test_an_ensemble_that_is_built_later_is_refused(simulator):
     with pytest.raises(ValidationError, match="is built after its error feedback"):
         simulator(model)
     assert len(model.all_ensembles) == 1
+
+
+def test_a_backend_that_builds_ensembles_in_its_own_way_is_refused():
+    """As NengoLoihi does, whose host has no signal of what a chip's neurons receive."""
+    with nengo.Network():
+        part = _Received(ensemble())
+    signal = Signal(shape=(1,), name="w")
+    with pytest.raises(ValidationError, match="has no input in this simulator"):
+        Model().build(part, signal)
 
 
 def test_a_feedback_that_would_remember_is_warned_of():
