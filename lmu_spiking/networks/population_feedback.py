@@ -28,6 +28,7 @@ from nengo.builder.network import build_network
 from nengo.builder.operator import Copy, Reset
 from nengo.builder.signal import Signal
 from nengo.ensemble import Neurons
+from nengo.transforms import Transform
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.feedback import TAU, averaged_noise, make_feedback
@@ -95,7 +96,7 @@ class PopulationFeedback:
         return averaged_noise(feedback, readout, dt)
 
 
-class _Received(nengo.transforms.Transform):
+class _Received(Transform):
     """From ``w`` to what an ensemble receives less ``w``."""
 
     def __init__(self, ens: nengo.Ensemble):
@@ -105,7 +106,7 @@ class _Received(nengo.transforms.Transform):
     @property
     def size_in(self) -> int:
         """Return the dimensions of the ensemble."""
-        return self.ens.dimensions
+        return cast(int, self.ens.dimensions)
 
     size_out = size_in
 
