@@ -62,6 +62,7 @@ TABLE = {
     "intervals": Experiment(
         10, "runs within their predicted intervals", {"memories": 200}
     ),
+    "populations": Experiment(2, "error feedback in ordinary Nengo models"),
     "law": Experiment(3, "error over orders and neurons against the prediction"),
     "spikes": Experiment(15, "neuron types against neurons, spikes and operations"),
     "optimal": Experiment(3, "noise-optimal memories beside the plain one"),
@@ -76,6 +77,7 @@ TABLE = {
         20, "accuracy drop of stacked and recurrent models", {"only": "", "task": ""}
     ),
     "learning_digits": Experiment(30, "digits in spikes", {}, "learning"),
+    "learning_feedback": Experiment(8, "digits in few neurons", {}, "learning"),
     "learning_invariance": Experiment(30, "digits at other steps", {}, "learning"),
     "learning_length": Experiment(
         5, "training on long sequences", {}, "learning", True

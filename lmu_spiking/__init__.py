@@ -44,6 +44,10 @@ if TYPE_CHECKING:  # editors and type checkers read these lines; Python reads HO
     from lmu_spiking.memory.spec import MemorySpec
     from lmu_spiking.networks.cell import LMUCell
     from lmu_spiking.networks.memory import LegendreMemory
+    from lmu_spiking.networks.population_feedback import (
+        PopulationFeedback,
+        add_error_feedback,
+    )
     from lmu_spiking.networks.stack import LMUNetwork
     from lmu_spiking.neurons.curves import Tuning
     from lmu_spiking.neurons.population import radii_from
@@ -75,6 +79,7 @@ HOMES = {
     "loihi.run.target": "Target",
     "networks.cell": "LMUCell",
     "networks.memory": "LegendreMemory",
+    "networks.population_feedback": "PopulationFeedback add_error_feedback",
     "networks.stack": "LMUNetwork",
     "neurons.types": "PoissonPopulation StochasticPopulation",
     "nir": "from_nir to_nir",

@@ -283,6 +283,17 @@ def covered() -> list[str]:
     ]
 
 
+def ordinary() -> list[str]:
+    rows = record("populations")["models"]
+    shown = {"channel": "poisson", "oscillator": "lif", "array": "lif"}
+    found = [
+        one(rows, model=model, neurons=neurons, feedback=feedback)
+        for feedback in ("200, 0.02", "500, 0.02", "off")
+        for model, neurons in (shown | {"convolution": "lif"}).items()
+    ]
+    return [f"{r['nrmse']:.3f} ± {r['nrmse_ci95']:.3f}" for r in found]
+
+
 README = {
     "error of 6,000 Poisson": lambda: noise(
         "optimal", "balanced", "Nengo, tuned", "Nengo default, ReLU"
@@ -306,6 +317,7 @@ README = {
 }
 MEASURED = {
     "error feedback, Poisson": fed_back,
+    "error feedback in ordinary": ordinary,
     "twenty random requests": planned,
     "Poisson neurons against": lambda: noise(
         "lmu_spiking", "Nengo, intercepts 0", "Nengo default, ReLU"

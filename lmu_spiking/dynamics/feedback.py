@@ -45,6 +45,7 @@ from nengo.synapses import Synapse
 from scipy.optimize import minimize_scalar
 
 from lmu_spiking.brief import brief
+from lmu_spiking.dynamics.covariance import stationary_covariance
 from lmu_spiking.dynamics.mapping import Filter, Mapped, discrete, discrete_synapse
 from lmu_spiking.errors import MappingError, ValidationError, check_positive
 
@@ -129,6 +130,58 @@ def make_feedback(
         )
     synapse = discrete_synapse(once) if delay_steps else lowpass
     return ErrorFeedback(rate, tau, loop, synapse)
+
+
+def noise_gain(feedback: ErrorFeedback, frequency, dt: float) -> np.ndarray:
+    r"""Return ``|1 / (1 + H)|``, the gain from decoding noise to decoding error.
+
+    ``H`` is the transfer of the feedback, ``b / (z - p)`` without delay, and
+    ``z = exp(2 pi i f dt)``.
+
+    Parameters
+    ----------
+    feedback : ErrorFeedback
+    frequency : (n,) array_like
+        ``f``, Hz.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    (n,) ndarray
+        At 0 Hz ``1 / (1 + beta tau_f)``.
+    """
+    own, f = feedback.loop, np.atleast_1d(np.asarray(frequency, dtype=float))
+    z = np.exp(2j * np.pi * f * dt)[:, None, None]
+    inner = np.linalg.solve(z * np.eye(own.size) - own.F, own.G[:, None])
+    return np.abs(1 / (1 + (own.C @ inner)[:, 0]))
+
+
+def averaged_noise(feedback: ErrorFeedback, tau: float, dt: float) -> float:
+    """Return the noise of a readout through a lowpass over that without feedback.
+
+    Parameters
+    ----------
+    feedback : ErrorFeedback
+    tau : float
+        Time constant of the readout, seconds.
+    dt : float
+        Step, seconds.
+
+    Returns
+    -------
+    float
+        Ratio of standard deviations, for noise that is independent in every step.
+    """
+    own, a = feedback.loop, np.exp(-dt / check_positive("readout", tau, "seconds"))
+    n = own.size
+    # the readout r behind the feedback: r[k+1] = a r[k] + (1 - a) (eta[k] + C q[k])
+    K = np.zeros((n + 1, n + 1))
+    K[:n, :n] = own.F - np.outer(own.G, own.C)
+    K[n, :n], K[n, n] = (1 - a) * own.C, a
+    enter = np.append(-own.G, 1 - a)
+    fed_back = stationary_covariance(K, np.outer(enter, enter))[n, n]
+    return float(np.sqrt(fed_back * (1 + a) / (1 - a)))
 
 
 def highest_rate(tau: float, dt: float, delay_steps: int = 0) -> float:

@@ -631,9 +631,9 @@ def _measured_caution(made: Design, budget: ErrorBudget, course) -> str:
         return f"{says}, which does not settle as it goes round the loop: it is rough"
     if not beyond and _is_few(made):
         return (
-            f"with fewer than {FEW} {name} neurons a dimension, single spikes drive the "
-            f"neurons that made them: the error may be twice that predicted ({error:.2g} "
-            "NRMSE); use more neurons"
+            f"with fewer than {FEW} {name} neurons a dimension, single spikes drive "
+            "the neurons that made them: the error may be twice that predicted "
+            f"({error:.2g} NRMSE); use more neurons"
         )
     return beyond
 
