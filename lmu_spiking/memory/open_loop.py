@@ -18,7 +18,7 @@ initial voltages of its own, the same in each round.
 """
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nengo
 import numpy as np
@@ -164,8 +164,7 @@ def measure_errors(
     exact = np.mean((carried[first:] @ readouts.T) ** 2)
     power = 0.0
     for _ in range(rounds):
-        of = (neurons, stands_for, driven_with, made.dt)
-        decoded, rates = _drive(*of)
+        decoded, rates = drive(neurons, driven_with, made.dt, stands_for)
         eta = (decoded - driven_with) * scale
         Z = propagate(_later(eta @ L.T), K.T, np.zeros((runs, len(K))))
         errors, last = Z @ C.T, power
@@ -196,17 +195,17 @@ def _fewer(population: Population) -> tuple[Population, np.ndarray]:
     return population.subset(np.concatenate(keep), stands_for), stands_for
 
 
-def _drive(population: Population, stands_for, x: np.ndarray, dt: float):
+def drive(population: Population, x: np.ndarray, dt: float, stands_for: Any = 1.0):
     """Return what neurons decode that are driven with ``x``, and their rate in all.
 
     Parameters
     ----------
     population : Population
-    stands_for : (m,) ndarray
-        Neurons that each stands for.
     x : (T, runs, d) ndarray
     dt : float
         Step, seconds.
+    stands_for : float or (m,) ndarray
+        Neurons that each stands for.
 
     Returns
     -------
@@ -220,14 +219,14 @@ def _drive(population: Population, stands_for, x: np.ndarray, dt: float):
     pairs = np.column_stack([np.arange(m), of])
     into = nengo.Sparse((m, d), pairs, encoders)
     out = nengo.Sparse((d, m), pairs[:, ::-1], population.decoders)
-    curves = {"gain": population.gain, "bias": population.bias, "seed": 0}
+    curves: dict = {"gain": population.gain, "bias": population.bias, "seed": 0}
     with nengo.Network(seed=0) as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(np.zeros((1, d)), dt))
         ensemble = driven(m, population.model, **curves)
         decoded, total = nengo.Node(size_in=d), nengo.Node(size_in=1)
         nengo.Connection(stimulus, ensemble.neurons, transform=into, synapse=None)
         nengo.Connection(ensemble.neurons, decoded, transform=out, synapse=None)
-        count = stands_for[None]
+        count = np.broadcast_to(stands_for, (1, m))
         nengo.Connection(ensemble.neurons, total, transform=count, synapse=None)
         probes = [nengo.Probe(node, synapse=None) for node in (decoded, total)]
     inputs = {stimulus: np.moveaxis(x, 1, 0)}

@@ -166,8 +166,9 @@ def along(
     bent, v = np.zeros(d), np.zeros(d)
     noise, sigma, rate = np.zeros((d, d)), np.zeros(d), 0.0
     counted = 0
-    bias = None if grids.straight else np.zeros((T, d))
-    heard = None if grids.straight else np.zeros((T, d))
+    bias, heard = None, None
+    if not grids.straight:
+        bias, heard = np.zeros((T, d)), np.zeros((T, d))
     # blocks are aligned with the first counted step; a cut block is advanced as a whole
     edges, variances = [], []
     for edge in range(first % block - block, T, block):
@@ -179,7 +180,7 @@ def along(
         received = N @ P @ N.T
         before, v = v, received.diagonal()
         spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # mid-block
-        if bias is not None:
+        if bias is not None and heard is not None:
             # begin with the distortion of the block before
             course = powers[: n + 1] @ Z + pushed[: n + 1] @ bent
             bias[start:stop] = course[:n] @ C.T

@@ -305,7 +305,7 @@ class ErrorBudget:
                 raise ValidationError("interval.duration", duration, problem, remedy)
         if self.correlation is None:
             return None
-        bias = 0.0 if self.bias is None else self._bias(c)
+        bias = 0.0 if self.bias is None else self._bias(self.bias, c)
         noise = self.correlation.of_readout(c, self.noise, self.sigma, len(reference))
         return noise.interval(missed + bias, reference, level, n)
 
@@ -327,12 +327,12 @@ class ErrorBudget:
         power = float(np.mean(past**2))
         return {name: _relative(error**2, power) for name, error in errors.items()}
 
-    def _bias(self, c: np.ndarray) -> np.ndarray:
+    def _bias(self, bias: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Return the mean error of readout ``c`` while it is measured, (T,).
 
         The mean over a few runs has some of their noise in it, by which it is reduced.
         """
-        bias = self.bias[whole_steps(self.spec) : -1] @ c
+        bias = bias[whole_steps(self.spec) : -1] @ c
         power = float(np.mean(bias**2))
         known = min(float(_rms(c[None], self.distortion)[0]) ** 2, power)
         return bias * np.sqrt(known / power) if power else bias

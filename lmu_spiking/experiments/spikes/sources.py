@@ -62,9 +62,9 @@ from lmu_spiking.experiments.records import pick
 from lmu_spiking.experiments.runs import run_probed, streamed
 from lmu_spiking.files import NOT_OURS, read_json
 from lmu_spiking.memory.design import design
+from lmu_spiking.memory.open_loop import drive
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.networks.memory import LegendreMemory
-from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.curves import statistics
 from lmu_spiking.neurons.population import Population
 from lmu_spiking.processes import in_processes
@@ -345,7 +345,7 @@ def measure_lead(population: Population, states, dt: float, tau: float) -> Lead:
         If the states end before the synapse has settled.
     """
     check_settled("measure_lead.states", len(states) * dt, tau)
-    decoded = _driven(population, states, dt)
+    decoded = drive(population, np.asarray(states)[:, None], dt)[0][:, 0]
     speed = np.gradient(states, dt, axis=0)
     lowpass = nengo.Lowpass(tau)
     settled = slice(int(SETTLING * tau / dt), None)
@@ -411,25 +411,6 @@ def lead_floor(spec: MemorySpec, states, lead) -> float:
     G = (Ad - np.exp(-spec.dt / spec.tau) * np.eye(spec.order)) * np.asarray(lead)
     pushed = np.gradient(states, spec.dt, axis=0) @ G.T
     return rms(propagate(pushed, Ad.T, np.zeros(spec.order)))
-
-
-def _driven(population: Population, states, dt: float) -> np.ndarray:
-    """Return what neurons decode that are driven with states, unfiltered: (T, d)."""
-    of, x, connect = population.dimension, np.asarray(states), nengo.Connection
-    m, d = len(of), population.order
-    pairs = np.column_stack([np.arange(m), of])
-    weights = population.encoders / population.radii[of]
-    encode = nengo.Sparse((m, d), pairs, init=weights)
-    decode = nengo.Sparse((d, m), pairs[:, ::-1], init=population.decoders)
-    drawn = {"gain": population.gain, "bias": population.bias, "seed": 0}
-    with nengo.Network() as model:
-        stimulus = nengo.Node(nengo.processes.PresentInput(x, dt))
-        ensemble = driven(m, population.neurons, **drawn)
-        decoded = nengo.Node(size_in=d)
-        connect(stimulus, ensemble.neurons, transform=encode, synapse=None)
-        connect(ensemble.neurons, decoded, transform=decode, synapse=None)
-        probe = nengo.Probe(decoded, synapse=None)
-    return run_probed(model, dt, len(x), probe)[0]
 
 
 # -- sources of error ----------------------------------------------------------------
