@@ -10,6 +10,7 @@ from lmu_spiking.cli.known import GOALS, PLANNED, REALISED
 
 TARGET = "Target: NRMSE of the input theta ago"
 ALLOWED = "Allowed, of all neurons"
+CHEAPEST = "The cheapest of several"
 EXCEEDED = "Exceeded by a neuron 0.1 % of the time"
 
 
@@ -27,6 +28,7 @@ def plan(
     dt: o.step(unset="0.001, or less for what is fast") = None,
     tuning: o.one_of("", REALISED, unset="balanced") = None,
     neuron_type: o.one_of("", PLANNED) = "poisson",
+    neuron_types: o.some_of(CHEAPEST, PLANNED, panel=o.MEMORY) = None,
     error_feedback: o.error_feedback("off") = None,
     seed: o.seed("Draws the spikes, when it is run") = 0,
     out: o.out("For spec.toml") = Path("out/plan"),
@@ -38,14 +40,14 @@ def plan(
     lmu-spiking plan --error 0.05
     lmu-spiking run --spec out/plan/spec.toml
     lmu-spiking plan --error 0.02 --error-feedback auto --minimise spikes
-    lmu-spiking plan --error 0.2 --max-neurons 2000 --max-rate 100
+    lmu-spiking plan --error 0.05 --neuron-types poisson,if,lif
 
     The error is that of the readout at delay theta against the input, over the rms of
     the input; nine tenths of it are aimed at. A request that no memory meets is refused
     with the limit that forbids it.
     """  # noqa: D301 (the \b marks the examples)
     with console.Bar("Planning"):
-        from lmu_spiking.theory.plan import NEAR, check_duration
+        from lmu_spiking.theory.plan import check_duration
         from lmu_spiking.theory.plan import plan as find
 
         console.prepare(out)
@@ -53,9 +55,9 @@ def plan(
         limits |= {"max_spikes_per_s": max_spikes, "minimise": minimise}
         given = {"order": order, "tau": tau, "dt": dt, "tuning": tuning, "rms": rms}
         given |= {"neuron_type": neuron_type, "noise_seed": seed}
-        given["error_feedback"] = error_feedback
+        given |= {"error_feedback": error_feedback, "neuron_types": neuron_types}
         found = find(error, theta, bandwidth, **limits, **given)
-        seconds = check_duration(found.spec)
+        seconds, near = check_duration(found.spec)
     spec, path = found.spec, out / "spec.toml"
     files = {path.name: lambda path: spec.to_toml(path, asked=error)}
     console.write_results(out, "plan", files)
@@ -73,6 +75,7 @@ def plan(
         "neurons": f"{spec.n_neurons:,}",
         "order": f"{spec.order}",
         "tau, seconds": f"{spec.tau:g}",
+        "neuron type": spec.neuron_type,
         "tuning": f"{spec.tuning}",
         "error feedback": _feedback(spec),
         "neurons per coordinate": counts + " ..." * (len(found.counts) > 6),
@@ -83,8 +86,8 @@ def plan(
     }
     title = f"{theta:g} s of {bandwidth:g} Hz, error {error:g}"
     console.print_table(title, ["", "predicted"], rows.items())
-    near = f"95 of 100 such runs are within {NEAR:.0%} of its NRMSE"
-    print(f"\nSee whether it keeps that ({near}):")
+    said = f"95 of 100 such runs are within {near:.0%} of its NRMSE"
+    print(f"\nSee whether it keeps that ({said}):")
     print(f"lmu-spiking run --spec {path} --duration {seconds:g}")
 
 

@@ -8,7 +8,7 @@ from textwrap import fill
 
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.known import NEURON_TYPES, PLANNED, TUNINGS
+from lmu_spiking.cli.known import NEURON_TYPES, NOISY, TUNINGS
 
 NEURONS = "In all; beyond a million, as their sums"
 RARE = 0.02  # share of time beyond the radii that explains no error
@@ -159,14 +159,14 @@ def _advice(row: dict) -> str:
     shares = {name: part**2 / total for name, part in parts.items()}
     first, second, _ = sorted(shares, key=lambda name: -shares[name])
     less_noise = ["more --neurons"]
-    if row["neuron_type"] in PLANNED and row["tuning"] == "pairs":
+    if row["neuron_type"] in NOISY and row["tuning"] == "pairs":
         less_noise.insert(0, "--tuning balanced")
     if "feedback_rate" not in row:
         less_noise.insert(0, "--error-feedback auto")
     sources, fitting = dict(SOURCES), "larger radii in a --spec"
     if row["tuning"] == "optimal":
         fitting = "--tuning balanced"
-    elif row["neuron_type"] not in PLANNED and row["beyond_radii"] < RARE:
+    elif row["neuron_type"] not in NOISY and row["beyond_radii"] < RARE:
         sources["curves"] = "that of curves and membranes, which no spikes average out"
         fitting = less_noise[0]
     remedies = {

@@ -9,7 +9,7 @@ Truncation falls with the order faster than any power once ``d`` is past
 neurons, and one order for the fewest.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -34,13 +34,17 @@ from lmu_spiking.memory.basis import (
     band_moments,
     best_tau,
     feedback_pair,
+    is_computed,
 )
+from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.curves import LEVELS
 from lmu_spiking.neurons.recruitment import mean_rate
 from lmu_spiking.signals import SignalSpec
 from lmu_spiking.theory.cost import SynapticOperations, synaptic_operations
 from lmu_spiking.theory.predict import (
+    FEW,
     budget_of,
     predict_band,
     truncation,
@@ -52,12 +56,18 @@ MAX_ORDER = 100
 LOWEST = 2  # on a lowpass of tau = theta, order 1 has no recurrence, so no neurons
 MIN_DT = 1e-5  # seconds, that steps are shortened to
 MAX_NEURONS = 10**12
+MOST_MEASURED = 10**5  # neurons whose error is measured, at most
 ASIDE = 0.0035  # of the log of a number, to have the least one between two that near
 NEARLY = 0.995  # of the goal: what truncation must leave room for noise in
 AGGREGATE = 10**6  # neurons, above which they are simulated as their sums
 FINALISTS = 4  # drafts that are worked out in whole neurons
 GOALS = ("neurons", "spikes")
-NEAR = 0.1  # of the predicted error, that a run should be within to check it
+ENOUGH = 100  # neurons a dimension, whose curves distort as little as those of more
+FEW_FINALISTS = 2  # drafts that are worked out by measurements
+PLANNED = ("poisson", "stochastic", "regular", "if", "lif", "adaptive")
+# of the predicted error, that a run should be within to check it; the latter where that
+# comes from measurements
+NEAR, NEAR_MEASURED = 0.1, 0.2
 CYCLES, WINDOWS = 200, 100  # of noise, from which it is known how runs differ
 MOST_STEPS = 200_000  # of it
 
@@ -112,6 +122,7 @@ class Plan:
             "predicted_noise_nrmse": self.noise,
             "neurons": self.spec.n_neurons,
             "order": self.spec.order,
+            "neuron_type": self.spec.neuron_type,
             "tau": self.spec.tau,
             "tuning": self.spec.tuning,
             "max_rate": self.spec.max_rate,
@@ -139,10 +150,11 @@ def plan(
     dt: float | None = None,
     tuning: str | None = None,
     neuron_type: str = "poisson",
+    neuron_types: Iterable[str] | None = None,
     noise_seed: int = 0,
     error_feedback=None,
 ) -> Plan:
-    """Find the cheapest memory of an error, without running a neuron.
+    """Find the cheapest memory of an error, before it is run.
 
     Parameters
     ----------
@@ -170,13 +182,16 @@ def plan(
         ``balanced``, the default, works for other signals as well; ``optimal`` needs
         fewer neurons and more spikes, and clips signals that exceed the one it is made
         for.
-    neuron_type : {"poisson", "stochastic"}
-        Neurons whose noise the error model describes.
+    neuron_type : str
+        One of `PLANNED`.  Poisson and stochastic neurons are planned in a second or
+        two; the error of all others is measured, for some ten seconds.
+    neuron_types : iterable of str, optional
+        Several, of which the cheapest is taken.
     noise_seed : int
         Seed of the spikes in the spec.
     error_feedback : "auto" or (2,) tuple of float, optional
         As in `LegendreMemory`: a memory of Poisson neurons then needs a tenth of them,
-        or less.
+        or less.  Other neurons have ``"auto"`` or none.
 
     Returns
     -------
@@ -194,26 +209,41 @@ def plan(
     >>> found.spec.order, found.nrmse < 0.05
     (5, True)
     """
+    if neuron_types is not None:
+        asked: dict = {"rms": rms, "minimise": minimise, "max_neurons": max_neurons}
+        asked |= {"max_rate": max_rate, "max_spikes_per_s": max_spikes_per_s}
+        asked |= {"order": order, "tau": tau, "dt": dt, "tuning": tuning}
+        asked |= {"noise_seed": noise_seed, "error_feedback": error_feedback}
+        return _cheapest(neuron_types, error, theta, bandwidth, asked)
     check_one_of("plan.minimise", minimise, GOALS)
-    check_one_of("plan.neuron_type", neuron_type, ("poisson", "stochastic"))
+    check_one_of("plan.neuron_type", neuron_type, PLANNED)
     tuning = "balanced" if tuning is None else tuning
     check_one_of("plan.tuning", tuning, REALISED)
-    limits = {"max_neurons": np.inf, "max_spikes_per_s": np.inf}
-    if max_neurons is not None:
-        limits["max_neurons"] = check_whole("plan.max_neurons", max_neurons, 2)
-    if max_spikes_per_s is not None:
-        most = check_positive("plan.max_spikes_per_s", max_spikes_per_s)
-        limits["max_spikes_per_s"] = most
+    limits = _limits(max_neurons, max_spikes_per_s)
     noise_seed = check_seed("plan.noise_seed", noise_seed)
     error_feedback = check_feedback("plan.error_feedback", error_feedback)
-    fixed = (tau, order, error_feedback)
+    computed = is_computed(curves.neuron_type(neuron_type), tuning)
+    if not computed and isinstance(error_feedback, tuple):
+        problem = f"is chosen for {neuron_type} neurons"
+        attribute = "plan.error_feedback"
+        raise ValidationError(attribute, error_feedback, problem, "use 'auto'")
+    fixed = (tau, order, error_feedback if computed else None)
     request = Request(error, theta, bandwidth, rms, dt, max_rate, *fixed)
     # draft a memory of each order, the cheapest first
     drafts = list(request.drafts(tuning))
     if not drafts:
         raise _no_order(request)
     drafts.sort(key=lambda d: d.n_neurons if minimise == "neurons" else d.spikes_per_s)
-    # the error of whole neurons has the last word on the best few
+    if computed:
+        allowed = _worked_out(request, drafts, neuron_type, limits)
+    else:
+        allowed = _measured_out(request, drafts, neuron_type, error_feedback, limits)
+    best = min(allowed, key=lambda p: p._cost[:: 1 if minimise == "neurons" else -1])
+    return replace(best, spec=best.spec.replace(noise_seed=noise_seed))
+
+
+def _worked_out(request, drafts, neuron_type: str, limits: dict) -> list[Plan]:
+    """Return plans of the best drafts: whole neurons have the last word on them."""
     allowed: list[Plan] = []
     near = (
         d for d in drafts if _within(d.n_neurons, d.spikes_per_s, limits, slack=1.2)
@@ -226,25 +256,61 @@ def plan(
             allowed.append(found)
     if not allowed:
         raise _too_dear(request, drafts, limits)
-    best = min(allowed, key=lambda p: p._cost[:: 1 if minimise == "neurons" else -1])
-    return replace(best, spec=best.spec.replace(noise_seed=noise_seed))
+    return allowed
 
 
-def check_duration(spec: MemorySpec) -> float:
+def _measured_out(request, drafts, neuron_type, feedback, limits: dict) -> list[Plan]:
+    """Return plans of the best drafts for neurons whose error is measured."""
+    found = [
+        request.measure_out(draft, neuron_type, feedback)
+        for draft in drafts[:FEW_FINALISTS]
+    ]
+    allowed = [
+        made
+        for made in found
+        if made and _within(made.spec.n_neurons, made.spikes_per_s, limits)
+    ]
+    if not allowed:
+        raise _not_met(request, neuron_type, limits)
+    return allowed
+
+
+def _cheapest(neuron_types, error, theta, bandwidth, asked: dict) -> Plan:
+    """Return the cheapest plan of several neuron types, of those that have one."""
+    names = list(dict.fromkeys(neuron_types))
+    for name in names:
+        check_one_of("plan.neuron_types", name, PLANNED)
+    plans, refusals = [], []
+    for name in names:
+        try:
+            plans.append(plan(error, theta, bandwidth, neuron_type=name, **asked))
+        except ValidationError as refusal:
+            refusals.append(refusal)
+    if not plans:
+        if not refusals:
+            raise ValidationError("plan.neuron_types", names, "is empty", "name one")
+        raise refusals[0]
+    by_neurons = asked["minimise"] == "neurons"
+    return min(plans, key=lambda p: p._cost[:: 1 if by_neurons else -1])
+
+
+def check_duration(spec: MemorySpec) -> tuple[float, float]:
     """Return how long a run must be to check the error predicted for a spec.
 
     Of runs of that length, each on noise of its own, 95 of 100 measure an error at
-    delay theta, against the input, within `NEAR` of the predicted one.
+    delay theta, against the input, that is near the predicted one.
 
     Parameters
     ----------
     spec : MemorySpec
-        Of Poisson or stochastic neurons.
 
     Returns
     -------
-    float
-        Seconds, of two digits.
+    seconds : float
+        Of two digits.
+    near : float
+        What is near, relative: `NEAR`, or `NEAR_MEASURED` where the prediction comes
+        from measurements.
     """
     # so much noise of the band that its own scatter is known
     window, step = whole_steps(spec), spec.dt
@@ -252,6 +318,7 @@ def check_duration(spec: MemorySpec) -> float:
     steps = min(seconds / step, max(MOST_STEPS, 4 * window))
     budget = budget_of(spec, duration=steps * step)
     expected: Any = budget.nrmse()
+    limit = NEAR if budget.runs is None else NEAR_MEASURED
 
     def apart(duration: float) -> float:
         ends: Any = budget.nrmse_interval(duration)
@@ -259,14 +326,25 @@ def check_duration(spec: MemorySpec) -> float:
 
     # double the time until runs are near, then halve where the limit may lie
     near = 2 * (window + 2) * step
-    while apart(near) > NEAR:
+    while apart(near) > limit:
         near *= 2
     far = near / 2
     while near / far > 1.01:
         middle = np.sqrt(near * far)
-        near, far = (middle, far) if apart(middle) <= NEAR else (near, middle)
+        near, far = (middle, far) if apart(middle) <= limit else (near, middle)
     unit = 10.0 ** (np.floor(np.log10(near)) - 1)
-    return float(f"{unit * np.ceil(near / unit):.2g}")
+    return float(f"{unit * np.ceil(near / unit):.2g}"), limit
+
+
+def _limits(max_neurons, max_spikes_per_s) -> dict:
+    """Return the checked limits of neurons and spikes; infinite for none."""
+    limits = {"max_neurons": np.inf, "max_spikes_per_s": np.inf}
+    if max_neurons is not None:
+        limits["max_neurons"] = check_whole("plan.max_neurons", max_neurons, 2)
+    if max_spikes_per_s is not None:
+        most = check_positive("plan.max_spikes_per_s", max_spikes_per_s)
+        limits["max_spikes_per_s"] = most
+    return limits
 
 
 def _within(n_neurons: float, spikes: float, limits: dict, slack: float = 1.0) -> bool:
@@ -465,6 +543,63 @@ class Request:
             return None
         return min(met, key=lambda p: p._cost)
 
+    def measure_out(self, draft: Draft, neuron_type: str, asked) -> Plan | None:
+        """Return the plan of a draft for neurons whose error is measured.
+
+        Parameters
+        ----------
+        draft : Draft
+            For Poisson neurons, of which it takes order and synapse.
+        neuron_type : str
+        asked : "auto" or None
+            The error feedback, of which ``"auto"`` is chosen once.
+
+        Returns
+        -------
+        Plan or None
+            None if no number of neurons that can be simulated one by one meets it.
+        """
+        goal = np.sqrt(self.goal**2 - draft.truncation**2)
+        band = SignalSpec(self.bandwidth, self.rms)
+        fields = {"tuning": draft.tuning, "signal": band, "max_rate": self.max_rate}
+        sizes = (draft.order, self.theta, draft.tau, self.dt, neuron_type)
+        seconds = max(CYCLES / 4 / self.bandwidth, WINDOWS / 4 * self.theta)
+        alike = curves.is_rectified_linear(curves.neuron_type(neuron_type))
+        few = 2 if alike and asked is None else FEW
+        fewest, met = few * draft.order, []
+        start = max(fewest, draft.n_neurons // 10)
+        if asked == "auto":
+            some = MemorySpec(start, *sizes, error_feedback=asked, **fields)
+            found = design(some).mapped.feedback
+            fields["error_feedback"] = found and (found.rate, found.tau)
+
+        # what curves and membranes distort falls with no number of neurons
+        many = MemorySpec(ENOUGH * draft.order, *sizes, **fields)
+        bent, c = (
+            budget_of(many, duration=seconds).distortion,
+            _last_readout(many.ldn, self.dt),
+        )
+        if c @ bent @ c > (goal * self.rms) ** 2:
+            return None
+
+        def excess(amount: float) -> float:
+            spec = MemorySpec(int(np.ceil(amount)), *sizes, **fields)
+            budget = budget_of(spec, duration=seconds)
+            last = whole_steps(spec) * self.dt
+            noise = float(budget.readout_rmse(last)[0]) / self.rms
+            counts = np.bincount(design(spec).population.dimension)
+            errors = (self.error, budget.nrmse(), draft.truncation, noise)
+            if noise / goal <= 1:
+                rate = budget.spikes_per_s
+                met.append(Plan(spec, *errors, tuple(counts.tolist()), rate))
+            return noise / goal
+
+        try:
+            least(excess, float(start), float(fewest), MOST_MEASURED, near=1.03)
+        except MappingError:
+            return None
+        return min(met, key=lambda p: p._cost)
+
 
 @lru_cache(maxsize=512)
 def _truncation(order: int, theta: float, bandwidth: float, dt: float) -> float:
@@ -480,8 +615,14 @@ def _last_readout(ldn: LDN, dt: float) -> np.ndarray:
     return ldn.readout((ldn.steps(dt) - 1) * dt, dt)
 
 
-def least(excess: Callable[[float], float], start: float, low: float) -> float:
-    """Return the least number of neurons, to 1 %, whose noise is at most the goal.
+def least(
+    excess: Callable[[float], float],
+    start: float,
+    low: float,
+    most: float = MAX_NEURONS,
+    near: float = 1.01,
+) -> float:
+    """Return the least number of neurons whose noise is at most the goal.
 
     Parameters
     ----------
@@ -491,13 +632,15 @@ def least(excess: Callable[[float], float], start: float, low: float) -> float:
         they are not enough.
     start, low : float
         Where the search begins, and the least number that is asked about.
+    most, near : float
+        The largest number, and how near the result is.
 
     Raises
     ------
     MappingError
-        If `MAX_NEURONS` are not enough.
+        If ``most`` are not enough.
     """
-    first, last = np.log(low), np.log(MAX_NEURONS)
+    first, last = np.log(low), np.log(most)
     n = max(start, low)
     x, step, tries = np.log(n), 0.0, 0
     bad = good = None  # the nearest on either side: log of the number, of its excess
@@ -512,9 +655,9 @@ def least(excess: Callable[[float], float], start: float, low: float) -> float:
         if good and good[0] <= first:
             return low
         if bad and bad[0] >= last:
-            raise MappingError(f"{MAX_NEURONS:,} neurons are not enough")
+            raise MappingError(f"{most:,.0f} neurons are not enough")
         if good and bad:
-            if good[0] - bad[0] <= np.log(1.01):
+            if good[0] - bad[0] <= np.log(near):
                 return np.exp(good[0])
             x = _between(bad, good, halve=tries > 10)
         else:
@@ -562,6 +705,15 @@ def _no_order(request: Request) -> ValidationError:
     problem = "lets the noise of any number of neurons grow without bound"
     remedy = "leave it out, for the least noisy one"
     return ValidationError("plan.tau", request.tau, problem, remedy)
+
+
+def _not_met(request: Request, neuron_type: str, limits: dict) -> ValidationError:
+    """Return the error that neurons whose error is measured do not meet a request."""
+    kept = ", ".join(f"{k} {v:,.0f}" for k, v in limits.items() if np.isfinite(v))
+    problem = f"is not met by {neuron_type} neurons, up to {MOST_MEASURED:,.0f}"
+    problem += f" and within {kept}" if kept else ""
+    remedy = "use error_feedback='auto', or 'poisson' or 'if' neurons"
+    return ValidationError("plan.error", request.error, problem, remedy)
 
 
 def _too_dear(request: Request, drafts: list[Draft], limits: dict) -> ValidationError:
