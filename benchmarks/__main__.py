@@ -59,6 +59,7 @@ TABLE = {
     "feedback": Experiment(
         20, "memories with and without error feedback", {"signals": 200}
     ),
+    "membranes": Experiment(12, "IF, LIF and adaptive memories, and predicted"),
     "intervals": Experiment(
         10, "runs within their predicted intervals", {"memories": 200}
     ),

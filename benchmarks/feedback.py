@@ -1,18 +1,14 @@
 """Error feedback: the same memories with and without it, measured beside predicted.
 
 *memories*: theta 0.5 s, white noise of 2 Hz and rms 0.5, 300 Hz, tau 0.1 s and dt 1 ms
-unless said, 8 trials of 30 s, real neurons throughout.  Feedback is ``"auto"``.  Plain
+unless said, 8 trials of 30 s, real neurons throughout.  Feedback is ``"auto"``, and for
+LIF neurons, which have no error model to choose by, 200 per second and 20 ms.  Plain
 Nengo, untuned and tuned to as many spikes as ``optimal``, is as in ``python benchmarks
 noise``.
 
 *predictions*: 60 Poisson and stochastic memories at random: order 1 to 32, 8 to 5,000
 neurons a coefficient, theta 0.05 to 2 s, dt 0.1 to 2 ms, 0 to 3 steps of delay, all
 tunings.
-
-*membranes*: 96 memories of integrate-and-fire, LIF and adaptive LIF neurons at random,
-each without and with feedback, 16 runs that differ by their initial voltages: order 1
-to 16, 8 to 1,000 neurons a coefficient, theta 0.05 to 1 s, dt 0.3 to 2 ms, 0 to 3 steps
-of delay, pairs or heterogeneous curves, and ``balanced``.
 
 *signals*: 200 such memories (``--signals``) on signals that they were not made for:
 noise of twice the band or five times as loud, steps, bursts, and silence.
@@ -29,13 +25,12 @@ from lmu_spiking import LegendreMemory, MemorySpec, predict, white_noise
 from lmu_spiking.errors import MappingError, ValidityWarning
 from lmu_spiking.experiments.records import average, in_parallel
 from lmu_spiking.experiments.runs import run_probed
-from lmu_spiking.memory.design import assemble, design
+from lmu_spiking.memory.design import assemble
 from lmu_spiking.signals import SignalSpec
 from lmu_spiking.studies.trial import run_trial
 
 SEED, TRIALS, DURATION = 7200, 8, 30.0
-RUNS = 16  # of a memory of neurons with membranes
-MEMBRANES = {"if": 20_000, "lif": 6000, "adaptive": 6000}  # the most neurons of each
+GIVEN = (200.0, 0.02)  # rate and time constant where none is chosen
 WORSE = 1.05  # error with feedback over that without, above which it does harm
 KINDS = ("same", "twice the band", "five times as loud", "steps", "bursts", "silence")
 
@@ -52,20 +47,16 @@ def memories(fast: bool) -> list[tuple[str, MemorySpec]]:
     for tuning in ("balanced", "optimal"):
         best = plain.replace(tuning=tuning, tau=None)
         table += [(tuning, best.replace(n_neurons=m)) for m in sizes]
-    table += [("if", plain.replace(neuron_type="if", n_neurons=m)) for m in sizes[:2]]
-    for kind, of in (("lif", sizes), ("adaptive", sizes[:2])):
+    for kind in ("lif", "adaptive"):
         other = plain.replace(neuron_type=kind, radii=1.5)
-        table += [(kind, other.replace(n_neurons=m)) for m in of]
+        table += [(kind, other.replace(n_neurons=m)) for m in sizes[:2]]
     return [both for name, spec in table for both in with_and_without(name, spec)]
 
 
 def with_and_without(name: str, spec: MemorySpec) -> list[tuple[str, MemorySpec]]:
-    """Return a memory without feedback, and with it, chosen once for all trials."""
-    best = spec.replace(error_feedback="auto")
-    feedback = design(best).mapped.feedback
-    if spec.neuron_type in MEMBRANES and feedback is not None:
-        best = spec.replace(error_feedback=(feedback.rate, feedback.tau))
-    return [(name, spec), (name, best)]
+    """Return a memory without feedback, and with it."""
+    asked = "auto" if spec.neuron_type == "poisson" else GIVEN
+    return [(name, spec), (name, spec.replace(error_feedback=asked))]
 
 
 def trial(name: str, spec: MemorySpec, seed: int, duration: float, plain=None) -> dict:
@@ -142,63 +133,6 @@ def prediction(k: int, fast: bool) -> dict:
     return about | {"rate": rate, "measured": measured, "ratio": measured / found}
 
 
-def membranes(k: int, fast: bool) -> dict:
-    """Return the measured and the predicted error of a memory of such neurons."""
-    name = list(MEMBRANES)[k // 2 % 3]
-    about: dict = {"neuron_type": name, "error_feedback": (None, "auto")[k % 2]}
-    for attempt in count():
-        try:
-            made, drawn = draw_membranes(k // 6, attempt, about)
-        except MappingError:
-            continue
-        break
-    window, dt, band = made.ldn.steps(made.dt), made.dt, drawn["bandwidth"]
-    steps = int(np.clip(max(60 * window, 40 / (band * dt)), 5000, 30_000))
-    u = white_noise((steps + 3 * window) * dt, dt, band, 0.5, SEED + k // 6).samples
-    with nengo.Network(seed=k) as model:
-        stimulus = nengo.Node(nengo.processes.PresentInput(u[:, None], dt))
-        memory = LegendreMemory.from_design(made)
-        nengo.Connection(stimulus, memory.input, synapse=None)
-        probe = nengo.Probe(memory.state, synapse=None)
-    many = {"trials": 2 if fast else RUNS, "noise_seed": SEED + k, "target": "compiled"}
-    state = run_probed(model, dt, len(u), probe, **many)[0]
-    exact, c = made.ldn.simulate(u, dt), made.ldn.readout((window - 1) * dt, dt).ravel()
-    errors = ((state[:, 1:] - exact[:-1]) @ c)[:, 3 * window :]
-    each = np.sqrt(np.mean(errors**2, axis=1))
-    with warnings.catch_warnings():  # of neurons that cannot carry the memory
-        warnings.simplefilter("ignore", ValidityWarning)
-        found = float(predict(made, u, lead=2 * window).readout_rmse(window * dt)[0])
-    rms = float(np.sqrt(np.mean((exact[3 * window :] @ c) ** 2)))
-    measured = float(np.sqrt(np.mean(each**2)))
-    spread = float(each.std(ddof=1) / each.mean() / np.sqrt(len(each)))
-    rate = made.mapped.feedback and made.mapped.feedback.rate
-    row = drawn | about | {"rate": rate, "noise_nrmse": measured / rms}
-    return row | {"ratio": measured / found, "standard_error": spread}
-
-
-def draw_membranes(k: int, attempt: int, about: dict):
-    """Return a random memory of neurons with membranes, and its settings."""
-    rng = np.random.RandomState([SEED, 1, k, attempt])
-
-    def between(low: float, high: float) -> float:
-        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-    order, each, theta = round(between(1, 16)), between(8, 1000), between(0.05, 1)
-    dt, delay = min(between(3e-4, 2e-3), theta / 25), int(rng.choice([0, 0, 1, 2, 3]))
-    band = min(order / (2 * theta) * rng.uniform(0.5, 1), 0.2 / dt)
-    tuning, kind = [None, None, "balanced"][rng.choice(3)], about["neuron_type"]
-    options = {"synapse": theta * rng.uniform(0.1, 0.4), "dt": dt, "tuning": tuning}
-    options |= {"delay_steps": delay, "signal": SignalSpec(band, 0.5)} | about
-    if tuning is None and kind != "if":
-        options["radii"] = 1.5
-    n = min(max(int(order * each), 2 * order), MEMBRANES[kind])
-    drawn = {"order": order, "neurons": n, "theta": theta, "bandwidth": band, "dt": dt}
-    drawn |= {"delay_steps": delay, "tuning": tuning or "default"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ValidityWarning)
-        return assemble(n, order, theta, **options), drawn
-
-
 def make_signal(kind: str, about: dict, steps: int, seed: int) -> np.ndarray:
     """Return samples of a kind of signal."""
     dt, band = about["dt"], about["bandwidth"]
@@ -244,8 +178,7 @@ def feedback(options) -> dict:
     known = [row for row in rows if row.get("predicted_noise_nrmse")]
     said = average(known, keys, ["predicted_noise_nrmse"], [])
     record = {"seeds": [SEED, SEED + n - 1], "memories": table, "predicted": said}
-    parts = {"predictions": (prediction, 60), "membranes": (membranes, 96)}
-    parts["signals"] = (signals, options.signals)
+    parts = {"predictions": (prediction, 60), "signals": (signals, options.signals)}
     for name, (measure, cases) in parts.items():
         cells = [(k, fast) for k in range(4 if fast else cases)]
         record[name] = in_parallel(measure, cells, options.jobs)
