@@ -3,10 +3,10 @@
 *memories*: theta 0.5 s, order 6, white noise of 2 Hz and rms 0.5, 300 Hz, tau 0.1 s and
 dt 1 ms, 8 trials of 30 s, without feedback and with the one that ``"auto"`` chooses.
 
-*predictions*: 96 memories of integrate-and-fire, LIF and adaptive LIF neurons at random,
-each without and with feedback, 16 runs that differ by their initial voltages: order 1
-to 16, 8 to 1,000 neurons a coefficient, theta 0.05 to 1 s, dt 0.3 to 2 ms, 0 to 3 steps
-of delay, pairs or heterogeneous curves, and ``balanced``.
+*predictions*: 96 memories of integrate-and-fire, LIF and adaptive LIF neurons at
+random, each without and with feedback, 16 runs that differ by their initial voltages:
+order 1 to 16, 8 to 1,000 neurons a coefficient, theta 0.05 to 1 s, dt 0.3 to 2 ms, 0 to
+3 steps of delay, pairs or heterogeneous curves, and ``balanced``.
 
 *signals*: 72 such memories on signals that they were not made for: noise of twice the
 band or five times as loud, steps, bursts, and silence.
