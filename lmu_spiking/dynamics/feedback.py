@@ -51,6 +51,7 @@ from lmu_spiking.errors import MappingError, ValidationError, check_positive
 
 SHORTEST = 0.01  # of a step: a feedback that lasts no longer is none
 FINE, COARSE = 0.05, 0.3  # tolerance of the logarithm of an automatic rate
+SLOW = 0.05  # seconds, of the feedback of neurons that adapt
 TAU = 0.02  # seconds, of the feedback, unless the memory's own synapse is short
 
 
@@ -237,13 +238,13 @@ def with_feedback(
         From a loop to its predicted error.
     measured : bool
         Whether the error is that of neurons with a membrane or a phase, measured: then
-        the search is a coarser one, and half of the mean delay is tried as well, since
-        slow feedback mends slow errors such as adaptation.
+        the search is a coarser one, and up to 50 ms are tried as well, since slower
+        feedback mends slow errors such as adaptation.
 
     Returns
     -------
     Mapped
-        The loop with its feedback; without any, if none lowers the error.
+        The loop with its feedback; without any, if none lowers that error.
 
     Raises
     ------
@@ -289,7 +290,7 @@ def with_feedback(
         )
         return fed_back(float(f"{np.exp(found.x):.2g}"))
 
-    taus = {shortest, half} if measured else {shortest}
+    taus = {shortest, min(SLOW, half)} if measured else {shortest}
     return min([mapped, *map(best_of, sorted(taus))], key=error_of)
 
 

@@ -37,7 +37,7 @@ from lmu_spiking.memory.basis import (
     is_computed,
     pairs_error,
 )
-from lmu_spiking.memory.open_loop import measured_error
+from lmu_spiking.memory.open_loop import is_few, measured_error
 from lmu_spiking.memory.spec import MOST_ORDER, MemorySpec, check_step
 from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.curves import NEURON_TYPES, Tuning
@@ -50,6 +50,9 @@ from lmu_spiking.neurons.population import (
 from lmu_spiking.signals import SignalSpec
 
 CLIPPED = 10**6  # neurons, beyond which clipping would outweigh the noise
+# signals that feedback is compared on, beside the one that it is for: a quiet and a
+# loud one; and how much worse it may make them, with the power of what is beyond
+SCALES, HARMLESS, STEEP = (1.0, 0.1, 4.0), 1.02, 10
 EXTREME = 3.29  # standard deviations that a normal |x| exceeds 0.1 % of the time
 
 
@@ -310,6 +313,10 @@ def fed_back(
 ) -> Design:
     """Return a design with the error feedback of least measured error.
 
+    It is compared on a stretch of the signal.  Feedback that makes a quiet signal or a
+    loud one worse is held to be worse, however much it mends between them.  So few
+    neurons with heterogeneous curves that single spikes drive them have none.
+
     Parameters
     ----------
     made : Design
@@ -325,9 +332,20 @@ def fed_back(
         The same, if no feedback lowers the error.
     """
 
-    def error(loop: Mapped) -> float:
+    def errors_of(loop: Mapped) -> np.ndarray:
         tried = dataclasses.replace(made, mapped=loop)
-        return measured_error(tried, signal, readouts)
+        return measured_error(tried, signal, readouts, SCALES)
+
+    if asked == "auto" and made.population.tuning.kind == "drawn":
+        asked = None if is_few(made.population) else asked
+    without = errors_of(made.mapped) if asked == "auto" else None
+
+    def error(loop: Mapped) -> float:
+        if loop.feedback is None:
+            return float(without[0])
+        found = errors_of(loop)
+        worse = max(1.0, *(found[1:] / without[1:] / HARMLESS))
+        return float(found[0]) * worse**STEEP
 
     more: Any = {"error": error, "measured": True}
     mapped = with_feedback(made.mapped, asked, made.dt, delay_steps, **more)

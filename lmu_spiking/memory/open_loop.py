@@ -13,7 +13,7 @@ that, ``eta``, goes round the loop,
 with ``x`` the exact states, ``y[.]`` what the driven neurons decode, ``e`` the error of
 the state and ``N Z`` what neurons receive beside ``x`` (see `closed_loop`).  The first
 round has the exact states alone; each further one drives the neurons with the error of
-the round before, until the error's power has settled: a fixed point.  A run begins at
+the round before, until the error's power changes no more.  A run begins at
 initial voltages of its own, the same in each round.
 """
 
@@ -36,17 +36,18 @@ SETTLED = 0.02  # relative change of the error in a round, below which it is the
 ROUGH = 0.1  # such a change in the last round, above which the error has not settled
 UPDATES = 10**8  # of neurons in a round, up to which several runs are measured
 SEARCHED = 3 * 10**7  # of neurons in a round, where loops are compared
-STRETCH = 10, 40  # windows of signal, where loops are compared
+STRETCH = 4, 20  # windows of signal, where loops are compared
 READOUTS = 5  # of the window, whose error has to settle
-RUNS = 2, 32  # at least and at most
+RUNS, FEW_RUNS = 32, 4  # at most, and where loops are compared
 EXACT = ("if", "regular")  # which decode exactly in the mean
 ALIKE = 16  # neurons that are driven, of those that are alike
 SEED = 1_618_033_988  # of their initial voltages
+FEW = 40  # neurons a dimension, below which what they decode is coarse
 DIVERGED = 1e3  # times what is carried
 
 
 class Measured(NamedTuple):
-    """What driven neurons make of the states of a signal; see `measure_errors`.
+    """Errors that driven neurons make of the states of a signal; see `measure_errors`.
 
     Parameters
     ----------
@@ -83,7 +84,22 @@ def is_measured(neurons) -> bool:
     return kind == "regular" or (kind == "rate" and bool(loop_caution(neurons)))
 
 
-def measured_error(made, signal, readouts=None) -> float:
+def is_few(population: Population) -> bool:
+    """Return whether neurons are so few that each is driven by its own spikes.
+
+    Parameters
+    ----------
+    population : Population
+
+    Returns
+    -------
+    bool
+        Then a memory can be twice as wrong as is measured outside its loop.
+    """
+    return population.n_neurons < FEW * population.order
+
+
+def measured_error(made, signal, readouts=None, scales=(1.0,)) -> np.ndarray:
     """Return the error of a memory on a stretch of its signal, to compare loops by.
 
     Parameters
@@ -93,19 +109,22 @@ def measured_error(made, signal, readouts=None) -> float:
         As in `LegendreMemory`.
     readouts : (p, order) array_like, optional
         Those that count; by default delay theta and the window.
+    scales : (n,) array_like
+        Times as loud that the stretch is, one after the other.
 
     Returns
     -------
-    float
-        Root of the mean over readouts of their relative square errors.
+    (n,) ndarray
+        Root of the mean over readouts of their square errors, relative to the stretch
+        as it is, at each scale.
     """
     ldn, dt, population = made.ldn, made.dt, made.population
     of_one = slice(0, population.block(ldn.order - 1).stop)
     made = replace(made, population=population.subset(of_one, 1.0))
     # the exact states of a stretch of the signal, from rest
-    window = ldn.steps(dt)
-    updates = SEARCHED // len(made.population.gain)
-    steps = int(np.clip(updates, *(n * window for n in STRETCH)))
+    window, n = ldn.steps(dt), len(scales)
+    updates = SEARCHED // (n * len(made.population.gain))
+    steps = int(np.clip(updates, *(k * window for k in STRETCH)))
     if np.ndim(signal) == 2:
         states = np.asarray(signal)[:steps]
     else:
@@ -115,10 +134,13 @@ def measured_error(made, signal, readouts=None) -> float:
     if readouts is None:
         readouts = ldn.readout(dt * np.linspace(0, window - 1, READOUTS), dt)
     carried, c = states @ made.T.T, np.asarray(readouts) @ made.U
-    few: dict = {"updates": SEARCHED, "rounds": FEW_ROUNDS}
-    found = measure_errors(made, carried, first, c, **few)
-    errors = np.mean((found.errors[:, first:] @ c.T) ** 2, axis=(0, 1))
-    return float(np.sqrt(np.mean(errors / np.mean((carried[first:] @ c.T) ** 2, 0))))
+    power = np.mean((carried[first:] @ c.T) ** 2, axis=0)
+    louder = np.concatenate([scale * carried for scale in scales])
+    few: dict = {"updates": SEARCHED, "rounds": FEW_ROUNDS, "most_runs": FEW_RUNS}
+    errors = measure_errors(made, louder, first, c, **few).errors
+    parts = errors.reshape(len(errors), n, len(carried), -1)[:, :, first:]
+    squares = np.mean((parts @ c.T) ** 2, axis=(0, 2))
+    return np.sqrt(np.mean(squares / power, axis=1))
 
 
 def measure_errors(
@@ -130,6 +152,7 @@ def measure_errors(
     start: np.ndarray | None = None,
     updates: int = UPDATES,
     rounds: int = ROUNDS,
+    most_runs: int = RUNS,
 ) -> Measured:
     """Return the errors of a memory of one input, from neurons outside its loop.
 
@@ -146,7 +169,7 @@ def measure_errors(
         What the neurons receive beside the exact states in the first round.
     updates : int
         Of neurons in a round, up to which several runs are measured.
-    rounds : int
+    rounds, most_runs : int
         At most.
 
     Returns
@@ -158,7 +181,7 @@ def measure_errors(
     neurons, stands_for = _fewer(made.population)
     of_all = np.bincount(made.population.dimension)
     scale = np.sqrt(np.bincount(neurons.dimension) / of_all)
-    runs = int(np.clip(updates // (len(neurons.gain) * len(carried)), *RUNS))
+    runs = int(np.clip(updates // (len(neurons.gain) * len(carried)), 2, most_runs))
     received = carried if start is None else carried + start
     driven_with = np.repeat(received[:, None], runs, axis=1)
     exact = np.mean((carried[first:] @ readouts.T) ** 2)

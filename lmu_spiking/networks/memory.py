@@ -77,7 +77,8 @@ class LegendreMemory(AsBuilt, nengo.Network):
         second, fast synapse: about an eighth of the error of Poisson pairs, from as
         many neurons (see `dynamics.feedback`).  Its rate (per second) and its time
         constant (seconds), below that of ``synapse``; ``"auto"`` takes the rate of
-        least error predicted for Poisson neurons, and at most 20 ms.
+        least predicted error, and at most 20 ms, or 50 ms for neurons whose error is
+        measured.
     aggregated : bool
         Simulate the sum of all neurons of a side as one Poisson variable: the same in
         distribution, at a cost that does not grow with ``n_neurons``.

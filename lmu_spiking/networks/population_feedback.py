@@ -18,6 +18,7 @@ ensembles in another way, such as NengoLoihi, has no such signal and is refused.
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import nengo
@@ -31,7 +32,12 @@ from nengo.ensemble import Neurons
 from nengo.transforms import Transform
 
 from lmu_spiking.brief import brief
-from lmu_spiking.dynamics.feedback import TAU, averaged_noise, make_feedback
+from lmu_spiking.dynamics.feedback import (
+    TAU,
+    averaged_noise,
+    highest_rate,
+    make_feedback,
+)
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_positive
 
 RATE = 200.0  # per second; more leaves functions of small populations noisier
@@ -135,7 +141,7 @@ class _Feedback(nengo.Network):
         self.rate, self.tau = rate, tau
         self.served, self.states = list(ensembles), []
         self.errors, self.decoded, self.loops = [], [], []
-        connect: Any = nengo.Connection
+        connect: Any = partial(nengo.Connection, learning_rule_type=None)
         node: Any = nengo.Node
         with self:
             for ens in self.served:
@@ -161,6 +167,15 @@ class _Feedback(nengo.Network):
 def _build(model, network: _Feedback, **kwargs) -> None:
     """Build the feedback as any network, unless it would be of no use."""
     make_feedback(network.rate, network.tau, model.dt)  # refuses what is unstable
+    most = highest_rate(network.tau, model.dt) / 2
+    if network.rate > most:
+        warnings.warn(
+            f"{OWN}.rate: {network.rate:g} per second is more than half of the highest "
+            f"stable one at a step of {model.dt:g} s, and makes fast noise larger; use "
+            f"at most {most:.3g} per second, or a shorter step",
+            ValidityWarning,
+            stacklevel=2,
+        )
     connections = model.toplevel.all_connections
     for ens in network.served:
         why = _unserved(ens, connections)
@@ -256,6 +271,8 @@ def add_error_feedback(
         raise ValidationError(f"{OWN}.target", target, problem, why)
     for ens in served:
         _warn_of_memory(ens, whole.all_connections, tau)
+        if not isinstance(ens.neuron_type, nengo.Direct):
+            _warn_of_neurons(ens)
     made = _Feedback(served, rate, tau, label)
     parts = (made.served, made.states, made.errors, made.loops, left_out)
     return PopulationFeedback(rate, tau, *map(tuple, parts))
@@ -304,6 +321,18 @@ def _warn_of_memory(ens: nengo.Ensemble, connections, tau: float) -> None:
                 ValidityWarning,
                 stacklevel=3,
             )
+
+
+def _warn_of_neurons(ens: nengo.Ensemble) -> None:
+    """Warn of neurons that burst, whose spikes have little to do with their input."""
+    base = getattr(ens.neuron_type, "base_type", ens.neuron_type)
+    if isinstance(base, nengo.Izhikevich):
+        warnings.warn(
+            f"{OWN}.target: Izhikevich neurons adapt and burst, and feedback may make "
+            "them worse; measure it, or use 'LIF' neurons",
+            ValidityWarning,
+            stacklevel=3,
+        )
 
 
 def _undecoded(model, ens: nengo.Ensemble, decoded) -> tuple[str, str] | None:

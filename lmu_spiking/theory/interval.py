@@ -115,7 +115,7 @@ class Noise:
 
 @dataclass(frozen=True, eq=False)
 class Correlation:
-    """How the noise of a memory's readouts is correlated, and follows the signal.
+    """The correlation of the noise of a memory's readouts, which follows the signal.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ class Correlation:
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """How the noise of readouts is correlated, from the errors of some runs.
+    """The correlation of the noise of readouts, from the errors of some runs.
 
     Parameters
     ----------

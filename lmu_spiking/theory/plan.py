@@ -37,6 +37,7 @@ from lmu_spiking.memory.basis import (
     is_computed,
 )
 from lmu_spiking.memory.design import design
+from lmu_spiking.memory.open_loop import FEW
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.curves import LEVELS
@@ -44,7 +45,6 @@ from lmu_spiking.neurons.recruitment import mean_rate
 from lmu_spiking.signals import SignalSpec
 from lmu_spiking.theory.cost import SynapticOperations, synaptic_operations
 from lmu_spiking.theory.predict import (
-    FEW,
     budget_of,
     predict_band,
     truncation,

@@ -43,7 +43,9 @@ from lmu_spiking.errors import (
 from lmu_spiking.memory.basis import signal_moments
 from lmu_spiking.memory.design import Design, design, fed_back
 from lmu_spiking.memory.open_loop import (
+    FEW,
     READOUTS,
+    is_few,
     is_measured,
     measure_errors,
     measured_error,
@@ -56,8 +58,9 @@ from lmu_spiking.theory.interval import DOUBT, Correlation, Sampled
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
-FEW = 40  # measured neurons a dimension, below which their prediction may be far off
+DOUBT_OF_CURVES = 0.02  # standard error, relative, of a prediction with distortion
 DOUBT_OF_FEW = 0.25  # its standard error then, relative
+TRIED_RATE, TRIED_TAU = 0.4, 0.05  # per step and seconds, of feedback that may mend
 CANNOT = 0.3  # warn if measured neurons make so large an error, NRMSE
 ROUGH = 0.15  # warn if the prediction is rough for more than this share of the noise
 LEAD = 2  # windows of signal before what counts: an onset rings for about as long
@@ -104,7 +107,8 @@ class ErrorBudget:
     caution : str
         A sentence if the memory was not made for the signal, else empty.
     correlation : Correlation, Sampled or None
-        How the noise of readouts is correlated in time; None on a chip.
+        How the noise of readouts is correlated in time; None on a chip, and where an
+        error has not settled.
     """
 
     spec: MemorySpec
@@ -230,9 +234,8 @@ class ErrorBudget:
         that this budget is predicted for; of spikes and of the signal, if it is given.
         The signal of the run is then another one of the same kind, and the part of the
         interval that is due to it is estimated from how parts of this signal differ: it
-        is rough if this signal is not several times as long as what varies in it.  An
-        error of the prediction itself is not in it, as there can be with error feedback
-        of few neurons.
+        is rough if this signal is not several times as long as what varies in it.  A
+        standard error of the prediction itself is in it, as docs/laws.md says.
 
         Parameters
         ----------
@@ -246,7 +249,7 @@ class ErrorBudget:
         Returns
         -------
         (float, float) or None
-            Lower and upper end: NaN for a silent signal.  None on a chip.
+            Lower and upper end: NaN for a silent signal.  None where `correlation` is.
 
         Raises
         ------
@@ -305,8 +308,11 @@ class ErrorBudget:
                 raise ValidationError("interval.duration", duration, problem, remedy)
         if self.correlation is None:
             return None
-        bias = 0.0 if self.bias is None else self._bias(self.bias, c)
+        bias, doubt = 0.0, 0.0
+        if self.bias is not None:
+            bias, doubt = self._bias(self.bias, c), DOUBT_OF_CURVES
         noise = self.correlation.of_readout(c, self.noise, self.sigma, len(reference))
+        noise = replace(noise, doubt=max(noise.doubt, doubt))
         return noise.interval(missed + bias, reference, level, n)
 
     def parts(self) -> dict[str, float]:
@@ -502,12 +508,15 @@ def _measured(made: Design, carried, course, lead: int, window: int) -> dict:
     """
     delays = made.dt * np.linspace(0, whole_steps(made) - 1, READOUTS)
     c = made.ldn.readout(delays, made.dt) @ made.U
-    found = measure_errors(made, carried, lead, c, start=course.received)
+    # static curves are a good start, but with feedback far from one beyond the radii
+    start = course.received if made.mapped.feedback is None else None
+    found = measure_errors(made, carried, lead, c, start=start)
     errors = found.errors[:, lead:] @ made.U.T
     total, n = _second_moment(errors[:, window:]), len(errors)
     terms = {"sigma": found.sigma, "spikes_per_s": found.rate, "runs": errors}
     doubt = DOUBT_OF_FEW if _is_few(made) else DOUBT
-    sampled = Sampled(errors[:, window:], doubt)
+    # an error that has not settled has no interval
+    sampled = Sampled(errors[:, window:], doubt) if found.settled else None
     terms |= {"settled": found.settled, "correlation": sampled}
     if course.bias is None or n < 2:  # neurons that are exact in the mean
         return terms | {"noise": total, "distortion": 0 * total}
@@ -601,7 +610,7 @@ def _caution(made: Design, budget: ErrorBudget, rough: float) -> str:
             f"where {what}, and the predicted error is {grown:.3g} times that on its "
             f"own signal; {remedy}"
         )
-    return _beyond_radii(budget, noise, added)
+    return _beyond_radii(made, budget, noise, added)
 
 
 def _measured_caution(made: Design, budget: ErrorBudget, course) -> str:
@@ -614,38 +623,48 @@ def _measured_caution(made: Design, budget: ErrorBudget, course) -> str:
     if course.bias is not None:
         bent = course.bias[-len(budget.states) :][whole_steps(made) :] @ made.U.T
         bias = budget._share(_second_moment(bent))
-    beyond = _beyond_radii(budget, 0.0, bias)
+    beyond = _beyond_radii(made, budget, 0.0, bias)
     if beyond and bias > error / 2:
         return beyond
     # neurons that cannot carry the memory: would feedback mend it?
     says = f"{name} neurons make an error of {error:.2g} NRMSE in this memory"
     if error > CANNOT and made.mapped.feedback is None:
-        remedy = "use other neurons, such as 'poisson' or 'if'"
-        if isinstance(made.mapped.synapse, nengo.Lowpass):
-            again = fed_back(made, "auto", budget.signal)
-            mended = measured_error(again, budget.signal)
-            if mended < error / 2:
-                remedy = f"error_feedback='auto' would leave about {mended:.2g}"
-        return f"{says}; {remedy}"
+        return f"{says}; {_mend(made, budget)}"
     if not budget.settled:
         return f"{says}, which does not settle as it goes round the loop: it is rough"
-    if not beyond and _is_few(made):
+    if _is_few(made):
         return (
             f"with fewer than {FEW} {name} neurons a dimension, single spikes drive "
             "the neurons that made them: the error may be twice that predicted "
             f"({error:.2g} NRMSE); use more neurons"
         )
-    return beyond
+    return ""
+
+
+def _mend(made: Design, budget: ErrorBudget) -> str:
+    """Return what error feedback would do for neurons that cannot carry a memory."""
+    longest = made.mapped.mean_delay(made.dt) / 2
+    if isinstance(made.mapped.synapse, nengo.Lowpass):  # a loop without delay
+        pair = (TRIED_RATE / made.dt, min(TRIED_TAU, float(f"{longest:.2g}")))
+        signal, c = budget.signal, budget._weights(None)
+        again = fed_back(made, pair)
+        before, after = (measured_error(x, signal, c).item() for x in (made, again))
+        if after < before / 2:
+            return (
+                f"error feedback of {pair[0]:g} per second and {pair[1]:g} s would "
+                f"leave about {after / before:.1g} of that"
+            )
+    return "use other neurons, such as 'poisson' or 'if'"
 
 
 def _is_few(made: Design) -> bool:
     """Return whether neurons are so few that each is driven by its own spikes."""
     population = made.population
     alone = made.mapped.feedback is not None or population.tuning.kind == "drawn"
-    return alone and population.n_neurons < FEW * population.order
+    return alone and is_few(population)
 
 
-def _beyond_radii(budget: ErrorBudget, noise: float, added: float) -> str:
+def _beyond_radii(made: Design, budget: ErrorBudget, noise, added: float) -> str:
     """Return a sentence if the signal exceeds the radii, where curves are not linear.
 
     ``added`` is the error of the curves, and ``noise`` that of the spikes, 0 where it
@@ -658,9 +677,10 @@ def _beyond_radii(budget: ErrorBudget, noise: float, added: float) -> str:
     effect = f"the tuning curves alone make an error of {added:.2g} NRMSE"
     if noise:
         effect = f"the predicted error is {grown:.3g} times that of the spikes alone"
+    remedy = "give larger radii (radii_from)" if made.plain else "give it that signal"
     return (
         f"the signal exceeds the radii: {where}, where decoding is not linear, and "
-        f"{effect}; give larger radii (radii_from)"
+        f"{effect}; {remedy}"
     )
 
 

@@ -440,7 +440,7 @@ MISTAKES = {
     "plan --dt=1": "--dt: 1.0",
     "plan --minimise=money": "use neurons or spikes",
     "plan --tuning=drawn": "balanced or optimal",
-    "plan --neuron-type=lif": "poisson or stochastic",
+    "plan --neuron-type=rate": "lif or adaptive",
     "run --ordre=6": "No such option",
     "run 6": "unexpected",
     "run --order": "--order",
@@ -662,7 +662,8 @@ def test_study_goes_on_where_it_was(finished, shell):
 
 def test_study_prints_exponents(shell):
     code, out, error = shell(*STUDY, "--neuron-types=lif")
-    assert (code, error) == (0, "")
+    assert code == 0 and error.count("\n") == 1
+    assert "with fewer than 40 LIF neurons a dimension" in error
     assert "order 2" in out
     assert "report.html" in out
     assert "lif" in out

@@ -557,8 +557,11 @@ def test_feedback_makes_no_poisson_memory_worse(stream, white, tuning, loud):
     ],
 )
 def test_feedback_is_chosen_by_measurements_where_no_formula_says_how(changes):
-    feedback = build(error_feedback="auto", **changes).mapped.feedback
-    assert 10 <= feedback.rate <= 1000
+    many = {"n_neurons": 100 * SMALL["order"], "error_feedback": "auto"}
+    feedback = build(**(many | changes)).mapped.feedback
+    assert 5 <= feedback.rate <= 1000
+    few = build(error_feedback="auto", **changes)
+    assert few.mapped.feedback is None or few.population.tuning.kind != "drawn"
     assert build(error_feedback=(200, 0.01), **changes).mapped.feedback.rate == 200
     assert build(error_feedback="auto", neuron_type="rate").mapped.feedback is None
 

@@ -135,7 +135,7 @@ def test_many_neurons_are_simulated_as_their_sums():
             {"minimise": "cost"},
             "plan.minimise: 'cost' is unknown; use one of neurons, spikes",
         ),
-        ({"neuron_type": "lif"}, "plan.neuron_type: 'lif' is unknown"),
+        ({"neuron_type": "rate"}, "plan.neuron_type: 'rate' is unknown"),
         ({"tuning": "pairs"}, "plan.tuning: 'pairs' is unknown"),
     ],
 )
@@ -173,3 +173,23 @@ def test_runs_of_the_duration_that_checks_a_plan_are_near_its_prediction():
     # a signal that is a tenth as fast takes ten times as long
     slow = plan(error=0.15, theta=0.5, bandwidth=2.0).spec
     assert check_duration(slow)[0] == pytest.approx(10 * seconds, rel=0.25)
+
+
+def test_several_neuron_types_are_planned_and_the_cheapest_is_taken():
+    asked = {"error": 0.1, "theta": 0.1, "bandwidth": 5.0, "order": 3}
+    poisson, both = plan(**asked), plan(**asked, neuron_types=["poisson", "if"])
+    assert both.spec.neuron_type == "if"
+    assert both.spec.n_neurons < poisson.spec.n_neurons / 5
+    # over 20 windows of noise runs of so few neurons differ by a third
+    signals = [white_noise(10.0, both.spec.dt, 5.0, 0.5, 30 + k) for k in range(6)]
+    specs = [both.spec.replace(noise_seed=k) for k in range(6)]
+    rows = [x.row for x in run_trials(specs, signals)]
+    assert np.sqrt(np.mean([row["nrmse"] ** 2 for row in rows])) < 1.2 * 0.1
+
+
+def test_neurons_that_never_meet_an_error_are_refused():
+    asked = {"error": 0.02, "theta": 0.1, "bandwidth": 5.0, "order": 4}
+    with pytest.raises(ValidationError, match="is not met by adaptive neurons"):
+        plan(**asked, neuron_type="adaptive")
+    with pytest.raises(ValidationError, match=r"plan\.neuron_types: \[\] is empty"):
+        plan(**asked, neuron_types=[])
