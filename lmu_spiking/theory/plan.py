@@ -9,6 +9,7 @@ Truncation falls with the order faster than any power once ``d`` is past
 neurons, and one order for the fewest.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,6 +24,7 @@ from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import (
     MappingError,
     ValidationError,
+    ValidityWarning,
     check_one_of,
     check_positive,
     check_seed,
@@ -261,10 +263,12 @@ def _worked_out(request, drafts, neuron_type: str, limits: dict) -> list[Plan]:
 
 def _measured_out(request, drafts, neuron_type, feedback, limits: dict) -> list[Plan]:
     """Return plans of the best drafts for neurons whose error is measured."""
-    found = [
-        request.measure_out(draft, neuron_type, feedback)
-        for draft in drafts[:FEW_FINALISTS]
-    ]
+    with warnings.catch_warnings():  # of neurons that might not carry a memory
+        warnings.simplefilter("ignore", ValidityWarning)
+        found = [
+            request.measure_out(draft, neuron_type, feedback)
+            for draft in drafts[:FEW_FINALISTS]
+        ]
     allowed = [
         made
         for made in found
