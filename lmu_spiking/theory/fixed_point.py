@@ -12,14 +12,17 @@ from scipy.special import ndtri
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
+from lmu_spiking.dynamics.feedback import ErrorFeedback
 from lmu_spiking.dynamics.mapping import Mapped
 from lmu_spiking.neurons.population import Population
+from lmu_spiking.theory.own_spikes import Crossings, own_of, slow_noise, smoothed
 
 QUANTILES = 400  # of each state dimension over the signal
 POINTS = 300  # values on either side of zero at which curves are tabulated
 CELLS = 4000  # of an even grid over the range of a dimension
 BLOCKS, BENT_BLOCKS = 16, 64  # the least in a window, for linear and nonlinear curves
 SAMPLES = 8  # in a block, from which its statistics are computed
+CROSSED = ("rate", "variance", "fourth")  # columns that rise on both sides of zero
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
 
 
@@ -57,9 +60,11 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
     sigma : (d,) ndarray
         Variance of the decoded state in one step.
     received : (d,) ndarray
-        Variance of the noise in what neurons receive: the state, and feedback.
+        Variance of the noise in what neurons receive, that of error feedback left out
+        where the tables contain it.
     """
-    K, L, C, N = closed_loop(mapped)
+    K, L, C, N = loop = closed_loop(mapped)
+    apart = mapped.feedback is not None and _are_apart(tables)
     P = np.zeros((len(C), len(C)))
     received = np.zeros(len(C))
     # each round shrinks the change; near divergence, 200 of them reach 1e-6
@@ -68,7 +73,8 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
         sigma = [t.mean("variance", v) for t, v in zip(tables, before, strict=True)]
         sigma = np.array(sigma)
         whole = stationary_covariance(K, (L * sigma) @ L.T)
-        P, received = C @ whole @ C.T, np.diag(N @ whole @ N.T)
+        P = C @ whole @ C.T
+        received = slow_noise(loop, whole) if apart else np.diag(N @ whole @ N.T)
         if np.abs(received - before).max() <= 1e-6 * received.max():
             break
     return P, sigma, received
@@ -148,7 +154,8 @@ def along(
     Course
         Averages over the counted time, and the bias.
     """
-    K, L, C, N = closed_loop(mapped)
+    K, L, C, N = loop = closed_loop(mapped)
+    apart = mapped.feedback is not None and _are_apart(tables)
     d, T = len(tables), len(states)
     grids = _Grids(tables)
     # choose the block: a power of two of steps, so that P can be doubled through it
@@ -177,7 +184,7 @@ def along(
             continue
         # statistics of the neurons at the block's states, bias and noise included
         received = N @ P @ N.T
-        before, v = v, received.diagonal()
+        before, v = v, slow_noise(loop, P) if apart else received.diagonal()
         spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # mid-block
         if bias is not None:
             # begin with the distortion of the block before
@@ -224,6 +231,11 @@ def _through(K: np.ndarray, L: np.ndarray, doublings: int):
     return K, np.moveaxis(unit, 0, 2)
 
 
+def _are_apart(tables: list["Table"]) -> bool:
+    """Return whether tables contain the noise that error feedback gives neurons."""
+    return all(t.crossings is not None for t in tables)
+
+
 class _Grids:
     """Tables of all dimensions on even grids, for fast lookup of many values."""
 
@@ -242,12 +254,23 @@ class _Grids:
         self.rise = np.diff(known).reshape(len(known), -1).T.copy()
         self.begin = CELLS * np.arange(len(tables))[:, None]
         self.scale = CELLS / 2 / self.reach
+        self.crossings = None
+        if _are_apart(tables):
+            size, rate = (
+                np.array([t.slopes[c] for t in tables]) for c in ("variance", "rate")
+            )
+            self.crossings = Crossings(tables[0].crossings.own, size[:, None])
+            self.slopes = np.stack([size, rate], axis=1)
         shared = np.resize(SHARED, (2 * SAMPLES, 1, SHARED.shape[1]))
         few = len(SHARED)
         self.nodes = [NODES if n < few else shared[:n] for n in range(2 * SAMPLES)]
 
     def means(self, x: np.ndarray, spread: np.ndarray) -> "_Means":
         """Return means over values ``x`` (P, d) with Gaussian noise ``spread`` (d,)."""
+        crossed: Any = 0.0
+        if self.crossings is not None:
+            near = x[:, :, None] + spread[:, None] * self.nodes[len(x)]
+            crossed = self.slopes * self.crossings.at(near).mean(axis=(0, 2))[:, None]
         at = (x * self.scale + CELLS / 2)[:, :, None]
         at = at + (spread * self.scale)[:, None] * self.nodes[len(x)]
         cell = at.astype(int)
@@ -260,6 +283,7 @@ class _Grids:
         found += np.einsum("pdn,pdnc->dc", at, rise)
         found /= at[:, 0].size
         if self.straight:
+            found += crossed
             return _Means(found[:, 0], found[:, 1], None, None)
         slope = rise[..., 2].sum(axis=(0, 2)) / at[:, 0].size * self.scale
         return _Means(found[:, 0], found[:, 1], found[:, 2], slope)
@@ -274,7 +298,13 @@ class _Means(NamedTuple):
     slope: Any  # of ``bent``
 
 
-def tabulate(population: Population, carried: np.ndarray, dt: float, first: int = 0):
+def tabulate(
+    population: Population,
+    carried: np.ndarray,
+    dt: float,
+    first: int = 0,
+    feedback: ErrorFeedback | None = None,
+):
     """Return tables of what the neurons do, over the values that they carry.
 
     Parameters
@@ -285,14 +315,17 @@ def tabulate(population: Population, carried: np.ndarray, dt: float, first: int 
     dt : float
         Step, seconds.
     first : int
+    feedback : ErrorFeedback, optional
+        That of the memory.
 
     Returns
     -------
     list of Table
         A table for each dimension.
     """
+    more = dt, feedback
     return [
-        Table(population, first + i, np.quantile(x, LEVELS), np.abs(x).max(), dt)
+        Table(population, first + i, np.quantile(x, LEVELS), np.abs(x).max(), *more)
         for i, x in enumerate(carried.T)
     ]
 
@@ -311,14 +344,31 @@ class Table:
         The largest value that it takes.
     dt : float
         Step, seconds.
+    feedback : ErrorFeedback, optional
+        With it, the noise that it gives neurons is part of the statistics of rectifier
+        pairs, and their means are over the rest of what they receive.
     """
 
-    def __init__(self, population: Population, i: int, typical, largest, dt: float):
+    def __init__(
+        self, population: Population, i: int, typical, largest, dt: float, feedback=None
+    ):
         self.typical = typical
         reach = max(4 * largest, 3 * population.radii[i])
         side = np.linspace(0, 1, POINTS + 1)[1:] ** 2 * reach
         self.x = np.concatenate([-side[::-1], [0.0], side])
         self.columns = population.tables(i, self.x, dt)
+        self.crossings = None
+        tuning, right = population.tuning, slice(POINTS + 1, None)
+        if feedback is None or tuning.kind == "drawn":
+            return
+        x, own = self.x[right], own_of(feedback)
+        self.slopes = {c: self.columns[c][POINTS + 1] / x[0] for c in CROSSED}
+        self.crossings = Crossings(own, self.slopes["variance"])
+        if tuning.levels > 1:  # of whose noise spikes of several sizes see the spread
+            received = own.spread * self.columns["variance"][right]
+            for name in CROSSED:
+                side = smoothed(x, self.columns[name][right], received)
+                self.columns[name] = np.r_[side[::-1], 0.0, side]
 
     def mean(self, column: str, variance: float) -> float:
         """Return the mean of a column over the signal and over Gaussian noise.
@@ -335,7 +385,10 @@ class Table:
             The mean.
         """
         x = np.add.outer(self.typical, np.sqrt(variance) * GAUSS)
-        return float(_interpolate(x, self.x, self.columns[column]).mean())
+        mean = _interpolate(x, self.x, self.columns[column]).mean()
+        if self.crossings is not None and column in CROSSED:
+            mean += self.slopes[column] * self.crossings.at(x).mean()
+        return float(mean)
 
 
 def _interpolate(x: np.ndarray, known: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -467,7 +467,8 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     # what the neurons make of what they carry, along the signal
     made = design_of(spec)
     carried = entire @ made.T.T
-    tables = tabulate(made.population, carried, dt)
+    feedback = made.loop.feedback
+    tables = tabulate(made.population, carried, dt, feedback=feedback)
     course = along(made.loop, tables, carried, window, lead)
     ranges = _ranges(made.population, tables)
     if is_measured(made.population.neurons):
@@ -685,8 +686,9 @@ def predict_band(spec: MemorySpec) -> BandLaw:
     spread = np.sqrt(np.maximum(np.diag(made.T @ moments @ made.T.T), 0.0))
     normal = ndtri(LEVELS)
     normal /= normal.std()
+    more = spec.dt, made.loop.feedback
     tables = [
-        Table(population, i, s * normal, 4 * s, spec.dt) for i, s in enumerate(spread)
+        Table(population, i, s * normal, 4 * s, *more) for i, s in enumerate(spread)
     ]
     noise, _, received = fixed_point(made.loop, tables)
     rates = sum(t.mean("rate", v) for t, v in zip(tables, received, strict=True))
