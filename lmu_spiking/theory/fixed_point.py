@@ -362,13 +362,15 @@ class Table:
         if feedback is None or tuning.kind == "drawn":
             return
         x, own = self.x[right], own_of(feedback)
-        self.slopes = {c: self.columns[c][POINTS + 1] / x[0] for c in CROSSED}
+        beside = [POINTS - 1, POINTS + 1]  # sides may differ by a neuron
+        self.slopes = {c: self.columns[c][beside].mean() / x[0] for c in CROSSED}
         self.crossings = Crossings(own, self.slopes["variance"])
         if tuning.levels > 1:  # of whose noise spikes of several sizes see the spread
             received = own.spread * self.columns["variance"][right]
             for name in CROSSED:
-                side = smoothed(x, self.columns[name][right], received)
-                self.columns[name] = np.r_[side[::-1], 0.0, side]
+                for side in (slice(POINTS - 1, None, -1), right):
+                    y = self.columns[name][side]
+                    self.columns[name][side] = smoothed(x, y, received)
 
     def mean(self, column: str, variance: float) -> float:
         """Return the mean of a column over the signal and over Gaussian noise.
