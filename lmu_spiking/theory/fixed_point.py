@@ -256,11 +256,10 @@ class _Grids:
         self.scale = CELLS / 2 / self.reach
         self.crossings = None
         if _are_apart(tables):
-            size, rate = (
-                np.array([t.slopes[c] for t in tables]) for c in ("variance", "rate")
-            )
-            self.crossings = Crossings(tables[0].crossings.own, size[:, None])
-            self.slopes = np.stack([size, rate], axis=1)
+            first = tables[0].crossings.own
+            self.crossings = Crossings(first, *np.transpose([t.spikes for t in tables]))
+            slopes = [[t.slopes[c] for c in ("variance", "rate")] for t in tables]
+            self.slopes = np.array(slopes)
         shared = np.resize(SHARED, (2 * SAMPLES, 1, SHARED.shape[1]))
         few = len(SHARED)
         self.nodes = [NODES if n < few else shared[:n] for n in range(2 * SAMPLES)]
@@ -362,9 +361,10 @@ class Table:
         if feedback is None or tuning.kind == "drawn":
             return
         x, own = self.x[right], own_of(feedback)
-        beside = [POINTS - 1, POINTS + 1]  # sides may differ by a neuron
+        beside = [POINTS - 1, POINTS + 1]
         self.slopes = {c: self.columns[c][beside].mean() / x[0] for c in CROSSED}
-        self.crossings = Crossings(own, self.slopes["variance"])
+        self.spikes = self.columns["variance"][beside] / x[0]
+        self.crossings = Crossings(own, *self.spikes)
         if tuning.levels > 1:  # of whose noise spikes of several sizes see the spread
             received = own.spread * self.columns["variance"][right]
             for name in CROSSED:

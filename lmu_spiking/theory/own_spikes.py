@@ -31,7 +31,8 @@ from lmu_spiking.dynamics.feedback import ErrorFeedback
 REACH = 10  # values beyond which spikes carry nothing across zero, in `Own.spread`
 CELLS = 2000  # of the curve up to there
 NODES = 20  # values at which the curve is computed
-FINE = 0.1  # step of the grid of ``z`` for that, in units of one spike's effect
+LOW = 3  # of spikes beyond zero, that the grid of ``z`` holds at least
+GRID = 300  # its points: an even number, since none of them is 0
 SHAPE = (np.arange(16) + 0.5) / 16  # quantiles that stand for a gamma variable
 
 
@@ -118,69 +119,87 @@ def smoothed(x: np.ndarray, y: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 class Crossings:
-    """What whole spikes add to the mean of ``|z|``, over ``|x|``.
+    """What whole spikes add to the mean of ``|z|``, over ``|x|``, in each dimension.
 
     Parameters
     ----------
     own : Own
-    size : float or ndarray
-        What a spike of the first neurons that fire adds to the decoded value of a step.
+    left, right : (d,) array_like
+        What the first spikes on either side add to the decoded value of a step.
     """
 
-    def __init__(self, own: Own, size):
+    def __init__(self, own: Own, left, right):
         self.own = own
-        self.unit = own.jump * np.asarray(size, dtype=float)
-        self.curve = crossings(own)
-        self.scale = own.jump / (REACH * own.spread) / np.maximum(self.unit, 1e-300)
+        left, right = np.reshape(left, (-1, 1)), np.reshape(right, (-1, 1))
+        both = np.maximum(left + right, 1e-300)
+        self.unit = own.jump * both / 2
+        self.scale = own.jump / (REACH * own.spread) / self.unit
+        # sides differ by a neuron at most: by a hundredth or a few
+        odd = np.round(np.abs(left - right) / both, 3).ravel()
+        self.curves = np.stack([crossings(own, float(each)) for each in odd])
+        self.begin = (CELLS + 1) * np.arange(len(odd))[:, None]
 
     def at(self, x: np.ndarray) -> np.ndarray:
-        """Return ``E |z| - |x|`` at values ``x``."""
+        """Return ``E |z| - |x|`` at values ``x`` (..., d, n)."""
         cell = CELLS * np.sqrt(np.abs(x) * self.scale)
-        return self.unit * self.curve.take(np.minimum(cell, CELLS).astype(int))
+        cell = np.minimum(cell, CELLS).astype(int)
+        return self.unit * self.curves.take(cell + self.begin)
 
 
 @lru_cache(maxsize=64)
-def crossings(own: Own) -> np.ndarray:
+def crossings(own: Own, odd: float = 0.0) -> np.ndarray:
     r"""Return what whole spikes add to the mean of ``|z|``, from zero to `REACH`.
 
     In units of ``b delta``, with ``n`` spikes of a Poisson distribution in a step,
 
     .. math:: z' = p\,z + (1 - p + b)\,x - \mathrm{sign}(z)\,n, \qquad E n = b |z| .
 
-    The stationary distribution of this Markov process is computed on a grid.
+    The stationary distribution of this Markov process is computed on a grid.  Where
+    ``x`` is nearly 0 it is silent for long times, and more so if the spikes of both
+    sides are of different size, since they then do not cancel.
 
     Parameters
     ----------
     own : Own
+    odd : float
+        Spikes are ``1 + odd`` on one side and ``1 - odd`` on the other.
 
     Returns
     -------
     (CELLS + 1,) ndarray
         At values that rise with the square of the index; the last one is 0.
     """
+    x = REACH * own.spread / own.jump * np.append(0, np.geomspace(1e-4, 1, NODES))
+    known = _crossings(own, odd, x)
+    if odd:  # on average over both signs of x
+        known = (known + _crossings(own, -odd, x)) / 2
+    even = np.linspace(0, np.sqrt(x[-1]), CELLS + 1)
+    return np.interp(even, np.sqrt(x), known)
+
+
+def _crossings(own: Own, odd: float, x: np.ndarray) -> np.ndarray:
+    """Return what `crossings` does at values ``x``; 0 at the first and the last."""
     p, b, c = own.kept, own.jump, own.spread / own.jump
-    h = FINE * max(1.0, c)
-    z = np.arange(-3 - 8 * c, (REACH + 6 * np.sqrt(REACH)) * c, h)
-    size, mean = len(z), b * np.abs(z)[:, None]
-    most = mean.max()
-    n = np.arange(int(most + 8 * np.sqrt(most) + 12))
-    chance = np.exp(n * np.log(np.maximum(mean, 1e-300)) - mean - gammaln(n + 1))
-    chance /= chance.sum(axis=1, keepdims=True)
-    x = REACH * c * np.append(0, np.geomspace(1e-4, 1, NODES))
-    known = np.zeros(NODES + 1)  # at 0 the process ends in silence
-    row = size * np.arange(size)[:, None]
-    for k in range(1, NODES):
+    found = np.zeros(len(x))
+    row = GRID * np.arange(GRID)[:, None]
+    for k in range(1, len(x) - 1):
+        z = np.linspace(-LOW - 6 * c, LOW + 6 * c + x[k] + 6 * np.sqrt(c * x[k]), GRID)
+        side = np.sign(z)[:, None]
+        spike = 1 + odd * side
+        mean = b * np.abs(z)[:, None] / spike
+        n = np.arange(int(mean.max() + 6 * np.sqrt(mean.max()) + 10))
+        chance = np.exp(n * np.log(np.maximum(mean, 1e-300)) - mean - gammaln(n + 1))
+        chance /= chance.sum(axis=1, keepdims=True)
         # each of the values that may follow is shared by its neighbours on the grid
-        after = (p * z + (1 - p + b) * x[k])[:, None] - np.sign(z)[:, None] * n
-        at = np.clip((after - z[0]) / h, 0, size - 1 - 1e-9)
+        after = (p * z + (1 - p + b) * x[k])[:, None] - side * spike * n
+        at = np.clip((after - z[0]) / (z[1] - z[0]), 0, GRID - 1 - 1e-9)
         cell = at.astype(int)
         at -= cell
         to = (row + cell).ravel()
-        T = np.bincount(to, (chance * (1 - at)).ravel(), size**2)
-        T += np.bincount(to + 1, (chance * at).ravel(), size**2)
+        T = np.bincount(to, (chance * (1 - at)).ravel(), GRID**2)
+        T += np.bincount(to + 1, (chance * at).ravel(), GRID**2)
         # pi T = pi, and its sum is 1
-        A = T.reshape(size, size).T - np.eye(size)
+        A = T.reshape(GRID, GRID).T - np.eye(GRID)
         A[0] = 1
-        known[k] = np.linalg.solve(A, np.eye(size)[0]) @ np.abs(z) - x[k]
-    even = np.linspace(0, np.sqrt(x[-1]), CELLS + 1)
-    return np.interp(even, np.sqrt(x), known)
+        found[k] = np.linalg.solve(A, np.eye(GRID)[0]) @ np.abs(z) - x[k]
+    return found
