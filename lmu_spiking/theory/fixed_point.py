@@ -15,7 +15,7 @@ from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
 from lmu_spiking.dynamics.feedback import ErrorFeedback
 from lmu_spiking.dynamics.mapping import Mapped
 from lmu_spiking.neurons.population import Population
-from lmu_spiking.theory.own_spikes import Crossings, own_of, slow_noise, smoothed
+from lmu_spiking.theory.own_spikes import Crossings, own_of, slow_noise
 
 QUANTILES = 400  # of each state dimension over the signal
 POINTS = 300  # values on either side of zero at which curves are tabulated
@@ -357,20 +357,17 @@ class Table:
         self.x = np.concatenate([-side[::-1], [0.0], side])
         self.columns = population.tables(i, self.x, dt)
         self.crossings = None
-        tuning, right = population.tuning, slice(POINTS + 1, None)
-        if feedback is None or tuning.kind == "drawn":
+        if feedback is None or population.tuning.kind != "pairs":
             return
-        x, own = self.x[right], own_of(feedback)
-        beside = [POINTS - 1, POINTS + 1]
-        self.slopes = {c: self.columns[c][beside].mean() / x[0] for c in CROSSED}
-        self.spikes = self.columns["variance"][beside] / x[0]
+        own, beside = own_of(feedback), [POINTS - 1, POINTS + 1]
+        columns, near, far = self.columns, self.x[POINTS + 1], self.x[-1]
+        self.spikes = columns["variance"][beside] / near
         self.crossings = Crossings(own, *self.spikes)
-        if tuning.levels > 1:  # of whose noise spikes of several sizes see the spread
-            received = own.spread * self.columns["variance"][right]
-            for name in CROSSED:
-                for side in (slice(POINTS - 1, None, -1), right):
-                    y = self.columns[name][side]
-                    self.columns[name][side] = smoothed(x, y, received)
+        # the variance of rounding falls short of a straight line by a square
+        ends = columns["variance"][[POINTS + 1, POINTS + 2]] / self.x[[POINTS + 1, POINTS + 2]]
+        bend = np.diff(ends)[0] / (self.x[POINTS + 2] - near)
+        columns["variance"] = columns["variance"] / (1 - own.spread * bend)
+        self.slopes = {c: columns[c][beside].mean() / near for c in CROSSED}
 
     def mean(self, column: str, variance: float) -> float:
         """Return the mean of a column over the signal and over Gaussian noise.
