@@ -157,7 +157,7 @@ def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
         # the fixed point of the error model for each memory
         P, rate, sigmas = np.empty((k, d, d)), 0.0, np.empty((k, d))
         for j, states in enumerate(seen):
-            carried, more = states @ design.T.T, (j * d, design.loop.feedback)
+            carried, more = states @ design.T.T, (j * d, design.loop)
             tables = tabulate(design.population, carried, s.dt, *more)
             noise, sigmas[j], received = fixed_point(design.loop, tables)
             P[j] = design.U @ noise @ design.U.T

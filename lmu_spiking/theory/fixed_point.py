@@ -12,10 +12,9 @@ from scipy.special import ndtri
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
-from lmu_spiking.dynamics.feedback import ErrorFeedback
 from lmu_spiking.dynamics.mapping import Mapped
 from lmu_spiking.neurons.population import Population
-from lmu_spiking.theory.own_spikes import Crossings, own_of, slow_noise
+from lmu_spiking.theory.own_spikes import Crossings, owns, slow_noise
 
 QUANTILES = 400  # of each state dimension over the signal
 POINTS = 300  # values on either side of zero at which curves are tabulated
@@ -64,7 +63,7 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
         where the tables contain it.
     """
     K, L, C, N = loop = closed_loop(mapped)
-    apart = mapped.feedback is not None and _are_apart(tables)
+    apart = mapped.feedback is not None and are_apart(tables)
     P = np.zeros((len(C), len(C)))
     received = np.zeros(len(C))
     # each round shrinks the change; near divergence, 200 of them reach 1e-6
@@ -155,7 +154,7 @@ def along(
         Averages over the counted time, and the bias.
     """
     K, L, C, N = loop = closed_loop(mapped)
-    apart = mapped.feedback is not None and _are_apart(tables)
+    apart = mapped.feedback is not None and are_apart(tables)
     d, T = len(tables), len(states)
     grids = _Grids(tables)
     # choose the block: a power of two of steps, so that P can be doubled through it
@@ -231,8 +230,17 @@ def _through(K: np.ndarray, L: np.ndarray, doublings: int):
     return K, np.moveaxis(unit, 0, 2)
 
 
-def _are_apart(tables: list["Table"]) -> bool:
-    """Return whether tables contain the noise that error feedback gives neurons."""
+def are_apart(tables: list["Table"]) -> bool:
+    """Return whether tables contain the noise that error feedback gives neurons.
+
+    Parameters
+    ----------
+    tables : list of Table
+
+    Returns
+    -------
+    bool
+    """
     return all(t.crossings is not None for t in tables)
 
 
@@ -255,9 +263,9 @@ class _Grids:
         self.begin = CELLS * np.arange(len(tables))[:, None]
         self.scale = CELLS / 2 / self.reach
         self.crossings = None
-        if _are_apart(tables):
-            first = tables[0].crossings.own
-            self.crossings = Crossings(first, *np.transpose([t.spikes for t in tables]))
+        if are_apart(tables):
+            own, spikes = [t.own for t in tables], [t.spikes for t in tables]
+            self.crossings = Crossings(own, *np.transpose(spikes))
             slopes = [[t.slopes[c] for c in ("variance", "rate")] for t in tables]
             self.slopes = np.array(slopes)
         shared = np.resize(SHARED, (2 * SAMPLES, 1, SHARED.shape[1]))
@@ -302,7 +310,7 @@ def tabulate(
     carried: np.ndarray,
     dt: float,
     first: int = 0,
-    feedback: ErrorFeedback | None = None,
+    mapped: Mapped | None = None,
 ):
     """Return tables of what the neurons do, over the values that they carry.
 
@@ -314,18 +322,18 @@ def tabulate(
     dt : float
         Step, seconds.
     first : int
-    feedback : ErrorFeedback, optional
-        That of the memory.
+    mapped : Mapped, optional
+        The loop of these dimensions, for neurons that get their own error back.
 
     Returns
     -------
     list of Table
         A table for each dimension.
     """
-    more = dt, feedback
+    own = [None] * carried.shape[1] if mapped is None else owns(mapped)
     return [
-        Table(population, first + i, np.quantile(x, LEVELS), np.abs(x).max(), *more)
-        for i, x in enumerate(carried.T)
+        Table(population, first + i, np.quantile(x, LEVELS), np.abs(x).max(), dt, o)
+        for i, (x, o) in enumerate(zip(carried.T, own, strict=True))
     ]
 
 
@@ -343,31 +351,31 @@ class Table:
         The largest value that it takes.
     dt : float
         Step, seconds.
-    feedback : ErrorFeedback, optional
-        With it, the noise that it gives neurons is part of the statistics of rectifier
-        pairs, and their means are over the rest of what they receive.
+    own : Own, optional
+        The effect of error feedback.  The noise that it gives rectifier pairs is then
+        part of the statistics, and means are over the rest of what they receive.
     """
 
     def __init__(
-        self, population: Population, i: int, typical, largest, dt: float, feedback=None
+        self, population: Population, i: int, typical, largest, dt: float, own=None
     ):
         self.typical = typical
         reach = max(4 * largest, 3 * population.radii[i])
         side = np.linspace(0, 1, POINTS + 1)[1:] ** 2 * reach
         self.x = np.concatenate([-side[::-1], [0.0], side])
         self.columns = population.tables(i, self.x, dt)
-        self.crossings = None
-        if feedback is None or population.tuning.kind != "pairs":
+        self.own, self.crossings = own, None
+        if own is None or population.tuning.kind != "pairs":
             return
-        own, beside = own_of(feedback), [POINTS - 1, POINTS + 1]
-        columns, near, far = self.columns, self.x[POINTS + 1], self.x[-1]
-        self.spikes = columns["variance"][beside] / near
-        self.crossings = Crossings(own, *self.spikes)
+        left, right, next_ = POINTS - 1, POINTS + 1, POINTS + 2
+        x, columns = self.x, self.columns
+        self.spikes = columns["variance"][[left, right]] / x[right]
+        self.crossings = Crossings([own], *self.spikes)
         # the variance of rounding falls short of a straight line by a square
-        ends = columns["variance"][[POINTS + 1, POINTS + 2]] / self.x[[POINTS + 1, POINTS + 2]]
-        bend = np.diff(ends)[0] / (self.x[POINTS + 2] - near)
+        ratio = columns["variance"][right:] / x[right:]
+        bend = (ratio[1] - ratio[0]) / (x[next_] - x[right])
         columns["variance"] = columns["variance"] / (1 - own.spread * bend)
-        self.slopes = {c: columns[c][beside].mean() / near for c in CROSSED}
+        self.slopes = {c: columns[c][[left, right]].mean() / x[right] for c in CROSSED}
 
     def mean(self, column: str, variance: float) -> float:
         """Return the mean of a column over the signal and over Gaussian noise.

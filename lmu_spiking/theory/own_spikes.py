@@ -23,21 +23,24 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaincinv, gammaln
+from scipy.special import gammaln
 
-from lmu_spiking.dynamics.covariance import ClosedLoop, stationary_covariance
-from lmu_spiking.dynamics.feedback import ErrorFeedback
+from lmu_spiking.dynamics.covariance import (
+    ClosedLoop,
+    closed_loop,
+    stationary_covariance,
+)
+from lmu_spiking.dynamics.mapping import Mapped
 
 REACH = 10  # values beyond which spikes carry nothing across zero, in `Own.spread`
 CELLS = 2000  # of the curve up to there
 NODES = 20  # values at which the curve is computed
 LOW = 3  # of spikes beyond zero, that the grid of ``z`` holds at least
 GRID = 300  # its points: an even number, since none of them is 0
-SHAPE = (np.arange(16) + 0.5) / 16  # quantiles that stand for a gamma variable
 
 
 class Own(NamedTuple):
-    """The effect of a feedback on what neurons receive.
+    """The effect of a feedback on what the neurons of one dimension receive.
 
     Parameters
     ----------
@@ -46,29 +49,39 @@ class Own(NamedTuple):
         which enters it.
     spread : float
         Variance of the feedback, where the decoded noise has variance 1 in a step.
+    common : float
+        How far the state moves with the feedback, relative to it: both get the spikes.
     """
 
     kept: float
     jump: float
     spread: float
+    common: float = 0.0
 
 
-def own_of(feedback: ErrorFeedback) -> Own:
-    """Return the effect of a feedback on the neurons that it comes from.
+def owns(mapped: Mapped) -> list[Own | None]:
+    """Return the effect of a memory's feedback on the neurons of each dimension.
 
     Parameters
     ----------
-    feedback : ErrorFeedback
+    mapped : Mapped
+        The loop.
 
     Returns
     -------
-    Own
+    list of Own or None
+        None where there is no feedback.
     """
-    loop = feedback.loop
-    kept = float(np.abs(np.linalg.eigvals(loop.F)).max())
-    around = loop.F - np.outer(loop.G, loop.C)
-    P = stationary_covariance(around, np.outer(loop.G, loop.G))
-    return Own(kept, feedback.gain * (1 - kept), float(loop.C @ P @ loop.C))
+    feedback = mapped.feedback
+    if feedback is None:
+        return [None] * len(mapped.A)
+    kept = float(np.abs(np.linalg.eigvals(feedback.loop.F)).max())
+    K, L, C, N = closed_loop(mapped)
+    P = stationary_covariance(K, L @ L.T)  # of equal noise: the ratios are those of any
+    state, own = (np.einsum("iz,zy,iy->i", a, P, N - C) for a in (C, N - C))
+    jump = feedback.gain * (1 - kept)
+    each = zip(own, state / own, strict=True)
+    return [Own(kept, jump, float(v), float(k)) for v, k in each]
 
 
 def slow_noise(loop: ClosedLoop, P: np.ndarray) -> np.ndarray:
@@ -94,49 +107,25 @@ def slow_noise(loop: ClosedLoop, P: np.ndarray) -> np.ndarray:
     return np.maximum(state - both**2 / np.maximum(own, 1e-300), 0.0)
 
 
-def smoothed(x: np.ndarray, y: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Return means of columns over what neurons receive, without crossings of zero.
-
-    Parameters
-    ----------
-    x : (P,) ndarray
-        Rising values, not 0.
-    y : (P,) ndarray
-        The column, which is linear from 0 on and beyond the last value.
-    variance : (P,) ndarray
-        Variance of what neurons receive at these values.
-
-    Returns
-    -------
-    (P,) ndarray
-    """
-    shape = x**2 / np.maximum(variance, 1e-300)
-    z = gammaincinv(shape[:, None], SHAPE)
-    z *= x[:, None] / z.mean(axis=1, keepdims=True)
-    rise = (y[-1] - y[-2]) / (x[-1] - x[-2])
-    beyond = np.maximum(z - x[-1], 0)
-    return (np.interp(z, np.r_[0.0, x], np.r_[0.0, y]) + rise * beyond).mean(axis=1)
-
-
 class Crossings:
     """What whole spikes add to the mean of ``|z|``, over ``|x|``, in each dimension.
 
     Parameters
     ----------
-    own : Own
+    own : list of Own
+        Of each dimension.
     left, right : (d,) array_like
         What the first spikes on either side add to the decoded value of a step.
     """
 
-    def __init__(self, own: Own, left, right):
-        self.own = own
+    def __init__(self, own: list[Own], left, right):
         left, right = np.reshape(left, (-1, 1)), np.reshape(right, (-1, 1))
-        both = np.maximum(left + right, 1e-300)
-        self.unit = own.jump * both / 2
-        self.scale = own.jump / (REACH * own.spread) / self.unit
+        both, first = np.maximum(left + right, 1e-300), own[0]._replace(common=0.0)
+        self.unit = first.jump * both / 2 * (1 + np.array([[o.common] for o in own]))
+        self.scale = first.jump / (REACH * first.spread) / self.unit
         # sides differ by a neuron at most: by a hundredth or a few
         odd = np.round(np.abs(left - right) / both, 3).ravel()
-        self.curves = np.stack([crossings(own, float(each)) for each in odd])
+        self.curves = np.stack([crossings(first, float(each)) for each in odd])
         self.begin = (CELLS + 1) * np.arange(len(odd))[:, None]
 
     def at(self, x: np.ndarray) -> np.ndarray:
