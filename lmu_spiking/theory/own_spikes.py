@@ -32,7 +32,8 @@ from lmu_spiking.dynamics.covariance import (
 )
 from lmu_spiking.dynamics.mapping import Mapped
 
-REACH = 10  # values beyond which spikes carry nothing across zero, in `Own.spread`
+STABLE = 0.95  # of the highest jump at which the process is
+REACH = 10  # values beyond which spikes carry nothing across zero, in `_spread`
 CELLS = 2000  # of the curve up to there
 NODES = 20  # values at which the curve is computed
 LOW = 3  # of spikes beyond zero, that the grid of ``z`` holds at least
@@ -45,8 +46,11 @@ class Own(NamedTuple):
     Parameters
     ----------
     kept, jump : float
-        The share ``p`` of the feedback that a step leaves, and ``b``: that of a spike
-        which enters it.
+        The share ``p`` of the feedback that is left until a spike acts on it, and the
+        share ``b`` of errors that enters it meanwhile: in a step, or in several of
+        them where the loop has further steps of delay.
+    effect : float
+        The share of a spike that enters the feedback: ``jump``, if there is no delay.
     spread : float
         Variance of the feedback, where the decoded noise has variance 1 in a step.
     common : float
@@ -55,6 +59,7 @@ class Own(NamedTuple):
 
     kept: float
     jump: float
+    effect: float
     spread: float
     common: float = 0.0
 
@@ -75,13 +80,15 @@ def owns(mapped: Mapped) -> list[Own | None]:
     feedback = mapped.feedback
     if feedback is None:
         return [None] * len(mapped.A)
-    kept = float(np.abs(np.linalg.eigvals(feedback.loop.F)).max())
+    p = float(np.abs(np.linalg.eigvals(feedback.loop.F)).max())
+    kept = p ** len(feedback.loop.F)  # which has a state for each step of delay
+    jump = min(feedback.gain * (1 - kept), STABLE * (1 + kept))
+    effect = feedback.gain * (1 - p)
     K, L, C, N = closed_loop(mapped)
     P = stationary_covariance(K, L @ L.T)  # of equal noise: the ratios are those of any
     state, own = (np.einsum("iz,zy,iy->i", a, P, N - C) for a in (C, N - C))
-    jump = feedback.gain * (1 - kept)
     each = zip(own, state / own, strict=True)
-    return [Own(kept, jump, float(v), float(k)) for v, k in each]
+    return [Own(kept, jump, effect, float(v), float(k)) for v, k in each]
 
 
 def slow_noise(loop: ClosedLoop, P: np.ndarray) -> np.ndarray:
@@ -120,12 +127,14 @@ class Crossings:
 
     def __init__(self, own: list[Own], left, right):
         left, right = np.reshape(left, (-1, 1)), np.reshape(right, (-1, 1))
-        both, first = np.maximum(left + right, 1e-300), own[0]._replace(common=0.0)
-        self.unit = first.jump * both / 2 * (1 + np.array([[o.common] for o in own]))
-        self.scale = first.jump / (REACH * first.spread) / self.unit
+        both, first = np.maximum(left + right, 1e-300), own[0]
+        common = np.array([[each.common] for each in own])
+        self.unit = first.effect * (1 + common) * both / 2
+        p, b = first.kept, first.jump
+        self.scale = 1 / (REACH * _spread(p, b) * self.unit)
         # sides differ by a neuron at most: by a hundredth or a few
         odd = np.round(np.abs(left - right) / both, 3).ravel()
-        self.curves = np.stack([crossings(first, float(each)) for each in odd])
+        self.curves = np.stack([crossings(p, b, float(each)) for each in odd])
         self.begin = (CELLS + 1) * np.arange(len(odd))[:, None]
 
     def at(self, x: np.ndarray) -> np.ndarray:
@@ -136,7 +145,7 @@ class Crossings:
 
 
 @lru_cache(maxsize=64)
-def crossings(own: Own, odd: float = 0.0) -> np.ndarray:
+def crossings(p: float, b: float, odd: float = 0.0) -> np.ndarray:
     r"""Return what whole spikes add to the mean of ``|z|``, from zero to `REACH`.
 
     In units of ``b delta``, with ``n`` spikes of a Poisson distribution in a step,
@@ -149,7 +158,8 @@ def crossings(own: Own, odd: float = 0.0) -> np.ndarray:
 
     Parameters
     ----------
-    own : Own
+    p, b : float
+        ``kept`` and ``jump`` of `Own`.
     odd : float
         Spikes are ``1 + odd`` on one side and ``1 - odd`` on the other.
 
@@ -158,17 +168,22 @@ def crossings(own: Own, odd: float = 0.0) -> np.ndarray:
     (CELLS + 1,) ndarray
         At values that rise with the square of the index; the last one is 0.
     """
-    x = REACH * own.spread / own.jump * np.append(0, np.geomspace(1e-4, 1, NODES))
-    known = _crossings(own, odd, x)
+    x = REACH * _spread(p, b) * np.append(0, np.geomspace(1e-4, 1, NODES))
+    known = _crossings(p, b, odd, x)
     if odd:  # on average over both signs of x
-        known = (known + _crossings(own, -odd, x)) / 2
+        known = (known + _crossings(p, b, -odd, x)) / 2
     even = np.linspace(0, np.sqrt(x[-1]), CELLS + 1)
     return np.interp(even, np.sqrt(x), known)
 
 
-def _crossings(own: Own, odd: float, x: np.ndarray) -> np.ndarray:
+def _spread(p: float, b: float) -> float:
+    """Return the variance of ``z`` over ``|x|``, far from zero."""
+    return b / (1 - (p - b) ** 2)
+
+
+def _crossings(p: float, b: float, odd: float, x: np.ndarray) -> np.ndarray:
     """Return what `crossings` does at values ``x``; 0 at the first and the last."""
-    p, b, c = own.kept, own.jump, own.spread / own.jump
+    c = _spread(p, b)
     found = np.zeros(len(x))
     row = GRID * np.arange(GRID)[:, None]
     for k in range(1, len(x) - 1):
