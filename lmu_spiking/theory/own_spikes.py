@@ -115,7 +115,7 @@ def slow_noise(loop: ClosedLoop, P: np.ndarray) -> np.ndarray:
 
 
 class Crossings:
-    """What whole spikes add to the mean of ``|z|``, over ``|x|``, in each dimension.
+    """The activity that whole spikes cause across zero, in each dimension.
 
     Parameters
     ----------
