@@ -20,6 +20,7 @@ QUANTILES = 400  # of each state dimension over the signal
 POINTS = 300  # values on either side of zero at which curves are tabulated
 CELLS = 4000  # of an even grid over the range of a dimension
 BLOCKS, BENT_BLOCKS = 16, 64  # the least in a window, for linear and nonlinear curves
+MANY = 60  # neurons of a side, whose spikes in a step are nearly of a Poisson variable
 SAMPLES = 8  # in a block, from which its statistics are computed
 CROSSED = ("rate", "variance", "fourth")  # columns that rise on both sides of zero
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
@@ -369,11 +370,12 @@ class Table:
             return
         left, right, next_ = POINTS - 1, POINTS + 1, POINTS + 2
         x, columns = self.x, self.columns
-        self.spikes = columns["variance"][[left, right]] / x[right]
-        self.crossings = Crossings([own], *self.spikes)
         # the variance of rounding falls short of a straight line by a square
         ratio = columns["variance"][right:] / x[right:]
         bend = (ratio[1] - ratio[0]) / (x[next_] - x[right])
+        side = -1 / bend if bend < -1 / MANY else 0  # neurons of a side
+        self.spikes = (*columns["variance"][[left, right]] / x[right], round(side))
+        self.crossings = Crossings([own], *np.transpose([self.spikes]))
         columns["variance"] = columns["variance"] / (1 - own.spread * bend)
         self.slopes = {c: columns[c][[left, right]].mean() / x[right] for c in CROSSED}
 

@@ -23,7 +23,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.stats import binom, poisson
 
 from lmu_spiking.dynamics.covariance import (
     ClosedLoop,
@@ -123,9 +123,11 @@ class Crossings:
         Of each dimension.
     left, right : (d,) array_like
         What the first spikes on either side add to the decoded value of a step.
+    neurons : (d,) sequence of int
+        Of a side, as in `crossings`.
     """
 
-    def __init__(self, own: list[Own], left, right):
+    def __init__(self, own: list[Own], left, right, neurons):
         left, right = np.reshape(left, (-1, 1)), np.reshape(right, (-1, 1))
         both, first = np.maximum(left + right, 1e-300), own[0]
         common = np.array([[each.common] for each in own])
@@ -134,7 +136,8 @@ class Crossings:
         self.scale = 1 / (REACH * _spread(p, b) * self.unit)
         # sides differ by a neuron at most: by a hundredth or a few
         odd = np.round(np.abs(left - right) / both, 3).ravel()
-        self.curves = np.stack([crossings(p, b, float(each)) for each in odd])
+        each = zip(odd.tolist(), neurons, strict=True)
+        self.curves = np.stack([crossings(p, b, o, int(n)) for o, n in each])
         self.begin = (CELLS + 1) * np.arange(len(odd))[:, None]
 
     def at(self, x: np.ndarray) -> np.ndarray:
@@ -145,10 +148,10 @@ class Crossings:
 
 
 @lru_cache(maxsize=64)
-def crossings(p: float, b: float, odd: float = 0.0) -> np.ndarray:
+def crossings(p: float, b: float, odd: float = 0.0, neurons: int = 0) -> np.ndarray:
     r"""Return what whole spikes add to the mean of ``|z|``, from zero to `REACH`.
 
-    In units of ``b delta``, with ``n`` spikes of a Poisson distribution in a step,
+    In units of ``b delta``, with ``n`` spikes in a step,
 
     .. math:: z' = p\,z + (1 - p + b)\,x - \mathrm{sign}(z)\,n, \qquad E n = b |z| .
 
@@ -162,6 +165,9 @@ def crossings(p: float, b: float, odd: float = 0.0) -> np.ndarray:
         ``kept`` and ``jump`` of `Own`.
     odd : float
         Spikes are ``1 + odd`` on one side and ``1 - odd`` on the other.
+    neurons : int
+        Of a side, if each rounds its number of spikes in a step at random; 0 for
+        spikes of a Poisson distribution.
 
     Returns
     -------
@@ -169,9 +175,9 @@ def crossings(p: float, b: float, odd: float = 0.0) -> np.ndarray:
         At values that rise with the square of the index; the last one is 0.
     """
     x = REACH * _spread(p, b) * np.append(0, np.geomspace(1e-4, 1, NODES))
-    known = _crossings(p, b, odd, x)
+    known = _crossings(p, b, odd, neurons, x)
     if odd:  # on average over both signs of x
-        known = (known + _crossings(p, b, -odd, x)) / 2
+        known = (known + _crossings(p, b, -odd, neurons, x)) / 2
     even = np.linspace(0, np.sqrt(x[-1]), CELLS + 1)
     return np.interp(even, np.sqrt(x), known)
 
@@ -181,7 +187,9 @@ def _spread(p: float, b: float) -> float:
     return b / (1 - (p - b) ** 2)
 
 
-def _crossings(p: float, b: float, odd: float, x: np.ndarray) -> np.ndarray:
+def _crossings(
+    p: float, b: float, odd: float, neurons: int, x: np.ndarray
+) -> np.ndarray:
     """Return what `crossings` does at values ``x``; 0 at the first and the last."""
     c = _spread(p, b)
     found = np.zeros(len(x))
@@ -192,7 +200,11 @@ def _crossings(p: float, b: float, odd: float, x: np.ndarray) -> np.ndarray:
         spike = 1 + odd * side
         mean = b * np.abs(z)[:, None] / spike
         n = np.arange(int(mean.max() + 6 * np.sqrt(mean.max()) + 10))
-        chance = np.exp(n * np.log(np.maximum(mean, 1e-300)) - mean - gammaln(n + 1))
+        if neurons:
+            whole, part = np.divmod(mean / neurons, 1)
+            chance = binom.pmf(n - neurons * whole, neurons, part)
+        else:
+            chance = poisson.pmf(n, mean)
         chance /= chance.sum(axis=1, keepdims=True)
         # each of the values that may follow is shared by its neighbours on the grid
         after = (p * z + (1 - p + b) * x[k])[:, None] - side * spike * n

@@ -48,7 +48,7 @@ def test_crossings_of_zero_are_those_of_a_simulation(rate, left, right):
     own = owns(fed_back(rate))[0]._replace(common=0.0)
     unit = own.effect * (left + right) / 2
     x = unit * np.array([0.003, 0.03, 0.3, 1.0, 3.0])
-    found = Crossings([own], left, right).at(x[None])[0]
+    found = Crossings([own], left, right, [0]).at(x[None])[0]
     wanted = simulated(own.kept, own.jump, x, left, right, steps=1500)
     assert found == pytest.approx(wanted, abs=0.03 * unit)
     assert wanted[1] > 0.2 * unit
@@ -60,6 +60,14 @@ def test_spikes_that_do_not_cancel_leave_more_silence():
     alike, unlike = (crossings(own.kept, own.jump, odd) for odd in (0.0, 0.05))
     assert np.all(unlike[few] < alike[few])
     assert unlike[1000:] == pytest.approx(alike[1000:], abs=0.005)
+
+
+def test_neurons_that_round_fire_less_than_a_poisson_variable_varies():
+    own = owns(fed_back(900.0))[0]
+    six, many = (crossings(own.kept, own.jump, neurons=n) for n in (6, 2000))
+    poisson = crossings(own.kept, own.jump)
+    assert many == pytest.approx(poisson, abs=0.01)
+    assert np.all(six[200:1000] < 0.97 * poisson[200:1000])
 
 
 def test_delay_lets_more_spikes_pass_before_they_are_felt():
@@ -86,12 +94,18 @@ def test_slow_noise_is_the_state_apart_from_what_it_shares_with_the_feedback():
 
 
 @pytest.mark.parametrize(
-    ("neurons", "order", "dt"), [(320, 8, 1e-3), (104, 8, 1e-3), (165, 7, 5e-4)]
+    ("neurons", "order", "dt", "kind"),
+    [
+        (320, 8, 1e-3, "poisson"),
+        (104, 8, 1e-3, "poisson"),
+        (165, 7, 5e-4, "poisson"),
+        (90, 6, 1e-3, "stochastic"),
+    ],
 )
-def test_predicts_the_error_where_few_spikes_fall_into_a_step(neurons, order, dt):
+def test_predicts_the_error_where_few_spikes_fall_into_a_step(neurons, order, dt, kind):
     """Normal noise in its place would predict 8 to 16 % more."""
     spec = MemorySpec(neurons, order, 1.0, 0.2, dt, error_feedback="auto")
-    spec = spec.replace(aggregated=True)
+    spec = spec.replace(neuron_type=kind, aggregated=kind == "poisson")
     t = np.arange(round(12 / dt)) * dt
     signal = Signal(0.7 * np.sin(np.pi * t), dt, "sine", "made for this test")
     runs = run_trials([spec.replace(noise_seed=s) for s in range(6)], [signal] * 6)
