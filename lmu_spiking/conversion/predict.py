@@ -157,7 +157,8 @@ def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
         # the fixed point of the error model for each memory
         P, rate, sigmas = np.empty((k, d, d)), 0.0, np.empty((k, d))
         for j, states in enumerate(seen):
-            tables = tabulate(design.population, states @ design.T.T, s.dt, j * d)
+            carried, more = states @ design.T.T, (j * d, design.loop)
+            tables = tabulate(design.population, carried, s.dt, *more)
             noise, sigmas[j], received = fixed_point(design.loop, tables)
             P[j] = design.U @ noise @ design.U.T
             each = zip(tables, received, strict=True)

@@ -14,12 +14,15 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
 from lmu_spiking.dynamics.mapping import Mapped
 from lmu_spiking.neurons.population import Population
+from lmu_spiking.theory.own_spikes import Crossings, owns, slow_noise
 
 QUANTILES = 400  # of each state dimension over the signal
 POINTS = 300  # values on either side of zero at which curves are tabulated
 CELLS = 4000  # of an even grid over the range of a dimension
 BLOCKS, BENT_BLOCKS = 16, 64  # the least in a window, for linear and nonlinear curves
+MANY = 60  # neurons of a side, whose spikes in a step are nearly of a Poisson variable
 SAMPLES = 8  # in a block, from which its statistics are computed
+CROSSED = ("rate", "variance", "fourth")  # columns that rise on both sides of zero
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
 
 
@@ -57,9 +60,11 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
     sigma : (d,) ndarray
         Variance of the decoded state in one step.
     received : (d,) ndarray
-        Variance of the noise in what neurons receive: the state, and feedback.
+        Variance of the noise in what neurons receive, that of error feedback left out
+        where the tables contain it.
     """
-    K, L, C, N = closed_loop(mapped)
+    K, L, C, N = loop = closed_loop(mapped)
+    apart = mapped.feedback is not None and are_apart(tables)
     P = np.zeros((len(C), len(C)))
     received = np.zeros(len(C))
     # each round shrinks the change; near divergence, 200 of them reach 1e-6
@@ -68,7 +73,8 @@ def fixed_point(mapped: Mapped, tables: list["Table"]):
         sigma = [t.mean("variance", v) for t, v in zip(tables, before, strict=True)]
         sigma = np.array(sigma)
         whole = stationary_covariance(K, (L * sigma) @ L.T)
-        P, received = C @ whole @ C.T, np.diag(N @ whole @ N.T)
+        P = C @ whole @ C.T
+        received = slow_noise(loop, whole) if apart else np.diag(N @ whole @ N.T)
         if np.abs(received - before).max() <= 1e-6 * received.max():
             break
     return P, sigma, received
@@ -148,7 +154,8 @@ def along(
     Course
         Averages over the counted time, and the bias.
     """
-    K, L, C, N = closed_loop(mapped)
+    K, L, C, N = loop = closed_loop(mapped)
+    apart = mapped.feedback is not None and are_apart(tables)
     d, T = len(tables), len(states)
     grids = _Grids(tables)
     # choose the block: a power of two of steps, so that P can be doubled through it
@@ -178,7 +185,7 @@ def along(
             continue
         # statistics of the neurons at the block's states, bias and noise included
         received = N @ P @ N.T
-        before, v = v, received.diagonal()
+        before, v = v, slow_noise(loop, P) if apart else received.diagonal()
         spread = np.sqrt(np.maximum(v + (v - before) / 2, 0.0))  # mid-block
         if bias is not None and heard is not None:
             # begin with the distortion of the block before
@@ -225,6 +232,20 @@ def _through(K: np.ndarray, L: np.ndarray, doublings: int):
     return K, np.moveaxis(unit, 0, 2)
 
 
+def are_apart(tables: list["Table"]) -> bool:
+    """Return whether tables contain the noise that error feedback gives neurons.
+
+    Parameters
+    ----------
+    tables : list of Table
+
+    Returns
+    -------
+    bool
+    """
+    return all(t.crossings is not None for t in tables)
+
+
 class _Grids:
     """Tables of all dimensions on even grids, for fast lookup of many values."""
 
@@ -243,12 +264,22 @@ class _Grids:
         self.rise = np.diff(known).reshape(len(known), -1).T.copy()
         self.begin = CELLS * np.arange(len(tables))[:, None]
         self.scale = CELLS / 2 / self.reach
+        self.crossings = None
+        if are_apart(tables):
+            own, spikes = [t.own for t in tables], [t.spikes for t in tables]
+            self.crossings = Crossings(own, *np.transpose(spikes))
+            slopes = [[t.slopes[c] for c in ("variance", "rate")] for t in tables]
+            self.slopes = np.array(slopes)
         shared = np.resize(SHARED, (2 * SAMPLES, 1, SHARED.shape[1]))
         few = len(SHARED)
         self.nodes = [NODES if n < few else shared[:n] for n in range(2 * SAMPLES)]
 
     def means(self, x: np.ndarray, spread: np.ndarray) -> "_Means":
         """Return means over values ``x`` (P, d) with Gaussian noise ``spread`` (d,)."""
+        crossed: Any = 0.0
+        if self.crossings is not None:
+            near = x[:, :, None] + spread[:, None] * self.nodes[len(x)]
+            crossed = self.slopes * self.crossings.at(near).mean(axis=(0, 2))[:, None]
         at = (x * self.scale + CELLS / 2)[:, :, None]
         at = at + (spread * self.scale)[:, None] * self.nodes[len(x)]
         cell = at.astype(int)
@@ -261,6 +292,7 @@ class _Grids:
         found += np.einsum("pdn,pdnc->dc", at, rise)
         found /= at[:, 0].size
         if self.straight:
+            found += crossed
             return _Means(found[:, 0], found[:, 1], None, None)
         slope = rise[..., 2].sum(axis=(0, 2)) / at[:, 0].size * self.scale
         return _Means(found[:, 0], found[:, 1], found[:, 2], slope)
@@ -275,7 +307,13 @@ class _Means(NamedTuple):
     slope: Any  # of ``bent``
 
 
-def tabulate(population: Population, carried: np.ndarray, dt: float, first: int = 0):
+def tabulate(
+    population: Population,
+    carried: np.ndarray,
+    dt: float,
+    first: int = 0,
+    mapped: Mapped | None = None,
+):
     """Return tables of what the neurons do, over the values that they carry.
 
     Parameters
@@ -286,15 +324,18 @@ def tabulate(population: Population, carried: np.ndarray, dt: float, first: int 
     dt : float
         Step, seconds.
     first : int
+    mapped : Mapped, optional
+        The loop of these dimensions, for neurons that get their own error back.
 
     Returns
     -------
     list of Table
         A table for each dimension.
     """
+    own = [None] * carried.shape[1] if mapped is None else owns(mapped)
     return [
-        Table(population, first + i, np.quantile(x, LEVELS), np.abs(x).max(), dt)
-        for i, x in enumerate(carried.T)
+        Table(population, first + i, np.quantile(x, LEVELS), np.abs(x).max(), dt, o)
+        for i, (x, o) in enumerate(zip(carried.T, own, strict=True))
     ]
 
 
@@ -312,14 +353,32 @@ class Table:
         The largest value that it takes.
     dt : float
         Step, seconds.
+    own : Own, optional
+        The effect of error feedback.  The noise that it gives rectifier pairs is then
+        part of the statistics, and means are over the rest of what they receive.
     """
 
-    def __init__(self, population: Population, i: int, typical, largest, dt: float):
+    def __init__(
+        self, population: Population, i: int, typical, largest, dt: float, own=None
+    ):
         self.typical = typical
         reach = max(4 * largest, 3 * population.radii[i])
         side = np.linspace(0, 1, POINTS + 1)[1:] ** 2 * reach
         self.x = np.concatenate([-side[::-1], [0.0], side])
         self.columns = population.tables(i, self.x, dt)
+        self.own, self.crossings = own, None
+        if own is None or population.tuning.kind != "pairs":
+            return
+        left, right, next_ = POINTS - 1, POINTS + 1, POINTS + 2
+        x, columns = self.x, self.columns
+        # the variance of rounding falls short of a straight line by a square
+        ratio = columns["variance"][right:] / x[right:]
+        bend = (ratio[1] - ratio[0]) / (x[next_] - x[right])
+        side = -1 / bend if bend < -1 / MANY else 0  # neurons of a side
+        self.spikes = (*columns["variance"][[left, right]] / x[right], round(side))
+        self.crossings = Crossings([own], *np.transpose([self.spikes]))
+        columns["variance"] = columns["variance"] / (1 - own.spread * bend)
+        self.slopes = {c: columns[c][[left, right]].mean() / x[right] for c in CROSSED}
 
     def mean(self, column: str, variance: float) -> float:
         """Return the mean of a column over the signal and over Gaussian noise.
@@ -336,7 +395,10 @@ class Table:
             The mean.
         """
         x = np.add.outer(self.typical, np.sqrt(variance) * GAUSS)
-        return float(_interpolate(x, self.x, self.columns[column]).mean())
+        mean = _interpolate(x, self.x, self.columns[column]).mean()
+        if self.crossings is not None and column in CROSSED:
+            mean += self.slopes[column] * self.crossings.at(x).mean()
+        return float(mean)
 
 
 def _interpolate(x: np.ndarray, known: np.ndarray, y: np.ndarray) -> np.ndarray:

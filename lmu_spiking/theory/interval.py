@@ -131,6 +131,9 @@ class Correlation:
         Growth of that variance with the variance of the noise that neurons receive.
     fourth : (d,) ndarray
         Fourth cumulant in one step of what neurons decode, on average.
+    seen : (d, z) ndarray, optional
+        The noise of the loop's state that the variance grows with; by default all that
+        neurons receive.
     """
 
     loop: Mapped
@@ -139,6 +142,7 @@ class Correlation:
     variances: np.ndarray
     growth: np.ndarray
     fourth: np.ndarray
+    seen: np.ndarray | None = None
 
     __repr__ = brief
 
@@ -224,6 +228,7 @@ class Correlation:
             The ratio of both variances; 1 if there is no noise.
         """
         K, L, C, N = closed_loop(self.loop)
+        N = N if self.seen is None else self.seen
         v, Q = c @ self.U @ C, (L * sigma) @ L.T
         P = stationary_covariance(K, Q)
 

@@ -53,8 +53,16 @@ from lmu_spiking.memory.open_loop import (
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons.population import NOISY, Population
 from lmu_spiking.signals import as_signal
-from lmu_spiking.theory.fixed_point import LEVELS, Table, along, fixed_point, tabulate
+from lmu_spiking.theory.fixed_point import (
+    LEVELS,
+    Table,
+    along,
+    are_apart,
+    fixed_point,
+    tabulate,
+)
 from lmu_spiking.theory.interval import DOUBT, Correlation, Sampled
+from lmu_spiking.theory.own_spikes import owns, slow_noise
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
@@ -473,7 +481,7 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     # what the neurons make of what they carry, along the signal
     made = design_of(spec)
     carried = entire @ made.T.T
-    tables = tabulate(made.population, carried, dt)
+    tables = tabulate(made.population, carried, dt, mapped=made.loop)
     course = along(made.loop, tables, carried, window, lead)
     ranges = _ranges(made.population, tables)
     if is_measured(made.population.neurons):
@@ -532,14 +540,22 @@ def _second_moment(errors: np.ndarray) -> np.ndarray:
 
 
 def _beyond_normal(made: Design, tables: list[Table], sigma: np.ndarray):
-    """Return how variances (d,) in one step grow, and fourth cumulants (d,) in one."""
-    K, L, _, N = closed_loop(made.loop)
-    received = np.diag(N @ stationary_covariance(K, (L * sigma) @ L.T) @ N.T)
+    """Return what `Correlation` asks for of noise that makes noise.
+
+    How variances (d,) in one step grow, fourth cumulants (d,) in one, and what noise
+    (d, z) of the loop's state they grow with.
+    """
+    K, L, C, N = loop = closed_loop(made.loop)
+    whole, seen = stationary_covariance(K, (L * sigma) @ L.T), N
+    received = np.diag(N @ whole @ N.T)
+    if are_apart(tables):
+        received, seen = slow_noise(loop, whole), C
     less, more = 0.9 * received, 1.1 * received
     ends = zip(tables, less, more, strict=True)
     rise = [t.mean("variance", b) - t.mean("variance", a) for t, a, b in ends]
     fourth = [t.mean("fourth", v) for t, v in zip(tables, received, strict=True)]
-    return np.array(rise) / np.maximum(more - less, 1e-300), np.array(fourth)
+    growth = np.array(rise) / np.maximum(more - less, 1e-300)
+    return growth, np.array(fourth), seen
 
 
 def _ranges(population: Population, tables: list[Table]) -> np.ndarray:
@@ -705,8 +721,9 @@ def predict_band(spec: MemorySpec) -> BandLaw:
     spread = np.sqrt(np.maximum(np.diag(made.T @ moments @ made.T.T), 0.0))
     normal = ndtri(LEVELS)
     normal /= normal.std()
+    each = enumerate(zip(spread, owns(made.loop), strict=True))
     tables = [
-        Table(population, i, s * normal, 4 * s, spec.dt) for i, s in enumerate(spread)
+        Table(population, i, s * normal, 4 * s, spec.dt, own) for i, (s, own) in each
     ]
     noise, _, received = fixed_point(made.loop, tables)
     rates = sum(t.mean("rate", v) for t, v in zip(tables, received, strict=True))
