@@ -2,7 +2,8 @@
 
 ``tests/frozen.json`` holds them as they were; ``python tests/test_frozen.py`` writes it
 anew, for a change that is meant.  Of the outputs of commands the keys and words are
-equal, and the numbers to 1 part in 10^9: processors round sums differently.  Spikes are
+equal, and the numbers to 1 part in 10^9: processors round sums differently (to 1 % for
+membranes in single precision, where a spike may come a step later).  Spikes are
 equal one by one: only a threshold that is met to the last digit could tell processors
 apart.
 """
@@ -30,6 +31,7 @@ from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.simulator import Simulator
 
 FILE = Path(__file__).with_name("frozen.json")
+MEMBRANES = "noise of other neurons"  # a command, in single precision
 
 # -- names -----------------------------------------------------------------------------
 
@@ -262,7 +264,8 @@ def alike(now, was, place="") -> None:
         for k, pair in enumerate(zip(now, was, strict=True)):
             alike(*pair, f"{place}[{k}]")
     elif isinstance(was, float):
-        assert now == pytest.approx(was, rel=1e-9, abs=1e-12, nan_ok=True), place
+        rel = 1e-2 if MEMBRANES in place else 1e-9
+        assert now == pytest.approx(was, rel=rel, abs=1e-12, nan_ok=True), place
     else:
         assert now == was, place
 

@@ -338,7 +338,7 @@ def fed_back(
 
     if asked == "auto" and made.population.tuning.kind == "drawn":
         asked = None if is_few(made.population) else asked
-    without = errors_of(made.mapped) if asked == "auto" else None
+    without = errors_of(made.mapped) if asked == "auto" else np.ones(len(SCALES))
 
     def error(loop: Mapped) -> float:
         if loop.feedback is None:

@@ -141,7 +141,8 @@ class _Feedback(nengo.Network):
         self.rate, self.tau = rate, tau
         self.served, self.states = list(ensembles), []
         self.errors, self.decoded, self.loops = [], [], []
-        connect: Any = partial(nengo.Connection, learning_rule_type=None)
+        none: Any = {"learning_rule_type": None}
+        connect: Any = partial(nengo.Connection, **none)
         node: Any = nengo.Node
         with self:
             for ens in self.served:

@@ -266,7 +266,8 @@ class _Grids:
         self.scale = CELLS / 2 / self.reach
         self.crossings = None
         if are_apart(tables):
-            own, spikes = [t.own for t in tables], [t.spikes for t in tables]
+            own: Any = [t.own for t in tables]
+            spikes = [t.spikes for t in tables]
             self.crossings = Crossings(own, *np.transpose(spikes))
             slopes = [[t.slopes[c] for c in ("variance", "rate")] for t in tables]
             self.slopes = np.array(slopes)
