@@ -43,7 +43,6 @@ from lmu_spiking.errors import (
 from lmu_spiking.memory.basis import signal_moments
 from lmu_spiking.memory.design import Design, design, fed_back
 from lmu_spiking.memory.open_loop import (
-    FEW,
     READOUTS,
     is_few,
     is_measured,
@@ -66,6 +65,7 @@ from lmu_spiking.theory.own_spikes import owns, slow_noise
 
 GROWN = 1.2  # warn if the error is so many times that on a fitting signal
 RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warning
+FEWEST = 15  # measured neurons a dimension, below which `predict` warns in any case
 DOUBT_OF_CURVES = 0.02  # standard error, relative, of a prediction with distortion
 DOUBT_OF_FEW = 0.25  # its standard error then, relative
 TRIED_RATE, TRIED_TAU = 0.4, 0.05  # per step and seconds, of feedback that may mend
@@ -648,9 +648,10 @@ def _measured_caution(made: Design, budget: ErrorBudget, course) -> str:
         return f"{says}; {_mend(made, budget)}"
     if not budget.settled:
         return f"{says}, which does not settle as it goes round the loop: it is rough"
-    if _is_few(made):
+    each = made.population.n_neurons / made.population.order
+    if _is_few(made) and (made.mapped.feedback is not None or each < FEWEST):
         return (
-            f"with fewer than {FEW} {name} neurons a dimension, single spikes drive "
+            f"with only {each:.0f} {name} neurons a dimension, single spikes drive "
             "the neurons that made them: the error may be twice that predicted "
             f"({error:.2g} NRMSE); use more neurons"
         )

@@ -662,8 +662,7 @@ def test_study_goes_on_where_it_was(finished, shell):
 
 def test_study_prints_exponents(shell):
     code, out, error = shell(*STUDY, "--neuron-types=lif")
-    assert code == 0 and error.count("\n") == 1
-    assert "with fewer than 40 LIF neurons a dimension" in error
+    assert (code, error) == (0, "")
     assert "order 2" in out
     assert "report.html" in out
     assert "lif" in out
