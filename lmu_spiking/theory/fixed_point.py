@@ -13,7 +13,8 @@ from scipy.special import ndtri
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
 from lmu_spiking.dynamics.mapping import Mapped
-from lmu_spiking.neurons.population import Population
+from lmu_spiking.neurons.curves import statistics
+from lmu_spiking.neurons.population import NOISY, Population
 from lmu_spiking.theory.own_spikes import Crossings, owns, slow_noise
 
 QUANTILES = 400  # of each state dimension over the signal
@@ -368,7 +369,8 @@ class Table:
         self.x = np.concatenate([-side[::-1], [0.0], side])
         self.columns = population.tables(i, self.x, dt)
         self.own, self.crossings = own, None
-        if own is None or population.tuning.kind != "pairs":
+        noisy = statistics(population.neurons) in NOISY
+        if own is None or population.tuning.kind != "pairs" or not noisy:
             return
         left, right, next_ = POINTS - 1, POINTS + 1, POINTS + 2
         x, columns = self.x, self.columns

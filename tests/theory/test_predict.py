@@ -493,7 +493,7 @@ def test_aggregation_changes_nothing():
 MEASURED = {
     "if": {},
     "regular": {"order": 4, "n_neurons": 400},
-    "if, fed back": {"neuron_type": "if", "error_feedback": (200.0, 0.02)},
+    "if, fed back": {"neuron_type": "if", "error_feedback": "auto"},
     "if, balanced": {"neuron_type": "if", "tuning": "balanced"},
     "lif": {},
     "lif, fed back": {"neuron_type": "lif", "error_feedback": (200.0, 0.02)},
