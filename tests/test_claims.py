@@ -263,6 +263,18 @@ def fed_back() -> list[str]:
     return [f"{r['noise_nrmse']:.4f} ± {r['noise_nrmse_ci95']:.4f}" for r in found]
 
 
+def with_membranes() -> list[str]:
+    rows = record("membranes")["memories"]
+    shown = [("lif", 6000), ("lif", 60_000), ("adaptive", 6000), ("if", 6000)]
+    found = [
+        row
+        for memory, m in shown
+        for row in rows
+        if (row["memory"], row["neurons"]) == (memory, m)
+    ]
+    return [f"{r['noise_nrmse']:.4f} ± {r['noise_nrmse_ci95']:.4f}" for r in found]
+
+
 def covered() -> list[str]:
     rows = [r for r in record("intervals")["memories"] if not r["caution"]]
 
@@ -317,6 +329,7 @@ README = {
 }
 MEASURED = {
     "error feedback, Poisson": fed_back,
+    "error feedback of neurons with": with_membranes,
     "error feedback in ordinary": ordinary,
     "twenty random requests": planned,
     "Poisson neurons against": lambda: noise(
