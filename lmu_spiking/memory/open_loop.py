@@ -31,9 +31,9 @@ from lmu_spiking.neurons.population import Population
 from lmu_spiking.signals import as_signal
 from lmu_spiking.simulator.targets import simulator
 
-ROUNDS, FEW_ROUNDS = 12, 5  # at most, and where loops are compared
-SETTLED = 0.02  # relative change of the error in a round, below which it is the last
-ROUGH = 0.1  # such a change in the last round, above which the error has not settled
+ROUNDS, FEW_ROUNDS = 20, 5  # at most, and where loops are compared
+SETTLED = 0.02  # relative change of the error that is left, below which it has settled
+ROUGH = 0.1  # such a change after the last round, above which it has not
 UPDATES = 10**8  # of neurons in a round, up to which several runs are measured
 SEARCHED = 3 * 10**7  # of neurons in a round, where loops are compared
 STRETCH = 4, 20  # windows of signal, where loops are compared
@@ -185,20 +185,22 @@ def measure_errors(
     received = carried if start is None else carried + start
     driven_with = np.repeat(received[:, None], runs, axis=1)
     exact = np.mean((carried[first:] @ readouts.T) ** 2)
-    power = 0.0
+    power, change, left = 0.0, 1.0, 1.0
     for _ in range(rounds):
         decoded, rates = drive(neurons, driven_with, made.dt, stands_for)
         eta = (decoded - driven_with) * scale
         Z = propagate(_later(eta @ L.T), K.T, np.zeros((runs, len(K))))
         errors, last = Z @ C.T, power
         power = float(np.mean((errors[first:] @ readouts.T) ** 2))
-        change = abs(power - last) / (2 * power) if power else 0.0
-        if change <= SETTLED or not power <= DIVERGED**2 * exact:
+        before, change = change, abs(power - last) / (2 * power) if power else 0.0
+        # what is left to come, if changes go on falling by the same factor
+        left = change**2 / (before - change) if change < before else 1.0
+        if max(change, left) <= SETTLED or not power <= DIVERGED**2 * exact:
             break
         driven_with = carried[:, None] + Z @ N.T
     sigma = np.var(eta[first:], axis=(0, 1))
     rate = float(np.mean(rates[first:]))
-    return Measured(np.moveaxis(errors, 1, 0), sigma, rate, change <= ROUGH)
+    return Measured(np.moveaxis(errors, 1, 0), sigma, rate, min(change, left) <= ROUGH)
 
 
 def _fewer(population: Population) -> tuple[Population, np.ndarray]:
