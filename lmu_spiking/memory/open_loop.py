@@ -245,15 +245,18 @@ def drive(population: Population, x: np.ndarray, dt: float, stands_for: Any = 1.
     into = nengo.Sparse((m, d), pairs, encoders)
     out = nengo.Sparse((d, m), pairs[:, ::-1], population.decoders)
     curves: dict = {"gain": population.gain, "bias": population.bias, "seed": 0}
-    with nengo.Network(seed=0) as model:
+    # a model of its own, also where a memory is made within another model
+    plain: dict = {"synapse": None, "learning_rule_type": None}
+    with nengo.Network(seed=0, add_to_container=False) as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(np.zeros((1, d)), dt))
         ensemble = driven(m, population.model, **curves)
         decoded, total = nengo.Node(size_in=d), nengo.Node(size_in=1)
-        nengo.Connection(stimulus, ensemble.neurons, transform=into, synapse=None)
-        nengo.Connection(ensemble.neurons, decoded, transform=out, synapse=None)
+        nengo.Connection(stimulus, ensemble.neurons, transform=into, **plain)
+        nengo.Connection(ensemble.neurons, decoded, transform=out, **plain)
         count = np.broadcast_to(stands_for, (1, m))
-        nengo.Connection(ensemble.neurons, total, transform=count, synapse=None)
-        probes = [nengo.Probe(node, synapse=None) for node in (decoded, total)]
+        nengo.Connection(ensemble.neurons, total, transform=count, **plain)
+        seen: dict = {"synapse": None, "sample_every": None}
+        probes = [nengo.Probe(node, **seen) for node in (decoded, total)]
     inputs = {stimulus: np.moveaxis(x, 1, 0)}
     options = {"trials": runs, "noise_seed": SEED, "inputs": inputs}
     with simulator(model, dt, "compiled", **options) as sim:

@@ -649,7 +649,8 @@ def _measured_caution(made: Design, budget: ErrorBudget, course) -> str:
     if not budget.settled:
         return f"{says}, which does not settle as it goes round the loop: it is rough"
     each = made.population.n_neurons / made.population.order
-    if _is_few(made) and (made.mapped.feedback is not None or each < FEWEST):
+    drawn, fed = made.population.tuning.kind == "drawn", made.mapped.feedback
+    if drawn and _is_few(made) and (fed is not None or each < FEWEST):
         return (
             f"with only {each:.0f} {name} neurons a dimension, single spikes drive "
             "the neurons that made them: the error may be twice that predicted "

@@ -566,6 +566,25 @@ def test_feedback_is_chosen_by_measurements_where_no_formula_says_how(changes):
     assert build(error_feedback="auto", neuron_type="rate").mapped.feedback is None
 
 
+def test_measurements_leave_the_users_model_alone():
+    asked = {"neuron_type": "if", "error_feedback": "auto", "seed": 1}
+    alone = build(**asked)
+    with nengo.Network(seed=0) as model:
+        model.config[nengo.Probe].sample_every = 0.01
+        model.config[nengo.Connection].synapse = 0.5
+        model.config[nengo.Connection].learning_rule_type = nengo.PES()
+        model.config[nengo.Connection].learning_rule_type = None
+        memory = LegendreMemory(**(SMALL | asked))
+        budget = memory.predict(np.sin(np.arange(1000) / 50))
+    assert model.networks == [memory]
+    assert not model.probes and not model.ensembles and not model.nodes
+    assert memory.mapped.feedback.rate == alone.mapped.feedback.rate
+    assert (
+        budget.noise_nrmse()
+        == alone.predict(np.sin(np.arange(1000) / 50)).noise_nrmse()
+    )
+
+
 def test_feedback_leaves_out_the_ceilings_and_refuses_those_of_a_user():
     with_it, without = (
         build(tuning="optimal", error_feedback=asked).population.ceiling
