@@ -21,7 +21,7 @@ from lmu_spiking.metrics import rms
 from lmu_spiking.signals import Signal, SignalSpec, ecg
 from lmu_spiking.studies.trial import run_trial
 
-SEED, RUNS = 20261130, 4
+SEED, RUNS = 20261201, 4
 LEVELS = (0.95, 0.5)
 
 

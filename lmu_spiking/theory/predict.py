@@ -521,8 +521,12 @@ def _measured(made: Design, carried, course, lead: int, window: int) -> dict:
     found = measure_errors(made, carried, lead, c, start=start)
     errors = found.errors[:, lead:] @ made.U.T
     total, n = _second_moment(errors[:, window:]), len(errors)
+    states = carried[lead + window :] @ made.U.T
     terms = {"sigma": found.sigma, "spikes_per_s": found.rate, "runs": errors}
-    doubt = DOUBT_OF_FEW if _is_few(made) else DOUBT
+    # what neurons make of a large error is less sure
+    relative = np.sqrt(np.trace(total) / np.trace(_second_moment(states)))
+    doubt = DOUBT * (1 + 2 * min(relative, 1.0))
+    doubt = DOUBT_OF_FEW if _is_few(made) else doubt
     # an error that has not settled has no interval
     sampled = Sampled(errors[:, window:], doubt) if found.settled else None
     terms |= {"settled": found.settled, "correlation": sampled}
