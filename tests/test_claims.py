@@ -276,22 +276,23 @@ def with_membranes() -> list[str]:
 
 
 def covered() -> list[str]:
-    rows = [r for r in record("intervals")["memories"] if not r["caution"]]
+    memories = record("intervals")["memories"]
+    rows = [r for r in memories if r["width_0.95"] is not None]
 
     def share(chosen) -> str:
         within = [r["within_0.95"] / len(r["measured"]) for r in chosen]
         return f"{100 * sum(within) / len(within):.0f} %"
 
-    off = [r for r in rows if r["feedback"] == "off"]
-    fed = [r for r in rows if r["feedback"] == "auto"]
-    pairs = [r for r in fed if r["tuning"] == "pairs"]
-    lowest = min(r["ratio"] for r in pairs)
+    noise = [r for r in rows if r["neurons_of"] == "noise"]
+    others = [r for r in rows if r["neurons_of"] != "noise"]
+    off, fed = ([r for r in others if r["feedback"] == f] for f in ("off", "auto"))
     return [
-        f"{share(off)} of the runs without error feedback",
-        f"{share([r for r in off if r['predicted'] < 1])} where the predicted error",
-        f"it was {share([r for r in fed if r['tuning'] != 'pairs'])} for",
-        f"{share(pairs)} for `pairs`",
-        f"down to {lowest:.2f} of the predicted error",
+        f"Of {len(memories)} random memories",
+        f"{len(memories) - len(rows)} had no interval",
+        f"{share(rows)} of the runs",
+        f"{share([r for r in rows if not r['caution']])} where `predict` did not warn",
+        f"{share(noise)} of those of Poisson and stochastic neurons",
+        f"{share(off)} of the others without error feedback and {share(fed)} with it",
     ]
 
 
