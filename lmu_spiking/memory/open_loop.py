@@ -25,6 +25,7 @@ import numpy as np
 
 from lmu_spiking.dynamics.covariance import closed_loop
 from lmu_spiking.dynamics.ldn import propagate
+from lmu_spiking.errors import ValidationError
 from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.curves import loop_caution, neuron_type, statistics
 from lmu_spiking.neurons.population import Population
@@ -135,6 +136,9 @@ def measured_error(made, signal, readouts=None, scales=(1.0,)) -> np.ndarray:
         readouts = ldn.readout(dt * np.linspace(0, window - 1, READOUTS), dt)
     carried, c = states @ made.T.T, np.asarray(readouts) @ made.U
     power = np.mean((carried[first:] @ c.T) ** 2, axis=0)
+    if not power.all():
+        problem, remedy = "is silent", "use samples not all of them 0"
+        raise ValidationError("signal", signal, problem, remedy)
     louder = np.concatenate([scale * carried for scale in scales])
     few: dict = {"updates": SEARCHED, "rounds": FEW_ROUNDS, "most_runs": FEW_RUNS}
     errors = measure_errors(made, louder, first, c, **few).errors
@@ -185,7 +189,7 @@ def measure_errors(
     received = carried if start is None else carried + start
     driven_with = np.repeat(received[:, None], runs, axis=1)
     exact = np.mean((carried[first:] @ readouts.T) ** 2)
-    power, change, left = 0.0, 1.0, 1.0
+    power, change, left, limit = 0.0, 1.0, 1.0, np.inf
     for _ in range(rounds):
         decoded, rates = drive(neurons, driven_with, made.dt, stands_for)
         eta = (decoded - driven_with) * scale
@@ -195,8 +199,10 @@ def measure_errors(
         before, change = change, abs(power - last) / (2 * power) if power else 0.0
         # what is left to come, if changes go on falling by the same factor
         left = change**2 / (before - change) if change < before else 1.0
-        if max(change, left) <= SETTLED or not power <= DIVERGED**2 * exact:
+        if max(change, left) <= SETTLED or not power <= limit:
             break
+        # where the signal is silent, errors are compared with those of the first round
+        limit = min(limit, DIVERGED**2 * max(exact, power)) if last == 0 else limit
         driven_with = carried[:, None] + Z @ N.T
     sigma = np.var(eta[first:], axis=(0, 1))
     rate = float(np.mean(rates[first:]))

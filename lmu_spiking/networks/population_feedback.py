@@ -103,7 +103,7 @@ class PopulationFeedback:
 
 
 class _Received(Transform):
-    """From ``w`` to what an ensemble receives less ``w``."""
+    """Take what an ensemble receives, less ``w``, from ``w``."""
 
     def __init__(self, ens: nengo.Ensemble):
         super().__init__()

@@ -7,6 +7,9 @@ The error at delay theta, relative to the input, is
 Truncation falls with the order faster than any power once ``d`` is past
 ``2 theta bandwidth``; noise grows with it.  So each order asks for its own number of
 neurons, and one order for the fewest.
+
+The file is long because drafts, what works them out and the refusals that name their
+limits are one search.
 """
 
 import warnings

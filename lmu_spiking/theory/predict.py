@@ -524,13 +524,13 @@ def _measured(made: Design, carried, course, lead: int, window: int) -> dict:
     states = carried[lead + window :] @ made.U.T
     terms = {"sigma": found.sigma, "spikes_per_s": found.rate, "runs": errors}
     # what neurons make of a large error is less sure
-    relative = np.sqrt(np.trace(total) / np.trace(_second_moment(states)))
-    doubt = DOUBT * (1 + 2 * min(relative, 1.0))
+    error, signal = np.trace(total), np.trace(_second_moment(states))
+    doubt = DOUBT * (1 + 2 * np.sqrt(min(error, signal) / signal if signal else 1.0))
     doubt = DOUBT_OF_FEW if _is_few(made) else doubt
     # an error that has not settled has no interval
     sampled = Sampled(errors[:, window:], doubt) if found.settled else None
     terms |= {"settled": found.settled, "correlation": sampled}
-    if course.bias is None or n < 2:  # neurons that are exact in the mean
+    if course.bias is None:  # neurons that are exact in the mean
         return terms | {"noise": total, "distortion": 0 * total}
     bias = errors.mean(axis=0)
     noise = _second_moment(errors[:, window:] - bias[window:]) * n / (n - 1)

@@ -149,7 +149,7 @@ def test_run_prints_a_table(shell, tmp_path):
 
 
 def test_run_compares_with_a_tenth_of_the_neurons(record, shell, tmp_path):
-    """What --compare adds is the run of its spec, and all else is as without it."""
+    """A comparison adds the run of its spec, and all else is as without it."""
     asked = ["--neurons=600", *TINY[:1], TINY[2]]
     row = record("run", *asked, "--compare")
     beside = row.pop("with_error_feedback")

@@ -271,7 +271,7 @@ def test_an_ensemble_that_is_built_later_is_refused(simulator):
 
 
 def test_a_backend_that_builds_ensembles_in_its_own_way_is_refused():
-    """As NengoLoihi does, whose host has no signal of what a chip's neurons receive."""
+    """NengoLoihi's host has no signal of what a chip's neurons receive."""
     with nengo.Network():
         part = _Received(ensemble())
     signal = Signal(shape=(1,), name="w")

@@ -184,7 +184,7 @@ def test_error_feedback_is_refused_where_it_has_no_place_or_does_harm():
 
 @pytest.mark.filterwarnings("ignore:to_nir")
 def test_error_feedback_is_in_the_graph():
-    """Not without neurons: what is exact has no error to feed back."""
+    """Neurons are needed: what is exact has no error to feed back."""
     made = memory(error_feedback=(200.0, 0.02))
     nodes, edges = (g := to_nir(made)).nodes, g.edges
     assert nodes["error"].weight == pytest.approx(4.0 * np.eye(6))

@@ -263,7 +263,7 @@ def test_the_interval_lies_about_the_prediction_at_any_delay():
 
 @pytest.mark.parametrize("kind", ["if", "lif"])
 def test_runs_with_membranes_are_within_their_interval(kind):
-    """Of 40 runs 38 are expected; fewer than 33 come in one of a thousand cases."""
+    """38 of 40 runs are expected; fewer than 33 come in one of a thousand cases."""
     spec = SPEC.replace(neuron_type=kind, aggregated=False, radii=1.5)
     specs = [spec.replace(noise_seed=k) for k in range(40)]
     rows = [x.row for x in run_trials(specs, 40 * [spec.signal.draw(4.0, DT, 3)])]

@@ -524,6 +524,20 @@ def test_neurons_with_a_memory_of_their_own_are_predicted_too(name):
     assert spikes == pytest.approx(expected, rel=0.02)
 
 
+@pytest.mark.parametrize("kind", ["if", "lif"])
+def test_neurons_with_membranes_have_an_error_in_silence_too(kind):
+    """Pairs of integrate-and-fire neurons are silent, too; LIF neurons go on firing."""
+    spec = MemorySpec(600, 3, 0.25, neuron_type=kind, radii=2.0)
+    with pytest.warns(ValidityWarning, match="silent"):
+        silent = predict(spec, np.zeros(2000))
+    assert silent.settled and np.isnan(silent.interval()).all()
+    assert (silent.state_rmse > 0) == (kind == "lif")
+    assert silent.state_rmse < predict(spec, duration=5.0).state_rmse
+    asked = {"error_feedback": "auto", "signal": np.zeros(2000)}
+    with pytest.raises(ValidationError, match="is silent"):
+        assemble(600, 3, 0.25, neuron_type=kind, **asked)
+
+
 def test_many_equal_neurons_cost_no_more_to_predict():
     few, many = (MemorySpec(n, 3, 0.25, neuron_type="if") for n in (3_000, 3_000_000))
     few, many = (predict(spec, duration=5.0).noise_nrmse() for spec in (few, many))

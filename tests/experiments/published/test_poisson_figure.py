@@ -49,7 +49,7 @@ def test_memories_have_the_same_number_at_each_order():
 
 
 def test_comparisons_can_be_printed(monkeypatch):
-    """Their numbers are Python's, also where one is taken from a table's row."""
+    """Numbers are Python's, also where one is taken from a table's row."""
     monkeypatch.setattr(module, "NEURONS", (100, 150, 200))
     monkeypatch.setattr(module, "ORDERS", (1, 2, 3))
     monkeypatch.setattr(module, "MEMORY_NEURONS", (480, 960))
