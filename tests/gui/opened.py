@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from pathlib import Path
 
@@ -26,6 +27,7 @@ FLAGS = (
     "--no-first-run",
 )
 SIZE = {"width": 1280, "height": 800}
+CLICK = 5_000  # ms until a click that did nothing is made again
 PATIENCE = 60_000  # ms until a condition is given up: only a failure takes so long
 
 # Where the handle of a slider and its line are, and whether it is held at its top.
@@ -58,6 +60,9 @@ PLOTTED = """() => Nengo.Component.components
                 (path.getAttribute('d') || '').length > 10).length,
         };
     })"""
+# What the button shows, for a message: cog while it builds, remove where that failed.
+STATE = """() => `button ${document.querySelector('#pause_button_icon').className},` +
+    ` paused ${sim.paused}, time ${sim.time}`"""
 MOVED = f"() => ({PLOTTED})().every(plot => plot.moved > 0 && plot.drawn > 0)"
 LEVEL = f"""() => {{
     const ends = ({PLOTTED})().map(plot => plot.end);
@@ -195,9 +200,27 @@ class Opened:
             self.errors.append(message.text)
 
     def play(self) -> None:
-        """Click on the button, wait until it runs."""
-        self.page.click("#pause_button")
-        self.page.wait_for_selector("#pause_button_icon.glyphicon-pause, .modal.in")
+        """Click on the button, wait until it runs.
+
+        A click that a busy page loses is made again, as a person would.
+        """
+        from playwright.sync_api import TimeoutError
+
+        self.page.wait_for_function("() => sim.ws.readyState == WebSocket.OPEN")
+        until = time.monotonic() + PATIENCE / 1000
+        while True:
+            if self.page.evaluate("() => sim.paused"):
+                self.page.click("#pause_button")
+            try:
+                self.page.wait_for_selector(
+                    "#pause_button_icon.glyphicon-pause, .modal.in", timeout=CLICK
+                )
+                return
+            except TimeoutError:
+                if time.monotonic() > until:
+                    raise AssertionError(
+                        f"{self.page.evaluate(STATE)}, {self.errors}"
+                    ) from None
 
     def pause(self) -> None:
         """Click on the button again; wait until all plots have come to one time."""
