@@ -166,10 +166,12 @@ def _aggregated(spec: MemorySpec) -> MemorySpec:
     n = spec.n_neurons
     if n <= LARGE or spec.aggregated:
         return spec
-    if spec.neuron_type not in NOISY or spec.tuning == "drawn":
-        problem = f"is above {LARGE:,}, where only pairs of noisy neurons can be "
-        remedy = "use --neuron-type poisson or stochastic, not drawn, or fewer neurons"
-        raise ValidationError("--neurons", n, problem + "aggregated", remedy)
+    if not spec.has_sums:
+        problem = f"is above {LARGE:,}, where only on/off pairs of noisy or staggered "
+        remedy = "use --neuron-type poisson, stochastic or if, not drawn, or fewer"
+        raise ValidationError(
+            "--neurons", n, problem + "neurons can be aggregated", remedy
+        )
     return spec.replace(aggregated=True)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lmu_spiking.cli.completion import offer_files, offer_names
-from lmu_spiking.cli.known import SIGNALS, TARGETS
+from lmu_spiking.cli.known import PHASES, SIGNALS, TARGETS
 from lmu_spiking.errors import ValidationError, check_one_of
 
 SIGNAL, MEMORY, TRAINING = "Signal", "Memory", "Training"
@@ -287,6 +287,9 @@ def error_feedback(unset: str) -> Any:
     help = "Of the decoding error: auto, off, or its rate and tau"
     more = (_read_feedback, unset, offer_names(("auto", "off")))
     return Annotated[Any, _option(help, "RATE,TAU", MEMORY, *more)]
+
+
+Phases = one_of("Where neurons begin", PHASES, unset="staggered if they can be")
 
 
 def out(help: str, unset=None) -> Any:

@@ -38,6 +38,7 @@ def run(
     tuning: o.one_of("", TUNINGS, unset="what suits the neurons") = None,
     max_rate: o.max_rate(unset="300") = None,
     error_feedback: o.error_feedback("off") = None,
+    initial_phases: o.Phases = None,
     compare: o.flag(COMPARE, "--compare") = False,
     target: o.Target = "compiled",
     seed: o.seed("Draws the spikes and the white noise", unset="0") = None,
@@ -72,7 +73,7 @@ def run(
         fields = {"order": order, "theta": theta, "n_neurons": neurons, "tau": tau}
         fields |= {"dt": dt, "neuron_type": neuron_type, "tuning": tuning}
         fields |= {"max_rate": max_rate, "noise_seed": seed}
-        fields["error_feedback"] = error_feedback
+        fields |= {"error_feedback": error_feedback, "initial_phases": initial_phases}
         white = {"bandwidth": bandwidth, "rms": rms}
         chosen = choose_spec(spec, input, fields, white)
         asked = None

@@ -26,6 +26,18 @@ states: ``tr(W M^-1)`` over all information matrices ``M`` of trace ``n`` is lea
 ``M ~ W^(1/2)``.  This is the classical round-off problem of digital filters [1]_ [2]_
 but for one thing: ``S`` contains the noise itself, so it is solved as a fixed point.
 
+Staggered neurons add the *difference* of a rounding error of at most one half of a
+spike (`theory.bound`), which is taken to be white and uniform, of variance 1/12.  A
+spike is worth ``q_i ~ s_i / n_i``, so that noise falls with the square of the neurons:
+
+.. math::
+
+    G = \sum_j (H_j - H_{j-1})^T W (H_j - H_{j-1}), \quad H_j = C K^j L, \qquad
+    n_i \propto \sigma_i^{2/3} .
+
+The basis is that of the same two equations, since ``sum_i (s_i^2 g_i)^{1/3}``, too, is
+least where both matrices are diagonal.
+
 References
 ----------
 .. [1] Mullis, Roberts (1976). Synthesis of minimum roundoff noise fixed point digital
@@ -58,7 +70,7 @@ from lmu_spiking.neurons.curves import (
     neuron_type,
     statistics,
 )
-from lmu_spiking.neurons.population import NOISY, shares
+from lmu_spiking.neurons.population import NOISY, is_staggered, shares
 from lmu_spiking.neurons.recruitment import allocate, reach, variance_factor
 from lmu_spiking.signals import SignalSpec, as_signal
 
@@ -111,6 +123,7 @@ def balanced(
     weights: np.ndarray | None = None,
     max_rate: float = 300.0,
     levels: int = 1,
+    staggered: bool = False,
     tolerance: float = 1e-7,
 ) -> Realisation:
     r"""Return the basis of least noise, for readouts at delay theta and of the window.
@@ -132,6 +145,8 @@ def balanced(
         Rate that each neuron exceeds for less than 0.1 % of the time, Hz.
     levels : int
         Levels in which the neurons of a coordinate are recruited.
+    staggered : bool
+        Whether the neurons are staggered, in place of noisy ones.
     tolerance : float
         Relative change of the noise covariance at which the iteration ends.
 
@@ -145,11 +160,16 @@ def balanced(
     MappingError
         If so few neurons feed their own noise without bound.
     """
-    d, factor = ldn.order, variance_factor(max_rate, levels) / dt
+    d, factor, falls = ldn.order, variance_factor(max_rate, levels) / dt, 1
+    if staggered:  # (2 R / (r_max n dt))^2 / 12
+        factor, falls = (reach(levels) / (max_rate * dt)) ** 2 / 3, 2
     # the sensitivity G of the readouts does not depend on the basis
     K, L, C, N = closed_loop(mapped)
     W = readout_weights(ldn, dt, moments) if weights is None else weights
-    G = L.T @ stationary_covariance(K.T, C.T @ W @ C) @ L
+    # a rounding error enters at once, and in the next step with the other sign
+    now, later = (L, K @ L - L) if staggered else (0 * L, L)
+    G = later.T @ stationary_covariance(K.T, C.T @ W @ C) @ later
+    G += (C @ now).T @ W @ (C @ now)
     P = np.zeros((d, d))
     # the state's covariance includes the noise P that this basis leads to: iterate, by
     # half steps, which converge where whole ones swing; 300 are far more than it takes
@@ -157,9 +177,11 @@ def balanced(
         U, T, sigma = _balance(moments + P, G)
         if not sigma.any():  # the synapse alone is the system: neurons do nothing
             sigma = np.ones(d)
-        counts = 2 + (n_neurons - 2 * d) * sigma / sigma.sum()
-        noise = (U * (factor / counts)) @ U.T
-        whole = stationary_covariance(K, L @ noise @ L.T)
+        share = sigma ** (2 / (1 + falls))
+        counts = 2 + (n_neurons - 2 * d) * share / share.sum()
+        noise = (U * (factor / counts**falls)) @ U.T
+        whole = stationary_covariance(K, later @ noise @ later.T)
+        whole += now @ noise @ now.T
         found, received = C @ whole @ C.T, N @ whole @ N.T
         error = float(np.sqrt(np.sum(W * found)))
         if not error < DIVERGED:
@@ -171,7 +193,7 @@ def balanced(
         if np.abs(received - P).max() <= tolerance * np.abs(received).max():
             break
         P = (P + received) / 2
-    counts = allocate(n_neurons, sigma, least=2)
+    counts = allocate(n_neurons, share, least=2)
     return Realisation(U, T, counts, np.full(d, reach(levels)), sigma, found, error)
 
 
@@ -193,7 +215,7 @@ def best_tau(
     feedback : (2,) tuple of float or None
         Rate (per second) and time constant (seconds) of the error feedback.
     **options
-        ``weights``, ``max_rate`` and ``levels`` of `balanced`.
+        ``weights``, ``max_rate``, ``levels`` and ``staggered`` of `balanced`.
 
     Returns
     -------
@@ -232,6 +254,7 @@ def choose_tau(
     size_in: int = 1,
     readouts=None,
     feedback=None,
+    initial_phases=None,
 ) -> float:
     """Return the lowpass, seconds, of a memory for which none is given.
 
@@ -250,6 +273,8 @@ def choose_tau(
     feedback : "auto", (2,) tuple of float or None
         The error feedback that is asked for; only neurons whose error a formula gives
         take it into account.
+    initial_phases
+        As in `LegendreMemory`.
 
     Returns
     -------
@@ -259,7 +284,8 @@ def choose_tau(
     if tuning not in REALISED:
         return TAU
     feedback = feedback if is_computed(neuron_type(neurons), tuning) else None
-    moments, _, options = basis_options(ldn, dt, tuning, neurons, signal, readouts)
+    aim = (ldn, dt, tuning, neurons, signal, readouts, initial_phases)
+    moments, _, options = basis_options(*aim)
     of_each = int(shares(n_neurons, size_in * ldn.order).sum()) // size_in
     options["max_rate"] = max_rate
     more = (dt, moments, of_each)
@@ -353,12 +379,16 @@ def pairs_error(
     return error
 
 
-def basis_options(ldn: LDN, dt: float, tuning: str, neurons, signal, readouts):
+def basis_options(ldn: LDN, dt, tuning: str, neurons, signal, readouts, phases=None):
     """Return state moments, states, and the options of `balanced` for a memory."""
     moments, states = signal_moments(ldn, dt, signal)
-    weights = None if readouts is None else weights_of(readouts, moments)
-    levels = LEVELS if curve_kind(tuning, neuron_type(neurons)) == "recruited" else 1
-    return moments, states, {"weights": weights, "levels": levels}
+    neurons = neuron_type(neurons)
+    kind = curve_kind(tuning, neurons)
+    options = {"weights": None, "levels": LEVELS if kind == "recruited" else 1}
+    if readouts is not None:
+        options["weights"] = weights_of(readouts, moments)
+    options["staggered"] = is_staggered(neurons, kind, phases)
+    return moments, states, options
 
 
 def curve_kind(tuning: str, neurons) -> str:

@@ -183,6 +183,7 @@ def assemble(
     tuning_seed: int = 0,
     noise_seed: int | None = None,
     error_feedback=None,
+    initial_phases: str | None = None,
 ) -> Design:
     """Design a memory of any kind.
 
@@ -192,7 +193,7 @@ def assemble(
         As in `LegendreMemory`.
     signal, readouts, delay_steps, aggregated, tuning_seed, noise_seed
         As in `LegendreMemory`.
-    error_feedback
+    error_feedback, initial_phases
         As in `LegendreMemory`.
 
     Returns
@@ -223,7 +224,8 @@ def assemble(
     # map the delay network onto the synapse
     if synapse is None:
         asked = (max_rate, signal, size_in, readouts, error_feedback)
-        synapse = choose_tau(ldn, dt, n_neurons, tuning, neurons, *asked)
+        more = (neurons, *asked, initial_phases)
+        synapse = choose_tau(ldn, dt, n_neurons, tuning, *more)
     mapped = map_onto(ldn, synapse, dt, delay_steps)
     feed_back = partial(with_feedback, mapped, at_once, dt, delay_steps)
     # choose the basis, and then the neurons that carry it
@@ -232,7 +234,7 @@ def assemble(
         if radii is not None:
             problem = f"are chosen by tuning='{tuning}'"
             raise ValidationError("radii", radii, problem, "leave them out")
-        aim = (ldn, dt, tuning, neurons, signal, readouts)
+        aim = (ldn, dt, tuning, neurons, signal, readouts, initial_phases)
         moments, states, more = basis_options(*aim)
         of_each = counts.reshape(size_in, -1).sum(axis=1)  # neurons of each input
         more["max_rate"] = max_rate
@@ -255,6 +257,7 @@ def assemble(
         mapped = feed_back(error=error)
     more = {"neurons": neurons, "tuning": kind, "max_rate": max_rate}
     more |= {"averaging": ldn.theta, "aggregated": aggregated}
+    more["initial_phases"] = initial_phases
     rng = np.random.RandomState(tuning_seed)
     population = build_population(counts, ranges, rng=rng, **more)
     if not is_computed(neurons, tuning):
@@ -273,7 +276,7 @@ def assemble(
         fields = {"dt": dt, "tuning": tuning, "max_rate": max_rate, "signal": signal}
         fields |= {"radii": radii, "aggregated": bool(aggregated)}
         fields |= {"tuning_seed": tuning_seed, "noise_seed": noise_seed or 0}
-        fields["error_feedback"] = error_feedback
+        fields |= {"error_feedback": error_feedback, "initial_phases": initial_phases}
         spec = _spec_of(ldn, mapped.synapse, population, neuron_type, fields)
     if tuning not in REALISED:
         tuning = population.tuning.kind

@@ -14,7 +14,8 @@ with ``x`` the exact states, ``y[.]`` what the driven neurons decode, ``e`` the 
 the state and ``N Z`` what neurons receive beside ``x`` (see `closed_loop`).  The first
 round has the exact states alone; each further one drives the neurons with the error of
 the round before, until the error's power changes no more.  A run begins at
-initial voltages of its own, the same in each round.
+initial voltages of its own, the same in each round: those of staggered neurons are
+evenly spaced, all of them shifted by as much, which differs from group to group.
 """
 
 from dataclasses import replace
@@ -182,9 +183,7 @@ def measure_errors(
         Runs whose initial voltages differ.
     """
     K, L, C, N = closed_loop(made.loop)
-    neurons, stands_for = _fewer(made.population)
-    of_all = np.bincount(made.population.dimension)
-    scale = np.sqrt(np.bincount(neurons.dimension) / of_all)
+    neurons, stands_for, scale = _fewer(made.population)
     runs = int(np.clip(updates // (len(neurons.gain) * len(carried)), 2, most_runs))
     received = carried if start is None else carried + start
     driven_with = np.repeat(received[:, None], runs, axis=1)
@@ -209,21 +208,27 @@ def measure_errors(
     return Measured(np.moveaxis(errors, 1, 0), sigma, rate, min(change, left) <= ROUGH)
 
 
-def _fewer(population: Population) -> tuple[Population, np.ndarray]:
-    """Return a population of fewer neurons, and how many each stands for.
+def _fewer(population: Population) -> tuple[Population, np.ndarray, Any]:
+    """Return fewer neurons, how many each stands for, and the scale of their error.
 
-    Integrate-and-fire neurons that are alike and start anywhere decode ``x`` exactly in
-    the mean, with independent errors: ``n`` of them make ``sqrt(k / n)`` of the error
-    of ``k``.
+    Staggered neurons are one accumulator for each group.  Integrate-and-fire neurons
+    that are alike and start anywhere decode ``x`` exactly in the mean, with independent
+    errors: ``n`` of them make ``sqrt(k / n)`` of the error of ``k``.
     """
     if population.neurons not in map(neuron_type, EXACT):
-        return population, np.ones(len(population.gain))
+        return population, np.ones(len(population.gain)), 1.0
     groups = [population.groups(i) for i in range(population.order)]
     first, copies = (np.concatenate(part) for part in zip(*groups, strict=True))
+    if population.initial_phases == "staggered":
+        neurons, anywhere = population.subset(first, 1.0), np.full(len(first), np.nan)
+        neurons = replace(neurons, per_unit=copies.astype(int), voltage=anywhere)
+        return neurons, np.ones(len(first)), 1.0
     kept = np.minimum(copies, ALIKE).astype(int)
     keep = [at + np.arange(k) for at, k in zip(first, kept, strict=True)]
     stands_for = np.repeat(copies / kept, kept)
-    return population.subset(np.concatenate(keep), stands_for), stands_for
+    fewer = population.subset(np.concatenate(keep), stands_for)
+    of_all, of_these = (np.bincount(p.dimension) for p in (population, fewer))
+    return fewer, stands_for, np.sqrt(of_these / of_all)
 
 
 def drive(population: Population, x: np.ndarray, dt: float, stands_for: Any = 1.0):
@@ -250,7 +255,7 @@ def drive(population: Population, x: np.ndarray, dt: float, stands_for: Any = 1.
     pairs = np.column_stack([np.arange(m), of])
     into = nengo.Sparse((m, d), pairs, encoders)
     out = nengo.Sparse((d, m), pairs[:, ::-1], population.decoders)
-    curves: dict = {"gain": population.gain, "bias": population.bias, "seed": 0}
+    curves: dict = {**population.currents, "seed": 0}
     # a model of its own, also where a memory is made within another model
     plain: dict = {"synapse": None, "learning_rule_type": None}
     with nengo.Network(seed=0, add_to_container=False) as model:

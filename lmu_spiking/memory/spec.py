@@ -26,7 +26,7 @@ from lmu_spiking.errors import (
 from lmu_spiking.files import one_line, read_toml, reason, write_atomically
 from lmu_spiking.memory.basis import ALL_TUNINGS, REALISED, choose_tau
 from lmu_spiking.neurons.curves import NEURON_TYPES
-from lmu_spiking.neurons.population import shares
+from lmu_spiking.neurons.population import NOISY, PHASES, STAGGERED, shares
 from lmu_spiking.signals import SignalSpec
 
 MOST_ORDER = 10_000  # the order up to which the matrices of a memory fit into 1 GB
@@ -46,8 +46,9 @@ class _Lowpass:
         if fields["tau"] is None:
             sizes, neurons = (spec.ldn, spec.dt, spec.n_neurons), spec.neuron_type
             more = (spec.tuning, neurons, spec.max_rate, spec.signal)
-            feedback = spec.error_feedback
-            fields["tau"] = choose_tau(*sizes, *more, feedback=feedback)
+            asked: dict = {"feedback": spec.error_feedback}
+            asked["initial_phases"] = spec.initial_phases
+            fields["tau"] = choose_tau(*sizes, *more, **asked)
         return fields["tau"]
 
     def __set__(self, spec, value) -> None:
@@ -84,13 +85,15 @@ class MemorySpec:
         One for all dimensions, or one for each; for ``balanced`` and ``optimal``, which
         choose their own, 1.
     aggregated : bool
-        Simulate each side of a pair as one Poisson variable.
+        Simulate each side of a pair as one variable.
     tuning_seed, noise_seed : int
         Draw the curves and the spikes.
     signal : SignalSpec
         The signal it is meant for.
     error_feedback : "auto" or (2,) tuple of float, optional
         As in `LegendreMemory`.
+    initial_phases : {"staggered", "random"}, optional
+        As in `LegendreMemory`: staggered by default where neurons can be.
 
     Raises
     ------
@@ -112,6 +115,7 @@ class MemorySpec:
     noise_seed: int = 0
     signal: SignalSpec = field(default_factory=SignalSpec)
     error_feedback: str | tuple[float, float] | None = None
+    initial_phases: str | None = None
 
     def __post_init__(self):
         # numbers of one type each, so that equal specs have equal digests
@@ -122,9 +126,7 @@ class MemorySpec:
         for name in ("tuning_seed", "noise_seed"):
             checked[name] = check_seed(f"MemorySpec.{name}", getattr(self, name))
         # words and values
-        check_one_of("MemorySpec.neuron_type", self.neuron_type, NEURON_TYPES)
-        if self.tuning is not None:
-            check_one_of("MemorySpec.tuning", self.tuning, ALL_TUNINGS)
+        _check_names(self)
         if not isinstance(self.aggregated, bool):
             problem = "must be True or False"
             raise ValidationError("MemorySpec.aggregated", self.aggregated, problem)
@@ -151,6 +153,12 @@ class MemorySpec:
     def ldn(self) -> LDN:
         """Return the delay network of the memory."""
         return LDN(self.order, self.theta)
+
+    @property
+    def has_sums(self) -> bool:
+        """Return whether neurons that are alike can be aggregated, which is exact."""
+        staggered = self.neuron_type in STAGGERED and self.initial_phases != "random"
+        return self.tuning != "drawn" and (self.neuron_type in NOISY or staggered)
 
     def arguments(self) -> dict:
         """Return the keyword arguments of `LegendreMemory`.
@@ -321,6 +329,14 @@ def _read(path) -> tuple[dict, float | None]:
     if not isinstance(planned, dict) or set(planned) != {"error"}:
         raise ValidationError(f"{path}.plan", planned, "must be a table of one: error")
     return items, check_positive(f"{path}.plan.error", planned["error"])
+
+
+def _check_names(spec: MemorySpec) -> None:
+    """Raise a ValidationError for a name that is unknown."""
+    check_one_of("MemorySpec.neuron_type", spec.neuron_type, NEURON_TYPES)
+    for name, known in (("tuning", ALL_TUNINGS), ("initial_phases", PHASES)):
+        if getattr(spec, name) is not None:
+            check_one_of(f"MemorySpec.{name}", getattr(spec, name), known)
 
 
 def _check_keys(items: dict, kind: type, source: str) -> None:

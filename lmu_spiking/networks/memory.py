@@ -79,9 +79,16 @@ class LegendreMemory(AsBuilt, nengo.Network):
         constant (seconds), below that of ``synapse``; ``"auto"`` takes the rate of
         least predicted error, and at most 20 ms, or 50 ms for neurons whose error is
         measured.
+    initial_phases : {"staggered", "random"}, optional
+        Where neurons begin that integrate and reset by subtraction (``"if"``,
+        ``"regular"``).  Staggered, their voltages are evenly spaced in each group of
+        neurons that are alike, and stay so for ever: the error falls as ``d / m`` in
+        place of its root, with a bound for every input (`ErrorBudget.bound`).  By
+        default staggered where neurons can be.
     aggregated : bool
-        Simulate the sum of all neurons of a side as one Poisson variable: the same in
-        distribution, at a cost that does not grow with ``n_neurons``.
+        Simulate the sum of all neurons of a side as one variable, at a cost that does
+        not grow with ``n_neurons``: the same in distribution for Poisson neurons, and
+        spike by spike for staggered ones.
     assembly : Design, optional
         The design of another such memory, in place of a new one; its neurons are
         repeated where this one has more inputs.  `from_design` builds a memory of it.
@@ -165,6 +172,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         delay_steps: int = 0,
         error_feedback=None,
         aggregated: bool = False,
+        initial_phases: str | None = None,
         assembly: Design | None = None,
         tau: float | None = None,
         tuning_seed: int = 0,
@@ -187,13 +195,16 @@ class LegendreMemory(AsBuilt, nengo.Network):
             asked |= {"radii": radii, "signal": signal, "readouts": readouts}
             asked |= {"delay_steps": delay_steps, "aggregated": aggregated}
             asked |= {"tuning_seed": tuning_seed, "noise_seed": noise_seed}
-            asked["error_feedback"] = error_feedback
+            asked |= {"error_feedback": error_feedback}
+            asked |= {"initial_phases": initial_phases}
             design = assemble(n_neurons, order, theta, **asked)
         else:
-            if error_feedback is not None:
-                problem, remedy = "is part of the design", "give it to the design"
-                attribute = "LegendreMemory.error_feedback"
-                raise ValidationError(attribute, error_feedback, problem, remedy)
+            parts = {"error_feedback": error_feedback, "initial_phases": initial_phases}
+            for name, value in parts.items():
+                if value is not None:
+                    problem, remedy = "is part of the design", "give it to the design"
+                    attribute = f"LegendreMemory.{name}"
+                    raise ValidationError(attribute, value, problem, remedy)
             design = _fitted(assembly, order, theta, dt, size_in)
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         # what the memory says of itself
@@ -208,9 +219,8 @@ class LegendreMemory(AsBuilt, nengo.Network):
         with self:
             self.input = nengo.Node(size_in=self.size_in, label="input")
             carried = nengo.Node(size_in=population.order, label="state")
-            columns = ("encoders", "gain", "bias")
-            curves = {name: getattr(population, name) for name in columns}
             neurons, m = unmerged(population.model), len(population.gain)
+            curves: dict = {"encoders": population.encoders, **population.currents}
             curves |= {"seed": noise_seed, "label": "neurons"}
             self.ensemble = driven(m, neurons, **curves)
             decoded = nengo.Node(size_in=population.order, label="output")

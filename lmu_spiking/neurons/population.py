@@ -14,6 +14,15 @@ levels of neurons, each of which rises from 0 to ``r_max`` in its turn; they are
 exact and less noisy (see `recruitment`).  *Drawn* curves (max_rates, intercepts, as in
 Nengo) have decoders solved by least squares, which know how noisy the spikes are.
 
+*Staggered* neurons are alike, integrate, reset by subtraction, and begin at the evenly
+spaced voltages ``(k + 1/2) / K``, for ``k`` from 0 to ``K - 1``.  All take the same
+current, so they keep that spacing for ever (a splay state): with ``Phi`` the integral
+of a neuron's rate, they have fired
+
+.. math:: \sum_k \lfloor \Phi + (k + 1/2) / K \rfloor = \lfloor K \Phi + 1/2 \rfloor
+
+times in all.  That is one accumulator, whose count is within one half of ``K Phi``.
+
 Letters: ``d`` order, ``m`` neurons, ``n`` neurons of one dimension, ``P`` points.
 """
 
@@ -26,18 +35,23 @@ from nengo.neurons import NeuronType
 from scipy.linalg import cho_factor, cho_solve
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError, check_shape, check_whole
+from lmu_spiking.errors import ValidationError, check_one_of, check_shape, check_whole
 from lmu_spiking.neurons.curves import (
     Tuning,
     averaged_variance,
     is_rectified_linear,
     neuron_type,
-    statistics,
     step_cumulant,
     step_variance,
 )
 from lmu_spiking.neurons.recruitment import recruit
-from lmu_spiking.neurons.types import POPULATIONS, RampLinear, population_of
+from lmu_spiking.neurons.types import (
+    POPULATIONS,
+    RampLinear,
+    begin_at,
+    may_stagger,
+    population_of,
+)
 
 POINTS = 400  # evaluation points of one dimension; decoders cost O(POINTS^2 n)
 CHUNK = 4096  # neurons whose curves are held at once
@@ -45,8 +59,11 @@ MOST = 10**15  # neurons, that counts and rates of whole numbers hold
 MOST_ENTRIES = 5 * 10**7  # one by one: 6 GB when built, 17 GB in the compiled simulator
 NOISY = ("poisson", "stochastic")  # spikes that are independent in every step
 MOMENTS = ("rate", "decoded", "variance", "fourth")  # that are tabulated
+STAGGERED = ("if", "regular")  # that integrate their rate and reset by subtraction
+PHASES = ("staggered", "random")
 # the arrays of a population that have an entry for each neuron
 COLUMNS = ("dimension", "encoders", "gain", "bias", "decoders", "per_unit", "ceiling")
+COLUMNS += ("voltage",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +85,9 @@ class Population:
         aggregated.
     ceiling : (m,) ndarray
         Largest rate of a neuron, Hz; infinite where there is none.
+    voltage : (m,) ndarray
+        Where staggered neurons begin, in thresholds; NaN for neurons that begin
+        anywhere, and for those without a voltage.
     tuning : Tuning
         How the curves were chosen.
     """
@@ -81,6 +101,7 @@ class Population:
     radii: np.ndarray
     per_unit: np.ndarray
     ceiling: np.ndarray
+    voltage: np.ndarray
     tuning: Tuning
 
     __repr__ = brief
@@ -101,13 +122,34 @@ class Population:
         return slice(*np.searchsorted(self.dimension, [i, i + 1]))
 
     @property
+    def initial_phases(self) -> str:
+        """Return "staggered", or "random" for neurons that begin anywhere."""
+        return PHASES[bool(np.isnan(self.voltage).any())]
+
+    @property
+    def currents(self) -> dict[str, np.ndarray]:
+        """Return gain and bias of the entries as Nengo simulates them.
+
+        An entry that stands for ``K`` neurons which integrate is one accumulator of
+        ``K`` times their rate.
+        """
+        times = self.per_unit if may_stagger(self.neurons) else 1
+        return {"gain": self.gain * times, "bias": self.bias * times}
+
+    @property
     def model(self) -> NeuronType:
         """Return the neurons as Nengo simulates them: with ceilings and counts."""
         neurons: Any = self.neurons
+        if not may_stagger(neurons):
+            if np.isfinite(self.ceiling).any():
+                neurons = type(neurons)(RampLinear(self.ceiling))
+            if np.any(self.per_unit > 1):
+                neurons = population_of(neurons, self.per_unit)
+            return neurons
         if np.isfinite(self.ceiling).any():
-            neurons = type(neurons)(RampLinear(self.ceiling))
-        if np.any(self.per_unit > 1):
-            neurons = population_of(neurons, self.per_unit)
+            neurons = nengo.RegularSpiking(RampLinear(self.ceiling * self.per_unit))
+        if self.initial_phases == "staggered":
+            neurons = begin_at(neurons, self.voltage)
         return neurons
 
     def tiled(self, n: int) -> "Population":
@@ -238,6 +280,7 @@ def build_population(
     max_rate: float = 300.0,
     averaging: float = 0.1,
     aggregated: bool = False,
+    initial_phases: str | None = None,
     rng: np.random.RandomState | None = None,
 ) -> Population:
     """Distribute ``n_neurons`` over the dimensions and choose their curves.
@@ -257,8 +300,11 @@ def build_population(
     averaging : float
         Seconds over which spikes are averaged downstream; only drawn decoders use it.
     aggregated : bool
-        Let one entry stand for all neurons that are alike (see `neurons`): exact in
-        distribution, at a cost independent of ``m``.
+        Let one entry stand for all neurons that are alike (see `neurons`): exact, in
+        distribution or for staggered neurons spike by spike, at a cost independent of
+        ``m``.
+    initial_phases : {"staggered", "random"}, optional
+        Where neurons begin; staggered by default where they can be.
     rng : numpy.random.RandomState, optional
         Draws the curves.
 
@@ -275,7 +321,8 @@ def build_population(
     neurons = neuron_type(neurons)
     tuning = Tuning.of(tuning, neurons, max_rate)
     counts = shares(n_neurons, len(radii))
-    _check(neurons, tuning, aggregated, int(counts.sum()))
+    staggered = is_staggered(neurons, tuning.kind, initial_phases)
+    _check(neurons, tuning, aggregated, staggered, int(counts.sum()))
     # a block of neurons for each dimension, in the order of `COLUMNS`
     blocks = []
     rng = rng or np.random.RandomState(0)
@@ -284,13 +331,14 @@ def build_population(
             blocks.append(_drawn(i, n, radius, neurons, tuning, averaging, rng))
             continue
         for sign, count in ((1.0, (n + 1) // 2), (-1.0, n // 2)):
-            blocks.append(_side(i, sign, count, radius, tuning, aggregated))
+            side = (i, sign, count, radius, tuning, aggregated, staggered)
+            blocks.append(_side(*side))
     joined = map(np.concatenate, zip(*blocks, strict=True))
     columns = dict(zip(COLUMNS, joined, strict=True))
     return Population(neurons=neurons, radii=radii, tuning=tuning, **columns)
 
 
-def _side(i: int, sign: float, n: int, radius: float, tuning: Tuning, aggregated: bool):
+def _side(i, sign: float, n: int, radius, tuning: Tuning, aggregated, staggered):
     """Return the columns of the ``n`` neurons of one sign of dimension ``i``.
 
     Level ``l`` rises from 0 at ``y_l`` to ``r_max`` at ``y_{l+1}`` (in radii) and stays
@@ -307,7 +355,11 @@ def _side(i: int, sign: float, n: int, radius: float, tuning: Tuning, aggregated
     repeat, per_unit = (one, counts) if aggregated else (counts, one)
     columns = (np.full(levels, i), np.full(levels, sign), gain, -gain * edges[:-1])
     columns += (decoders, per_unit, ceiling)
-    return tuple(np.repeat(column, repeat) for column in columns)
+    # the neurons of a level share a current, which they divide evenly
+    sizes = [1] * levels if aggregated else counts
+    spaced = np.concatenate([(np.arange(k) + 0.5) / k for k in sizes])
+    voltage = spaced if staggered else np.full(len(spaced), np.nan)
+    return (*(np.repeat(column, repeat) for column in columns), voltage)
 
 
 def _drawn(i: int, n: int, radius: float, neurons, tuning: Tuning, averaging, rng):
@@ -323,7 +375,7 @@ def _drawn(i: int, n: int, radius: float, neurons, tuning: Tuning, averaging, rn
         raise ValidationError("max_rate", tuning.max_rates, problem, remedy) from None
     decoders = radius * solve_decoders(neurons, encoders, gain, bias, averaging)
     ones, none = np.ones(n, int), np.full(n, np.inf)
-    return np.full(n, i), encoders, gain, bias, decoders, ones, none
+    return np.full(n, i), encoders, gain, bias, decoders, ones, none, none * np.nan
 
 
 def solve_decoders(neurons, encoders, gain, bias, averaging: float) -> np.ndarray:
@@ -425,14 +477,50 @@ def shares(n_neurons, order: int) -> np.ndarray:
     return n_neurons // order + (np.arange(order) < n_neurons % order)
 
 
-def _check(neurons, tuning: Tuning, aggregated, n: int) -> None:
+def is_staggered(neurons, kind: str, asked: str | None) -> bool:
+    """Return whether neurons are staggered; refuse what cannot be.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    kind : {"pairs", "recruited", "drawn"}
+        Of their tuning curves.
+    asked : {"staggered", "random"}, optional
+        What is asked for; by default, staggered where neurons can be.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    ValidationError
+        If it is asked of neurons that cannot be.
+    """
+    if asked is not None:
+        check_one_of("initial_phases", asked, PHASES)
+    given = getattr(neurons, "initial_state", None)
+    possible = may_stagger(neurons) and kind != "drawn" and not given
+    if asked != "staggered" or possible:
+        return possible and asked != "random"
+    problem = "needs neurons that integrate their input and reset by subtraction"
+    remedy = "use neuron_type='if' or 'regular', or 'random'"
+    if may_stagger(neurons) and given:
+        problem, remedy = "is asked of neurons that have an initial_state", "give one"
+    elif may_stagger(neurons):
+        problem = "needs neurons that are alike, which heterogeneous curves are not"
+        remedy = "use tuning='pairs', or 'random'"
+    raise ValidationError("initial_phases", asked, problem, remedy)
+
+
+def _check(neurons, tuning: Tuning, aggregated, staggered: bool, n: int) -> None:
     """Raise a ValidationError if neurons cannot have a tuning, or not one by one."""
     drawn, name = tuning.kind == "drawn", type(neurons).__name__
-    summed = not drawn and type(neurons) in POPULATIONS
+    summed = not drawn and (type(neurons) in POPULATIONS or staggered)
     if not isinstance(aggregated, (bool, np.bool_)):
         raise ValidationError("aggregated", aggregated, "must be True or False")
     if aggregated and not summed:
-        problem = "needs rectifier pairs of Poisson or stochastic neurons"
+        problem = "needs on/off pairs of Poisson, stochastic or staggered neurons"
         remedy = "use neuron_type='poisson' and tuning='pairs'"
         raise ValidationError("aggregated", True, problem, remedy)
     if not aggregated and n > MOST_ENTRIES:  # before anything is allocated
@@ -444,8 +532,8 @@ def _check(neurons, tuning: Tuning, aggregated, n: int) -> None:
     if not drawn and not is_rectified_linear(neurons):
         problem = f"needs rectified-linear rates, which {name} has not"
         raise ValidationError("tuning", tuning.kind, problem, "use tuning='drawn'")
-    if tuning.kind == "recruited" and statistics(neurons) not in NOISY:
-        problem = f"serves Poisson noise, which {name} has not"
+    if tuning.kind == "recruited" and not summed:
+        problem = f"serves Poisson noise or staggered neurons, which {name} is not"
         remedy = "use neuron_type='poisson', or tuning='pairs'"
         raise ValidationError("tuning", tuning.kind, problem, remedy)
 

@@ -210,6 +210,41 @@ POPULATIONS: dict[type, Any] = {
 }
 
 
+def may_stagger(neurons: Any) -> bool:
+    """Return whether neurons integrate their rate and reset by subtraction.
+
+    Then those that are alike, and begin at voltages that are evenly spaced, keep that
+    spacing for ever.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+
+    Returns
+    -------
+    bool
+    """
+    return type(neurons) in (nengo.SpikingRectifiedLinear, nengo.RegularSpiking)
+
+
+def begin_at(neurons: Any, voltage) -> NeuronType:
+    """Return neurons that `may_stagger`, which begin at the voltages given.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+    voltage : (n,) array_like
+        In thresholds.
+
+    Returns
+    -------
+    nengo.neurons.NeuronType
+    """
+    base = getattr(neurons, "base_type", None)
+    given = {"initial_state": {"voltage": np.asarray(voltage, dtype=float)}}
+    return type(neurons)(**given) if base is None else type(neurons)(base, **given)
+
+
 def population_of(neurons: Any, counts) -> NeuronType:
     """Return the type whose entries stand for several neurons each.
 

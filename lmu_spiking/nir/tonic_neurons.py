@@ -82,6 +82,7 @@ def tonic_population(memory) -> Population:
         radii=p.radii,
         per_unit=np.ones(m, int),
         ceiling=np.full(m, np.inf),
+        voltage=np.full(m, np.nan),
         tuning=tuning,
     )
 

@@ -15,7 +15,9 @@ MEASURED = ("state_rmse", "noise_nrmse", "spikes_per_s")
 NUMBERS = ("nrmse", "window_noise_nrmse", "spikes", "mean_rate", "theta", "dt")
 NUMBERS += ("synops_per_s", "synops_per_s_full", "duration", "seed", "signal_seed")
 NUMBERS += ("seconds_build", "seconds_run", "bandwidth", "rms", "input_power_lost")
-TEXTS = ("digest", "neuron_type", "tuning", "target", "input", "spec", "verdict")
+PREFIXES = ("predicted_", "bound_")
+TEXTS = ("digest", "neuron_type", "initial_phases", "tuning", "target", "input")
+TEXTS += ("spec", "verdict")
 
 
 def to_json(record) -> str:
@@ -113,7 +115,7 @@ def check_row(row: dict, grouped=GROUPED, measured=MEASURED) -> None:
         number = number and abs(value) < 2**63
         if name in grouped:
             fine = number and value > 0
-        elif name in NUMBERS or name in measured or name.startswith("predicted_"):
+        elif name in NUMBERS or name in measured or name.startswith(PREFIXES):
             fine = number or value is None
         elif name in TEXTS:
             fine = isinstance(value, str)

@@ -179,9 +179,9 @@ def grid(
     aggregated = base.aggregated if aggregated is None else aggregated
     planned = []
     for kind, tau, max_rate, order, neurons in itertools.product(*axes):
-        sums = aggregated and kind == "poisson" and base.tuning != "drawn"
         varied = {"neuron_type": kind, "tau": tau, "max_rate": max_rate, "order": order}
-        cell = base.replace(**varied, n_neurons=order * neurons, aggregated=sums)
+        cell = base.replace(**varied, n_neurons=order * neurons, aggregated=False)
+        cell = cell.replace(aggregated=aggregated and cell.has_sums)
         name = int(cell.replace(noise_seed=0).digest, 16)
         for number in range(trials):
             # seeds depend on the combination and the number alone, not on the grid

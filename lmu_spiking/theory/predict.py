@@ -50,8 +50,9 @@ from lmu_spiking.memory.open_loop import (
     measured_error,
 )
 from lmu_spiking.memory.spec import MemorySpec
-from lmu_spiking.neurons.population import NOISY, Population
+from lmu_spiking.neurons.population import Population
 from lmu_spiking.signals import as_signal
+from lmu_spiking.theory.bound import has_bound, largest_error
 from lmu_spiking.theory.fixed_point import (
     LEVELS,
     Table,
@@ -117,6 +118,8 @@ class ErrorBudget:
     correlation : Correlation, Sampled or None
         How the noise of readouts is correlated in time; None on a chip, and where an
         error has not settled.
+    made : Design or None
+        The memory's design; None on a chip.
     """
 
     spec: MemorySpec
@@ -135,6 +138,7 @@ class ErrorBudget:
     settled: bool = True
     caution: str = ""
     correlation: Correlation | Sampled | None = None
+    made: Design | None = None
 
     __repr__ = brief
     _told = ("nrmse", "noise_nrmse", "state_rmse", "spikes_per_s", "beyond")
@@ -323,6 +327,52 @@ class ErrorBudget:
         noise = replace(noise, doubt=max(noise.doubt, doubt))
         return noise.interval(missed + bias, reference, level, n)
 
+    def bound(self, delay=None) -> np.ndarray:
+        """Return the largest error of readouts that any input can cause.
+
+        Unlike all else here it says nothing of this signal: it holds for every input,
+        at every step, as `theory.bound` shows.  Errors are against the same readouts of
+        the exact LDN, as those of `readout_rmse`.
+
+        Parameters
+        ----------
+        delay : float or (n,) array_like, optional
+            Seconds; theta by default.
+
+        Returns
+        -------
+        (n,) ndarray
+            Of its absolute value, one for each delay.
+
+        Raises
+        ------
+        ValidationError
+            If the neurons are not staggered, or have ceilings.
+
+        Examples
+        --------
+        >>> budget = predict(MemorySpec(n_neurons=6000, order=6, neuron_type="if"))
+        >>> bool(budget.readout_rmse(0.5)[0] < budget.bound(0.5)[0] < 0.01)
+        True
+        """
+        if self.made is None:
+            problem, remedy = "has no bound on a chip", "predict the spec itself"
+            raise ValidationError("bound.spec", self.spec, problem, remedy)
+        return largest_error(self.made, self._weights(delay))
+
+    def bound_nrmse(self) -> float | None:
+        """Return `bound` at delay theta over the rms of the exact readout.
+
+        Returns
+        -------
+        float or None
+            None where there is no bound, NaN for a silent signal.
+        """
+        if self.made is None or not has_bound(self.made.population):
+            return None
+        power = self._power(self._weights(None))
+        return _relative(float(self.bound()[0]) ** 2, power)
+
     def parts(self) -> dict[str, float]:
         """Return the errors at delay theta by their source, over the input's rms.
 
@@ -479,7 +529,7 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     if predict_errors is not None:
         return ErrorBudget(**common, **predict_errors(entire, lead + window))
     # what the neurons make of what they carry, along the signal
-    made = design_of(spec)
+    common["made"] = made = design_of(spec)
     carried = entire @ made.T.T
     tables = tabulate(made.population, carried, dt, mapped=made.loop)
     course = along(made.loop, tables, carried, window, lead)
@@ -740,16 +790,14 @@ def predict_band(spec: MemorySpec) -> BandLaw:
 def design_of(memory) -> Design:
     """Return the design of a spec or memory, in which equal neurons may be one entry.
 
-    Poisson neurons that are alike are summed, so that the prediction costs the same
-    however many there are.
+    Neurons that are alike are summed where that is exact, so that the prediction costs
+    the same however many there are.
     """
     if isinstance(memory, Design):
         return memory
     if not isinstance(memory, MemorySpec):
         return memory.design
-    if memory.neuron_type in NOISY and memory.tuning != "drawn":
-        memory = memory.replace(aggregated=True)
-    return design(memory)
+    return design(memory.replace(aggregated=memory.has_sums))
 
 
 def whole_steps(spec) -> int:
