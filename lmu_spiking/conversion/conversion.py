@@ -147,8 +147,11 @@ def convert(
     hidden = []
     for n, use, cell in zip(per_unit, uses, params.cells, strict=True):
         rate = chosen.max_rate if cell.chip is None else cell.chip.max_rate
-        sums = chosen.simulates_sums
-        hidden.append(Hidden(chosen.neuron_type, n, rate, use.top, sums))
+        # the integrating neurons of a chip are simulated one by one
+        of_chip = cell.chip is not None and chosen.neuron_type in INTEGRATING
+        units = Hidden(chosen.neuron_type, n, rate, use.top)
+        sums, begin = chosen.simulates_sums and not of_chip, chosen.initial_phases
+        hidden.append(replace(units, aggregated=sums, initial_phases=begin))
     return Conversion(params, chosen, uses, memories, hidden, counts)
 
 
@@ -232,6 +235,7 @@ def _design(
         fitted = {"radii": np.concatenate(radii)}
     theta = cell.theta * (s.steps * s.dt / params.dt)  # as `LMUCell` has it
     same = ("synapse", "dt", "neuron_type", "tuning", "max_rate", "error_feedback")
+    same += ("initial_phases",)
     fitted |= {"size_in": cell.memory_d, "aggregated": s.simulates_sums}
     return assemble(
         m, cell.order, theta, **fitted, **{name: getattr(s, name) for name in same}

@@ -13,11 +13,13 @@ added to its states, and of the units' spikes to their activities:
     \hat h_t = \mathrm{Poisson}(s |f(\hat J_t)|) \,\mathrm{sign} / s ,
 
 with ``P`` the fixed point of the error model on the data.  With error feedback the same
-holds for all states of the loop, its own included.  ``s`` is the number of spikes of a
-unit of activity 1 in the time that is averaged: a presentation for the next cell, the
-presentation's first step for the readout.  The result includes the shift of the mean
-that noise causes behind a nonlinearity, and the clipping of states that are larger than
-the ceilings of neurons allow.
+holds for all states of the loop, its own included.  Staggered neurons make a rounding
+error, taken to be white (`memory.basis`), in place of Poisson noise, and their units
+fire ``floor(s |f(J)| + V)`` times, with ``V`` uniform.  ``s`` is the number of spikes
+of a unit of activity 1 in the time that is averaged: a presentation for the next cell,
+the presentation's first step for the readout.  The result includes the shift of the
+mean that noise causes behind a nonlinearity, and the clipping of states that are larger
+than the ceilings of neurons allow.
 """
 
 from dataclasses import dataclass
@@ -26,7 +28,11 @@ import numpy as np
 
 from lmu_spiking.brief import brief
 from lmu_spiking.conversion.conversion import Conversion
-from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
+from lmu_spiking.dynamics.covariance import (
+    closed_loop,
+    rounding_covariance,
+    stationary_covariance,
+)
 from lmu_spiking.lmu.calibration import STATES
 from lmu_spiking.lmu.forward import activities, encode, run_cell
 from lmu_spiking.lmu.params import CellParams
@@ -116,6 +122,8 @@ class CellNoise:
         The memory's error in them, in Legendre coefficients.
     ceiling : Ceiling or None
         Of the memories' neurons; None if their tuning curves have no ceiling.
+    staggered : bool
+        Whether neurons round, in place of random spikes.
     """
 
     P: np.ndarray
@@ -126,12 +134,13 @@ class CellNoise:
     whole: np.ndarray
     out: np.ndarray
     ceiling: Ceiling | None = None
+    staggered: bool = False
 
     __repr__ = brief
 
 
 def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
-    """Predict the noise of each cell, for Poisson-like neurons only.
+    """Predict the noise of each cell, for Poisson-like and staggered neurons only.
 
     Parameters
     ----------
@@ -155,11 +164,20 @@ def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
             m = m.reshape(-1, k, d)
             seen = m[:: max(1, len(m) // STATES)].transpose(1, 0, 2)
         # the fixed point of the error model for each memory
-        P, rate, sigmas = np.empty((k, d, d)), 0.0, np.empty((k, d))
+        P, rate = np.empty((k, d, d)), 0.0
+        K, L, C, N = closed_loop(design.loop)
+        whole = np.empty((k, *K.shape))
         for j, states in enumerate(seen):
             carried, more = states @ design.T.T, (j * d, design.loop)
             tables = tabulate(design.population, carried, s.dt, *more)
-            noise, sigmas[j], received = fixed_point(design.loop, tables)
+            if s.staggered:
+                sigma = _rounding(design, j)
+                whole[j] = rounding_covariance(K, L, np.diag(sigma))
+                noise, received = C @ whole[j] @ C.T, np.diag(N @ whole[j] @ N.T)
+            else:
+                noise, sigma, received = fixed_point(design.loop, tables)
+                if design.loop.feedback is not None:
+                    whole[j] = stationary_covariance(K, (L * sigma) @ L.T)
             P[j] = design.U @ noise @ design.U.T
             each = zip(tables, received, strict=True)
             rate += sum(table.mean("rate", v) for table, v in each)
@@ -174,12 +192,21 @@ def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
         # by the cell's own matrix
         course = cell.ldn.discretize(conversion.params.dt)[0], P, np.eye(d)
         if design.loop.feedback is not None:
-            K, L, C, _ = closed_loop(design.loop)
-            whole = [stationary_covariance(K, (L * v) @ L.T) for v in sigmas]
-            power = np.linalg.matrix_power(K, s.steps)
-            course = power, np.stack(whole), design.U @ C
-        noises.append(CellNoise(P, rate, *spikes, *course, ceiling))
+            course = np.linalg.matrix_power(K, s.steps), whole, design.U @ C
+        noises.append(CellNoise(P, rate, *spikes, *course, ceiling, s.staggered))
     return noises
+
+
+def _rounding(design: Design, j: int) -> np.ndarray:
+    """Return the variance (d,) of the rounding error of memory ``j``.
+
+    It is uniform within one half of a spike on the side that is active.
+    """
+    p, d = design.population, design.ldn.order
+    of = p.dimension - j * d
+    own = (of >= 0) & (of < d)
+    worth = np.square(p.decoders[own] / design.dt) / 12
+    return np.bincount(of[own], worth) / np.bincount(of[own])
 
 
 def noisy_forward(
@@ -261,11 +288,15 @@ def _run(cell: CellParams, noise: CellNoise, x, dt: float, rng):
 
 
 def _spiking(exact: np.ndarray, noise: CellNoise, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Return activities decoded from Poisson spikes, for cells and for the readout."""
-    size = np.abs(exact)
+    """Return activities decoded from spikes, for cells and for the readout."""
+    size, sign = np.abs(exact), np.sign(exact)
+    if noise.staggered:
+        V = rng.random(size.shape)
+        all_spikes = np.floor(size * noise.unit_spikes + V)
+        read = np.floor(size * noise.read_spikes + V)
+        return sign * all_spikes / noise.unit_spikes, sign * read / noise.read_spikes
     read = rng.poisson(size * noise.read_spikes)
     rest = rng.poisson(size * np.maximum(noise.unit_spikes - noise.read_spikes, 0))
-    sign = np.sign(exact)
     return sign * (read + rest) / noise.unit_spikes, sign * read / noise.read_spikes
 
 

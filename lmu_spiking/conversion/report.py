@@ -8,7 +8,6 @@ import numpy as np
 from lmu_spiking.conversion.conversion import CALIBRATED_ON, Conversion
 from lmu_spiking.conversion.predict import cell_noise, noisy_forward
 from lmu_spiking.conversion.run import Presented, present
-from lmu_spiking.conversion.settings import PREDICTABLE
 from lmu_spiking.errors import ValidationError, check_shape, check_whole
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.metrics import accuracy, half_interval, nrmse, target_variance
@@ -108,7 +107,7 @@ def predict_loss(conversion: Conversion, x, y, *, last: bool, runs: int = 8):
     ValidationError
         If sequences and targets do not fit.
     """
-    if conversion.settings.neuron_type not in PREDICTABLE:
+    if not conversion.settings.predictable:
         return None, None
     runs = check_whole("predict_loss.runs", runs, 2)
     x, y, score = _check_data("predict_loss", conversion, x, y, last)

@@ -14,10 +14,12 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.networks.cell import steps_of
 from lmu_spiking.networks.hidden import NEURON_TYPES
+from lmu_spiking.neurons.curves import neuron_type
+from lmu_spiking.neurons.population import is_staggered
 
 TUNINGS = ("balanced", "optimal", "pairs")
 SPIKING = tuple(name for name in NEURON_TYPES if name != "rate")
-PREDICTABLE = ("poisson", "stochastic")  # whose sums, and whose noise, are known
+PREDICTABLE = ("poisson", "stochastic")  # beside those that are staggered
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ class ConvertSettings:
         Draws the spikes.
     error_feedback : "auto" or (2,) tuple of float, optional
         Of the memories, as in `LegendreMemory`; hidden units have none.
+    initial_phases : {"staggered", "random"}, optional
+        Where ``"regular"`` and ``"if"`` neurons begin, as in `LegendreMemory`, and each
+        hidden unit's: staggered by default.
 
     Raises
     ------
@@ -72,6 +77,7 @@ class ConvertSettings:
     aggregated: bool = True
     noise_seed: int = 0
     error_feedback: str | tuple[float, float] | None = None
+    initial_phases: str | None = None
 
     def __post_init__(self):
         check_whole("convert.n_neurons", self.n_neurons, 4)
@@ -86,6 +92,7 @@ class ConvertSettings:
         check_one_of("convert.tuning", self.tuning, TUNINGS)
         asked = check_feedback("convert.error_feedback", self.error_feedback)
         object.__setattr__(self, "error_feedback", asked)
+        _ = self.staggered  # which refuses what cannot be
         # both memories and units have neurons
         share = check_positive("convert.hidden_share", self.hidden_share)
         if share >= 1:
@@ -114,10 +121,24 @@ class ConvertSettings:
         """Return the number of steps whose plain mean is as noisy as the lowpass."""
         if self.readout_synapse is None:
             return 1.0
-        shares = np.tanh(np.array([self.steps, 1]) * self.dt / 2 / self.readout_synapse)
+        steps = np.array([self.steps, 1]) * self.dt / self.readout_synapse
+        shares = np.tanh(steps / 2)
+        if self.staggered:
+            # a rounding error weighs as much as the lowpass changes in a step
+            return float(np.sqrt(2) / -np.expm1(-steps[1]))
         return float(shares[0] / shares[1])
 
     @property
+    def staggered(self) -> bool:
+        """Return whether neurons that are alike are staggered."""
+        return is_staggered(neuron_type(self.neuron_type), "pairs", self.initial_phases)
+
+    @property
+    def predictable(self) -> bool:
+        """Return whether sums of neurons, and their noise, are known."""
+        return self.neuron_type in PREDICTABLE or self.staggered
+
+    @property
     def simulates_sums(self) -> bool:
-        """Return whether neurons are simulated as sums, as Poisson-like ones allow."""
-        return self.aggregated and self.neuron_type in PREDICTABLE
+        """Return whether neurons are simulated as sums, where these are known."""
+        return self.aggregated and self.predictable

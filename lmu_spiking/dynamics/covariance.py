@@ -103,6 +103,28 @@ def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
     return (P + P.T) / 2 * np.multiply.outer(scale, scale)
 
 
+def rounding_covariance(K: np.ndarray, L: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    r"""Return the stationary covariance of ``Z`` under a rounding error.
+
+    It enters as its difference, ``\eta[k] = D[k] - D[k-1]``, with ``D`` white: at once
+    by ``L``, and in the next step by ``K L - L``.
+
+    Parameters
+    ----------
+    K : (z, z) ndarray
+    L : (z, d) ndarray
+    Q : (d, d) ndarray
+        Covariance of ``D``.
+
+    Returns
+    -------
+    (z, z) ndarray
+        Covariance of the loop's state.
+    """
+    later = K @ L - L
+    return L @ Q @ L.T + stationary_covariance(K, later @ Q @ later.T)
+
+
 def readout_covariance(mapped: Mapped, sigma, weights, reader: Mapped) -> np.ndarray:
     """Return the noise covariance of readouts of the spikes through another synapse.
 

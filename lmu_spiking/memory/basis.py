@@ -56,7 +56,11 @@ from numpy.polynomial.legendre import leggauss
 from scipy.optimize import minimize_scalar
 
 from lmu_spiking.brief import brief
-from lmu_spiking.dynamics.covariance import closed_loop, stationary_covariance
+from lmu_spiking.dynamics.covariance import (
+    closed_loop,
+    rounding_covariance,
+    stationary_covariance,
+)
 from lmu_spiking.dynamics.feedback import with_feedback
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import Mapped, map_onto
@@ -180,8 +184,10 @@ def balanced(
         share = sigma ** (2 / (1 + falls))
         counts = 2 + (n_neurons - 2 * d) * share / share.sum()
         noise = (U * (factor / counts**falls)) @ U.T
-        whole = stationary_covariance(K, later @ noise @ later.T)
-        whole += now @ noise @ now.T
+        if staggered:
+            whole = rounding_covariance(K, L, noise)
+        else:
+            whole = stationary_covariance(K, L @ noise @ L.T)
         found, received = C @ whole @ C.T, N @ whole @ N.T
         error = float(np.sqrt(np.sum(W * found)))
         if not error < DIVERGED:

@@ -4,6 +4,9 @@ A unit ``f(J)`` is carried by ``n`` neurons that fire at ``r_max |f(J)| / top``,
 of one sign on one side: one side for relu, two for tanh and linear.  Their decoded
 spikes, each worth ``top / (n r_max)``, have the mean ``f(J)``, whatever ``n``.
 
+Neurons of one side that integrate and reset by subtraction are staggered, so that their
+spikes are the unit's activity but for one half of a spike (`neurons.population`).
+
 Units with the rates of a chip (`neurons.chip`) fire at them on one side, with ``top`` 1
 at the rate that they were trained with; their ``if`` neurons are the chip's.
 """
@@ -26,8 +29,8 @@ from lmu_spiking.lmu.params import sides_of
 from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.chip import ChipRate, ChipUnits, chip_of, integrating
 from lmu_spiking.neurons.curves import neuron_type, unmerged
-from lmu_spiking.neurons.population import one_each
-from lmu_spiking.neurons.types import POPULATIONS, RampTanh, population_of
+from lmu_spiking.neurons.population import is_staggered, one_each, spaced
+from lmu_spiking.neurons.types import POPULATIONS, RampTanh, begin_at, population_of
 
 INTEGRATING = ("if",)
 NEURON_TYPES = ("poisson", "stochastic", "regular", "rate", *INTEGRATING)
@@ -48,7 +51,11 @@ class Hidden:
     top : float or (n,) array_like
         Activity at which a neuron fires at ``max_rate``; nothing is clipped beyond.
     aggregated : bool
-        Simulate the neurons of a side as one; the same in distribution.
+        Simulate the neurons of a side as one; the same in distribution, and for
+        staggered neurons spike by spike.
+    initial_phases : {"staggered", "random"}, optional
+        As in `LegendreMemory`: staggered by default where neurons can be, which those
+        of a chip cannot.
     noise_seed : int, optional
         Draws the spikes; from the network's seed by default.
 
@@ -64,6 +71,7 @@ class Hidden:
     top: Any = 1.0
     aggregated: bool = True
     noise_seed: int | None = None
+    initial_phases: str | None = None
 
     __repr__ = brief
 
@@ -123,6 +131,9 @@ def add_units(
         raise ValidationError("Hidden.per_unit", hidden.per_unit, problem, remedy)
     each = 1 if hidden.aggregated else per_side
     entries = len(signs) * each
+    staggered = chip is None and is_staggered(
+        neuron_type(hidden.neuron_type), "pairs", hidden.initial_phases
+    )
     # what a unit's drive is to its neurons, and what their spikes are worth
     top = 1.0 if activation == "tanh" else hidden.top  # which tanh cannot exceed
     top = one_each("Hidden.top", top, units)
@@ -135,7 +146,14 @@ def add_units(
     encode = sign * np.repeat(np.broadcast_to(scale, (units,)), entries)
     decode = sign * np.repeat(top / (per_side * hidden.max_rate), entries)
     # each entry takes the drive of its unit, in every copy
-    neurons = _neurons(hidden, activation, per_side if hidden.aggregated else 1, chip)
+    counts = per_side if hidden.aggregated else 1
+    if staggered:  # one accumulator of all their rates, or neurons one by one
+        summed = replace(hidden, max_rate=counts * hidden.max_rate)
+        neurons = _neurons(summed, activation, 1, None)
+        neurons = begin_at(neurons, np.tile(spaced(each), copies * units * len(signs)))
+        encode = encode if activation == "tanh" else counts * encode
+    else:
+        neurons = _neurons(hidden, activation, counts, chip)
     columns = np.repeat(np.arange(size), entries)
     rows, n = np.arange(len(columns)), len(columns)
     ensemble = driven(n, neurons, bias=bias, seed=hidden.noise_seed, label="units")

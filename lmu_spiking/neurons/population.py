@@ -243,6 +243,15 @@ class Population:
             total["fourth"] += step_cumulant(self.neurons, rates, dt) @ (n * d**4)
         return total
 
+    def one_by_one(self) -> "Population":
+        """Return the same neurons with an entry for each."""
+        of = np.repeat(np.arange(len(self.gain)), self.per_unit)
+        columns = {name: getattr(self, name)[of] for name in COLUMNS}
+        columns["per_unit"] = np.ones(len(of), int)
+        if np.any(self.per_unit > 1) and self.initial_phases == "staggered":
+            columns["voltage"] = np.concatenate([spaced(k) for k in self.per_unit])
+        return replace(self, **columns)
+
     def groups(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the entries of a dimension that differ, and the size of each group.
 
@@ -356,10 +365,26 @@ def _side(i, sign: float, n: int, radius, tuning: Tuning, aggregated, staggered)
     columns = (np.full(levels, i), np.full(levels, sign), gain, -gain * edges[:-1])
     columns += (decoders, per_unit, ceiling)
     # the neurons of a level share a current, which they divide evenly
-    sizes = [1] * levels if aggregated else counts
-    spaced = np.concatenate([(np.arange(k) + 0.5) / k for k in sizes])
-    voltage = spaced if staggered else np.full(len(spaced), np.nan)
+    begin = np.concatenate(
+        [spaced(k) for k in ([1] * levels if aggregated else counts)]
+    )
+    voltage = begin if staggered else np.full(len(begin), np.nan)
     return (*(np.repeat(column, repeat) for column in columns), voltage)
+
+
+def spaced(n: int) -> np.ndarray:
+    """Return ``n`` voltages that are evenly spaced between 0 and the threshold of 1.
+
+    Parameters
+    ----------
+    n : int
+
+    Returns
+    -------
+    (n,) ndarray
+        ``(k + 1/2) / n``.
+    """
+    return (np.arange(n) + 0.5) / n
 
 
 def _drawn(i: int, n: int, radius: float, neurons, tuning: Tuning, averaging, rng):

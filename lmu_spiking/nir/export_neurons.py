@@ -5,7 +5,7 @@ to be read at once.
 """
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import nengo
@@ -14,6 +14,7 @@ import numpy as np
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.neurons.curves import is_rectified_linear, statistics
+from lmu_spiking.neurons.population import spaced
 from lmu_spiking.nir.clock import Clock, package
 from lmu_spiking.nir.neurons import KINDS
 from lmu_spiking.nir.tonic_neurons import tonic_population
@@ -56,6 +57,8 @@ class Cells:
         Seed of their initial voltages.
     min_voltage : float
         Floor of their voltages: 0, or less for LIF neurons; ``-inf`` for none.
+    voltage : (m,) ndarray or None
+        Where staggered neurons begin, in thresholds.
     """
 
     kind: str
@@ -66,6 +69,7 @@ class Cells:
     tau_ref: float = 0.0
     seed: int | None = None
     min_voltage: float = 0.0
+    voltage: np.ndarray | None = None
 
     __repr__ = brief
 
@@ -99,12 +103,7 @@ def memory_cells(memory, choice: str | None) -> Cells:
     p = tonic_population(memory) if tonic else own
     kind = kind_of(p.neurons, None if tonic else choice, p.ceiling)
     as_own = kind == KINDS.get(type(own.neurons)) and not tonic
-    # entries that stand for several neurons, one by one
-    if np.any(p.per_unit != 1):
-        of = np.repeat(np.arange(len(p.gain)), p.per_unit)
-        names = "dimension", "encoders", "gain", "bias", "decoders", "ceiling"
-        columns = {name: getattr(p, name)[of] for name in names}
-        p = replace(p, per_unit=np.ones(len(of), int), **columns)
+    p = p.one_by_one()
     neurons, m, of = p.neurons, len(p.gain), p.dimension
     _warn(kind, neurons, p.gain, p.bias)
     # one encoder and one decoder for each neuron
@@ -114,7 +113,8 @@ def memory_cells(memory, choice: str | None) -> Cells:
     taus = getattr(neurons, "tau_rc", 0.0), getattr(neurons, "tau_ref", 0.0)
     floor = float(getattr(neurons, "min_voltage", 0.0))
     seed = memory.noise_seed if as_own else None
-    return Cells(kind, E, p.bias, D, *taus, seed, floor)
+    begin = p.voltage if as_own and p.initial_phases == "staggered" else None
+    return Cells(kind, E, p.bias, D, *taus, seed, floor, begin)
 
 
 def unit_cells(cell, choice: str | None) -> Cells | None:
@@ -152,12 +152,16 @@ def unit_cells(cell, choice: str | None) -> Cells | None:
             E = _matrix_of(connection)
         if connection.pre_obj == ensemble.neurons:
             D = _matrix_of(connection)
-    of = np.repeat(np.arange(ensemble.n_neurons), getattr(neurons, "counts", 1))
+    of = np.repeat(np.arange(ensemble.n_neurons), cell.per_entry)
     check_size(len(of), max(E.shape))
     gain, bias = np.asarray(ensemble.gain)[of], np.asarray(ensemble.bias)[of]
+    # staggered neurons, which share an accumulator, divide its rate
+    begin = _voltage(neurons)
+    if begin is not None and cell.per_entry > 1:
+        gain, begin = gain / cell.per_entry, np.tile(spaced(cell.per_entry), len(begin))
     _warn(kind, neurons, gain, bias, units=True)
     seed = ensemble.seed if kind == KINDS.get(type(neurons)) else None
-    return Cells(kind, gain[:, None] * E[of], bias, D[:, of], seed=seed)
+    return Cells(kind, gain[:, None] * E[of], bias, D[:, of], seed=seed, voltage=begin)
 
 
 def _matrix_of(connection) -> np.ndarray:
@@ -222,7 +226,8 @@ def kind_of(neurons, choice: str | None, ceiling=np.inf) -> str:
     if own is None:
         remedy = f"use neuron types rate, if or lif, or {others}"
         raise ValidationError(attribute, name, "cannot be said in NIR", remedy)
-    if type(neurons) in KINDS and neurons.initial_state:
+    begins = type(neurons) in KINDS and neurons.initial_state
+    if begins and (own != "if" or _voltage(neurons) is None):
         problem = "has initial voltages of its own (initial_state), not said in NIR"
         raise ValidationError(attribute, name, problem, "leave initial_state out")
     if np.isfinite(ceiling).any():
@@ -230,6 +235,12 @@ def kind_of(neurons, choice: str | None, ceiling=np.inf) -> str:
         remedy = "use neurons='tonic', or tuning='pairs' or 'balanced'"
         raise ValidationError("to_nir.tuning", "recruited", problem, remedy)
     return own
+
+
+def _voltage(neurons) -> np.ndarray | None:
+    """Return the voltages (n,) that neurons begin at; None if they are drawn."""
+    begin = (neurons.initial_state or {}).get("voltage")
+    return begin if isinstance(begin, np.ndarray) else None
 
 
 def _warn(kind: str, neurons, gain, bias, units: bool = False) -> None:
@@ -324,6 +335,8 @@ def neuron_nodes(cells: Cells, clock: Clock, synapse: float | None = None) -> tu
         metadata["tau_ref"] = cells.tau_ref
     if cells.seed is not None:
         metadata["seed"] = cells.seed
+    if cells.voltage is not None:
+        metadata["voltage"] = cells.voltage
     if not cells.kind.startswith("rate"):
         metadata["min_voltage"] = cells.min_voltage
     tau = clock.to_graph(cells.tau_rc) if cells.leaky else SLOW_MEMBRANE

@@ -15,6 +15,7 @@ import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_between, check_seed, check_shape
 from lmu_spiking.neurons.bare_ensemble import driven
+from lmu_spiking.neurons.types import begin_at
 from lmu_spiking.nir.clock import Clock
 from lmu_spiking.nir.neurons import INSTANT, KINDS, PromptLIF, SignedIF
 
@@ -308,7 +309,12 @@ def _integrating(node, rates: bool) -> Any:
     rest = _at_rest(node)
     floor = rest["min_voltage"]
     if floor == 0:
-        return nengo.SpikingRectifiedLinear()
+        begin = metadata_of(node).get("voltage")
+        if begin is None:
+            return nengo.SpikingRectifiedLinear()
+        n = len(_vector(node, "r"))
+        begin = check_shape("metadata.voltage", begin, (n,))
+        return begin_at(nengo.SpikingRectifiedLinear(), begin)
     if floor > -np.inf:
         problem = "must be 0 or -inf for neurons without leak"
         raise ValidationError("metadata.min_voltage", floor, problem)
