@@ -59,6 +59,7 @@ TABLE = {
     "feedback": Experiment(
         20, "memories with and without error feedback", {"signals": 200}
     ),
+    "optimal_feedback": Experiment(5, "what an optimal feedback would leave"),
     "membranes": Experiment(12, "IF, LIF and adaptive memories, and predicted"),
     "intervals": Experiment(
         10, "runs within their predicted intervals", {"memories": 200}
