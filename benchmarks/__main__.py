@@ -59,7 +59,10 @@ TABLE = {
     "feedback": Experiment(
         20, "memories with and without error feedback", {"signals": 200}
     ),
+    "optimal_feedback": Experiment(5, "what an optimal feedback would leave"),
     "membranes": Experiment(12, "IF, LIF and adaptive memories, and predicted"),
+    "distortion": Experiment(5, "what curves distort, with and without feedback"),
+    "lead": Experiment(2, "LIF memories whose lead is mapped out"),
     "intervals": Experiment(
         10, "runs within their predicted intervals", {"memories": 200}
     ),

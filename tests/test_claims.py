@@ -275,6 +275,102 @@ def with_membranes() -> list[str]:
     return [f"{r['noise_nrmse']:.4f} ± {r['noise_nrmse_ci95']:.4f}" for r in found]
 
 
+def left_to_win() -> list[str]:
+    """Return the table of feedback beside the optimum, and what the text says of it."""
+    rows, ran = record("optimal_feedback")["errors"], record("optimal_feedback")
+    kinds = ("auto", "lowpass_5ms", "lowpass_20ms", "lowpass_50ms")
+    kinds += ("interleaved", "one_filter", "optimum")
+    shown = [row for row in rows if row["readout"] == "delay theta"]
+    cells = [" | ".join(f"{row[kind]:.3f}" for kind in kinds) for row in shown]
+    heads = [f"| {row['order']} | {row['delay_steps']} | " for row in shown]
+    table = [f"{head}{cell} |" for head, cell in zip(heads, cells, strict=True)]
+
+    # the same optimum, in two other ways
+    ratios = [row["simulated"] / row["optimum"] for row in shown]
+    ratios += [row["riccati"] / row["optimum"] for row in shown if "riccati" in row]
+    assert all(abs(ratio - 1) < 0.01 for ratio in ratios)
+
+    def below(kind: str, chosen) -> list[float]:
+        return [100 * (1 - row[kind] / row["auto"]) for row in chosen]
+
+    at_once = [r for r in rows if r["delay_steps"] == 0 and r["order"] <= 12]
+    first = below("optimum", [r for r in at_once if r in shown])
+    rest = below("optimum", [r for r in at_once if r not in shown])
+    one_filter = max(below("one_filter", at_once))
+
+    def spiking(order: int, delay: int, kind: str) -> str:
+        about = {"order": order, "delay_steps": delay, "feedback": kind}
+        row = one(ran["spiking"], **about)
+        return f"{row['noise_nrmse']:.4f} ± {row['noise_nrmse_ci95']:.4f}"
+
+    both = {
+        d: [spiking(d, 0, kind) for kind in ("optimum", "auto")] for d in (6, 12, 32)
+    }
+    return [
+        *table,
+        "{:.0f} % and {:.0f} % below".format(*first),
+        f"{min(rest):.0f} to {max(rest):.0f} % for the window",
+        f"more than {one_filter:.0f} % below",
+        "it made {} in place of {}".format(*both[6]),
+        "at order 12 {} in place of {}".format(*both[12]),
+        *both[32],
+        f"{spiking(6, 3, 'interleaved')} with it and {spiking(6, 3, 'auto')} with",
+    ]
+
+
+def distorted() -> list[str]:
+    """Return the table of static distortion, and what the text says of it."""
+    rows = record("distortion")["distortion"]
+
+    def row(kind: str, m: int, asked: str, of: str, where: str) -> dict:
+        about = {"neuron_type": kind, "neurons": m, "asked": asked}
+        return one(rows, of=of, where=where, **about)
+
+    cases = [("lif", 600), ("lif", 6000), ("lif", 60_000), ("adaptive", 6000)]
+    found = []
+    for (kind, m), asked in itertools.product(cases, ("auto", "given")):
+        first = row(kind, m, asked, "spikes", "within")
+        rate, tau = first["rate"], 1000 * first["tau"]
+        cells = [f"`{kind}`", f"{m:,}", f"{rate:g}/s, {tau:g} ms"]
+        cells.append(f"{first['expected']:.1f}")
+        for where in ("within", "radius", "beyond"):
+            shown = m <= 6000  # larger memories have no curves of their own
+            less = shown and row(kind, m, asked, "curves", where)["times_less"]
+            cells.append(f"{less:.1f}" if shown else "-")
+        for where in ("within", "beyond"):
+            sizes = [
+                row(kind, m, each, "spikes", where)["distortion"]
+                for each in ("off", asked)
+            ]
+            digits = 5 if where == "within" else 3
+            cells.append(" to ".join(f"{size:.{digits}f}" for size in sizes))
+        found.append("| " + " | ".join(cells) + " |")
+    inner = [row(*case, "auto", "spikes", "within")["times_less"] for case in cases]
+    left = [
+        row("lif", 6000, a, "spikes", "within")["distortion"] for a in ("auto", "given")
+    ]
+    found.append(f"falls {min(inner):.1f} to {max(inner):.1f} times with")
+    return [*found, f"at most {max(left):.5f} with 6,000 LIF"]
+
+
+def without_lead() -> list[str]:
+    """Return what the text says of LIF memories whose lead is mapped out."""
+    rows, found = record("lead")["memories"], []
+    for feedback, mapped in (("off", True), ("auto", False), ("off", False)):
+        about = {"neurons": 6000, "feedback": feedback, "lead_mapped": mapped}
+        found += [one(rows, bandwidth=band, **about) for band in (2.0, 4.0)]
+    about = {"neurons": 6000, "feedback": "auto", "lead_mapped": True}
+    both = [one(rows, bandwidth=band, **about) for band in (2.0, 4.0)]
+    told = [
+        f"{r['noise_nrmse']:.4f} ± {r['noise_nrmse_ci95']:.4f}" for r in found + both
+    ]
+    return [
+        "made {} with it, {} with error feedback and {} without".format(*told[:6:2]),
+        "twice the band {}, {} and {}.".format(*told[1:6:2]),
+        "({} and {})".format(*told[6:]),
+    ]
+
+
 def covered() -> list[str]:
     memories = record("intervals")["memories"]
     rows = [r for r in memories if r["width_0.95"] is not None]
@@ -366,7 +462,8 @@ def test_numbers_of_a_row_are_those_of_its_record(page, start, texts):
 
 TEXTS = {
     "docs/measured.md": [neuron_types],
-    "docs/limits.md": [covered],
+    "docs/laws.md": [left_to_win, distorted],
+    "docs/limits.md": [covered, without_lead],
     "docs/optimal.md": [compared, tuned_text, wasted, lambda: planned()[2:3]],
 }
 
