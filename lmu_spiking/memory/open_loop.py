@@ -269,7 +269,9 @@ def drive(population: Population, x: np.ndarray, dt: float, stands_for: Any = 1.
         seen: dict = {"synapse": None, "sample_every": None}
         probes = [nengo.Probe(node, **seen) for node in (decoded, total)]
     inputs = {stimulus: np.moveaxis(x, 1, 0)}
+    # sums of many neurons have errors that single precision would hide
     options = {"trials": runs, "noise_seed": SEED, "inputs": inputs}
+    options["exact"] = bool(np.any(population.per_unit > 1))
     with simulator(model, dt, "compiled", **options) as sim:
         sim.run_steps(T, progress_bar=False)
         y, rates = (np.asarray(sim.data[probe], dtype=float) for probe in probes)

@@ -128,7 +128,9 @@ def test_what_is_no_error_asked_for_is_refused(tmp_path, table):
 
 
 def test_the_file_is_readable_by_people(tmp_path):
-    spec = MemorySpec(tuning="drawn", error_feedback=(900.0, 0.02))
+    spec = MemorySpec(
+        tuning="drawn", error_feedback=(900.0, 0.02), initial_phases="random"
+    )
     spec.to_toml(tmp_path / "deep" / "folder" / "a.toml")
     items = tomllib.loads((tmp_path / "deep" / "folder" / "a.toml").read_text())
     assert set(items) == {f.name for f in fields(MemorySpec)}
@@ -199,6 +201,7 @@ def test_every_field_counts_in_the_digest():
         "noise_seed": 1,
         "signal": SignalSpec(1.0, 0.5),
         "error_feedback": "auto",
+        "initial_phases": "random",
     }
     assert set(changes) == {f.name for f in fields(MemorySpec)}
     digests = {MemorySpec(**{key: value}).digest for key, value in changes.items()}
@@ -224,7 +227,7 @@ def test_the_digest_is_the_same_in_every_process():
 def test_a_spec_computes_nothing_until_its_synapse_is_asked_for(monkeypatch):
     searches = []
 
-    def search(*arguments, feedback):
+    def search(*arguments, **options):
         searches.append(arguments)
         return 0.25
 

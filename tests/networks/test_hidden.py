@@ -151,7 +151,7 @@ def test_entries(aggregated, entries):
         ({"noise_seed": 2**31}, "relu", "Hidden.noise_seed: 2147483648 must be"),
         ({"neuron_type": "if", "aggregated": False}, "tanh", "'if' has no tanh rates"),
         (
-            {"neuron_type": "regular"},
+            {"neuron_type": "regular", "initial_phases": "random"},
             "relu",
             "is not known for regular .* aggregated=F",
         ),

@@ -380,7 +380,7 @@ REFUSED = [
     ({"delay_steps": 0.5}, "delay_steps: 0.5 must be a whole number"),
     (
         {"aggregated": True, "neuron_type": "lif"},
-        "aggregated: True needs rectifier pai",
+        "aggregated: True needs on/off pairs",
     ),
 ]
 

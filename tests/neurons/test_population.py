@@ -271,8 +271,28 @@ REFUSED = [
     ({"radii": np.ones((2, 3))}, "must be positive, one for each dimension"),
     ({"neurons": "lif", "tuning": "pairs"}, "needs rectified-linear rates, which LIF"),
     ({"neurons": "poisson-lif", "tuning": "pairs"}, "use tuning='drawn'"),
-    ({"neurons": "regular", "aggregated": True}, "needs rectifier pairs of Poisson"),
-    ({"tuning": "drawn", "aggregated": True}, "needs rectifier pairs of Poisson"),
+    (
+        {"neurons": "regular", "aggregated": True, "initial_phases": "random"},
+        "needs on/off pairs of Poisson",
+    ),
+    ({"tuning": "drawn", "aggregated": True}, "needs on/off pairs of Poisson"),
+    ({"initial_phases": "evenly"}, "initial_phases: 'evenly' is unknown"),
+    ({"initial_phases": "staggered"}, "integrate their input and reset by subtraction"),
+    (
+        {"neurons": "lif", "initial_phases": "staggered"},
+        "integrate their input and reset by subtraction",
+    ),
+    (
+        {"neurons": "if", "tuning": "drawn", "initial_phases": "staggered"},
+        "needs neurons that are alike",
+    ),
+    (
+        {
+            "neurons": nengo.SpikingRectifiedLinear(initial_state={"voltage": [0.5]}),
+            "initial_phases": "staggered",
+        },
+        "that have an initial_state",
+    ),
     ({"max_rate": -1.0}, "max_rate: -1.0 must be a positive number"),
     ({"neurons": "spiking"}, "neuron_type: 'spiking' is unknown"),
     ({"tuning": "mixed"}, "tuning: 'mixed' is unknown"),

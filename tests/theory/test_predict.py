@@ -538,10 +538,12 @@ def test_neurons_with_membranes_have_an_error_in_silence_too(kind):
         assemble(600, 3, 0.25, neuron_type=kind, **asked)
 
 
-def test_many_equal_neurons_cost_no_more_to_predict():
-    few, many = (MemorySpec(n, 3, 0.25, neuron_type="if") for n in (3_000, 3_000_000))
+@pytest.mark.parametrize(("phases", "power"), [("random", 0.5), ("staggered", 1.0)])
+def test_many_equal_neurons_cost_no_more_to_predict(phases, power):
+    fields = {"neuron_type": "if", "initial_phases": phases}
+    few, many = (MemorySpec(n, 3, 0.25, **fields) for n in (3_000, 3_000_000))
     few, many = (predict(spec, duration=5.0).noise_nrmse() for spec in (few, many))
-    assert many == pytest.approx(few / np.sqrt(1000), rel=0.15)
+    assert many == pytest.approx(few / 1000**power, rel=0.15)
 
 
 def test_a_silent_start_of_all_neurons_is_no_random_one():
