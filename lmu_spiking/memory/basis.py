@@ -390,7 +390,8 @@ def basis_options(ldn: LDN, dt, tuning: str, neurons, signal, readouts, phases=N
     moments, states = signal_moments(ldn, dt, signal)
     neurons = neuron_type(neurons)
     kind = curve_kind(tuning, neurons)
-    options = {"weights": None, "levels": LEVELS if kind == "recruited" else 1}
+    options: dict[str, Any] = {"weights": None}
+    options["levels"] = LEVELS if kind == "recruited" else 1
     if readouts is not None:
         options["weights"] = weights_of(readouts, moments)
     options["staggered"] = is_staggered(neurons, kind, phases)
