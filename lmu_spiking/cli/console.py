@@ -40,6 +40,7 @@ MEASURES = {  # of runs, which are predicted, too
     "state_rmse": "RMSE of the state, against the exact LDN",
     "spikes_per_s": "spikes per second",
 }
+BOUND = "the largest, at theta, that any input causes"
 TOO_LARGE = (
     "not enough memory: use fewer --neurons, a smaller --order or a shorter --duration"
 )
@@ -256,7 +257,9 @@ def measured_rows(row: dict) -> list[list[str]]:
             return "no prediction"
         if isnan(value):
             return "undefined"
-        return f"{value:,.0f}" if key.endswith("spikes_per_s") else f"{value:.4f}"
+        if key.endswith("spikes_per_s"):
+            return f"{value:,.0f}"
+        return f"{value:.2g}" if 0 < value < 1e-3 else f"{value:.4f}"
 
     def interval(key: str) -> list[str]:
         low = row.get(f"{key}_low")
@@ -265,12 +268,15 @@ def measured_rows(row: dict) -> list[list[str]]:
         return [f"{text(f'{key}_low')}-{text(f'{key}_high')}"]
 
     known = any(row.get(f"predicted_{key}_low") is not None for key in MEASURES)
-    return [
+    rows = [
         [name, text(key), text(f"predicted_{key}")]
         + (interval(f"predicted_{key}") if known else [])
         for key, name in MEASURES.items()
         if f"predicted_{key}" in row
     ]
+    if row.get("bound_noise_nrmse") is not None:
+        rows.append([BOUND, "", text("bound_noise_nrmse"), *([""] if known else [])])
+    return rows
 
 
 def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> list:

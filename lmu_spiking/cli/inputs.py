@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lmu_spiking.cli.console import tell
+from lmu_spiking.cli.known import BESIDE
 from lmu_spiking.errors import ValidationError, check_memory
 from lmu_spiking.memory.basis import REALISED
 from lmu_spiking.memory.spec import MemorySpec
@@ -65,10 +66,11 @@ def choose_spec(
     return _aggregated(spec)
 
 
-def with_error_feedback(spec: MemorySpec) -> MemorySpec:
-    """Return the memory that ``--compare`` runs beside the one that was asked for.
+def compared(spec: MemorySpec) -> dict[str, MemorySpec]:
+    """Return the memories that ``--compare`` runs beside the one that was asked for.
 
-    It has a tenth of the neurons, which are ``balanced`` and have error feedback.
+    Both are ``balanced``: a tenth of the neurons with error feedback, and a hundredth
+    of them, integrate-and-fire neurons that are staggered.
 
     Parameters
     ----------
@@ -76,19 +78,24 @@ def with_error_feedback(spec: MemorySpec) -> MemorySpec:
 
     Returns
     -------
-    MemorySpec
+    dict of MemorySpec
+        By the names of `BESIDE`.
     """
     if spec.neuron_type not in NOISY or spec.error_feedback is not None:
         given = spec.neuron_type
         if spec.error_feedback is not None:
             given = "a memory with error feedback"
         problem = "needs poisson or stochastic neurons without error feedback, to which"
-        problem += " it adds a run with it"
+        problem += " it adds a run with it and one of staggered neurons"
         remedy = f"leave it out with {given}"
         raise ValidationError("--compare", True, problem, remedy)
-    n_neurons = max(spec.n_neurons // 10, 2 * spec.order)
-    more = {"tuning": "balanced", "tau": None, "radii": 1.0, "error_feedback": "auto"}
-    return spec.replace(n_neurons=n_neurons, **more)
+    other: dict = {"tuning": "balanced", "tau": None, "radii": 1.0}
+    fed_back, staggered = (
+        spec.replace(n_neurons=max(spec.n_neurons // part, 4 * spec.order), **other)
+        for part in (10, 100)
+    )
+    both = fed_back.replace(error_feedback="auto"), staggered.replace(neuron_type="if")
+    return dict(zip(BESIDE, both, strict=True))
 
 
 def choose_signal(

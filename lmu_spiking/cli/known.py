@@ -13,6 +13,8 @@ REALISED = ("balanced", "optimal")
 TUNINGS = ("pairs", "recruited", "drawn", *REALISED)
 NOISY = ("poisson", "stochastic")
 PHASES = ("staggered", "random")
+# what run --compare adds, in results and the names of its specs
+BESIDE = ("with_error_feedback", "staggered")
 PLANNED = (*NOISY, "regular", "if", "lif", "adaptive")
 CONVERTED = (*NOISY, "regular", "if")
 CONVERTED_TUNINGS = (*REALISED, "pairs")

@@ -8,12 +8,11 @@ from textwrap import fill
 
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.known import NEURON_TYPES, NOISY, TUNINGS
+from lmu_spiking.cli.known import BESIDE, NEURON_TYPES, NOISY, TUNINGS
 
 NEURONS = "In all; beyond a million, as their sums"
 RARE = 0.02  # share of time beyond the radii that explains no error
-COMPARE = "Run a tenth of the neurons, balanced, with error feedback, too"
-BESIDE = "with_error_feedback"  # of --compare, in results and the name of its spec
+COMPARE = "Run a tenth of the neurons with error feedback, and a hundredth staggered"
 SOURCES = {
     "truncation": "the order's (truncation)",
     "spikes": "the spikes'",
@@ -64,7 +63,7 @@ def run(
         from lmu_spiking.cli.inputs import (
             choose_signal,
             choose_spec,
-            with_error_feedback,
+            compared,
         )
         from lmu_spiking.memory.spec import asked_error
         from lmu_spiking.studies.trial import run_trial
@@ -79,7 +78,7 @@ def run(
         asked = None
         if spec is not None and (theta, bandwidth, rms) == (None, None, None):
             asked = asked_error(spec)  # it is the error for that window of that noise
-        beside = with_error_feedback(chosen) if compare else None
+        beside = compared(chosen) if compare else {}
         signal = choose_signal(input, chosen, duration, column, rate)
         console.prepare(out)
         bar.phase("Simulating")
@@ -87,17 +86,20 @@ def run(
             neurons = f"{chosen.n_neurons:,} neurons"
             console.tell(f"{neurons} are simulated as sums of spikes")
         result = run_trial(chosen, signal, progress=bar, target=target)
-        other = beside and run_trial(beside, signal, progress=bar, target=target)
+        others = {
+            name: run_trial(each, signal, progress=bar, target=target)
+            for name, each in beside.items()
+        }
     row = result.row | ({} if asked is None else {"asked_nrmse": asked})
     files = {}
-    if beside and other:
-        row[BESIDE] = other.row
-        files[f"{BESIDE}.toml"] = beside.to_toml
+    for name, other in others.items():
+        row[name] = other.row
+        files[f"{name}.toml"] = beside[name].to_toml
     # the spec is written unless it is the user's own, in the user's words
-    files |= {"run.png": plots.run_figure(result, other), "result.json": row}
+    files |= {"run.png": plots.run_figure(result, *others.values()), "result.json": row}
     if not _describes(spec, out / "spec.toml", chosen):
         files["spec.toml"] = lambda path: chosen.to_toml(path, asked=asked)
-    console.write_results(out, "run", files, [f"{BESIDE}.toml"])
+    console.write_results(out, "run", files, [f"{name}.toml" for name in BESIDE])
     if json:
         console.print_json(row)
     else:
@@ -134,15 +136,19 @@ def _report(row: dict, out: Path) -> None:
         met = "met" if found <= asked else "not met"
         print(f"NRMSE at theta, asked for {asked:g}: {met} ({found:.4f})")
     print(fill(_advice(row), console.WIDTH))
-    if BESIDE in row:
-        _report_beside(row[BESIDE], row)
+    for name in BESIDE:
+        if name in row:
+            _report_beside(row[name], row)
     print(f"{out / 'run.png'}, {out / 'result.json'}, {out / 'spec.toml'}")
 
 
 def _report_beside(row: dict, asked: dict) -> None:
-    """Print the run with error feedback as a table, and its error over that asked."""
-    title = f"With error feedback: {row['neurons']:,} {row['neuron_type']} neurons, "
-    title += f"{row['tuning']}, {row['feedback_rate']:g}/s"
+    """Print another run as a table, and its error over that of the one asked for."""
+    title = f"{row['neurons']:,} {row['neuron_type']} neurons, {row['tuning']}, "
+    if "feedback_rate" in row:
+        title = f"With error feedback: {title}{row['feedback_rate']:g}/s"
+    else:
+        title = f"Staggered: {title[:-2]}"
     rows = [line[:3] for line in console.measured_rows(row)]
     print()
     console.print_table(title, ["", "measured", "predicted"], rows)

@@ -224,8 +224,8 @@ def assemble(
     # map the delay network onto the synapse
     if synapse is None:
         asked = (max_rate, signal, size_in, readouts, error_feedback)
-        more = (neurons, *asked, initial_phases)
-        synapse = choose_tau(ldn, dt, n_neurons, tuning, *more)
+        aim = (tuning, neurons, *asked, initial_phases)
+        synapse = choose_tau(ldn, dt, n_neurons, *aim)
     mapped = map_onto(ldn, synapse, dt, delay_steps)
     feed_back = partial(with_feedback, mapped, at_once, dt, delay_steps)
     # choose the basis, and then the neurons that carry it
@@ -235,9 +235,9 @@ def assemble(
             problem = f"are chosen by tuning='{tuning}'"
             raise ValidationError("radii", radii, problem, "leave them out")
         aim = (ldn, dt, tuning, neurons, signal, readouts, initial_phases)
-        moments, states, more = basis_options(*aim)
+        moments, states, options = basis_options(*aim)
+        more: dict[str, Any] = options | {"max_rate": max_rate}
         of_each = counts.reshape(size_in, -1).sum(axis=1)  # neurons of each input
-        more["max_rate"] = max_rate
         size = (dt, moments, of_each[0])
         mapped = feed_back(
             error=lambda loop: balanced(ldn, loop, *size, tolerance=1e-3, **more).error

@@ -10,6 +10,7 @@ from lmu_spiking.plots import style
 from lmu_spiking.plots.style import BLACK, BLUE, GREEN, GREY, VERMILION
 from lmu_spiking.signals.signal import LOST
 
+BESIDE = (GREEN, BLUE)  # colours of other memories
 WINDOWS = 8.75  # shown by default: seven moments, 1.25 windows apart
 SIGNALS = {"white": "white noise", "ecg": "an ECG"}
 NUMBERS = {
@@ -103,7 +104,7 @@ def plot_error(ax, result, windows: float = WINDOWS):
     return finish_in_time(ax, result, shown, "Error vs exact LDN")
 
 
-def plot_error_vs_delay(ax, result, n: int = 60, other=None):
+def plot_error_vs_delay(ax, result, n: int = 60, others=()):
     """Draw the rms error of each delay of the window, measured and predicted.
 
     Parameters
@@ -112,24 +113,28 @@ def plot_error_vs_delay(ax, result, n: int = 60, other=None):
     result : TrialResult
     n : int
         Delays, at most.
-    other : TrialResult, optional
-        Of a second memory on the same signal.
+    others : sequence of TrialResult
+        Of other memories on the same signal: their errors against the exact LDN.
 
     Returns
     -------
     matplotlib.axes.Axes
         The one that was given.
     """
-    _draw_delays(ax, result, n, (BLACK, VERMILION))
-    if other is not None:
-        _draw_delays(ax, other, n, (GREY, GREEN), f", {_name_beside(other.row)}")
+    _draw_delays(ax, result, n, {"vs input": BLACK, "vs exact LDN": VERMILION})
+    for other, color in zip(others, BESIDE, strict=False):
+        _draw_delays(ax, other, n, {"vs exact LDN": color}, _name_beside(other.row))
     ax.set(xlabel="Delay in the window (s)", ylabel="RMS error", ylim=(0, None))
     predicted = result.predicted.error is not None
     ax.legend(title="dots measured, lines predicted" if predicted else None)
+    if others:  # of errors that are far apart
+        drawn = np.concatenate([line.get_ydata() for line in ax.lines])
+        low, high = drawn[drawn > 0].min(), drawn.max()
+        ax.set(yscale="log", ylim=(low / 2, high * 10))
     return ax
 
 
-def _draw_delays(ax, result, n: int, colors, more: str = "") -> None:
+def _draw_delays(ax, result, n: int, colors: dict, name: str = "") -> None:
     """Draw the rms errors of at most ``n`` delays of the window of one memory."""
     (ldn, dt, window), u = _window(result), result.signal
     # the delays, in whole steps, and the readout of each
@@ -144,47 +149,50 @@ def _draw_delays(ax, result, n: int, colors, more: str = "") -> None:
         ("vs input", true, lambda s: budget.nrmse(s) * rms(budget.signal)),
         ("vs exact LDN", ideal, lambda s: budget.readout_rmse(s)[0]),
     )
-    for (name, target, predicted), color in zip(rows, colors, strict=True):
-        error = np.sqrt(np.mean((read - target) ** 2, axis=0))
-        ax.plot(steps * dt, error, "o", ms=2.6, color=color, label=name + more)
+    for against, target, predicted in rows:
+        if against not in colors:
+            continue
+        color, error = colors[against], np.sqrt(np.mean((read - target) ** 2, axis=0))
+        look = {"ms": 2.6, "color": color, "label": name or against}
+        ax.plot(steps * dt, error, "o", **look)
         if budget.error is not None:
             line = [float(predicted(s)) for s in steps * dt]
             ax.plot(steps * dt, line, "-", lw=1, color=color)
 
 
-def run_figure(result, other=None):
+def run_figure(result, *others):
     """Draw windows, the delayed readout, errors in time and over the window, numbers.
 
     Parameters
     ----------
     result : TrialResult
-    other : TrialResult, optional
-        Of a memory with error feedback on the same signal: its errors and numbers.
+    *others : TrialResult
+        Of other memories on the same signal, at most two: their errors and numbers.
 
     Returns
     -------
     matplotlib.figure.Figure
         For `save_figure`.
     """
-    width, left = (10, 1.6) if other is None else (11.4, 1.3)
+    width, left = (11.4 + len(others), 1.3) if others else (10, 1.6)
     with style.drawn(width, 5.6, _headline(result.row), 11) as figure:
         halves: Any = figure.subfigures(1, 2, width_ratios=(left, 1), wspace=0.03)
         left, right = halves
         time = left.subplots(3, sharex=True, height_ratios=(1, 1, 0.7))
         plot_window(time[0], result)
         plot_readout(time[1], result)
-        if other is not None:
+        for other, color in zip(others, BESIDE, strict=False):
             shown = section_of(result, WINDOWS)
             _, read, ideal = readouts_of(other, shown)
             label = _name_beside(other.row)
-            look = {"color": GREEN, "lw": 0.8, "label": label, "zorder": 3}
+            look = {"color": color, "lw": 0.8, "label": label, "zorder": 3}
             time[2].plot(result.time[shown], read - ideal, **look)
         plot_error(time[2], result)
         for ax in time:
             ax.label_outer()
         above, below = right.subplots(2, height_ratios=(2, 1))
-        plot_error_vs_delay(above, result, other=other)
-        _write_numbers(below, result.row, other and other.row)
+        plot_error_vs_delay(above, result, others=others)
+        _write_numbers(below, result.row, [other.row for other in others])
     return figure
 
 
@@ -269,19 +277,20 @@ def _headline(row: dict) -> str:
 
 
 def _name_beside(row: dict) -> str:
-    """Return what a memory with error feedback is called beside one without."""
-    return f"{row['neurons']:,} {row['tuning']}, fed back"
+    """Return what a memory is called beside the one that was asked for."""
+    how = "fed back" if row.get("feedback_rate") else row["initial_phases"]
+    return f"{row['neurons']:,} {how}"
 
 
-def _write_numbers(ax, row: dict, other: dict | None = None) -> None:
-    """Write a table of the run, measured beside predicted, and of another run."""
+def _write_numbers(ax, row: dict, others=()) -> None:
+    """Write a table of the run, measured beside predicted, and of other runs."""
 
     def text(row: dict, key: str) -> str:
         value = row[key]
         if value is None:
             return "–"
         if not key.endswith("spikes_per_s"):
-            return f"{value:.4f}"
+            return f"{value:.2g}" if 0 < value < 1e-3 else f"{value:.4f}"
         return f"{value:,.0f}" if value < 1e5 else f"{value / 1e3:,.0f} k"
 
     ax.axis("off")
@@ -289,11 +298,15 @@ def _write_numbers(ax, row: dict, other: dict | None = None) -> None:
     lines += [
         [n, text(row, k), text(row, f"predicted_{k}")] for k, n in NUMBERS.items()
     ]
-    if other is not None:  # a column for each memory, predicted in brackets
-        columns, small = (0.0, 0.64, 1.0), {"fontsize": 8}
-        lines = [["measured (predicted)", f"{row['neurons']:,}", _name_beside(other)]]
+    if others:  # a column for each memory, predicted in brackets
+        columns, small = np.append(0, np.linspace(0.64, 1, 2)), {"fontsize": 8}
+        if len(others) > 1:
+            columns = np.append(0, np.linspace(0.54, 1, len(others) + 1))
+        names = map(_name_beside, others)
+        lines = [["measured (predicted)", f"{row['neurons']:,}", *names]]
         for key, name in NUMBERS.items():
-            pairs = [(text(r, key), text(r, f"predicted_{key}")) for r in (row, other)]
+            rows = (row, *others)
+            pairs = [(text(r, key), text(r, f"predicted_{key}")) for r in rows]
             lines.append([name, *("{} ({})".format(*pair) for pair in pairs)])
     for y, line in zip(np.linspace(0.9, 0.02, len(lines)), lines, strict=True):
         for x, words in zip(columns, line, strict=True):

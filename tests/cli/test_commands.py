@@ -152,17 +152,21 @@ def test_run_compares_with_a_tenth_of_the_neurons(record, shell, tmp_path):
     """A comparison adds the run of its spec, and all else is as without it."""
     asked = ["--neurons=600", *TINY[:1], TINY[2]]
     row = record("run", *asked, "--compare")
-    beside = row.pop("with_error_feedback")
+    beside, staggered = row.pop("with_error_feedback"), row.pop("staggered")
     assert timeless(row) == timeless(record("run", *asked, "--out=alone"))
     assert (beside["neurons"], beside["tuning"]) == (60, "balanced")
     assert beside["feedback_rate"] > 0
+    kind = (staggered["neuron_type"], staggered["initial_phases"])
+    assert kind == ("if", "staggered") and staggered["neurons"] < 60
+    assert staggered["noise_nrmse"] < staggered["bound_noise_nrmse"]
     again = record("run", "--spec=out/with_error_feedback.toml", *TINY[2:], "--out=b")
     assert timeless(again) == timeless(beside)
     code, out, _ = shell("run", *asked, "--compare")
     assert code == 0 and f"{beside['nrmse']:.4f}" in out and "0.10 of the neuron" in out
     # a run without it leaves no spec of an earlier one behind
     record("run", *asked)
-    assert not (tmp_path / "out" / "with_error_feedback.toml").exists()
+    left = {path.name for path in (tmp_path / "out").glob("*.toml")}
+    assert left == {"spec.toml"}
 
 
 @pytest.mark.parametrize("more", ["--neuron-type=lif", "--error-feedback=auto"])

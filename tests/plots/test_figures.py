@@ -109,14 +109,16 @@ def test_run_figure_is_a_picture(kind, duration):
 def test_a_memory_with_error_feedback_is_drawn_beside(ax):
     signal = white_noise(1.0, 0.001, 5, 0.5, 0)
     fed_back = SPEC.replace(n_neurons=SPEC.n_neurons // 2, error_feedback="auto")
-    first, other = run_trial(SPEC, signal), run_trial(fed_back, signal)
-    figure = plots.run_figure(first, other)
+    staggered = SPEC.replace(neuron_type="if")
+    specs = (SPEC, fed_back, staggered)
+    first, other, last = (run_trial(spec, signal) for spec in specs)
+    figure = plots.run_figure(first, other, last)
     words = {text.get_text() for axes in figure.axes for text in axes.texts}
+    assert f"{last.row['neurons']:,} staggered" in words
     for row in (first.row, other.row):
         assert f"{row['nrmse']:.4f} ({row['predicted_nrmse']:.4f})" in words
-    plots.plot_error_vs_delay(ax, first, other=other)
-    name = f"vs exact LDN, {other.row['neurons']:,} pairs, fed back"
-    _, error = line(ax, name)
+    plots.plot_error_vs_delay(ax, first, others=[other])
+    _, error = line(ax, f"{other.row['neurons']:,} fed back")
     c = SPEC.ldn.readout(0.099, 0.001)
     ideal = (other.exact @ c)[101:]
     assert error[-1] == pytest.approx(
