@@ -71,7 +71,9 @@ TABLE = {
         5, "such memories on signals of another kind", {"speech": ""}, "optimal"
     ),
     "plan": Experiment(
-        20, "random requests to plan", {"requests": 20, "draw": 20261122}
+        20,
+        "random requests to plan",
+        {"requests": 20, "draw": 20261122, "in_turn": False},
     ),
     "billion": Experiment(1, "time and memory of a billion neurons", {}, "scaling"),
     "scaling": Experiment(10, "build, memory and run against neurons", {"steps": 300}),

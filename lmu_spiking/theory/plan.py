@@ -50,6 +50,7 @@ from lmu_spiking.neurons.recruitment import mean_rate
 from lmu_spiking.signals import SignalSpec, white_noise
 from lmu_spiking.theory.cost import SynapticOperations, synaptic_operations
 from lmu_spiking.theory.predict import (
+    LEAD,
     budget_of,
     predict_band,
     truncation,
@@ -198,12 +199,13 @@ def plan(
         One of `PLANNED`.  Poisson and stochastic neurons are planned in a second or
         two; the error of all others is measured, for some ten seconds.
     neuron_types : iterable of str, optional
-        Several, of which the cheapest is taken.
+        Several, of which the cheapest is taken.  It takes up to a few minutes.
     noise_seed : int
         Seed of the spikes in the spec.
     error_feedback : "auto" or (2,) tuple of float, optional
         As in `LegendreMemory`: a memory of Poisson neurons then needs a tenth of them,
-        or less.  Other neurons have ``"auto"`` or none.
+        or less.  Other neurons have ``"auto"`` or none; ``"auto"`` leaves it out where
+        fewer of them do without.
 
     Returns
     -------
@@ -770,10 +772,8 @@ class MeasuredSearch:
         what it found there is too good on the whole.  Where another signal of twice the
         length says so, neurons fire more, or there are more of them.
         """
-        request, lead = (
-            self.request,
-            2 * LDN(1, self.request.theta).steps(self.request.dt),
-        )
+        request = self.request
+        lead = LEAD * LDN(1, request.theta).steps(request.dt)
         length = (2 * self.seconds, request.dt, request.bandwidth, request.rms)
         samples = white_noise(*length, OTHER_SIGNAL).led_in(lead)
         for _ in range(CONFIRMED):
