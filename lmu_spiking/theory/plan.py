@@ -285,7 +285,9 @@ def _measured_out(
     alike = curves.is_rectified_linear(curves.neuron_type(neuron_type))
     tried = (None, feedback) if alike and feedback else (feedback,)
     best, left = None, limits
-    with warnings.catch_warnings():  # of neurons that might not carry a memory
+    # neurons that might not carry a memory are not warned of, and what grows without
+    # bound is only tried
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", over="ignore"):
         warnings.simplefilter("ignore", ValidityWarning)
         for asked in tried:
             pair = asked  # is chosen for the first draft that needs it
@@ -688,7 +690,10 @@ class MeasuredSearch:
         if self.fewest > most:
             return None
         start = max(self.fewest, self.draft.n_neurons // 10)
-        if most < MOST_MEASURED and self._is_hopeless(int(most)):
+        # as many as may fire so much, or half more, since rates depend on curves
+        each = self.draft.spikes_per_s / self.draft.n_neurons
+        enough = min(most, 1.5 * self.limits["max_spikes_per_s"] / each)
+        if enough < MOST_MEASURED and self._is_hopeless(max(int(enough), self.fewest)):
             return None
         if self.feedback == "auto":
             self._choose_feedback(int(min(start, most)))
