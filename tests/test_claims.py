@@ -190,8 +190,12 @@ def neuron_types() -> list[str]:
 
 
 def wasted() -> list[str]:
-    *most, worst = sorted(r["waste"] for r in record("plan")["requests"])
-    return [f"is {spread(most)} times the measured error", f"is {worst:.2f} times"]
+    asked = record("plan")
+    kinds = (asked["requests"], asked["of_all"])
+    return [
+        f"the target is {spread([r['waste'] for r in rows if not r['refusal']])} times"
+        for rows in kinds
+    ]
 
 
 def capacity() -> list[str]:
