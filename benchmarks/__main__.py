@@ -73,7 +73,11 @@ TABLE = {
     "off_signal": Experiment(
         5, "such memories on signals of another kind", {"speech": ""}, "optimal"
     ),
-    "plan": Experiment(3, "random requests to plan", {"requests": 20}),
+    "plan": Experiment(
+        20,
+        "random requests to plan",
+        {"requests": 20, "draw": 20261122, "in_turn": False},
+    ),
     "billion": Experiment(1, "time and memory of a billion neurons", {}, "scaling"),
     "scaling": Experiment(10, "build, memory and run against neurons", {"steps": 300}),
     "dask_sweep": Experiment(10, "a sweep that loses its workers", {"trials": 500}),

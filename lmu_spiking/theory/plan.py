@@ -42,14 +42,15 @@ from lmu_spiking.memory.basis import (
     is_computed,
 )
 from lmu_spiking.memory.design import design
-from lmu_spiking.memory.open_loop import FEW
+from lmu_spiking.memory.open_loop import EXACT, FEW
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.curves import LEVELS
 from lmu_spiking.neurons.recruitment import mean_rate
-from lmu_spiking.signals import SignalSpec
+from lmu_spiking.signals import SignalSpec, white_noise
 from lmu_spiking.theory.cost import SynapticOperations, synaptic_operations
 from lmu_spiking.theory.predict import (
+    LEAD,
     budget_of,
     predict_band,
     truncation,
@@ -69,6 +70,13 @@ FINALISTS = 4  # drafts that are worked out in whole neurons
 GOALS = ("neurons", "spikes")
 ENOUGH = 100  # neurons a dimension, whose curves distort as little as those of more
 FEW_FINALISTS = 2  # drafts that are worked out by measurements
+SPARE = 0.93  # of the goal: neurons whose error is less could fire less
+HOPELESS = 2.0  # times what neurons may add to the error, on a short stretch
+GUESSED = 0.4, 0.05  # rate per step and seconds, of feedback that is good for most
+SURE = 1.645  # standard deviations, that 95 of 100 are below
+CONFIRMED = 8  # times that a memory is grown until another signal confirms it
+OTHER_SIGNAL = 271_828  # seed of that signal
+SLOWEST = 0.1  # of the highest rate, that measured neurons are given
 PLANNED = ("poisson", "stochastic", "regular", "if", "lif", "adaptive")
 # of the predicted error, that a run should be within to check it; the latter where that
 # comes from measurements
@@ -191,12 +199,13 @@ def plan(
         One of `PLANNED`.  Poisson and stochastic neurons are planned in a second or
         two; the error of all others is measured, for some ten seconds.
     neuron_types : iterable of str, optional
-        Several, of which the cheapest is taken.
+        Several, of which the cheapest is taken.  It takes up to a few minutes.
     noise_seed : int
         Seed of the spikes in the spec.
     error_feedback : "auto" or (2,) tuple of float, optional
         As in `LegendreMemory`: a memory of Poisson neurons then needs a tenth of them,
-        or less.  Other neurons have ``"auto"`` or none.
+        or less.  Other neurons have ``"auto"`` or none; ``"auto"`` leaves it out where
+        fewer of them do without.
 
     Returns
     -------
@@ -214,24 +223,23 @@ def plan(
     >>> found.spec.order, found.nrmse < 0.05
     (5, True)
     """
+    check_one_of("plan.minimise", minimise, GOALS)
+    check_one_of("plan.neuron_type", neuron_type, PLANNED)
+    tuning = "balanced" if tuning is None else tuning
+    check_one_of("plan.tuning", tuning, REALISED)
     if neuron_types is not None:
+        if neuron_type != "poisson":
+            problem, remedy = "is given beside neuron_types", "give one of the two"
+            raise ValidationError("plan.neuron_type", neuron_type, problem, remedy)
         asked: dict = {"rms": rms, "minimise": minimise, "max_neurons": max_neurons}
         asked |= {"max_rate": max_rate, "max_spikes_per_s": max_spikes_per_s}
         asked |= {"order": order, "tau": tau, "dt": dt, "tuning": tuning}
         asked |= {"noise_seed": noise_seed, "error_feedback": error_feedback}
         return _cheapest(neuron_types, error, theta, bandwidth, asked)
-    check_one_of("plan.minimise", minimise, GOALS)
-    check_one_of("plan.neuron_type", neuron_type, PLANNED)
-    tuning = "balanced" if tuning is None else tuning
-    check_one_of("plan.tuning", tuning, REALISED)
     limits = _limits(max_neurons, max_spikes_per_s)
     noise_seed = check_seed("plan.noise_seed", noise_seed)
     error_feedback = check_feedback("plan.error_feedback", error_feedback)
-    computed = is_computed(curves.neuron_type(neuron_type), tuning)
-    if not computed and isinstance(error_feedback, tuple):
-        problem = f"is chosen for {neuron_type} neurons"
-        attribute = "plan.error_feedback"
-        raise ValidationError(attribute, error_feedback, problem, "use 'auto'")
+    computed = _check_pair(neuron_type, tuning, error_feedback)
     fixed = (tau, order, error_feedback if computed else None)
     request = Request(error, theta, bandwidth, rms, dt, max_rate, *fixed)
     # draft a memory of each order, the cheapest first
@@ -242,8 +250,9 @@ def plan(
     if computed:
         allowed = _worked_out(request, drafts, neuron_type, limits)
     else:
-        allowed = _measured_out(request, drafts, neuron_type, error_feedback, limits)
-    best = min(allowed, key=lambda p: p._cost[:: 1 if minimise == "neurons" else -1])
+        asked = (neuron_type, error_feedback, minimise)
+        allowed = [_measured_out(request, drafts, *asked, limits)]
+    best = min(allowed, key=_by(minimise))
     return replace(best, spec=best.spec.replace(noise_seed=noise_seed))
 
 
@@ -264,41 +273,101 @@ def _worked_out(request, drafts, neuron_type: str, limits: dict) -> list[Plan]:
     return allowed
 
 
-def _measured_out(request, drafts, neuron_type, feedback, limits: dict) -> list[Plan]:
-    """Return plans of the best drafts for neurons whose error is measured."""
-    with warnings.catch_warnings():  # of neurons that might not carry a memory
+def _measured_out(
+    request, drafts, neuron_type, feedback, minimise: str, limits: dict
+) -> Plan:
+    """Return the plan of the best draft for neurons whose error is measured.
+
+    Neurons that are alike are exact in the mean, so that few of them may need no error
+    feedback; with it they must be many.  So both are tried, the simpler one first, and
+    each that follows has to be cheaper.
+    """
+    alike = curves.is_rectified_linear(curves.neuron_type(neuron_type))
+    tried = (None, feedback) if alike and feedback else (feedback,)
+    best, left = None, limits
+    # neurons that might not carry a memory are not warned of, and what grows without
+    # bound is only tried
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", over="ignore"):
         warnings.simplefilter("ignore", ValidityWarning)
-        found = [
-            request.measure_out(draft, neuron_type, feedback)
-            for draft in drafts[:FEW_FINALISTS]
-        ]
-    allowed = [
-        made
-        for made in found
-        if made and _within(made.spec.n_neurons, made.spikes_per_s, limits)
-    ]
-    if not allowed:
-        raise _not_met(request, neuron_type, limits)
-    return allowed
+        for asked in tried:
+            pair = asked  # is chosen for the first draft that needs it
+            for draft in drafts[:FEW_FINALISTS]:
+                search = MeasuredSearch(request, draft, neuron_type, pair, left)
+                found = search.plan()
+                pair = search.feedback
+                if found:
+                    best, left = found, _cheaper_than(found, limits, minimise)
+    if best is None:
+        raise _not_met(request, neuron_type, feedback, limits)
+    return best
+
+
+def _check_pair(neuron_type: str, tuning: str, error_feedback) -> bool:
+    """Return whether the error of neurons is computed, as it must be for a pair."""
+    computed = is_computed(curves.neuron_type(neuron_type), tuning)
+    if not computed and not isinstance(error_feedback, str | None):
+        problem = f"is chosen for {neuron_type} neurons"
+        attribute, remedy = "plan.error_feedback", "use 'auto'"
+        raise ValidationError(attribute, error_feedback, problem, remedy)
+    return computed
+
+
+def _by(minimise: str) -> Callable[[Plan], tuple]:
+    """Return the key by which plans are compared."""
+    return lambda plan: plan._cost[:: 1 if minimise == "neurons" else -1]
+
+
+def _cheaper_than(found: Plan, limits: dict, minimise: str) -> dict:
+    """Return limits within which a plan is cheaper than one that is known."""
+    n, spikes = found._cost
+    if minimise == "neurons":
+        return limits | {"max_neurons": min(limits["max_neurons"], int(n) - 1)}
+    return limits | {"max_spikes_per_s": min(limits["max_spikes_per_s"], spikes)}
 
 
 def _cheapest(neuron_types, error, theta, bandwidth, asked: dict) -> Plan:
-    """Return the cheapest plan of several neuron types, of those that have one."""
-    names = list(dict.fromkeys(neuron_types))
-    for name in names:
-        check_one_of("plan.neuron_types", name, PLANNED)
-    plans, refusals = [], []
-    for name in names:
+    """Return the cheapest plan of several neuron types, of those that have one.
+
+    Each that follows has to be cheaper than the best so far, so that it is soon known
+    not to be.
+    """
+    best, refusals, minimise = None, [], asked["minimise"]
+    for name in _named(neuron_types, asked):
+        given = asked
+        if best is not None:
+            limits = _limits(asked["max_neurons"], asked["max_spikes_per_s"])
+            limits = _cheaper_than(best, limits, minimise)
+            if limits["max_neurons"] < 2 * LOWEST:
+                break
+            given = asked | {k: None if v == np.inf else v for k, v in limits.items()}
         try:
-            plans.append(plan(error, theta, bandwidth, neuron_type=name, **asked))
+            found = plan(error, theta, bandwidth, neuron_type=name, **given)
         except ValidationError as refusal:
             refusals.append(refusal)
-    if not plans:
-        if not refusals:
-            raise ValidationError("plan.neuron_types", names, "is empty", "name one")
+        else:
+            best = found if best is None else min(best, found, key=_by(minimise))
+    if best is None:
         raise refusals[0]
-    by_neurons = asked["minimise"] == "neurons"
-    return min(plans, key=lambda p: p._cost[:: 1 if by_neurons else -1])
+    return best
+
+
+def _named(neuron_types, asked: dict) -> list[str]:
+    """Return the checked neuron types that are named.
+
+    Those whose error is computed come first, and those with heterogeneous curves last.
+    """
+    if isinstance(neuron_types, str):
+        problem, remedy = "must be several names", f"use ({neuron_types!r},)"
+        raise ValidationError("plan.neuron_types", neuron_types, problem, remedy)
+    names = list(dict.fromkeys(neuron_types))
+    if not names:
+        raise ValidationError("plan.neuron_types", names, "is empty", "name one")
+    for name in names:
+        check_one_of("plan.neuron_types", name, PLANNED)
+        _check_pair(name, asked["tuning"], asked["error_feedback"])
+    if {"regular", "if"} <= set(names):  # their spikes are the same
+        names.remove("regular")
+    return sorted(names, key=PLANNED.index)
 
 
 def check_duration(spec: MemorySpec) -> tuple[float, float]:
@@ -528,9 +597,8 @@ class Request:
         fewest, met = 2 * draft.order, []
         goal = np.sqrt(self.goal**2 - draft.truncation**2)
 
-        def excess(amount: float) -> float:
-            n = max(int(np.ceil(amount)), fewest)
-            max_rate = self.max_rate * min(1.0, amount / fewest)
+        def work(n: int, share: float) -> Plan:
+            max_rate = self.max_rate * share
             sizes = (n, draft.order, self.theta, draft.tau, self.dt)
             fields = {"tuning": draft.tuning, "aggregated": n > AGGREGATE}
             fields["signal"] = SignalSpec(self.bandwidth, self.rms)
@@ -540,72 +608,231 @@ class Request:
             noise = float(np.sqrt(last @ band.noise @ last)) / self.rms
             nrmse = float(np.hypot(noise, draft.truncation))
             errors = (self.error, nrmse, draft.truncation, noise)
+            made = Plan(spec, *errors, band.counts, band.spikes_per_s)
             if noise / goal <= 1:
-                met.append(Plan(spec, *errors, band.counts, band.spikes_per_s))
-            return noise / goal
+                met.append(made)
+            return made
+
+        def excess(amount: float) -> float:
+            n = max(int(np.ceil(amount)), fewest)
+            return work(n, min(1.0, amount / fewest)).noise / goal
 
         try:
             least(excess, float(draft.n_neurons), 0.02 * fewest)
         except MappingError:
             return None
+        best = min(met, key=lambda p: p._cost)
+        # of a dozen neurons one more is a jump of the error: they may fire less
+        n, spare = best.spec.n_neurons, best.noise / goal
+        if n > fewest and spare < SPARE:
+            least(lambda share: work(n, share).noise / goal, spare**2, 0.1, 1.0)
         return min(met, key=lambda p: p._cost)
 
-    def measure_out(self, draft: Draft, neuron_type: str, asked) -> Plan | None:
-        """Return the plan of a draft for neurons whose error is measured.
 
-        Parameters
-        ----------
-        draft : Draft
-            For Poisson neurons, of which it takes order and synapse.
-        neuron_type : str
-        asked : "auto" or None
-            The error feedback, of which ``"auto"`` is chosen once.
+class Measured(NamedTuple):
+    """A memory whose error was measured.
+
+    Parameters
+    ----------
+    plan : Plan
+    over : float
+        What its neurons add to the error, over what they may add.
+    bent : float
+        The part of its error that curves make, over the input's rms.
+    """
+
+    plan: Plan
+    over: float
+    bent: float
+
+
+class MeasuredSearch:
+    """The search for the fewest neurons of a draft, by their measured error.
+
+    Parameters
+    ----------
+    request : Request
+    draft : Draft
+        For Poisson neurons, of which it takes order and synapse.
+    neuron_type : str
+    feedback : "auto", (2,) tuple of float or None
+        The error feedback; ``"auto"`` is chosen once, and is the pair from then on.
+    limits : dict
+        Of neurons and spikes per second; beyond them nothing is measured.
+    """
+
+    def __init__(self, request: Request, draft: Draft, neuron_type, feedback, limits):
+        self.request, self.draft, self.limits = request, draft, limits
+        self.neuron_type, self.feedback = neuron_type, feedback
+        band = SignalSpec(request.bandwidth, request.rms)
+        self.fields: dict[str, Any] = {"tuning": draft.tuning, "signal": band}
+        self.sizes = (draft.order, request.theta, draft.tau, request.dt, neuron_type)
+        self.goal = np.sqrt(request.goal**2 - draft.truncation**2)
+        cycles, windows = CYCLES / 4 / request.bandwidth, WINDOWS / 4 * request.theta
+        self.seconds = max(cycles, windows)
+        self.alike = curves.is_rectified_linear(curves.neuron_type(neuron_type))
+        few = 2 if self.alike and feedback is None else FEW
+        self.fewest = few * draft.order
+        # the errors of curves that are drawn are no smooth function of their number
+        self.near = 1.03 if self.alike else 1.1
+        self.known: dict[tuple[int, float], Measured] = {}  # on the search's signal
+
+    def plan(self) -> Plan | None:
+        """Return the plan of the draft.
 
         Returns
         -------
         Plan or None
-            None if no number of neurons that can be simulated one by one meets it.
+            None if no number of neurons within the limits, which can be simulated one
+            by one, meets the target.
         """
-        goal = np.sqrt(self.goal**2 - draft.truncation**2)
-        band = SignalSpec(self.bandwidth, self.rms)
-        fields = {"tuning": draft.tuning, "signal": band, "max_rate": self.max_rate}
-        sizes = (draft.order, self.theta, draft.tau, self.dt, neuron_type)
-        seconds = max(CYCLES / 4 / self.bandwidth, WINDOWS / 4 * self.theta)
-        alike = curves.is_rectified_linear(curves.neuron_type(neuron_type))
-        few = 2 if alike and asked is None else FEW
-        fewest, met = few * draft.order, []
-        start = max(fewest, draft.n_neurons // 10)
-        if asked == "auto":
-            some = MemorySpec(start, *sizes, error_feedback=asked, **fields)
-            found = design(some).mapped.feedback
-            fields["error_feedback"] = found and (found.rate, found.tau)
-
-        # what curves and membranes distort falls with no number of neurons
-        many = MemorySpec(ENOUGH * draft.order, *sizes, **fields)
-        bent, c = (
-            budget_of(many, duration=seconds).distortion,
-            _last_readout(many.ldn, self.dt),
-        )
-        if c @ bent @ c > (goal * self.rms) ** 2:
+        most = min(self.limits["max_neurons"], MOST_MEASURED)
+        if self.fewest > most:
             return None
-
-        def excess(amount: float) -> float:
-            spec = MemorySpec(int(np.ceil(amount)), *sizes, **fields)
-            budget = budget_of(spec, duration=seconds)
-            last = whole_steps(spec) * self.dt
-            noise = float(budget.readout_rmse(last)[0]) / self.rms
-            counts = np.bincount(design(spec).population.dimension)
-            errors = (self.error, budget.nrmse(), draft.truncation, noise)
-            if noise / goal <= 1:
-                rate = budget.spikes_per_s
-                met.append(Plan(spec, *errors, tuple(counts.tolist()), rate))
-            return noise / goal
-
+        start = max(self.fewest, self.draft.n_neurons // 10)
+        # as many as may fire so much, or half more, since rates depend on curves
+        each = self.draft.spikes_per_s / self.draft.n_neurons
+        enough = min(most, 1.5 * self.limits["max_spikes_per_s"] / each)
+        if enough < MOST_MEASURED and self._is_hopeless(max(int(enough), self.fewest)):
+            return None
+        if self.feedback == "auto":
+            self._choose_feedback(int(min(start, most)))
+        if not self.alike:
+            # what curves and membranes distort falls with no number of neurons
+            n = int(min(max(ENOUGH * self.draft.order, self.fewest), most))
+            made = self.measure(n)
+            if made.bent > self.goal and n < most:
+                return None
+            start = n * made.over**2
+            most = n if made.over <= 1 else most
+        start = min(max(start, self.fewest), most)
         try:
-            least(excess, float(start), float(fewest), MOST_MEASURED, near=1.03)
+            least(self._excess, start, float(self.fewest), float(most), self.near)
         except MappingError:
             return None
-        return min(met, key=lambda p: p._cost)
+        # the fewest, that fire no more than they need to
+        n = min(n for (n, share), made in self.known.items() if made.over <= 1)
+        found = self._confirmed(n, self._fire_less(n))
+        return found if found and _within(*found._cost, self.limits) else None
+
+    def measure(self, n: int, share: float = 1.0) -> Measured:
+        """Return a memory as it is measured on the signal of the search.
+
+        Parameters
+        ----------
+        n : int
+            Its neurons.
+        share : float
+            Of the highest rate that is allowed, that neurons have.
+        """
+        if (n, share) not in self.known:
+            spec = self._spec(n, share)
+            budget = budget_of(spec, duration=self.seconds)
+            self.known[n, share] = self._read(spec, budget)
+        return self.known[n, share]
+
+    def _spec(self, n: int, share: float) -> MemorySpec:
+        """Return the memory of so many neurons, at a share of the highest rate."""
+        rate = share * self.request.max_rate
+        pair = None if self.feedback == "auto" else self.feedback
+        more = self.fields | {"max_rate": rate, "error_feedback": pair}
+        return MemorySpec(n, *self.sizes, **more)
+
+    def _read(self, spec: MemorySpec, budget) -> Measured:
+        """Return what a budget says of a memory."""
+        request, missed = self.request, self.draft.truncation
+        window = whole_steps(spec)
+        last, c = window * request.dt, _last_readout(spec.ldn, request.dt)
+        noise = float(budget.readout_rmse(last)[0]) / request.rms
+        bent = float(np.sqrt(c @ budget.distortion @ c)) / request.rms
+        # what curves distort may be in line with the truncation error, and add to it
+        seen = float(budget.truncation_rmse(last)[0]) / request.rms
+        added = np.sqrt(max(noise**2, budget.nrmse() ** 2 - seen**2))
+        nrmse = float(np.hypot(added, missed))
+        # initial voltages may be good or bad for as long as a run lasts
+        each = np.sqrt(np.mean((budget.runs[:, window:] @ c) ** 2, axis=1))
+        unlucky = 1 + SURE * np.std(each, ddof=1) / np.mean(each)
+        left = np.sqrt(request.error**2 - missed**2)
+        over = max(added / self.goal, added * unlucky / left)
+        counts = np.bincount(design(spec).population.dimension)
+        errors = (request.error, nrmse, missed, noise)
+        made = Plan(spec, *errors, tuple(counts.tolist()), budget.spikes_per_s)
+        return Measured(made, float(over), bent)
+
+    def _excess(self, amount: float) -> float:
+        """Return how many times too much a number of neurons adds to the error.
+
+        Where too few of them fire too much already, more of them will not do.
+        """
+        made = self.measure(max(int(np.ceil(amount - 1e-9)), self.fewest))
+        most = self.limits["max_spikes_per_s"]
+        if made.over > 1 and made.plan.spikes_per_s > most:
+            raise MappingError("more neurons would fire more than is allowed")
+        return made.over
+
+    def _confirmed(self, n: int, share: float) -> Plan | None:
+        """Return the plan of a memory that meets the target on another signal, too.
+
+        The search takes the memory that happens to do best on its own signal, so that
+        what it found there is too good on the whole.  Where another signal of twice the
+        length says so, neurons fire more, or there are more of them.
+        """
+        request = self.request
+        lead = LEAD * LDN(1, request.theta).steps(request.dt)
+        length = (2 * self.seconds, request.dt, request.bandwidth, request.rms)
+        samples = white_noise(*length, OTHER_SIGNAL).led_in(lead)
+        for _ in range(CONFIRMED):
+            spec = self._spec(n, share)
+            made = self._read(spec, budget_of(spec, samples, lead=lead))
+            if made.over <= 1:
+                return made.plan
+            amount = n * share * max(made.over**2, 1.03)
+            share = min(1.0, round(amount / n, 3))
+            n = max(n, int(np.ceil(amount - 1e-9)))
+            if n > min(self.limits["max_neurons"], MOST_MEASURED):
+                return None
+        return None
+
+    def _is_hopeless(self, n: int) -> bool:
+        """Return whether the most neurons that are allowed are far from the target.
+
+        So it is soon known of neurons that are no match for others, on a short stretch
+        and with feedback that is good for most, before theirs is chosen.
+        """
+        guess = (GUESSED[0] / self.request.dt, min(GUESSED[1], self.draft.tau / 2))
+        seconds = max(self.seconds / 5, 4 * self.request.theta)
+        least_over = np.inf
+        for pair in (None, guess) if self.feedback == "auto" else (self.feedback,):
+            spec = self._spec(n, 1.0).replace(error_feedback=pair)
+            made = self._read(spec, budget_of(spec, duration=seconds))
+            least_over = min(least_over, made.over)
+        return least_over > HOPELESS
+
+    def _choose_feedback(self, n: int) -> None:
+        """Choose the error feedback of so many neurons."""
+        more = self.fields | {"max_rate": self.request.max_rate}
+        some = MemorySpec(n, *self.sizes, error_feedback="auto", **more)
+        found = design(some).mapped.feedback
+        self.feedback = found and (found.rate, found.tau)
+
+    def _fire_less(self, n: int) -> float:
+        """Return the share of the highest rate that so many neurons need.
+
+        The fewest neurons that there can be may be more than enough, and the errors of
+        a few are no smooth function of their number.
+        """
+        spare = self.measure(n).over
+        if spare > SPARE:
+            return 1.0
+        least(
+            lambda share: self.measure(n, round(share, 3)).over,
+            max(spare**2, SLOWEST),
+            SLOWEST,
+            1.0,
+            self.near,
+        )
+        known = self.known.items()
+        return min(share for (m, share), made in known if m == n and made.over <= 1)
 
 
 @lru_cache(maxsize=512)
@@ -714,12 +941,14 @@ def _no_order(request: Request) -> ValidationError:
     return ValidationError("plan.tau", request.tau, problem, remedy)
 
 
-def _not_met(request: Request, neuron_type: str, limits: dict) -> ValidationError:
+def _not_met(request: Request, neuron_type, feedback, limits: dict) -> ValidationError:
     """Return the error that neurons whose error is measured do not meet a request."""
     kept = ", ".join(f"{k} {v:,.0f}" for k, v in limits.items() if np.isfinite(v))
     problem = f"is not met by {neuron_type} neurons, up to {MOST_MEASURED:,.0f}"
     problem += f" and within {kept}" if kept else ""
-    remedy = "use error_feedback='auto', or 'poisson' or 'if' neurons"
+    others = "'poisson' or 'if' neurons"
+    remedy = f"use {others}" if feedback else f"use error_feedback='auto', or {others}"
+    remedy = "allow more" if kept and neuron_type in EXACT else remedy
     return ValidationError("plan.error", request.error, problem, remedy)
 
 

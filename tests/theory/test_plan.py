@@ -193,3 +193,60 @@ def test_neurons_that_never_meet_an_error_are_refused():
         plan(**asked, neuron_type="adaptive")
     with pytest.raises(ValidationError, match=r"plan\.neuron_types: \[\] is empty"):
         plan(**asked, neuron_types=[])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"neuron_types": "lif"}, "plan.neuron_types: 'lif' must be several names"),
+        ({"neuron_types": ["if", "rate"]}, "plan.neuron_types: 'rate' is unknown"),
+        (
+            {"neuron_types": ["poisson", "lif"], "error_feedback": (300.0, 0.02)},
+            "plan.error_feedback: .* is chosen for lif neurons; use 'auto'",
+        ),
+        (
+            {"neuron_types": ["poisson"], "neuron_type": "lif"},
+            "plan.neuron_type: 'lif' is given beside neuron_types",
+        ),
+    ],
+)
+def test_wrong_choices_of_neuron_types_are_named(change, message):
+    with pytest.raises(ValidationError, match=message):
+        plan(**(ASKED | change))
+
+
+def test_a_repeated_type_is_planned_once_and_order_is_of_no_account():
+    once, twice = (
+        plan(**ASKED, neuron_types=names)
+        for names in (["poisson", "stochastic"], ["stochastic", "poisson", "poisson"])
+    )
+    assert once == twice
+
+
+def test_feedback_is_left_out_where_fewer_neurons_do_without():
+    """Integrate-and-fire neurons with feedback must be many, and without need not."""
+    asked = {"error": 0.1, "theta": 0.1, "bandwidth": 5.0, "order": 3}
+    plain, either = (
+        plan(**asked, neuron_type="if", error_feedback=f) for f in (None, "auto")
+    )
+    assert either.spec.error_feedback is None
+    assert either == plain
+
+
+def test_neurons_that_are_more_than_enough_fire_less():
+    """Few LIF neurons cannot be predicted, so that there are 40 of them a dimension."""
+    found = plan(
+        0.2, 0.1, 5.0, neuron_type="lif", error_feedback="auto", order=3, tau=0.08
+    )
+    assert found.spec.n_neurons == 40 * 3
+    assert found.spec.max_rate < 300.0
+    assert found.nrmse < MARGIN * 0.2
+
+
+def test_a_limit_is_kept_by_measured_neurons():
+    asked = {"error": 0.1, "theta": 0.1, "bandwidth": 5.0, "order": 3}
+    free = plan(**asked, neuron_type="if")
+    most = free.spec.n_neurons
+    assert plan(**asked, neuron_type="if", max_neurons=most).spec.n_neurons <= most
+    with pytest.raises(ValidationError, match=r"is not met by if .* max_neurons 6"):
+        plan(**asked, neuron_type="if", max_neurons=6)

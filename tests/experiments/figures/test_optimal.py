@@ -64,5 +64,6 @@ def test_figures_are_pictures():
     for figure in (
         figures.optimal_figure(comparison(), law, measured),
         plots.plan_figure(rows, 1.3),
+        plots.plan_figure(rows, 1.3, rows[:1]),
     ):
         assert plots.png(figure).startswith(b"\x89PNG")
