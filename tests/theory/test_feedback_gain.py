@@ -23,8 +23,8 @@ def gain(order, theta, dt):
     [
         (6, 0.5, 1e-3),  # the leak of the feedback, and steps in the window, limit it
         (6, 0.5, 1e-4),
-        (24, 0.1, 1e-3),  # the band of the memory does
-        (24, 0.5, 5e-3),
+        (12, 0.05, 1e-3),  # the band of the memory does
+        (12, 0.25, 5e-3),
     ],
 )
 def test_the_gain_is_that_of_the_rule(order, theta, dt):
@@ -33,11 +33,11 @@ def test_the_gain_is_that_of_the_rule(order, theta, dt):
     assert 0.8 < found / rule < 1.2
 
 
-def test_the_gain_at_a_number_of_steps_a_coefficient_is_that_of_every_memory():
-    # the same order and steps in the window, in other units of time
-    found = [gain(24, 0.1 * unit, 1e-3 * unit)[0] for unit in (0.3, 1.0, 3.0)]
+def test_the_gain_is_the_same_in_other_units_of_time():
+    """But for what the leak of the feedback, 20 ms at most, leaves."""
+    found = [gain(12, 0.05 * unit, 1e-3 * unit)[0] for unit in (0.3, 2.0)]
     assert np.ptp(found) < 0.1 * np.mean(found)
 
 
 def test_the_gain_ends_where_a_coefficient_has_a_step():
-    assert gain(24, 0.03, 1e-3)[0] < 1.5
+    assert gain(6, 0.006, 1e-3)[0] < 1.5
