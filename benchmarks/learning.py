@@ -146,7 +146,7 @@ SIZES = {
 RUN = {
     (0.001, None): (1_000_000, 3_000_000),
     (0.001, "auto"): (1_000_000,),
-    (0.01, None): (),
+    (0.01, None): (80_000,),
     (0.01, "auto"): (20_000,),
 }
 # the size at which synapse and feedback are searched, and test digits
