@@ -377,16 +377,23 @@ def of_psmnist() -> list[str]:
         (r["presentation"], r["feedback"]): r["memory_error"] for r in found["memories"]
     }
     falls = [errors[p, "off"] / errors[p, "auto"] for p in (0.001, 0.01)]
-    off, auto = (
-        one(found["neurons"], presentation=0.001, feedback=feedback, drop=0.02)
-        for feedback in ("off", "auto")
-    )
+    sizes = [
+        [
+            big(
+                one(found["neurons"], presentation=p, feedback=f, drop=drop)[
+                    "n_neurons"
+                ]
+            )
+            for f in ("auto", "off")
+        ]
+        for p, drop in ((0.001, 0.02), (0.01, 0.005))
+    ]
     model = found["model"]
     return [
         *rows,
         f"{100 * model['rate_accuracy']:.1f} % of its {model['digits']:,} test digits",
         f"{falls[0]:.2f} times lower at 1 ms and {falls[1]:.1f} times at 10 ms",
-        f"{big(auto['n_neurons'])} neurons in place of {big(off['n_neurons'])}",
+        *("{} neurons in place of {}".format(*both) for both in sizes),
     ]
 
 
