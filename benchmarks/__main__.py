@@ -86,6 +86,9 @@ TABLE = {
     ),
     "learning_digits": Experiment(30, "digits in spikes", {}, "learning"),
     "learning_feedback": Experiment(8, "digits in few neurons", {}, "learning"),
+    "learning_psmnist": Experiment(
+        45, "psMNIST with and without error feedback", {"data": ""}, "learning"
+    ),
     "learning_invariance": Experiment(30, "digits at other steps", {}, "learning"),
     "learning_length": Experiment(
         5, "training on long sequences", {}, "learning", True

@@ -8,6 +8,14 @@ results; the recipe was found on validation parts.
 feedback of the memory: the share of the units, and a lowpass that outputs are read
 through.
 
+`learning_psmnist`: psMNIST of order 256 on the whole of MNIST (``--data``: your own
+copy, ``mnist.npz`` of Keras or a folder of the IDX files), without and with error
+feedback of the memory.  The recipe "psmnist" with a tenth of its epochs, since there
+are 15 times as many digits; seed 0.  The synapse is searched without feedback, and the
+feedback for it, once for each presentation, at one size.  Drops are
+predicted for a range of sizes, and measured at some.  Beside it, predicted: how much
+less noise memories of many orders, windows and steps have with feedback.
+
 `learning_invariance`: trained with 2 samples a pixel; run with 4 and with 1, window and
 weights the same, rate-based and as a million Poisson neurons (8 ms a pixel, simulated
 at 0.5, 1 and 2 ms).  Beside it pixels averaged or dropped in pairs, which loses
@@ -33,10 +41,22 @@ trains for so many seconds, on one thread.  What the LSTM learns in them is reco
 not shown: it has not converged.  Run it alone.  Seed 5800, not used to choose anything.
 """
 
+import itertools
+from functools import partial
+
+import numpy as np
+
+from lmu_spiking.conversion import convert
+from lmu_spiking.conversion.report import predict_loss
 from lmu_spiking.experiments.figures import learning as figures
 from lmu_spiking.experiments.learning import cost, digits, lengths, scales
-from lmu_spiking.experiments.records import average, in_parallel, run_alone
+from lmu_spiking.experiments.published.models import recipe_of, train_kept
+from lmu_spiking.experiments.records import average, in_parallel, kept, run_alone
+from lmu_spiking.memory.design import assemble
+from lmu_spiking.signals import SignalSpec
 from lmu_spiking.studies.metrics import confidence
+from lmu_spiking.tasks.catalogue import load_task
+from lmu_spiking.training import evaluate
 
 SEEDS = [0, 1, 2, 3, 4]
 
@@ -107,6 +127,140 @@ def learning_feedback(options) -> dict:
     keys = ("n_neurons", "hidden_share", "readout_synapse")
     summary = average(rows, keys, MEANS, ["loss"])
     return {"seeds": SEEDS, "summary": summary, "rows": rows}
+
+
+# -- psMNIST -------------------------------------------------------------------------
+
+PSMNIST_SEED, PSMNIST_EPOCHS, DROPS = 0, 12, (0.02, 0.01, 0.005)
+READ = {  # how outputs are read, by seconds a pixel
+    0.001: {"hidden_share": 0.2, "readout_synapse": None},
+    0.01: {"hidden_share": 0.5, "readout_synapse": 0.003},
+}
+# sizes that are predicted, by seconds a pixel and feedback, and those that are run
+SIZES = {
+    (0.001, None): (300_000, 600_000, 1_000_000, 1_700_000, 3_000_000),
+    (0.001, "auto"): (600_000, 1_000_000, 1_700_000),
+    (0.01, None): (80_000, 160_000, 320_000),
+    (0.01, "auto"): (10_000, 20_000, 40_000),
+}
+RUN = {
+    (0.001, None): (1_000_000, 3_000_000),
+    (0.001, "auto"): (1_000_000,),
+    (0.01, None): (80_000,),
+    (0.01, "auto"): (20_000,),
+}
+# the size at which synapse and feedback are searched, and test digits
+MIDDLE, TESTS = {0.001: 1_000_000, 0.01: 320_000}, {0.001: 500, 0.01: 100}
+# orders, windows and steps, seconds, of memories whose gain is predicted
+GAINS = [(d, theta, 0.001) for theta in (0.5, 0.1) for d in (3, 6, 12, 24, 48)]
+GAINS += [(d, 0.5, dt) for dt in (0.0001, 0.005) for d in (6, 24)]
+GAINS += [(d, 2.0, 0.001) for d in (6, 24)]
+GAINS += [(96, 0.5, 0.001), (128, 0.392, 0.001)]
+
+
+def search(params, data, presentation: float, feedback, m: int, synapse=None) -> dict:
+    """Return the synapse and the feedback that a conversion chooses at a size."""
+    options = {"n_neurons": m, "presentation": presentation, "synapse": synapse}
+    options |= {"error_feedback": feedback} | READ[presentation]
+    memory = convert(params, data.train.x, last=True, **options).memories[0]
+    found = memory.mapped.feedback
+    chosen = {"synapse": memory.mapped.synapse.tau, "n_neurons": m}
+    chosen |= {"error_feedback": found and [found.rate, found.tau]}
+    return chosen | {"memory_error": memory.basis.error}  # relative, of the readouts
+
+
+def expect(params, data, n: int, presentation: float, tests: int, **settings) -> dict:
+    """Return the predicted drop at a size, in accuracy of the first test digits."""
+    options = {"n_neurons": n, "presentation": presentation}
+    made = convert(params, data.train.x, last=True, **settings, **options)
+    x, y = data.test.x[:tests], data.test.y[:tests]
+    loss, spread = predict_loss(made, x, y, last=True)
+    return options | {"loss": loss, "spread": spread}
+
+
+def neurons_at(rows: list[dict], drop: float) -> float | None:
+    """Return the size at which the predicted drop falls to ``drop``, interpolated."""
+    rows = sorted(rows, key=lambda row: row["n_neurons"])
+    for a, b in itertools.pairwise(rows):
+        high, low = a["predicted_loss"], b["predicted_loss"]
+        if high > drop >= low:
+            part = (high - drop) / (high - low)
+            return float(a["n_neurons"] * (b["n_neurons"] / a["n_neurons"]) ** part)
+    return None
+
+
+def gain_row(order: int, theta: float, dt: float) -> dict:
+    """Return how much lower the noise of a balanced memory is with feedback."""
+    band = SignalSpec(order / (4 * theta), 0.5)  # half of the memory's own
+    options = {"synapse": None, "dt": dt, "tuning": "balanced", "signal": band}
+    plain, fed_back = (
+        assemble(1000 * order, order, theta, error_feedback=asked, **options)
+        for asked in (None, "auto")
+    )
+    found = fed_back.mapped.feedback
+    about = {"order": order, "theta": theta, "dt": dt, "steps": theta / (order * dt)}
+    about |= {"rate": found and found.rate, "tau_f": found and found.tau}
+    slow = 1 + found.gain if found else 1.0
+    rule = (slow**-2 + 3 * dt / theta + (order * dt / theta) ** 2) ** -0.5
+    gain = plain.basis.error / fed_back.basis.error
+    return about | {"gain": gain, "rule": rule, "gain_over_rule": gain / rule}
+
+
+def learning_psmnist(options):
+    """Yield drops of psMNIST, predicted and measured, and where the gain ends."""
+    if not options.data:
+        raise SystemExit("learning_psmnist: give a copy of MNIST: --data mnist.npz")
+    fast, out = options.fast, options.parts
+    # train on all of MNIST but its test digits, and keep the model
+    recipe = recipe_of("psmnist", PSMNIST_SEED, None, 1 if fast else PSMNIST_EPOCHS)
+    data = recipe.data(load_task("psmnist", data=options.data))
+    made = train_kept(recipe, data, PSMNIST_SEED, out, "lmu")
+    rate = evaluate(made.params, data.test, data.classes)
+    model = {"rate_accuracy": rate, "digits": len(data.test), "order": recipe.order}
+    model |= {"params": made.params.n_params, "trained_on": len(data.train)}
+    model |= {"epochs": recipe.settings.epochs, "seconds": made.seconds}
+    record = {"seeds": [PSMNIST_SEED], "model": model}
+    record |= {"memories": [], "rows": [], "neurons": [], "gain": []}
+
+    def part(name: str, make, *about) -> dict:
+        key = {"about": about, "weights": float(np.abs(made.params.D).sum())}
+        return kept(out, name, key, lambda: make(*about))
+
+    # where the gain ends, whatever the task
+    for cell in GAINS[::6] if fast else GAINS:
+        record["gain"].append(part("gain-{}-{:g}-{:g}".format(*cell), gain_row, *cell))
+        yield record
+    synapses = {}
+    for (presentation, feedback), sizes in SIZES.items():
+        # the synapse is searched without feedback, and then the feedback for it
+        way, tests = f"{presentation:g}-{feedback}", 20 if fast else TESTS[presentation]
+        find, middle = partial(search, made.params, data), MIDDLE[presentation]
+        synapse = [synapses[presentation]] if feedback else []
+        found = part(f"search-{way}", find, presentation, feedback, middle, *synapse)
+        synapses[presentation] = found["synapse"]
+        pair = found["error_feedback"] and tuple(found["error_feedback"])
+        chosen = READ[presentation] | {"error_feedback": pair}
+        chosen["synapse"] = found["synapse"]
+        about = {"presentation": presentation, "feedback": feedback or "off"}
+        record["memories"].append(about | found)
+        run = partial(digits.spiking_row, made.params, data, tests=tests, **chosen)
+        say = partial(expect, made.params, data, **chosen)
+        # the predicted drop at each size, and the measured one at some
+        rows = []
+        for n in sizes[::4] if fast else sizes:
+            row = about | chosen | {"n_neurons": n}
+            if n in RUN[presentation, feedback]:
+                row |= part(f"run-{way}-{n}", run, n, presentation)
+            else:
+                told = part(f"expect-{way}-{n}", say, n, presentation, tests)
+                row |= {"predicted_loss": told["loss"]}
+                row |= {"predicted_spread": told["spread"], "sequences": tests}
+            rows.append(row)
+            record["rows"].append(row)
+            yield record
+        sizes = [{"drop": drop, "n_neurons": neurons_at(rows, drop)} for drop in DROPS]
+        record["neurons"] += [about | size for size in sizes]
+        yield record
 
 
 # -- other steps ---------------------------------------------------------------------

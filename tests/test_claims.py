@@ -479,7 +479,58 @@ def test_numbers_of_a_row_are_those_of_its_record(page, start, texts):
     assert not missing, f"{page}: {missing} not in {shown}"
 
 
+def of_psmnist() -> list[str]:
+    """Check the table and the text on psMNIST in docs/laws.md."""
+    found = record("learning_psmnist")
+    rows = [
+        f"| {1e3 * r['presentation']:g} ms | {r['feedback']} | {r['n_neurons']:,} | "
+        + (f"{drop_of(r)} |" if "loss" in r else "- |")
+        + f" {100 * r['predicted_loss']:.1f} |"
+        for r in found["rows"]
+    ]
+    errors = {
+        (r["presentation"], r["feedback"]): r["memory_error"] for r in found["memories"]
+    }
+    falls = [errors[p, "off"] / errors[p, "auto"] for p in (0.001, 0.01)]
+    sizes = [
+        [
+            big(
+                one(found["neurons"], presentation=p, feedback=f, drop=drop)[
+                    "n_neurons"
+                ]
+            )
+            for f in ("auto", "off")
+        ]
+        for p, drop in ((0.001, 0.02), (0.01, 0.005))
+    ]
+    model = found["model"]
+    return [
+        *rows,
+        f"{100 * model['rate_accuracy']:.1f} % of its {model['digits']:,} test digits",
+        f"{falls[0]:.2f} times lower at 1 ms and {falls[1]:.1f} times at 10 ms",
+        *("{} neurons in place of {}".format(*both) for both in sizes),
+    ]
+
+
+def drop_of(row: dict) -> str:
+    """Such as 2.8 (1.2 to 4.4), points of accuracy."""
+    low, high = 100 * row["loss_low"], 100 * row["loss_high"]
+    return f"{100 * row['loss']:.1f} ({low:.1f} to {high:.1f})"
+
+
+def gains() -> list[str]:
+    """Check how close the rule in docs/laws.md is to what is predicted."""
+    rows = record("learning_psmnist")["gain"]
+    wide = one(rows, order=128)
+    return [
+        f"{spread([r['gain_over_rule'] for r in rows])} of it in {len(rows)} memories",
+        f"of order {min(r['order'] for r in rows)} to {max(r['order'] for r in rows)}",
+        f"{wide['steps']:.1f} steps a coefficient and a gain of {wide['gain']:.1f}",
+    ]
+
+
 TEXTS = {
+    "docs/laws.md": [of_psmnist, gains],
     "docs/measured.md": [neuron_types],
     "docs/laws.md": [left_to_win, distorted],
     "docs/limits.md": [covered, without_lead],

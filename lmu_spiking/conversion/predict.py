@@ -39,6 +39,8 @@ from lmu_spiking.lmu.params import CellParams
 from lmu_spiking.memory.design import Design
 from lmu_spiking.theory.fixed_point import fixed_point, tabulate
 
+FORGOTTEN = 1e-6  # the share of an earlier output in the last that is none
+
 
 class Ceiling:
     """The clipping of large states by neurons with ceilings, sample by sample.
@@ -240,9 +242,15 @@ def noisy_forward(
     if last and len(params.cells) == 1 and stationary and not kept:
         h = _end(params.cells[0], noise[0], x, params.dt, rng)
         return h @ params.D.T + params.c
-    h = x
+    # an output is mixed with a few earlier ones: noise that is stationary starts there
+    start, m = 0, None
+    if last and len(params.cells) == 1 and stationary:
+        start = max(0, x.shape[1] - 1 - int(np.log(FORGOTTEN) / np.log(kept)))
+        if start:
+            m, _ = run_cell(params.cells[0], x[:, :start], params.dt, last=True)
+    h = x = x[:, start:]
     for cell, own in zip(params.cells, noise, strict=True):
-        x, h = _run(cell, own, x, params.dt, rng)
+        x, h = _run(cell, own, x, params.dt, rng, m)
     if last and not kept:
         h = h[:, -1:]
     y = h @ params.D.T + params.c
@@ -261,14 +269,19 @@ def _end(cell: CellParams, noise: CellNoise, x, dt: float, rng) -> np.ndarray:
     return _spiking(activities(cell, m, x[:, -1]), noise, rng)[1]
 
 
-def _run(cell: CellParams, noise: CellNoise, x, dt: float, rng):
-    """Return a cell's noisy activities (n, T, units), for cells and for the readout."""
+def _run(cell: CellParams, noise: CellNoise, x, dt: float, rng, m=None):
+    """Return a cell's noisy activities (n, T, units), for cells and for the readout.
+
+    Its memories begin at ``m``, or at 0.
+    """
     n, T, _ = x.shape
     Ad, Bd = cell.ldn.discretize(dt)
     power, out = noise.power, noise.out
     push = np.stack([_root(P - power @ P @ power.T) for P in noise.whole])
     error = _draw(np.stack([_root(P) for P in noise.whole]), n, rng)
-    m, h = np.zeros((n, *noise.P.shape[:2])), np.zeros((n, cell.units))
+    shape = (n, *noise.P.shape[:2])
+    m = np.zeros(shape) if m is None else m.reshape(shape)
+    h = np.zeros((n, cell.units))
     received, read = np.empty((2, n, T, cell.units))
     ceiling, cut = noise.ceiling, np.zeros_like(m)
     Z = np.zeros(0) if ceiling is None else ceiling.begin(n)

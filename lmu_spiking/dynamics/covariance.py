@@ -70,7 +70,8 @@ def closed_loop(mapped: Mapped) -> ClosedLoop:
 def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
     """Return the solution of ``P = K P K^T + Q``, by Smith's doubling.
 
-    It is the sum of ``K^k Q K^kT`` over all ``k``.
+    It is the sum of ``K^k Q K^kT`` over all ``k``.  Where half of the states are those
+    of an error feedback of one lowpass, the other half is doubled alone.
 
     Parameters
     ----------
@@ -86,6 +87,8 @@ def stationary_covariance(K: np.ndarray, Q: np.ndarray) -> np.ndarray:
     MappingError
         If the sum is beyond all bounds: a loop that is stable only in theory.
     """
+    if (kept := _kept_apart(K)) is not None:
+        return _with_lowpasses(K, Q, kept)
     K, (scale, _) = matrix_balance(K, permute=False, separate=True)
     P = Q / np.multiply.outer(scale, scale)
     with np.errstate(all="ignore"):
@@ -123,6 +126,34 @@ def rounding_covariance(K: np.ndarray, L: np.ndarray, Q: np.ndarray) -> np.ndarr
     """
     later = K @ L - L
     return L @ Q @ L.T + stationary_covariance(K, later @ Q @ later.T)
+
+
+def _kept_apart(K: np.ndarray) -> float | None:
+    """Return what the second half of the states keep of themselves, each alone.
+
+    None if they do not keep the same, or receive something of each other or of the
+    first half.
+    """
+    d = len(K) // 2
+    if len(K) % 2 or not d or K[d:, :d].any():
+        return None
+    kept = K[d, d]
+    apart = abs(kept) < 1 and np.array_equal(K[d:, d:], kept * np.eye(d))
+    return float(kept) if apart else None
+
+
+def _with_lowpasses(K: np.ndarray, Q: np.ndarray, kept: float) -> np.ndarray:
+    """Return the stationary covariance where half of the states are lowpasses.
+
+    With ``K = [[A, B], [0, kept I]]`` it follows from that half to the other one.
+    """
+    d = len(K) // 2
+    A, B = K[:d, :d], K[:d, d:]
+    own = Q[d:, d:] / (1 - kept**2)
+    between = np.linalg.solve(np.eye(d) - kept * A, kept * B @ own + Q[:d, d:])
+    crossed = A @ between @ B.T
+    rest = stationary_covariance(A, Q[:d, :d] + B @ own @ B.T + crossed + crossed.T)
+    return np.block([[rest, between], [between.T, own]])
 
 
 def readout_covariance(mapped: Mapped, sigma, weights, reader: Mapped) -> np.ndarray:

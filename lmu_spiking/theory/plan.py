@@ -250,8 +250,8 @@ def plan(
     if computed:
         allowed = _worked_out(request, drafts, neuron_type, limits)
     else:
-        asked = (neuron_type, error_feedback, minimise)
-        allowed = [_measured_out(request, drafts, *asked, limits)]
+        how = (neuron_type, error_feedback, minimise)
+        allowed = [_measured_out(request, drafts, *how, limits)]
     best = min(allowed, key=_by(minimise))
     return replace(best, spec=best.spec.replace(noise_seed=noise_seed))
 
@@ -339,7 +339,8 @@ def _cheapest(neuron_types, error, theta, bandwidth, asked: dict) -> Plan:
             limits = _cheaper_than(best, limits, minimise)
             if limits["max_neurons"] < 2 * LOWEST:
                 break
-            given = asked | {k: None if v == np.inf else v for k, v in limits.items()}
+            limits = {k: None if v == np.inf else v for k, v in limits.items()}
+            given: dict = asked | limits
         try:
             found = plan(error, theta, bandwidth, neuron_type=name, **given)
         except ValidationError as refusal:
@@ -810,7 +811,7 @@ class MeasuredSearch:
 
     def _choose_feedback(self, n: int) -> None:
         """Choose the error feedback of so many neurons."""
-        more = self.fields | {"max_rate": self.request.max_rate}
+        more: dict = self.fields | {"max_rate": self.request.max_rate}
         some = MemorySpec(n, *self.sizes, error_feedback="auto", **more)
         found = design(some).mapped.feedback
         self.feedback = found and (found.rate, found.tau)

@@ -114,6 +114,23 @@ def test_without_noise_it_is_the_rate_model(lmu):
         np.testing.assert_allclose(found, forward(params, x, last=last), atol=1e-3)
 
 
+@pytest.mark.parametrize("asked", [None, (100.0, 0.01)])
+def test_a_mixed_end_is_the_last_of_all_steps_in_distribution(lmu, asked):
+    """Noise that starts a few outputs before the end is that of all steps."""
+    params = lmu("W_x", bias=True)
+    x = np.random.default_rng(2).standard_normal((1, 25, 1)).repeat(2000, axis=0)
+    options = {"n_neurons": 900, "presentation": 0.005, "synapse": 0.03}
+    options |= {"readout_synapse": 0.0015, "error_feedback": asked}
+    made = convert(params, x[:5], last=True, **options)
+    noise, rng = cell_noise(made), np.random.default_rng(3)
+    last = noisy_forward(made, x, noise, rng, last=True)
+    every = noisy_forward(made, x, noise, rng)[:, -1]
+    gap = last.mean(axis=0) - every.mean(axis=0)
+    assert np.all(np.abs(gap) < 4 * np.sqrt((last.var(0) + every.var(0)) / 2000))
+    (v, se), (w, sf) = variance(last), variance(every)
+    assert np.all(np.abs(v - w) < 4 * np.hypot(se, sf))
+
+
 @pytest.mark.parametrize("n_cells", [1, 2])
 def test_a_readouts_lowpass_is_foretold(lmu, n_cells):
     """Without noise: what it keeps of earlier samples; with noise: how little of it."""

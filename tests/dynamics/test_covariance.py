@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nengo
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from lmu_spiking.dynamics.covariance import (
     readout_covariance,
     stationary_covariance,
 )
+from lmu_spiking.dynamics.feedback import make_feedback
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import map_onto
 
@@ -101,3 +104,15 @@ def test_readout_covariance_is_that_of_a_long_run(reader):
         if k >= 1000:
             total += y.T @ y / copies / 1000
     np.testing.assert_allclose(total, wanted, rtol=0.1, atol=0.05 * wanted.max())
+
+
+@pytest.mark.parametrize(("order", "delay_steps"), [(1, 0), (6, 0), (40, 0), (6, 2)])
+def test_stationary_covariance_of_a_memory_with_feedback(order, delay_steps):
+    """It solves its equation, where the feedback is solved first and where not."""
+    mapped = map_onto(LDN(order, 0.5), 0.1, 1e-3, delay_steps)
+    own = make_feedback(300.0, 0.02, 1e-3, delay_steps)
+    K, L, *_ = closed_loop(replace(mapped, feedback=own))
+    Q = L @ np.diag(np.arange(1.0, order + 1)) @ L.T
+    P = stationary_covariance(K, Q)
+    atol = 1e-10 * np.abs(P).max()
+    np.testing.assert_allclose(P, K @ P @ K.T + Q, rtol=0, atol=atol)
