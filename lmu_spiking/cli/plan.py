@@ -9,6 +9,7 @@ from lmu_spiking.cli import options as o
 from lmu_spiking.cli.known import GOALS, PLANNED, REALISED
 
 TARGET = "Target: NRMSE of the input theta ago"
+GUARANTEED = "Whatever the input: staggered neurons, whose error has a bound"
 ALLOWED = "Allowed, of all neurons"
 CHEAPEST = "The cheapest of several"
 EXCEEDED = "Exceeded by a neuron 0.1 % of the time"
@@ -30,6 +31,7 @@ def plan(
     neuron_type: o.one_of("", PLANNED) = "poisson",
     neuron_types: o.some_of(CHEAPEST, PLANNED, panel=o.MEMORY) = None,
     error_feedback: o.error_feedback("off") = None,
+    guarantee: o.flag(GUARANTEED, "--guarantee", panel=o.LIMITS) = False,
     seed: o.seed("Draws the spikes, when it is run") = 0,
     out: o.out("For spec.toml") = Path("out/plan"),
     json: o.Json = False,
@@ -41,10 +43,12 @@ def plan(
     lmu-spiking run --spec out/plan/spec.toml
     lmu-spiking plan --error 0.02 --error-feedback auto --minimise spikes
     lmu-spiking plan --error 0.05 --neuron-types poisson,if,lif
+    lmu-spiking plan --error 0.02 --guarantee --error-feedback auto
 
     The error is that of the readout at delay theta against the input, over the rms of
     the input; nine tenths of it are aimed at. A request that no memory meets is refused
-    with the limit that forbids it.
+    with the limit that forbids it. With --guarantee no input at all pushes the readout
+    further from that of the exact delay network.
     """  # noqa: D301 (the \b marks the examples)
     with console.Bar("Planning"):
         from lmu_spiking.theory.plan import check_duration
@@ -56,6 +60,7 @@ def plan(
         given = {"order": order, "tau": tau, "dt": dt, "tuning": tuning, "rms": rms}
         given |= {"neuron_type": neuron_type, "noise_seed": seed}
         given |= {"error_feedback": error_feedback, "neuron_types": neuron_types}
+        given["guarantee"] = guarantee
         found = find(error, theta, bandwidth, **limits, **given)
         seconds, near = check_duration(found.spec)
     spec, path = found.spec, out / "spec.toml"
@@ -68,10 +73,14 @@ def plan(
         )
         return
     counts = " ".join(f"{n:,}" for n in found.counts[:6])
+    bound = {}
+    if found.bound is not None:
+        bound["  the largest of any input"] = f"{found.bound:.4f}"
     rows = {
         "NRMSE at theta, in all": f"{found.nrmse:.4f}",
         "  from the order": f"{found.truncation:.4f}",
         "  from spikes": f"{found.noise:.4f}",
+        **bound,
         "neurons": f"{spec.n_neurons:,}",
         "order": f"{spec.order}",
         "tau, seconds": f"{spec.tau:g}",

@@ -46,9 +46,11 @@ from lmu_spiking.memory.open_loop import EXACT, FEW
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.curves import LEVELS
+from lmu_spiking.neurons.population import STAGGERED
 from lmu_spiking.neurons.recruitment import mean_rate
 from lmu_spiking.signals import SignalSpec, white_noise
 from lmu_spiking.theory.cost import SynapticOperations, synaptic_operations
+from lmu_spiking.theory.guarantee import fewest_bounded
 from lmu_spiking.theory.predict import (
     LEAD,
     budget_of,
@@ -83,6 +85,9 @@ PLANNED = ("poisson", "stochastic", "regular", "if", "lif", "adaptive")
 NEAR, NEAR_MEASURED = 0.1, 0.2
 CYCLES, WINDOWS = 200, 100  # of noise, from which it is known how runs differ
 MOST_STEPS = 200_000  # of it
+STAYS = (
+    0.97  # of the distance that is left by a run twice as long, when it falls no more
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,9 @@ class Plan:
         Neurons of each coordinate.
     spikes_per_s : float
         Predicted spikes per second of all neurons.
+    bound : float or None
+        The largest error of the readout against the exact LDN that any input causes,
+        over the rms of the noise that was asked for; None where nothing is guaranteed.
     """
 
     spec: MemorySpec
@@ -109,6 +117,7 @@ class Plan:
     noise: float
     counts: tuple[int, ...]
     spikes_per_s: float
+    bound: float | None = None
 
     @property
     def synops(self) -> SynapticOperations:
@@ -133,6 +142,7 @@ class Plan:
             "predicted_nrmse": self.nrmse,
             "predicted_truncation_nrmse": self.truncation,
             "predicted_noise_nrmse": self.noise,
+            "bound_noise_nrmse": self.bound,
             "neurons": self.spec.n_neurons,
             "order": self.spec.order,
             "neuron_type": self.spec.neuron_type,
@@ -166,6 +176,7 @@ def plan(
     neuron_types: Iterable[str] | None = None,
     noise_seed: int = 0,
     error_feedback=None,
+    guarantee: bool = False,
 ) -> Plan:
     """Find the cheapest memory of an error, before it is run.
 
@@ -206,6 +217,11 @@ def plan(
         As in `LegendreMemory`: a memory of Poisson neurons then needs a tenth of them,
         or less.  Other neurons have ``"auto"`` or none; ``"auto"`` leaves it out where
         fewer of them do without.
+    guarantee : bool
+        Whether no input at all may push the error further: of the noise that is asked
+        for, truncation included, and of every other input against the exact LDN.  Its
+        neurons are staggered: ``"if"``, or ``"regular"``.  ``"auto"`` is the feedback
+        of least bound, and needs about a fifth of the neurons.
 
     Returns
     -------
@@ -227,6 +243,9 @@ def plan(
     check_one_of("plan.neuron_type", neuron_type, PLANNED)
     tuning = "balanced" if tuning is None else tuning
     check_one_of("plan.tuning", tuning, REALISED)
+    if guarantee:
+        neuron_type = _staggered(neuron_type, neuron_types)
+        neuron_types = None
     if neuron_types is not None:
         if neuron_type != "poisson":
             problem, remedy = "is given beside neuron_types", "give one of the two"
@@ -239,9 +258,12 @@ def plan(
     limits = _limits(max_neurons, max_spikes_per_s)
     noise_seed = check_seed("plan.noise_seed", noise_seed)
     error_feedback = check_feedback("plan.error_feedback", error_feedback)
-    computed = _check_pair(neuron_type, tuning, error_feedback)
+    computed = guarantee or _check_pair(neuron_type, tuning, error_feedback)
     fixed = (tau, order, error_feedback if computed else None)
     request = Request(error, theta, bandwidth, rms, dt, max_rate, *fixed)
+    if guarantee:
+        best = _guaranteed(request, neuron_type, tuning, minimise, limits)
+        return replace(best, spec=best.spec.replace(noise_seed=noise_seed))
     # draft a memory of each order, the cheapest first
     drafts = list(request.drafts(tuning))
     if not drafts:
@@ -300,6 +322,66 @@ def _measured_out(
     if best is None:
         raise _not_met(request, neuron_type, feedback, limits)
     return best
+
+
+def _staggered(neuron_type: str, neuron_types) -> str:
+    """Return the staggered neurons whose error is to have a bound."""
+    names = [neuron_type] if neuron_types is None else list(neuron_types)
+    known = [name for name in names if name in STAGGERED]
+    if known or names == ["poisson"]:  # which is what was not asked for
+        return known[0] if known else STAGGERED[0]
+    problem = "have no bound, which staggered neurons have"
+    remedy = "use 'if' or 'regular'"
+    raise ValidationError("plan.neuron_type", ", ".join(names), problem, remedy)
+
+
+def _guaranteed(request, neuron_type: str, tuning: str, minimise, limits) -> Plan:
+    """Return the plan of staggered neurons that no input can push beyond the error.
+
+    Raises
+    ------
+    ValidationError
+        If no order meets it, or not within the limits.
+    """
+    found: list[Plan] = []
+    band, risen = SignalSpec(request.bandwidth, request.rms), 0
+    fields = {"neuron_type": neuron_type, "tuning": tuning, "signal": band}
+    fields |= {"max_rate": request.max_rate, "tau": request.tau or request.theta}
+    fields["error_feedback"] = request.error_feedback
+    for order in request.orders():
+        missed = request.truncation(order)
+        spec = MemorySpec(2 * order, order, request.theta, dt=request.dt, **fields)
+        made = missed < request.goal and fewest_bounded(
+            spec,
+            (request.error - missed) * request.rms,
+            min(limits["max_neurons"], MAX_NEURONS),
+            choose_tau=request.tau is None,
+        )
+        if not made:
+            continue
+        # what is expected of the noise that is asked for
+        spec, bound = made
+        seconds = max(CYCLES / 4 / request.bandwidth, WINDOWS / 4 * request.theta)
+        budget = budget_of(spec, duration=seconds)
+        noise = float(budget.readout_rmse(whole_steps(spec) * request.dt)[0])
+        counts = np.bincount(design(spec).population.dimension).tolist()
+        errors = (request.error, budget.nrmse(), missed, noise / request.rms)
+        more = (tuple(counts), budget.spikes_per_s, bound / request.rms)
+        found.append(Plan(spec, *errors, *more))
+        # orders that take more neurons follow upon the best one
+        best = min(found, key=_by(minimise))
+        risen = 0 if best is found[-1] else risen + 1
+        if risen == 2:
+            break
+    allowed = [p for p in found if _within(*p._cost, limits)]
+    if allowed:
+        return min(allowed, key=_by(minimise))
+    if not request.orders():
+        raise _no_order(request)
+    kept = ", ".join(f"{k} {v:,.0f}" for k, v in limits.items() if np.isfinite(v))
+    problem = "is guaranteed by no memory" + (f" within {kept}" if kept else "")
+    remedy = "allow more, ask for a larger error, or use error_feedback='auto'"
+    raise ValidationError("plan.guarantee", request.error, problem, remedy)
 
 
 def _check_pair(neuron_type: str, tuning: str, error_feedback) -> bool:
@@ -402,9 +484,12 @@ def check_duration(spec: MemorySpec) -> tuple[float, float]:
         return max(ends[1] - expected, expected - ends[0]) / expected
 
     # double the time until runs are near, then halve where the limit may lie
-    near = 2 * (window + 2) * step
-    while apart(near) > limit:
-        near *= 2
+    near, before = 2 * (window + 2) * step, np.inf
+    while (now := apart(near)) > limit:
+        if now > STAYS * before:  # it is the prediction that is not surer than that
+            limit = np.ceil(100 * now) / 100
+            break
+        near, before = 2 * near, now
     far = near / 2
     while near / far > 1.01:
         middle = np.sqrt(near * far)

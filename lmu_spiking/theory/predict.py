@@ -69,6 +69,7 @@ RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warni
 FEWEST = 15  # measured neurons a dimension, below which `predict` warns in any case
 DOUBT_OF_CURVES = 0.02  # standard error, relative, of a prediction with distortion
 DOUBT_OF_FEW = 0.25  # its standard error then, relative
+SMALL = 0.02  # relative error, up to which few staggered neurons are as sure as many
 TRIED_RATE, TRIED_TAU = 0.4, 0.05  # per step and seconds, of feedback that may mend
 CANNOT = 0.3  # warn if measured neurons make so large an error, NRMSE
 ROUGH = 0.15  # warn if the prediction is rough for more than this share of the noise
@@ -576,7 +577,9 @@ def _measured(made: Design, carried, course, lead: int, window: int) -> dict:
     # what neurons make of a large error is less sure
     error, signal = np.trace(total), np.trace(_second_moment(states))
     doubt = DOUBT * (1 + 2 * np.sqrt(min(error, signal) / signal if signal else 1.0))
-    doubt = DOUBT_OF_FEW if _is_few(made) else doubt
+    staggered = made.population.initial_phases == "staggered"
+    if _is_few(made) and not (staggered and error < SMALL**2 * signal):
+        doubt = DOUBT_OF_FEW
     # an error that has not settled has no interval
     sampled = Sampled(errors[:, window:], doubt) if found.settled else None
     terms |= {"settled": found.settled, "correlation": sampled}
