@@ -41,7 +41,6 @@ def plan(
     \b
     lmu-spiking plan --error 0.05
     lmu-spiking run --spec out/plan/spec.toml
-    lmu-spiking plan --error 0.02 --error-feedback auto --minimise spikes
     lmu-spiking plan --error 0.05 --neuron-types poisson,if,lif
     lmu-spiking plan --error 0.02 --guarantee --error-feedback auto
 

@@ -74,6 +74,8 @@ def fewest_bounded(
         The memory and its bound; None if ``most`` neurons are not enough.
     """
     asked, least = spec.error_feedback, 2 * spec.order
+    if most < least:
+        return None
     spec = spec.replace(n_neurons=TRIED * spec.order, error_feedback=None)
     if choose_tau:
         spec = spec.replace(tau=_best_tau(spec))

@@ -36,7 +36,7 @@ def test_no_input_exceeds_a_plan_with_a_guarantee(error, theta, bandwidth, feedb
     assert made.to_dict()["bound_noise_nrmse"] == made.bound
     inputs = unfriendly(spec)
     with nengo.Network() as model:
-        stimulus = nengo.Node(np.zeros(1))
+        stimulus = nengo.Node(lambda t: 0.0)
         memory = LegendreMemory.from_spec(spec)
         nengo.Connection(stimulus, memory.input, synapse=None)
         probe = nengo.Probe(memory.state)
