@@ -28,6 +28,7 @@ def convert(
     synapse: o.number("Of the memories", "SECONDS", unset="the best") = None,
     max_rate: o.max_rate(help="Exceeded by a neuron 0.1 % of the time") = 300.0,
     error_feedback: o.error_feedback("off") = None,
+    initial_phases: o.Phases = None,
     hidden_share: o.number("Of the neurons, for hidden units", most=1.0) = 0.2,
     readout_synapse: o.number("Of the output", "SECONDS", unset="none") = None,
     task: o.one_of("", TASKS, panel=DATA, unset="the model's") = None,
@@ -49,8 +50,8 @@ def convert(
     lmu-spiking convert out/digits/model.npz --presentation 0.001 --sequences 100
 
     Presenting samples longer changes nothing but the noise: windows are stretched. The
-    loss is predicted before the run (for Poisson and stochastic neurons). A Keras LMU,
-    which does not name its task, takes --task.
+    loss is predicted before the run (for Poisson, stochastic and staggered neurons). A
+    Keras LMU, which does not name its task, takes --task.
     """  # noqa: D301 (the \b marks the examples)
     with console.Bar("Reading the model and the data"):
         from lmu_spiking.conversion import convert as turn
@@ -83,6 +84,8 @@ def convert(
     shown |= {"tuning": tuning, "max_rate": max_rate}
     if error_feedback is not None:
         shown["error_feedback"] = error_feedback
+    if initial_phases is not None:
+        shown["initial_phases"] = initial_phases
     settings = recipe | shown | {"synapse": synapse, "hidden_share": hidden_share}
     settings |= {"readout_synapse": readout_synapse, "noise_seed": seed}
     start, rows = time.perf_counter(), []

@@ -90,8 +90,10 @@ def compared(spec: MemorySpec) -> dict[str, MemorySpec]:
         remedy = f"leave it out with {given}"
         raise ValidationError("--compare", True, problem, remedy)
     other: dict = {"tuning": "balanced", "tau": None, "radii": 1.0}
+    other["initial_phases"] = None
+    fewest = min(spec.n_neurons, 4 * spec.order)
     fed_back, staggered = (
-        spec.replace(n_neurons=max(spec.n_neurons // part, 4 * spec.order), **other)
+        spec.replace(n_neurons=max(spec.n_neurons // part, fewest), **other)
         for part in (10, 100)
     )
     both = fed_back.replace(error_feedback="auto"), staggered.replace(neuron_type="if")
@@ -175,7 +177,8 @@ def _aggregated(spec: MemorySpec) -> MemorySpec:
         return spec
     if not spec.has_sums:
         problem = f"is above {LARGE:,}, where only on/off pairs of noisy or staggered "
-        remedy = "use --neuron-type poisson, stochastic or if, not drawn, or fewer"
+        remedy = "use --neuron-type poisson, stochastic or if, not drawn nor of random "
+        remedy += "phases, or fewer"
         raise ValidationError(
             "--neurons", n, problem + "neurons can be aggregated", remedy
         )

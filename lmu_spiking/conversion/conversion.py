@@ -9,7 +9,7 @@ import nengo
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.conversion.settings import ConvertSettings
+from lmu_spiking.conversion.settings import PREDICTABLE, ConvertSettings
 from lmu_spiking.errors import ValidationError, ValidityWarning, check_shape
 from lmu_spiking.lmu.calibration import CellUse, calibrate
 from lmu_spiking.lmu.params import LMUParams
@@ -66,6 +66,18 @@ class Conversion:
         """Return one copy of the network, to look at."""
         with nengo.Network(add_to_container=False):
             return self.network()
+
+    @property
+    def predictable(self) -> bool:
+        """Return whether the noise of all neurons is known.
+
+        Neurons that integrate are known where they are staggered, which those of a chip
+        are not: it sets them to 0 after a spike.
+        """
+        if self.settings.neuron_type in PREDICTABLE:
+            return True
+        of_chip = any(cell.chip is not None for cell in self.params.cells)
+        return self.settings.staggered and not of_chip
 
     def network(self, copies: int = 1, noise_seed: int | None = None) -> LMUNetwork:
         """Build the spiking network, in a `nengo.Network` or on its own.
@@ -147,10 +159,10 @@ def convert(
     hidden = []
     for n, use, cell in zip(per_unit, uses, params.cells, strict=True):
         rate = chosen.max_rate if cell.chip is None else cell.chip.max_rate
-        # the integrating neurons of a chip are simulated one by one
-        of_chip = cell.chip is not None and chosen.neuron_type in INTEGRATING
+        # a chip's neurons are not staggered, so that only noisy ones are summed
         units = Hidden(chosen.neuron_type, n, rate, use.top)
-        sums, begin = chosen.simulates_sums and not of_chip, chosen.initial_phases
+        known = cell.chip is None or chosen.neuron_type in PREDICTABLE
+        sums, begin = chosen.simulates_sums and known, chosen.initial_phases
         hidden.append(replace(units, aggregated=sums, initial_phases=begin))
     return Conversion(params, chosen, uses, memories, hidden, counts)
 

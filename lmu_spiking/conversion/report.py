@@ -107,7 +107,7 @@ def predict_loss(conversion: Conversion, x, y, *, last: bool, runs: int = 8):
     ValidationError
         If sequences and targets do not fit.
     """
-    if not conversion.settings.predictable:
+    if not conversion.predictable:
         return None, None
     runs = check_whole("predict_loss.runs", runs, 2)
     x, y, score = _check_data("predict_loss", conversion, x, y, last)

@@ -125,7 +125,8 @@ class ConvertSettings:
         shares = np.tanh(steps / 2)
         if self.staggered:
             # a rounding error weighs as much as the lowpass changes in a step
-            return float(np.sqrt(2) / -np.expm1(-steps[1]))
+            a = np.exp(-steps[1])
+            return float(np.sqrt(1 + a) / (1 - a))
         return float(shares[0] / shares[1])
 
     @property
@@ -134,11 +135,7 @@ class ConvertSettings:
         return is_staggered(neuron_type(self.neuron_type), "pairs", self.initial_phases)
 
     @property
-    def predictable(self) -> bool:
-        """Return whether sums of neurons, and their noise, are known."""
-        return self.neuron_type in PREDICTABLE or self.staggered
-
-    @property
     def simulates_sums(self) -> bool:
         """Return whether neurons are simulated as sums, where these are known."""
-        return self.aggregated and self.predictable
+        known = self.neuron_type in PREDICTABLE or self.staggered
+        return self.aggregated and known

@@ -140,6 +140,7 @@ class MemorySpec:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
         # what does not go together
+        _check_phases(self)
         check_step("MemorySpec.dt", self.dt, self.theta)
         if self.tuning in REALISED:
             if self.radii != 1.0:
@@ -293,7 +294,11 @@ class MemorySpec:
     @property
     def digest(self) -> str:
         """Return twelve hexadecimal digits that name this spec."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
+        items = self.to_dict()
+        if self.neuron_type in STAGGERED and self.tuning != "drawn":
+            # by default staggered, which they were not in results of before
+            items.setdefault("initial_phases", "staggered")
+        text = json.dumps(items, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -337,6 +342,19 @@ def _check_names(spec: MemorySpec) -> None:
     for name, known in (("tuning", ALL_TUNINGS), ("initial_phases", PHASES)):
         if getattr(spec, name) is not None:
             check_one_of(f"MemorySpec.{name}", getattr(spec, name), known)
+
+
+def _check_phases(spec: MemorySpec) -> None:
+    """Raise a ValidationError if neurons cannot begin so, or not be summed then."""
+    name, value = "MemorySpec.initial_phases", spec.initial_phases
+    possible = spec.neuron_type in STAGGERED and spec.tuning != "drawn"
+    if value == "staggered" and not possible:
+        problem = "needs on/off pairs of neurons that reset by subtraction"
+        remedy = "use neuron_type='if' or 'regular', or 'random'"
+        raise ValidationError(name, value, problem, remedy)
+    if value == "random" and possible and spec.aggregated:
+        problem, remedy = "leaves no sums that are known", "use aggregated=False"
+        raise ValidationError(name, value, problem, remedy)
 
 
 def _check_keys(items: dict, kind: type, source: str) -> None:

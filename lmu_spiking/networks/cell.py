@@ -86,8 +86,6 @@ class LMUCell(AsBuilt, nengo.Network):
         constant during a presentation.
     units : nengo.Ensemble or None
         Their neurons; None for linear units in rates.
-    per_entry : int
-        Neurons of the units that an entry of ``units`` stands for.
     parameters : dict of str to nengo.Connection
         The connection that carries each parameter array.
 
@@ -156,8 +154,6 @@ class LMUCell(AsBuilt, nengo.Network):
             self.drive, self.hidden, self.units = add_units(
                 hidden, params.activation, params.units, copies, params.chip
             )
-            entries = self.units.n_neurons if self.units else 1
-            self.per_entry = copies * params.units * hidden.per_unit // entries
             self._connect(late * self.steps)
         self.built(add_to_container)  # whole or not at all
 

@@ -30,7 +30,13 @@ from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.chip import ChipRate, ChipUnits, chip_of, integrating
 from lmu_spiking.neurons.curves import neuron_type, unmerged
 from lmu_spiking.neurons.population import is_staggered, one_each, spaced
-from lmu_spiking.neurons.types import POPULATIONS, RampTanh, begin_at, population_of
+from lmu_spiking.neurons.types import (
+    POPULATIONS,
+    RampTanh,
+    accumulator,
+    begin_at,
+    population_of,
+)
 
 INTEGRATING = ("if",)
 NEURON_TYPES = ("poisson", "stochastic", "regular", "rate", *INTEGRATING)
@@ -82,6 +88,7 @@ class Hidden:
         check_positive("Hidden.max_rate", self.max_rate, "Hz")
         if self.noise_seed is not None:
             check_seed("Hidden.noise_seed", self.noise_seed)
+        is_staggered(neuron_type(self.neuron_type), "pairs", self.initial_phases)
 
     @property
     def spikes(self) -> bool:
@@ -150,7 +157,11 @@ def add_units(
     if staggered:  # one accumulator of all their rates, or neurons one by one
         summed = replace(hidden, max_rate=counts * hidden.max_rate)
         neurons = _neurons(summed, activation, 1, None)
-        neurons = begin_at(neurons, np.tile(spaced(each), copies * units * len(signs)))
+        begin = np.tile(spaced(each), copies * units * len(signs))
+        if counts > 1:
+            neurons = accumulator(neurons, counts, begin)
+        else:
+            neurons = begin_at(neurons, begin)
         encode = encode if activation == "tanh" else counts * encode
     else:
         neurons = _neurons(hidden, activation, counts, chip)

@@ -13,7 +13,12 @@ from nengo.dists import Uniform
 from nengo.neurons import NeuronType
 
 from lmu_spiking.errors import ValidationError, check_one_of, check_positive
-from lmu_spiking.neurons.types import POPULATIONS, RampLinear, Unmerged
+from lmu_spiking.neurons.types import (
+    POPULATIONS,
+    Accumulator,
+    RampLinear,
+    Unmerged,
+)
 
 # --------------------------------------------------------------------------------------
 # Adaptive LIF neurons whose curves are what they settle to.
@@ -158,7 +163,7 @@ def neuron_type(name) -> NeuronType:
     ValidationError
         If the name is unknown, or the type cannot be the neurons of a memory.
     """
-    if isinstance(name, tuple(POPULATIONS.values())):
+    if isinstance(name, (*POPULATIONS.values(), Accumulator)):
         problem = "stands for many neurons, but a memory makes such populations itself"
         remedy = "use aggregated=True and the total n_neurons"
         raise ValidationError("neuron_type", name, problem, remedy)

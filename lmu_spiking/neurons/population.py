@@ -48,6 +48,7 @@ from lmu_spiking.neurons.recruitment import recruit
 from lmu_spiking.neurons.types import (
     POPULATIONS,
     RampLinear,
+    accumulator,
     begin_at,
     may_stagger,
     population_of,
@@ -148,9 +149,10 @@ class Population:
             return neurons
         if np.isfinite(self.ceiling).any():
             neurons = nengo.RegularSpiking(RampLinear(self.ceiling * self.per_unit))
-        if self.initial_phases == "staggered":
-            neurons = begin_at(neurons, self.voltage)
-        return neurons
+        begin = self.voltage if self.initial_phases == "staggered" else None
+        if np.any(self.per_unit > 1):
+            return accumulator(neurons, self.per_unit, begin)
+        return neurons if begin is None else begin_at(neurons, begin)
 
     def tiled(self, n: int) -> "Population":
         """Return ``n`` such populations side by side.
@@ -547,6 +549,8 @@ def _check(neurons, tuning: Tuning, aggregated, staggered: bool, n: int) -> None
     if aggregated and not summed:
         problem = "needs on/off pairs of Poisson, stochastic or staggered neurons"
         remedy = "use neuron_type='poisson' and tuning='pairs'"
+        if may_stagger(neurons) and not drawn:
+            remedy = "use initial_phases='staggered'"
         raise ValidationError("aggregated", True, problem, remedy)
     if not aggregated and n > MOST_ENTRIES:  # before anything is allocated
         problem = f"is more than {MOST_ENTRIES:,} one by one"
@@ -560,6 +564,8 @@ def _check(neurons, tuning: Tuning, aggregated, staggered: bool, n: int) -> None
     if tuning.kind == "recruited" and not summed:
         problem = f"serves Poisson noise or staggered neurons, which {name} is not"
         remedy = "use neuron_type='poisson', or tuning='pairs'"
+        if may_stagger(neurons):
+            problem = "serves staggered neurons, which those of random phases are not"
         raise ValidationError("tuning", tuning.kind, problem, remedy)
 
 

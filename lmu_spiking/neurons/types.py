@@ -204,6 +204,23 @@ class StochasticPopulation(_Counted, nengo.StochasticSpiking):
         output[...] = (counts * whole + rng.binomial(counts, fraction)) / dt
 
 
+class Accumulator(_Counted, nengo.RegularSpiking):
+    """Spikes of ``counts`` staggered neurons, summed, in each entry.
+
+    It integrates their rates in all, which are those of its base type: see
+    `neurons.population`.
+
+    Parameters
+    ----------
+    base_type : nengo.neurons.NeuronType
+        Rates of all the neurons of an entry.
+    counts : (n,) or () array_like
+        Neurons in each entry, as in `PoissonPopulation`.
+    initial_state : dict, optional
+        As in `nengo.RegularSpiking`; staggered neurons begin at a voltage of 1/2.
+    """
+
+
 POPULATIONS: dict[type, Any] = {
     nengo.PoissonSpiking: PoissonPopulation,
     nengo.StochasticSpiking: StochasticPopulation,
@@ -224,7 +241,8 @@ def may_stagger(neurons: Any) -> bool:
     -------
     bool
     """
-    return type(neurons) in (nengo.SpikingRectifiedLinear, nengo.RegularSpiking)
+    kinds = (nengo.SpikingRectifiedLinear, nengo.RegularSpiking)
+    return type(neurons) in kinds
 
 
 def begin_at(neurons: Any, voltage) -> NeuronType:
@@ -241,8 +259,32 @@ def begin_at(neurons: Any, voltage) -> NeuronType:
     nengo.neurons.NeuronType
     """
     base = getattr(neurons, "base_type", None)
-    given = {"initial_state": {"voltage": np.asarray(voltage, dtype=float)}}
-    return type(neurons)(**given) if base is None else type(neurons)(base, **given)
+    return type(neurons)(*[base] * (base is not None), initial_state=_voltage(voltage))
+
+
+def accumulator(neurons: Any, counts, voltage=None) -> NeuronType:
+    """Return the type whose entries stand for several staggered neurons each.
+
+    Parameters
+    ----------
+    neurons : nengo.neurons.NeuronType
+        Neurons that `may_stagger`, with the rates of an entry in all.
+    counts : (n,) or () array_like of int
+        Neurons in each entry.
+    voltage : (n,) array_like, optional
+        Where it begins, in thresholds; anywhere by default.
+
+    Returns
+    -------
+    Accumulator
+    """
+    base = getattr(neurons, "base_type", nengo.RectifiedLinear())
+    return Accumulator(base, counts, _voltage(voltage))
+
+
+def _voltage(voltage) -> dict | None:
+    """Return an initial state in Nengo's form, or None for its own."""
+    return None if voltage is None else {"voltage": np.asarray(voltage, dtype=float)}
 
 
 def population_of(neurons: Any, counts) -> NeuronType:

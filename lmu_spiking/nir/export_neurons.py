@@ -15,6 +15,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.neurons.curves import is_rectified_linear, statistics
 from lmu_spiking.neurons.population import spaced
+from lmu_spiking.neurons.types import Accumulator
 from lmu_spiking.nir.clock import Clock, package
 from lmu_spiking.nir.neurons import KINDS
 from lmu_spiking.nir.tonic_neurons import tonic_population
@@ -113,7 +114,9 @@ def memory_cells(memory, choice: str | None) -> Cells:
     taus = getattr(neurons, "tau_rc", 0.0), getattr(neurons, "tau_ref", 0.0)
     floor = float(getattr(neurons, "min_voltage", 0.0))
     seed = memory.noise_seed if as_own else None
-    begin = p.voltage if as_own and p.initial_phases == "staggered" else None
+    # spikes of `regular` neurons, too, are those of neurons that integrate
+    staggered = kind == "if" and not tonic and p.initial_phases == "staggered"
+    begin = p.voltage if staggered else None
     return Cells(kind, E, p.bias, D, *taus, seed, floor, begin)
 
 
@@ -144,6 +147,10 @@ def unit_cells(cell, choice: str | None) -> Cells | None:
         remedy = "train with activation='relu' or 'linear'"
         activation = cell.params.activation
         raise ValidationError("to_nir.activation", activation, problem, remedy)
+    begin = _voltage(neurons)
+    counts = int(getattr(neurons, "counts", 1))
+    if isinstance(neurons, Accumulator):  # of neurons that integrate and fire
+        neurons = nengo.SpikingRectifiedLinear()
     kind = kind_of(neurons, "if" if choice else None)
     # weights into the neurons (n, units), and from them (units, n)
     E = D = np.empty((0, 0))
@@ -152,13 +159,12 @@ def unit_cells(cell, choice: str | None) -> Cells | None:
             E = _matrix_of(connection)
         if connection.pre_obj == ensemble.neurons:
             D = _matrix_of(connection)
-    of = np.repeat(np.arange(ensemble.n_neurons), cell.per_entry)
+    of = np.repeat(np.arange(ensemble.n_neurons), counts)
     check_size(len(of), max(E.shape))
     gain, bias = np.asarray(ensemble.gain)[of], np.asarray(ensemble.bias)[of]
     # staggered neurons, which share an accumulator, divide its rate
-    begin = _voltage(neurons)
-    if begin is not None and cell.per_entry > 1:
-        gain, begin = gain / cell.per_entry, np.tile(spaced(cell.per_entry), len(begin))
+    if begin is not None and counts > 1:
+        gain, begin = gain / counts, np.tile(spaced(counts), len(begin))
     _warn(kind, neurons, gain, bias, units=True)
     seed = ensemble.seed if kind == KINDS.get(type(neurons)) else None
     return Cells(kind, gain[:, None] * E[of], bias, D[:, of], seed=seed, voltage=begin)

@@ -7,6 +7,7 @@ Operators are known by the very name of their class, neuron types by their very
 ``step``: what inherits from one may do something else, and runs as Nengo runs it.
 """
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -17,7 +18,13 @@ from nengo.builder.probe import SimProbe
 from nengo.synapses import LinearFilter
 from scipy import sparse
 
-from lmu_spiking.neurons.types import PoissonPopulation, RampLinear, RampTanh
+from lmu_spiking.errors import ValidityWarning
+from lmu_spiking.neurons.types import (
+    Accumulator,
+    PoissonPopulation,
+    RampLinear,
+    RampTanh,
+)
 from lmu_spiking.simulator.matrix_products import constant_product, variable_product
 from lmu_spiking.simulator.opcodes import Code
 from lmu_spiking.simulator.pure_functions import names_read_by
@@ -394,6 +401,7 @@ def _neurons(op, context: Context, J: Region, y: Region):
         return None
     if y.size == 0:
         return []
+    _warn_of_sums(op.neurons, context)
     code, parameters = NEURONS[type(n).step]
     p = np.asarray(parameters(n, dt), dtype=float)
     if code == Code.LIF_EXACT and context.single and dt / n.tau_rc <= SERIES:
@@ -419,6 +427,20 @@ def _neurons(op, context: Context, J: Region, y: Region):
     operands = [Along(y), Along(adaptation), Whole(np.array([dt / n.tau_n, n.inc_n]))]
     adapt = Row(Code.ADAPTED, y.size, operands, [], [adaptation], [y], along=True)
     return [reduce, row, adapt]
+
+
+def _warn_of_sums(neurons: Any, context: Context) -> None:
+    """Warn of sums of staggered neurons that single precision does not hold."""
+    summed = context.single and isinstance(neurons, Accumulator)
+    counts: Any = neurons.counts if summed else 0
+    most = int(np.max(counts))
+    if most > SUMMED:
+        warnings.warn(
+            f"Simulator: sums of {most:,} staggered neurons lose spikes in single "
+            "precision, and with them their bound; use dtype='float64'",
+            ValidityWarning,
+            stacklevel=2,
+        )
 
 
 def _lif(n, dt: float) -> list[float]:
@@ -447,6 +469,7 @@ def _above(least: float):
     return lambda n, dt: [dt, n.amplitude / dt, least]
 
 
+SUMMED = 10_000  # staggered neurons of one accumulator, that single precision holds
 STATES = ("voltage", "refractory_time", "recovery")  # in the order of the kernels
 NEURONS = {
     nengo.RectifiedLinear.step: (Code.RECTIFIED, lambda n, dt: [n.amplitude]),

@@ -20,8 +20,8 @@ errors included.  The loop is linear in it, ``e = \sum_j H_j\,\eta[k - j]`` with
 
 It holds for every input and every step, with any basis, synapse, loop delay and error
 feedback, if all neurons of a group are identical, their sums are exact, and none is
-held at a ceiling of the last level.  ``q`` of pairs is ``R / (r_max K dt)``: the bound
-falls as ``1 / m``.
+held at a ceiling of the last level.  Single precision rounds the sums of very many
+neurons.  ``q`` of pairs is ``R / (r_max K dt)``: the bound falls as ``1 / m``.
 """
 
 import numpy as np
@@ -55,9 +55,14 @@ def largest_error(made: Design, weights) -> np.ndarray:
         If the neurons are not staggered, or have ceilings.
     """
     population = made.population
+    if population.order != made.ldn.order:
+        problem, remedy = "must be 1", "take the design of one input"
+        raise ValidationError("bound.size_in", made.size_in, problem, remedy)
     if not has_bound(population):
         problem = "has no bound, which staggered neurons without ceilings have alone"
         remedy = "use neuron_type='if' and initial_phases='staggered'"
+        if population.tuning.bounded:
+            remedy = "use bounded=False"
         raise ValidationError("bound.neurons", population.neurons, problem, remedy)
     # the largest rounding error of each dimension
     half = np.empty(population.order)
@@ -68,6 +73,8 @@ def largest_error(made: Design, weights) -> np.ndarray:
     K, L, C, _ = closed_loop(made.loop)
     weights = np.atleast_2d(np.asarray(weights, dtype=float))
     response = weights @ made.U @ C  # c^T C K^j
+    if not len(response):
+        return np.zeros(0)
     before, total, last = np.zeros((len(response), len(half))), 0.0, 0.0
     for _ in range(MOST_WINDOWS):
         part = np.zeros(len(response))
@@ -79,7 +86,7 @@ def largest_error(made: Design, weights) -> np.ndarray:
         # what is left falls by the factor by which it fell last
         fall = np.max(part) / last if last else 1.0
         if fall < 1 and np.all(part * fall / (1 - fall) <= LEFT * total):
-            return total + part * fall / (1 - fall)
+            return (1 + LEFT) * (total + part * fall / (1 - fall))
         last = np.max(part)
     return np.full(len(response), np.inf)
 

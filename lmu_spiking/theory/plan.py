@@ -85,6 +85,7 @@ PLANNED = ("poisson", "stochastic", "regular", "if", "lif", "adaptive")
 NEAR, NEAR_MEASURED = 0.1, 0.2
 CYCLES, WINDOWS = 200, 100  # of noise, from which it is known how runs differ
 MOST_STEPS = 200_000  # of it
+MISSES = 6  # orders that would need too many neurons, until no higher one is tried
 STAYS = (
     0.97  # of the distance that is left by a run twice as long, when it falls no more
 )
@@ -343,37 +344,40 @@ def _guaranteed(request, neuron_type: str, tuning: str, minimise, limits) -> Pla
     ValidationError
         If no order meets it, or not within the limits.
     """
-    found: list[Plan] = []
+    made: list[tuple[int, float, MemorySpec, float]] = []
     band, risen = SignalSpec(request.bandwidth, request.rms), 0
     fields = {"neuron_type": neuron_type, "tuning": tuning, "signal": band}
     fields |= {"max_rate": request.max_rate, "tau": request.tau or request.theta}
     fields["error_feedback"] = request.error_feedback
+    most = min(limits["max_neurons"], MAX_NEURONS)
     for order in request.orders():
         missed = request.truncation(order)
-        spec = MemorySpec(2 * order, order, request.theta, dt=request.dt, **fields)
-        made = missed < request.goal and fewest_bounded(
-            spec,
-            (request.error - missed) * request.rms,
-            min(limits["max_neurons"], MAX_NEURONS),
-            choose_tau=request.tau is None,
-        )
-        if not made:
+        if missed >= request.goal:
             continue
-        # what is expected of the noise that is asked for
-        spec, bound = made
-        seconds = max(CYCLES / 4 / request.bandwidth, WINDOWS / 4 * request.theta)
+        spec = MemorySpec(2 * order, order, request.theta, dt=request.dt, **fields)
+        left = (request.error - missed) * request.rms
+        bounded = fewest_bounded(spec, left, most, choose_tau=request.tau is None)
+        if bounded is not None:
+            found_spec, bound = bounded
+            made.append((found_spec.n_neurons, missed, found_spec, bound))
+        # orders that take more neurons follow upon the best one
+        best = bounded is not None and min(each[0] for each in made) == made[-1][0]
+        risen = 0 if best else risen + 1
+        if risen == (2 if made else MISSES):
+            break
+    # what is expected of the noise that is asked for
+    found = []
+    seconds = max(CYCLES / 4 / request.bandwidth, WINDOWS / 4 * request.theta)
+    made.sort(key=lambda each: each[0])
+    for _, missed, spec, bound in made[: 1 if minimise == "neurons" else None]:
         budget = budget_of(spec, duration=seconds)
         noise = float(budget.readout_rmse(whole_steps(spec) * request.dt)[0])
         counts = np.bincount(design(spec).population.dimension).tolist()
-        errors = (request.error, budget.nrmse(), missed, noise / request.rms)
-        more = (tuple(counts), budget.spikes_per_s, bound / request.rms)
-        found.append(Plan(spec, *errors, *more))
-        # orders that take more neurons follow upon the best one
-        best = min(found, key=_by(minimise))
-        risen = 0 if best is found[-1] else risen + 1
-        if risen == 2:
-            break
-    allowed = [p for p in found if _within(*p._cost, limits)]
+        errors = (budget.nrmse(), missed, noise / request.rms)
+        rate, bound = budget.spikes_per_s, bound / request.rms
+        expected = (*errors, tuple(counts), rate, bound)
+        found.append(Plan(spec, request.error, *expected))
+    allowed = [p for p in found if _within(p.spec.n_neurons, p.spikes_per_s, limits)]
     if allowed:
         return min(allowed, key=_by(minimise))
     if not request.orders():

@@ -69,6 +69,7 @@ RARELY, OFTEN = 1e-4, 0.02  # shares of time beyond the radii that need no warni
 FEWEST = 15  # measured neurons a dimension, below which `predict` warns in any case
 DOUBT_OF_CURVES = 0.02  # standard error, relative, of a prediction with distortion
 DOUBT_OF_FEW = 0.25  # its standard error then, relative
+DRIVEN = 0.6  # standard error, relative, with feedback that is all of the signal
 SMALL = 0.02  # relative error, up to which few staggered neurons are as sure as many
 TRIED_RATE, TRIED_TAU = 0.4, 0.05  # per step and seconds, of feedback that may mend
 CANNOT = 0.3  # warn if measured neurons make so large an error, NRMSE
@@ -580,6 +581,9 @@ def _measured(made: Design, carried, course, lead: int, window: int) -> dict:
     staggered = made.population.initial_phases == "staggered"
     if _is_few(made) and not (staggered and error < SMALL**2 * signal):
         doubt = DOUBT_OF_FEW
+    # with feedback, neurons are driven by their own spikes where these are large
+    if made.mapped.feedback is not None and signal:
+        doubt = max(doubt, DRIVEN * min(1.0, error / signal) ** 0.25)
     # an error that has not settled has no interval
     sampled = Sampled(errors[:, window:], doubt) if found.settled else None
     terms |= {"settled": found.settled, "correlation": sampled}
@@ -729,7 +733,9 @@ def _mend(made: Design, budget: ErrorBudget) -> str:
                 f"error feedback of {pair[0]:g} per second and {pair[1]:g} s would "
                 f"leave about {after / before:.1g} of that"
             )
-    return "use other neurons, such as 'poisson' or 'if'"
+    if made.population.initial_phases == "staggered":
+        return "use more neurons, a higher max_rate or tuning='balanced'"
+    return "use other neurons, such as 'if' or 'poisson'"
 
 
 def _is_few(made: Design) -> bool:
@@ -776,6 +782,10 @@ def predict_band(spec: MemorySpec) -> BandLaw:
     """
     made = design_of(spec)
     population = made.population
+    if is_measured(population.neurons):
+        problem, remedy = "have no formula for their error", "use predict"
+        kind = spec.neuron_type
+        raise ValidationError("predict_band.spec.neuron_type", kind, problem, remedy)
     moments, _ = signal_moments(spec.ldn, spec.dt, spec.signal)
     spread = np.sqrt(np.maximum(np.diag(made.T @ moments @ made.T.T), 0.0))
     normal = ndtri(LEVELS)

@@ -325,6 +325,10 @@ def _refuse_feedback(feedback) -> None:
 @request_of.register
 def _(memory: MemorySpec) -> Request:
     _refuse_feedback(memory.error_feedback)
+    if memory.initial_phases == "staggered":
+        problem = "is lost on a chip, which sets neurons to 0 after a spike"
+        attribute = "deploy.initial_phases"
+        raise ValidationError(attribute, "staggered", problem, "leave it out")
     neurons = memory.signal, memory.neuron_type, memory.tuning_seed
     size = memory.ldn, memory.n_neurons
     return Request(*size, float(memory.tau), memory.dt, *neurons)
