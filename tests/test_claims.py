@@ -530,9 +530,8 @@ def gains() -> list[str]:
 
 
 TEXTS = {
-    "docs/laws.md": [of_psmnist, gains],
     "docs/measured.md": [neuron_types],
-    "docs/laws.md": [left_to_win, distorted],
+    "docs/laws.md": [of_psmnist, gains, left_to_win, distorted],
     "docs/limits.md": [covered, without_lead],
     "docs/optimal.md": [compared, tuned_text, wasted, lambda: planned()[2:3]],
 }
