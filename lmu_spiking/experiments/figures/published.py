@@ -93,7 +93,7 @@ def plot_fed_back(ax, summary, fed_back, *, without="without it", slope: float =
     return plot_error_vs_neurons(ax, fed_back, slope=slope)
 
 
-def plot_three_slopes(ax, kinds: dict, order: int):
+def plot_slopes(ax, kinds: dict, order: int):
     """Draw state RMSE against neurons at one order, and the power law of each kind.
 
     Parameters
@@ -109,7 +109,7 @@ def plot_three_slopes(ax, kinds: dict, order: int):
         # the fitted line passes through the points' centre
         x, y = np.log(cell.neurons), np.log(cell.state_rmse)
         line = np.exp(y.mean() + slope * (x - x.mean()))
-        label = f"{name}: m^{slope:.2f}".replace("-", "−")
+        label = f"{name}: $m^{{{slope:.2f}}}$"
         draw_points(ax, cell, "neurons", "state_rmse", k, label)
         ax.plot(cell.neurons, line, color=COLORS[k], lw=1)
     return log_axes(ax, "Neurons m", "State RMSE")
@@ -142,15 +142,16 @@ def poisson_figure(result):
         above[1].set_title("As claimed: recurrent Poisson memories")
         plot_fed_back(above[2], summary, fed_back)
         above[2].set_title("Ours: the same memories with error feedback")
-        of_poisson = {"without": "of Poisson neurons", "slope": -1.0}
+        of_poisson = {"without": "for Poisson", "slope": -1.0}
         plot_fed_back(below[0], summary, staggered, **of_poisson)
         below[0].set_title("Ours: the same memories of staggered neurons")
-        plot_three_slopes(below[1], kinds, middle)
+        plot_slopes(below[1], kinds, middle)
         below[1].set_title(f"The exponent of m, fitted, at d = {middle}")
         plot_error_vs_order(below[2], summary, fed_back, staggered)
         below[2].set_title(f"The factor d, at m = {summary.neurons.max():,}")
         for ax in (*above[1:], below[0]):
             ax.legend(fontsize=7.5, ncols=2)
+        below[0].set_ylim(below[0].get_ylim()[0] / 100)  # room for the legend
     # the same errors at the same height
     both = [ax.get_ylim() for ax in above[1:]]
     shared = min(low for low, _ in both), max(high for _, high in both)
