@@ -549,6 +549,27 @@ def test_the_table_of_poisson_neurons_is_that_of_its_record():
     assert [row for row in table("docs/reproduced.md") if row in rows] == rows
 
 
+def test_what_is_said_of_staggered_neurons_is_what_their_record_says():
+    """Of the error over that of Poisson neurons, its growth, and its prediction."""
+    found = record("reproduce_poisson-figure")
+    ours = {c["what"]: c["ours"] for c in found["comparisons"]}
+    rows = found["data"]["memories_staggered"]
+    few = [r["state_rmse_ratio"] for r in rows if r["order"] <= 6]
+    many = [r["state_rmse_ratio"] for r in rows if r["order"] == 24]
+    at_1, at_24 = (ours[f"RMSE staggered over Poisson, d = {d}"] for d in (1, 24))
+    growth = ours["staggered: exponent of d at m = 491,520"]
+    said = [
+        f"it is {at_1:.4f} of that of Poisson neurons at d = 1 and {at_24:.4f} at d",
+        f"d^{growth:.2f}",
+        f"is {spread(many)} times the predicted one",
+        f"up to d = 6 the ratio is {spread(few)}.",
+    ]
+    page = " ".join((ROOT / "docs/reproduced.md").read_text(encoding="utf-8").split())
+    assert not [text for text in said if text not in page]
+    slopes = [ours[f"staggered, d = {d}: slope"] for d in (1, 2, 3, 6, 12, 24)]
+    assert slopes == pytest.approx([-1] * 6, abs=0.03)
+
+
 def compared_row(one: dict) -> list[str]:
     """Cells of a comparison, as the page of reproductions shows it."""
     ours, ends = f"**{text(one['ours'])}**", text((one["low"], one["high"]))

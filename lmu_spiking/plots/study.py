@@ -14,10 +14,11 @@ CAPTIONS = {
     "the predicted error, where there is one.",
 }
 FORMS = {"tau": "τ = {:g} s", "max_rate": "{:g} Hz", "order": "d = {}"}
-GUIDES = ("predicted", "slope −1/2")  # labels that stand last in a legend
+SLOPES = {-0.5: "slope −1/2", -1.0: "slope −1"}  # of guides
+GUIDES = ("predicted", *SLOPES.values())  # labels that stand last in a legend
 
 
-def plot_error_vs_neurons(ax, summary, levels=None):
+def plot_error_vs_neurons(ax, summary, levels=None, slope: float = -0.5):
     """Draw measured points with intervals, and predicted lines, against neurons.
 
     Parameters
@@ -27,6 +28,8 @@ def plot_error_vs_neurons(ax, summary, levels=None):
         From `summarise`, of one neuron type, tau and max_rate.
     levels : list, optional
         Orders, each of which has its colour; those in the summary by default.
+    slope : {-0.5, -1.0}
+        Of the guide: that of noisy neurons, or of staggered ones.
 
     Returns
     -------
@@ -36,8 +39,8 @@ def plot_error_vs_neurons(ax, summary, levels=None):
     _curves(ax, summary, "neurons", "order", levels, "d = {}")
     # a guide below all points
     x = np.array([summary.neurons.min(), summary.neurons.max()], dtype=float)
-    below = 0.7 * (summary.state_rmse * np.sqrt(summary.neurons)).min()
-    ax.plot(x, below / np.sqrt(x), ":", color=GREY, label="slope −1/2")
+    below = 0.7 * (summary.state_rmse / summary.neurons**slope).min()
+    ax.plot(x, below * x**slope, ":", color=GREY, label=SLOPES[slope])
     return style.log_axes(ax, "Neurons", "State RMSE")
 
 

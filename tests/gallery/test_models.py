@@ -54,6 +54,26 @@ def test_the_slider_is_the_error_feedback_of_a_memory(opened, simulator):
     assert measured < 0.2 * names["memory"].predict(u[:, 0]).nrmse()
 
 
+def test_sixty_neurons_that_take_turns_are_less_wrong(opened, gallery):
+    """The line that the file says to change, changed."""
+    poisson = opened("delay_line")
+    text = (gallery / "delay_line.py").read_text()
+    before, after = '"poisson", 2000  # or "if", 60', '"if", 60'
+    assert before in text
+    names: dict = {}
+    exec(compile(text.replace(before, after + "  # "), "<changed>", "exec"), names)
+    assert names["memory"].population.initial_phases == "staggered"
+    with names["model"]:
+        probes = [nengo.Probe(names[n], synapse=None) for n in ("signal", "both")]
+    with Simulator(names["model"], progress_bar=False) as sim:
+        sim.run(10.0)
+    u, both = (sim.data[probe] for probe in probes)
+    late = slice(round(names["THETA"] / names["DT"]) + 1, None)
+    measured = rms(both[late, 1] - both[late, 0]) / rms(both[late, 0])
+    assert 0.75 < measured / names["memory"].predict(u[:, 0]).nrmse() < 1.25
+    assert measured < 0.8 * poisson["memory"].predict(u[:, 0]).nrmse()
+
+
 def test_the_window_holds_five_delays(ran):
     names, (u, window) = ran("delay_line", 4, "signal", "window")
     lags = np.round(names["WINDOW"] / names["DT"]).astype(int)

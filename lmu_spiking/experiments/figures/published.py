@@ -43,7 +43,7 @@ def plot_feedforward(ax, runs, fudge: float = 5.0):
     return log_axes(ax, "Neurons m", "RMSE of the decoded sinusoid")
 
 
-def plot_error_vs_order(ax, summary, fed_back=None):
+def plot_error_vs_order(ax, summary, fed_back=None, staggered=None):
     """Draw state RMSE against order, measured and predicted, at the most neurons.
 
     Parameters
@@ -53,14 +53,18 @@ def plot_error_vs_order(ax, summary, fed_back=None):
         From `summarise`.
     fed_back : DataFrame, optional
         The same of memories with error feedback.
+    staggered : DataFrame, optional
+        The same of memories of staggered neurons.
     """
     at = summary[summary.neurons == summary.neurons.max()].sort_values("order")
     draw_points(ax, at, "order", "state_rmse", 0, "measured")
     ax.plot(at.order, at.predicted_state_rmse, color=COLORS[0], label="predicted")
-    if fed_back is not None:
-        fed = fed_back[fed_back.neurons == fed_back.neurons.max()].sort_values("order")
-        draw_points(ax, fed, "order", "state_rmse", 1, "with error feedback")
-        ax.plot(fed.order, fed.predicted_state_rmse, color=COLORS[1])
+    others = (fed_back, "with error feedback"), (staggered, "staggered")
+    for k, (table, label) in enumerate(others, 1):
+        if table is not None:
+            ours = table[table.neurons == table.neurons.max()].sort_values("order")
+            draw_points(ax, ours, "order", "state_rmse", k, label)
+            ax.plot(ours.order, ours.predicted_state_rmse, color=COLORS[k])
     guide = 0.75 * at.state_rmse.iloc[-1] * at.order / at.order.iloc[-1]
     ax.plot(at.order, guide, ":", color=GREY, label="slope 1")
     log_axes(ax, "Dimensions d", "State RMSE")
@@ -69,49 +73,90 @@ def plot_error_vs_order(ax, summary, fed_back=None):
     return ax
 
 
-def plot_fed_back(ax, summary, fed_back):
+def plot_fed_back(ax, summary, fed_back, *, without="without it", slope: float = -0.5):
     """Draw state RMSE with error feedback against neurons, over that without.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     summary, fed_back : DataFrame
-        From `summarise`, without and with error feedback.
+        From `summarise`, without and with error feedback, or of other neurons.
+    without : str
+        What the first are called.
+    slope : {-0.5, -1.0}
+        Of the guide.
     """
     for k, (_, cell) in enumerate(summary.sort_values("neurons").groupby("order")):
-        label = "predicted without it" if k == 0 else None
+        label = f"predicted {without}" if k == 0 else None
         look = {"color": COLORS[k % len(COLORS)], "lw": 1, "label": label}
         ax.plot(cell.neurons, cell.predicted_state_rmse, "--", **look)
-    return plot_error_vs_neurons(ax, fed_back)
+    return plot_error_vs_neurons(ax, fed_back, slope=slope)
+
+
+def plot_slopes(ax, kinds: dict, order: int):
+    """Draw state RMSE against neurons at one order, and the power law of each kind.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    kinds : dict of (DataFrame, DataFrame)
+        By name, from `summarise` and from `exponents`.
+    order : int
+    """
+    for k, (name, (summary, fits)) in enumerate(kinds.items()):
+        cell = summary[summary.order == order].sort_values("neurons")
+        (slope,) = fits[fits["at"] == f"order {order}"].exponent
+        # the fitted line passes through the points' centre
+        x, y = np.log(cell.neurons), np.log(cell.state_rmse)
+        line = np.exp(y.mean() + slope * (x - x.mean()))
+        label = f"{name}: $m^{{{slope:.2f}}}$"
+        draw_points(ax, cell, "neurons", "state_rmse", k, label)
+        ax.plot(cell.neurons, line, color=COLORS[k], lw=1)
+    return log_axes(ax, "Neurons m", "State RMSE")
 
 
 def poisson_figure(result):
-    """Return, as published, one ensemble; as claimed and fed back, many memories.
+    """Return, as published, one ensemble; as claimed, and in ours, many memories.
 
     Parameters
     ----------
     result : Reproduction
     """
-    names = "feedforward", "memories", "memories_fed_back"
-    fed, summary, fed_back = (result.data[name] for name in names)
+    fed, data = result.data["feedforward"], result.data
+    names = {"Poisson": "", "with error feedback": "_fed_back"}
+    names["staggered"] = "_staggered"
+    kinds = {
+        name: (data[f"memories{end}"], data[f"exponents{end}"])
+        for name, end in names.items()
+    }
+    summary, fed_back, staggered = (each for each, _ in kinds.values())
+    # the order whose slopes are compared
+    shown = sorted(summary.order.unique())
+    middle = shown[len(shown) // 2]
     with styled():
-        figure = new_figure(9.5, 8)
-        above, below = figure.subplots(2, 2)
+        figure = new_figure(14, 8)
+        above, below = figure.subplots(2, 3)
         plot_feedforward(above[0], fed)
         above[0].set_title("As published: feed-forward, d = 1, no memory")
         plot_error_vs_neurons(above[1], summary)
         above[1].set_title("As claimed: recurrent Poisson memories")
-        plot_fed_back(below[0], summary, fed_back)
-        below[0].set_title("Ours: the same memories with error feedback")
-        plot_error_vs_order(below[1], summary, fed_back)
-        below[1].set_title(f"The factor d, at m = {summary.neurons.max():,}")
-        for ax in (above[1], below[0]):
+        plot_fed_back(above[2], summary, fed_back)
+        above[2].set_title("Ours: the same memories with error feedback")
+        of_poisson = {"without": "for Poisson", "slope": -1.0}
+        plot_fed_back(below[0], summary, staggered, **of_poisson)
+        below[0].set_title("Ours: the same memories of staggered neurons")
+        plot_slopes(below[1], kinds, middle)
+        below[1].set_title(f"The exponent of m, fitted, at d = {middle}")
+        plot_error_vs_order(below[2], summary, fed_back, staggered)
+        below[2].set_title(f"The factor d, at m = {summary.neurons.max():,}")
+        for ax in (*above[1:], below[0]):
             ax.legend(fontsize=7.5, ncols=2)
+        below[0].set_ylim(below[0].get_ylim()[0] / 100)  # room for the legend
     # the same errors at the same height
-    both = [above[1].get_ylim(), below[0].get_ylim()]
+    both = [ax.get_ylim() for ax in above[1:]]
     shared = min(low for low, _ in both), max(high for _, high in both)
-    above[1].set_ylim(shared)
-    below[0].set_ylim(shared)
+    for ax in above[1:]:
+        ax.set_ylim(shared)
     return figure
 
 

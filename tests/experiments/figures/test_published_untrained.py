@@ -8,7 +8,7 @@ from lmu_spiking.experiments.figures import published as figures
 from lmu_spiking.experiments.published import capacity
 from lmu_spiking.experiments.published.result import Comparison, Reproduction
 from lmu_spiking.memory.spec import MemorySpec
-from lmu_spiking.studies.report import summarise
+from lmu_spiking.studies.report import exponents, summarise
 from lmu_spiking.studies.sweep import grid, sweep
 
 
@@ -30,15 +30,23 @@ FED = pd.DataFrame(
 )
 
 
+KINDS = ["Poisson", "with error feedback", "staggered"]
+
+
 @pytest.fixture(scope="module")
-def summary(tmp_path_factory):
+def frame(tmp_path_factory):
     trials = [
         trial
         for m in (40, 80)
         for d in (1, 2)
         for trial in grid([d], [m // d], ["poisson"], 2, MemorySpec(theta=0.1), 1.0)
     ]
-    return summarise(sweep(trials, tmp_path_factory.mktemp("memories")))
+    return sweep(trials, tmp_path_factory.mktemp("memories"))
+
+
+@pytest.fixture(scope="module")
+def summary(frame):
+    return summarise(frame)
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +68,25 @@ def test_factor_d_is_taken_at_the_largest_number(ax, summary):
     np.testing.assert_allclose(drawn.get_ydata(), at.predicted_state_rmse)
 
 
-def test_poisson_figure_has_four_panels(summary):
+def test_poisson_figure_has_six_panels(frame, summary):
     """The errors of memories, with and without feedback, on the same scale."""
     less = summary.copy()
     columns = [name for name in less if "state_rmse" in name and "ratio" not in name]
     less[columns] *= 0.1
     data = {"feedforward": FED, "memories": summary, "memories_fed_back": less}
+    data["memories_staggered"] = less
+    for end in ("", "_fed_back", "_staggered"):
+        data[f"exponents{end}"] = exponents(frame)
     figure = figures.poisson_figure(result(**data))
-    _, claimed, fed_back, by_order = figure.axes
+    _, claimed, fed_back, staggered, slopes, by_order = figure.axes
     assert claimed.get_ylim() == fed_back.get_ylim()
     drawn = {line.get_label(): line for line in fed_back.lines}
     at = summary[summary.order == 1].sort_values("neurons")
     dashed = drawn["predicted without it"].get_ydata()
     np.testing.assert_allclose(dashed, at.predicted_state_rmse)
-    assert "with error feedback" in labels(by_order)
+    assert {"predicted for Poisson", "slope −1"} <= set(labels(staggered))
+    assert [name.split(":")[0] for name in labels(slopes)] == KINDS
+    assert set(KINDS[1:]) <= set(labels(by_order))
     assert plots.png(figure).startswith(b"\x89PNG")
 
 

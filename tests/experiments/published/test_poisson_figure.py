@@ -12,6 +12,8 @@ from lmu_spiking.experiments.published.poisson_figure import (
     reproduce,
 )
 from lmu_spiking.neurons.curves import neuron_type
+from lmu_spiking.studies.report import exponents
+from lmu_spiking.studies.sweep import sweep
 
 
 @pytest.mark.parametrize("neurons", [30, 1500])
@@ -48,13 +50,26 @@ def test_memories_have_the_same_number_at_each_order():
     assert len({trial.digest for trial in trials}) == len(trials)
 
 
+def test_staggered_memories_fall_as_one_over_m(tmp_path):
+    """The fitted exponent is -1, where that of Poisson neurons is -1/2."""
+    trials = memories((2,), (480, 1920, 7680), 2, 4.0, 0, module.STAGGERED)
+    assert {trial.spec.neuron_type for trial in trials} == {"if"}
+    assert all(trial.spec.aggregated for trial in trials)
+    found = exponents(sweep(trials, tmp_path))
+    (fit,) = found[found.against == "neurons"].itertuples()
+    assert fit.exponent == pytest.approx(-1, abs=0.1)
+    assert fit.predicted == pytest.approx(-1, abs=0.05)
+
+
 def test_comparisons_can_be_printed(monkeypatch):
     """Numbers are Python's, also where one is taken from a table's row."""
     monkeypatch.setattr(module, "NEURONS", (100, 150, 200))
     monkeypatch.setattr(module, "ORDERS", (1, 2, 3))
     monkeypatch.setattr(module, "MEMORY_NEURONS", (480, 960))
     found = reproduce(5, fast=True)
-    assert "exponent of d at m = 480" in {one.what for one in found.comparisons}
+    what = {one.what for one in found.comparisons}
+    assert "exponent of d at m = 480" in what
+    assert "staggered: exponent of d at m = 480" in what
     assert len(report(found)) > len(found.comparisons)
 
 
@@ -69,16 +84,22 @@ def test_tiny_reproduction(monkeypatch, tmp_path):
         "memory, d = 1: slope": -0.5,
         "with error feedback, d = 1: slope": None,
         "RMSE with error feedback over without, d = 1": None,
+        "staggered, d = 1: slope": None,
+        "RMSE staggered over Poisson, d = 1": None,
     }
     assert all(one.low < one.ours < one.high for one in found.comparisons)
     assert found.fast and found.seed == 5
-    assert len(list((tmp_path / "trials").glob("*.json"))) == 12
-    without, with_it = (
+    assert len(list((tmp_path / "trials").glob("*.json"))) == 18
+    without, with_it, staggered = (
         found.data[name].set_index("neurons").state_rmse
-        for name in ("memories", "memories_fed_back")
+        for name in ("memories", "memories_fed_back", "memories_staggered")
     )
     assert (with_it < 0.3 * without).all()
-    assert found.comparisons[-1].ours == pytest.approx(with_it[1920] / without[1920])
+    assert (staggered < 0.1 * with_it).all()
+    ours = {one.what: one.ours for one in found.comparisons}
+    of_feedback = ours["RMSE with error feedback over without, d = 1"]
+    assert of_feedback == pytest.approx(with_it[1920] / without[1920])
+    assert found.comparisons[-1].ours == pytest.approx(staggered[1920] / without[1920])
     assert list(found.data["feedforward"].seed.unique()) == [5, 6, 7]
 
 
@@ -87,6 +108,8 @@ def test_slopes_are_minus_one_half():
     found = {one.what: one for one in reproduce(1).comparisons}
     assert found["feed-forward: slope"].ours == pytest.approx(-0.5, abs=0.03)
     for name, one in found.items():
-        if name.startswith(("memory", "with error feedback")):
+        if name.endswith("slope") and not name.startswith("feed-forward"):
             width = one.high - one.ours  # two standard errors
             assert abs(one.ours - one.beside) < 2 * width + 0.01
+        if name.startswith("staggered") and name.endswith("slope"):
+            assert one.ours == pytest.approx(-1, abs=0.03)
