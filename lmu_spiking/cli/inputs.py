@@ -69,8 +69,8 @@ def choose_spec(
 def compared(spec: MemorySpec) -> dict[str, MemorySpec]:
     """Return the memories that ``--compare`` runs beside the one that was asked for.
 
-    Both are ``balanced``: a tenth of the neurons with error feedback, and a hundredth
-    of them, integrate-and-fire neurons that are staggered.
+    Both have a tenth of the neurons and are ``balanced``: one has error feedback, the
+    other one integrate-and-fire neurons that are staggered.
 
     Parameters
     ----------
@@ -91,12 +91,10 @@ def compared(spec: MemorySpec) -> dict[str, MemorySpec]:
         raise ValidationError("--compare", True, problem, remedy)
     other: dict = {"tuning": "balanced", "tau": None, "radii": 1.0}
     other["initial_phases"] = None
-    fewest = min(spec.n_neurons, 4 * spec.order)
-    fed_back, staggered = (
-        spec.replace(n_neurons=max(spec.n_neurons // part, fewest), **other)
-        for part in (10, 100)
-    )
-    both = fed_back.replace(error_feedback="auto"), staggered.replace(neuron_type="if")
+    fewest = min(spec.n_neurons, 2 * spec.order)
+    balanced = spec.replace(n_neurons=max(spec.n_neurons // 10, fewest), **other)
+    fed_back = balanced.replace(error_feedback="auto")
+    both = fed_back, balanced.replace(neuron_type="if")
     return dict(zip(BESIDE, both, strict=True))
 
 

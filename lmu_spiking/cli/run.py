@@ -12,7 +12,7 @@ from lmu_spiking.cli.known import BESIDE, NEURON_TYPES, NOISY, TUNINGS
 
 NEURONS = "In all; beyond a million, as their sums"
 RARE = 0.02  # share of time beyond the radii that explains no error
-COMPARE = "Run a tenth of the neurons with error feedback, and a hundredth staggered"
+COMPARE = "Run a tenth of the neurons, too: with error feedback, and staggered"
 SOURCES = {
     "truncation": "the order's (truncation)",
     "spikes": "the spikes'",
