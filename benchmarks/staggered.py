@@ -463,8 +463,8 @@ FAULTS += [("lost spikes", size) for size in (1e-4, 1e-3, 1e-2)]
 FAULTS += [("late spikes", size) for size in (1e-4, 1e-3, 1e-2)]
 FAULTS += [("dead neurons", 0.01), ("reset to zero", 0.0), ("single precision", 0.0)]
 # seconds of a run, and the parts of it whose error is taken: the last one counts
-PARTS = {"gain mismatch": ((2, 10), (50, 60), (540, 600))}
-PARTS["single precision"] = ((2, 10), (50, 60), (3540, 3600))
+PARTS = {"gain mismatch": ((2, 10), (50, 60), (590, 600))}
+PARTS["single precision"] = ((2, 10), (50, 60), (3590, 3600))
 USUAL = ((2, 10), (50, 60))
 
 
@@ -564,7 +564,9 @@ def said_of(made, u, c, name: str, size: float, lost):
     """Return the NRMSE that the error model says a fault leaves, or None."""
     if name in ("reset to zero", "voltage noise"):
         return None
-    dt, window, u = made.dt, made.ldn.steps(made.dt), u[:20_000]
+    dt, window = made.dt, made.ldn.steps(made.dt)
+    # the last part of the run, and two windows before
+    u = u[-2 * window - round(10 / dt) :]
     spec = made.spec
     if name in ("gain mismatch", "begin anywhere"):
         spec = spec.replace(initial_phases="random")

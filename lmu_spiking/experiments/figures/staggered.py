@@ -106,6 +106,8 @@ def bounds_figure(record: dict):
             x, y = (column(cells, key) for key in ("per_side", "share"))
             ax.plot(x, y, MARKERS[k], **look)
         log_axes(ax, "Neurons of a side", "Largest error / bound")
+        ax.set_ylim(top=1)
+        ax.yaxis.set_minor_formatter("")
 
     def distribution(ax) -> None:
         both = column(rows, "share"), [row["worst"]["plain"] for row in rows]
@@ -115,9 +117,27 @@ def bounds_figure(record: dict):
             ax.step(np.sort(values), y, where="post", **look)
         ax.axvline(0.1, ls=":", color=GREY, label="a tenth of the bound")
         ax.set(xscale="log", xlabel="Largest error / bound", ylabel="Share of memories")
+        ax.xaxis.set_minor_formatter("")
         ax.legend(loc="upper left")
 
     return side_by_side(8.4, 3.4, against, distribution)
+
+
+def name_of(fault: str, size: float) -> str:
+    """Return the name of a fault of a size, noise in thresholds per root of a second.
+
+    Parameters
+    ----------
+    fault : str
+    size : float
+
+    Returns
+    -------
+    str
+    """
+    if fault == "voltage noise":
+        return f"{fault} {size:g} / √s"
+    return f"{fault} {100 * size:g} %" if size else fault
 
 
 def mismatch_figure(record: dict):
@@ -136,7 +156,7 @@ def mismatch_figure(record: dict):
 
     def panel(ax, n: int, rows: list[dict]) -> None:
         faults = group(rows, "fault", "size")
-        names = [f"{name} {size:.2%}" if size else name for name, size in faults]
+        names = [name_of(*fault) for fault in faults]
         shift, first = (-0.22, 0.0, 0.22), True
         for y, cells in enumerate(faults.values()):
             for k, row in enumerate(cells):
