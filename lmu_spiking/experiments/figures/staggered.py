@@ -98,7 +98,7 @@ def bounds_figure(record: dict):
         Against the neurons of a side, and as a distribution.
     """
     rows = record["memories"]
-    kinds = ("all inputs", "inputs not made for it")
+    kinds, ticks = ("all inputs", "not made to break it"), (0.05, 0.1, 0.2, 0.5, 1)
 
     def against(ax) -> None:
         for k, (name, cells) in enumerate(sorted(group(rows, "feedback").items())):
@@ -106,8 +106,10 @@ def bounds_figure(record: dict):
             x, y = (column(cells, key) for key in ("per_side", "share"))
             ax.plot(x, y, MARKERS[k], **look)
         log_axes(ax, "Neurons of a side", "Largest error / bound")
-        ax.set_ylim(top=1)
+        ax.set_ylim(0.05, 1)
+        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.yaxis.set_minor_formatter("")
+        ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
     def distribution(ax) -> None:
         both = column(rows, "share"), [row["worst"]["plain"] for row in rows]
@@ -117,8 +119,9 @@ def bounds_figure(record: dict):
             ax.step(np.sort(values), y, where="post", **look)
         ax.axvline(0.1, ls=":", color=GREY, label="a tenth of the bound")
         ax.set(xscale="log", xlabel="Largest error / bound", ylabel="Share of memories")
+        ax.set_xticks([0.02, *ticks], [f"{tick:g}" for tick in (0.02, *ticks)])
         ax.xaxis.set_minor_formatter("")
-        ax.legend(loc="upper left")
+        ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), **SMALL)
 
     return side_by_side(8.4, 3.4, against, distribution)
 
