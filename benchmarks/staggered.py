@@ -326,9 +326,9 @@ def steered(made, c: np.ndarray, steps: int, loud: float, rng) -> np.ndarray:
     # what a rounding error of each coordinate does to the readout at the end
     response, weights = c @ made.U @ C, np.zeros((steps, len(made.T)))
     before = np.zeros(len(made.T))
-    for j in range(steps):
+    for j in range(steps - 1):  # what the last step decodes is seen no more
         H = response @ L
-        weights[steps - 1 - j], before, response = H - before, H, response @ K
+        weights[steps - 2 - j], before, response = H - before, H, response @ K
     # one step of the exact state, as it is carried
     Ad, Bd = made.ldn.discretize(made.dt)
     Ad, Bd = made.T @ Ad @ made.U, made.T @ np.ravel(Bd)
