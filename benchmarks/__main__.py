@@ -61,6 +61,11 @@ TABLE = {
     ),
     "optimal_feedback": Experiment(5, "what an optimal feedback would leave"),
     "membranes": Experiment(12, "IF, LIF and adaptive memories, and predicted"),
+    "staggered": Experiment(10, "staggered neurons, measured and predicted"),
+    "bounds": Experiment(
+        10, "largest errors over their bound", {"memories": 250}, "staggered"
+    ),
+    "mismatch": Experiment(10, "what breaks staggered neurons", {}, "staggered"),
     "distortion": Experiment(5, "what curves distort, with and without feedback"),
     "lead": Experiment(2, "LIF memories whose lead is mapped out"),
     "intervals": Experiment(
