@@ -53,6 +53,7 @@ def draw_memory(rng) -> tuple[MemorySpec, str, float]:
         tuning=tuning,
         radii=1.5 if tuning == "drawn" else 1.0,
         aggregated=kind == "poisson",
+        initial_phases="random" if kind == "if" and n % 2 else None,
         signal=SignalSpec(max(band, 2 / seconds), 0.5),
         error_feedback=[None, "auto"][rng.randint(2)],
     )

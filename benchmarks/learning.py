@@ -4,9 +4,9 @@
 Poisson neurons at 10 and at 1 ms a pixel.  Seeds 0 to 4, as for the task's other
 results; the recipe was found on validation parts.
 
-`learning_feedback`: the same models at 10 ms a pixel in few neurons, with error
-feedback of the memory: the share of the units, and a lowpass that outputs are read
-through.
+`learning_feedback`: the same models at 10 ms a pixel in few neurons, Poisson ones with
+error feedback of the memory, and staggered ones: the share of the units, and a lowpass
+that outputs are read through.
 
 `learning_psmnist`: psMNIST of order 256 on the whole of MNIST (``--data``: your own
 copy, ``mnist.npz`` of Keras or a folder of the IDX files), without and with error
@@ -101,17 +101,23 @@ def draw_learning_digits(record: dict):
     return figures.digits_figure(record["rows"], record["rates"])
 
 
-# of neurons, those that are units, and the lowpass of the output, seconds
-FEW = ((10_000, 0.2, None), (10_000, 0.5, 0.003), (5_000, 0.5, 0.003))
+# type, neurons, the share of them that are units, the lowpass of the output in seconds
+FEW = (
+    ("poisson", 10_000, 0.2, None),
+    ("poisson", 10_000, 0.5, 0.003),
+    ("poisson", 5_000, 0.5, 0.003),
+    ("if", 3_000, 0.5, 0.003),
+)
 
 
 def feedback_rows(seed: int, epochs=None, tests=None) -> list[dict]:
-    """Return the rows of a training's conversions with error feedback."""
+    """Return the rows of a training's conversions, Poisson ones with error feedback."""
     params, data, _ = digits.trained_digits(seed, epochs=epochs)
     rows = []
-    for n, share, read in FEW:
-        chosen = {"hidden_share": share, "readout_synapse": read}
-        options = {"noise_seed": 100 * seed, "tests": tests, "error_feedback": "auto"}
+    for kind, n, share, read in FEW:
+        chosen = {"hidden_share": share, "readout_synapse": read, "neuron_type": kind}
+        chosen["error_feedback"] = "auto" if kind == "poisson" else None
+        options = {"noise_seed": 100 * seed, "tests": tests}
         row = digits.spiking_row(params, data, n, 0.01, **options, **chosen)
         rows.append({"seed": seed} | chosen | row)
     return rows
@@ -124,7 +130,7 @@ def learning_feedback(options) -> dict:
         feedback_rows, cells[: 2 if options.fast else None], options.jobs
     )
     rows = [row for several in found for row in several]
-    keys = ("n_neurons", "hidden_share", "readout_synapse")
+    keys = ("neuron_type", "n_neurons", "hidden_share", "readout_synapse")
     summary = average(rows, keys, MEANS, ["loss"])
     return {"seeds": SEEDS, "summary": summary, "rows": rows}
 

@@ -39,6 +39,7 @@ def memories(fast: bool) -> list[tuple[str, MemorySpec]]:
         radii = 1.0 if kind == "if" else 1.5
         for m in sizes[: 2 if kind == "adaptive" else 3]:
             plain = MemorySpec(n_neurons=m, neuron_type=kind, radii=radii)
+            plain = plain.replace(initial_phases="random")
             # chosen once for all trials
             feedback = design(plain.replace(error_feedback="auto")).mapped.feedback
             asked = feedback and (feedback.rate, feedback.tau)
@@ -50,6 +51,7 @@ def prediction(k: int, fast: bool) -> dict:
     """Return the measured and the predicted error of a memory of such neurons."""
     name = list(MEMBRANES)[k // 2 % 3]
     about: dict = {"neuron_type": name, "error_feedback": (None, "auto")[k % 2]}
+    about["initial_phases"] = "random"
     made, drawn = stable_design(k // 6, about)
     window, dt, band = made.ldn.steps(made.dt), made.dt, drawn["bandwidth"]
     steps = int(np.clip(max(60 * window, 40 / (band * dt)), 5000, 30_000))

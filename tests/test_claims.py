@@ -14,6 +14,7 @@ import pytest
 from scipy.stats import binomtest
 
 from lmu_spiking.cli.reproduce import text
+from lmu_spiking.studies.metrics import confidence
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -371,6 +372,95 @@ def distorted() -> list[str]:
     return [*found, f"at most {max(left):.5f} with 6,000 LIF"]
 
 
+SHOWN = {
+    "staggered if": "staggered pairs",
+    "staggered if, balanced": "staggered, `balanced`",
+    "random if": "`if`, random phases",
+    "Poisson": "Poisson pairs",
+    "Poisson, feedback": "Poisson pairs, error feedback",
+}
+
+
+def of_staggered(kind: str, order: int, m: int) -> float:
+    """Return the mean error of the benchmark of staggered neurons."""
+    about = {"kind": kind, "order": order, "neurons": m, "delay_steps": 0}
+    return one(record("staggered")["kinds"], **about)["mean_nrmse"]
+
+
+def staggered_table() -> list[str]:
+    """Return the rows of the table of staggered neurons."""
+    found = []
+    for (kind, name), d in itertools.product(SHOWN.items(), (6, 12)):
+        sizes = [of_staggered(kind, d, m) for m in (120, 600, 12_000, 60_000)]
+        slope = one(record("staggered")["slopes"], kind=kind, order=d)
+        ends = f"{slope['slope']:.2f} ({slope['low']:.2f} to {slope['high']:.2f})"
+        found.append(" | ".join([name, str(d), *(f"{e:.2g}" for e in sizes), ends]))
+    return [f"| {row} |" for row in found]
+
+
+def staggered() -> list[str]:
+    """Return the table of staggered neurons, and what the text says of them."""
+    kept, bounds = record("staggered"), record("bounds")
+    found = staggered_table()
+    for kind in ("staggered if", "staggered if, balanced"):
+        rise = one(kept["slopes_in_order"], kind=kind, neurons=12_000)
+        found.append(f"{rise['slope']:.2f} ({rise['low']:.2f} to {rise['high']:.2f})")
+        rise = one(kept["slopes_in_order_as_fast"], kind=kind, neurons=12_000)
+        found.append(f"{rise['slope']:.2f}")
+    found.append(
+        f"was {kept['lowest_ratio']:.2f} to {kept['highest_ratio']:.2f} in all"
+    )
+    found.append(f"of {kept['predictions']} memories")
+    found.append(f"**{bounds['violations']} violations**")
+    found.append(f"largest error was {bounds['largest_share']:.2f} of the bound")
+    return [*found, f"in {100 * bounds['within_ten']:.0f} % of the memories"]
+
+
+FAULTS = {
+    ("none", 0.0): "none",
+    ("begin anywhere", 0.0): "random phases",
+    ("gain mismatch", 0.0001): "gains differ by 0.01 %",
+    ("gain mismatch", 0.001): "gains differ by 0.1 %",
+    ("gain mismatch", 0.01): "gains differ by 1 %",
+    ("voltage noise", 0.01): "noise in the voltages, 0.01 of the threshold in a second",
+    ("lost spikes", 0.001): "0.1 % of the spikes are lost",
+    ("lost spikes", 0.01): "1 % of the spikes are lost",
+    ("late spikes", 0.01): "1 % of the spikes come a step late",
+    ("dead neurons", 0.01): "1 % of the neurons die",
+    ("reset to zero", 0.0): "reset to zero",
+    ("single precision", 0.0): "single precision, after an hour",
+}
+
+
+def broken() -> list[str]:
+    """Return the table of what breaks staggered neurons."""
+    found = []
+    for (fault, size), name in FAULTS.items():
+        cells = [name]
+        for feedback in ("off", "900/s"):
+            about = {"fault": fault, "size": size, "neurons": 3000}
+            row = one(record("mismatch")["faults"], feedback=feedback, **about)
+            known = row["predicted"]
+            cells += [f"{row['last']:.2g}", f"{known:.2g}" if known else "-"]
+        found.append("| " + " | ".join(cells) + " |")
+    return found
+
+
+def staggered_row() -> list[str]:
+    """Return the errors of staggered and of Poisson neurons, with their intervals."""
+    found, digits = [], {"Poisson": (3, 3, 4), "Poisson, feedback": (4, 4, 4)}
+    digits["staggered if, balanced"] = (4, 5, 6)
+    for kind, places in digits.items():
+        for m, shown in zip((120, 600, 12_000), places, strict=True):
+            about = {"kind": kind, "order": 6, "neurons": m, "delay_steps": 0}
+            errors = one(record("staggered")["kinds"], **about)["noise_nrmse"]
+            mean, half = confidence(errors)
+            found.append(f"{mean:.{shown}f} ± {half:.{shown}f}")
+    runs = record("bounds")
+    assert runs["violations"] == 0
+    return [*found, f"in {runs['runs']:,} runs no input exceeded"]
+
+
 def without_lead() -> list[str]:
     """Return what the text says of LIF memories whose lead is mapped out."""
     rows, found = record("lead")["memories"], []
@@ -426,7 +516,7 @@ README = {
         "optimal", "balanced", "Nengo, tuned", "Nengo default, ReLU"
     ),
     "error feedback, Poisson": fed_back,
-    "measured over predicted": law,
+    "staggered spikes": staggered_row,
     "twenty random requests": planned,
     "capacity task": capacity,
     "`Simulator` against": lambda: [
@@ -531,7 +621,7 @@ def gains() -> list[str]:
 
 TEXTS = {
     "docs/measured.md": [neuron_types],
-    "docs/laws.md": [of_psmnist, gains, left_to_win, distorted],
+    "docs/laws.md": [of_psmnist, gains, left_to_win, distorted, staggered, broken],
     "docs/limits.md": [covered, without_lead],
     "docs/optimal.md": [compared, tuned_text, wasted, lambda: planned()[2:3]],
 }

@@ -177,6 +177,7 @@ def ours(neuron_type: str, tau: float, radii: tuple, case: int, seed: int) -> di
     """
     u, options = signal(case), {"synapse": tau, "neuron_type": neuron_type}
     options |= {"dt": DT, "radii": radii, "tuning_seed": seed, "noise_seed": seed}
+    options["initial_phases"] = "random"
     memory = LegendreMemory(NEURONS, ORDER, THETA, add_to_container=False, **options)
     model, state = streamed(memory, u)
     with model:

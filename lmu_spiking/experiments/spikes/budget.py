@@ -16,6 +16,7 @@ from lmu_spiking.errors import ValidationError, check_positive
 from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons.curves import is_rectified_linear, neuron_type
+from lmu_spiking.neurons.population import STAGGERED
 from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.report import CELL, summarise
 from lmu_spiking.studies.sweep import Trial, grid
@@ -27,7 +28,7 @@ def suited(base: MemorySpec, kind: str) -> MemorySpec:
     """Return a spec with neurons of another type, and a radius at which they can serve.
 
     Heterogeneous tuning curves saturate beyond their radius: they get three rms of the
-    input.
+    input.  Integrate-and-fire neurons begin anywhere.
 
     Parameters
     ----------
@@ -41,7 +42,8 @@ def suited(base: MemorySpec, kind: str) -> MemorySpec:
     """
     pairs = base.tuning != "drawn" and is_rectified_linear(neuron_type(kind))
     radii = base.radii if pairs else 3 * base.signal.rms
-    return base.replace(neuron_type=kind, radii=radii)
+    begin = "random" if pairs and kind in STAGGERED else base.initial_phases
+    return base.replace(neuron_type=kind, radii=radii, initial_phases=begin)
 
 
 def mean_rate(spec: MemorySpec) -> float:
