@@ -82,7 +82,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
     initial_phases : {"staggered", "random"}, optional
         Where neurons begin that integrate and reset by subtraction (``"if"``,
         ``"regular"``).  Staggered, their voltages are evenly spaced in each group of
-        neurons that are alike, and stay so for ever: the error falls as ``d / m`` in
+        neurons that are alike, and stay so for ever: the error falls as ``1 / m`` in
         place of its root, with a bound for every input (`ErrorBudget.bound`).  By
         default staggered where neurons can be.
     aggregated : bool

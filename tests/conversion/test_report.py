@@ -110,7 +110,8 @@ def test_predicted_loss_is_that_of_many_runs(made, labels):
 @pytest.mark.parametrize("name", ["regular", "if"])
 def test_without_a_law_no_loss_is_predicted(lmu, name):
     params = lmu("", activation="relu")
-    made = convert(params, X, neuron_type=name, **(OPTIONS | {"n_neurons": 90}))
+    options = OPTIONS | {"n_neurons": 90, "initial_phases": "random"}
+    made = convert(params, X, neuron_type=name, **options)
     found = report(made, X, forward(params, X) + 1, last=False)
     assert found.predicted_loss is None and found.predicted_spread is None
     assert found.spikes_per_inference > 0
@@ -190,3 +191,28 @@ def test_data_that_do_not_fit(made, labels):
             function(made, iter(X), labels, last=True)
     with pytest.raises(ValidationError, match=r"predict_loss.runs: 1 must be a whole"):
         predict_loss(made, X, labels, last=True, runs=1)
+
+
+@pytest.mark.parametrize("read", [None, 0.0005, 0.001])
+def test_the_loss_of_staggered_neurons_is_predicted(params, read):
+    """Units fire the nearest whole numbers of spikes; memories round, too."""
+    x = np.random.default_rng(3).standard_normal((60, 15, 1))
+    y = forward(params, x, last=True)
+    y = y + 0.2 * y.std() * np.random.default_rng(4).standard_normal(y.shape)
+    options = OPTIONS | {"neuron_type": "regular", "readout_synapse": read}
+    made = convert(params, x, last=True, **options)
+    found = report(made, x, y, last=True)
+    assert made.predictable and made.settings.simulates_sums
+    spread = 3 * found.predicted_spread + (found.loss_high - found.loss_low) / 2
+    assert abs(found.loss - found.predicted_loss) < spread
+    random = convert(params, x, last=True, **options, initial_phases="random")
+    assert predict_loss(random, x, y, last=True) == (None, None)
+
+
+def test_units_of_a_chip_are_not_staggered(lmu):
+    params = lmu("", size_out=3, activation="loihi-relu")
+    for kind, summed in (("if", False), ("regular", False), ("poisson", True)):
+        made = convert(params, X, n_neurons=900, presentation=0.003, neuron_type=kind)
+        assert made.hidden[0].aggregated is summed
+        assert made.predictable is summed
+        made.network()

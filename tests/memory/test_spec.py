@@ -208,6 +208,32 @@ def test_every_field_counts_in_the_digest():
     assert len(digests | {MemorySpec().digest}) == len(changes) + 1
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"initial_phases": "evenly"},
+        {"initial_phases": "staggered"},
+        {"initial_phases": "staggered", "neuron_type": "lif"},
+        {"initial_phases": "staggered", "neuron_type": "if", "tuning": "drawn"},
+        {"initial_phases": "random", "neuron_type": "if", "aggregated": True},
+    ],
+)
+def test_phases_that_neurons_cannot_have_are_refused(fields):
+    with pytest.raises(ValidationError, match=r"MemorySpec\.initial_phases: "):
+        MemorySpec(**fields)
+
+
+def test_phases_of_old_results_are_told_from_staggered_ones():
+    """What begins staggered by default has the digest of what says so."""
+    plain, random = (
+        MemorySpec(neuron_type="if", initial_phases=p) for p in (None, "random")
+    )
+    assert plain.digest == plain.replace(initial_phases="staggered").digest
+    assert plain.digest != random.digest
+    assert plain.has_sums and not random.has_sums
+    assert MemorySpec().has_sums and not MemorySpec(neuron_type="lif").has_sums
+
+
 def test_the_digest_is_the_same_in_every_process():
     code = (
         "from lmu_spiking.memory.spec import MemorySpec\n"

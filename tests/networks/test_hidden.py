@@ -120,6 +120,22 @@ def test_seeds():
     assert np.any(spikes(None, 1) != spikes(None, 2))
 
 
+@pytest.mark.parametrize(
+    ("name", "activation"), [("if", "relu"), ("regular", "relu"), ("regular", "tanh")]
+)
+def test_staggered_units_are_off_by_half_a_spike(name, activation):
+    drives, found = [-0.7, 0.3, 0.9], []
+    for aggregated in (True, False):
+        hidden = Hidden(name, 6, 200.0, 1.5, aggregated=aggregated)
+        found.append(activities(hidden, activation, drives, 300)[:, 0])
+    exact, _ = law(Hidden(name, 6, 200.0, 1.5), activation, drives)
+    top, sides = (1.0, 2) if activation == "tanh" else (1.5, 1)
+    spike = top * sides / (6 * 200.0 * DT)
+    off = np.cumsum(found[0] - exact, axis=0)
+    assert np.abs(off).max() <= spike / 2 * (1 + 1e-9)
+    np.testing.assert_allclose(*(np.cumsum(h, axis=0) for h in found), atol=1e-6)
+
+
 @pytest.mark.parametrize(("aggregated", "entries"), [(True, 6), (False, 30)])
 def test_entries(aggregated, entries):
     with nengo.Network():

@@ -16,7 +16,12 @@ from lmu_spiking.neurons.curves import (
     neuron_type,
     step_variance,
 )
-from lmu_spiking.neurons.population import build_population, radii_from, solve_decoders
+from lmu_spiking.neurons.population import (
+    build_population,
+    radii_from,
+    solve_decoders,
+    spaced,
+)
 
 radii = st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=7)
 
@@ -316,3 +321,71 @@ def test_refusals(change, message):
 def test_tunings_that_mean_nothing(tuning):
     with pytest.raises(ValidationError):
         build_population(12, np.ones(6), tuning=Tuning(*tuning))
+
+
+# -- staggered neurons -----------------------------------------------------------------
+
+
+@given(
+    counts=st.integers(1, 60),
+    rates=st.lists(st.floats(0, 2000), min_size=1, max_size=60),
+)
+def test_staggered_neurons_are_one_accumulator(counts, rates):
+    """Their spikes are within one half of the integral, and those of the sum."""
+    one = nengo.SpikingRectifiedLinear()
+    voltage, dt = spaced(counts), 0.001
+    summed, spikes, total, integral = np.array([0.5]), 0.0, 0.0, 0.0
+    for rate in rates:
+        each, whole = np.empty(counts), np.empty(1)
+        one.step(dt, np.full(counts, rate), each, voltage)
+        one.step(dt, np.array([counts * rate]), whole, summed)
+        spikes, total = spikes + each.sum() * dt, total + whole.item() * dt
+        integral += counts * rate * dt
+        assert abs(spikes - integral) <= 0.5 + 1e-6
+        # where a neuron is just at its threshold, rounding decides
+        assert abs(spikes - total) < 1e-6 or np.isclose(integral % 1, 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["if", "regular"])
+@pytest.mark.parametrize("tuning", ["pairs", "recruited"])
+def test_sums_of_staggered_neurons_are_those_of_single_ones(kind, tuning):
+    states = []
+    for aggregated in (False, True):
+        with nengo.Network(seed=1) as model:
+            stimulus = nengo.Node(lambda t: np.sin(9 * t))
+            fields = {"neuron_type": kind, "tuning": tuning, "aggregated": aggregated}
+            memory = LegendreMemory(121, 3, 0.2, **fields)
+            nengo.Connection(stimulus, memory.input, synapse=None)
+            probe = nengo.Probe(memory.state)
+        with nengo.Simulator(model, progress_bar=False) as sim:
+            sim.run(0.5)
+        states.append(sim.data[probe].copy())
+    assert memory.population.n_neurons == 121
+    assert len(memory.population.gain) < 121
+    np.testing.assert_allclose(*states, atol=1e-9)
+
+
+def test_each_group_is_spaced_evenly():
+    made = build_population([7, 4], [1.0, 2.0], neurons="if")
+    assert made.initial_phases == "staggered"
+    for n, at in ((4, slice(0, 4)), (3, slice(4, 7)), (2, slice(7, 9))):
+        np.testing.assert_allclose(made.voltage[at], spaced(n))
+    summed = build_population([7, 4], [1.0, 2.0], neurons="if", aggregated=True)
+    np.testing.assert_allclose(summed.one_by_one().voltage, made.voltage)
+    tiled = made.tiled(2)
+    np.testing.assert_allclose(tiled.voltage, np.tile(made.voltage, 2))
+
+
+@pytest.mark.parametrize(
+    ("neurons", "more"),
+    [
+        ("poisson", {}),
+        ("lif", {}),
+        ("if", {"initial_phases": "random"}),
+        ("if", {"tuning": "drawn"}),
+        (nengo.SpikingRectifiedLinear(initial_state={"voltage": Choice([0.0])}), {}),
+    ],
+)
+def test_other_neurons_begin_anywhere(neurons, more):
+    made = build_population(20, [1.0], neurons=neurons, **more)
+    assert made.initial_phases == "random" and np.isnan(made.voltage).all()

@@ -13,11 +13,13 @@ from lmu_spiking import (
     LMUParams,
     MappingError,
     MemorySpec,
+    ValidationError,
     convert,
     from_nir,
     to_nir,
 )
 from lmu_spiking.networks.hidden import Hidden
+from lmu_spiking.neurons.population import spaced
 from lmu_spiking.nir import PromptLIF, tonic
 
 pytest.importorskip("nir")
@@ -318,3 +320,17 @@ def test_a_step_that_makes_error_feedback_unstable_is_refused(tmp_path):
         from_nir(source, dt=0.002)
         with pytest.raises(MappingError, match=r"900 per second is unst.*0\.003 s"):
             from_nir(source, dt=0.003)
+
+
+@pytest.mark.parametrize("kind", ["if", "regular"])
+def test_staggered_voltages_are_read_back(kind, tmp_path):
+    spec = MemorySpec(40, 2, 0.2, neuron_type=kind, aggregated=True)
+    to_nir(spec, tmp_path / "a.nir", neurons="if")
+    built = from_nir(tmp_path / "a.nir")
+    (ensemble,) = built.all_ensembles
+    begin = ensemble.neuron_type.initial_state["voltage"]
+    np.testing.assert_allclose(begin, np.tile(spaced(10), 4))
+    graph = to_nir(spec, neurons="if")
+    graph.nodes["neurons"].metadata["voltage"] = np.zeros(3)
+    with pytest.raises(ValidationError, match=r"metadata\.voltage"):
+        from_nir(graph)

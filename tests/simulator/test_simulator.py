@@ -12,8 +12,8 @@ import pytest
 from nengo.exceptions import SimulationError, SimulatorClosed
 from nengo.utils.progress import ProgressBar
 
-from lmu_spiking import Simulator
-from lmu_spiking.errors import NotANumberError, ValidationError
+from lmu_spiking import LegendreMemory, Simulator
+from lmu_spiking.errors import NotANumberError, ValidationError, ValidityWarning
 
 POISSON = nengo.PoissonSpiking(nengo.RectifiedLinear())
 
@@ -576,3 +576,11 @@ def test_extreme_seeds(seed, trials):
                 sim.reset(seed)
                 sim.run_steps(20)
                 assert np.isfinite(data(sim, model)[0]).all()
+
+
+def test_sums_that_single_precision_does_not_hold_are_warned_of():
+    with nengo.Network() as model:
+        LegendreMemory(300_000, 3, 0.2, neuron_type="if", aggregated=True)
+    with pytest.warns(ValidityWarning, match="staggered neurons lose spikes"):
+        Simulator(model).close()
+    Simulator(model, dtype="float64").close()

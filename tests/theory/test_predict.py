@@ -546,6 +546,28 @@ def test_many_equal_neurons_cost_no_more_to_predict(phases, power):
     assert many == pytest.approx(few / 1000**power, rel=0.15)
 
 
+def test_a_band_has_no_formula_for_neurons_with_a_phase():
+    with pytest.raises(ValidationError, match="have no formula"):
+        predict_band(MemorySpec(600, 3, 0.25, neuron_type="if"))
+
+
+@pytest.mark.parametrize("tuning", ["pairs", "balanced"])
+@pytest.mark.parametrize(("theta", "per_side"), [(0.1, 5), (0.5, 100)])
+def test_staggered_neurons_are_predicted(tuning, theta, per_side):
+    """The prediction does not know the phases of the run."""
+    spec = MemorySpec(8 * per_side, 4, theta, neuron_type="if", tuning=tuning)
+    spec = spec.replace(signal=SignalSpec(1 / theta, 0.5), tau=0.4 * theta)
+    found = [
+        run_trial(spec, white_noise(60 * theta, spec.dt, 1 / theta, 0.5, k)).row
+        for k in (5, 6)
+    ]
+    for row in found:
+        expected = row["predicted_noise_nrmse"]
+        assert row["noise_nrmse"] == pytest.approx(expected, rel=0.1)
+        assert row["noise_nrmse"] < row["bound_noise_nrmse"]
+        assert row["initial_phases"] == "staggered"
+
+
 def test_a_silent_start_of_all_neurons_is_no_random_one():
     """Neurons that begin together spike together: their errors do not average out."""
     together = nengo.SpikingRectifiedLinear(
