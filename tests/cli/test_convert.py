@@ -70,9 +70,11 @@ def test_same_seed_same_spikes_other_seed_others(shell):
     assert first == again != other
 
 
-def test_integrating_neurons_have_no_prediction(shell):
+def test_integrating_neurons_have_no_prediction_unless_staggered(shell):
     save(task="digits", last=True)
     line = ["convert", "model.npz", *QUICK, "--neuron-type=if"]
+    assert json.loads(shell(*line, "--json")[1])["predicted_loss"] is not None
+    line.append("--initial-phases=random")
     assert json.loads(shell(*line, "--json")[1])["predicted_loss"] is None
     assert shell(*line)[0] == 0
 

@@ -56,8 +56,10 @@ def test_settings_are_frozen_values():
 
 @pytest.mark.parametrize(
     ("name", "sums"),
-    [("poisson", True), ("stochastic", True), ("regular", False), ("if", False)],
+    [("poisson", True), ("stochastic", True), ("regular", True), ("if", True)],
 )
 def test_only_neurons_whose_sums_are_known_are_aggregated(name, sums):
     assert ConvertSettings(neuron_type=name).simulates_sums == sums
     assert not ConvertSettings(neuron_type=name, aggregated=False).simulates_sums
+    random = ConvertSettings(neuron_type=name, initial_phases="random")
+    assert random.simulates_sums == (name in ("poisson", "stochastic"))

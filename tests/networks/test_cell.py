@@ -190,7 +190,11 @@ REFUSED = [
     (POISSON | {"n_neurons": 40.0}, "n_neurons: 40.0 must be a whole number"),
     ({"sample_dt": 1.0}, "LegendreMemory.dt: 0.001 is longer than the window"),
     (
-        {"n_neurons": 40, "neuron_type": "regular", "hidden": Hidden(per_unit=4)},
+        {
+            "n_neurons": 40,
+            "neuron_type": "regular",
+            "hidden": Hidden("regular", per_unit=4, initial_phases="random"),
+        },
         "use aggregated=False",
     ),
 ]

@@ -131,7 +131,8 @@ def memory(case: Case) -> LegendreMemory:
     neurons, tuning, _ = KINDS[case.kind]
     options = {"synapse": TAU, "dt": DT, "neuron_type": neurons, "tuning": tuning}
     options |= {"tuning_seed": case.seed, "noise_seed": case.seed}
-    options["add_to_container"] = False
+    # as the peers have it, none of which staggers neurons
+    options |= {"initial_phases": "random", "add_to_container": False}
     return LegendreMemory(case.n_neurons, case.order, THETA, **options)
 
 

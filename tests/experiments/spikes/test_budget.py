@@ -21,7 +21,8 @@ BASE = MemorySpec(n_neurons=600, order=3, theta=0.2)
 
 def test_drawn_curves_get_a_radius_that_suits_them():
     assert suited(BASE, "poisson").radii == BASE.radii
-    assert suited(BASE, "if") == BASE.replace(neuron_type="if")
+    random = BASE.replace(neuron_type="if", initial_phases="random")
+    assert suited(BASE, "if") == random
     assert suited(BASE, "lif").radii == 1.5
     drawn = BASE.replace(tuning="drawn")
     assert suited(drawn, "poisson").radii == 1.5
