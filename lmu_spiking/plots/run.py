@@ -127,7 +127,7 @@ def plot_error_vs_delay(ax, result, n: int = 60, others=()):
     ax.set(xlabel="Delay in the window (s)", ylabel="RMS error", ylim=(0, None))
     predicted = result.predicted.error is not None
     ax.legend(title="dots measured, lines predicted" if predicted else None)
-    if others:  # of errors that are far apart
+    if others or result.predicted.bound_nrmse() is not None:  # that are far apart
         drawn = np.concatenate([line.get_ydata() for line in ax.lines])
         low, high = drawn[drawn > 0].min(), drawn.max()
         ax.set(yscale="log", ylim=(low / 2, high * 10))
@@ -155,6 +155,9 @@ def _draw_delays(ax, result, n: int, colors: dict, name: str = "") -> None:
         color, error = colors[against], np.sqrt(np.mean((read - target) ** 2, axis=0))
         look = {"ms": 2.6, "color": color, "label": name or against}
         ax.plot(steps * dt, error, "o", **look)
+        if against == "vs exact LDN" and budget.bound_nrmse() is not None:
+            more = {"color": color, "lw": 1, "ls": "--", "label": "no input exceeds"}
+            ax.plot(steps * dt, budget.bound(steps * dt), **more)
         if budget.error is not None:
             line = [float(predicted(s)) for s in steps * dt]
             ax.plot(steps * dt, line, "-", lw=1, color=color)

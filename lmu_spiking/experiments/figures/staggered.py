@@ -31,7 +31,8 @@ def plot_kinds(ax, rows: list[dict], order: int):
     ----------
     ax : matplotlib.axes.Axes
     rows : list of dict
-        ``kind``, ``order``, ``neurons``, ``mean_nrmse``, ``predicted_noise_nrmse``.
+        ``kind``, ``order``, ``neurons``, ``mean_nrmse``, ``predicted_noise_nrmse`` and
+        ``bound_nrmse``.
     order : int
 
     Returns
@@ -53,6 +54,9 @@ def plot_kinds(ax, rows: list[dict], order: int):
     look = {"ls": "none", "marker": "_", "ms": 11, "color": BLACK, "mew": 1.2}
     y = column(said, "predicted_noise_nrmse")
     ax.plot(column(said, "neurons"), y, label="staggered, predicted", **look)
+    y = column(said, "bound_nrmse")
+    look = {"ls": "--", "lw": 1, "color": GREY, "label": "staggered, bound"}
+    ax.plot(column(said, "neurons"), y, **look)
     log_axes(ax, "Neurons m", "Noise NRMSE at delay θ").get_legend().remove()
     ax.set_title(f"d = {order}")
     return ax
