@@ -17,10 +17,10 @@ def test_each_kind_is_drawn_once_with_its_prediction():
         for kind in ("Poisson", "staggered if")
         for order in (2, 6)
     ]
-    rows[2]["predicted_noise_nrmse"] = 0.09
+    rows[2] |= {"predicted_noise_nrmse": 0.09, "bound_nrmse": 0.8}
     figure = staggered.staggered_figure({"kinds": rows})
     assert [ax.get_title("left") for ax in figure.axes] == ["d = 2", "d = 6"]
-    drawn = ["Poisson", "staggered if", "staggered, predicted"]
+    drawn = ["Poisson", "staggered if", "staggered, predicted", "staggered, bound"]
     assert all(labels(ax) == drawn for ax in figure.axes)
 
 
