@@ -11,6 +11,7 @@ from contextlib import suppress
 
 RESUMED = ("study", "spikes", "train")
 RESUMED_NAMES = ("mackey-glass", "psmnist")  # of reproduce
+AGAIN = 3.0  # seconds until a program that was ended, and goes on, is ended again
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # of descriptors 0, 1, 2
 
 
@@ -39,6 +40,8 @@ def main(arguments=None) -> None:
         code = 130 if isinstance(error, KeyboardInterrupt) else error.code
         with suppress(OSError):
             print(f"lmu-spiking: {stopped(arguments)}", file=sys.stderr, flush=True)
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -83,6 +86,10 @@ def _handle_signals() -> None:
 
     def stop(number, _frame):
         signal.signal(number, signal.SIG_DFL)  # a second signal ends it at once
+        if hasattr(signal, "setitimer"):
+            # a finalizer or a callback may have discarded the exception: once more
+            signal.signal(signal.SIGALRM, lambda *_: stop(number, None))
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
         raise SystemExit(128 + number)
 
     for name in ("SIGTERM", "SIGHUP"):

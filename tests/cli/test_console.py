@@ -389,6 +389,34 @@ def test_a_user_whom_no_list_knows_needs_no_home(tmp_path):
     assert "no finished trials" in done.stderr.splitlines()[-1]
 
 
+DISCARDS = """
+import os, signal, time
+from lmu_spiking import cli
+from lmu_spiking.cli import shell
+
+class Finalizer:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+
+def status(arguments):
+    Finalizer()
+    time.sleep(30)
+    return 0
+
+shell.status, cli.AGAIN = status, 0.3
+cli.main()
+"""
+
+
+@unix
+def test_a_signal_that_a_finalizer_discards_ends_the_program():
+    given = {"env": environment(), "capture_output": True, "text": True}
+    ended = subprocess.run([sys.executable, "-c", DISCARDS], timeout=20, **given)
+    assert ended.returncode == 143
+    assert ended.stderr.splitlines()[-1] == "lmu-spiking: interrupted"
+
+
 @unix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_that_end_programs_end_it_in_a_line(number, tmp_path):
