@@ -28,7 +28,8 @@ def suited(base: MemorySpec, kind: str) -> MemorySpec:
     """Return a spec with neurons of another type, and a radius at which they can serve.
 
     Heterogeneous tuning curves saturate beyond their radius: they get three rms of the
-    input.  Integrate-and-fire neurons begin anywhere.
+    input.  Integrate-and-fire neurons begin anywhere, unless the spec says that
+    they are staggered.
 
     Parameters
     ----------
@@ -42,7 +43,11 @@ def suited(base: MemorySpec, kind: str) -> MemorySpec:
     """
     pairs = base.tuning != "drawn" and is_rectified_linear(neuron_type(kind))
     radii = base.radii if pairs else 3 * base.signal.rms
-    begin = "random" if pairs and kind in STAGGERED else base.initial_phases
+    begin = base.initial_phases
+    if pairs and kind in STAGGERED:
+        begin = begin or "random"
+    elif begin == "staggered":
+        begin = None
     return base.replace(neuron_type=kind, radii=radii, initial_phases=begin)
 
 
