@@ -79,16 +79,16 @@ class LegendreMemory(AsBuilt, nengo.Network):
         constant (seconds), below that of ``synapse``; ``"auto"`` takes the rate of
         least predicted error, and at most 20 ms, or 50 ms for neurons whose error is
         measured.
+    aggregated : bool
+        Simulate the sum of all neurons of a side as one variable, at a cost that does
+        not grow with ``n_neurons``: the same in distribution for Poisson neurons, and
+        spike by spike for staggered ones.
     initial_phases : {"staggered", "random"}, optional
         Where neurons begin that integrate and reset by subtraction (``"if"``,
         ``"regular"``).  Staggered, their voltages are evenly spaced in each group of
         neurons that are alike, and stay so for ever: the error falls as ``1 / m`` in
         place of its root, with a bound for every input (`ErrorBudget.bound`).  By
         default staggered where neurons can be.
-    aggregated : bool
-        Simulate the sum of all neurons of a side as one variable, at a cost that does
-        not grow with ``n_neurons``: the same in distribution for Poisson neurons, and
-        spike by spike for staggered ones.
     assembly : Design, optional
         The design of another such memory, in place of a new one; its neurons are
         repeated where this one has more inputs.  `from_design` builds a memory of it.
