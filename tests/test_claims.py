@@ -652,7 +652,7 @@ def test_the_table_of_poisson_neurons_is_that_of_its_record():
 
 
 def test_what_is_said_of_staggered_neurons_is_what_their_record_says():
-    """Of the error over that of Poisson neurons, its growth, and its prediction."""
+    """Return the error over that of Poisson neurons, its growth, and its prediction."""
     found = record("reproduce_poisson-figure")
     ours = {c["what"]: c["ours"] for c in found["comparisons"]}
     rows = found["data"]["memories_staggered"]

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 RESUMED = ("study", "spikes", "train")
 RESUMED_NAMES = ("mackey-glass", "psmnist")  # of reproduce
-AGAIN = 3.0  # seconds until a program that was ended, and goes on, is ended again
+AGAIN = 10.0  # seconds until a program that was ended, and goes on, is ended again
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # of descriptors 0, 1, 2
 
 

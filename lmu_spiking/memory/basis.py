@@ -170,10 +170,12 @@ def balanced(
     # the sensitivity G of the readouts does not depend on the basis
     K, L, C, N = closed_loop(mapped)
     W = readout_weights(ldn, dt, moments) if weights is None else weights
+    seen = C.T @ W @ C
     # a rounding error enters at once, and in the next step with the other sign
-    now, later = (L, K @ L - L) if staggered else (0 * L, L)
-    G = later.T @ stationary_covariance(K.T, C.T @ W @ C) @ later
-    G += (C @ now).T @ W @ (C @ now)
+    enters = K @ L - L if staggered else L
+    G = enters.T @ stationary_covariance(K.T, seen) @ enters
+    if staggered:
+        G += L.T @ seen @ L
     P = np.zeros((d, d))
     # the state's covariance includes the noise P that this basis leads to: iterate, by
     # half steps, which converge where whole ones swing; 300 are far more than it takes

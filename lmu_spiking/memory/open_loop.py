@@ -29,7 +29,7 @@ from lmu_spiking.dynamics.ldn import propagate
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.curves import loop_caution, neuron_type, statistics
-from lmu_spiking.neurons.population import Population
+from lmu_spiking.neurons.population import STAGGERED, Population
 from lmu_spiking.signals import as_signal
 from lmu_spiking.simulator.targets import simulator
 
@@ -41,7 +41,6 @@ SEARCHED = 3 * 10**7  # of neurons in a round, where loops are compared
 STRETCH = 4, 20  # windows of signal, where loops are compared
 READOUTS = 5  # of the window, whose error has to settle
 RUNS, FEW_RUNS = 32, 4  # at most, and where loops are compared
-EXACT = ("if", "regular")  # which decode exactly in the mean
 ALIKE = 16  # neurons that are driven, of those that are alike
 SEED = 1_618_033_988  # of their initial voltages
 FEW = 40  # neurons a dimension, below which what they decode is coarse
@@ -215,7 +214,7 @@ def _fewer(population: Population) -> tuple[Population, np.ndarray, Any]:
     that are alike and start anywhere decode ``x`` exactly in the mean, with independent
     errors: ``n`` of them make ``sqrt(k / n)`` of the error of ``k``.
     """
-    if population.neurons not in map(neuron_type, EXACT):
+    if population.neurons not in map(neuron_type, STAGGERED):
         return population, np.ones(len(population.gain)), 1.0
     groups = [population.groups(i) for i in range(population.order)]
     first, copies = (np.concatenate(part) for part in zip(*groups, strict=True))

@@ -195,8 +195,10 @@ class LegendreMemory(AsBuilt, nengo.Network):
             asked |= {"radii": radii, "signal": signal, "readouts": readouts}
             asked |= {"delay_steps": delay_steps, "aggregated": aggregated}
             asked |= {"tuning_seed": tuning_seed, "noise_seed": noise_seed}
-            asked |= {"error_feedback": error_feedback}
-            asked |= {"initial_phases": initial_phases}
+            asked |= {
+                "error_feedback": error_feedback,
+                "initial_phases": initial_phases,
+            }
             design = assemble(n_neurons, order, theta, **asked)
         else:
             parts = {"error_feedback": error_feedback, "initial_phases": initial_phases}

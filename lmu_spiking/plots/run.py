@@ -302,9 +302,8 @@ def _write_numbers(ax, row: dict, others=()) -> None:
         [n, text(row, k), text(row, f"predicted_{k}")] for k, n in NUMBERS.items()
     ]
     if others:  # a column for each memory, predicted in brackets
-        columns, small = np.append(0, np.linspace(0.64, 1, 2)), {"fontsize": 8}
-        if len(others) > 1:
-            columns = np.append(0, np.linspace(0.54, 1, len(others) + 1))
+        first, small = 0.64 if len(others) == 1 else 0.54, {"fontsize": 8}
+        columns = np.append(0, np.linspace(first, 1, len(others) + 1))
         names = map(_name_beside, others)
         lines = [["measured (predicted)", f"{row['neurons']:,}", *names]]
         for key, name in NUMBERS.items():

@@ -21,7 +21,6 @@ from lmu_spiking.theory.bound import largest_error
 TRIED = 40  # neurons a dimension, for which synapse and feedback are chosen
 SPAN = 0.02, 5.0  # windows, between which the synapse is searched for
 NEAR = 1.01  # times the fewest neurons that the result may have
-SUMMED = 10**6  # neurons, above which they are simulated as their sums
 
 
 def bound_at_theta(spec: MemorySpec) -> float:
@@ -94,8 +93,7 @@ def fewest_bounded(
             low = n
         n = int(min(1.2 * low + 1, most)) if high is None else (low + high) // 2
         n = max(n, int(high / 1.2)) if high is not None and low < least else n
-    found = spec.replace(n_neurons=high, aggregated=high > SUMMED)
-    return found, reached
+    return spec.replace(n_neurons=high), reached
 
 
 def _best_tau(spec: MemorySpec) -> float:

@@ -42,7 +42,7 @@ from lmu_spiking.memory.basis import (
     is_computed,
 )
 from lmu_spiking.memory.design import design
-from lmu_spiking.memory.open_loop import EXACT, FEW
+from lmu_spiking.memory.open_loop import FEW
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.curves import LEVELS
@@ -86,9 +86,7 @@ NEAR, NEAR_MEASURED = 0.1, 0.2
 CYCLES, WINDOWS = 200, 100  # of noise, from which it is known how runs differ
 MOST_STEPS = 200_000  # of it
 MISSES = 6  # orders that would need too many neurons, until no higher one is tried
-STAYS = (
-    0.97  # of the distance that is left by a run twice as long, when it falls no more
-)
+STAYS = 0.97  # of the distance left by a run twice as long, when it falls no more
 
 
 @dataclass(frozen=True)
@@ -358,8 +356,9 @@ def _guaranteed(request, neuron_type: str, tuning: str, minimise, limits) -> Pla
         left = (request.error - missed) * request.rms
         bounded = fewest_bounded(spec, left, most, choose_tau=request.tau is None)
         if bounded is not None:
-            found_spec, bound = bounded
-            made.append((found_spec.n_neurons, missed, found_spec, bound))
+            spec, bound = bounded
+            spec = spec.replace(aggregated=spec.n_neurons > AGGREGATE)
+            made.append((spec.n_neurons, missed, spec, bound))
         # orders that take more neurons follow upon the best one
         best = bounded is not None and min(each[0] for each in made) == made[-1][0]
         risen = 0 if best else risen + 1
@@ -1038,7 +1037,7 @@ def _not_met(request: Request, neuron_type, feedback, limits: dict) -> Validatio
     problem += f" and within {kept}" if kept else ""
     others = "'poisson' or 'if' neurons"
     remedy = f"use {others}" if feedback else f"use error_feedback='auto', or {others}"
-    remedy = "allow more" if kept and neuron_type in EXACT else remedy
+    remedy = "allow more" if kept and neuron_type in STAGGERED else remedy
     return ValidationError("plan.error", request.error, problem, remedy)
 
 

@@ -224,7 +224,7 @@ def test_phases_that_neurons_cannot_have_are_refused(fields):
 
 
 def test_phases_of_old_results_are_told_from_staggered_ones():
-    """What begins staggered by default has the digest of what says so."""
+    """A default spec and one that says "staggered" have the same digest."""
     plain, random = (
         MemorySpec(neuron_type="if", initial_phases=p) for p in (None, "random")
     )

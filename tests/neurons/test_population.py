@@ -331,7 +331,7 @@ def test_tunings_that_mean_nothing(tuning):
     rates=st.lists(st.floats(0, 2000), min_size=1, max_size=60),
 )
 def test_staggered_neurons_are_one_accumulator(counts, rates):
-    """Their spikes are within one half of the integral, and those of the sum."""
+    """They spike as their sum does, and within one half of the integral."""
     one = nengo.SpikingRectifiedLinear()
     voltage, dt = spaced(counts), 0.001
     summed, spikes, total, integral = np.array([0.5]), 0.0, 0.0, 0.0
