@@ -82,8 +82,10 @@ test-train: ## the tests with TensorFlow and NengoLoihi (Python 3.11) in .venv-f
 	$(MAKE) --no-print-directory test $(FULL) \
 		TESTS="$(TRAINED)"
 
+# What failed is tried once more: a browser may lose what a hand does.
 test-gui: $(INSTALLED) ## the gallery in NengoGUI, in Chromium (a minute)
-	LMU_SPIKING_BROWSER=1 $(VENV)/bin/pytest -m gui -n 0 tests/gui
+	LMU_SPIKING_BROWSER=1 $(VENV)/bin/pytest -m gui -n 0 tests/gui || \
+	LMU_SPIKING_BROWSER=1 $(VENV)/bin/pytest -m gui -n 0 --last-failed tests/gui
 
 reproduce: $(INSTALLED) ## published figures, spike noise and predicted errors again (hours)
 	$(VENV)/bin/pytest -m slow -n 2

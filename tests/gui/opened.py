@@ -238,12 +238,15 @@ class Opened:
     def drag_to_top(self, label: str) -> None:
         """Drag the handle of a slider to its largest value, as a hand would.
 
-        The handle moves with the signal until it is held: a hand may miss it at first.
+        The handle moves with the signal until it is held, so that a hand on a slow page
+        may miss it for ever: pause the simulation meanwhile.
         """
         self.page.wait_for_selector("[data-object-type=slider_handle]")
+        self.pause()
         for _ in range(50):
             (x, top, bottom), (_, highest, _), held = self.page.evaluate(SLIDER, label)
             if held:
+                self.play()
                 return
             self.page.mouse.move(x, (top + bottom) / 2)
             self.page.mouse.down()
