@@ -4,8 +4,11 @@ Cells without recurrence from hidden units are computed for all times at once, o
 step by step; the equations are in `params`.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import check_shape
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, ChipUnits, chip_activities
@@ -169,9 +172,17 @@ def impulse_response(cell: CellParams, steps: int, dt: float) -> np.ndarray:
     (T, d) ndarray
         From the step of the impulse on.
     """
+    return _impulse_response(cell.order, cell.theta, steps, dt)
+
+
+@lru_cache(maxsize=8)  # batches of sequences ask for the same again and again
+def _impulse_response(order: int, theta: float, steps: int, dt: float) -> np.ndarray:
+    """Return the impulse response of a delay network, which cannot be written to."""
     impulse = np.zeros(steps)
     impulse[0] = 1
-    return cell.ldn.simulate(impulse, dt)
+    response = LDN(order, theta).simulate(impulse, dt)
+    response.flags.writeable = False
+    return response
 
 
 def memory_states(cell: CellParams, u: np.ndarray, dt: float, *, last: bool = False):

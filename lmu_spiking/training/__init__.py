@@ -1,4 +1,4 @@
-"""Models that are trained, with TensorFlow: ``pip install 'lmu_spiking[train]'``."""
+"""Models that are trained, with JAX: ``pip install 'lmu_spiking[train]'``."""
 
 from lmu_spiking.training.evaluation import evaluate
 from lmu_spiking.training.loop import Trained, train

@@ -16,7 +16,6 @@ from lmu_spiking.errors import ParamsFileError, ValidationError, check_whole
 from lmu_spiking.files import reason, set_aside
 from lmu_spiking.lmu.files import load_with_extra, save_params
 from lmu_spiking.lmu.params import LMUParams
-from lmu_spiking.training.optimizers import Optimizer
 from lmu_spiking.training.settings import TrainSettings
 
 OVERWRITE = "resume=False (--fresh) to overwrite"
@@ -30,7 +29,8 @@ class State:
     ----------
     weights : dict of str to ndarray
         All arrays, and the logarithms of windows that are trained.
-    optimizer : Optimizer
+    moments : dict of str to ndarray
+        Of the optimizer; none before the first epoch.
     best : LMUParams
     best_epoch : int
         Counted from 1; 0 before the first.
@@ -39,13 +39,13 @@ class State:
     """
 
     weights: dict[str, np.ndarray]
-    optimizer: Optimizer
+    moments: dict[str, np.ndarray]
     best: LMUParams
     best_epoch: int = 0
     history: list[dict] = field(default_factory=list)
 
 
-def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
+def identity(params: LMUParams, settings: TrainSettings, data, engine: str) -> dict:
     """Return what tells a training from another: settings, and digests of its inputs.
 
     A limit of time may change from run to run and, where the learning rate does not
@@ -57,6 +57,7 @@ def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
         To start from.
     settings : TrainSettings
     data : Sequences
+    engine : {"jax", "nengo-dl"}
 
     Returns
     -------
@@ -64,7 +65,7 @@ def identity(params: LMUParams, settings: TrainSettings, data) -> dict:
         For JSON.
     """
     # the settings that the parameters depend on
-    record = settings.described()
+    record = settings.described() | {"engine": engine}
     del record["seconds"]
     if settings.schedule == "constant":
         del record["epochs"]
@@ -141,13 +142,10 @@ def save_state(
         problem = "was written meanwhile, as if by another training"
         remedy = "give each training a path (--out) of its own"
         raise ValidationError("train.checkpoint", str(path), problem, remedy)
-    optimizer = state.optimizer
     extra = {f"weights.{name}": a for name, a in state.weights.items()}
-    extra |= {f"first.{name}": a for name, a in optimizer.first.items()}
-    extra |= {f"second.{name}": a for name, a in optimizer.second.items()}
+    extra |= {f"moments.{name}": a for name, a in state.moments.items()}
     record = {
         "identity": about,
-        "step": optimizer.step,
         "best_epoch": state.best_epoch,
         "history": state.history,
     }
@@ -155,16 +153,16 @@ def save_state(
     return stamp(path)
 
 
-def load_state(path, settings: TrainSettings, about: dict) -> State:
+def load_state(path, about: dict, begun: State) -> State:
     """Read what `save_state` wrote.
 
     Parameters
     ----------
     path : path-like
-    settings : TrainSettings
-        Of the training that goes on.
     about : dict
-        Its `identity`.
+        The `identity` of the training that goes on.
+    begun : State
+        As it was before its first epoch.
 
     Returns
     -------
@@ -188,23 +186,28 @@ def load_state(path, settings: TrainSettings, about: dict) -> State:
         raise ValidationError("train.checkpoint", str(path), problem)
     _check_identity(path, record.get("identity"), about)
     # the file may have been changed: nothing in it is taken without a check
-    groups: dict[str, dict] = {"weights": {}, "first": {}, "second": {}}
+    groups: dict[str, dict] = {"weights": {}, "moments": {}}
     try:
         if not all(isinstance(each, dict) for each in record["history"]):
             raise TypeError("its history is no list of records")
-        for name in ("step", "best_epoch"):
-            check_whole(f"checkpoint.{name}", record[name], 0)
+        best_epoch = check_whole("checkpoint.best_epoch", record["best_epoch"], 0)
         for name, array in extra.items():
             group, _, rest = name.partition(".")
             groups[group][rest] = array
-        weights, *moments = groups.values()
-        optimizer = Optimizer(settings, record["step"], *moments)
-        best_epoch, history = record["best_epoch"], record["history"]
+        weights, moments = groups.values()
+        if _shapes(weights) != _shapes(begun.weights):
+            raise ValueError("its weights have other names or shapes")
+        history = record["history"]
     except (KeyError, TypeError, ValueError) as error:
         problem = f"is no complete checkpoint: {reason(error)}"
         raise ParamsFileError(f"{path}: {problem}") from None
     header = {k: v for k, v in best.header.items() if k != "checkpoint"}
-    return State(weights, optimizer, replace(best, header=header), best_epoch, history)
+    return State(weights, moments, replace(best, header=header), best_epoch, history)
+
+
+def _shapes(arrays: dict) -> dict[str, tuple]:
+    """Return the shapes of arrays by name."""
+    return {name: np.shape(array) for name, array in arrays.items()}
 
 
 def _check_identity(path, before, now: dict) -> None:

@@ -1,4 +1,4 @@
-"""The loss that is minimised, in TensorFlow, and what is told of it, in numpy."""
+"""What is told of a training: losses, accuracies and errors, in numpy."""
 
 import warnings
 
@@ -8,34 +8,6 @@ from lmu_spiking.errors import ValidityWarning
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.metrics import accuracy, nrmse
-from lmu_spiking.training._keras import tensorflow
-
-
-def loss_of(classes: int | None, outputs, y, weights=None):
-    """Return the cross-entropy of classes, or mean square error of values.
-
-    Parameters
-    ----------
-    classes : int or None
-        None if ``y`` are values.
-    outputs : (n, q) or (n, T, q) tensor
-    y : (n,) or (n, T) of classes, or as ``outputs``
-    weights : (n, T) tensor, optional
-        Of the steps.
-
-    Returns
-    -------
-    scalar tensor
-        The mean over sequences and steps.
-    """
-    tf = tensorflow()
-    if classes is None:
-        each = tf.reduce_mean(tf.square(outputs - y), axis=-1)
-    else:
-        each = tf.nn.sparse_softmax_cross_entropy_with_logits(y, outputs)
-    if weights is None:
-        return tf.reduce_mean(each)
-    return tf.reduce_sum(weights * each) / tf.reduce_sum(weights)
 
 
 def metric_name(classes: int | None) -> str:
@@ -55,14 +27,16 @@ def metric_name(classes: int | None) -> str:
 
 
 def loss_and_metric(classes: int | None, outputs, y) -> tuple[float, float]:
-    """Return the loss in numpy, and the accuracy or the `metrics.nrmse`.
+    """Return the loss, and the accuracy or the `metrics.nrmse`.
+
+    The loss is the cross-entropy of classes, or the mean square error of values.
 
     Parameters
     ----------
     classes : int or None
         None if ``y`` are values.
-    outputs, y
-        As in `loss_of`, as arrays.
+    outputs : (n, q) or (n, T, q) array_like
+    y : (n,) or (n, T) of classes, or as ``outputs``
 
     Returns
     -------

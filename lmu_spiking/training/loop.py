@@ -15,11 +15,10 @@ import numpy as np
 
 from lmu_spiking import metrics
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import ParamsFileError, ValidationError, check_one_of
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.metrics import target_variance
 from lmu_spiking.training import checkpoint as disk
-from lmu_spiking.training.bptt import BPTTEngine
 from lmu_spiking.training.checkpoint import State
 from lmu_spiking.training.evaluation import (
     evaluate,
@@ -27,9 +26,10 @@ from lmu_spiking.training.evaluation import (
     metric_name,
     validation_name,
 )
-from lmu_spiking.training.optimizers import Optimizer, rate_at
-from lmu_spiking.training.parallel_engine import ParallelEngine, with_chip_errors
+from lmu_spiking.training.noise import with_chip_errors
 from lmu_spiking.training.settings import TrainSettings
+
+ENGINES = {"jax": ("jax", "optax"), "nengo-dl": ("nengo", "nengo_dl", "tensorflow")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Trained:
         Of all epochs, those before an interruption included.
     stopped : {"epochs", "patience", "seconds"}
         What ended it.
-    mode : {"parallel", "bptt"}
+    engine : {"jax", "nengo-dl"}
     """
 
     params: LMUParams
@@ -61,7 +61,7 @@ class Trained:
     best_epoch: int
     seconds: float
     stopped: str
-    mode: str
+    engine: str
 
     __repr__ = brief
     _told = ("best", "best_epoch", "stopped")
@@ -77,6 +77,7 @@ def train(
     data,
     settings: TrainSettings | None = None,
     *,
+    engine: str = "jax",
     checkpoint=None,
     resume: bool = True,
     progress: Callable | None = None,
@@ -90,6 +91,9 @@ def train(
     data : Sequences
         A task of `lmu_spiking.tasks`.
     settings : TrainSettings, optional
+    engine : {"jax", "nengo-dl"}
+        What computes outputs and gradients.  NengoDL is the reference: it trains the
+        network of rate neurons step by step, on Python 3.11.
     checkpoint : str or Path, optional
         An ``.npz``, written after each epoch.  Interrupted (Ctrl-C is passed on), the
         same call goes on after the last epoch that was finished, and ends with the same
@@ -114,54 +118,48 @@ def train(
         If the checkpoint cannot be read or written.
     """
     settings = TrainSettings() if settings is None else settings
+    check_one_of("train.engine", engine, ENGINES)
     _check_fit(params, data)
     part = validation_name(data, chooses=settings.patience is not None)
-    about = disk.identity(params, settings, data)
+    about = disk.identity(params, settings, data, engine)
     # go on from a checkpoint, or begin
-    state = State(_weights(params, settings), Optimizer(settings), params)
+    state = State(_weights(params, settings), {}, params)
     exists = checkpoint is not None and Path(checkpoint).exists()
     if exists and not resume:
         disk.make_way(checkpoint)
     seen = disk.stamp(checkpoint) if exists else None
     if exists and resume:
-        state = disk.load_state(checkpoint, settings, about)
-        # checkpoints of early versions of 0.3.0 have the name valid in any case
-        renamed = f"{part}_"
-        state.history = [
-            {name.replace("valid_", renamed): v for name, v in record.items()}
-            for record in state.history
-        ]
+        state = disk.load_state(checkpoint, about, state)
     # train epoch by epoch, with a checkpoint after each
-    mode = mode_of(params, settings)
     if not _reason_to_stop(state, settings):
-        with contextlib.closing(engine_for(params, settings, data)) as engine:
-            batches = Batches(engine, settings, data)
+        begun = _begin(params, settings, data, engine, state, checkpoint)
+        with begun as (batches, descent):
             while not _reason_to_stop(state, settings):
-                record = _train_epoch(state, engine, batches, params, data, part)
+                record = _train_epoch(state, batches, descent, params, part)
                 if checkpoint is not None:
                     seen = disk.save_state(checkpoint, state, about, seen)
                 if progress is not None:
                     progress(record["epoch"], settings.epochs, record)
-    best = state.best.updated({}, **_header(state, settings, mode, data, part))
+    best = state.best.updated({}, **_header(state, settings, engine, data, part))
     seconds = best.header["training"]["seconds"]
     stopped = _reason_to_stop(state, settings)
-    return Trained(best, state.history, state.best_epoch, seconds, stopped, mode)
+    return Trained(best, state.history, state.best_epoch, seconds, stopped, engine)
 
 
-def versions(mode: str) -> dict[str, str]:
-    """Return versions of this package, Python and the libraries that the mode uses.
+def versions(engine: str) -> dict[str, str]:
+    """Return versions of this package, Python and the libraries that an engine uses.
 
     Parameters
     ----------
-    mode : {"parallel", "bptt"}
+    engine : {"jax", "nengo-dl"}
 
     Returns
     -------
     dict of str to str
         By the name of the package.
     """
-    more = ["nengo", "nengo_dl"] if mode == "bptt" else []
-    return metrics.versions(["lmu_spiking", "numpy", "tensorflow", *more])
+    more = {*ENGINES["jax"], *ENGINES[engine]}
+    return metrics.versions(["lmu_spiking", "numpy", *sorted(more)])
 
 
 def badness(record: dict) -> tuple[float, float]:
@@ -181,32 +179,7 @@ def badness(record: dict) -> tuple[float, float]:
     return -record.get(f"{part}_accuracy", 0.0), record[f"{part}_loss"]
 
 
-def mode_of(params: LMUParams, settings: TrainSettings) -> str:
-    """Return the mode: parallel where memories receive their input alone.
-
-    Parameters
-    ----------
-    params : LMUParams
-    settings : TrainSettings
-
-    Returns
-    -------
-    {"parallel", "bptt"}
-        The one that is asked for, or the one that suits the cells.
-
-    Raises
-    ------
-    ValidationError
-        If the parallel mode is asked for and cannot be.
-    """
-    feedforward = all(cell.memory_is_feedforward for cell in params.cells)
-    if settings.mode == "parallel" and not feedforward:
-        problem, remedy = "needs cells without e_h and e_m", "use mode='bptt'"
-        raise ValidationError("TrainSettings.mode", "parallel", problem, remedy)
-    return "parallel" if feedforward and settings.mode != "bptt" else "bptt"
-
-
-def engine_for(params: LMUParams, settings: TrainSettings, data) -> Any:
+def engine_for(params: LMUParams, settings: TrainSettings, data, engine="jax") -> Any:
     """Return what computes outputs and gradients.
 
     Parameters
@@ -214,19 +187,44 @@ def engine_for(params: LMUParams, settings: TrainSettings, data) -> Any:
     params : LMUParams
     settings : TrainSettings
     data : Sequences
+    engine : {"jax", "nengo-dl"}
 
     Returns
     -------
-    ParallelEngine or BPTTEngine
+    JaxEngine or NengoDLEngine
         An object with ``names``, ``thetas``, ``features(x)``,
-        ``gradients(arrays, features, y, weights, rng)``, ``outputs(arrays, features)``
-        and ``close()``.
+        ``gradients(weights, features, y, step_weights, rng)``,
+        ``outputs(weights, features)`` and ``close()``.
     """
-    if mode_of(params, settings) == "parallel":
+    if engine == "jax":
+        from lmu_spiking.training.engine import JaxEngine
+
         settings = with_chip_errors(params, settings, data)
-        return ParallelEngine(params, settings, data.classes, data.last)
+        return JaxEngine(params, settings, data.classes, data.last)
+    from lmu_spiking.training.nengo_dl import NengoDLEngine
+
     n = len(data.train.x)
-    return BPTTEngine(params, settings, data.classes, data.last, n)
+    return NengoDLEngine(params, settings, data.classes, data.last, n)
+
+
+@contextlib.contextmanager
+def _begin(params, settings: TrainSettings, data, engine: str, state: State, path):
+    """Provide the batches of an engine, and weights that go on from a state."""
+    from lmu_spiking.training._jax import precision_of
+    from lmu_spiking.training.optimizers import Descent
+
+    made = engine_for(params, settings, data, engine)
+    with contextlib.closing(made), precision_of(settings.precision):
+        batches = Batches(made, settings, data)
+        steps = settings.epochs * batches.count
+        descent = Descent(state.weights, settings, made.names, steps, params.dt)
+        if state.moments:
+            try:
+                descent.restore(state.moments)
+            except ValueError as error:
+                problem = f"is no complete checkpoint: {error}"
+                raise ParamsFileError(f"{path}: {problem}") from None
+        yield batches, descent
 
 
 class Batches:
@@ -234,7 +232,7 @@ class Batches:
 
     Parameters
     ----------
-    engine : ParallelEngine or BPTTEngine
+    engine : JaxEngine or NengoDLEngine
     settings : TrainSettings
     data : Sequences
 
@@ -257,8 +255,8 @@ class Batches:
             problem = "serves tasks that are read at every step"
         elif crop is not None and crop > steps:
             problem = f"is longer than the sequences of {steps} steps"
-        elif crop is not None and any(c.W_h is not None for c in engine.params.cells):
-            problem = "needs cells without W_h"
+        elif crop is not None and not engine.params.is_feedforward:
+            problem = "needs cells without e_h, e_m and W_h"
         if problem:
             raise ValidationError("TrainSettings.crop", crop, problem, "leave it out")
         self.known = {} if self.augment else engine.features(data.train.x)
@@ -281,14 +279,15 @@ class Batches:
     def _batch(self, chosen: np.ndarray, seed: list[int]) -> dict:
         """Return the batch of chosen sequences, whose draws follow the seed."""
         rng, data = np.random.default_rng(seed), self.data.train
-        y, weights = data.y[chosen], None
+        y, step_weights = data.y[chosen], None
         if self.augment is not None:
             features = self.engine.features(self.augment(rng, data.x[chosen]))
         else:
             features = {name: value[chosen] for name, value in self.known.items()}
         if self.settings.crop is not None:
-            features, y, weights = self._cropped(features, y, rng)
-        return {"features": features, "y": y, "weights": weights, "rng": rng}
+            features, y, step_weights = self._cropped(features, y, rng)
+        batch = {"features": features, "y": y, "rng": rng}
+        return batch | {"step_weights": step_weights}
 
     def _cropped(self, features: dict, y: np.ndarray, rng: np.random.Generator):
         """Return some steps of each sequence; those of the wash weigh nothing."""
@@ -303,49 +302,39 @@ class Batches:
         return {k: v[rows, at] for k, v in features.items()}, y[rows, at], weights
 
 
-def _train_epoch(state: State, engine, batches, params: LMUParams, data, part: str):
+def _train_epoch(state: State, batches, descent, params: LMUParams, part: str):
     """Train for an epoch, validate, keep the best parameters, and return the record.
 
     ``part`` is the name of the results on the validation part.
     """
     start, epoch = time.perf_counter(), len(state.history) + 1
+    engine, data, settings = batches.engine, batches.data, batches.settings
     # train on all batches, then validate
-    losses = [_step(state, engine, batches, batch) for batch in batches.epoch(epoch)]
-    arrays = _in_seconds(state.weights)
-    outputs = engine.outputs(arrays, batches.valid)
-    loss, metric = loss_and_metric(data.classes, outputs, data.valid.y)
-    _check_finite(batches.settings, loss, epoch)
+    losses = []
+    for batch in batches.epoch(epoch):
+        loss, gradients = engine.gradients(descent.weights, **batch)
+        descent.move(gradients)
+        losses.append(loss)
+    outputs = engine.outputs(descent.weights, batches.valid)
+    valid, metric = loss_and_metric(data.classes, outputs, data.valid.y)
+    mean = float(np.mean(losses))
+    state.weights = {name: np.asarray(w) for name, w in descent.weights.items()}
+    _check_finite(settings, epoch, mean, valid, *state.weights.values())
     # write the record, and keep these parameters if they are the best
-    record = {"epoch": epoch, "loss": float(np.mean(losses)), f"{part}_loss": loss}
+    state.moments, arrays = descent.moments(), _in_seconds(state.weights)
+    record = {"epoch": epoch, "loss": mean, f"{part}_loss": valid}
     record[f"{part}_{metric_name(data.classes)}"] = metric
     record |= {name: float(arrays[name]) for name in engine.thetas}
     record["seconds"] = time.perf_counter() - start
     state.history.append(record)
-    last = batches.settings.keep == "last"
-    if last or min(state.history, key=badness) is record:
+    if settings.keep == "last" or min(state.history, key=badness) is record:
         state.best, state.best_epoch = params.updated(arrays), epoch
     return record
 
 
-def _step(state: State, engine, batches, batch: dict) -> float:
-    """Train on a batch, and return its loss before."""
-    settings, optimizer = batches.settings, state.optimizer
-    arrays = _in_seconds(state.weights)
-    loss, gradients = engine.gradients(arrays, **batch)
-    epoch = len(state.history) + 1
-    _check_finite(settings, sum(np.sum(g) for g in gradients.values()) + loss, epoch)
-    for name in engine.thetas:  # by its logarithm
-        gradients[name] = gradients[name] * arrays[name]
-    rate = rate_at(settings, optimizer.step, settings.epochs * batches.count)
-    optimizer.update(state.weights, gradients, rate)
-    for name in engine.thetas:  # a window is no shorter than a step
-        state.weights[name] = np.maximum(state.weights[name], np.log(engine.params.dt))
-    return loss
-
-
-def _check_finite(settings: TrainSettings, value: float, epoch: int) -> None:
-    """Refuse a loss or gradient that diverged."""
-    if not np.isfinite(value):
+def _check_finite(settings: TrainSettings, epoch: int, *values) -> None:
+    """Refuse losses or weights that diverged."""
+    if not all(np.isfinite(value).all() for value in values):
         attribute, problem = "TrainSettings.learning_rate", "let the loss diverge in"
         problem, rate = f"{problem} epoch {epoch}", settings.learning_rate
         raise ValidationError(attribute, rate, problem, "use a smaller one")
@@ -374,11 +363,13 @@ def _weights(params: LMUParams, settings: TrainSettings) -> dict[str, np.ndarray
 
 def _in_seconds(weights: dict) -> dict[str, np.ndarray]:
     """Return weights with the windows themselves in place of their logarithms."""
-    windows = {k: np.exp(w) for k, w in weights.items() if k.endswith(".theta")}
+    windows = {k: np.exp(float(w)) for k, w in weights.items() if k.endswith(".theta")}
     return weights | windows
 
 
-def _header(state: State, settings: TrainSettings, mode: str, data, part: str) -> dict:
+def _header(
+    state: State, settings: TrainSettings, engine: str, data, part: str
+) -> dict:
     """Return task, origin, training, results on the parts, and versions.
 
     ``part`` is the name of the results on the validation part.
@@ -390,13 +381,13 @@ def _header(state: State, settings: TrainSettings, mode: str, data, part: str) -
     }
     training = {
         "settings": settings.described(),
-        "mode": mode,
+        "engine": engine,
         "epochs": len(state.history),
         "best_epoch": state.best_epoch,
         "seconds": sum(record["seconds"] for record in state.history),
     }
     about = {"task": data.name, "origin": data.origin, "training": training}
-    return about | {"results": results, "versions": versions(mode)}
+    return about | {"results": results, "versions": versions(engine)}
 
 
 def _check_fit(params: LMUParams, data) -> None:

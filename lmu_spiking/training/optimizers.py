@@ -1,4 +1,4 @@
-r"""Gradient descent and Adam, on named arrays of numpy.
+r"""Gradient descent and Adam, from Optax, on named arrays.
 
 Adam, with ``g`` the gradient at step ``t = 1, 2, ...``:
 
@@ -6,77 +6,159 @@ Adam, with ``g`` the gradient at step ``t = 1, 2, ...``:
 
     v &\leftarrow .9\, v + .1\, g, \qquad
     s \leftarrow .999\, s + .001\, g^2 \\
-    w &\leftarrow w - \eta \frac{v / (1 - .9^t)}{\sqrt{s / (1 - .999^t)} + 10^{-8}} .
-"""
+    w &\leftarrow w - \eta \Bigl(
+        \frac{v / (1 - .9^t)}{\sqrt{s / (1 - .999^t)} + 10^{-8}} + \lambda w \Bigr) ,
 
-from dataclasses import dataclass, field
+with the weight decay ``\lambda`` of matrices alone.
+"""
 
 import numpy as np
 
+from lmu_spiking.training._jax import jax, jnp, optax
 from lmu_spiking.training.settings import TrainSettings
 
-MOMENTUM, SQUARES, FLOOR = 0.9, 0.999, 1e-8
 
-
-def rate_at(settings: TrainSettings, step: int, steps: int) -> float:
-    """Return the learning rate of a step.
+def optimizer_of(settings: TrainSettings, steps: int) -> optax.GradientTransformation:
+    """Return the optimizer of a training.
 
     Parameters
     ----------
     settings : TrainSettings
-    step, steps : int
-        Number of the step, counted from 0, and of all steps.
+    steps : int
+        Of the whole training, over which a cosine falls to 0.
 
     Returns
     -------
-    float
-        The factor of the direction of descent.
+    optax.GradientTransformation
+        Of arrays by name.
     """
-    if settings.schedule == "constant":
-        return settings.learning_rate
-    return settings.learning_rate * (1 + np.cos(np.pi * step / steps)) / 2
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = optax.cosine_decay_schedule(rate, steps)
+    parts = [] if settings.optimizer == "sgd" else [optax.scale_by_adam()]
+    if settings.weight_decay:
+        decay = optax.add_decayed_weights(settings.weight_decay, _are_matrices)
+        parts.append(decay)
+    return optax.chain(*parts, optax.scale_by_learning_rate(rate))
 
 
-@dataclass
-class Optimizer:
-    """The state of an optimizer.
+def _are_matrices(weights: dict) -> dict[str, bool]:
+    """Return which of the arrays are matrices."""
+    return {name: jnp.ndim(w) == 2 for name, w in weights.items()}
+
+
+class Descent:
+    """Weights that move against gradients, and the moments of the optimizer.
 
     Parameters
     ----------
+    weights : dict of str to array_like
+        All of them.
     settings : TrainSettings
-    step : int
-        Number of steps that were taken.
-    first, second : dict of str to ndarray
-        Moments of the gradient of each array, for Adam.
+    names : sequence of str
+        Of those that move.
+    steps : int
+        Of the whole training.
+    shortest : float
+        Window in seconds that no trained window falls below; windows are trained by
+        their logarithms.
+
+    Attributes
+    ----------
+    weights : dict of str to array
+        As they are now.
     """
 
-    settings: TrainSettings
-    step: int = 0
-    first: dict[str, np.ndarray] = field(default_factory=dict)
-    second: dict[str, np.ndarray] = field(default_factory=dict)
+    def __init__(self, weights: dict, settings: TrainSettings, names, steps, shortest):
+        dtype, least = settings.precision, np.log(shortest)
+        self.weights = {n: jnp.asarray(w, dtype=dtype) for n, w in weights.items()}
+        optimizer = optimizer_of(settings, steps)
+        self._state = optimizer.init({name: self.weights[name] for name in names})
 
-    def update(self, weights: dict, gradients: dict, rate: float) -> None:
-        """Take one step in place; every weight becomes a new array.
+        @jax.jit
+        def moved(weights, state, gradients):
+            changes, state = optimizer.update(gradients, state, weights)
+            weights = optax.apply_updates(weights, changes)
+            for name in filter(is_window, weights):
+                weights[name] = jnp.maximum(weights[name], least)
+            return weights, state
+
+        self._moved = moved
+
+    def move(self, gradients: dict) -> None:
+        """Take one step.
 
         Parameters
         ----------
-        weights, gradients : dict of str to ndarray
-        rate : float
-            Learning rate.
+        gradients : dict of str to array
+            Of the weights that move.
         """
-        self.step += 1
-        for name, g in gradients.items():
-            w = weights[name]
-            if np.ndim(w) == 2 and self.settings.weight_decay:
-                w = w - rate * self.settings.weight_decay * w
-            weights[name] = w - rate * self._direction(name, g)
+        moving = {name: self.weights[name] for name in gradients}
+        moved, self._state = self._moved(moving, self._state, gradients)
+        self.weights |= moved
 
-    def _direction(self, name: str, g: np.ndarray) -> np.ndarray:
-        """Return what an array is moved against, for a gradient."""
-        if self.settings.optimizer == "sgd":
-            return g
-        v = MOMENTUM * self.first.get(name, 0.0) + (1 - MOMENTUM) * g
-        s = SQUARES * self.second.get(name, 0.0) + (1 - SQUARES) * g**2
-        self.first[name], self.second[name] = v, s
-        v = v / (1 - MOMENTUM**self.step)
-        return v / (np.sqrt(s / (1 - SQUARES**self.step)) + FLOOR)
+    def moments(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the optimizer by what Optax calls them.
+
+        Returns
+        -------
+        dict of str to ndarray
+            For a file.
+        """
+        return {_name(path): np.asarray(leaf) for path, leaf in _leaves(self._state)}
+
+    def restore(self, moments: dict) -> None:
+        """Go on from the arrays of an optimizer.
+
+        Parameters
+        ----------
+        moments : dict of str to ndarray
+            From `moments`, of a training of the same weights and settings.
+
+        Raises
+        ------
+        ValueError
+            If a name or a shape is not that of this optimizer.
+        """
+        here = self.moments()
+        odd = sorted(here.keys() ^ moments.keys())
+        if odd:
+            raise ValueError(f"its optimizer has other arrays: {', '.join(odd)}")
+        for name, array in moments.items():
+            if np.shape(array) != here[name].shape:
+                raise ValueError(f"{name} has another shape: {np.shape(array)}")
+        leaves = [
+            jnp.asarray(moments[_name(path)], dtype=leaf.dtype)
+            for path, leaf in _leaves(self._state)
+        ]
+        structure = jax.tree_util.tree_structure(self._state)
+        self._state = jax.tree_util.tree_unflatten(structure, leaves)
+
+
+def is_window(name: str) -> bool:
+    """Return whether a weight is the logarithm of a window.
+
+    Parameters
+    ----------
+    name : str
+        ``cell0.theta`` is one.
+
+    Returns
+    -------
+    bool
+    """
+    return name.endswith(".theta")
+
+
+def _leaves(state) -> list[tuple]:
+    """Return paths and arrays of a state."""
+    return jax.tree_util.tree_flatten_with_path(state)[0]
+
+
+def _name(path: tuple) -> str:
+    """Return a path as a name: ``0.mu.cell0.b``."""
+    kinds = ("idx", "name", "key")  # of tuples, of named tuples, of dictionaries
+    return ".".join(
+        str(next(getattr(part, kind) for kind in kinds if hasattr(part, kind)))
+        for part in path
+    )

@@ -21,7 +21,6 @@ from lmu_spiking.lmu.params import LMUParams
 CHOICES = {
     "optimizer": ("adam", "sgd"),
     "schedule": ("constant", "cosine"),
-    "mode": ("auto", "parallel", "bptt"),
     "precision": ("float32", "float64"),
     "keep": ("best", "last"),
 }
@@ -54,7 +53,7 @@ class TrainSettings:
     late, stretch : float
         Errors of a chip to train with, root mean squares: samples that a state is read
         too late or too early, and relative errors of the first cell's window.  Beside
-        ``noise``, which then is of the first cell alone (`training.parallel_engine`).
+        ``noise``, which then is of the first cell alone (`training.noise`).
     rate_penalty : float
         Is multiplied by the mean of ``|h|`` and added to the loss, for fewer spikes.
     weight_decay : float
@@ -66,14 +65,13 @@ class TrainSettings:
     crop : int, optional
         Train on so many consecutive steps of each sequence, drawn for each batch.
         Exact for the first cell, whose memory knows what came before; further cells
-        receive two windows before, and start from rest.  Not for cells with ``W_h``.
+        receive two windows before, and start from rest.  Not for cells with ``e_h``,
+        ``e_m`` or ``W_h``.
     seed : int
         Of batches, augmentation and noise, which depend on nothing but the seed, the
         epoch and the step.
-    mode : {"auto", "parallel", "bptt"}
-        All times at once, or step by step in NengoDL; parallel wherever it can be.
     precision : {"float32", "float64"}
-        Of the gradients.  Parameters are kept in float64.
+        Of gradients and parameters while training.
     keep : {"best", "last"}
         Parameters of the epoch that validates best, or of the last one.
 
@@ -100,7 +98,6 @@ class TrainSettings:
     trainable_theta: bool | tuple[int, ...] = False
     crop: int | None = None
     seed: int = 0
-    mode: str = "auto"
     precision: str = "float32"
     keep: str = "best"
 

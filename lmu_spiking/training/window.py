@@ -67,8 +67,8 @@ def tables(ldn: LDN, dt: float, steps: int, *, last: bool) -> tuple[dict, dict]:
     return found, slopes
 
 
-def step_slopes(ldn: LDN, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return derivatives by theta of the step's ``A`` (d, d) and ``B`` (d,), barred.
+def step_tables(ldn: LDN, dt: float) -> tuple[dict, dict]:
+    """Return the matrices of one step, and their slopes by theta.
 
     Parameters
     ----------
@@ -78,11 +78,12 @@ def step_slopes(ldn: LDN, dt: float) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    A, B : ndarray
-        Of the shapes of the step.
+    tables, slopes : dict of str to ndarray
+        ``A`` (d, d) and ``B`` (d,), barred.
     """
-    rate, Ad = -dt / ldn.theta**2, ldn.discretize(dt)[0]
-    return rate * ldn.A @ Ad, rate * Ad @ ldn.B
+    rate, (Ad, Bd) = -dt / ldn.theta**2, ldn.discretize(dt)
+    slopes = {"A": rate * ldn.A @ Ad, "B": rate * Ad @ ldn.B}
+    return {"A": Ad, "B": Bd}, slopes
 
 
 def _powers(Ad: np.ndarray, V: np.ndarray, rows: int) -> np.ndarray:

@@ -1,9 +1,11 @@
-r"""Gradients of any LMU by backpropagation through time, in NengoDL.
+r"""Gradients of any LMU by backpropagation through time, in NengoDL: the reference.
 
-It stands apart from `training.loop`, which chooses it, because it alone needs
-NengoDL.
+It stands apart from `training.loop`, which imports it when it is asked for, because it
+alone needs NengoDL.
 
-The network is the one that is converted to spikes, in its rate life.
+The network is the one that is converted to spikes, in its rate life.  A program of
+NengoDL's own trains it as well: `nengo_dl_network` makes it of parameters, and
+`read_params` reads parameters from a ``nengo_dl.Simulator`` of it.
 
 A rectifier pair decodes ``x = max(0, x) - max(0, -x)``.  TensorFlow differentiates a
 rectifier at 0 to 0, and so the pair, where a memory at rest is: no gradient would
@@ -13,12 +15,13 @@ the slope 1, which it has everywhere else.
 A memory is realised by a loop, whose weights change with its window:
 ``A' = (A - a I) / (1 - a)`` and ``B' = B / (1 - a)``, ``A`` and ``B`` barred, are exact
 at every theta.  They are trained as arrays ``cell0.A`` and ``cell0.B``, and the chain
-rule gives the derivative by theta.
+rule gives the derivative by the logarithm of theta.
 
 Letters: ``n`` sequences, ``T`` steps, ``c`` inputs, ``q`` outputs.
 """
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import nengo
 import numpy as np
@@ -32,12 +35,52 @@ from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.neurons.chip import ChipRate
 from lmu_spiking.training._keras import compiled, nengo_dl, tensorflow
 from lmu_spiking.training.chip import curve_of
-from lmu_spiking.training.evaluation import loss_of
 from lmu_spiking.training.settings import TrainSettings
-from lmu_spiking.training.window import step_slopes
+from lmu_spiking.training.window import step_tables
 
 
-class BPTTEngine:
+def nengo_dl_network(params: LMUParams) -> LMUNetwork:
+    """Return the rate network of parameters, for ``nengo_dl.Simulator``.
+
+    Its ``parameters`` are the connections that carry the arrays; which of them are
+    trained is NengoDL's configuration of these connections.
+
+    Parameters
+    ----------
+    params : LMUParams
+
+    Returns
+    -------
+    LMUNetwork
+        Added to the network around the call, if there is one.
+    """
+    register()
+    return LMUNetwork(params, memory={"neuron_type": PairRectified()})
+
+
+def read_params(simulator, network: LMUNetwork) -> LMUParams:
+    """Return the parameters that a network has in a simulator now.
+
+    Parameters
+    ----------
+    simulator : nengo_dl.Simulator
+        Of a model with the network.
+    network : LMUNetwork
+        Of `nengo_dl_network`.
+
+    Returns
+    -------
+    LMUParams
+        Those of the network with the arrays of the simulator.
+    """
+    arrays = {}
+    for name, before in network.params.arrays().items():
+        now = simulator.data[network.parameters[name]].weights
+        arrays[name] = np.reshape(now, before.shape)
+    return network.params.updated(arrays)
+
+
+class NengoDLEngine:
     """Outputs and gradients of an LMU by backpropagation through time.
 
     NengoDL joins trainable arrays of equal width in one variable; here each has its own
@@ -61,7 +104,6 @@ class BPTTEngine:
     ):
         _check_settings(settings)
         dl, tf = nengo_dl(), tensorflow()
-        register()
         self.params, self.last = params, last
         self.names, self.thetas = settings.names(params), settings.thetas(params)
         self.dtype = np.dtype(settings.precision)
@@ -72,7 +114,7 @@ class BPTTEngine:
             dl.configure_settings(trainable=False, stateful=False)
             dl.configure_settings(dtype=settings.precision, keep_history=True)
             self._stimulus = nengo.Node(np.zeros(params.size_in))
-            network = LMUNetwork(params, memory={"neuron_type": PairRectified()})
+            network = nengo_dl_network(params)
             nengo.Connection(self._stimulus, network.input, synapse=None)
             probe = nengo.Probe(network.output)
             model.config[probe].keep_history = not last
@@ -121,24 +163,24 @@ class BPTTEngine:
         """
         return {"x": np.asarray(x)}
 
-    def gradients(self, arrays: Mapping, features: Mapping, y, weights=None, rng=None):
-        """Return the loss, and its derivative by every trained array and window.
-
-        As `ParallelEngine.gradients`, for a whole batch.
+    def gradients(
+        self, weights: Mapping, features: Mapping, y, step_weights=None, rng=None
+    ):
+        """Return the loss, and its derivative by all that is trained.
 
         Parameters
         ----------
-        arrays, features, y, weights, rng
-            As in `ParallelEngine.gradients`, for a whole batch; two are not used.
+        weights, features, y, step_weights, rng
+            As in `engine.JaxEngine.gradients`, for a whole batch; two are not used.
 
         Returns
         -------
         loss : float
             Of the batch.
         gradients : dict of str to ndarray
-            Of every trained array and window.
+            By name.
         """
-        self._assign(arrays)
+        self._assign(weights)
         y = y if y.dtype.kind in "iu" else y.astype(self.dtype)
         loss, found = self._step(self._inputs(features["x"]), y)
         # sort the slopes of variables by arrays
@@ -146,24 +188,24 @@ class BPTTEngine:
 
         def slope(name):
             key, rows = self._rows[name]
-            return slopes[key][rows].astype(float)
+            return slopes[key][rows]
 
-        loops, gradients = self._loops(arrays, slope=True), {}
+        loops, gradients = self._loops(weights, slope=True), {}
         for name in self.names:
             if name in self.thetas:  # the chain rule through ``A'`` and ``B'``
                 parts = (name.replace("theta", which) for which in "AB")
-                by_theta = sum(np.vdot(slope(part), loops[part]) for part in parts)
-                gradients[name] = np.array(by_theta)
+                by_log = sum(np.vdot(slope(part), loops[part]) for part in parts)
+                gradients[name] = np.array(by_log, self.dtype)
             else:
-                gradients[name] = slope(name).reshape(np.shape(arrays[name]))
+                gradients[name] = slope(name).reshape(np.shape(weights[name]))
         return float(loss), gradients
 
-    def outputs(self, arrays: Mapping, features: Mapping) -> np.ndarray:
+    def outputs(self, weights: Mapping, features: Mapping) -> np.ndarray:
         """Return outputs (n, T, q), or (n, q) for the last step.
 
         Parameters
         ----------
-        arrays, features
+        weights, features
             As in `gradients`, for any number of sequences.
 
         Returns
@@ -171,7 +213,7 @@ class BPTTEngine:
         ndarray
             (n, T, q), or (n, q) for the last step.
         """
-        self._assign(arrays)
+        self._assign(weights)
         found = []
         for i in range(0, len(features["x"]), self.batch):
             some = features["x"][i : i + self.batch]
@@ -197,20 +239,21 @@ class BPTTEngine:
             found.append(np.broadcast_to(value.astype(self.dtype), (n, *value.shape)))
         return [*found, np.full((n, 1), steps, np.int32)]
 
-    def _assign(self, arrays: Mapping) -> None:
+    def _assign(self, weights: Mapping) -> None:
         """Give the variables these values, and the loops those of their windows."""
-        variables, arrays = self._variables, {**arrays, **self._loops(arrays)}
+        variables, arrays = self._variables, {**weights, **self._loops(weights)}
         values = {key: np.zeros(v.shape, self.dtype) for key, v in variables.items()}
         for name, (key, rows) in self._rows.items():
             values[key][rows] = np.reshape(arrays[name], self._shapes[name])
         for key, variable in variables.items():
             variable.assign(values[key])
 
-    def _loops(self, arrays: Mapping, slope: bool = False) -> dict[str, np.ndarray]:
-        """Return ``A'`` and ``B'`` of windows that are trained, or slopes by theta."""
+    def _loops(self, weights: Mapping, slope: bool = False) -> dict[str, np.ndarray]:
+        """Return ``A'`` and ``B'`` of windows that are trained, or slopes by logs."""
         found = {}
         for name in self.thetas:
-            cell, theta = self.params.cells[cell_number(name)], float(arrays[name])
+            cell = self.params.cells[cell_number(name)]
+            theta = float(np.exp(weights[name]))
             A, B = _loop(cell, theta, self.params.dt, slope)
             found |= {name.replace("theta", "A"): A, name.replace("theta", "B"): B}
         return found
@@ -238,7 +281,7 @@ class BPTTEngine:
         def step(inputs, y):
             with tf.GradientTape() as tape:
                 found, activities = run(inputs, True)
-                loss = loss_of(classes, found, y) + penalty * mean_activity(activities)
+                loss = _loss_of(classes, found, y) + penalty * mean_activity(activities)
             slopes = tape.gradient(loss, variables, unconnected_gradients="zero")
             return loss, [tf.convert_to_tensor(g) for g in slopes]
 
@@ -249,15 +292,23 @@ class BPTTEngine:
         return step, outputs
 
 
+def _loss_of(classes: int | None, outputs, y):
+    """Return the cross-entropy of classes, or mean square error of values."""
+    tf = tensorflow()
+    if classes is None:
+        return tf.reduce_mean(tf.square(outputs - y))
+    each = tf.nn.sparse_softmax_cross_entropy_with_logits(y, outputs)
+    return tf.reduce_mean(each)
+
+
 def _check_settings(settings: TrainSettings) -> None:
-    """Refuse settings that need all times at once."""
-    problem = "needs cells without e_h and e_m, in parallel mode"
+    """Refuse settings that the network has no place for."""
     for name in ("noise", "noise_covariance", "crop", "late", "stretch"):
         value = getattr(settings, name)
         if value is not None and np.any(value):
-            raise ValidationError(
-                f"TrainSettings.{name}", value, problem, "leave it out"
-            )
+            problem = "is not for the engine nengo-dl"
+            remedy = "leave it out, or use the engine jax"
+            raise ValidationError(f"TrainSettings.{name}", value, problem, remedy)
 
 
 def _output_of(node: nengo.Node, steps: int, dt: float) -> np.ndarray:
@@ -268,13 +319,14 @@ def _output_of(node: nengo.Node, steps: int, dt: float) -> np.ndarray:
 
 
 def _loop(cell: CellParams, theta: float, dt: float, slope: bool):
-    """Return weights ``A'`` and ``B'`` of a cell's memories, or slopes by theta."""
+    """Return weights ``A'`` and ``B'`` of a cell's memories, or slopes by log theta."""
     ldn = LDN(cell.order, theta)
     mapped = map_onto(ldn, nengo.Lowpass(RATE_SYNAPSE * dt), dt)
     A, B = mapped.A, mapped.B
     if slope:
         gain = mapped.loop.G[0] * mapped.loop.C[0]
-        A, B = (each / gain for each in step_slopes(ldn, dt))
+        slopes = step_tables(ldn, dt)[1]
+        A, B = (theta * slopes[name] / gain for name in "AB")
     eye = np.eye(cell.memory_d)
     return np.kron(eye, A), np.kron(eye, np.reshape(B, (-1, 1)))
 
@@ -320,6 +372,22 @@ def register() -> None:
             return tf.concat([self.rates(op.neurons, a) for a, op in each], axis=-1)
 
         def rates(self, neurons: ChipRate, a):
-            return neurons.chip.max_rate * curve_of(neurons.activation, neurons.chip)(a)
+            curve = curve_of(neurons.activation, neurons.chip, _operations())
+            return neurons.chip.max_rate * curve(a)
 
     known[PairRectified], known[ChipRate] = PairRectifiedBuilder, ChipRateBuilder
+
+
+def _operations() -> SimpleNamespace:
+    """Return the operations of a chip's curve, in TensorFlow."""
+    tf = tensorflow()
+    return SimpleNamespace(
+        tanh=tf.tanh,
+        relu=tf.nn.relu,
+        maximum=tf.maximum,
+        log1p=tf.math.log1p,
+        ceil=tf.math.ceil,
+        where=tf.where,
+        zeros_like=tf.zeros_like,
+        stop_gradient=tf.stop_gradient,
+    )

@@ -1,0 +1,39 @@
+"""JAX and Optax, imported in one place, which tells in a line if they are missing."""
+
+import contextlib
+
+from lmu_spiking.errors import MissingPackageError
+
+try:
+    import jax
+    import jax.numpy as jnp
+    import optax
+    from jax import lax
+except ImportError as error:
+    raise MissingPackageError(error.name or "jax", "train") from None
+
+__all__ = ["jax", "jnp", "lax", "optax", "precision_of"]
+
+
+def precision_of(dtype) -> contextlib.AbstractContextManager:
+    """Return a context in which JAX computes in this precision.
+
+    JAX makes single precision of double unless it is told not to; it is told so here
+    for one thread and one block, and not for the whole program.
+
+    Parameters
+    ----------
+    dtype : dtype
+        float32 or float64.
+
+    Returns
+    -------
+    context manager
+        For one ``with`` block.
+    """
+    wide = str(dtype) == "float64"
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(wide)
+    from jax.experimental import enable_x64  # of JAX before 0.8
+
+    return enable_x64(wide)

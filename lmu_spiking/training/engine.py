@@ -1,0 +1,270 @@
+"""The engine that trains: outputs and gradients of any LMU, in JAX.
+
+It stands apart from `training.loop`, which imports it when it trains, because the rest
+of a training needs no JAX; the equations are in `model`.
+
+The states of the first cell's memory are projected once, and a step is compiled.
+Windows are trained by their logarithms: their matrices are computed exactly before each
+step, in double precision, and enter it with their slopes.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.training._jax import jax, jnp, lax
+from lmu_spiking.training.model import forward, loss_of, only_last, project
+from lmu_spiking.training.noise import scales_of
+from lmu_spiking.training.settings import TrainSettings
+from lmu_spiking.training.window import step_tables, tables
+
+ROOM = 2**29  # bytes, of states that are kept
+
+
+class JaxEngine:
+    """Outputs and gradients of an LMU.
+
+    Memories that receive their input alone are computed at all times at once, others
+    step by step.
+
+    The states of the first cell's memory are linear in its encoders: those of each
+    input are computed once for all epochs, unless its window is trained, it receives
+    more than its input, or they would take more than `ROOM` bytes.  Where only the last
+    step is read, an epoch is then that of a network without time.
+
+    In double precision it is used within `precision_of`.
+
+    Parameters
+    ----------
+    params : LMUParams
+    settings : TrainSettings
+        Without ``late`` and ``stretch``; see `noise.with_chip_errors`.
+    classes : int or None
+        None if values are to be predicted.
+    last : bool
+        Whether only the last step is read.
+
+    Attributes
+    ----------
+    names, thetas : tuple of str
+        All that is trained, and the windows among it.
+    """
+
+    def __init__(self, params: LMUParams, settings: TrainSettings, classes, last: bool):
+        self.params, self.settings, self.last = params, settings, last
+        self.names, self.thetas = settings.names(params), settings.thetas(params)
+        self.dtype = np.dtype(settings.precision)
+        self._scales = scales_of(params, settings)
+        self._tables: dict = {}
+        self._projection: dict = {}
+        self._gradients, self._outputs = self._compiled(classes)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to free."""
+
+    def keeps_states(self, shape: tuple[int, int, int]) -> bool:
+        """Return whether the first cell's states of inputs (n, T, c) are kept.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the inputs.
+
+        Returns
+        -------
+        bool
+            Whether `features` has them.
+        """
+        cell, (n, T, c) = self.params.cells[0], shape
+        size = n * (c + (cell.b_u is not None)) * cell.order * self.dtype.itemsize
+        size *= 1 if only_last(self.params, 0, self.last) else T
+        fixed = cell.memory_is_feedforward and "cell0.theta" not in self.thetas
+        return fixed and size <= ROOM
+
+    def wash(self, shape: tuple[int, int, int]) -> int:
+        """Return the steps to compute before a crop of inputs (n, T, c).
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the inputs.
+
+        Returns
+        -------
+        int
+            Two windows of each cell whose states are not kept.
+        """
+        cells = self.params.cells[1 if self.keeps_states(shape) else 0 :]
+        return sum(2 * cell.ldn.steps(self.params.dt) for cell in cells)
+
+    def features(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what gradients are computed from: inputs, and states where kept.
+
+        Parameters
+        ----------
+        x : (n, T, c) array_like
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``x``, and ``states`` where they are kept.
+        """
+        x = np.asarray(x, dtype=self.dtype)
+        if not self.keeps_states(x.shape):
+            return {"x": x}
+        cell, at_end = self.params.cells[0], only_last(self.params, 0, self.last)
+        T = x.shape[1]
+        if T not in self._projection:
+            table = tables(cell.ldn, self.params.dt, T, last=at_end)[0]
+            self._projection[T] = table
+        states = project(cell, x, self._projection[T], at_end)
+        return {"x": x[:, -1] if at_end else x, "states": states}
+
+    def gradients(
+        self, weights: Mapping, features: Mapping, y, step_weights=None, rng=None
+    ):
+        """Return the loss, and its derivative by all that is trained.
+
+        Parameters
+        ----------
+        weights : mapping of str to array
+            Arrays, and logarithms of the windows that are trained, by name.
+        features : mapping of str to ndarray
+            Of a batch, from `features`.
+        y : ndarray
+        step_weights : (n, T) ndarray, optional
+            Weights of the steps.
+        rng : numpy.random.Generator, optional
+            Draws the noise.
+
+        Returns
+        -------
+        loss : scalar array
+            Of the batch.
+        gradients : dict of str to array
+            By name.
+        """
+        y = y if y.dtype.kind in "iu" else y.astype(self.dtype)
+        step_weights = None if step_weights is None else step_weights.astype(self.dtype)
+        moving = {name: self._cast(weights[name]) for name in self.names}
+        known = (*self._given(weights, features), dict(features))
+        normals = self._normals(features["x"], rng)
+        loss, slopes = self._gradients(moving, *known, y, step_weights, normals)
+        return loss, {name: slopes[name] for name in self.names}
+
+    def outputs(self, weights: Mapping, features: Mapping, batch: int = 100):
+        """Return outputs (n, T, q), or (n, q) for the last step.
+
+        Parameters
+        ----------
+        weights, features
+            As in `gradients`.
+        batch : int
+            Sequences at a time.
+
+        Returns
+        -------
+        ndarray
+            (n, T, q), or (n, q) for the last step.
+        """
+        moving = {name: self._cast(weights[name]) for name in self.names}
+        given, found = self._given(weights, features), []
+        for i in range(0, len(features["x"]), batch):
+            some = {name: value[i : i + batch] for name, value in features.items()}
+            found.append(np.asarray(self._outputs(moving, *given, some)))
+        return np.concatenate(found)
+
+    def _cast(self, array):
+        """Return an array of the precision of the gradients."""
+        return jnp.asarray(array, dtype=self.dtype)
+
+    def _given(self, weights: Mapping, features: Mapping) -> tuple[dict, list]:
+        """Return what is not trained: the other arrays, and each cell's tables.
+
+        The tables of a window that is trained come with their slopes by its logarithm.
+        """
+        others = {
+            name: self._cast(weights[name])
+            for name in self.params.arrays()
+            if name not in self.names
+        }
+        steps = features["x"].shape[1] if features["x"].ndim == 3 else 1
+        found = []
+        for i, cell in enumerate(self.params.cells):
+            name, key = f"cell{i}.theta", (i, steps)
+            moving = name in self.thetas
+            if moving or key not in self._tables:
+                theta = float(np.exp(weights[name])) if moving else cell.theta
+                ldn, dt = LDN(cell.order, theta), self.params.dt
+                at_end = only_last(self.params, i, self.last)
+                if cell.memory_is_feedforward:
+                    table, slopes = tables(ldn, dt, steps, last=at_end)
+                else:
+                    table, slopes = step_tables(ldn, dt)
+                self._tables[key] = {n: self._cast(a) for n, a in table.items()}
+                if moving:
+                    by_log = {n: self._cast(theta * a) for n, a in slopes.items()}
+                    self._tables[key] = (self._tables[key], by_log)
+            found.append(self._tables[key])
+        return others, found
+
+    def _normals(self, x: np.ndarray, rng: np.random.Generator | None) -> list:
+        """Draw ``z`` of every cell for inputs (n, T, c) or (n, c); None: no noise."""
+        drawn: list = []
+        for i, cell in enumerate(self.params.cells):
+            times = () if only_last(self.params, i, self.last) else (x.shape[1],)
+            shape = (len(x), *times, cell.memory_d * cell.order)
+            if rng is None or self._scales[i] is None:
+                drawn.append(None)
+            else:
+                drawn.append(rng.standard_normal(shape, self.dtype))
+        return drawn
+
+    def _compiled(self, classes):
+        """Return functions of gradients and of outputs, compiled."""
+        params, settings, last = self.params, self.settings, self.last
+
+        def run(moving, others, given, inputs, normals=()):
+            noise = [
+                None if z is None else _noise_of(scale, z)
+                for scale, z in zip(self._scales, normals, strict=False)
+            ]
+            found = [
+                _moved(table, moving[f"cell{i}.theta"])
+                if f"cell{i}.theta" in self.thetas
+                else table
+                for i, table in enumerate(given)
+            ]
+            arrays = others | moving
+            return forward(params, arrays, found, inputs, noise=noise, last=last)
+
+        def loss(moving, others, given, inputs, y, step_weights, normals):
+            outputs, activity = run(moving, others, given, inputs, normals)
+            found = loss_of(classes, outputs, y, step_weights)
+            return found + settings.rate_penalty * activity
+
+        def outputs(moving, others, given, inputs):
+            return run(moving, others, given, inputs)[0]
+
+        return jax.jit(jax.value_and_grad(loss)), jax.jit(outputs)
+
+
+def _moved(table_and_slopes: tuple[dict, dict], log_theta):
+    """Return tables that change with the logarithm of a window as their slopes say."""
+    table, slopes = table_and_slopes
+    zero = log_theta - lax.stop_gradient(log_theta)
+    return {name: a + slopes[name] * zero for name, a in table.items()}
+
+
+def _noise_of(scale, z):
+    """Return a function from states to noise of a relative size or covariance."""
+    if np.ndim(scale):
+        return lambda m: z @ jnp.asarray(scale.T, dtype=z.dtype)
+
+    def relative(m):
+        rms = jnp.sqrt(jnp.mean(jnp.square(m), axis=tuple(range(m.ndim - 1))))
+        return scale * lax.stop_gradient(rms) * z
+
+    return relative

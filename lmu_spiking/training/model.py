@@ -1,0 +1,313 @@
+r"""The outputs of rate-based LMUs as functions that JAX differentiates.
+
+The equations are those of `lmu.params`; `engine` trains with them.
+
+A memory that receives nothing but the input is linear in its past, so that its states
+are sums,
+
+.. math::
+
+    m_t = \sum_{s \le t} H_{t-s}\, u_s .
+
+At the last step alone that is one matrix product.  At every step, time is cut into
+blocks of ``L`` steps: within a block it is a product with the Toeplitz matrix of the
+first ``L`` responses, and what came before enters by the state ``z`` at its beginning,
+
+.. math::
+
+    m_{jL + l} = \sum_{i \le l} H_{l-i}\, u_{jL+i} + P_l\, z_j, \qquad
+    z_{j+1} = m_{jL + L - 1} .
+
+Nothing is truncated.  It takes ``(L + d) d`` multiplications for each step of each
+memory, in matrix products, and no more room than the states themselves.
+
+Units that receive each other (``W_h``) then run step by step, but they alone.  A memory
+that receives units or memories (``e_h``, ``e_m``) runs step by step with them.
+
+The first cell's memories are also linear in its encoders,
+
+.. math::
+
+    m_t = \sum_{s \le t} H_{t-s}\, (e_x x_s + b_u) = e_x X_t + b_u 1_t, \qquad
+    X_t = \sum_{s \le t} H_{t-s}\, x_s ,
+
+so that ``X``, and the same of a constant 1, are computed once (`project`) and mixed in
+every step of a training.
+
+Letters: ``n`` sequences, ``T`` steps, ``c`` inputs, ``k`` memories, ``d`` order.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from lmu_spiking.lmu.params import CellParams, LMUParams
+from lmu_spiking.training._jax import jax, jnp, lax
+from lmu_spiking.training.chip import curve_of
+from lmu_spiking.training.window import block_of
+
+
+def forward(
+    params: LMUParams,
+    arrays: Mapping,
+    tables: Sequence[Mapping],
+    inputs: Mapping,
+    *,
+    noise: Sequence[Callable | None] = (),
+    last: bool = False,
+):
+    """Return outputs, and the mean activity of the hidden units.
+
+    Parameters
+    ----------
+    params : LMUParams
+        Names and shapes of the arrays; its numbers are not used.
+    arrays : mapping of str to array
+        By the names of ``params.arrays()``.
+    tables : sequence of mapping of str to array
+        Of each cell, as `window.tables` has them.
+    inputs : mapping of str to array
+        ``x`` (n, T, c) and, where they are known, ``states`` (n, T, c', d): states of
+        the first cell's memory for each input and, if it has a bias, for a constant 1.
+        Without the axis of time if only the last step is read, and they are known.
+    noise : sequence of callable or None
+        For each cell, a function from its memory's states (..., k d) to noise of that
+        shape, which is added to what is read of them.
+    last : bool
+        Whether only the last step is read.
+
+    Returns
+    -------
+    y : (n, T, q) array, or (n, q)
+        Without a softmax.
+    activity : scalar array
+        ``sum over cells of mean |h|``.
+    """
+    h, states = inputs["x"], inputs.get("states")
+    activity = 0.0
+    for i, cell in enumerate(params.cells):
+        own = {name: arrays[f"cell{i}.{name}"] for name in cell.arrays()}
+        final = last and i == len(params.cells) - 1
+        at_end = only_last(params, i, last)
+        noise_of = noise[i] if noise else None
+        if not cell.memory_is_feedforward:
+            h = _stepwise(cell, own, tables[i], h, noise_of)
+        else:
+            # the memory: mixed from known states, or computed from its inputs
+            if i == 0 and states is not None:
+                m = _mixed(states, own)
+            else:
+                m = memory_states(_encoded(own, h), tables[i], at_end)
+                h = h[:, -1] if at_end else h
+            h = _hidden(cell, own, m if noise_of is None else m + noise_of(m), h)
+        h = h[:, -1] if final and not at_end else h
+        activity = activity + jnp.mean(jnp.abs(h))
+    return h @ arrays["readout.D"].T + arrays["readout.c"], activity
+
+
+def loss_of(classes: int | None, outputs, y, weights=None):
+    """Return the cross-entropy of classes, or mean square error of values.
+
+    Parameters
+    ----------
+    classes : int or None
+        None if ``y`` are values.
+    outputs : (n, q) or (n, T, q) array
+    y : (n,) or (n, T) of classes, or as ``outputs``
+    weights : (n, T) array, optional
+        Of the steps.
+
+    Returns
+    -------
+    scalar array
+        The mean over sequences and steps.
+    """
+    if classes is None:
+        each = jnp.mean(jnp.square(outputs - y), axis=-1)
+    else:
+        likely = jax.nn.log_softmax(outputs)
+        each = -jnp.take_along_axis(likely, y[..., None], axis=-1)[..., 0]
+    if weights is None:
+        return jnp.mean(each)
+    return jnp.sum(weights * each) / jnp.sum(weights)
+
+
+def only_last(params: LMUParams, i: int, last: bool) -> bool:
+    """Return whether of cell ``i`` nothing but the last step is computed.
+
+    Parameters
+    ----------
+    params : LMUParams
+    i : int
+        Number of the cell.
+    last : bool
+        Whether only the last step is read.
+
+    Returns
+    -------
+    bool
+        False where anything receives what units or memories were a step before.
+    """
+    return last and i == len(params.cells) - 1 and params.cells[i].is_feedforward
+
+
+# -- memories that receive their input alone -------------------------------------------
+
+
+def project(cell: CellParams, x: np.ndarray, table: Mapping, final: bool) -> np.ndarray:
+    """Return the states of each input and, with ``b_u``, of a constant 1.
+
+    Parameters
+    ----------
+    cell : CellParams
+    x : (n, T, c) ndarray
+    table : mapping of str to ndarray
+        `window.tables` of the cell.
+    final : bool
+        Whether only the last states are wanted.
+
+    Returns
+    -------
+    (n, T, c', d) ndarray, or (n, c', d)
+        In the precision of ``x``.
+    """
+    if cell.b_u is not None:
+        x = np.concatenate([x, np.ones_like(x[..., :1])], axis=2)
+    if final:
+        reverse = table["H"][::-1].astype(x.dtype)
+        return np.concatenate([np.tensordot(u, reverse, (1, 0)) for u in _chunks(x)])
+    table = {name: jnp.asarray(a, dtype=x.dtype) for name, a in table.items()}
+    states = [np.asarray(_all_states(some, table)) for some in _chunks(x)]
+    return np.concatenate(states).reshape(*x.shape, cell.order)
+
+
+def _chunks(x: np.ndarray, size: int = 100) -> Iterator[np.ndarray]:
+    """Yield parts of an array, so that the states of a part fit into memory."""
+    return (x[i : i + size] for i in range(0, len(x), size))
+
+
+def memory_states(u, table: Mapping, last: bool):
+    """Return states (n, T, k d), or (n, k d) at the last step, of inputs (n, T, k).
+
+    Parameters
+    ----------
+    u : (n, T, k) array
+    table : mapping of str to array
+        `window.tables` of the memories.
+    last : bool
+        Whether only the last states are wanted.
+
+    Returns
+    -------
+    (n, T, k d) array, or (n, k d)
+        The states, from rest.
+    """
+    n, T, k = u.shape
+    H = table["H"]
+    d = H.shape[1]
+    if last:
+        return jnp.einsum("ntk,td->nkd", u, H[::-1]).reshape(n, k * d)
+    # cut time into blocks
+    L = block_of(T)
+    blocks = -(-T // L)
+    u = jnp.pad(u.transpose(0, 2, 1), ((0, 0), (0, 0), (0, blocks * L - T)))
+    u = u.reshape(n * k, blocks, L)
+    # states at the beginnings of blocks, one after the other
+    P, own = table["P"], (u @ H[::-1]).transpose(1, 0, 2)
+    _, begin = lax.scan(lambda z, o: (o + z @ P[-1].T, z), jnp.zeros_like(own[0]), own)
+    # all steps of all blocks in one product
+    known = jnp.concatenate([u, begin.transpose(1, 0, 2)], axis=2).reshape(-1, L + d)
+    within = _toeplitz(H, L).reshape(L, L * d)
+    before = P.transpose(2, 0, 1).reshape(d, L * d)
+    m = (known @ jnp.concatenate([within, before])).reshape(n, k, blocks * L, d)
+    return m[:, :, :T].transpose(0, 2, 1, 3).reshape(n, T, k * d)
+
+
+_all_states = jax.jit(lambda u, table: memory_states(u, table, False))
+
+
+def _toeplitz(H, L: int):
+    """Return the array (L, L, d) with ``H_{l-i}`` at ``[i, l]``, and 0 above."""
+    lag = np.arange(L)[None, :] - np.arange(L)[:, None]
+    padded = jnp.concatenate([H, jnp.zeros_like(H[:1])])
+    return padded[np.where(lag < 0, L, lag)]
+
+
+def _mixed(states, own: Mapping):
+    """Return memories (..., k d) from states (..., c', d) of the inputs they encode."""
+    encoders = own["e_x"]
+    if "b_u" in own:
+        encoders = jnp.concatenate([encoders, own["b_u"][:, None]], axis=1)
+    m = jnp.einsum("kc,...cd->...kd", encoders, states)
+    return m.reshape(*states.shape[:-2], -1)
+
+
+def _hidden(cell: CellParams, own: Mapping, m, x):
+    """Return activities of the units: ``f(W_x x + W_h h + W_m m + b)``."""
+    J = _driven(own, x) + m @ own["W_m"].T
+    f = curve_of(cell.activation, cell.chip)
+    if "W_h" not in own:
+        return f(J)
+
+    def step(h, J):
+        h = f(J + h @ own["W_h"].T)
+        return h, h
+
+    _, h = lax.scan(step, jnp.zeros_like(J[:, 0]), J.transpose(1, 0, 2))
+    return h.transpose(1, 0, 2)
+
+
+# -- memories that receive units or memories -------------------------------------------
+
+
+def _stepwise(cell: CellParams, own: Mapping, table: Mapping, x, noise):
+    """Return activities (n, T, units) of a cell whose memory receives what it makes.
+
+    Noise on the states is in units of the states without it, which are computed first.
+    """
+    if noise is None:
+        return _scanned(cell, own, table, x, None)[0]
+    clean = lax.stop_gradient(_scanned(cell, own, table, x, None)[1])
+    return _scanned(cell, own, table, x, noise(clean))[0]
+
+
+def _scanned(cell: CellParams, own: Mapping, table: Mapping, x, noise):
+    """Return activities (n, T, units) and states (n, T, k d) without their noise."""
+    n, T, _ = x.shape
+    k, d = cell.memory_d, cell.order
+    A, B = table["A"], table["B"]
+    f = curve_of(cell.activation, cell.chip)
+    # what depends on the input alone, for all steps
+    u, J = _encoded(own, x), jnp.broadcast_to(_driven(own, x), (n, T, cell.units))
+
+    def step(before, now):
+        m, read, h = before  # ``read`` are the states with their noise
+        u, J, z = now
+        if "e_h" in own:
+            u = u + h @ own["e_h"].T
+        if "e_m" in own:
+            u = u + read @ own["e_m"].T
+        m = m.reshape(n, k, d) @ A.T + u[:, :, None] * B
+        m = m.reshape(n, k * d)
+        read = m if z is None else m + z
+        J = J + read @ own["W_m"].T
+        h = f(J + h @ own["W_h"].T if "W_h" in own else J)
+        return (m, read, h), (h, m)
+
+    rest = jnp.zeros((n, k * d), x.dtype)
+    begin = (rest, rest, jnp.zeros((n, cell.units), x.dtype))
+    by_step = jax.tree_util.tree_map(lambda a: a.swapaxes(0, 1), (u, J, noise))
+    _, found = lax.scan(step, begin, by_step)
+    return tuple(a.swapaxes(0, 1) for a in found)
+
+
+def _encoded(own: Mapping, x):
+    """Return what the memories receive from the input: ``e_x x + b_u``."""
+    u = x @ own["e_x"].T
+    return u + own["b_u"] if "b_u" in own else u
+
+
+def _driven(own: Mapping, x):
+    """Return what the units receive from the input, and their bias: ``W_x x + b``."""
+    J = own.get("b", 0.0)
+    return J + x @ own["W_x"].T if "W_x" in own else J

@@ -1,0 +1,157 @@
+r"""Noise that a training adds to the states of memories, as spikes will bring it.
+
+It is either of a size relative to each dimension's root mean square in the batch,
+``m_i + noise rms_i z_i``, or of a given covariance, ``m + S z`` with ``S S^T`` the
+covariance; ``z`` are independent standard normal numbers at every step.
+
+A chip's memory makes two more errors.  A state that is read ``\delta`` samples late,
+from a memory whose window is ``1 + \epsilon`` times its own, errs to first order by
+
+.. math::
+
+    e = \delta\, \dot m + \epsilon\, \frac{\partial m}{\partial \log \theta}, \qquad
+    \dot m_t = \frac{\Delta}{\theta} \Bigl(A m_t + B\, \frac{u_t + u_{t+1}}{2}\Bigr),
+
+the mean of the slopes before and after the sample ends, after the last one with 0.
+With the relative noise ``s`` that makes a covariance,
+
+.. math::
+
+    P = s^2 \,\mathrm{diag}(E[m_i^2]) + E[\delta^2]\, E[\dot m \dot m^T]
+        + E[\epsilon^2]\, E[m_\theta m_\theta^T] .
+
+Letters: ``n`` sequences, ``T`` steps, ``k`` memories, ``d`` order.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.lmu.forward import encode, memory_states
+from lmu_spiking.lmu.params import CellParams, LMUParams
+from lmu_spiking.training.settings import TrainSettings
+
+SEEN = 500  # sequences that the covariance is taken over, at most
+DIFFERENCE = 1e-4  # of log theta, to either side
+
+
+def scales_of(params: LMUParams, settings: TrainSettings) -> list:
+    """Return for each cell no noise, a relative size, or a root of the covariance.
+
+    Parameters
+    ----------
+    params : LMUParams
+    settings : TrainSettings
+        Without ``late`` and ``stretch``; see `with_chip_errors`.
+
+    Returns
+    -------
+    list of None, float or (k d, k d) ndarray
+
+    Raises
+    ------
+    ValidationError
+        If the covariance is not of the first cell's states.
+    """
+    scales: list = [settings.noise or None for _ in params.cells]
+    if settings.noise_covariance is not None:
+        scales[0] = _root(settings.noise_covariance, params.cells[0])
+    return scales
+
+
+def _root(covariance: np.ndarray, cell: CellParams) -> np.ndarray:
+    """Return ``S``, a square root of the covariance of a cell's states."""
+    size = cell.memory_d * cell.order
+    if len(covariance) != size:
+        problem = f"must be ({size}, {size}), for the states of the first cell"
+        attribute = "TrainSettings.noise_covariance"
+        raise ValidationError(attribute, covariance.shape, problem)
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(values, 0))
+
+
+# -- errors of a chip's memory, as noise to train with -----------------------
+
+
+def with_chip_errors(params: LMUParams, settings: TrainSettings, data) -> TrainSettings:
+    """Return the settings with ``late`` and ``stretch`` turned into a covariance.
+
+    It is that of the training sequences, at the parameters that training starts from.
+
+    Parameters
+    ----------
+    params : LMUParams
+        To start from.
+    settings : TrainSettings
+    data : Sequences
+
+    Returns
+    -------
+    TrainSettings
+        The same where they have no such errors.
+    """
+    if not (settings.late or settings.stretch):
+        return settings
+    noise = (settings.noise, settings.late, settings.stretch)
+    P = covariance(params, data.train.x, *noise, last=data.last)
+    return replace(settings, noise=0.0, late=0.0, stretch=0.0, noise_covariance=P)
+
+
+def covariance(
+    params: LMUParams, x, noise: float, late: float, stretch: float, *, last: bool
+) -> np.ndarray:
+    """Return ``P`` (k d, k d) of the first cell's states.
+
+    Parameters
+    ----------
+    params : LMUParams
+    x : (n, T, c) array_like
+    noise : float
+        ``s``, relative to the root mean square of each dimension.
+    late, stretch : float
+        Root mean squares of ``delta``, in samples, and of ``epsilon``.
+    last : bool
+        Whether only the last step counts.
+
+    Returns
+    -------
+    (k d, k d) ndarray
+        Symmetric; of noise, late states and stretched windows together.
+
+    Raises
+    ------
+    ValidationError
+        If the memory receives more than its input.
+    """
+    cell = params.cells[0]
+    if not cell.memory_is_feedforward:
+        problem = "needs cells without e_h and e_m"
+        remedy = "leave late and stretch out"
+        raise ValidationError("TrainSettings.late", late, problem, remedy)
+    x = np.asarray(x, dtype=float)
+    u = encode(cell, x[:: max(1, len(x) // SEEN)])
+    m, slope, by_window = _states_and_slopes(cell, u, params.dt, last)
+    P = noise**2 * np.diag(np.mean(m**2, axis=0))
+    return P + late**2 * _second(slope) + stretch**2 * _second(by_window)
+
+
+def _states_and_slopes(cell: CellParams, u: np.ndarray, dt: float, last: bool):
+    """Yield states (S, k d), and their slopes by samples and by ``log theta``."""
+    n, _, k = u.shape
+    # slopes before and after the ends of samples
+    m = memory_states(cell, u, dt, last=last).reshape(n, -1, k, cell.order)
+    after = np.concatenate([u[:, 1:], np.zeros((n, 1, k))], axis=1)
+    mean = ((u + after) / 2)[:, -m.shape[1] :, :, None]
+    slope = (m @ cell.ldn.A.T + mean * cell.ldn.B) * (dt / cell.theta)
+    thetas = (cell.theta * np.exp(sign * DIFFERENCE) for sign in (1, -1))
+    longer, shorter = (
+        memory_states(replace(cell, theta=theta), u, dt, last=last) for theta in thetas
+    )
+    found = (m, slope, (longer - shorter) / (2 * DIFFERENCE))
+    return (each.reshape(-1, k * cell.order) for each in found)
+
+
+def _second(e: np.ndarray) -> np.ndarray:
+    """Return ``E[e e^T]`` of samples (S, k d)."""
+    return e.T @ e / len(e)
