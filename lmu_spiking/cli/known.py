@@ -24,7 +24,7 @@ TARGETS = ("compiled", "core")
 RUNGS = ("core", "simreal", "emulator", "board")
 GOALS = ("neurons", "spikes")
 TASKS = ("digits", "psmnist", "mackey-glass", "capacity", "recall", "ecg")
-MODES = ("auto", "parallel", "bptt")
+ENGINES = ("jax", "nengo-dl")
 REPRODUCED = ("poisson-figure", "capacity", "delay-network", "mackey-glass", "psmnist")
 TIMED = (
     *("poisson", "lif", "regular", "rate", "poisson-drawn", "poisson-array"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_names
-from lmu_spiking.cli.known import MODES, TASKS
+from lmu_spiking.cli.known import ENGINES, TASKS
 from lmu_spiking.errors import (
     ValidationError,
     ValidityWarning,
@@ -56,7 +56,7 @@ def train(
     minutes: number(
         "Begin no epoch that would end later", "MINUTES", unset=None
     ) = None,
-    mode: o.one_of("How; bptt is NengoDL", MODES, panel=o.WORK) = "auto",
+    engine: o.one_of("What computes gradients", ENGINES, panel=o.WORK) = "jax",
     fresh: o.flag("Do not go on from a checkpoint", "--fresh") = False,
     seed: o.seed("Draws initial numbers, batches and noise") = 0,
     out: o.out("For the model", unset="out/TASK") = None,
@@ -93,7 +93,7 @@ def train(
         changed = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
         changed |= {"noise": noise, "rate_penalty": rate_penalty, "patience": patience}
         changed |= {"seconds": None if minutes is None else 60 * minutes, "seed": seed}
-        changed |= {"mode": mode, "trainable_theta": train_theta or None}
+        changed |= {"trainable_theta": train_theta or None}
         if patience is not None and recipe.merged:  # hold out what decides when to stop
             recipe, changed["keep"] = replace(recipe, merged=False), "best"
         settings = replace(recipe.settings, **_given(changed))
@@ -111,6 +111,7 @@ def train(
     params = params.updated({}, task_options=options)
     with console.Bar(f"Epochs of {task}", settings.epochs) as bar:
         how = {"checkpoint": out / "checkpoint.npz", "resume": not fresh}
+        how["engine"] = engine
         how["progress"] = lambda *_: bar.advance()
         trained = fit(params, sequences, settings, **how)
     # the model, its record, and a figure of the epochs
@@ -136,7 +137,7 @@ def train(
     rows["parameters"] = f"{record['n_params']:,}"
     rows["epochs, of which kept"] = f"{record['epochs']}, {record['best_epoch']}"
     rows["seconds"] = f"{record['train_seconds']:.0f}"
-    console.print_table(f"{task}, {record['mode']}", ["", ""], rows.items())
+    console.print_table(f"{task}, {record['engine']}", ["", ""], rows.items())
     print("\nThe same weights in spikes:")
     print(f"lmu-spiking convert {record['files']['model']}")
 
@@ -209,7 +210,7 @@ def _record(trained, sequences, seed: int) -> dict:
         "epochs": len(trained.history),
         "best_epoch": trained.best_epoch,
         "stopped": trained.stopped,
-        "mode": trained.mode,
+        "engine": trained.engine,
         "train_seconds": trained.seconds,
         "seed": seed,
         "settings": header["training"]["settings"],

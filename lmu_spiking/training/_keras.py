@@ -38,7 +38,7 @@ def tensorflow():
     try:
         import tensorflow
     except ImportError:
-        raise MissingPackageError("tensorflow", "train") from None
+        raise MissingPackageError("tensorflow", "nengo-dl") from None
     return tensorflow
 
 
@@ -63,7 +63,7 @@ def nengo_dl():
         except ImportError as error:
             if error.name != "nengo_dl":
                 raise
-            raise MissingPackageError("nengo_dl", "train") from None
+            raise MissingPackageError("nengo_dl", "nengo-dl") from None
     return nengo_dl
 
 

@@ -9,6 +9,7 @@ step, in double precision, and enter it with their slopes.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -59,7 +60,9 @@ class JaxEngine:
         self._scales = scales_of(params, settings)
         self._tables: dict = {}
         self._projection: dict = {}
-        self._gradients, self._outputs = self._compiled(classes)
+        curves = tuple((cell.activation, cell.chip) for cell in params.cells)
+        self._static = {"curves": curves, "last": last}
+        self._classes = classes
 
     def close(self) -> None:
         """Do nothing: there is nothing to free."""
@@ -149,9 +152,11 @@ class JaxEngine:
         y = y if y.dtype.kind in "iu" else y.astype(self.dtype)
         step_weights = None if step_weights is None else step_weights.astype(self.dtype)
         moving = {name: self._cast(weights[name]) for name in self.names}
-        known = (*self._given(weights, features), dict(features))
-        normals = self._normals(features["x"], rng)
-        loss, slopes = self._gradients(moving, *known, y, step_weights, normals)
+        given = self._given(weights, features)
+        noise, penalty = self._noise(features["x"], rng), self.settings.rate_penalty
+        rest = noise, y, step_weights, self.dtype.type(penalty)
+        static = self._static | {"classes": self._classes}
+        loss, slopes = _loss(moving, *given, dict(features), rest, **static)
         return loss, {name: slopes[name] for name in self.names}
 
     def outputs(self, weights: Mapping, features: Mapping, batch: int = 100):
@@ -173,7 +178,8 @@ class JaxEngine:
         given, found = self._given(weights, features), []
         for i in range(0, len(features["x"]), batch):
             some = {name: value[i : i + batch] for name, value in features.items()}
-            found.append(np.asarray(self._outputs(moving, *given, some)))
+            y = _outputs_of(moving, *given, some, **self._static)
+            found.append(np.asarray(y))
         return np.concatenate(found)
 
     def _cast(self, array):
@@ -210,8 +216,11 @@ class JaxEngine:
             found.append(self._tables[key])
         return others, found
 
-    def _normals(self, x: np.ndarray, rng: np.random.Generator | None) -> list:
-        """Draw ``z`` of every cell for inputs (n, T, c) or (n, c); None: no noise."""
+    def _noise(self, x: np.ndarray, rng: np.random.Generator | None) -> list:
+        """Draw noise of every cell for inputs (n, T, c) or (n, c), as `_run` wants it.
+
+        None for no noise, or its scale or root, and standard normal numbers.
+        """
         drawn: list = []
         for i, cell in enumerate(self.params.cells):
             times = () if only_last(self.params, i, self.last) else (x.shape[1],)
@@ -219,49 +228,53 @@ class JaxEngine:
             if rng is None or self._scales[i] is None:
                 drawn.append(None)
             else:
-                drawn.append(rng.standard_normal(shape, self.dtype))
+                z = rng.standard_normal(shape, self.dtype)
+                drawn.append((np.asarray(self._scales[i], self.dtype), z))
         return drawn
 
-    def _compiled(self, classes):
-        """Return functions of gradients and of outputs, compiled."""
-        params, settings, last = self.params, self.settings, self.last
 
-        def run(moving, others, given, inputs, normals=()):
-            noise = [
-                None if z is None else _noise_of(scale, z)
-                for scale, z in zip(self._scales, normals, strict=False)
-            ]
-            found = [
-                _moved(table, moving[f"cell{i}.theta"])
-                if f"cell{i}.theta" in self.thetas
-                else table
-                for i, table in enumerate(given)
-            ]
-            arrays = others | moving
-            return forward(params, arrays, found, inputs, noise=noise, last=last)
-
-        def loss(moving, others, given, inputs, y, step_weights, normals):
-            outputs, activity = run(moving, others, given, inputs, normals)
-            found = loss_of(classes, outputs, y, step_weights)
-            return found + settings.rate_penalty * activity
-
-        def outputs(moving, others, given, inputs):
-            return run(moving, others, given, inputs)[0]
-
-        return jax.jit(jax.value_and_grad(loss)), jax.jit(outputs)
+# -- compiled once for all engines of the same shapes and curves -----------------------
 
 
-def _moved(table_and_slopes: tuple[dict, dict], log_theta):
+def _run(moving, others, given, inputs, noise, curves, last):
+    """Return outputs and mean activity of all arrays, and tables that move."""
+    tables = [
+        _moved(*table, moving[f"cell{i}.theta"])
+        if f"cell{i}.theta" in moving
+        else table
+        for i, table in enumerate(given)
+    ]
+    adding = [None if drawn is None else _adding(*drawn) for drawn in noise]
+    arrays = others | moving
+    return forward(curves, arrays, tables, inputs, noise=adding, last=last)
+
+
+@partial(jax.jit, static_argnames=("curves", "last"))
+def _outputs_of(moving, others, given, inputs, *, curves, last):
+    """Return outputs without noise."""
+    noise = [None for _ in curves]
+    return _run(moving, others, given, inputs, noise, curves, last)[0]
+
+
+@partial(jax.jit, static_argnames=("curves", "last", "classes"))
+@jax.value_and_grad
+def _loss(moving, others, given, inputs, rest, *, curves, last, classes):
+    """Return the loss, and its derivatives by what moves."""
+    noise, y, step_weights, penalty = rest
+    outputs, activity = _run(moving, others, given, inputs, noise, curves, last)
+    return loss_of(classes, outputs, y, step_weights) + penalty * activity
+
+
+def _moved(table: dict, slopes: dict, log_theta) -> dict:
     """Return tables that change with the logarithm of a window as their slopes say."""
-    table, slopes = table_and_slopes
     zero = log_theta - lax.stop_gradient(log_theta)
     return {name: a + slopes[name] * zero for name, a in table.items()}
 
 
-def _noise_of(scale, z):
+def _adding(scale, z):
     """Return a function from states to noise of a relative size or covariance."""
-    if np.ndim(scale):
-        return lambda m: z @ jnp.asarray(scale.T, dtype=z.dtype)
+    if jnp.ndim(scale):
+        return lambda m: z @ scale.T
 
     def relative(m):
         rms = jnp.sqrt(jnp.mean(jnp.square(m), axis=tuple(range(m.ndim - 1))))

@@ -42,13 +42,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from lmu_spiking.lmu.params import CellParams, LMUParams
+from lmu_spiking.neurons.chip import ChipUnits
 from lmu_spiking.training._jax import jax, jnp, lax
 from lmu_spiking.training.chip import curve_of
 from lmu_spiking.training.window import block_of
 
 
 def forward(
-    params: LMUParams,
+    curves: Sequence[tuple[str, ChipUnits | None]],
     arrays: Mapping,
     tables: Sequence[Mapping],
     inputs: Mapping,
@@ -60,10 +61,10 @@ def forward(
 
     Parameters
     ----------
-    params : LMUParams
-        Names and shapes of the arrays; its numbers are not used.
+    curves : sequence of (activation, chip)
+        Of each cell, as in its `CellParams`.
     arrays : mapping of str to array
-        By the names of ``params.arrays()``.
+        By the names of ``LMUParams.arrays()``: a connection without one does not exist.
     tables : sequence of mapping of str to array
         Of each cell, as `window.tables` has them.
     inputs : mapping of str to array
@@ -85,13 +86,13 @@ def forward(
     """
     h, states = inputs["x"], inputs.get("states")
     activity = 0.0
-    for i, cell in enumerate(params.cells):
-        own = {name: arrays[f"cell{i}.{name}"] for name in cell.arrays()}
-        final = last and i == len(params.cells) - 1
-        at_end = only_last(params, i, last)
-        noise_of = noise[i] if noise else None
-        if not cell.memory_is_feedforward:
-            h = _stepwise(cell, own, tables[i], h, noise_of)
+    for i, curve in enumerate(curves):
+        own = {k.partition(".")[2]: a for k, a in arrays.items() if _is_of(k, i)}
+        f, noise_of = curve_of(*curve), noise[i] if noise else None
+        final = last and i == len(curves) - 1
+        at_end = final and not own.keys() & {"e_h", "e_m", "W_h"}
+        if own.keys() & {"e_h", "e_m"}:
+            h = _stepwise(f, own, tables[i], h, noise_of)
         else:
             # the memory: mixed from known states, or computed from its inputs
             if i == 0 and states is not None:
@@ -99,10 +100,15 @@ def forward(
             else:
                 m = memory_states(_encoded(own, h), tables[i], at_end)
                 h = h[:, -1] if at_end else h
-            h = _hidden(cell, own, m if noise_of is None else m + noise_of(m), h)
+            h = _hidden(f, own, m if noise_of is None else m + noise_of(m), h)
         h = h[:, -1] if final and not at_end else h
         activity = activity + jnp.mean(jnp.abs(h))
     return h @ arrays["readout.D"].T + arrays["readout.c"], activity
+
+
+def _is_of(name: str, i: int) -> bool:
+    """Return whether an array belongs to cell ``i``; windows are no arrays."""
+    return name.startswith(f"cell{i}.") and not name.endswith(".theta")
 
 
 def loss_of(classes: int | None, outputs, y, weights=None):
@@ -242,10 +248,9 @@ def _mixed(states, own: Mapping):
     return m.reshape(*states.shape[:-2], -1)
 
 
-def _hidden(cell: CellParams, own: Mapping, m, x):
+def _hidden(f: Callable, own: Mapping, m, x):
     """Return activities of the units: ``f(W_x x + W_h h + W_m m + b)``."""
     J = _driven(own, x) + m @ own["W_m"].T
-    f = curve_of(cell.activation, cell.chip)
     if "W_h" not in own:
         return f(J)
 
@@ -260,25 +265,23 @@ def _hidden(cell: CellParams, own: Mapping, m, x):
 # -- memories that receive units or memories -------------------------------------------
 
 
-def _stepwise(cell: CellParams, own: Mapping, table: Mapping, x, noise):
+def _stepwise(f: Callable, own: Mapping, table: Mapping, x, noise):
     """Return activities (n, T, units) of a cell whose memory receives what it makes.
 
     Noise on the states is in units of the states without it, which are computed first.
     """
     if noise is None:
-        return _scanned(cell, own, table, x, None)[0]
-    clean = lax.stop_gradient(_scanned(cell, own, table, x, None)[1])
-    return _scanned(cell, own, table, x, noise(clean))[0]
+        return _scanned(f, own, table, x, None)[0]
+    clean = lax.stop_gradient(_scanned(f, own, table, x, None)[1])
+    return _scanned(f, own, table, x, noise(clean))[0]
 
 
-def _scanned(cell: CellParams, own: Mapping, table: Mapping, x, noise):
+def _scanned(f: Callable, own: Mapping, table: Mapping, x, noise):
     """Return activities (n, T, units) and states (n, T, k d) without their noise."""
-    n, T, _ = x.shape
-    k, d = cell.memory_d, cell.order
     A, B = table["A"], table["B"]
-    f = curve_of(cell.activation, cell.chip)
+    (n, T, _), k, d, units = x.shape, len(own["e_x"]), len(B), len(own["W_m"])
     # what depends on the input alone, for all steps
-    u, J = _encoded(own, x), jnp.broadcast_to(_driven(own, x), (n, T, cell.units))
+    u, J = _encoded(own, x), jnp.broadcast_to(_driven(own, x), (n, T, units))
 
     def step(before, now):
         m, read, h = before  # ``read`` are the states with their noise
@@ -295,7 +298,7 @@ def _scanned(cell: CellParams, own: Mapping, table: Mapping, x, noise):
         return (m, read, h), (h, m)
 
     rest = jnp.zeros((n, k * d), x.dtype)
-    begin = (rest, rest, jnp.zeros((n, cell.units), x.dtype))
+    begin = (rest, rest, jnp.zeros((n, units), x.dtype))
     by_step = jax.tree_util.tree_map(lambda a: a.swapaxes(0, 1), (u, J, noise))
     _, found = lax.scan(step, begin, by_step)
     return tuple(a.swapaxes(0, 1) for a in found)

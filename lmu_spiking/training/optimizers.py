@@ -12,39 +12,12 @@ Adam, with ``g`` the gradient at step ``t = 1, 2, ...``:
 with the weight decay ``\lambda`` of matrices alone.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from lmu_spiking.training._jax import jax, jnp, optax
 from lmu_spiking.training.settings import TrainSettings
-
-
-def optimizer_of(settings: TrainSettings, steps: int) -> optax.GradientTransformation:
-    """Return the optimizer of a training.
-
-    Parameters
-    ----------
-    settings : TrainSettings
-    steps : int
-        Of the whole training, over which a cosine falls to 0.
-
-    Returns
-    -------
-    optax.GradientTransformation
-        Of arrays by name.
-    """
-    rate = settings.learning_rate
-    if settings.schedule == "cosine":
-        rate = optax.cosine_decay_schedule(rate, steps)
-    parts = [] if settings.optimizer == "sgd" else [optax.scale_by_adam()]
-    if settings.weight_decay:
-        decay = optax.add_decayed_weights(settings.weight_decay, _are_matrices)
-        parts.append(decay)
-    return optax.chain(*parts, optax.scale_by_learning_rate(rate))
-
-
-def _are_matrices(weights: dict) -> dict[str, bool]:
-    """Return which of the arrays are matrices."""
-    return {name: jnp.ndim(w) == 2 for name, w in weights.items()}
 
 
 class Descent:
@@ -53,7 +26,7 @@ class Descent:
     Parameters
     ----------
     weights : dict of str to array_like
-        All of them.
+        All of them; those that do not move keep their precision.
     settings : TrainSettings
     names : sequence of str
         Of those that move.
@@ -70,20 +43,18 @@ class Descent:
     """
 
     def __init__(self, weights: dict, settings: TrainSettings, names, steps, shortest):
-        dtype, least = settings.precision, np.log(shortest)
-        self.weights = {n: jnp.asarray(w, dtype=dtype) for n, w in weights.items()}
-        optimizer = optimizer_of(settings, steps)
-        self._state = optimizer.init({name: self.weights[name] for name in names})
-
-        @jax.jit
-        def moved(weights, state, gradients):
-            changes, state = optimizer.update(gradients, state, weights)
-            weights = optax.apply_updates(weights, changes)
-            for name in filter(is_window, weights):
-                weights[name] = jnp.maximum(weights[name], least)
-            return weights, state
-
-        self._moved = moved
+        dtype = settings.precision
+        self._least = np.log(np.array(shortest, dtype))
+        moving = {name: jnp.asarray(weights[name], dtype=dtype) for name in names}
+        self.weights = weights | moving
+        begin, self._moved = _compiled(
+            settings.optimizer,
+            settings.schedule,
+            settings.learning_rate,
+            settings.weight_decay,
+            steps,
+        )
+        self._state = begin(moving)
 
     def move(self, gradients: dict) -> None:
         """Take one step.
@@ -94,7 +65,7 @@ class Descent:
             Of the weights that move.
         """
         moving = {name: self.weights[name] for name in gradients}
-        moved, self._state = self._moved(moving, self._state, gradients)
+        moved, self._state = self._moved(moving, self._state, gradients, self._least)
         self.weights |= moved
 
     def moments(self) -> dict[str, np.ndarray]:
@@ -148,6 +119,33 @@ def is_window(name: str) -> bool:
     bool
     """
     return name.endswith(".theta")
+
+
+@lru_cache(maxsize=16)  # trainings alike are compiled once
+def _compiled(optimizer: str, schedule: str, rate: float, decay: float, steps: int):
+    """Return a function of the first state, and one of a step, of an optimizer."""
+    slope = rate
+    if schedule == "cosine":
+        slope = optax.cosine_decay_schedule(rate, steps)
+    parts = [] if optimizer == "sgd" else [optax.scale_by_adam()]
+    if decay:
+        parts.append(optax.add_decayed_weights(decay, _are_matrices))
+    chain = optax.chain(*parts, optax.scale_by_learning_rate(slope))
+
+    @jax.jit
+    def moved(weights, state, gradients, least):
+        changes, state = chain.update(gradients, state, weights)
+        weights = optax.apply_updates(weights, changes)
+        for name in filter(is_window, weights):
+            weights[name] = jnp.maximum(weights[name], least)
+        return weights, state
+
+    return chain.init, moved
+
+
+def _are_matrices(weights: dict) -> dict[str, bool]:
+    """Return which of the arrays are matrices."""
+    return {name: jnp.ndim(w) == 2 for name, w in weights.items()}
 
 
 def _leaves(state) -> list[tuple]:

@@ -103,7 +103,7 @@ def test_nothing_heavy_is_imported_before_a_command_runs():
     code = (
         "import sys, json; from lmu_spiking.cli.shell import status\n"
         "status(['run', '--order=0']); status(['study', '--help'])\n"
-        "heavy = 'nengo numpy scipy numba matplotlib pandas tensorflow'.split()\n"
+        "heavy = 'nengo numpy scipy numba matplotlib pandas jax'.split()\n"
         "print(json.dumps([name for name in heavy if name in sys.modules]))"
     )
     found = subprocess.run(

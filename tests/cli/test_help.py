@@ -91,7 +91,7 @@ def test_names_are_those_of_the_library():
     from lmu_spiking.simulator.targets import TARGETS
     from lmu_spiking.tasks.catalogue import TASKS
     from lmu_spiking.theory.plan import GOALS
-    from lmu_spiking.training.settings import CHOICES
+    from lmu_spiking.training.loop import ENGINES
 
     assert known.NEURON_TYPES == NEURON_TYPES
     assert known.SPIKING == tuple(n for n in NEURON_TYPES if neuron_type(n).spiking)
@@ -104,7 +104,7 @@ def test_names_are_those_of_the_library():
     assert known.CONVERTED == tuple(n for n in hidden.NEURON_TYPES if n != "rate")
     assert known.CONVERTED_TUNINGS == settings.TUNINGS
     assert known.TASKS == tuple(TASKS)
-    assert set(known.MODES) == set(CHOICES["mode"])
+    assert set(known.ENGINES) == set(ENGINES)
     assert known.TIMED == tuple(KINDS)
     assert known.PEERS == tuple(PEERS)
 

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from lmu_spiking.lmu import load_params
 QUICK = ["--order=4", "--units=6", "--epochs=2"]
 KEYS = {
     *("rate_accuracy", "valid_accuracy", "chance", "n_params", "epochs", "best_epoch"),
-    *("stopped", "mode", "train_seconds", "seed", "settings", "versions", "files"),
+    *("stopped", "engine", "train_seconds", "seed", "settings", "versions", "files"),
     *("task", "origin", "metric"),
 }
 
@@ -32,7 +33,7 @@ def elsewhere(tmp_path, monkeypatch):
         (["digits", "--epochs=0"], "epochs"),
         (["digits", "--learning-rate=-1"], "--learning-rate"),
         (["digits", "--noise=-1"], "noise"),
-        (["digits", "--mode=magic"], "mode"),
+        (["digits", "--engine=magic"], "engine"),
         (["digits", "--seed=-1"], "--seed"),
         (["digits", "--split=-1"], "--split"),
         (["ecg", "--split=1"], "--split"),
@@ -57,16 +58,18 @@ def test_tasks_for_a_chip_are_those_with_a_recipe():
     assert {f"{t}-chip" for t in ON_CHIP} == {n for n in RECIPES if "-chip" in n}
 
 
-def test_missing_tensorflow_names_the_extra(shell, monkeypatch):
+def test_missing_jax_names_the_extra(shell, monkeypatch):
     pytest.importorskip("sklearn")
-    monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)
+    for name in ("engine", "model", "optimizers", "_jax"):
+        monkeypatch.delitem(sys.modules, f"lmu_spiking.training.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "jax", None)
     code, _, err = shell("train", "digits", *QUICK)
     assert code == 2
     assert "lmu_spiking[train]" in err.splitlines()[-1]
 
 
 def test_train_prints_and_keeps_the_contract(shell):
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     code, out, told = shell("train", "digits", *QUICK, "--split=2", "--json")
     assert code == 0
     assert out.count("\n") == 1
@@ -81,7 +84,7 @@ def test_train_prints_and_keeps_the_contract(shell):
 
 def test_what_is_trained_on_is_not_called_validation(shell, monkeypatch):
     """In figure, files, table; a recipe trains on it, unless it says when to stop."""
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     drawn = []
     monkeypatch.setattr("lmu_spiking.plots.style.png", lambda f: drawn.append(f) or b"")
     for more, held_out in (([], False), (["--patience=2"], True)):
@@ -98,7 +101,7 @@ def test_what_is_trained_on_is_not_called_validation(shell, monkeypatch):
 
 
 def test_a_start_that_knows_the_test_digits_is_told(shell):
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     assert shell("train", "digits", *QUICK)[0] == 0
     line = [*QUICK, "--start-from=out/digits/model.npz", "--out=again"]
     assert "warning" not in shell("train", "digits", *line)[2]
@@ -108,7 +111,7 @@ def test_a_start_that_knows_the_test_digits_is_told(shell):
 
 
 def test_the_same_command_goes_on_where_it_was(shell):
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     code, first, _ = shell("train", "digits", *QUICK, "--json")
     assert code == 0
     model = Path("out/digits/model.npz").read_bytes()
@@ -119,7 +122,7 @@ def test_the_same_command_goes_on_where_it_was(shell):
 
 
 def test_trained_model_is_converted(shell):
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     assert shell("train", "digits", *QUICK)[0] == 0
     line = ["--neurons=2000", "--presentation=0.001", "--sequences=4", "--jobs=1"]
     code, out, _ = shell("convert", "out/digits/model.npz", *line, "--json")
@@ -128,14 +131,14 @@ def test_trained_model_is_converted(shell):
 
 
 def test_a_window_is_learned_on_request(shell):
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     assert shell("train", "digits", *QUICK, "--train-theta")[0] == 0
     trained = load_params("out/digits/model.npz")
     assert trained.cells[0].theta != 0.064
 
 
 def test_a_model_for_the_chip_is_told_apart(shell):
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     assert shell("train", "digits", "--chip", *QUICK)[0] == 0
     trained = load_params("out/digits-chip/model.npz")
     assert trained.cells[0].activation == "loihi-relu"

@@ -18,8 +18,6 @@ from lmu_spiking.lmu import CellParams, LMUParams, save_params
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.nir import to_nir
 from lmu_spiking.training.checkpoint import State, save_state
-from lmu_spiking.training.optimizers import Optimizer
-from lmu_spiking.training.settings import TrainSettings
 
 ABOUT = {"settings": {}, "start": "0", "data": "0"}
 DEEP = 100_000
@@ -155,9 +153,9 @@ def models(folder, mark) -> dict[str, list[bytes]]:
     save_params(made, path)
     sound = path.read_bytes()
     arrays = {name: np.array(a) for name, a in made.arrays().items()}
-    optimizer = Optimizer(TrainSettings(), 3, arrays, arrays)
+    moments = {f"0.mu.{name}": array for name, array in arrays.items()}
     checkpoint = folder / "checkpoint.npz"
-    state = State(arrays, optimizer, made, 1, [{"epoch": 1}])
+    state = State(arrays, moments, made, 1, [{"epoch": 1}])
     save_state(checkpoint, state, ABOUT)
     return {
         "params": [sound, *hostile_npz("header", mark)],

@@ -25,11 +25,11 @@ from lmu_spiking.nir import from_nir
 from lmu_spiking.signals import load_signal
 from lmu_spiking.studies import sweep
 from lmu_spiking.tasks.mnist import read_idx, read_mnist
-from lmu_spiking.training.checkpoint import load_state
-from lmu_spiking.training.settings import TrainSettings
+from lmu_spiking.training.checkpoint import State, load_state
 
 SECONDS, BYTES = 2.0, 2**30  # that a file may take
 SMALL = 12_000  # bytes; larger ones are damaged more seldom
+BEGUN = State(corpus.params().arrays(), {}, corpus.params())  # of checkpoints
 HDF5 = ("keras", "h5", "nir")
 NAMES = {"params": "npz", "checkpoint": "npz", "mnist": "npz", "idx": "gz"}
 
@@ -75,7 +75,7 @@ LOADERS = {
     "toml": _spec,
     "json": _records,
     "params": lambda path, rng: load_params(path),
-    "checkpoint": lambda path, _: load_state(path, TrainSettings(), corpus.ABOUT),
+    "checkpoint": lambda path, _: load_state(path, corpus.ABOUT, BEGUN),
     "mnist": lambda path, rng: read_mnist(path),
     "idx": lambda path, rng: read_idx(path, 3),
     "keras": lambda path, rng: import_params(path),

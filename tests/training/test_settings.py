@@ -26,7 +26,6 @@ from lmu_spiking.training import TrainSettings
         ("trainable_theta", 3.5),
         ("trainable_theta", (-1,)),
         ("seed", -1),
-        ("mode", "fast"),
         ("precision", "float16"),
         ("noise_covariance", [[1.0, 2.0], [2.0, 1.0]]),
         ("noise_covariance", [[1.0, 0.5], [0.0, 1.0]]),

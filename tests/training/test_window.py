@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.training.window import step_slopes, tables
+from lmu_spiking.training.window import step_tables, tables
 
 
 @pytest.mark.parametrize("last", [True, False])
@@ -32,9 +32,14 @@ def test_slopes_are_those_of_differences(order, theta):
         difference = (above[name] - below[name]) / (2 * eps)
         scale = np.abs(difference).max()
         np.testing.assert_allclose(slope, difference, rtol=0, atol=1e-5 * scale)
-    steps = [LDN(order, t).discretize(0.001) for t in (theta + eps, theta - eps)]
-    found = step_slopes(LDN(order, theta), 0.001)
-    for slope, after, before in zip(found, *steps, strict=True):
-        difference = (after - before) / (2 * eps)
+    step, slopes = step_tables(LDN(order, theta), 0.001)
+    A, B = LDN(order, theta).discretize(0.001)
+    np.testing.assert_array_equal(step["A"], A)
+    np.testing.assert_array_equal(step["B"], B)
+    above, below = (
+        step_tables(LDN(order, t), 0.001)[0] for t in (theta + eps, theta - eps)
+    )
+    for name, slope in slopes.items():
+        difference = (above[name] - below[name]) / (2 * eps)
         scale = np.abs(difference).max()
         np.testing.assert_allclose(slope, difference, rtol=0, atol=1e-5 * scale)

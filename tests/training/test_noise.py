@@ -7,7 +7,7 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu import ChipUnits
 from lmu_spiking.lmu.forward import memory_states
 from lmu_spiking.training import TrainSettings
-from lmu_spiking.training.parallel_engine import covariance, with_chip_errors
+from lmu_spiking.training.noise import covariance, with_chip_errors
 from lmu_spiking.training.recipes import recipe_for, start
 
 FINE = 50  # parts of a sample
