@@ -7,7 +7,7 @@ the present weights and the moments of the optimizer.
 
 import hashlib
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,9 @@ class State:
     history: list[dict] = field(default_factory=list)
 
 
-def identity(params: LMUParams, settings: TrainSettings, data, engine: str) -> dict:
+def identity(
+    params: LMUParams, settings: TrainSettings, data, engine: str, spikes=None
+) -> dict:
     """Return what tells a training from another: settings, and digests of its inputs.
 
     A limit of time may change from run to run and, where the learning rate does not
@@ -58,6 +60,8 @@ def identity(params: LMUParams, settings: TrainSettings, data, engine: str) -> d
     settings : TrainSettings
     data : Sequences
     engine : {"jax", "nengo-dl"}
+    spikes : ConvertSettings, optional
+        That it trains through.
 
     Returns
     -------
@@ -66,6 +70,8 @@ def identity(params: LMUParams, settings: TrainSettings, data, engine: str) -> d
     """
     # the settings that the parameters depend on
     record = settings.described() | {"engine": engine}
+    if spikes is not None:
+        record["spikes"] = asdict(spikes)
     del record["seconds"]
     if settings.schedule == "constant":
         del record["epochs"]

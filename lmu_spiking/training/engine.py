@@ -67,6 +67,9 @@ class JaxEngine:
     def close(self) -> None:
         """Do nothing: there is nothing to free."""
 
+    def begin_epoch(self, weights: Mapping) -> None:
+        """Do nothing: all epochs are alike."""
+
     def keeps_states(self, shape: tuple[int, int, int]) -> bool:
         """Return whether the first cell's states of inputs (n, T, c) are kept.
 

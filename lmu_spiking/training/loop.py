@@ -78,6 +78,7 @@ def train(
     settings: TrainSettings | None = None,
     *,
     engine: str = "jax",
+    spikes=None,
     checkpoint=None,
     resume: bool = True,
     progress: Callable | None = None,
@@ -94,6 +95,10 @@ def train(
     engine : {"jax", "nengo-dl"}
         What computes outputs and gradients.  NengoDL is the reference: it trains the
         network of rate neurons step by step, on Python 3.11.
+    spikes : ConvertSettings, optional
+        Train through the spikes of this conversion (`training.spikes`): for small
+        networks, to go on from a rate-based model.  The validation part is then scored
+        in spikes, too.
     checkpoint : str or Path, optional
         An ``.npz``, written after each epoch.  Interrupted (Ctrl-C is passed on), the
         same call goes on after the last epoch that was finished, and ends with the same
@@ -119,9 +124,12 @@ def train(
     """
     settings = TrainSettings() if settings is None else settings
     check_one_of("train.engine", engine, ENGINES)
+    if spikes is not None and engine != "jax":
+        problem, remedy = "does not train through spikes", "use engine='jax'"
+        raise ValidationError("train.engine", engine, problem, remedy)
     _check_fit(params, data)
     part = validation_name(data, chooses=settings.patience is not None)
-    about = disk.identity(params, settings, data, engine)
+    about = disk.identity(params, settings, data, engine, spikes)
     # go on from a checkpoint, or begin
     state = State(_weights(params, settings), {}, params)
     exists = checkpoint is not None and Path(checkpoint).exists()
@@ -132,7 +140,8 @@ def train(
         state = disk.load_state(checkpoint, about, state)
     # train epoch by epoch, with a checkpoint after each
     if not _reason_to_stop(state, settings):
-        begun = _begin(params, settings, data, engine, state, checkpoint)
+        made = engine_for(params, settings, data, engine, spikes)
+        begun = _begin(made, settings, data, state, checkpoint)
         with begun as (batches, descent):
             while not _reason_to_stop(state, settings):
                 record = _train_epoch(state, batches, descent, params, part)
@@ -179,7 +188,9 @@ def badness(record: dict) -> tuple[float, float]:
     return -record.get(f"{part}_accuracy", 0.0), record[f"{part}_loss"]
 
 
-def engine_for(params: LMUParams, settings: TrainSettings, data, engine="jax") -> Any:
+def engine_for(
+    params: LMUParams, settings: TrainSettings, data, engine: str = "jax", spikes=None
+) -> Any:
     """Return what computes outputs and gradients.
 
     Parameters
@@ -188,14 +199,20 @@ def engine_for(params: LMUParams, settings: TrainSettings, data, engine="jax") -
     settings : TrainSettings
     data : Sequences
     engine : {"jax", "nengo-dl"}
+    spikes : ConvertSettings, optional
+        To train through.
 
     Returns
     -------
-    JaxEngine or NengoDLEngine
-        An object with ``names``, ``thetas``, ``features(x)``,
+    JaxEngine, SpikingEngine or NengoDLEngine
+        An object with ``names``, ``thetas``, ``features(x)``, ``begin_epoch(weights)``,
         ``gradients(weights, features, y, step_weights, rng)``,
         ``outputs(weights, features)`` and ``close()``.
     """
+    if spikes is not None:
+        from lmu_spiking.training.spikes import SpikingEngine
+
+        return SpikingEngine(params, settings, spikes, data)
     if engine == "jax":
         from lmu_spiking.training.engine import JaxEngine
 
@@ -208,16 +225,15 @@ def engine_for(params: LMUParams, settings: TrainSettings, data, engine="jax") -
 
 
 @contextlib.contextmanager
-def _begin(params, settings: TrainSettings, data, engine: str, state: State, path):
+def _begin(engine, settings: TrainSettings, data, state: State, path):
     """Provide the batches of an engine, and weights that go on from a state."""
     from lmu_spiking.training._jax import precision_of
     from lmu_spiking.training.optimizers import Descent
 
-    made = engine_for(params, settings, data, engine)
-    with contextlib.closing(made), precision_of(settings.precision):
-        batches = Batches(made, settings, data)
-        steps = settings.epochs * batches.count
-        descent = Descent(state.weights, settings, made.names, steps, params.dt)
+    with contextlib.closing(engine), precision_of(settings.precision):
+        batches = Batches(engine, settings, data)
+        steps, shortest = settings.epochs * batches.count, engine.params.dt
+        descent = Descent(state.weights, settings, engine.names, steps, shortest)
         if state.moments:
             try:
                 descent.restore(state.moments)
@@ -310,6 +326,7 @@ def _train_epoch(state: State, batches, descent, params: LMUParams, part: str):
     start, epoch = time.perf_counter(), len(state.history) + 1
     engine, data, settings = batches.engine, batches.data, batches.settings
     # train on all batches, then validate
+    engine.begin_epoch(descent.weights)
     losses = []
     for batch in batches.epoch(epoch):
         loss, gradients = engine.gradients(descent.weights, **batch)

@@ -87,7 +87,7 @@ def forward(
     h, states = inputs["x"], inputs.get("states")
     activity = 0.0
     for i, curve in enumerate(curves):
-        own = {k.partition(".")[2]: a for k, a in arrays.items() if _is_of(k, i)}
+        own = arrays_of(arrays, i)
         f, noise_of = curve_of(*curve), noise[i] if noise else None
         final = last and i == len(curves) - 1
         at_end = final and not own.keys() & {"e_h", "e_m", "W_h"}
@@ -98,7 +98,7 @@ def forward(
             if i == 0 and states is not None:
                 m = _mixed(states, own)
             else:
-                m = memory_states(_encoded(own, h), tables[i], at_end)
+                m = memory_states(encoded(own, h), tables[i], at_end)
                 h = h[:, -1] if at_end else h
             h = _hidden(f, own, m if noise_of is None else m + noise_of(m), h)
         h = h[:, -1] if final and not at_end else h
@@ -106,9 +106,23 @@ def forward(
     return h @ arrays["readout.D"].T + arrays["readout.c"], activity
 
 
-def _is_of(name: str, i: int) -> bool:
-    """Return whether an array belongs to cell ``i``; windows are no arrays."""
-    return name.startswith(f"cell{i}.") and not name.endswith(".theta")
+def arrays_of(arrays: Mapping, i: int) -> dict:
+    """Return the arrays of cell ``i`` by their names in it; windows are no arrays.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        Of all cells.
+    i : int
+
+    Returns
+    -------
+    dict of str to array
+        As in `CellParams`.
+    """
+    names = (name.split(".") for name in arrays)
+    own = (end for cell, end in names if cell == f"cell{i}" and end != "theta")
+    return {end: arrays[f"cell{i}.{end}"] for end in own}
 
 
 def loss_of(classes: int | None, outputs, y, weights=None):
@@ -250,7 +264,7 @@ def _mixed(states, own: Mapping):
 
 def _hidden(f: Callable, own: Mapping, m, x):
     """Return activities of the units: ``f(W_x x + W_h h + W_m m + b)``."""
-    J = _driven(own, x) + m @ own["W_m"].T
+    J = driven(own, x) + m @ own["W_m"].T
     if "W_h" not in own:
         return f(J)
 
@@ -281,7 +295,7 @@ def _scanned(f: Callable, own: Mapping, table: Mapping, x, noise):
     A, B = table["A"], table["B"]
     (n, T, _), k, d, units = x.shape, len(own["e_x"]), len(B), len(own["W_m"])
     # what depends on the input alone, for all steps
-    u, J = _encoded(own, x), jnp.broadcast_to(_driven(own, x), (n, T, units))
+    u, J = encoded(own, x), jnp.broadcast_to(driven(own, x), (n, T, units))
 
     def step(before, now):
         m, read, h = before  # ``read`` are the states with their noise
@@ -304,13 +318,36 @@ def _scanned(f: Callable, own: Mapping, table: Mapping, x, noise):
     return tuple(a.swapaxes(0, 1) for a in found)
 
 
-def _encoded(own: Mapping, x):
-    """Return what the memories receive from the input: ``e_x x + b_u``."""
+def encoded(own: Mapping, x):
+    """Return what the memories receive from the input: ``e_x x + b_u``.
+
+    Parameters
+    ----------
+    own : mapping of str to array
+        Of the cell.
+    x : (n, T, c) array
+
+    Returns
+    -------
+    (n, T, k) array
+    """
     u = x @ own["e_x"].T
     return u + own["b_u"] if "b_u" in own else u
 
 
-def _driven(own: Mapping, x):
-    """Return what the units receive from the input, and their bias: ``W_x x + b``."""
+def driven(own: Mapping, x):
+    """Return what the units receive from the input, and their bias: ``W_x x + b``.
+
+    Parameters
+    ----------
+    own : mapping of str to array
+        Of the cell.
+    x : (n, T, c) array
+
+    Returns
+    -------
+    (n, T, units) array
+        Or what becomes one in a sum: the bias alone, or 0.
+    """
     J = own.get("b", 0.0)
     return J + x @ own["W_x"].T if "W_x" in own else J

@@ -149,6 +149,9 @@ class NengoDLEngine:
         """Free the simulator."""
         self._simulator.close()
 
+    def begin_epoch(self, weights: Mapping) -> None:
+        """Do nothing: all epochs are alike."""
+
     def features(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Return what the gradients are computed from: the inputs themselves.
 

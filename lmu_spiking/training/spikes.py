@@ -1,0 +1,367 @@
+r"""Training through spikes: the spiking network forward, its mean backward.
+
+A conversion says which neurons there will be (`conversion.ConvertSettings`).  Here
+their spikes are drawn step by step, so that a small network learns with the very errors
+that it will make.  Beside the exact state ``m`` of a memory the loop carries what
+decoding has added to it, as in the error model (`theory.fixed_point`),
+
+.. math::
+
+    x_k = T m_k + N Z_k, \qquad Z_{k+1} = K Z_k + L (s(x_k) - x_k), \qquad
+    \hat m_k = m_k + U C Z_k ,
+
+with ``s(x)`` the value that the spikes of a step stand for: of every pair of rectifiers
+the number of spikes times the worth of one.  A Poisson pair draws
+``\mathrm{Poisson}(|x| / w)`` of them, a staggered side counts how often its
+accumulator passes 1.  Hidden units fire in the same way at the rates of ``f(J)``: in a
+whole presentation for what receives them, and in its first step for the readout.
+
+Spikes have no derivative.  But all of these neurons have the mean that the rate-based
+model computes, so that the gradient is that of the mean at the noisy state: a spiking
+value ``s`` becomes ``x + (s - x)`` with the bracket held constant.  A memory's spikes
+then pass the gradient of the exact memory, and a unit's spikes pass ``f'(J)`` at the
+drive that it received.
+
+Letters: ``n`` sequences, ``T`` samples, ``p`` steps of a presentation, ``k`` memories,
+``d`` order, ``z`` states of a loop.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from lmu_spiking.conversion.conversion import Conversion, convert
+from lmu_spiking.conversion.settings import ConvertSettings
+from lmu_spiking.dynamics.covariance import closed_loop
+from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.training._jax import jax, jnp, lax
+from lmu_spiking.training.chip import curve_of
+from lmu_spiking.training.model import arrays_of, driven, encoded, loss_of
+from lmu_spiking.training.settings import TrainSettings
+
+DRAWN = ("poisson",)  # types whose spikes are drawn; staggered ones are counted
+SEEN = 200  # sequences that a conversion is designed for
+
+
+class SpikingEngine:
+    """Outputs and gradients of an LMU through the spikes of its conversion.
+
+    The conversion is designed anew for the weights of each epoch.
+
+    Parameters
+    ----------
+    params : LMUParams
+    settings : TrainSettings
+        Without other noise, crops and trained windows.
+    spikes : ConvertSettings
+    data : Sequences
+
+    Raises
+    ------
+    ValidationError
+        If the spikes of these neurons are not known, or a setting has no place here.
+    """
+
+    def __init__(
+        self, params: LMUParams, settings: TrainSettings, spikes: ConvertSettings, data
+    ):
+        _check(params, settings, spikes)
+        self.params, self.settings, self.spikes = params, settings, spikes
+        self.names, self.thetas = settings.names(params), ()
+        self.dtype = np.dtype(settings.precision)
+        self._data, self._loops = data, []
+        curves = tuple((cell.activation, cell.chip) for cell in params.cells)
+        self._static = {"curves": curves, "steps": spikes.steps, "last": data.last}
+        self._static["staggered"] = spikes.staggered
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to free."""
+
+    def begin_epoch(self, weights: Mapping) -> None:
+        """Design the spiking network of these weights.
+
+        Parameters
+        ----------
+        weights : mapping of str to array
+        """
+        params = self.params.updated({k: np.asarray(w) for k, w in weights.items()})
+        x = self._data.train.x[:SEEN].astype(float)
+        made = convert(params, x, last=self._data.last, **vars(self.spikes))
+        self._loops = [
+            {name: jnp.asarray(a, dtype=self.dtype) for name, a in loop.items()}
+            for loop in loops_of(made)
+        ]
+
+    def features(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what the gradients are computed from: the inputs themselves.
+
+        Parameters
+        ----------
+        x : (n, T, c) array_like
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``x`` alone.
+        """
+        return {"x": np.asarray(x, dtype=self.dtype)}
+
+    def gradients(self, weights: Mapping, features: Mapping, y, step_weights, rng):
+        """Return the loss, and its derivative by all that is trained.
+
+        Parameters
+        ----------
+        weights, features, y, step_weights
+            As in `engine.JaxEngine.gradients`; no weights of steps.
+        rng : numpy.random.Generator
+            Draws the spikes.
+
+        Returns
+        -------
+        loss : scalar array
+            Of the batch.
+        gradients : dict of str to array
+            By name.
+        """
+        y = y if y.dtype.kind in "iu" else y.astype(self.dtype)
+        moving, others = self._sorted(weights)
+        rest = self._key(rng), y, self.dtype.type(self.settings.rate_penalty)
+        options = self._static | {"classes": self._data.classes}
+        loss, slopes = _loss(
+            moving, others, self._loops, self._kept, features["x"], rest, **options
+        )
+        return loss, {name: slopes[name] for name in self.names}
+
+    def outputs(self, weights: Mapping, features: Mapping, batch: int = 100):
+        """Return outputs (n, T, q), or (n, q) for the last step, of spikes.
+
+        Parameters
+        ----------
+        weights, features
+            As in `gradients`.
+        batch : int
+            Sequences at a time.
+
+        Returns
+        -------
+        ndarray
+            The same for the same weights: a seed of its own draws the spikes.
+        """
+        moving, others = self._sorted(weights)
+        rng, found = np.random.default_rng(self.settings.seed), []
+        for i in range(0, len(features["x"]), batch):
+            given = self._loops, self._kept, features["x"][i : i + batch]
+            y = _outputs(moving | others, *given, self._key(rng), **self._static)[0]
+            found.append(np.asarray(y))
+        return np.concatenate(found)
+
+    @property
+    def _kept(self):
+        """Return the share of earlier samples in an output."""
+        return self.dtype.type(self.spikes.kept)
+
+    def _key(self, rng: np.random.Generator):
+        """Return a key of JAX that a generator draws."""
+        return jax.random.PRNGKey(int(rng.integers(2**31)))
+
+    def _sorted(self, weights: Mapping) -> tuple[dict, dict]:
+        """Return the arrays that are trained, and the others."""
+        arrays = {k: jnp.asarray(w, dtype=self.dtype) for k, w in weights.items()}
+        moving = {name: arrays.pop(name) for name in self.names}
+        return moving, arrays
+
+
+def loops_of(conversion: Conversion) -> list[dict[str, np.ndarray]]:
+    """Return the matrices and numbers that the spikes of each cell follow.
+
+    Parameters
+    ----------
+    conversion : Conversion
+
+    Returns
+    -------
+    list of dict of str to ndarray
+        Of each cell: ``A``, ``B`` of a sample, ``A_step``, ``B_step`` of a step,
+        ``K``, ``L``, ``N``, ``T`` and ``out`` (``U C``) of the loop, ``worth`` (k, d)
+        of a spike, ``radii`` (k, d) beyond which neurons clip, and spikes of a unit of
+        activity 1: ``per_sample`` (n,), and ``per_read`` (n,) of the readout.
+    """
+    params, s, found = conversion.params, conversion.settings, []
+    for i, cell in enumerate(params.cells):
+        design, hidden = conversion.memories[i], conversion.hidden[i]
+        (k, d), p = (cell.memory_d, cell.order), design.population
+        A, B = cell.ldn.discretize(params.dt)
+        longer = LDN(d, cell.theta * s.steps * s.dt / params.dt)
+        A_step, B_step = longer.discretize(s.dt)
+        K, L, C, N = closed_loop(design.loop)
+        # the mean worth of a spike on either side
+        worth = np.bincount(p.dimension, np.abs(p.decoders)) / s.dt
+        worth = worth / np.bincount(p.dimension)
+        bounded = np.isfinite(p.ceiling).all()
+        radii = p.radii if bounded else np.full(k * d, np.inf)
+        top = 1.0 if cell.activation == "tanh" else conversion.uses[i].top
+        per_step = hidden.per_unit // cell.sides * hidden.max_rate / top * s.dt
+        per_step = np.broadcast_to(per_step, (cell.units,))
+        loop = {"A": A, "B": B, "A_step": A_step, "B_step": B_step}
+        loop |= {"K": K, "L": L, "N": N, "T": design.T, "out": design.U @ C}
+        loop |= {"worth": worth.reshape(k, d), "radii": np.reshape(radii, (k, d))}
+        loop |= {"per_sample": per_step * s.steps, "per_read": per_step * s.steps_read}
+        found.append(loop)
+    return found
+
+
+def _check(params: LMUParams, settings: TrainSettings, spikes: ConvertSettings) -> None:
+    """Refuse neurons whose spikes are not known, and settings that have no place."""
+    if spikes.neuron_type not in DRAWN and not spikes.staggered:
+        problem = "has spikes that training does not know"
+        remedy = "use 'poisson', or staggered 'if' or 'regular'"
+        raise ValidationError("spikes.neuron_type", spikes.neuron_type, problem, remedy)
+    if spikes.staggered and any(cell.chip is not None for cell in params.cells):
+        problem, remedy = "are not staggered on a chip", "use 'poisson'"
+        raise ValidationError("spikes.initial_phases", "staggered", problem, remedy)
+    names = ("noise", "noise_covariance", "crop", "late", "stretch", "trainable_theta")
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and np.any(value):
+            problem = "has no place beside spikes"
+            raise ValidationError(
+                f"TrainSettings.{name}", value, problem, "leave it out"
+            )
+
+
+# -- compiled once for all engines of the same shapes ----------------------------------
+
+
+def _run(arrays, loops, kept, x, key, curves, steps, last, staggered):
+    """Return outputs, and the mean activity of the hidden units."""
+    received, activity = x, 0.0
+    read = x
+    for i, (curve, loop) in enumerate(zip(curves, loops, strict=True)):
+        own, own_key = arrays_of(arrays, i), jax.random.fold_in(key, i)
+        received, read, mean = _cell(
+            curve_of(*curve), own, loop, received, own_key, steps, staggered
+        )
+        activity = activity + mean
+    y = read @ arrays["readout.D"].T + arrays["readout.c"]
+
+    # a lowpass mixes an output with earlier ones; it has filtered c alone until then
+    def mix(before, now):
+        before = kept * before + (1 - kept) * now
+        return before, before
+
+    begin = (1 - kept ** len(curves)) * arrays["readout.c"]
+    _, y = lax.scan(mix, jnp.broadcast_to(begin, y[:, 0].shape), y.swapaxes(0, 1))
+    y = y.swapaxes(0, 1)
+    return (y[:, -1] if last else y), activity
+
+
+_outputs = jax.jit(_run, static_argnames=("curves", "steps", "last", "staggered"))
+
+
+@partial(jax.jit, static_argnames=("curves", "steps", "last", "staggered", "classes"))
+@jax.value_and_grad
+def _loss(moving, others, loops, kept, x, rest, *, classes, **static):
+    """Return the loss, and its derivatives by what moves."""
+    key, y, penalty = rest
+    outputs, activity = _run(others | moving, loops, kept, x, key, **static)
+    return loss_of(classes, outputs, y) + penalty * activity
+
+
+def _cell(f, own: Mapping, loop: Mapping, x, key, steps: int, staggered: bool):
+    """Return activities (n, T, units) from spikes, for cells and for the readout.
+
+    And the mean of their sizes without spikes.
+    """
+    n, T, _ = x.shape
+    (k, d), units = loop["worth"].shape, len(own["W_m"])
+    u_all, J_all = encoded(own, x), jnp.broadcast_to(driven(own, x), (n, T, units))
+
+    def sample(before, now):
+        m, Z, V, v, read, h = before
+        u, J, key = now
+        if "e_h" in own:
+            u = u + h @ own["e_h"].T
+        if "e_m" in own:
+            u = u + read.reshape(n, k * d) @ own["e_m"].T
+        # what the spikes of a presentation add to the exact state
+        of_memory, of_units = jax.random.split(key)
+        Z, V = _presentation(loop, *map(lax.stop_gradient, (m, u, Z, V)), of_memory)
+        m = m @ loop["A"].T + u[:, :, None] * loop["B"]
+        read = m + lax.stop_gradient(Z @ loop["out"].T)
+        J = J + read.reshape(n, k * d) @ own["W_m"].T
+        exact = f(J + h @ own["W_h"].T if "W_h" in own else J)
+        h, seen, v = _units(loop, exact, v, of_units)
+        return (m, Z, V, v, read, h), (h, seen, jnp.mean(jnp.abs(exact)))
+
+    def _presentation(loop, m, u, Z, V, key):
+        def step(before, key):
+            m, Z, V = before
+            x = m @ loop["T"].T + Z @ loop["N"].T
+            value, V = _pairs(loop, x, V, key, staggered)
+            m = m @ loop["A_step"].T + u[:, :, None] * loop["B_step"]
+            return (m, Z @ loop["K"].T + (value - x) @ loop["L"].T, V), None
+
+        (_, Z, V), _ = lax.scan(step, (m, Z, V), jax.random.split(key, steps))
+        return Z, V
+
+    def _units(loop, exact, v, key):
+        size, sign = jnp.abs(exact), jnp.sign(exact)
+        expected = lax.stop_gradient(size * loop["per_sample"])
+        first = lax.stop_gradient(size * loop["per_read"])
+        if staggered:
+            counted, seen = jnp.floor(expected + v), jnp.floor(first + v)
+            v = expected + v - counted
+        else:
+            own_key, other = jax.random.split(key)
+            seen = _poisson(own_key, first)
+            counted = seen + _poisson(other, jnp.maximum(expected - first, 0))
+        # the gradient is that of the mean
+        given, shown = (
+            exact + lax.stop_gradient(sign * number / per - exact)
+            for number, per in (
+                (counted, loop["per_sample"]),
+                (seen, loop["per_read"]),
+            )
+        )
+        return given, shown, v
+
+    begin_key, run_key = jax.random.split(key)
+    phases = jax.random.split(begin_key)
+    begin = (
+        jnp.zeros((n, k, d), x.dtype),
+        jnp.zeros((n, k, len(loop["K"])), x.dtype),
+        jax.random.uniform(phases[0], (n, k, d, 2), x.dtype),
+        jax.random.uniform(phases[1], (n, units), x.dtype),
+        jnp.zeros((n, k, d), x.dtype),
+        jnp.zeros((n, units), x.dtype),
+    )
+    by_sample = u_all.swapaxes(0, 1), J_all.swapaxes(0, 1)
+    _, (h, seen, mean) = lax.scan(
+        sample, begin, (*by_sample, jax.random.split(run_key, T))
+    )
+    return h.swapaxes(0, 1), seen.swapaxes(0, 1), jnp.mean(mean)
+
+
+def _pairs(loop: Mapping, x, V, key, staggered: bool):
+    """Return what the spikes of pairs stand for in a step, and their voltages.
+
+    ``x`` (n, k, d) is carried, ``V`` (n, k, d, 2) are voltages of both sides.
+    """
+    clipped = jnp.clip(x, -loop["radii"], loop["radii"])
+    expected = jnp.abs(clipped) / loop["worth"]
+    if not staggered:
+        return jnp.sign(x) * loop["worth"] * _poisson(key, expected), V
+    sides = jnp.stack(
+        [jnp.where(x > 0, expected, 0), jnp.where(x < 0, expected, 0)], -1
+    )
+    V = V + sides
+    number = jnp.floor(V)
+    return loop["worth"] * (number[..., 0] - number[..., 1]), V - number
+
+
+def _poisson(key, mean):
+    """Return Poisson numbers of a mean, as floats."""
+    return jax.random.poisson(key, mean).astype(mean.dtype)
