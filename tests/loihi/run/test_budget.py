@@ -111,8 +111,8 @@ def test_limits_are_those_of_nengo_loihi():
 
 
 def test_bits_of_an_axon_are_those_of_nengo_loihi():
-    block = pytest.importorskip("nengo_loihi.block")
-    synapse = block.Synapse(1)
+    pytest.importorskip("nengo_loihi")
+    synapse = nengo_loihi().block.Synapse(1)
     synapse.set_weights(np.ones((1, 1)))
     theirs = [synapse.synapse_cfg.bits_per_axon(n) for n in range(1200)]
     assert [axon_bits(n) for n in range(1200)] == theirs
