@@ -179,7 +179,6 @@ def _check_training():
 
 def _check_chip():
     """Run a memory of a few neurons on the emulator."""
-    _check_below("numpy", "2.0", "NengoLoihi")
     from lmu_spiking.loihi.run.deploy import deploy
     from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 

@@ -29,7 +29,7 @@ EXTRAS = {  # what each is for, and its packages
     "gui": ("networks in the browser", "nengo-gui"),
     "docs": ("to build the documentation", "sphinx furo myst-nb numpydoc"),
 }
-LAST_PYTHON = {"train": (3, 11), "loihi": (3, 12)}  # that these extras are made for
+LAST_PYTHON = {"train": (3, 11)}  # that these extras are made for
 
 
 def doctor(json: o.Json = False):

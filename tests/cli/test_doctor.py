@@ -22,7 +22,6 @@ def versions(monkeypatch, **known):
 @pytest.mark.parametrize(
     ("name", "installed", "said"),
     [
-        ("loihi", {"numpy": "2.1.0"}, "numpy 2.1.0 is too new for NengoLoihi"),
         ("train", {"numpy": "2.0.0", "tensorflow": "2.15.1"}, "'numpy<2.0'"),
         ("train", {"numpy": "1.26.4", "tensorflow": "2.16.1"}, "'tensorflow<2.16'"),
         ("pytest", {"pytest": "9.0.1"}, "-m pip install 'pytest<9'"),

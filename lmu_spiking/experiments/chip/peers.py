@@ -24,7 +24,6 @@ from nengo.exceptions import BuildError
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import (
-    MissingPackageError,
     check_one_of,
     check_positive,
     check_seed,
@@ -45,6 +44,7 @@ from lmu_spiking.experiments.chip.signals import (
 from lmu_spiking.experiments.published.delay_run import balanced
 from lmu_spiking.experiments.published.result import bootstrapped
 from lmu_spiking.experiments.records import pick
+from lmu_spiking.loihi.chip.upstream import nengo_loihi
 
 TARGETS = ("core", "simreal", "sim")
 
@@ -177,18 +177,15 @@ def _on_chip(
     built: PeerNetwork, steps: int, dt: float, target: str, decode_tau
 ) -> dict:
     """Run a peer on the emulator; return fields of its `PeerRun`."""
-    try:
-        import nengo_loihi
-    except ImportError:
-        raise MissingPackageError("nengo-loihi", "loihi") from None
-    model = nengo_loihi.builder.Model(dt=dt)
+    package = nengo_loihi()
+    model = package.builder.Model(dt=dt)
     if decode_tau is not None:
         model.decode_tau = decode_tau
     start, options = time.perf_counter(), {"dt": dt, "model": model, "target": target}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            sim = nengo_loihi.Simulator(built.network, **options)
+            sim = package.Simulator(built.network, **options)
         except BuildError as error:
             first = str(error).strip().splitlines()[0]
             refused = f"{type(error).__name__}: {first}"

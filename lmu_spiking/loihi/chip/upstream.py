@@ -1,15 +1,20 @@
-"""NengoLoihi, imported quietly, and where it places ensembles."""
+"""NengoLoihi, imported quietly and fitted to numpy 2, and where it places ensembles.
+
+NengoLoihi 1.1 was made for numpy 1.  Under numpy 2 three things in it are replaced, in
+its own modules and nowhere else, so that its integers are those under numpy 1.
+"""
 
 import contextlib
 import importlib.util
 import os
 import sys
 import warnings
+from types import ModuleType, SimpleNamespace
 
 import nengo
 import numpy as np
 
-from lmu_spiking.errors import MissingPackageError, ValidationError
+from lmu_spiking.errors import MissingPackageError
 
 
 def nengo_loihi():
@@ -23,23 +28,89 @@ def nengo_loihi():
     ------
     MissingPackageError
         If it is not installed.
-    ValidationError
-        If numpy is too new for it.
     """
     if importlib.util.find_spec("nengo_loihi") is None:
         raise MissingPackageError("nengo-loihi", "loihi")
-    if int(np.__version__.split(".")[0]) >= 2:
-        problem = "is too new for nengo-loihi 1.1, which needs numpy 1"
-        remedy = (
-            "run: pip install 'lmu_spiking[loihi]', which brings numpy 1, with Python "
-            "3.11 or 3.12"
-        )
-        raise ValidationError("numpy.__version__", np.__version__, problem, remedy)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it imports TensorFlow if there
     with warnings.catch_warnings(), _without_nengo_dl():
         warnings.filterwarnings("ignore", "This version of")
         import nengo_loihi
+    if int(np.__version__.split(".")[0]) >= 2:
+        _fit_numpy_2(nengo_loihi)
     return nengo_loihi
+
+
+def _fit_numpy_2(package: ModuleType) -> None:
+    """Replace in NengoLoihi what numpy 2 stops or silently changes, once.
+
+    Its modules may be imported already, by anybody: it calls each of these by its name
+    in the module, when it builds a network.
+    """
+    discretize = package.builder.discretize
+    if discretize.array_to_int is _array_to_int:
+        return
+    # arrays that may share memory: ``copy=False`` is an error now if they cannot
+    numpy = SimpleNamespace(**vars(np) | {"array": _array})
+    package.block.np = package.neurons.np = numpy
+    # a change of dtype in place, which numpy 2.5 deprecates
+    discretize.array_to_int = _array_to_int
+    # Largest numbers of float32 arrays, of which scales are made: with numbers of
+    # Python they gave float64, and now give float32.
+    compartment = discretize.discretize_compartment
+    discretize.discretize_compartment = _in_double_precision(compartment)
+
+
+def _array(values, *arguments, copy=True, **options) -> np.ndarray:
+    """Return ``np.array`` of numpy 1, which copies for ``copy=False`` where it must."""
+    return np.array(values, *arguments, copy=copy or None, **options)
+
+
+def _array_to_int(array: np.ndarray, values: np.ndarray) -> None:
+    """Write rounded values into an array of float32, which becomes one of int32."""
+    whole = np.round(values).astype(np.int32)
+    if hasattr(array, "_set_dtype"):  # of numpy 2.5, for those who have no other way
+        array._set_dtype(np.int32)
+    else:
+        array.dtype = np.int32
+    array[:] = whole
+
+
+class _DoubleMaximum(np.ndarray):
+    """An array whose largest number is a float of Python.
+
+    That combines with float32 arrays as scalars of numpy 1 did, which is to float32,
+    and with other numbers to float64.
+    """
+
+    def max(self, *arguments, **options):
+        """Return the largest number.
+
+        Parameters
+        ----------
+        *arguments, **options
+            Of ``ndarray.max``.
+
+        Returns
+        -------
+        float
+        """
+        return float(super().max(*arguments, **options))
+
+
+def _in_double_precision(discretize_compartment):
+    """Return NengoLoihi's function, which makes its scales in float64 as in numpy 1."""
+
+    def discretize(compartment, largest_weight):
+        names = "bias", "vth"  # whose largest numbers scales are made of
+        for name in names:
+            array = getattr(compartment, name)
+            setattr(compartment, name, array.view(_DoubleMaximum))
+        info = discretize_compartment(compartment, float(largest_weight))
+        for name in names:
+            setattr(compartment, name, np.asarray(getattr(compartment, name)))
+        return info
+
+    return discretize
 
 
 @contextlib.contextmanager

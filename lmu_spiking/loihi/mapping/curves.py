@@ -332,7 +332,7 @@ def measure_decoders(
     m, d = spikes.shape[1], x.shape[1]
     activities, wanted = np.empty((len(keep), m), np.float32), smooth(x)[keep]
     decoders, parts = np.zeros((d, m)), []
-    rate = float(spikes.mean() / dt)
+    rate = float(spikes.mean()) / dt
     for i in range(d):
         of = np.flatnonzero(curves.dimension == i)
         P = smooth(spikes[:, of])[keep] / dt

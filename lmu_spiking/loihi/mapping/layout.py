@@ -298,7 +298,7 @@ def lay_out(
     column = curves.encoding @ (curves.T @ mapped.B)
     rest = exact, column, decoding, tau, block, rng, decoding
     stages = (make_stage(layout, curves, *rest),)
-    spikes = float(decoding.activities.mean() * n_neurons)
+    spikes = float(decoding.activities.mean()) * n_neurons
     return replace(layout, stages=stages, spikes_per_s=spikes)
 
 

@@ -218,7 +218,7 @@ def lay_out_relayed(
         rest = exact, column, pre, synapse, size, rng, made
         stages.append(make_stage(layout, own, *rest))
     counts = (decoding, n_neurons), (relaying, n_relays)
-    spikes = float(sum(made.activities.mean() * n for made, n in counts))
+    spikes = sum(float(made.activities.mean()) * n for made, n in counts)
     return replace(layout, stages=tuple(stages), spikes_per_s=spikes)
 
 

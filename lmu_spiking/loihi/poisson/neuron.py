@@ -382,7 +382,8 @@ def chip_lowpass(tau: float, dt: float = 0.001) -> tuple[float, float]:
         which scales weights by it.  Rounding makes it less than ``1 / (1 - a)``.
     """
     magnitude = nengo_loihi().builder.discretize.decay_magnitude
-    decay = np.float32(1.0 if tau == 0 else -np.expm1(-dt / tau))
+    # stored as float32, then computed with in float64
+    decay = float(np.float32(1.0 if tau == 0 else -np.expm1(-dt / tau)))
     whole = np.clip(np.round(decay * (DECAY - 1) - 1), 0, DECAY - 1)
     area = float(magnitude(np.array([whole]), x0=2**21, offset=1)[0])
     return float(DECAY - 1 - whole) / DECAY, area

@@ -21,6 +21,7 @@ from lmu_spiking.loihi.chip.limits import (
     split,
     weights_cores,
 )
+from lmu_spiking.loihi.chip.upstream import nengo_loihi
 from lmu_spiking.loihi.run.budget import Budget, budget
 
 IF, LIF = nengo.SpikingRectifiedLinear(), nengo.LIF()
@@ -74,15 +75,16 @@ def recurrent(m, size=None, inputs=0, neuron_type=LIF, weights=None):
 
 def built(network, **changes):
     """What NengoLoihi counts of each block, its own limits not enforced."""
-    nengo_loihi = pytest.importorskip("nengo_loihi")
+    pytest.importorskip("nengo_loihi")
+    package = nengo_loihi()
     from nengo_loihi.builder import Model
     from nengo_loihi.builder.builder import ValidationLevel
 
     for name, ens in enumerate(network.all_ensembles):
         given = getattr(network.config[ens], "block_shape", None)
         if isinstance(given, SimpleNamespace):
-            changes[name] = nengo_loihi.BlockShape(given.shape, given.ensemble_shape)
-    nengo_loihi.add_params(network)
+            changes[name] = package.BlockShape(given.shape, given.ensemble_shape)
+    package.add_params(network)
     for name, shape in changes.items():
         network.config[network.all_ensembles[name]].block_shape = shape
     model = Model(dt=0.001)
@@ -109,8 +111,8 @@ def test_limits_are_those_of_nengo_loihi():
 
 
 def test_bits_of_an_axon_are_those_of_nengo_loihi():
-    block = pytest.importorskip("nengo_loihi.block")
-    synapse = block.Synapse(1)
+    pytest.importorskip("nengo_loihi")
+    synapse = nengo_loihi().block.Synapse(1)
     synapse.set_weights(np.ones((1, 1)))
     theirs = [synapse.synapse_cfg.bits_per_axon(n) for n in range(1200)]
     assert [axon_bits(n) for n in range(1200)] == theirs
@@ -133,12 +135,12 @@ def test_large_population(m, size):
 
 
 def test_simulator_agrees():
-    nengo_loihi = pytest.importorskip("nengo_loihi")
+    pytest.importorskip("nengo_loihi")
     network = recurrent(150, inputs=1)
     found = counts(budget(network))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with nengo_loihi.Simulator(network, target="sim") as sim:
+        with nengo_loihi().Simulator(network, target="sim") as sim:
             blocks = list(sim.model.blocks)
     assert found == [tuple(u for u, _ in b.utilization().values()) for b in blocks]
 

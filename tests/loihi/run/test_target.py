@@ -231,14 +231,6 @@ def test_without_nengo_loihi(monkeypatch, target):
     assert run_on(network(), "core", 0.1).counts.spikes > 0
 
 
-def test_with_a_numpy_that_nengo_loihi_does_not_take(loihi, monkeypatch):
-    monkeypatch.setattr(np, "__version__", "2.1.0")
-    with pytest.raises(
-        ValidationError, match=r"'2.1.0' is too new .* pip install 'lmu_sp"
-    ):
-        run_on(network(), "emulator", 0.1)
-
-
 # -- the board -----------------------------------------------------------------------
 
 
