@@ -22,8 +22,8 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-in
 COMPILE := pip compile -q --no-emit-index-url --annotation-style line \
 	--custom-compile-command "make lock" pyproject.toml --python-version 3.11
 
-.PHONY: help run test test-fast rooms kernels test-newest kernels-newest test-nengo test-nengo-dl \
-	kernels-nengo-dl test-wheel test-gui reproduce bench lint notebooks docs lock clean
+.PHONY: help run install test test-fast rooms kernels test-newest install-newest test-nengo test-nengo-dl \
+	install-nengo-dl test-wheel test-gui reproduce bench lint notebooks docs lock clean
 .DEFAULT_GOAL := help
 
 # What `lmu-spiking reproduce` knows; the LSTM of capacity needs NengoDL's TensorFlow.
@@ -59,19 +59,21 @@ test-fast: ## the tests of what everything stands on (under a minute)
 rooms: $(INSTALLED) ## draw the picture of docs/architecture.md from the imports
 	$(VENV)/bin/python docs/rooms.py
 
-# Once, not once in each test process.
+install: $(INSTALLED)
+
+# Once, not once in each test process; environments with the same numba share them.
 kernels: $(INSTALLED)
 	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import native; \
 	[native.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
 
 test-newest: ## the tests on Python 3.13, in .venv-3.13
-test-newest kernels-newest:
+test-newest install-newest:
 	@if test -n "$(NEWEST)"; then \
 	$(MAKE) --no-print-directory $(@:-newest=) $(IN_NEWEST); else \
 	echo "NOT RUN: no Python 3.13 on this machine; make $@ NEWEST=..."; fi
 
 test-nengo-dl: ## the tests of what needs NengoDL: Python 3.11, in .venv-nengo-dl
-test-nengo-dl kernels-nengo-dl:
+test-nengo-dl install-nengo-dl:
 	@if test -n "$(NENGO_DL_PYTHON)"; then \
 	$(MAKE) --no-print-directory $(@:-nengo-dl=) $(IN_NENGO_DL) TESTS="$(NENGO_DL_TESTS)"; else \
 	echo "NOT RUN: no Python 3.11 on this machine; make $@ NENGO_DL_PYTHON=..."; fi
