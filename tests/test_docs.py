@@ -45,14 +45,14 @@ LONG = ("reproduce", "bench", "spikes", "--scheduler", "psmnist", "board")
 AROUND = ("cd", ".", "git", "#")
 # Extras by what they install.
 WANTED = {
-    "train": "nengo_dl",
+    "train": "optax",
     "loihi": "nengo_loihi",
     "nir": "nir",
     "dask": "distributed",
 }
 
 
-# Pages that go through everything: run where all of it is installed, make test-train.
+# Pages that go through everything: run where all of it is installed.
 WHOLE = ("README.md", "docs/cli.md", "docs/loihi.md")
 
 

@@ -159,6 +159,18 @@ def _check_below(package: str, limit: str, why: str) -> str:
 
 
 def _check_training():
+    """Go down a parabola with a gradient of JAX and a step of optax."""
+    jax, optax = map(importlib.import_module, ("jax", "optax"))
+    gradient = jax.jit(jax.grad(lambda x: x * x))(3.0)
+    optimizer = optax.sgd(0.5)
+    step, _ = optimizer.update(gradient, optimizer.init(3.0))
+    # that it arrives shows that both compute, not only that they are imported
+    if float(optax.apply_updates(3.0, step)) != 0.0:
+        raise ValueError("JAX computes a wrong gradient, or optax a wrong step")
+    return f"JAX {version('jax')}, optax {version('optax')}", None
+
+
+def _check_nengo_dl():
     """Differentiate with TensorFlow, and import NengoDL."""
     if sys.version_info >= (3, 12):
         raise ValueError("NengoDL and its TensorFlow need Python 3.11")
@@ -221,5 +233,6 @@ CHECKS = (
     _imported("dask", "Dask", "distributed", "distributed"),
     _imported("nir", "NIR", "nir", "nir"),
     _imported("gui", "NengoGUI", "nengo_gui", "nengo-gui"),
+    Check("nengo-dl", "NengoDL", _check_nengo_dl, "nengo-dl"),
     _imported("docs", "documentation", "sphinx", "sphinx"),
 )

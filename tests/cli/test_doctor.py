@@ -22,8 +22,8 @@ def versions(monkeypatch, **known):
 @pytest.mark.parametrize(
     ("name", "installed", "said"),
     [
-        ("train", {"numpy": "2.0.0", "tensorflow": "2.15.1"}, "'numpy<2.0'"),
-        ("train", {"numpy": "1.26.4", "tensorflow": "2.16.1"}, "'tensorflow<2.16'"),
+        ("nengo-dl", {"numpy": "2.0.0", "tensorflow": "2.15.1"}, "'numpy<2.0'"),
+        ("nengo-dl", {"numpy": "1.26.4", "tensorflow": "2.16.1"}, "'tensorflow<2.16'"),
         ("pytest", {"pytest": "9.0.1"}, "-m pip install 'pytest<9'"),
     ],
 )
@@ -36,9 +36,22 @@ def test_versions_that_do_not_go_together(monkeypatch, name, installed, said):
     assert sys.executable in found["say"]
 
 
-def test_training_needs_an_older_python(monkeypatch):
+def test_nengo_dl_needs_an_older_python(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 12, 1))
-    assert "Python 3.11" in try_out(BY_NAME["train"], THERE)["say"]
+    assert "Python 3.11" in try_out(BY_NAME["nengo-dl"], THERE)["say"]
+
+
+def test_training_takes_a_step():
+    pytest.importorskip("optax")
+    assert try_out(BY_NAME["train"], THERE)["state"] == "works"
+
+
+def test_a_wrong_step_is_told(monkeypatch):
+    optax = pytest.importorskip("optax")
+    monkeypatch.setattr(optax, "apply_updates", lambda x, step: x)
+    found = try_out(BY_NAME["train"], THERE)
+    assert (found["state"], found["base"]) == ("wrong", False)
+    assert "optax" in found["say"]
 
 
 def test_what_is_not_installed_is_not_tried():
@@ -83,8 +96,10 @@ def test_one_command_installs_what_is_missing(shell, monkeypatch):
     assert line.startswith(
         (sys.executable, f"uv pip install --python {sys.executable}")
     )
-    assert line.endswith("install 'lmu_spiking[data,dask,nir,gui]'") or "uv" in line
-    assert "train" not in line  # not for this Python
+    assert line.endswith("'lmu_spiking[train,data,dask,nir,gui]'")
+    # on its Python NengoDL is not advised either, as it brings numpy 1
+    monkeypatch.setattr(sys, "version_info", (3, 11, 7))
+    assert json.loads(shell("doctor", "--json")[1])["install"] == [line]
     del there["lmu_spiking"]
     (line,) = json.loads(shell("doctor", "--json")[1])["install"]
     assert " -e '/" in line
