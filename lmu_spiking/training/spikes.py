@@ -44,6 +44,7 @@ from lmu_spiking.training.settings import TrainSettings
 
 DRAWN = ("poisson",)  # types whose spikes are drawn; staggered ones are counted
 SEEN = 200  # sequences that a conversion is designed for
+FEW, MOST = 10.0, 60.0  # spikes of a step: a mean, and a number that is never reached
 
 
 class SpikingEngine:
@@ -363,5 +364,32 @@ def _pairs(loop: Mapping, x, V, key, staggered: bool):
 
 
 def _poisson(key, mean):
-    """Return Poisson numbers of a mean, as floats."""
-    return jax.random.poisson(key, mean).astype(mean.dtype)
+    """Return Poisson numbers of a mean, as floats.
+
+    Means below `FEW` by inversion of one uniform number, since JAX draws as many of
+    them as there are spikes, which took ten times as long; larger ones by JAX.
+    """
+    few, many = jax.random.split(key)
+    small = jnp.minimum(mean, FEW)
+    u = jax.random.uniform(few, mean.shape, mean.dtype)
+
+    def unfinished(state):
+        i, _, _, below = state
+        return (i < MOST) & jnp.any(u > below)
+
+    def more(state):
+        i, number, p, below = state
+        number = number + (u > below)
+        i = i + 1
+        p = p * small / i
+        return i, number, p, below + p
+
+    p = jnp.exp(-small)
+    begin = jnp.zeros((), mean.dtype), jnp.zeros_like(mean), p, p
+    _, number, _, _ = lax.while_loop(unfinished, more, begin)
+
+    def large():
+        drawn = jax.random.poisson(many, jnp.maximum(mean, FEW))
+        return jnp.where(mean > FEW, drawn.astype(mean.dtype), number)
+
+    return lax.cond(jnp.any(mean > FEW), large, lambda: number)
