@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -189,7 +190,7 @@ def _layers(arrays, x, *, depth: int, last: bool):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(4,))
-def lstm(x, W, U, b, last: bool):
+def lstm(x, W, U, b, last: bool) -> Any:
     """Return the outputs of an LSTM layer, from rest.
 
     Parameters
