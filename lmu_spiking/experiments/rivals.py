@@ -178,7 +178,7 @@ def _layers(arrays, x, *, depth: int, last: bool):
     h = x.swapaxes(0, 1)  # steps first
     for i in range(depth):
         W, U, b = (arrays[f"lstm{i}.{name}"] for name in "WUb")
-        h = lstm(h, W, U, b, last and i == depth - 1)
+        h: Any = lstm(h, W, U, b, last and i == depth - 1)
     h = h if last else h.swapaxes(0, 1)
     return h @ arrays["readout.W"] + arrays["readout.b"]
 
@@ -190,7 +190,7 @@ def _layers(arrays, x, *, depth: int, last: bool):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(4,))
-def lstm(x, W, U, b, last: bool) -> Any:
+def lstm(x, W, U, b, last: bool):
     """Return the outputs of an LSTM layer, from rest.
 
     Parameters
