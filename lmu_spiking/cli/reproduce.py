@@ -19,7 +19,7 @@ OWN = {  # options of some alone
     "--data": ("psmnist",),
     "--splits": ("psmnist",),
 }
-LSTM = "To train the LSTM, with TensorFlow, 0 for none"
+LSTM = "To train the LSTM, with JAX, 0 for none"
 LSTM_UNSET = "capacity 4, others as long as the LMU took"
 AT_WORK = {"panel": o.WORK, "least": 0}
 SPLITS = "psmnist: how often to split"
@@ -65,7 +65,7 @@ def reproduce(
     console.prepare(out)
     with console.Bar("Getting ready"):
         from lmu_spiking.experiments.figures import published as figures
-        from lmu_spiking.metrics import versions
+        from lmu_spiking.metrics import PACKAGES, versions
 
         # modules, and functions of figures, are named after the experiments
         module = name.replace("-", "_")
@@ -78,10 +78,9 @@ def reproduce(
     record = result.to_dict() | {"command": console.command_line()}
     record["seconds"] = time.perf_counter() - start
     made = {"result": str(out / "result.json"), "figure": str(out / f"{name}.png")}
-    # only if an LSTM was trained
-    tensorflow = sys.modules.get("tensorflow")
-    used = {"tensorflow": tensorflow.__version__} if tensorflow else {}
-    record |= {"files": made, "versions": versions() | used}
+    # those of training only if something was trained
+    trained = [name for name in ("jax", "optax") if name in sys.modules]
+    record |= {"files": made, "versions": versions((*PACKAGES, *trained))}
     files = {f"{name}.png": draw(result), "result.json": record}
     console.write_results(out, "reproduce", files)
     if json:

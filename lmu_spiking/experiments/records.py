@@ -210,6 +210,6 @@ def pick(value, *names: str) -> dict:
 
 def made_with() -> dict:
     """Return the versions, and the threads and cores that times depend on."""
-    found = versions((*PACKAGES, "tensorflow", "scikit-learn"))
+    found = versions((*PACKAGES, "jax", "optax", "scikit-learn"))
     threads = {name: os.environ.get(name) for name in THREADS}
     return {"versions": found, "threads": threads, "cores": os.cpu_count()}

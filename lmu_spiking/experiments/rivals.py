@@ -1,4 +1,14 @@
-r"""Rivals of an LMU, trained by one clock: LSTMs as published, and a hybrid, in Keras.
+r"""Rivals of an LMU, trained by one clock: LSTMs as published, and a hybrid, in JAX.
+
+An LSTM draws its weights as Keras does, and has its equations,
+
+.. math::
+
+    z_t = W x_t + U h_{t-1} + b, \qquad
+    s_t = \sigma(z^f_t) s_{t-1} + \sigma(z^i_t) \tanh z^g_t, \qquad
+    h_t = \sigma(z^o_t) \tanh s_t ,
+
+with the gates ``i, f, g, o`` side by side in ``z``.
 
 The hybrid of the LMU paper has a feedforward LMU cell before its LSTM: the exact memory
 :math:`m_t`, whose impulse response :math:`H` is fixed, a trained encoder :math:`e_x`
@@ -9,28 +19,57 @@ and trained units,
 Every model is trained by `fit` until so many seconds have passed, and is the best of
 its validations.  Published, reproduced and compared models share this module, so that
 all train alike.
+
+Letters: ``n`` sequences, ``T`` steps, ``c`` inputs, ``q`` outputs, ``u`` units.
 """
 
 import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.tasks.sequences import Sequences
-from lmu_spiking.training._keras import compiled, tensorflow
+from lmu_spiking.training._jax import jax, jnp, lax, optax
 from lmu_spiking.training.evaluation import (
     loss_and_metric,
-    loss_of,
     metric_name,
     validation_name,
 )
 from lmu_spiking.training.loop import badness
+from lmu_spiking.training.model import loss_of, memory_states
+from lmu_spiking.training.window import tables
 
 # -- models --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A rival before it is trained.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        Initial parameters in float32, by name.
+    outputs : callable
+        Takes such arrays and inputs (n, T, c), and returns outputs (n, T, q), or (n, q)
+        where only the last step is read; JAX differentiates it.
+    """
+
+    arrays: dict[str, np.ndarray]
+    outputs: Callable
+
+    __repr__ = brief
+
+    @property
+    def n_params(self) -> int:
+        """Return the number of parameters."""
+        return sum(a.size for a in self.arrays.values())
 
 
 def lstm_model(
@@ -40,7 +79,7 @@ def lstm_model(
     *,
     last: bool = False,
     seed: int = 0,
-):
+) -> Model:
     """Return LSTM layers with a linear readout.
 
     Parameters
@@ -56,13 +95,12 @@ def lstm_model(
 
     Returns
     -------
-    keras.Model
+    Model
         Of inputs (n, T, c), for any ``T``.
     """
-    tf = tensorflow()
-    inputs = tf.keras.Input((None, size_in))
-    x = _lstms(inputs, layers, last, seed)
-    return tf.keras.Model(inputs, _dense(size_out, seed)(x))
+    rng = np.random.default_rng(seed)
+    arrays = _drawn_layers(rng, size_in, size_out, layers)
+    return Model(arrays, partial(_layers, depth=len(layers), last=last))
 
 
 def lstm_units(params: int, size_in: int, size_out: int) -> int:
@@ -91,11 +129,10 @@ def hybrid_model(
     theta: float,
     units: int,
     layers: tuple[int, ...],
-    steps: int,
     scale: float = 1.0,
     last: bool = False,
     seed: int = 0,
-):
+) -> Model:
     """Return a feedforward LMU cell, LSTM layers behind it, and a linear readout.
 
     Parameters
@@ -108,8 +145,6 @@ def hybrid_model(
         Of the cell.
     layers : tuple of int
         Units of the LSTM layers.
-    steps : int
-        The most that a sequence has.
     scale : float
         Initial encoder.
     last : bool
@@ -119,61 +154,148 @@ def hybrid_model(
 
     Returns
     -------
-    keras.Model
+    Model
+        Of inputs (n, T, c), for any ``T``.
     """
-    tf = tensorflow()
-    impulse = np.eye(steps)[0]
-    response = LDN(order, float(theta)).simulate(impulse, 1.0).astype(np.float32)
-    inputs = tf.keras.Input((None, size_in))
-    encoder = tf.keras.initializers.Constant(scale)
-    u = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer=encoder)(inputs)
-    m = tf.keras.layers.Lambda(lambda u: memory(u, response), name="memory")(u)
-    h = _dense(units, seed + 100, activation="relu")(m)
-    x = _lstms(h, layers, last, seed)
-    return tf.keras.Model(inputs, _dense(size_out, seed)(x))
+    rng, ldn = np.random.default_rng(seed), LDN(order, float(theta))
+    arrays = {"cell.e_x": np.full((size_in, 1), scale, np.float32)}
+    arrays |= _drawn_dense("cell", rng, order, units)
+    arrays |= _drawn_layers(rng, units, size_out, layers)
+
+    def outputs(arrays, x):
+        # matrices for this many steps, made once, when JAX compiles
+        table = tables(ldn, 1.0, x.shape[1], last=False)[0]
+        table = {name: a.astype(np.float32) for name, a in table.items()}
+        m = memory_states(x @ arrays["cell.e_x"], table, False)
+        h = jax.nn.relu(m @ arrays["cell.W"] + arrays["cell.b"])
+        return _layers(arrays, h, depth=len(layers), last=last)
+
+    return Model(arrays, outputs)
 
 
-def memory(u, response):
-    """Return the states (n, T, d) of inputs (n, T, 1), by Fourier transforms.
+def _layers(arrays, x, *, depth: int, last: bool):
+    """Return outputs of so many LSTM layers and a readout of all steps or the last."""
+    h = x.swapaxes(0, 1)  # steps first
+    for i in range(depth):
+        W, U, b = (arrays[f"lstm{i}.{name}"] for name in "WUb")
+        h: Any = lstm(h, W, U, b, last and i == depth - 1)
+    h = h if last else h.swapaxes(0, 1)
+    return h @ arrays["readout.W"] + arrays["readout.b"]
+
+
+# -- LSTM layers ---------------------------------------------------------------------
+#
+# Slopes are written out: those that JAX derives take 1.3 to 2 times as long on a CPU,
+# since they keep more of each step than its gates and the state before it.
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def lstm(x, W, U, b, last: bool):
+    """Return the outputs of an LSTM layer, from rest.
 
     Parameters
     ----------
-    u : (n, T, 1) tensor
-    response : (S, d) array_like
-        To an impulse; ``S`` at least ``T``.
+    x : (T, n, c) array
+        Steps first.
+    W, U, b : (c, 4 u), (u, 4 u) and (4 u,) array
+        The gates ``i, f, g, o`` side by side.
+    last : bool
+        Whether only the last step is wanted.
 
     Returns
     -------
-    (n, T, d) tensor
+    (T, n, u) array, or (n, u)
     """
-    tf = tensorflow()
-    T = tf.shape(u)[1]
-    length = [2 * T]  # padded, so that no step receives one that is to come
-    of_u = tf.signal.rfft(tf.transpose(u, (0, 2, 1)), length)
-    of_H = tf.signal.rfft(tf.transpose(tf.constant(response)[:T]), length)
-    m = tf.signal.irfft(of_u * of_H, length)[:, :, :T]
-    m = tf.transpose(m, (0, 2, 1))
-    return tf.ensure_shape(m, (None, None, response.shape[1]))
+    return _run(x, W, U, b, last)[0]
 
 
-def _lstms(x, layers: tuple[int, ...], last: bool, seed: int):
-    """Return the outputs of LSTM layers, the last one's at one step or at all."""
-    keras = tensorflow().keras
+def _run(x, W, U, b, last: bool):
+    """Return outputs, and ``h, s`` before every step with hyperbolic tangents in it."""
+    # of logistic functions too: sigma(z) = (1 + tanh(z / 2)) / 2
+    half = np.repeat(np.array([0.5, 0.5, 1, 0.5], np.float32), len(U))
+    W, U, b = W * half, U * half, b * half
+
+    def step(before, x):
+        h, s = before
+        a = jnp.tanh(x @ W + h @ U + b)
+        i, f, g, o = _gates(a)
+        s = f * s + i * g
+        h = o * jnp.tanh(s)
+        return (h, s), (None if last else h, (*before, a))
+
+    rest = jnp.zeros((x.shape[1], len(U)), x.dtype)
+    (h, _), (every, kept) = lax.scan(step, (rest, rest), x)
+    return h if last else every, kept
+
+
+def _gates(a):
+    """Return gates (n, u) from hyperbolic tangents (n, 4 u)."""
+    i, f, g, o = jnp.split(a, 4, axis=1)
+    return 0.5 + 0.5 * i, 0.5 + 0.5 * f, g, 0.5 + 0.5 * o
+
+
+def _forward(x, W, U, b, last: bool):
+    """Return outputs, and what `_backward` needs of them."""
+    h, kept = _run(x, W, U, b, last)
+    return h, ((x, *kept), (W, U, b))
+
+
+def _backward(last: bool, known, slope):
+    """Return slopes by ``x, W, U, b``, from those by the outputs."""
+    kept, weights = known
+    W, U, _ = weights
+
+    def step(after, now):
+        dh, ds, sums = after
+        by_output, (x, h, s, a) = now
+        dh = dh if last else dh + by_output
+        i, f, g, o = _gates(a)
+        r = jnp.tanh(f * s + i * g)
+        ds = ds + dh * o * (1 - r * r)
+        by_gate = (g * i * (1 - i), s * f * (1 - f), i * (1 - g * g))
+        dz = [ds * each for each in by_gate] + [dh * r * o * (1 - o)]
+        dz = jnp.concatenate(dz, axis=1)
+        found = (x.T @ dz, h.T @ dz, dz.sum(axis=0))
+        sums = tuple(map(jnp.add, sums, found))
+        return (dz @ U.T, ds * f, sums), dz @ W.T
+
+    rest = jnp.zeros_like(kept[1][0])
+    end = (slope if last else rest, rest, tuple(map(jnp.zeros_like, weights)))
+    steps = (None if last else slope, kept)
+    (_, _, sums), dx = lax.scan(step, end, steps, reverse=True)
+    return dx, *sums
+
+
+lstm.defvjp(_forward, _backward)
+
+
+# -- initial weights -----------------------------------------------------------------
+
+
+def _drawn_layers(rng, size_in: int, size_out: int, layers) -> dict[str, np.ndarray]:
+    """Return the initial arrays of LSTM layers and a readout, by name."""
+    arrays = {}
     for i, units in enumerate(layers):
-        x = keras.layers.LSTM(
-            units,
-            return_sequences=not last or i < len(layers) - 1,
-            kernel_initializer=keras.initializers.GlorotUniform(seed + 2 * i),
-            recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 2 * i + 1),
-        )(x)
-    return x
+        # Glorot's kernel, an orthogonal recurrent one, and gates that do not forget
+        W = _glorot(rng, size_in, 4 * units)
+        Q, R = np.linalg.qr(rng.standard_normal((4 * units, units)))
+        U = (Q * np.sign(np.diag(R))).T.astype(np.float32)
+        b = np.repeat(np.array([0, 1, 0, 0], np.float32), units)
+        arrays |= {f"lstm{i}.W": W, f"lstm{i}.U": U, f"lstm{i}.b": b}
+        size_in = units
+    return arrays | _drawn_dense("readout", rng, size_in, size_out)
 
 
-def _dense(units: int, seed: int, **options):
-    """Return a dense layer with drawn weights."""
-    keras = tensorflow().keras
-    drawn = keras.initializers.GlorotUniform(seed + 50)
-    return keras.layers.Dense(units, kernel_initializer=drawn, **options)
+def _drawn_dense(name: str, rng, size_in: int, units: int) -> dict[str, np.ndarray]:
+    """Return the initial kernel and bias of a dense layer."""
+    kernel = _glorot(rng, size_in, units)
+    return {f"{name}.W": kernel, f"{name}.b": np.zeros(units, np.float32)}
+
+
+def _glorot(rng, size_in: int, size_out: int) -> np.ndarray:
+    """Return a kernel that is uniform within Glorot's limits."""
+    limit = np.sqrt(6 / (size_in + size_out))
+    return rng.uniform(-limit, limit, (size_in, size_out)).astype(np.float32)
 
 
 # -- training ------------------------------------------------------------------------
@@ -201,10 +323,10 @@ class Fitted:
         ``seconds, updates, epochs, loss, valid_loss`` and ``valid_accuracy`` or
         ``valid_nrmse``; ``seen_`` instead of ``valid_`` if these sequences are also
         trained on.
-    weights : list of ndarray
-        Of all layers, in the order of Keras.
+    weights : dict of str to ndarray
+        Of the last update.
     predict : callable
-        Takes inputs (n, T, c), and returns outputs by the weights of the last update.
+        Takes inputs (n, T, c), and returns outputs by these weights.
     """
 
     test: float
@@ -215,14 +337,14 @@ class Fitted:
     epochs: float
     params: int
     history: list[dict]
-    weights: list[np.ndarray]
+    weights: dict[str, np.ndarray]
     predict: Callable
 
     __repr__ = brief
 
 
 def fit(
-    model,
+    model: Model,
     data: Sequences,
     limits: Sequence[float],
     *,
@@ -239,7 +361,7 @@ def fit(
 
     Parameters
     ----------
-    model : keras.Model
+    model : Model
         Outputs logits (n, q), or values (n, T, q).
     data : Sequences
     limits : sequence of float
@@ -259,7 +381,7 @@ def fit(
     validations : int
         The most within a limit.
     clipnorm : float, optional
-        Norm that each gradient is clipped to.
+        Norm that the gradient of each array is clipped to.
 
     Returns
     -------
@@ -267,20 +389,23 @@ def fit(
         One for each limit.
     """
     part = validation_name(data)
-    update, predict = _functions(model, data, clipnorm)
+    optimizer, update, outputs_of = _functions(model, data.classes, clipnorm)
+    arrays = {name: jnp.asarray(a) for name, a in model.arrays.items()}
+    state = optimizer.init(arrays)
     rng = np.random.default_rng(seed)
     batches = _batches(data, rng, batch, piece, shuffle)
     clock, fitted, history, recent = _Clock(), [], [], []
-    best, best_epoch, weights = None, 0.0, model.get_weights()
+    best, best_epoch, weights = None, 0.0, arrays
     updates, trained, seen, epoch, stopped = 0, 0.0, 0.0, 0.0, False
-    predict(data.valid.x)  # compiled before the clock
+    outputs_of(arrays, data.valid.x)  # compiled before the clock
     for limit in limits:
         while not updates or (clock.seconds < limit and not stopped):
             # an update
             x, y, share = next(batches)
             before = clock.seconds
             with clock.running(counts=bool(updates)):
-                recent.append(float(update(x, y)))
+                arrays, state, loss = update(arrays, state, x, y)
+                recent.append(float(loss))
                 updates += 1
             trained, epoch = trained + clock.seconds - before, updates * share
             stopped = epoch >= epochs or epoch - best_epoch >= patience
@@ -289,7 +414,7 @@ def fit(
                 continue
             # a validation, by which the best weights are chosen
             with clock.running():
-                outputs = predict(data.valid.x)
+                outputs = outputs_of(arrays, data.valid.x)
                 loss, metric = loss_and_metric(data.classes, outputs, data.valid.y)
             seen = clock.seconds
             record = {"updates": updates, "epochs": epoch, "seconds": seen}
@@ -297,45 +422,49 @@ def fit(
             history.append(record | {f"{part}_{metric_name(data.classes)}": metric})
             recent = []
             if best is None or badness(history[-1]) < badness(best):
-                best, best_epoch, weights = history[-1], epoch, model.get_weights()
+                best, best_epoch, weights = history[-1], epoch, arrays
         # the test part, by the best weights so far
-        now = model.get_weights()
-        model.set_weights(weights)
-        outputs = predict(data.test.x)
-        model.set_weights(now)
+        outputs = outputs_of(weights, data.test.x)
         test = loss_and_metric(data.classes, outputs, data.test.y)[1]
         pace = trained / max(epoch - share, share)
-        counts = updates, epoch, model.count_params(), history[:]
-        fitted.append(Fitted(test, outputs, clock.seconds, pace, *counts, now, predict))
+        counts = updates, epoch, model.n_params, history[:]
+        now = {name: np.asarray(a) for name, a in arrays.items()}
+        found = now, partial(outputs_of, arrays)
+        fitted.append(Fitted(test, outputs, clock.seconds, pace, *counts, *found))
     return fitted
 
 
-def _functions(model, data: Sequences, clipnorm: float | None) -> tuple:
-    """Return functions of one update, and of outputs, compiled by TensorFlow."""
-    tf = tensorflow()
-    optimizer = tf.keras.optimizers.Adam(1e-3, clipnorm=clipnorm)
-    optimizer.build(model.trainable_variables)
+def _functions(model: Model, classes: int | None, clipnorm: float | None) -> tuple:
+    """Return Adam, and functions of one update and of outputs, compiled."""
+    optimizer = optax.adam(1e-3)
+    if clipnorm is not None:
+        optimizer = optax.chain(_clipped_each(clipnorm), optimizer)
 
-    @compiled
-    def step(x, y):
-        with tf.GradientTape() as tape:
-            loss = loss_of(data.classes, model(x, training=True), y)
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(
-            zip(gradients, model.trainable_variables, strict=True)
-        )
-        return loss
+    def loss(arrays, x, y):
+        return loss_of(classes, model.outputs(arrays, x), y)
 
-    def update(x, y):
-        return step(tf.constant(x, tf.float32), tf.constant(y))
+    @jax.jit
+    def update(arrays, state, x, y):
+        found, slopes = jax.value_and_grad(loss)(arrays, x, y)
+        changes, state = optimizer.update(slopes, state, arrays)
+        return optax.apply_updates(arrays, changes), state, found
 
-    outputs = compiled(model.__call__)
+    outputs = jax.jit(model.outputs)
 
-    def predict(x):
-        parts = [outputs(tf.constant(x[i : i + 100])) for i in range(0, len(x), 100)]
-        return np.concatenate([part.numpy() for part in parts])
+    def outputs_of(arrays, x):
+        parts = (x[i : i + 100] for i in range(0, len(x), 100))
+        return np.concatenate([np.asarray(outputs(arrays, part)) for part in parts])
 
-    return update, predict
+    return optimizer, update, outputs_of
+
+
+def _clipped_each(most: float):
+    """Return what clips each gradient by its own norm, as ``clipnorm`` of Keras."""
+
+    def clipped(g):
+        return g * jnp.minimum(1.0, most / jnp.maximum(jnp.linalg.norm(g), 1e-30))
+
+    return optax.stateless(lambda slopes, _: jax.tree_util.tree_map(clipped, slopes))
 
 
 class _Clock:

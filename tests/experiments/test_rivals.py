@@ -1,33 +1,17 @@
 import itertools
-import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+pytest.importorskip("jax")
+
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.errors import MissingPackageError
 from lmu_spiking.experiments import rivals
-from lmu_spiking.experiments.rivals import (
-    _batches,
-    fit,
-    hybrid_model,
-    lstm_model,
-    memory,
-)
+from lmu_spiking.experiments.rivals import _batches, fit, hybrid_model, lstm_model
 from lmu_spiking.tasks.sequences import Part, Sequences
-
-
-def test_missing_tensorflow_is_told(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(MissingPackageError, match=r"lmu_spiking\[train\]"):
-        lstm_model(1, 1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def installed():
-    pytest.importorskip("tensorflow")
+from lmu_spiking.training._jax import jax, precision_of
 
 
 def task(steps=24, classes=None):
@@ -40,17 +24,89 @@ def task(steps=24, classes=None):
     return Sequences("echo", *parts, 0.001, classes, bool(classes), "drawn")
 
 
-def test_memory_is_the_delay_networks():
-    ldn, u = LDN(5, 12.0), np.random.RandomState(0).randn(2, 30, 1).astype("f")
-    impulse = np.eye(40)[0]
-    found = memory(u, ldn.simulate(impulse, 1.0).astype("f"))
-    wanted = np.stack([ldn.simulate(one[:, 0], 1.0) for one in u])
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+def by_steps(arrays, x, depth, last=False):
+    """Outputs of LSTM layers, a step and a gate at a time."""
+
+    def logistic(z):
+        return 1 / (1 + np.exp(-z))
+
+    for k in range(depth):
+        W, U, b = (np.asarray(arrays[f"lstm{k}.{name}"], float) for name in "WUb")
+        h = s = np.zeros((len(x), len(U)))
+        every = []
+        for t in range(x.shape[1]):
+            i, f, g, o = np.split(x[:, t] @ W + h @ U + b, 4, axis=1)
+            s = logistic(f) * s + logistic(i) * np.tanh(g)
+            h = logistic(o) * np.tanh(s)
+            every.append(h)
+        x = np.stack(every, axis=1)
+    return (x[:, -1] if last else x) @ arrays["readout.W"] + arrays["readout.b"]
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("layers", [(7,), (6, 5)])
+def test_lstm_is_that_of_its_equations(layers, last):
+    x = np.random.default_rng(0).standard_normal((3, 20, 2))
+    model = lstm_model(2, 4, layers, last=last, seed=1)
+    outputs = model.outputs(model.arrays, x.astype("f"))
+    wanted = by_steps(model.arrays, x, len(layers), last)
+    np.testing.assert_allclose(outputs, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_slopes_are_those_of_small_differences(last):
+    rng = np.random.default_rng(0)
+    model = lstm_model(2, 3, (5, 4), last=last)
+    arrays = {name: a.astype(float) for name, a in model.arrays.items()}
+    away = {name: rng.standard_normal(a.shape) for name, a in arrays.items()}
+    x = rng.standard_normal((3, 15, 2))
+
+    def loss(arrays, x):
+        return (model.outputs(arrays, x) ** 2).sum()
+
+    def moved(sign):
+        near = {name: a + sign * 1e-5 * away[name] for name, a in arrays.items()}
+        return float(loss(near, x + sign * 1e-5))
+
+    # in double precision: along one direction in all arrays and inputs
+    with precision_of("float64"):
+        slopes, by_x = jax.grad(loss, (0, 1))(arrays, x)
+        along = sum(np.sum(slopes[name] * away[name]) for name in arrays)
+        along += np.sum(by_x)
+        assert along == pytest.approx((moved(1) - moved(-1)) / 2e-5, rel=1e-7)
+
+
+def test_hybrid_has_the_memory_of_the_delay_network():
+    ldn, x = LDN(5, 12.0), np.random.default_rng(0).standard_normal((2, 30, 1))
+    options = {"order": 5, "theta": 12, "units": 8, "layers": (6,), "scale": 0.7}
+    model = hybrid_model(1, 2, **options)
+    m = np.stack([ldn.simulate(0.7 * one[:, 0], 1.0) for one in x])
+    h = np.maximum(0, m @ model.arrays["cell.W"] + model.arrays["cell.b"])
+    found = model.outputs(model.arrays, x.astype("f"))
+    np.testing.assert_allclose(found, by_steps(model.arrays, h, 1), atol=1e-5)
+
+
+def test_weights_are_drawn_as_keras_draws_them():
+    arrays = lstm_model(3, 2, (50,)).arrays
+    W, U, b = (arrays[f"lstm0.{name}"] for name in "WUb")
+    limit = np.sqrt(6 / (3 + 200))
+    assert 0.95 * limit < np.abs(W).max() <= limit
+    np.testing.assert_allclose(U @ U.T, np.eye(50), atol=1e-5)
+    np.testing.assert_array_equal(b.reshape(4, 50), np.outer([0, 1, 0, 0], np.ones(50)))
+    assert not arrays["readout.b"].any()
+
+
+def test_each_gradient_is_clipped_by_its_own_norm():
+    slopes = {"long": np.float32([3, 4]), "short": np.float32([0.3]), "none": [0.0]}
+    clipped, _ = rivals._clipped_each(1.0).update(slopes, None)
+    np.testing.assert_allclose(clipped["long"], [0.6, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(clipped["short"], [0.3], rtol=1e-6)
+    assert clipped["none"] == [0.0]
 
 
 def test_sizes_are_as_published():
-    assert lstm_model(1, 1).count_params() == 18_026
-    assert lstm_model(1, 10, (160,), last=True).count_params() == 105_290
+    assert lstm_model(1, 1).n_params == 18_026
+    assert lstm_model(1, 10, (160,), last=True).n_params == 105_290
 
 
 @pytest.fixture
@@ -63,7 +119,7 @@ def clock(monkeypatch):
 
 def test_each_limit_gives_its_best(clock):
     data = task()
-    options = {"order": 4, "theta": 6, "units": 8, "layers": (6,), "steps": 24}
+    options = {"order": 4, "theta": 6, "units": 8, "layers": (6,)}
     model = hybrid_model(1, 1, **options)
     first, second = fit(model, data, (0.35, 1.05), batch=8, piece=12)
     assert (first.updates, second.updates) == (3, 7)

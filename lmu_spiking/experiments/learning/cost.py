@@ -2,7 +2,7 @@
 
 Both see the same sequences and the same batches' size on one thread.  The LMU follows
 its recipe; seconds count training and validation.  Inference is timed two ways: a step
-of a stream in numpy, state in, state out; and whole sequences in TensorFlow, the LMU at
+of a stream in numpy, state in, state out; and whole sequences in JAX, the LMU at
 all times at once, the LSTM step by step as it must.
 """
 
@@ -147,8 +147,8 @@ def inference(params: LMUParams, fitted: Fitted, data: Sequences) -> list[dict]:
         ways = (
             ("LMU", "numpy, a step", _stream_time(lmu, u)),
             ("LSTM", "numpy, a step", _stream_time(lstm, u)),
-            ("LMU", "TensorFlow, a sequence", _lmu_time(params, data, x)),
-            ("LSTM", "TensorFlow, a sequence", _time(fitted.predict, x) / data.steps),
+            ("LMU", "JAX, a sequence", _lmu_time(params, data, x)),
+            ("LSTM", "JAX, a sequence", _time(fitted.predict, x) / data.steps),
         )
         for model, way, seconds in ways:
             row = {"model": model, "way": way, "batch": batch}
@@ -189,13 +189,13 @@ def lmu_step(params: LMUParams, batch: int) -> Callable:
     return step
 
 
-def lstm_step(weights: list[np.ndarray], batch: int) -> Callable:
+def lstm_step(weights: dict[str, np.ndarray], batch: int) -> Callable:
     """Return a step in float32 of the LSTM: its outputs for inputs (n, c).
 
     Parameters
     ----------
-    weights : list of ndarray
-        Of one layer and its readout, in the order of Keras.
+    weights : dict of str to ndarray
+        Of one layer and its readout, by name.
     batch : int
         Sequences side by side.
 
@@ -203,13 +203,13 @@ def lstm_step(weights: list[np.ndarray], batch: int) -> Callable:
     -------
     callable
     """
-    kernel, recurrent, bias, D, c = weights
-    h, s = np.zeros((2, batch, len(recurrent)), np.float32)
+    W, U, b = (weights[f"lstm0.{name}"] for name in "WUb")
+    D, c = weights["readout.W"], weights["readout.b"]
+    h, s = np.zeros((2, batch, len(U)), np.float32)
 
     def step(x):
         nonlocal h, s
-        z = x @ kernel + h @ recurrent + bias
-        i, f, g, o = np.split(z, 4, axis=1)  # the order of Keras
+        i, f, g, o = np.split(x @ W + h @ U + b, 4, axis=1)
         s = _sigmoid(f) * s + _sigmoid(i) * np.tanh(g)
         h = _sigmoid(o) * np.tanh(s)
         return h @ D + c

@@ -17,7 +17,7 @@ the state before it and in its inputs,
 
 one matrix product for all channels.  Memory is O(d) a channel, whatever the length.
 
-The published LSTM [1]_ is trained where TensorFlow is installed, as long as is wanted.
+The published LSTM [1]_ is trained where JAX is installed, as long as is wanted.
 
 Letters: ``d`` order, ``q`` outputs, ``b`` steps a block, ``c`` channels, ``n`` steps.
 

@@ -197,8 +197,8 @@ def train_rival(
         model = lstm_model(1, 1, scale.lstm, seed=seed)
     else:
         recipe, (units, layers) = recipe_for("mackey-glass"), scale.hybrid
-        options = {"order": recipe.order, "theta": recipe.theta, "steps": data.steps}
-        options |= {"units": units, "layers": layers, "seed": seed}
+        options = {"order": recipe.order, "theta": recipe.theta, "seed": seed}
+        options |= {"units": units, "layers": layers}
         options |= {"scale": 1 / float(np.std(data.train.x))}
         model = hybrid_model(1, 1, **options)
     (made,) = fit(model, data, (seconds,), batch=32, piece=scale.piece, seed=seed)

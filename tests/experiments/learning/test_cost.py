@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("jax")
 
 from lmu_spiking.experiments import rivals
 from lmu_spiking.experiments.learning import cost
@@ -38,7 +38,7 @@ def test_history_ends_with_the_time(fitted):
     assert fitted.params == 4 * 5 * (5 + 2) + 5 + 1
 
 
-def test_a_step_in_numpy_is_that_of_keras(fitted, data):
+def test_a_step_in_numpy_is_that_of_jax(fitted, data):
     x = data.test.x[:2, :20]
     step = cost.lstm_step(fitted.weights, 2)
     stream = np.stack([step(x[:, t]) for t in range(20)], axis=1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("jax")
 pytest.importorskip("sklearn")
 
 from dataclasses import replace

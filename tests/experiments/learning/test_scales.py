@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("jax")
 
 from lmu_spiking.experiments.learning import scales
 from lmu_spiking.lmu import forward

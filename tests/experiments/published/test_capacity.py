@@ -109,8 +109,10 @@ def test_fast_reproduction_trains_nothing():
     assert (last.published, last.ours, last.say) == (0.13, None, "not run")
 
 
-def test_without_tensorflow_the_reason_is_said(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
+def test_without_jax_the_reason_is_said(monkeypatch):
+    for name in ("lmu_spiking.experiments.rivals", "lmu_spiking.training._jax"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "jax", None)
     assert capacity_lstm.train_all(1.0, 0) == (
         [],
         "not run: install lmu_spiking[train]",

@@ -37,7 +37,7 @@ def test_models_are_as_large_as_the_published():
 
 
 def test_short_run_and_what_is_kept(task, tmp_path):
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     options = {"fast": True, "out": tmp_path, "scale": TINY, "lstm_minutes": 1e-3}
     found = reproduce(**options)
     ours = {one.what: one for one in found.comparisons}
@@ -58,6 +58,6 @@ def test_short_run_and_what_is_kept(task, tmp_path):
 
 
 def test_no_minutes_no_lstm(task):
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     found = reproduce(fast=True, scale=TINY, lstm_minutes=0)
     assert {one.say for one in found.comparisons if "LSTM" in one.what} == {"not run"}

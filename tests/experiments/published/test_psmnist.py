@@ -28,7 +28,7 @@ def task(monkeypatch):
 
 
 def test_short_run_and_what_is_kept(task, tmp_path):
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     pytest.importorskip("sklearn")
     options = {"fast": True, "out": tmp_path, "scale": TINY, "splits": 1}
     found = reproduce(**options, lstm_minutes=1e-3)
@@ -49,7 +49,7 @@ def test_short_run_and_what_is_kept(task, tmp_path):
 
 
 def test_no_minutes_no_lstm(task):
-    pytest.importorskip("tensorflow")
+    pytest.importorskip("jax")
     pytest.importorskip("sklearn")
     found = reproduce(fast=True, scale=TINY, lstm_minutes=0, splits=2)
     assert set(found.data["models"].split) == {0, 1}
