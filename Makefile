@@ -31,7 +31,7 @@ PUBLISHED := poisson-figure capacity delay-network mackey-glass psmnist
 
 # What is skipped without NengoDL and its TensorFlow.
 NENGO_DL_TESTS := $(wildcard tests/*/test_nengo_dl*.py) tests/training/test_keras.py \
-	tests/experiments/test_rivals.py tests/experiments/test_speed.py
+	tests/experiments/test_speed.py
 
 # The tests of a room: a folder, or the file of a module.
 ROOMS = $(if $(ROOM),$(or $(wildcard tests/$(ROOM) tests/test_$(ROOM).py),$(error no tests of $(ROOM): see tests/)))

@@ -224,7 +224,8 @@ def _check_identity(path, before, now: dict) -> None:
     # name the settings, the start or the data that differ
     settings = before.get("settings")
     settings = settings if isinstance(settings, dict) else {}
-    names = [n for n, value in now["settings"].items() if settings.get(n) != value]
+    every = now["settings"] | settings
+    names = [n for n in every if settings.get(n) != now["settings"].get(n)]
     names += [n for n in ("start", "data") if before.get(n) != now[n]]
     problem = f"is of a training with other {', '.join(names) or 'settings'}"
     remedy = f"give another path, or {OVERWRITE} {Path(path).name}"

@@ -7,7 +7,7 @@ training that was interrupted goes on bit by bit.
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,8 @@ def train(
                     seen = disk.save_state(checkpoint, state, about, seen)
                 if progress is not None:
                     progress(record["epoch"], settings.epochs, record)
-    best = state.best.updated({}, **_header(state, settings, engine, data, part))
+    how = {"engine": engine} | ({} if spikes is None else {"spikes": asdict(spikes)})
+    best = state.best.updated({}, **_header(state, settings, how, data, part))
     seconds = best.header["training"]["seconds"]
     stopped = _reason_to_stop(state, settings)
     return Trained(best, state.history, state.best_epoch, seconds, stopped, engine)
@@ -384,12 +385,11 @@ def _in_seconds(weights: dict) -> dict[str, np.ndarray]:
     return weights | windows
 
 
-def _header(
-    state: State, settings: TrainSettings, engine: str, data, part: str
-) -> dict:
+def _header(state: State, settings: TrainSettings, how: dict, data, part: str) -> dict:
     """Return task, origin, training, results on the parts, and versions.
 
-    ``part`` is the name of the results on the validation part.
+    ``how`` are the engine and what it trains through, and ``part`` is the name of the
+    results on the validation part.
     """
     name, options = metric_name(data.classes), {"last": data.last}
     results = {
@@ -398,13 +398,13 @@ def _header(
     }
     training = {
         "settings": settings.described(),
-        "engine": engine,
+        **how,
         "epochs": len(state.history),
         "best_epoch": state.best_epoch,
         "seconds": sum(record["seconds"] for record in state.history),
     }
     about = {"task": data.name, "origin": data.origin, "training": training}
-    return about | {"results": results, "versions": versions(engine)}
+    return about | {"results": results, "versions": versions(how["engine"])}
 
 
 def _check_fit(params: LMUParams, data) -> None:

@@ -135,7 +135,7 @@ def _compiled(optimizer: str, schedule: str, rate: float, decay: float, steps: i
     @jax.jit
     def moved(weights, state, gradients, least):
         changes, state = chain.update(gradients, state, weights)
-        weights = optax.apply_updates(weights, changes)
+        weights = {name: w + changes[name] for name, w in weights.items()}
         for name in filter(is_window, weights):
             weights[name] = jnp.maximum(weights[name], least)
         return weights, state

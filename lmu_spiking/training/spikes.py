@@ -245,7 +245,8 @@ def _run(arrays, loops, kept, x, key, curves, steps, last, staggered):
         received, read, mean = _cell(
             curve_of(*curve), own, loop, received, own_key, steps, staggered
         )
-        activity = activity + mean
+        final = last and i == len(curves) - 1
+        activity = activity + (mean[-1] if final else jnp.mean(mean))
     y = read @ arrays["readout.D"].T + arrays["readout.c"]
 
     # a lowpass mixes an output with earlier ones; it has filtered c alone until then
@@ -274,7 +275,7 @@ def _loss(moving, others, loops, kept, x, rest, *, classes, **static):
 def _cell(f, own: Mapping, loop: Mapping, x, key, steps: int, staggered: bool):
     """Return activities (n, T, units) from spikes, for cells and for the readout.
 
-    And the mean of their sizes without spikes.
+    And the means (T,) of their sizes without spikes.
     """
     n, T, _ = x.shape
     (k, d), units = loop["worth"].shape, len(own["W_m"])
@@ -291,7 +292,8 @@ def _cell(f, own: Mapping, loop: Mapping, x, key, steps: int, staggered: bool):
         of_memory, of_units = jax.random.split(key)
         Z, V = _presentation(loop, *map(lax.stop_gradient, (m, u, Z, V)), of_memory)
         m = m @ loop["A"].T + u[:, :, None] * loop["B"]
-        read = m + lax.stop_gradient(Z @ loop["out"].T)
+        follow = _relative(jnp.sqrt(jnp.mean(jnp.square(m), axis=(0, 2))))
+        read = m + follow[:, None] * lax.stop_gradient(Z @ loop["out"].T)
         J = J + read.reshape(n, k * d) @ own["W_m"].T
         exact = f(J + h @ own["W_h"].T if "W_h" in own else J)
         h, seen, v = _units(loop, exact, v, of_units)
@@ -319,13 +321,18 @@ def _cell(f, own: Mapping, loop: Mapping, x, key, steps: int, staggered: bool):
             own_key, other = jax.random.split(key)
             seen = _poisson(own_key, first)
             counted = seen + _poisson(other, jnp.maximum(expected - first, 0))
-        # the gradient is that of the mean
+        # a spike is worth more for larger activities, and Poisson numbers vary more
+        follow = _relative(jnp.mean(size, axis=0))
+
+        def passing(number, per):
+            noise = lax.stop_gradient(sign * number / per - exact)
+            if staggered:
+                return exact + follow * noise
+            return exact + jnp.sqrt(follow * _relative(size + 1 / per)) * noise
+
         given, shown = (
-            exact + lax.stop_gradient(sign * number / per - exact)
-            for number, per in (
-                (counted, loop["per_sample"]),
-                (seen, loop["per_read"]),
-            )
+            passing(counted, loop["per_sample"]),
+            passing(seen, loop["per_read"]),
         )
         return given, shown, v
 
@@ -343,7 +350,14 @@ def _cell(f, own: Mapping, loop: Mapping, x, key, steps: int, staggered: bool):
     _, (h, seen, mean) = lax.scan(
         sample, begin, (*by_sample, jax.random.split(run_key, T))
     )
-    return h.swapaxes(0, 1), seen.swapaxes(0, 1), jnp.mean(mean)
+    return h.swapaxes(0, 1), seen.swapaxes(0, 1), mean
+
+
+def _relative(size):
+    """Return 1 with the relative gradient of a size, or exactly 1 where that is 0."""
+    there = size > 0
+    size = jnp.where(there, size, 1.0)
+    return size / lax.stop_gradient(size)
 
 
 def _pairs(loop: Mapping, x, V, key, staggered: bool):
