@@ -22,6 +22,7 @@ ON_CHIP = ("digits",)  # tasks with a recipe for a chip
 SEED_NAMES = {"psmnist": "split"}  # what the option --split is called by the loader
 DATA = "Data"
 RECIPE = "the recipe's"
+THROUGH = ("poisson", "if", "regular")  # whose spikes are known while training
 HELP = f"{', '.join(TASKS[:-1])} or {TASKS[-1]}"
 START = "A model (.npz) to start from, in place of a new one"
 CHIP = "digits: for a Loihi chip, and its rates"
@@ -57,6 +58,9 @@ def train(
         "Begin no epoch that would end later", "MINUTES", unset=None
     ) = None,
     engine: o.one_of("What computes gradients", ENGINES, panel=o.WORK) = "jax",
+    spikes: o.whole("Train through those of N neurons", most=o.NEURONS) = None,
+    presentation: o.number("Of a sample, in spikes", "SECONDS", unset=RECIPE) = None,
+    neuron_type: o.one_of("In spikes", THROUGH, unset="poisson") = None,
     fresh: o.flag("Do not go on from a checkpoint", "--fresh") = False,
     seed: o.seed("Draws initial numbers, batches and noise") = 0,
     out: o.out("For the model", unset="out/TASK") = None,
@@ -67,8 +71,8 @@ def train(
     \b
     lmu-spiking train digits
     lmu-spiking convert out/digits/model.npz
-    lmu-spiking train mackey-glass --units 100 --epochs 5
     lmu-spiking train digits --chip
+    lmu-spiking train digits --start-from model.npz --spikes 3000 --out small
 
     Interrupted, the same command goes on after the last epoch that was finished. The
     model is model.npz in --out: named arrays and a header in JSON. psmnist without
@@ -96,7 +100,11 @@ def train(
         changed |= {"trainable_theta": train_theta or None}
         if patience is not None and recipe.merged:  # hold out what decides when to stop
             recipe, changed["keep"] = replace(recipe, merged=False), "best"
+        if spikes is not None:  # which are noise enough
+            changed |= {"late": 0.0, "stretch": 0.0, "noise": noise or 0.0}
         settings = replace(recipe.settings, **_given(changed))
+        given = {"presentation": presentation, "neuron_type": neuron_type}
+        through = _spikes(spikes, recipe.conversion, _given(given))
         recipe = replace(recipe, **_given({"order": order, "units": units}))
         out = Path("out") / (f"{task}-chip" if chip else task) if out is None else out
         console.prepare(out)
@@ -111,7 +119,7 @@ def train(
     params = params.updated({}, task_options=options)
     with console.Bar(f"Epochs of {task}", settings.epochs) as bar:
         how = {"checkpoint": out / "checkpoint.npz", "resume": not fresh}
-        how["engine"] = engine
+        how |= {"engine": engine, "spikes": through}
         how["progress"] = lambda *_: bar.advance()
         trained = fit(params, sequences, settings, **how)
     # the model, its record, and a figure of the epochs
@@ -139,12 +147,29 @@ def train(
     rows["seconds"] = f"{record['train_seconds']:.0f}"
     console.print_table(f"{task}, {record['engine']}", ["", ""], rows.items())
     print("\nThe same weights in spikes:")
-    print(f"lmu-spiking convert {record['files']['model']}")
+    options = "" if through is None else f" --neurons {through.n_neurons}"
+    options += "".join(
+        f" --{k.replace('_', '-')} {v}" for k, v in _given(given).items()
+    )
+    print(f"lmu-spiking convert {record['files']['model']}{options}")
 
 
 def _given(options: dict) -> dict:
     """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _spikes(n_neurons: int | None, conversion: dict, given: dict):
+    """Return the conversion to train through, or None, or a ValidationError."""
+    if n_neurons is None:
+        for name in given:
+            option = f"--{name.replace('_', '-')}"
+            problem = "says how to train through spikes"
+            raise ValidationError(option, given[name], problem, "give --spikes N, too")
+        return None
+    from lmu_spiking.conversion import ConvertSettings
+
+    return ConvertSettings(**conversion | given | {"n_neurons": n_neurons})
 
 
 def _check_start(params, sequences) -> None:

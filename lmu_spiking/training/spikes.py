@@ -17,10 +17,13 @@ accumulator passes 1.  Hidden units fire in the same way at the rates of ``f(J)`
 whole presentation for what receives them, and in its first step for the readout.
 
 Spikes have no derivative.  But all of these neurons have the mean that the rate-based
-model computes, so that the gradient is that of the mean at the noisy state: a spiking
-value ``s`` becomes ``x + (s - x)`` with the bracket held constant.  A memory's spikes
-then pass the gradient of the exact memory, and a unit's spikes pass ``f'(J)`` at the
-drive that it received.
+model computes, so that a spiking value ``s`` becomes ``x + r (s - x)`` with the bracket
+held constant, and its gradient is that of the mean at the noisy state: a memory's
+spikes pass the gradient of the exact memory, and a unit's spikes ``f'(J)`` at the drive
+that it received.  ``r`` is 1 and follows the size of the noise: in proportion to a
+state's rms or to a unit's mean activity, since a conversion fits the worth of a spike
+to them, and with the root of an activity where numbers are Poisson.  Without it a
+training makes activities larger to escape noise that follows them: the loss rose.
 
 Letters: ``n`` sequences, ``T`` samples, ``p`` steps of a presentation, ``k`` memories,
 ``d`` order, ``z`` states of a loop.
@@ -44,7 +47,7 @@ from lmu_spiking.training.settings import TrainSettings
 
 DRAWN = ("poisson",)  # types whose spikes are drawn; staggered ones are counted
 SEEN = 200  # sequences that a conversion is designed for
-FEW, MOST = 10.0, 60.0  # spikes of a step: a mean, and a number that is never reached
+FEW, MOST = 40.0, 120.0  # spikes of a step: a mean, and a number that it never reaches
 
 
 class SpikingEngine:
@@ -76,7 +79,7 @@ class SpikingEngine:
         self._data, self._loops = data, []
         curves = tuple((cell.activation, cell.chip) for cell in params.cells)
         self._static = {"curves": curves, "steps": spikes.steps, "last": data.last}
-        self._static["staggered"] = spikes.staggered
+        self._static |= {"staggered": spikes.staggered, "mixes": spikes.kept > 0}
 
     def close(self) -> None:
         """Do nothing: there is nothing to free."""
@@ -236,34 +239,51 @@ def _check(params: LMUParams, settings: TrainSettings, spikes: ConvertSettings) 
 # -- compiled once for all engines of the same shapes ----------------------------------
 
 
-def _run(arrays, loops, kept, x, key, curves, steps, last, staggered):
+def _run(arrays, loops, kept, x, key, curves, steps, last, staggered, mixes):
     """Return outputs, and the mean activity of the hidden units."""
-    received, activity = x, 0.0
-    read = x
+    activity, at_end = 0.0, last and not mixes
     for i, (curve, loop) in enumerate(zip(curves, loops, strict=True)):
-        own, own_key = arrays_of(arrays, i), jax.random.fold_in(key, i)
-        received, read, mean = _cell(
-            curve_of(*curve), own, loop, received, own_key, steps, staggered
+        final = i == len(curves) - 1
+        run_key, fire_key = jax.random.split(jax.random.fold_in(key, i))
+        exact, received = _cell(
+            curve_of(*curve),
+            arrays_of(arrays, i),
+            loop,
+            x,
+            run_key,
+            steps,
+            staggered,
+            final and at_end,
         )
-        final = last and i == len(curves) - 1
-        activity = activity + (mean[-1] if final else jnp.mean(mean))
-    y = read @ arrays["readout.D"].T + arrays["readout.c"]
+        if final:  # the readout receives the spikes of a step
+            received = _fired(fire_key, exact, loop["per_read"], staggered)
+        elif received is None:
+            received = _fired(fire_key, exact, loop["per_sample"], staggered)
+        x, counted = received, exact[:, -1:] if last and final else exact
+        activity = activity + jnp.mean(jnp.abs(counted))
+    y = x @ arrays["readout.D"].T + arrays["readout.c"]
+    if mixes:
+        y = _mixed(y, kept, (1 - kept ** len(curves)) * arrays["readout.c"])
+    return (y[:, -1] if last else y), activity
 
-    # a lowpass mixes an output with earlier ones; it has filtered c alone until then
+
+def _mixed(y, kept, begin):
+    """Return outputs (n, T, q) that a lowpass has mixed with earlier ones."""
+
     def mix(before, now):
         before = kept * before + (1 - kept) * now
         return before, before
 
-    begin = (1 - kept ** len(curves)) * arrays["readout.c"]
+    # until the first sample arrived, it has filtered the bias alone
     _, y = lax.scan(mix, jnp.broadcast_to(begin, y[:, 0].shape), y.swapaxes(0, 1))
-    y = y.swapaxes(0, 1)
-    return (y[:, -1] if last else y), activity
+    return y.swapaxes(0, 1)
 
 
-_outputs = jax.jit(_run, static_argnames=("curves", "steps", "last", "staggered"))
+STATIC = ("curves", "steps", "last", "staggered", "mixes")
+_outputs = jax.jit(_run, static_argnames=STATIC)
 
 
-@partial(jax.jit, static_argnames=("curves", "steps", "last", "staggered", "classes"))
+@partial(jax.jit, static_argnames=(*STATIC, "classes"))
 @jax.value_and_grad
 def _loss(moving, others, loops, kept, x, rest, *, classes, **static):
     """Return the loss, and its derivatives by what moves."""
@@ -272,85 +292,89 @@ def _loss(moving, others, loops, kept, x, rest, *, classes, **static):
     return loss_of(classes, outputs, y) + penalty * activity
 
 
-def _cell(f, own: Mapping, loop: Mapping, x, key, steps: int, staggered: bool):
-    """Return activities (n, T, units) from spikes, for cells and for the readout.
+def _cell(f, own: Mapping, loop, x, key, steps: int, staggered: bool, at_end: bool):
+    """Return activities (n, T, units) at noisy states, and those of a sample's spikes.
 
-    And the means (T,) of their sizes without spikes.
+    The latter are None where the cell does not receive them itself.  Of all samples, or
+    of the last one alone where nothing else counts.
     """
     n, T, _ = x.shape
     (k, d), units = loop["worth"].shape, len(own["W_m"])
+    hears_itself = bool(own.keys() & {"e_h", "W_h"})
     u_all, J_all = encoded(own, x), jnp.broadcast_to(driven(own, x), (n, T, units))
 
     def sample(before, now):
-        m, Z, V, v, read, h = before
+        m, Z, V, read, h = before
         u, J, key = now
         if "e_h" in own:
             u = u + h @ own["e_h"].T
         if "e_m" in own:
-            u = u + read.reshape(n, k * d) @ own["e_m"].T
-        # what the spikes of a presentation add to the exact state
+            u = u + read @ own["e_m"].T
+        # the exact state, and what the spikes of a presentation add to it
         of_memory, of_units = jax.random.split(key)
-        Z, V = _presentation(loop, *map(lax.stop_gradient, (m, u, Z, V)), of_memory)
+        Z, V = _presented(loop, m, u, Z, V, of_memory, steps, staggered)
         m = m @ loop["A"].T + u[:, :, None] * loop["B"]
         follow = _relative(jnp.sqrt(jnp.mean(jnp.square(m), axis=(0, 2))))
-        read = m + follow[:, None] * lax.stop_gradient(Z @ loop["out"].T)
-        J = J + read.reshape(n, k * d) @ own["W_m"].T
+        noise = follow[:, None] * (Z @ loop["out"].T)
+        read = (m + noise).reshape(n, k * d)
+        if not hears_itself:
+            return (m, Z, V, read, h), read
+        # the units, and their spikes in a presentation
+        J = J + read @ own["W_m"].T
         exact = f(J + h @ own["W_h"].T if "W_h" in own else J)
-        h, seen, v = _units(loop, exact, v, of_units)
-        return (m, Z, V, v, read, h), (h, seen, jnp.mean(jnp.abs(exact)))
+        h = _fired(of_units, exact, loop["per_sample"], staggered)
+        return (m, Z, V, read, h), (exact, h)
 
-    def _presentation(loop, m, u, Z, V, key):
-        def step(before, key):
-            m, Z, V = before
-            x = m @ loop["T"].T + Z @ loop["N"].T
-            value, V = _pairs(loop, x, V, key, staggered)
-            m = m @ loop["A_step"].T + u[:, :, None] * loop["B_step"]
-            return (m, Z @ loop["K"].T + (value - x) @ loop["L"].T, V), None
-
-        (_, Z, V), _ = lax.scan(step, (m, Z, V), jax.random.split(key, steps))
-        return Z, V
-
-    def _units(loop, exact, v, key):
-        size, sign = jnp.abs(exact), jnp.sign(exact)
-        expected = lax.stop_gradient(size * loop["per_sample"])
-        first = lax.stop_gradient(size * loop["per_read"])
-        if staggered:
-            counted, seen = jnp.floor(expected + v), jnp.floor(first + v)
-            v = expected + v - counted
-        else:
-            own_key, other = jax.random.split(key)
-            seen = _poisson(own_key, first)
-            counted = seen + _poisson(other, jnp.maximum(expected - first, 0))
-        # a spike is worth more for larger activities, and Poisson numbers vary more
-        follow = _relative(jnp.mean(size, axis=0))
-
-        def passing(number, per):
-            noise = lax.stop_gradient(sign * number / per - exact)
-            if staggered:
-                return exact + follow * noise
-            return exact + jnp.sqrt(follow * _relative(size + 1 / per)) * noise
-
-        given, shown = (
-            passing(counted, loop["per_sample"]),
-            passing(seen, loop["per_read"]),
-        )
-        return given, shown, v
-
-    begin_key, run_key = jax.random.split(key)
-    phases = jax.random.split(begin_key)
+    phases, run_key = jax.random.split(key)
     begin = (
         jnp.zeros((n, k, d), x.dtype),
         jnp.zeros((n, k, len(loop["K"])), x.dtype),
-        jax.random.uniform(phases[0], (n, k, d, 2), x.dtype),
-        jax.random.uniform(phases[1], (n, units), x.dtype),
-        jnp.zeros((n, k, d), x.dtype),
+        jax.random.uniform(phases, (n, k, d, 2), x.dtype),
+        jnp.zeros((n, k * d), x.dtype),
         jnp.zeros((n, units), x.dtype),
     )
-    by_sample = u_all.swapaxes(0, 1), J_all.swapaxes(0, 1)
-    _, (h, seen, mean) = lax.scan(
-        sample, begin, (*by_sample, jax.random.split(run_key, T))
-    )
-    return h.swapaxes(0, 1), seen.swapaxes(0, 1), mean
+    by_sample = u_all.swapaxes(0, 1), J_all.swapaxes(0, 1), jax.random.split(run_key, T)
+    _, found = lax.scan(sample, begin, by_sample)
+    if hears_itself:
+        return tuple(each.swapaxes(0, 1) for each in found)
+    read = found.swapaxes(0, 1)
+    if at_end:
+        read, J_all = read[:, -1:], J_all[:, -1:]
+    return f(J_all + read @ own["W_m"].T), None
+
+
+def _presented(loop: Mapping, m, u, Z, V, key, steps: int, staggered: bool):
+    """Return the loop's states and voltages after a presentation, held constant."""
+    m, u = lax.stop_gradient((m, u))
+
+    def step(before, key):
+        m, Z, V = before
+        x = m @ loop["T"].T + Z @ loop["N"].T
+        value, V = _pairs(loop, x, V, key, staggered)
+        m = m @ loop["A_step"].T + u[:, :, None] * loop["B_step"]
+        return (m, Z @ loop["K"].T + (value - x) @ loop["L"].T, V), None
+
+    (_, Z, V), _ = lax.scan(step, (m, Z, V), jax.random.split(key, steps))
+    return lax.stop_gradient((Z, V))
+
+
+def _fired(key, exact, per, staggered: bool):
+    """Return activities decoded from spikes, ``per`` of them for an activity of 1.
+
+    The noise has a gradient, too: spikes are worth more for units of larger activity,
+    and Poisson numbers vary more where they are larger.
+    """
+    size, sign = jnp.abs(exact), jnp.sign(exact)
+    expected = lax.stop_gradient(size * per)
+    if staggered:
+        number = jnp.floor(expected + jax.random.uniform(key, size.shape, size.dtype))
+    else:
+        number = _poisson(key, expected)
+    noise = lax.stop_gradient(sign * number / per - exact)
+    follow = _relative(jnp.mean(size, axis=0))
+    if not staggered:
+        follow = jnp.sqrt(follow * _relative(size + 1 / per))
+    return exact + follow * noise
 
 
 def _relative(size):

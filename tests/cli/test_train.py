@@ -34,6 +34,10 @@ def elsewhere(tmp_path, monkeypatch):
         (["digits", "--learning-rate=-1"], "--learning-rate"),
         (["digits", "--noise=-1"], "noise"),
         (["digits", "--engine=magic"], "engine"),
+        (["digits", "--spikes=10"], "convert.n_neurons: 10 is too few"),
+        (["digits", "--presentation=.01"], "--presentation: 0.01 says how"),
+        (["digits", "--spikes=9000", "--noise=.1"], "--noise: 0.1 has no place"),
+        (["digits", "--spikes=9000", "--engine=nengo-dl"], "--engine: "),
         (["digits", "--seed=-1"], "--seed"),
         (["digits", "--split=-1"], "--split"),
         (["ecg", "--split=1"], "--split"),
@@ -145,3 +149,20 @@ def test_a_model_for_the_chip_is_told_apart(shell):
     assert trained.cells[0].chip.max_rate == 200
     line = ["--neurons=2000", "--presentation=0.001", "--sequences=4", "--jobs=1"]
     assert shell("convert", "out/digits-chip/model.npz", *line)[0] == 0
+
+
+def test_a_model_is_trained_on_through_spikes(shell):
+    """The next command that is printed converts it to the same neurons."""
+    pytest.importorskip("jax")
+    assert shell("train", "digits", *QUICK)[0] == 0
+    line = ["--start-from=out/digits/model.npz", "--spikes=900", "--epochs=1"]
+    line += ["--presentation=.003", "--neuron-type=if", "--out=small"]
+    code, out, _ = shell("train", "digits", *line)
+    assert code == 0
+    header = load_params("small/model.npz").header["training"]
+    assert header["spikes"]["n_neurons"] == 900
+    assert header["spikes"]["neuron_type"] == "if"
+    last = out.splitlines()[-1]
+    options = "--neurons 900 --presentation 0.003 --neuron-type if"
+    assert last == f"lmu-spiking convert small/model.npz {options}"
+    assert shell(*last.split()[1:], "--sequences=5", "--jobs=1")[0] == 0
