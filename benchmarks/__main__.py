@@ -91,6 +91,7 @@ TABLE = {
     ),
     "learning_digits": Experiment(30, "digits in spikes", {}, "learning"),
     "learning_feedback": Experiment(8, "digits in few neurons", {}, "learning"),
+    "learning_spikes": Experiment(8, "training on through spikes", {}, "learning"),
     "learning_psmnist": Experiment(
         45, "psMNIST with and without error feedback", {"data": ""}, "learning"
     ),

@@ -8,6 +8,10 @@ results; the recipe was found on validation parts.
 error feedback of the memory, and staggered ones: the share of the units, and a lowpass
 that outputs are read through.
 
+`learning_spikes`: the same models in fewer neurons still, converted as they are
+(*converted*), trained on for 15 epochs in rates (*rates*, the recipe's noise), and
+through the spikes of those neurons (*spikes*), with the same batches and steps.
+
 `learning_psmnist`: psMNIST of order 256 on the whole of MNIST (``--data``: your own
 copy, ``mnist.npz`` of Keras or a folder of the IDX files), without and with error
 feedback of the memory.  The recipe "psmnist" with a tenth of its epochs, since there
@@ -42,11 +46,12 @@ not shown: it has not converged.  Run it alone.  Seed 5800, not used to choose a
 """
 
 import itertools
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from lmu_spiking.conversion import convert
+from lmu_spiking.conversion import ConvertSettings, convert
 from lmu_spiking.conversion.report import predict_loss
 from lmu_spiking.experiments.figures import learning as figures
 from lmu_spiking.experiments.learning import cost, digits, lengths, scales
@@ -56,7 +61,7 @@ from lmu_spiking.memory.design import assemble
 from lmu_spiking.signals import SignalSpec
 from lmu_spiking.studies.metrics import confidence
 from lmu_spiking.tasks.catalogue import load_task
-from lmu_spiking.training import evaluate
+from lmu_spiking.training import TrainSettings, evaluate, train
 
 SEEDS = [0, 1, 2, 3, 4]
 
@@ -133,6 +138,46 @@ def learning_feedback(options) -> dict:
     keys = ("neuron_type", "n_neurons", "hidden_share", "readout_synapse")
     summary = average(rows, keys, MEANS, ["loss"])
     return {"seeds": SEEDS, "summary": summary, "rows": rows}
+
+
+# -- trained on through spikes -------------------------------------------------------
+
+SMALL = {"poisson": (3000, 10_000), "if": (600, 1500)}  # neurons
+ON = {"epochs": 15, "batch": 50, "learning_rate": 0.003, "schedule": "cosine"}
+
+
+def spikes_rows(seed: int, epochs=None, tests=None) -> list[dict]:
+    """Return a split's digits in few neurons, whose models are trained on."""
+    params, data, _ = digits.trained_digits(seed, epochs=epochs)
+    chosen, rows = recipe_of("digits", seed, None, epochs).data(data), []
+    settings = TrainSettings(**ON, keep="last", seed=seed)
+    settings = replace(settings, epochs=epochs or settings.epochs)
+    in_rates = train(params, chosen, replace(settings, noise=0.4))
+    for neuron_type, counts in SMALL.items():
+        for m in counts:
+            how = {"neuron_type": neuron_type, "presentation": 0.01}
+            through = train(params, chosen, settings, spikes=ConvertSettings(m, **how))
+            for model, of in (
+                ("converted", params),
+                ("rates", in_rates.params),
+                ("spikes", through.params),
+            ):
+                row = digits.spiking_row(
+                    of, data, m, noise_seed=seed, tests=tests, **how
+                )
+                row |= {"seed": seed, "neuron_type": neuron_type, "model": model}
+                rows.append(row | {"epoch_seconds": through.seconds / settings.epochs})
+    return rows
+
+
+def learning_spikes(options) -> dict:
+    """Return losses of few neurons, of models that are trained on through spikes."""
+    cells = [(seed, 3, 30) if options.fast else (seed,) for seed in SEEDS]
+    found = in_parallel(spikes_rows, cells[: 2 if options.fast else None], options.jobs)
+    rows = [row for several in found for row in several]
+    keys = ("neuron_type", "n_neurons", "model")
+    summary = average(rows, keys, [*MEANS, "epoch_seconds"], ["loss"])
+    return {"seeds": SEEDS, "settings": ON, "summary": summary, "rows": rows}
 
 
 # -- psMNIST -------------------------------------------------------------------------
