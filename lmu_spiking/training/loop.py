@@ -54,6 +54,7 @@ class Trained:
     stopped : {"epochs", "patience", "seconds"}
         What ended it.
     engine : {"jax", "nengo-dl"}
+        What computed outputs and gradients.
     """
 
     params: LMUParams
@@ -98,7 +99,7 @@ def train(
     spikes : ConvertSettings, optional
         Train through the spikes of this conversion (`training.spikes`): for small
         networks, to go on from a rate-based model.  The validation part is then scored
-        in spikes, too.
+        in spikes, too; the results in the header of the parameters are rate-based.
     checkpoint : str or Path, optional
         An ``.npz``, written after each epoch.  Interrupted (Ctrl-C is passed on), the
         same call goes on after the last epoch that was finished, and ends with the same
@@ -107,7 +108,8 @@ def train(
         Whether to go on from a checkpoint that exists; if not, it is overwritten, and
         what is no checkpoint is kept under another name.
     progress : callable, optional
-        Is called after each epoch with its number, that of all, and its record.
+        Is called after each epoch with its number, the number of all epochs, and its
+        record.
 
     Returns
     -------
@@ -191,7 +193,7 @@ def badness(record: dict) -> tuple[float, float]:
 def engine_for(
     params: LMUParams, settings: TrainSettings, data, engine: str = "jax", spikes=None
 ) -> Any:
-    """Return what computes outputs and gradients.
+    """Return the object that computes outputs and gradients.
 
     Parameters
     ----------
@@ -248,14 +250,14 @@ class Batches:
 
     Parameters
     ----------
-    engine : JaxEngine or NengoDLEngine
+    engine : JaxEngine, SpikingEngine or NengoDLEngine
     settings : TrainSettings
     data : Sequences
 
     Attributes
     ----------
     count : int
-        In an epoch.
+        Batches in an epoch.
     valid : dict of str to ndarray
         Features of the validation sequences.
     """
@@ -285,6 +287,11 @@ class Batches:
         ----------
         number : int
             Counted from 1.
+
+        Yields
+        ------
+        dict
+            ``features``, ``y``, ``rng`` and ``step_weights`` of a batch.
         """
         rng = np.random.default_rng([self.settings.seed, number])
         order = rng.permutation(self.n)
@@ -306,7 +313,10 @@ class Batches:
         return batch | {"step_weights": step_weights}
 
     def _cropped(self, features: dict, y: np.ndarray, rng: np.random.Generator):
-        """Return some steps of each sequence; those of the wash weigh nothing."""
+        """Return some steps of each sequence, and how much each step counts.
+
+        The steps before a crop that the engine asks for (`JaxEngine.wash`) count 0.
+        """
         n, T = y.shape[:2]
         crop, wash = self.settings.crop, self.engine.wash(self.data.train.x.shape)
         # begin anywhere, also before the sequence; then the whole of it counts
