@@ -338,6 +338,7 @@ def encoded(own: Mapping, x):
     Returns
     -------
     (n, T, k) array
+        Without what comes back from units and memories.
     """
     u = x @ own["e_x"].T
     return u + own["b_u"] if "b_u" in own else u

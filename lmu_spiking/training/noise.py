@@ -49,6 +49,7 @@ def scales_of(params: LMUParams, settings: TrainSettings) -> list:
     Returns
     -------
     list of None, float or (k d, k d) ndarray
+        One for each cell.  A covariance is of the first cell alone.
 
     Raises
     ------

@@ -117,6 +117,7 @@ def is_window(name: str) -> bool:
     Returns
     -------
     bool
+        False for arrays.
     """
     return name.endswith(".theta")
 
