@@ -40,7 +40,7 @@ VALUES = {
             2,
             3.0,
             "epochs",
-            "bptt",
+            "jax",
         ),
         ["loss: 0.0625", "history=[900 of dict]"],
     ),

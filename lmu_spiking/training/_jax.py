@@ -9,8 +9,10 @@ try:
     import jax.numpy as jnp
     import optax
     from jax import lax
-except ImportError as error:
-    raise MissingPackageError(error.name or "jax", "train") from None
+except ModuleNotFoundError as error:
+    if error.name not in ("jax", "jaxlib", "optax"):
+        raise
+    raise MissingPackageError(error.name, "train") from None
 
 __all__ = ["jax", "jnp", "lax", "optax", "precision_of"]
 
@@ -18,8 +20,8 @@ __all__ = ["jax", "jnp", "lax", "optax", "precision_of"]
 def precision_of(dtype) -> contextlib.AbstractContextManager:
     """Return a context in which JAX computes in this precision.
 
-    JAX makes single precision of double unless it is told not to; it is told so here
-    for one thread and one block, and not for the whole program.
+    JAX turns float64 into float32 unless it is told not to.  Within this context it
+    keeps float64, in this thread only; the rest of a program stays as it is.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""A training on disk, between two epochs: all that it depends on, so that it goes on.
+"""Checkpoints: a training on disk between two epochs, from which it goes on.
 
-Apart from the loop, because it also reads files that others changed or damaged.
-The file is one of parameters (`lmu.files`), and holds the best so far; beside them
-the present weights and the moments of the optimizer.
+It stands apart from the loop, because it also reads files that others changed or
+damaged.  The file is one of parameters (`lmu.files`): those of the best epoch so far,
+and beside them the present weights and the state of the optimizer.
 """
 
 import hashlib
@@ -30,12 +30,13 @@ class State:
     weights : dict of str to ndarray
         All arrays, and the logarithms of windows that are trained.
     moments : dict of str to ndarray
-        Of the optimizer; none before the first epoch.
+        The state of the optimizer; empty before the first epoch.
     best : LMUParams
+        Of the best epoch, or of the last one (`TrainSettings.keep`).
     best_epoch : int
         Counted from 1; 0 before the first.
     history : list of dict
-        Of each epoch.
+        A record of each epoch, as in `Trained.history`.
     """
 
     weights: dict[str, np.ndarray]
@@ -50,8 +51,8 @@ def identity(
 ) -> dict:
     """Return what tells a training from another: settings, and digests of its inputs.
 
-    A limit of time may change from run to run and, where the learning rate does not
-    depend on it, the number of epochs.
+    It does not contain the limit of time nor, where the learning rate does not depend
+    on it, the number of epochs: these may change from run to run.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def identity(
     data : Sequences
     engine : {"jax", "nengo-dl"}
     spikes : ConvertSettings, optional
-        That it trains through.
+        The conversion that it trains through.
 
     Returns
     -------

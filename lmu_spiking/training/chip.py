@@ -6,16 +6,16 @@ r"""Rates of a chip for training: the staircase forward, the smooth curve backwa
     \frac{\partial h}{\partial J} := \frac{1}{r_{max}}
         \frac{\partial}{\partial J} \frac{1}{T(J) + \Delta / 2},
 
-with ``r``, ``T`` and the step ``\Delta`` of `neurons.chip`.  Both engines differentiate
-them: in JAX, and in TensorFlow within a NengoDL network.  In a NengoDL network that
-trains, NengoExtras' builders of the chip's own neurons compute the same.
+with ``r``, ``T`` and the step ``\Delta`` of `neurons.chip`.  The curve is written once
+for both engines, with the operations of JAX or of TensorFlow.  NengoExtras gives
+NengoDL builders for the neurons of NengoLoihi, which compute the same.
 """
 
 from types import SimpleNamespace
 
 from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, LOIHI_LIF, ChipUnits
 
-FLOOR = 1e-15  # drives are at least so much where they are divided by, as in NengoDL
+FLOOR = 1e-15  # the least drive that is divided by, as in NengoDL
 
 
 def curve_of(activation: str, chip: ChipUnits | None, ops=None):
@@ -24,9 +24,9 @@ def curve_of(activation: str, chip: ChipUnits | None, ops=None):
     Parameters
     ----------
     activation : str
-        Of `lmu.ACTIVATIONS`.
+        One of `lmu.ACTIVATIONS`.
     chip : ChipUnits or None
-        Of the chip's activations.
+        What the rates of a chip's activation depend on; None for the others.
     ops : namespace, optional
         The operations, as attributes; those of JAX by default.
 

@@ -3,9 +3,10 @@
 It stands apart from `training.loop`, which imports it when it trains, because the rest
 of a training needs no JAX; the equations are in `model`.
 
-The states of the first cell's memory are projected once, and a step is compiled.
-Windows are trained by their logarithms: their matrices are computed exactly before each
-step, in double precision, and enter it with their slopes.
+The states of the first cell's memory are computed once where they can be, and a step
+of the training is compiled.  Windows are trained by their logarithms: before each step
+their matrices, and the derivatives of these by ``log theta``, are computed exactly, in
+double precision (`window`).
 """
 
 from collections.abc import Mapping
@@ -30,12 +31,12 @@ class JaxEngine:
     Memories that receive their input alone are computed at all times at once, others
     step by step.
 
-    The states of the first cell's memory are linear in its encoders: those of each
-    input are computed once for all epochs, unless its window is trained, it receives
-    more than its input, or they would take more than `ROOM` bytes.  Where only the last
-    step is read, an epoch is then that of a network without time.
+    The states of the first cell's memory are linear in its encoders: those that each
+    input causes are computed once for all epochs, unless the window is trained, the
+    memory has ``e_h`` or ``e_m``, or the states would take more than `ROOM` bytes.
+    Where only the last step is read, an epoch is then that of a network without time.
 
-    In double precision it is used within `precision_of`.
+    In float64 all methods are called within `precision_of`, as `train` does.
 
     Parameters
     ----------
@@ -43,14 +44,14 @@ class JaxEngine:
     settings : TrainSettings
         Without ``late`` and ``stretch``; see `noise.with_chip_errors`.
     classes : int or None
-        None if values are to be predicted.
+        The number of classes; None if values are to be predicted.
     last : bool
         Whether only the last step is read.
 
     Attributes
     ----------
     names, thetas : tuple of str
-        All that is trained, and the windows among it.
+        The names of all that is trained, and of the windows among it.
     """
 
     def __init__(self, params: LMUParams, settings: TrainSettings, classes, last: bool):
@@ -68,7 +69,12 @@ class JaxEngine:
         """Do nothing: there is nothing to free."""
 
     def begin_epoch(self, weights: Mapping) -> None:
-        """Do nothing: all epochs are alike."""
+        """Do nothing: all epochs are alike.
+
+        Parameters
+        ----------
+        weights : mapping of str to array
+        """
 
     def keeps_states(self, shape: tuple[int, int, int]) -> bool:
         """Return whether the first cell's states of inputs (n, T, c) are kept.
@@ -90,7 +96,10 @@ class JaxEngine:
         return fixed and size <= ROOM
 
     def wash(self, shape: tuple[int, int, int]) -> int:
-        """Return the steps to compute before a crop of inputs (n, T, c).
+        """Return how many steps before a crop are computed along with it.
+
+        The memories whose states are not kept begin a crop at rest, and have forgotten
+        that after two of their windows.
 
         Parameters
         ----------
@@ -100,7 +109,7 @@ class JaxEngine:
         Returns
         -------
         int
-            Two windows of each cell whose states are not kept.
+            Two windows of each of these memories, one after the other.
         """
         cells = self.params.cells[1 if self.keeps_states(shape) else 0 :]
         return sum(2 * cell.ldn.steps(self.params.dt) for cell in cells)
@@ -115,7 +124,7 @@ class JaxEngine:
         Returns
         -------
         dict of str to ndarray
-            ``x``, and ``states`` where they are kept.
+            ``x``, and ``states`` where they are kept; as the inputs of `model.forward`.
         """
         x = np.asarray(x, dtype=self.dtype)
         if not self.keeps_states(x.shape):
@@ -140,10 +149,11 @@ class JaxEngine:
         features : mapping of str to ndarray
             Of a batch, from `features`.
         y : ndarray
+            Classes or values of the batch.
         step_weights : (n, T) ndarray, optional
-            Weights of the steps.
+            How much each step counts in the loss; all alike by default.
         rng : numpy.random.Generator, optional
-            Draws the noise.
+            Draws the noise; without it there is none.
 
         Returns
         -------
@@ -220,9 +230,10 @@ class JaxEngine:
         return others, found
 
     def _noise(self, x: np.ndarray, rng: np.random.Generator | None) -> list:
-        """Draw noise of every cell for inputs (n, T, c) or (n, c), as `_run` wants it.
+        """Draw the noise of every cell for inputs (n, T, c) or (n, c).
 
-        None for no noise, or its scale or root, and standard normal numbers.
+        For each cell None, or a pair: its scale (a relative size, or a root of the
+        covariance), and standard normal numbers that it is multiplied by.
         """
         drawn: list = []
         for i, cell in enumerate(self.params.cells):
@@ -240,7 +251,11 @@ class JaxEngine:
 
 
 def _run(moving, others, given, inputs, noise, curves, last):
-    """Return outputs and mean activity of all arrays, and tables that move."""
+    """Return outputs and mean activity, from what moves in training and what does not.
+
+    ``moving`` and ``others`` are arrays, ``given`` the tables of each cell, with their
+    slopes if its window moves, and ``noise`` as `JaxEngine._noise` draws it.
+    """
     tables = [
         _moved(*table, moving[f"cell{i}.theta"])
         if f"cell{i}.theta" in moving
@@ -269,13 +284,14 @@ def _loss(moving, others, given, inputs, rest, *, curves, last, classes):
 
 
 def _moved(table: dict, slopes: dict, log_theta) -> dict:
-    """Return tables that change with the logarithm of a window as their slopes say."""
+    """Return the tables with ``slopes`` for their derivatives by ``log theta``."""
+    # 0, with the derivative 1
     zero = log_theta - lax.stop_gradient(log_theta)
     return {name: a + slopes[name] * zero for name, a in table.items()}
 
 
 def _adding(scale, z):
-    """Return a function from states to noise of a relative size or covariance."""
+    """Return a function from states to noise, of a relative size or of a covariance."""
     if jnp.ndim(scale):
         return lambda m: z @ scale.T
 

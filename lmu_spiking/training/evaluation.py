@@ -1,4 +1,4 @@
-"""What is told of a training: losses, accuracies and errors, in numpy."""
+"""Losses, accuracies and errors that a training reports, in numpy."""
 
 import warnings
 

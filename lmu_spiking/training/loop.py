@@ -54,6 +54,7 @@ class Trained:
     stopped : {"epochs", "patience", "seconds"}
         What ended it.
     engine : {"jax", "nengo-dl"}
+        What computed outputs and gradients.
     """
 
     params: LMUParams
@@ -98,7 +99,7 @@ def train(
     spikes : ConvertSettings, optional
         Train through the spikes of this conversion (`training.spikes`): for small
         networks, to go on from a rate-based model.  The validation part is then scored
-        in spikes, too.
+        in spikes, too; the results in the header of the parameters are rate-based.
     checkpoint : str or Path, optional
         An ``.npz``, written after each epoch.  Interrupted (Ctrl-C is passed on), the
         same call goes on after the last epoch that was finished, and ends with the same
@@ -107,7 +108,8 @@ def train(
         Whether to go on from a checkpoint that exists; if not, it is overwritten, and
         what is no checkpoint is kept under another name.
     progress : callable, optional
-        Is called after each epoch with its number, that of all, and its record.
+        Is called after each epoch with its number, the number of all epochs, and its
+        record.
 
     Returns
     -------
@@ -124,9 +126,8 @@ def train(
     """
     settings = TrainSettings() if settings is None else settings
     check_one_of("train.engine", engine, ENGINES)
-    if spikes is not None and engine != "jax":
-        problem, remedy = "does not train through spikes", "use engine='jax'"
-        raise ValidationError("train.engine", engine, problem, remedy)
+    if spikes is not None:
+        _check_spikes(spikes, engine)
     _check_fit(params, data)
     part = validation_name(data, chooses=settings.patience is not None)
     about = disk.identity(params, settings, data, engine, spikes)
@@ -192,7 +193,7 @@ def badness(record: dict) -> tuple[float, float]:
 def engine_for(
     params: LMUParams, settings: TrainSettings, data, engine: str = "jax", spikes=None
 ) -> Any:
-    """Return what computes outputs and gradients.
+    """Return the object that computes outputs and gradients.
 
     Parameters
     ----------
@@ -249,14 +250,14 @@ class Batches:
 
     Parameters
     ----------
-    engine : JaxEngine or NengoDLEngine
+    engine : JaxEngine, SpikingEngine or NengoDLEngine
     settings : TrainSettings
     data : Sequences
 
     Attributes
     ----------
     count : int
-        In an epoch.
+        Batches in an epoch.
     valid : dict of str to ndarray
         Features of the validation sequences.
     """
@@ -286,6 +287,11 @@ class Batches:
         ----------
         number : int
             Counted from 1.
+
+        Yields
+        ------
+        dict
+            ``features``, ``y``, ``rng`` and ``step_weights`` of a batch.
         """
         rng = np.random.default_rng([self.settings.seed, number])
         order = rng.permutation(self.n)
@@ -307,7 +313,10 @@ class Batches:
         return batch | {"step_weights": step_weights}
 
     def _cropped(self, features: dict, y: np.ndarray, rng: np.random.Generator):
-        """Return some steps of each sequence; those of the wash weigh nothing."""
+        """Return some steps of each sequence, and how much each step counts.
+
+        The steps before a crop that the engine asks for (`JaxEngine.wash`) count 0.
+        """
         n, T = y.shape[:2]
         crop, wash = self.settings.crop, self.engine.wash(self.data.train.x.shape)
         # begin anywhere, also before the sequence; then the whole of it counts
@@ -405,6 +414,18 @@ def _header(state: State, settings: TrainSettings, how: dict, data, part: str) -
     }
     about = {"task": data.name, "origin": data.origin, "training": training}
     return about | {"results": results, "versions": versions(how["engine"])}
+
+
+def _check_spikes(spikes, engine: str) -> None:
+    """Refuse what is no conversion to train through, and an engine that cannot."""
+    from lmu_spiking.conversion.settings import ConvertSettings
+
+    if not isinstance(spikes, ConvertSettings):
+        remedy = "such as ConvertSettings(n_neurons=3000)"
+        raise ValidationError("train.spikes", spikes, "must be ConvertSettings", remedy)
+    if engine != "jax":
+        problem, remedy = "does not train through spikes", "use engine='jax'"
+        raise ValidationError("train.engine", engine, problem, remedy)
 
 
 def _check_fit(params: LMUParams, data) -> None:

@@ -2,27 +2,28 @@ r"""The outputs of rate-based LMUs as functions that JAX differentiates.
 
 The equations are those of `lmu.params`; `engine` trains with them.
 
-A memory that receives nothing but the input is linear in its past, so that its states
-are sums,
+The states of a memory that receives nothing but the input are linear in that input,
 
 .. math::
 
     m_t = \sum_{s \le t} H_{t-s}\, u_s .
 
-At the last step alone that is one matrix product.  At every step, time is cut into
-blocks of ``L`` steps: within a block it is a product with the Toeplitz matrix of the
-first ``L`` responses, and what came before enters by the state ``z`` at its beginning,
+with ``H_s`` the response to an impulse ``s`` steps ago.  Where only the last step is
+read, that is one matrix product.  Where every step is read, time is cut into blocks of
+``L`` steps: within a block it is a product with the Toeplitz matrix of the first ``L``
+responses, and what came before enters by the state ``z`` at its beginning,
 
 .. math::
 
     m_{jL + l} = \sum_{i \le l} H_{l-i}\, u_{jL+i} + P_l\, z_j, \qquad
     z_{j+1} = m_{jL + L - 1} .
 
-Nothing is truncated.  It takes ``(L + d) d`` multiplications for each step of each
-memory, in matrix products, and no more room than the states themselves.
+with ``P_l`` the power ``l + 1`` of the memory's step.  Nothing is truncated.  It takes
+``(L + d) d`` multiplications for each step of each memory, in matrix products, and no
+more room than the states themselves.
 
-Units that receive each other (``W_h``) then run step by step, but they alone.  A memory
-that receives units or memories (``e_h``, ``e_m``) runs step by step with them.
+With ``W_h`` the hidden units run step by step (`lax.scan`), after the memory.  With
+``e_h`` or ``e_m`` the memory and the hidden units run step by step together.
 
 The first cell's memories are also linear in its encoders,
 
@@ -31,10 +32,11 @@ The first cell's memories are also linear in its encoders,
     m_t = \sum_{s \le t} H_{t-s}\, (e_x x_s + b_u) = e_x X_t + b_u 1_t, \qquad
     X_t = \sum_{s \le t} H_{t-s}\, x_s ,
 
-so that ``X``, and the same of a constant 1, are computed once (`project`) and mixed in
-every step of a training.
+so that ``X``, and the same of a constant 1, are computed once (`project`), and every
+step of a training only mixes them.
 
-Letters: ``n`` sequences, ``T`` steps, ``c`` inputs, ``k`` memories, ``d`` order.
+Letters: ``n`` sequences, ``T`` steps, ``c`` inputs, ``k`` memories, ``d`` order, ``q``
+outputs.  ``f`` is an activation, ``own`` are the arrays of one cell.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,25 +66,29 @@ def forward(
     curves : sequence of (activation, chip)
         Of each cell, as in its `CellParams`.
     arrays : mapping of str to array
-        By the names of ``LMUParams.arrays()``: a connection without one does not exist.
+        By the names of ``LMUParams.arrays()``; a connection without an array is left
+        out.
     tables : sequence of mapping of str to array
-        Of each cell, as `window.tables` has them.
+        Of each cell: `window.step_tables` with ``e_h`` or ``e_m``, else
+        `window.tables`.
     inputs : mapping of str to array
         ``x`` (n, T, c) and, where they are known, ``states`` (n, T, c', d): states of
-        the first cell's memory for each input and, if it has a bias, for a constant 1.
-        Without the axis of time if only the last step is read, and they are known.
+        the first cell's memory for each input and, if it has ``b_u``, for a constant 1.
+        Both are without the axis of time if the states are known and nothing but the
+        last step of the cell is computed (`only_last`).
     noise : sequence of callable or None
         For each cell, a function from its memory's states (..., k d) to noise of that
-        shape, which is added to what is read of them.
+        shape.  What receives the states receives them with the noise; the memory itself
+        goes on without it.
     last : bool
         Whether only the last step is read.
 
     Returns
     -------
     y : (n, T, q) array, or (n, q)
-        Without a softmax.
+        Values, or the logits of classes.
     activity : scalar array
-        ``sum over cells of mean |h|``.
+        The sum over cells of the mean of ``|h|``.
     """
     h, states = inputs["x"], inputs.get("states")
     activity = 0.0
@@ -153,7 +159,7 @@ def loss_of(classes: int | None, outputs, y, weights=None):
 
 
 def only_last(params: LMUParams, i: int, last: bool) -> bool:
-    """Return whether of cell ``i`` nothing but the last step is computed.
+    """Return whether nothing but the last step of cell ``i`` is computed.
 
     Parameters
     ----------
@@ -166,7 +172,8 @@ def only_last(params: LMUParams, i: int, last: bool) -> bool:
     Returns
     -------
     bool
-        False where anything receives what units or memories were a step before.
+        False for all cells but the last one, and for one with ``e_h``, ``e_m`` or
+        ``W_h``, which needs the steps before.
     """
     return last and i == len(params.cells) - 1 and params.cells[i].is_feedforward
 
@@ -175,7 +182,7 @@ def only_last(params: LMUParams, i: int, last: bool) -> bool:
 
 
 def project(cell: CellParams, x: np.ndarray, table: Mapping, final: bool) -> np.ndarray:
-    """Return the states of each input and, with ``b_u``, of a constant 1.
+    """Return the states that each input and, with ``b_u``, a constant 1 would cause.
 
     Parameters
     ----------
@@ -280,9 +287,10 @@ def _hidden(f: Callable, own: Mapping, m, x):
 
 
 def _stepwise(f: Callable, own: Mapping, table: Mapping, x, noise):
-    """Return activities (n, T, units) of a cell whose memory receives what it makes.
+    """Return activities (n, T, units) of a cell with ``e_h`` or ``e_m``.
 
-    Noise on the states is in units of the states without it, which are computed first.
+    Noise of a relative size is relative to the states without noise, so that these are
+    computed first.
     """
     if noise is None:
         return _scanned(f, own, table, x, None)[0]
@@ -291,7 +299,7 @@ def _stepwise(f: Callable, own: Mapping, table: Mapping, x, noise):
 
 
 def _scanned(f: Callable, own: Mapping, table: Mapping, x, noise):
-    """Return activities (n, T, units) and states (n, T, k d) without their noise."""
+    """Return activities (n, T, units) and states (n, T, k d), the states noiseless."""
     A, B = table["A"], table["B"]
     (n, T, _), k, d, units = x.shape, len(own["e_x"]), len(B), len(own["W_m"])
     # what depends on the input alone, for all steps
@@ -330,6 +338,7 @@ def encoded(own: Mapping, x):
     Returns
     -------
     (n, T, k) array
+        Without what comes back from units and memories.
     """
     u = x @ own["e_x"].T
     return u + own["b_u"] if "b_u" in own else u

@@ -3,19 +3,19 @@ r"""Gradients of any LMU by backpropagation through time, in NengoDL: the refere
 It stands apart from `training.loop`, which imports it when it is asked for, because it
 alone needs NengoDL.
 
-The network is the one that is converted to spikes, in its rate life.  A program of
-NengoDL's own trains it as well: `nengo_dl_network` makes it of parameters, and
-`read_params` reads parameters from a ``nengo_dl.Simulator`` of it.
+The network is the one that a conversion makes spiking, here with rate neurons.  A
+program of NengoDL's own can train it as well: `nengo_dl_network` makes it of
+parameters, and `read_params` reads parameters from a ``nengo_dl.Simulator`` of it.
 
-A rectifier pair decodes ``x = max(0, x) - max(0, -x)``.  TensorFlow differentiates a
-rectifier at 0 to 0, and so the pair, where a memory at rest is: no gradient would
-pass. Written as ``(J + |J|) / 2`` a rectifier has the slope 1/2 at 0, and the pair
-the slope 1, which it has everywhere else.
+A pair of rectifiers decodes ``x = max(0, x) - max(0, -x)``.  A memory at rest is at
+``x = 0``, where TensorFlow gives a rectifier, and so the pair, the slope 0: no gradient
+would pass.  Written as ``(J + |J|) / 2`` a rectifier has the slope 1/2 there, and the
+pair the slope 1, which it has everywhere else.
 
-A memory is realised by a loop, whose weights change with its window:
-``A' = (A - a I) / (1 - a)`` and ``B' = B / (1 - a)``, ``A`` and ``B`` barred, are exact
-at every theta.  They are trained as arrays ``cell0.A`` and ``cell0.B``, and the chain
-rule gives the derivative by the logarithm of theta.
+A memory is a loop whose weights change with its window.  With ``\bar A``, ``\bar B``
+for one exact step, ``A' = (\bar A - a I) / (1 - a)`` and ``B' = \bar B / (1 - a)`` are
+exact at every theta.  NengoDL differentiates by these arrays (``cell0.A`` and
+``cell0.B``), and the chain rule gives the derivative by the logarithm of theta.
 
 Letters: ``n`` sequences, ``T`` steps, ``c`` inputs, ``q`` outputs.
 """
@@ -28,7 +28,6 @@ import numpy as np
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.dynamics.mapping import map_onto
-from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu.params import CellParams, LMUParams, cell_number
 from lmu_spiking.networks.cell import RATE_SYNAPSE
 from lmu_spiking.networks.stack import LMUNetwork
@@ -42,8 +41,8 @@ from lmu_spiking.training.window import step_tables
 def nengo_dl_network(params: LMUParams) -> LMUNetwork:
     """Return the rate network of parameters, for ``nengo_dl.Simulator``.
 
-    Its ``parameters`` are the connections that carry the arrays; which of them are
-    trained is NengoDL's configuration of these connections.
+    Its attribute ``parameters`` has the connections that carry the arrays.  Those that
+    are to be trained are marked by NengoDL's setting ``trainable`` of a connection.
 
     Parameters
     ----------
@@ -59,19 +58,19 @@ def nengo_dl_network(params: LMUParams) -> LMUNetwork:
 
 
 def read_params(simulator, network: LMUNetwork) -> LMUParams:
-    """Return the parameters that a network has in a simulator now.
+    """Return the parameters that a network in a simulator has at present.
 
     Parameters
     ----------
     simulator : nengo_dl.Simulator
-        Of a model with the network.
+        Open, of a model that contains the network.
     network : LMUNetwork
-        Of `nengo_dl_network`.
+        From `nengo_dl_network`.
 
     Returns
     -------
     LMUParams
-        Those of the network with the arrays of the simulator.
+        The network's, with the arrays that the simulator holds.
     """
     arrays = {}
     for name, before in network.params.arrays().items():
@@ -90,19 +89,22 @@ class NengoDLEngine:
     ----------
     params : LMUParams
     settings : TrainSettings
-        Without ``crop`` and any noise, which need all times at once.
+        Without ``crop``, noise and errors of a chip, which the network has no place
+        for.
     classes : int or None
-        None if values are to be predicted.
+        The number of classes; None if values are to be predicted.
     last : bool
         Whether only the last step is read.
     sequences : int
-        In a training set: no batch is larger.
+        How many there are to train on: no batch is larger.
     """
 
     def __init__(
         self, params: LMUParams, settings: TrainSettings, classes, last, sequences: int
     ):
-        _check_settings(settings)
+        names = ("noise", "noise_covariance", "crop", "late", "stretch")
+        problem, remedy = "is not for the engine nengo-dl", "set it to 0, or use jax"
+        settings.check_without(names, problem, remedy)
         dl, tf = nengo_dl(), tensorflow()
         self.params, self.last = params, last
         self.names, self.thetas = settings.names(params), settings.thetas(params)
@@ -150,7 +152,12 @@ class NengoDLEngine:
         self._simulator.close()
 
     def begin_epoch(self, weights: Mapping) -> None:
-        """Do nothing: all epochs are alike."""
+        """Do nothing: all epochs are alike.
+
+        Parameters
+        ----------
+        weights : mapping of str to array
+        """
 
     def features(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Return what the gradients are computed from: the inputs themselves.
@@ -174,7 +181,8 @@ class NengoDLEngine:
         Parameters
         ----------
         weights, features, y, step_weights, rng
-            As in `engine.JaxEngine.gradients`, for a whole batch; two are not used.
+            As in `engine.JaxEngine.gradients`, for a whole batch.  ``step_weights`` and
+            ``rng`` are not used.
 
         Returns
         -------
@@ -227,9 +235,10 @@ class NengoDLEngine:
         return np.concatenate(found)
 
     def _inputs(self, x: np.ndarray) -> list[np.ndarray]:
-        """Return arguments of the Keras model for sequences (n, T, c): nodes' outputs.
+        """Return the arguments of the Keras model: the outputs of all nodes.
 
-        The sequences are followed by as many zeros as the output is late.
+        The sequences (n, T, c) are followed by one step of zeros for each step that the
+        output is late.
         """
         n, T, c = x.shape
         steps, found = T + self.late, []
@@ -243,7 +252,7 @@ class NengoDLEngine:
         return [*found, np.full((n, 1), steps, np.int32)]
 
     def _assign(self, weights: Mapping) -> None:
-        """Give the variables these values, and the loops those of their windows."""
+        """Write these values into the variables, those of windows into the loops."""
         variables, arrays = self._variables, {**weights, **self._loops(weights)}
         values = {key: np.zeros(v.shape, self.dtype) for key, v in variables.items()}
         for name, (key, rows) in self._rows.items():
@@ -252,7 +261,7 @@ class NengoDLEngine:
             variable.assign(values[key])
 
     def _loops(self, weights: Mapping, slope: bool = False) -> dict[str, np.ndarray]:
-        """Return ``A'`` and ``B'`` of windows that are trained, or slopes by logs."""
+        """Return ``A'`` and ``B'`` of trained windows, or derivatives by log theta."""
         found = {}
         for name in self.thetas:
             cell = self.params.cells[cell_number(name)]
@@ -304,16 +313,6 @@ def _loss_of(classes: int | None, outputs, y):
     return tf.reduce_mean(each)
 
 
-def _check_settings(settings: TrainSettings) -> None:
-    """Refuse settings that the network has no place for."""
-    for name in ("noise", "noise_covariance", "crop", "late", "stretch"):
-        value = getattr(settings, name)
-        if value is not None and np.any(value):
-            problem = "is not for the engine nengo-dl"
-            remedy = "leave it out, or use the engine jax"
-            raise ValidationError(f"TrainSettings.{name}", value, problem, remedy)
-
-
 def _output_of(node: nengo.Node, steps: int, dt: float) -> np.ndarray:
     """Return the outputs (steps, size_out) of a node without input."""
     if not callable(node.output):
@@ -322,7 +321,7 @@ def _output_of(node: nengo.Node, steps: int, dt: float) -> np.ndarray:
 
 
 def _loop(cell: CellParams, theta: float, dt: float, slope: bool):
-    """Return weights ``A'`` and ``B'`` of a cell's memories, or slopes by log theta."""
+    """Return ``A'`` and ``B'`` of a cell's memories, or derivatives by log theta."""
     ldn = LDN(cell.order, theta)
     mapped = map_onto(ldn, nengo.Lowpass(RATE_SYNAPSE * dt), dt)
     A, B = mapped.A, mapped.B
@@ -352,11 +351,11 @@ def _loops_of(network: LMUNetwork, thetas) -> dict[str, nengo.Connection]:
 class PairRectified(nengo.RectifiedLinear):
     """Rectified-linear rates that NengoDL gives the slope 1/2 at 0."""
 
-    follows = True  # its drive at once, see `neurons.curves.loop_caution`
+    follows = True  # follows its drive at once; see `neurons.curves.loop_caution`
 
 
 def register() -> None:
-    """Tell NengoDL how to build types of ours; its own are left alone."""
+    """Tell NengoDL how to build the neuron types of ours; its own are left alone."""
     neuron_builders, tf = nengo_dl().neuron_builders, tensorflow()
     known = neuron_builders.SimNeuronsBuilder.TF_NEURON_IMPL
     if PairRectified in known:

@@ -1,19 +1,20 @@
 r"""Noise that a training adds to the states of memories, as spikes will bring it.
 
-It is either of a size relative to each dimension's root mean square in the batch,
-``m_i + noise rms_i z_i``, or of a given covariance, ``m + S z`` with ``S S^T`` the
+Its size is either relative to each dimension's root mean square in the batch,
+``m_i + noise rms_i z_i``, or it has a given covariance, ``m + S z`` with ``S S^T`` the
 covariance; ``z`` are independent standard normal numbers at every step.
 
-A chip's memory makes two more errors.  A state that is read ``\delta`` samples late,
-from a memory whose window is ``1 + \epsilon`` times its own, errs to first order by
+A chip's memory makes two more errors.  If its state is read ``\delta`` samples late,
+and its window is ``1 + \epsilon`` times what it should be, the state is wrong by, to
+first order,
 
 .. math::
 
     e = \delta\, \dot m + \epsilon\, \frac{\partial m}{\partial \log \theta}, \qquad
     \dot m_t = \frac{\Delta}{\theta} \Bigl(A m_t + B\, \frac{u_t + u_{t+1}}{2}\Bigr),
 
-the mean of the slopes before and after the sample ends, after the last one with 0.
-With the relative noise ``s`` that makes a covariance,
+with ``\dot m`` the mean of the slopes just before and just after the sample ends; the
+last sample is followed by 0.  Together with the relative noise ``s`` the covariance is
 
 .. math::
 
@@ -37,7 +38,7 @@ DIFFERENCE = 1e-4  # of log theta, to either side
 
 
 def scales_of(params: LMUParams, settings: TrainSettings) -> list:
-    """Return for each cell no noise, a relative size, or a root of the covariance.
+    """Return the noise of each cell: None, a relative size, or a covariance's root.
 
     Parameters
     ----------
@@ -48,6 +49,7 @@ def scales_of(params: LMUParams, settings: TrainSettings) -> list:
     Returns
     -------
     list of None, float or (k d, k d) ndarray
+        One for each cell.  A covariance is of the first cell alone.
 
     Raises
     ------
@@ -89,7 +91,12 @@ def with_chip_errors(params: LMUParams, settings: TrainSettings, data) -> TrainS
     Returns
     -------
     TrainSettings
-        The same where they have no such errors.
+        The same settings where they have no such errors.
+
+    Raises
+    ------
+    ValidationError
+        If the first cell has ``e_h`` or ``e_m``.
     """
     if not (settings.late or settings.stretch):
         return settings
@@ -101,7 +108,7 @@ def with_chip_errors(params: LMUParams, settings: TrainSettings, data) -> TrainS
 def covariance(
     params: LMUParams, x, noise: float, late: float, stretch: float, *, last: bool
 ) -> np.ndarray:
-    """Return ``P`` (k d, k d) of the first cell's states.
+    """Return the covariance ``P`` of errors of the first cell's states.
 
     Parameters
     ----------
@@ -122,7 +129,7 @@ def covariance(
     Raises
     ------
     ValidationError
-        If the memory receives more than its input.
+        If the first cell has ``e_h`` or ``e_m``.
     """
     cell = params.cells[0]
     if not cell.memory_is_feedforward:
@@ -137,7 +144,7 @@ def covariance(
 
 
 def _states_and_slopes(cell: CellParams, u: np.ndarray, dt: float, last: bool):
-    """Yield states (S, k d), and their slopes by samples and by ``log theta``."""
+    """Return states (S, k d), and their derivatives by samples and by ``log theta``."""
     n, _, k = u.shape
     # slopes before and after the ends of samples
     m = memory_states(cell, u, dt, last=last).reshape(n, -1, k, cell.order)

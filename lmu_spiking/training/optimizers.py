@@ -21,20 +21,20 @@ from lmu_spiking.training.settings import TrainSettings
 
 
 class Descent:
-    """Weights that move against gradients, and the moments of the optimizer.
+    """Weights that move against their gradients, and the state of the optimizer.
 
     Parameters
     ----------
     weights : dict of str to array_like
-        All of them; those that do not move keep their precision.
+        All arrays, and the logarithms of the windows that are trained.  Those that do
+        not move keep their precision.
     settings : TrainSettings
     names : sequence of str
-        Of those that move.
+        Of the weights that move.
     steps : int
-        Of the whole training.
+        Of the optimizer, in the whole training.
     shortest : float
-        Window in seconds that no trained window falls below; windows are trained by
-        their logarithms.
+        Seconds below which no trained window falls.
 
     Attributes
     ----------
@@ -69,22 +69,22 @@ class Descent:
         self.weights |= moved
 
     def moments(self) -> dict[str, np.ndarray]:
-        """Return the arrays of the optimizer by what Optax calls them.
+        """Return the state of the optimizer: arrays, by the names that Optax has.
 
         Returns
         -------
         dict of str to ndarray
-            For a file.
+            Such as ``0.mu.cell0.b``; to be written to a file.
         """
         return {_name(path): np.asarray(leaf) for path, leaf in _leaves(self._state)}
 
     def restore(self, moments: dict) -> None:
-        """Go on from the arrays of an optimizer.
+        """Go on from the state of an earlier optimizer.
 
         Parameters
         ----------
         moments : dict of str to ndarray
-            From `moments`, of a training of the same weights and settings.
+            What `moments` returned in a training of the same weights and settings.
 
         Raises
         ------
@@ -117,13 +117,14 @@ def is_window(name: str) -> bool:
     Returns
     -------
     bool
+        False for arrays.
     """
     return name.endswith(".theta")
 
 
 @lru_cache(maxsize=16)  # trainings alike are compiled once
 def _compiled(optimizer: str, schedule: str, rate: float, decay: float, steps: int):
-    """Return a function of the first state, and one of a step, of an optimizer."""
+    """Return two functions: one makes an optimizer's first state, one takes a step."""
     slope = rate
     if schedule == "cosine":
         slope = optax.cosine_decay_schedule(rate, steps)

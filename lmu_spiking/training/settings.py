@@ -34,7 +34,8 @@ class TrainSettings:
     Parameters
     ----------
     epochs, batch : int
-        Sequences that are left over when the batches are full wait for another epoch.
+        Sequences that do not fill a last batch are left out of the epoch; which they
+        are is drawn anew for each.
     learning_rate : float
     optimizer : {"adam", "sgd"}
         Adam with 0.9, 0.999 and 1e-8, or plain gradient descent.
@@ -48,8 +49,8 @@ class TrainSettings:
         Gaussian noise on the memories' states while training, in units of the rms that
         each dimension has in the batch.
     noise_covariance : (k d, k d) array_like, optional
-        Of the states of the first cell, in place of ``noise``: what the error model
-        predicts for spikes.  Independent from step to step.
+        Covariance of noise on the states of the first cell, in place of ``noise``:
+        what the error model predicts for spikes.  Independent from step to step.
     late, stretch : float
         Errors of a chip to train with, root mean squares: samples that a state is read
         too late or too early, and relative errors of the first cell's window.  Beside
@@ -57,21 +58,21 @@ class TrainSettings:
     rate_penalty : float
         Is multiplied by the mean of ``|h|`` and added to the loss, for fewer spikes.
     weight_decay : float
-        Of matrices, decoupled from the gradient: ``w -= learning_rate * decay * w``.
+        Of matrices, apart from the gradient: ``w -= learning_rate * decay * w``.
     trainable : iterable of str, optional
         Names of arrays, as in ``LMUParams.arrays()``; all by default.
     trainable_theta : bool or tuple of int
         Whether windows are trained, or of which cells; through their logarithm.
     crop : int, optional
-        Train on so many consecutive steps of each sequence, drawn for each batch.
-        Exact for the first cell, whose memory knows what came before; further cells
-        receive two windows before, and start from rest.  Not for cells with ``e_h``,
-        ``e_m`` or ``W_h``.
+        Train on so many consecutive steps of each sequence, drawn for each batch.  A
+        memory whose states are known (the first, unless its window is trained) has them
+        exactly; any other begins at rest two windows earlier.  Not for cells with
+        ``e_h``, ``e_m`` or ``W_h``.
     seed : int
         Of batches, augmentation and noise, which depend on nothing but the seed, the
         epoch and the step.
     precision : {"float32", "float64"}
-        Of gradients and parameters while training.
+        Of gradients and parameters while training, with either engine.
     keep : {"best", "last"}
         Parameters of the epoch that validates best, or of the last one.
 
@@ -128,6 +129,26 @@ class TrainSettings:
             for name in ("noise", "late", "stretch"):
                 problem = "cannot be given beside noise_covariance; give one of them"
                 check(_check_zero, name, problem)
+
+    def check_without(self, names, problem: str, remedy: str) -> None:
+        """Refuse settings that a way of training has no place for.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Those settings.
+        problem, remedy : str
+            What is wrong with one that is given, and what to do.
+
+        Raises
+        ------
+        ValidationError
+            If one of them is given, and is not 0.
+        """
+        for name in names:
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray) or value not in (None, 0, ()):
+                raise ValidationError(f"TrainSettings.{name}", value, problem, remedy)
 
     def thetas(self, params: LMUParams) -> tuple[str, ...]:
         """Return the names of the windows that are trained, ``cell0.theta``.

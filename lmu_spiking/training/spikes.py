@@ -1,20 +1,27 @@
-r"""Training through spikes: the spiking network forward, its mean backward.
+r"""Training through spikes: spikes forward, the gradient of their mean backward.
 
-A conversion says which neurons there will be (`conversion.ConvertSettings`).  Here
-their spikes are drawn step by step, so that a small network learns with the very errors
-that it will make.  Beside the exact state ``m`` of a memory the loop carries what
-decoding has added to it, as in the error model (`theory.fixed_point`),
+A conversion says which neurons a model is given (`conversion.ConvertSettings`).  Here
+the spikes of these neurons are computed step by step while the model is trained, so
+that a small network learns with the very errors that it will make.
+
+The exact state ``m`` of a memory and what spikes have added to it are computed side by
+side, as in the error model (`theory.fixed_point`).  In step ``k``
 
 .. math::
 
     x_k = T m_k + N Z_k, \qquad Z_{k+1} = K Z_k + L (s(x_k) - x_k), \qquad
-    \hat m_k = m_k + U C Z_k ,
+    \hat m_k = m_k + U C Z_k .
 
-with ``s(x)`` the value that the spikes of a step stand for: of every pair of rectifiers
-the number of spikes times the worth of one.  A Poisson pair draws
-``\mathrm{Poisson}(|x| / w)`` of them, a staggered side counts how often its
-accumulator passes 1.  Hidden units fire in the same way at the rates of ``f(J)``: in a
-whole presentation for what receives them, and in its first step for the readout.
+``x`` is what the neurons receive, in their own basis (``T`` leads into it, ``U`` out of
+it), ``Z`` the error that goes round the loop of ``K``, ``L``, ``C`` and ``N``
+(`dynamics.covariance.closed_loop`), and ``s(x)`` what the spikes of this step decode
+to.  Each dimension has on/off pairs, of which one spike decodes to ``w`` or ``-w``.
+Poisson neurons of a dimension draw ``\mathrm{Poisson}(|x| / w)`` spikes.  The staggered
+neurons of one side add ``|x| / w`` to one accumulator and spike whenever it passes 1.
+
+Hidden units spike in the same way, at the rates of ``f(J)``.  What receives a unit (the
+next cell, ``e_h``, ``W_h``) counts its spikes during a whole presentation.  The readout
+counts those of the first step, or of as many steps as its lowpass averages.
 
 Spikes have no derivative.  But all of these neurons have the mean that the rate-based
 model computes, so that a spiking value ``s`` becomes ``x + r (s - x)`` with the bracket
@@ -47,26 +54,36 @@ from lmu_spiking.training.settings import TrainSettings
 
 DRAWN = ("poisson",)  # types whose spikes are drawn; staggered ones are counted
 SEEN = 200  # sequences that a conversion is designed for
-FEW, MOST = 40.0, 120.0  # spikes of a step: a mean, and a number that it never reaches
+# the largest mean whose Poisson numbers are drawn by inversion, and the number at which
+# inversion ends: more have a chance below 1e-20
+FEW, MOST = 40.0, 120.0
 
 
 class SpikingEngine:
     """Outputs and gradients of an LMU through the spikes of its conversion.
 
-    The conversion is designed anew for the weights of each epoch.
+    Each epoch begins with the conversion of its first weights (`begin_epoch`), whose
+    neurons and decoders stay the same until the next one.
 
     Parameters
     ----------
     params : LMUParams
     settings : TrainSettings
-        Without other noise, crops and trained windows.
+        Without noise, crops, errors of a chip and trained windows.
     spikes : ConvertSettings
+        Of Poisson neurons, or of staggered ``"if"`` or ``"regular"`` ones.
     data : Sequences
+        The task, for whose training sequences the memories are designed.
+
+    Attributes
+    ----------
+    names, thetas : tuple of str
+        The names of all that is trained, and of the windows among it: none.
 
     Raises
     ------
     ValidationError
-        If the spikes of these neurons are not known, or a setting has no place here.
+        If these neurons are none of those, or a setting has no place here.
     """
 
     def __init__(
@@ -119,7 +136,7 @@ class SpikingEngine:
         Parameters
         ----------
         weights, features, y, step_weights
-            As in `engine.JaxEngine.gradients`; no weights of steps.
+            As in `engine.JaxEngine.gradients`; ``step_weights`` is not used.
         rng : numpy.random.Generator
             Draws the spikes.
 
@@ -140,7 +157,7 @@ class SpikingEngine:
         return loss, {name: slopes[name] for name in self.names}
 
     def outputs(self, weights: Mapping, features: Mapping, batch: int = 100):
-        """Return outputs (n, T, q), or (n, q) for the last step, of spikes.
+        """Return the outputs that spikes give: (n, T, q), or (n, q) at the last step.
 
         Parameters
         ----------
@@ -152,7 +169,8 @@ class SpikingEngine:
         Returns
         -------
         ndarray
-            The same for the same weights: a seed of its own draws the spikes.
+            The same in every call for the same weights and neurons, since the seed of
+            the settings draws the spikes anew.
         """
         moving, others = self._sorted(weights)
         rng, found = np.random.default_rng(self.settings.seed), []
@@ -164,7 +182,7 @@ class SpikingEngine:
 
     @property
     def _kept(self):
-        """Return the share of earlier samples in an output."""
+        """Return the share of earlier samples in an output, as a number of JAX's."""
         return self.dtype.type(self.spikes.kept)
 
     def _key(self, rng: np.random.Generator):
@@ -188,10 +206,15 @@ def loops_of(conversion: Conversion) -> list[dict[str, np.ndarray]]:
     Returns
     -------
     list of dict of str to ndarray
-        Of each cell: ``A``, ``B`` of a sample, ``A_step``, ``B_step`` of a step,
-        ``K``, ``L``, ``N``, ``T`` and ``out`` (``U C``) of the loop, ``worth`` (k, d)
-        of a spike, ``radii`` (k, d) beyond which neurons clip, and spikes of a unit of
-        activity 1: ``per_sample`` (n,), and ``per_read`` (n,) of the readout.
+        Of each cell:
+
+        - ``A``, ``B``: the exact memory, from sample to sample;
+        - ``A_step``, ``B_step``: the same from step to step of a presentation;
+        - ``K``, ``L``, ``N``, ``T`` and ``out`` (``U C``): the loop of the error;
+        - ``worth`` (k, d): ``w``, the value that a spike stands for;
+        - ``radii`` (k, d): values beyond which the neurons clip;
+        - ``per_sample``, ``per_read`` (units,): the spikes of a unit of activity 1 in a
+          presentation, and in the steps that the readout averages.
     """
     params, s, found = conversion.params, conversion.settings, []
     for i, cell in enumerate(params.cells):
@@ -227,13 +250,7 @@ def _check(params: LMUParams, settings: TrainSettings, spikes: ConvertSettings) 
         problem, remedy = "are not staggered on a chip", "use 'poisson'"
         raise ValidationError("spikes.initial_phases", "staggered", problem, remedy)
     names = ("noise", "noise_covariance", "crop", "late", "stretch", "trainable_theta")
-    for name in names:
-        value = getattr(settings, name)
-        if value is not None and np.any(value):
-            problem = "has no place beside spikes"
-            raise ValidationError(
-                f"TrainSettings.{name}", value, problem, "leave it out"
-            )
+    settings.check_without(names, "has no place beside spikes", "leave it out, or 0")
 
 
 # -- compiled once for all engines of the same shapes ----------------------------------
@@ -304,6 +321,7 @@ def _cell(f, own: Mapping, loop, x, key, steps: int, staggered: bool, at_end: bo
     u_all, J_all = encoded(own, x), jnp.broadcast_to(driven(own, x), (n, T, units))
 
     def sample(before, now):
+        # exact state, its error, accumulators, noisy state, activities of the units
         m, Z, V, read, h = before
         u, J, key = now
         if "e_h" in own:
@@ -385,9 +403,10 @@ def _relative(size):
 
 
 def _pairs(loop: Mapping, x, V, key, staggered: bool):
-    """Return what the spikes of pairs stand for in a step, and their voltages.
+    """Return what the spikes of one step decode to, and the accumulators after it.
 
-    ``x`` (n, k, d) is carried, ``V`` (n, k, d, 2) are voltages of both sides.
+    ``x`` (n, k, d) is what the neurons receive; ``V`` (n, k, d, 2) are the accumulators
+    of both sides, which Poisson neurons have no use for.
     """
     clipped = jnp.clip(x, -loop["radii"], loop["radii"])
     expected = jnp.abs(clipped) / loop["worth"]
@@ -402,14 +421,16 @@ def _pairs(loop: Mapping, x, V, key, staggered: bool):
 
 
 def _poisson(key, mean):
-    """Return Poisson numbers of a mean, as floats.
+    """Return Poisson numbers of these means, as floats.
 
-    Means below `FEW` by inversion of one uniform number, since JAX draws as many of
-    them as there are spikes, which took ten times as long; larger ones by JAX.
+    For means up to `FEW` they come from one uniform number each, by inversion: JAX
+    draws as many uniform numbers as there are spikes, which took ten times as long.
+    For larger means they come from JAX.
     """
     few, many = jax.random.split(key)
     small = jnp.minimum(mean, FEW)
-    u = jax.random.uniform(few, mean.shape, mean.dtype)
+    # rounded sums of chances may end a little below 1
+    u = jax.random.uniform(few, mean.shape, mean.dtype, maxval=1 - 4e-6)
 
     def unfinished(state):
         i, _, _, below = state

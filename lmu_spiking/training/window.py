@@ -9,8 +9,9 @@ holds each input for a step answers an impulse by
     \frac{dH_s}{d\theta} = -\frac{dt}{\theta^2}
         \bigl[(s+1)\, g((s+1) h) - s\, g(s h)\bigr] ,
 
-and forgets a state by the powers ``P_j = A^{j+1}`` of its step, ``A`` barred, with
-``dP_j / dtheta = -(j+1) (dt / theta^2) A P_j``.  All of it is exact.
+and after ``j + 1`` steps without input a state is multiplied by ``P_j``, the power
+``j + 1`` of ``\bar A``, with ``dP_j / dtheta = -(j+1) (dt / theta^2) A P_j``.  All of
+it is exact.
 
 Times are in seconds.  Letters: ``d`` order, ``T`` steps, ``L`` steps of a block.
 """
@@ -79,7 +80,7 @@ def step_tables(ldn: LDN, dt: float) -> tuple[dict, dict]:
     Returns
     -------
     tables, slopes : dict of str to ndarray
-        ``A`` (d, d) and ``B`` (d,), barred.
+        ``A`` (d, d) and ``B`` (d,): one step, and their derivatives by theta.
     """
     rate, (Ad, Bd) = -dt / ldn.theta**2, ldn.discretize(dt)
     slopes = {"A": rate * ldn.A @ Ad, "B": rate * Ad @ ldn.B}

@@ -120,6 +120,7 @@ def test_it_lowers_the_loss_in_spikes_and_goes_on_bit_by_bit(lmu, task, tmp_path
     [
         ({"noise": 0.1}, {}, "jax", r"TrainSettings\.noise"),
         ({"trainable_theta": True}, {}, "jax", r"TrainSettings\.trainable_theta"),
+        ({"trainable_theta": (0,)}, {}, "jax", r"TrainSettings\.trainable_theta"),
         ({}, {"neuron_type": "stochastic"}, "jax", r"spikes\.neuron_type"),
         ({}, {"neuron_type": "if", "initial_phases": "random"}, "jax", "staggered"),
         ({}, {}, "nengo-dl", r"train\.engine"),
@@ -136,6 +137,11 @@ def test_what_it_does_not_know_is_refused(lmu, task, settings, spikes, engine, t
             engine=engine,
             spikes=spikes,
         )
+
+
+def test_what_is_no_conversion_is_refused(lmu, task):
+    with pytest.raises(ValidationError, match=r"train\.spikes[^\n]*ConvertSettings\("):
+        train(lmu(["relu"]), task(), spikes={"n_neurons": 3000})
 
 
 def test_staggered_units_are_not_those_of_a_chip(task):
