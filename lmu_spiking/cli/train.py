@@ -5,6 +5,7 @@
 import warnings
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
@@ -169,7 +170,8 @@ def _spikes(n_neurons: int | None, conversion: dict, given: dict):
         return None
     from lmu_spiking.conversion import ConvertSettings
 
-    return ConvertSettings(**conversion | given | {"n_neurons": n_neurons})
+    settings: dict[str, Any] = conversion | given | {"n_neurons": n_neurons}
+    return ConvertSettings(**settings)
 
 
 def _check_start(params, sequences) -> None:

@@ -1,11 +1,13 @@
 """JAX and Optax, imported in one place, which tells in a line if they are missing."""
 
 import contextlib
+from typing import Any
 
 from lmu_spiking.errors import MissingPackageError
 
 try:
     import jax
+    import jax.experimental
     import jax.numpy as jnp
     import optax
     from jax import lax
@@ -34,8 +36,5 @@ def precision_of(dtype) -> contextlib.AbstractContextManager:
         For one ``with`` block.
     """
     wide = str(dtype) == "float64"
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(wide)
-    from jax.experimental import enable_x64  # of JAX before 0.8
-
-    return enable_x64(wide)
+    home: Any = jax if hasattr(jax, "enable_x64") else jax.experimental  # before 0.8
+    return home.enable_x64(wide)

@@ -34,7 +34,7 @@ from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.neurons.chip import ChipRate
 from lmu_spiking.training._keras import compiled, nengo_dl, tensorflow
 from lmu_spiking.training.chip import curve_of
-from lmu_spiking.training.settings import TrainSettings
+from lmu_spiking.training.settings import TrainSettings, check_without
 from lmu_spiking.training.window import step_tables
 
 
@@ -104,7 +104,7 @@ class NengoDLEngine:
     ):
         names = ("noise", "noise_covariance", "crop", "late", "stretch")
         problem, remedy = "is not for the engine nengo-dl", "set it to 0, or use jax"
-        settings.check_without(names, problem, remedy)
+        check_without(settings, names, problem, remedy)
         dl, tf = nengo_dl(), tensorflow()
         self.params, self.last = params, last
         self.names, self.thetas = settings.names(params), settings.thetas(params)

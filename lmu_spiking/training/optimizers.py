@@ -13,6 +13,7 @@ with the weight decay ``\lambda`` of matrices alone.
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -134,7 +135,8 @@ def _compiled(optimizer: str, schedule: str, rate: float, decay: float, steps: i
     chain = optax.chain(*parts, optax.scale_by_learning_rate(slope))
 
     @jax.jit
-    def moved(weights, state, gradients, least):
+    def moved(weights: Any, state, gradients, least):
+        changes: Any
         changes, state = chain.update(gradients, state, weights)
         weights = {name: w + changes[name] for name, w in weights.items()}
         for name in filter(is_window, weights):

@@ -130,26 +130,6 @@ class TrainSettings:
                 problem = "cannot be given beside noise_covariance; give one of them"
                 check(_check_zero, name, problem)
 
-    def check_without(self, names, problem: str, remedy: str) -> None:
-        """Refuse settings that a way of training has no place for.
-
-        Parameters
-        ----------
-        names : sequence of str
-            Those settings.
-        problem, remedy : str
-            What is wrong with one that is given, and what to do.
-
-        Raises
-        ------
-        ValidationError
-            If one of them is given, and is not 0.
-        """
-        for name in names:
-            value = getattr(self, name)
-            if isinstance(value, np.ndarray) or value not in (None, 0, ()):
-                raise ValidationError(f"TrainSettings.{name}", value, problem, remedy)
-
     def thetas(self, params: LMUParams) -> tuple[str, ...]:
         """Return the names of the windows that are trained, ``cell0.theta``.
 
@@ -210,6 +190,28 @@ class TrainSettings:
         """
         record = dataclasses.asdict(self)
         return json.loads(json.dumps(record, default=np.ndarray.tolist))
+
+
+def check_without(settings: TrainSettings, names, problem: str, remedy: str) -> None:
+    """Refuse settings that a way of training has no place for.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+    names : sequence of str
+        Of those settings.
+    problem, remedy : str
+        What is wrong with one that is given, and what to do.
+
+    Raises
+    ------
+    ValidationError
+        If one of them is given, and is not 0.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if isinstance(value, np.ndarray) or value not in (None, 0, ()):
+            raise ValidationError(f"TrainSettings.{name}", value, problem, remedy)
 
 
 def _check_at_least_0(attribute: str, value) -> float:

@@ -38,6 +38,7 @@ Letters: ``n`` sequences, ``T`` samples, ``p`` steps of a presentation, ``k`` me
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.training._jax import jax, jnp, lax
 from lmu_spiking.training.chip import curve_of
 from lmu_spiking.training.model import arrays_of, driven, encoded, loss_of
-from lmu_spiking.training.settings import TrainSettings
+from lmu_spiking.training.settings import TrainSettings, check_without
 
 DRAWN = ("poisson",)  # types whose spikes are drawn; staggered ones are counted
 SEEN = 200  # sequences that a conversion is designed for
@@ -250,7 +251,7 @@ def _check(params: LMUParams, settings: TrainSettings, spikes: ConvertSettings) 
         problem, remedy = "are not staggered on a chip", "use 'poisson'"
         raise ValidationError("spikes.initial_phases", "staggered", problem, remedy)
     names = ("noise", "noise_covariance", "crop", "late", "stretch", "trainable_theta")
-    settings.check_without(names, "has no place beside spikes", "leave it out, or 0")
+    check_without(settings, names, "has no place beside spikes", "leave it out, or 0")
 
 
 # -- compiled once for all engines of the same shapes ----------------------------------
@@ -353,9 +354,10 @@ def _cell(f, own: Mapping, loop, x, key, steps: int, staggered: bool, at_end: bo
     )
     by_sample = u_all.swapaxes(0, 1), J_all.swapaxes(0, 1), jax.random.split(run_key, T)
     _, found = lax.scan(sample, begin, by_sample)
+    found = jax.tree_util.tree_map(lambda a: a.swapaxes(0, 1), found)
     if hears_itself:
-        return tuple(each.swapaxes(0, 1) for each in found)
-    read = found.swapaxes(0, 1)
+        return found
+    read: Any = found
     if at_end:
         read, J_all = read[:, -1:], J_all[:, -1:]
     return f(J_all + read @ own["W_m"].T), None
