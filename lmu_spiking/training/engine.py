@@ -257,7 +257,7 @@ def _run(moving, others, given, inputs, noise, curves, last):
     slopes if its window moves, and ``noise`` as `JaxEngine._noise` draws it.
     """
     tables = [
-        _moved(*table, moving[f"cell{i}.theta"])
+        _moved(table[0], table[1], moving[f"cell{i}.theta"])
         if f"cell{i}.theta" in moving
         else table
         for i, table in enumerate(given)
