@@ -104,7 +104,9 @@ TABLE = {
     ),
     "training": Experiment(10, "an epoch beside other trainings", MNIST),
     "recipes": Experiment(
-        5, "every recipe, beside release 0.4.0", {"seeds": SEEDS[:3], "only": []}
+        5,
+        "every recipe, beside the engine before JAX",
+        {"seeds": SEEDS[:3], "only": []},
     ),
     "chip_reading": Experiment(10, "errors that a model for a chip tolerates"),
     "loihi": Experiment(

@@ -5,8 +5,8 @@ batches of 100, the same data and Adam.  Each way is a process of its own on one
 (`training_peers`), and what it compiles at first is left out.
 
 - ``epochs``, without recurrence from hidden units: JAX, all times at once; the engine
-  of release 0.4.0; KerasLMU's layer that convolves by FFT; an LSTM of PyTorch of as
-  many parameters; NengoTorch and NengoDL, their memory a linear node, a few batches.
+  before it, TensorFlow; KerasLMU's layer that convolves by FFT; an LSTM of PyTorch of
+  as many parameters; NengoTorch and NengoDL, their memory a linear node, a few batches.
 - ``cells``, with such recurrence: JAX, and the reference engine in NengoDL, a batch; at
   order 40 with 100 units as well.
 - ``whole``: all of MNIST (``--mnist mnist.npz``) with the recipe for it, on all cores,
@@ -14,8 +14,9 @@ batches of 100, the same data and Adam.  Each way is a process of its own on one
 
 Peers live in environments of their own, without which their rows are left out:
 ``--python keras_lmu=INTERPRETER``, also ``torch_lstm``, ``nengo_torch``, ``nengo_dl``
-(with this package, too: ``bptt``) and ``earlier``.  Rows of an earlier record are kept
-where there is no interpreter.
+and ``bptt`` (NengoDL and this package), and ``earlier``: ``env PYTHONPATH=OLD PYTHON``,
+with a checkout of commit 7a69624.  Where there is no interpreter, a row of an earlier
+record is kept.
 """
 
 import json
@@ -135,6 +136,7 @@ def training(options):
     record: dict = {"command": f"python benchmarks training {how}"}
     record |= {"digits": DIGITS, "batch": BATCH, "steps": STEPS}
     record |= {"order": ORDER, "units": UNITS, "whole": before.get("whole")}
+    record["earlier"] = "commit 7a69624"
 
     # an epoch without recurrence, JAX first and last
     ways = [(way, 1 if options.fast else n) for way, n in FEEDFORWARD.items()]

@@ -39,7 +39,7 @@ def seconds_of(step, task, count: int, whole: bool) -> dict:
     return found | {"first_batch_seconds": first}
 
 
-# -- this package, and the release before it -------------------------------------------
+# -- this package, now and before ------------------------------------------------------
 
 
 def drawn(task):
@@ -97,7 +97,7 @@ def bptt(task, count: int) -> dict:
 
 
 def earlier(task, count: int) -> dict:
-    """Time the engine of release 0.4.0, TensorFlow."""
+    """Time the engine before JAX, TensorFlow, in a checkout of commit 7a69624."""
     from lmu_spiking.training.optimizers import Optimizer  # noqa: I001
     from lmu_spiking.training.parallel_engine import ParallelEngine
 
