@@ -53,7 +53,7 @@ class Experiment(NamedTuple):
 SIZES, SEEDS = [600, 6_000, 60_000, 600_000], [0, 1, 2, 3, 4]
 SPEED = {"python": [], "neurons": SIZES, "seconds": 0.3}
 DIGITS = {"seeds": SEEDS, "items": 0, "emulated": 1}
-EPOCHS = {"batches": 3, "epochs": 5}
+MNIST = {"python": [], "mnist": ""}
 TABLE = {
     "noise": Experiment(3, "spike noise of a memory beside plain Nengo's"),
     "feedback": Experiment(
@@ -103,7 +103,12 @@ TABLE = {
     "learning_cost": Experiment(
         15, "LMU and LSTM by the clock", {"seconds": 120.0}, "learning", True
     ),
-    "training": Experiment(30, "all times at once against steps", EPOCHS, "", True),
+    "training": Experiment(10, "an epoch beside other trainings", MNIST),
+    "recipes": Experiment(
+        5,
+        "every recipe, beside the engine before JAX",
+        {"seeds": SEEDS[:3], "only": []},
+    ),
     "chip_reading": Experiment(10, "errors that a model for a chip tolerates"),
     "loihi": Experiment(
         120, "memories on the emulator, and peers", {"emulator": False}

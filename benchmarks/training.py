@@ -1,155 +1,161 @@
-"""Training all times at once against step by step: an epoch of permuted MNIST.
+"""Training beside its peers: an epoch of permuted MNIST, recurrent cells, all of MNIST.
 
-The paper's size, without recurrence from hidden units: order 256, theta of all 784
-steps, 212 tanh units, 4,000 digits in batches of 100.  The same parameters, data, loss
-and optimizer, in one process on one thread:
+The paper's size, order 256, theta of all 784 steps, 212 tanh units, 4,000 digits in
+batches of 100, the same data and Adam.  Each way is a process of its own on one core
+(`training_peers`), and what it compiles at first is left out.
 
-- ``parallel``: `ParallelEngine`, whole epochs;
-- ``bptt``: `BPTTEngine`, the network of rate neurons in NengoDL;
-- ``nodes``: NengoDL as its documentation writes an LMU, the memory a linear node and
-  no neurons but the hidden units: ``Simulator.fit``.
+- ``epochs``, without recurrence from hidden units: JAX, all times at once; the engine
+  before it, TensorFlow; KerasLMU's layer that convolves by FFT; an LSTM of PyTorch of
+  as many parameters; NengoTorch and NengoDL, their memory a linear node, a few batches.
+- ``cells``, with such recurrence: JAX, and the reference engine in NengoDL, a batch; at
+  order 40 with 100 units as well.
+- ``whole``: all of MNIST (``--mnist mnist.npz``) with the recipe for it, on all cores,
+  augmentation, noise and validation included.
 
-The last two run a few batches of 100, and an epoch is taken to be 40 times the mean.
-What is compiled or computed once is left out of an epoch and stated beside it.
+Peers live in environments of their own, without which their rows are left out:
+``--python keras_lmu=INTERPRETER``, also ``torch_lstm``, ``nengo_torch``, ``nengo_dl``
+and ``bptt`` (NengoDL and this package), and ``earlier``: ``env PYTHONPATH=OLD PYTHON``,
+with a checkout of commit 7a69624.  Where there is no interpreter, a row of an earlier
+record is kept.
 """
 
-import time
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
-import nengo
 import numpy as np
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.lmu import LMUParams
 from lmu_spiking.tasks.mnist import psmnist
-from lmu_spiking.training import TrainSettings
-from lmu_spiking.training._keras import nengo_dl, tensorflow
-from lmu_spiking.training.bptt import BPTTEngine
-from lmu_spiking.training.loop import versions
-from lmu_spiking.training.optimizers import Optimizer
-from lmu_spiking.training.parallel_engine import ParallelEngine
+from lmu_spiking.training import train
+from lmu_spiking.training.recipes import recipe_for, start
 
 DIGITS, BATCH, ORDER, UNITS, STEPS, DT = 4000, 100, 256, 212, 784, 0.001
-SETTINGS = TrainSettings(batch=BATCH, learning_rate=0.001)
-CELL = {"units": UNITS, "order": ORDER, "theta": STEPS * DT, "connections": ""}
+PEERS = Path(__file__).with_name("training_peers.py")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+# what is timed, and how many epochs or batches of it; JAX before and after the others
+FEEDFORWARD = {
+    "jax": 10,
+    "earlier": 10,
+    "keras_lmu": 1,
+    "torch_lstm": 1,
+    "nengo_torch": 2,
+    "nengo_dl": 3,
+}
+ALL, SMALL = "e_x e_h e_m W_x W_h W_m", {"order": 40, "units": 100}
+CELLS = {"W_h": ("e_x W_x W_h W_m", {}), "paper": (ALL, {}), "smaller": (ALL, SMALL)}
 
 
-def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Return the digits to train on and to choose by: 4,000 of the 5,000."""
+def task_of(
+    connections: str, digits: int = DIGITS, order: int = ORDER, units: int = UNITS
+) -> dict:
+    """Return what a peer is given: digits, the memory, and the arrays of a cell."""
     task = psmnist()
     parts = (task.train, task.valid)
     x, y = (np.concatenate([getattr(p, n) for p in parts]) for n in ("x", "y"))
-    assert x.shape == (DIGITS, STEPS, 1)
-    return x, y
+    cell = {"units": units, "order": order, "theta": STEPS * DT}
+    params = LMUParams.draw(1, 10, [cell | {"connections": connections}], seed=0)
+    Ad, Bd = LDN(order, STEPS * DT).discretize(DT)
+    arrays = {name: getattr(params.cells[0], name) for name in ("e_x", "W_m")}
+    given = {"x": x[:digits], "y": y[:digits], "Ad": Ad, "Bd": Bd, "D": params.D}
+    return given | arrays | {"connections": connections}
 
 
-class Descent:
-    """Batches in order, through an engine and Adam."""
-
-    def __init__(self, engine, params, x, y):
-        self.engine, self.features, self.y = engine, engine.features(x), y
-        self.weights, self.optimizer = dict(params.arrays()), Optimizer(SETTINGS)
-
-    def __call__(self, batch: int) -> float:
-        """Train on one batch; return the seconds that it took."""
-        start = time.perf_counter()
-        rows = slice(batch * BATCH, (batch + 1) * BATCH)
-        some = {name: value[rows] for name, value in self.features.items()}
-        _, gradients = self.engine.gradients(self.weights, some, self.y[rows])
-        self.optimizer.update(self.weights, gradients, SETTINGS.learning_rate)
-        return time.perf_counter() - start
-
-
-def parallel(params: LMUParams, x, y, epochs: int) -> dict:
-    """Time whole epochs at all times at once."""
-    start = time.perf_counter()
-    descend = Descent(ParallelEngine(params, SETTINGS, 10, True), params, x, y)
-    projected = time.perf_counter() - start
-    first = descend(0)
-    seconds = [sum(map(descend, range(DIGITS // BATCH))) for _ in range(epochs)]
-    return {
-        "epoch_seconds": float(np.median(seconds)),
-        "epochs": seconds,
-        "first_batch_seconds": first,
-        "projection_seconds": projected,
-        "extrapolated": False,
-    }
+def measured(way: str, python: str, task: dict, count: int) -> dict:
+    """Return what a way took, from a process of its own on one core."""
+    load, threads = os.getloadavg()[0], dict.fromkeys(THREADS, "1")
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "task.npz"
+        np.savez(path, **task)
+        command = [*shlex.split(python), "-P", str(PEERS), way, str(path), str(count)]
+        run = subprocess.run(
+            command, env=os.environ | threads | quiet, capture_output=True, text=True
+        )
+    if run.returncode:
+        raise RuntimeError(f"{way}: {run.stderr[-2000:]}")
+    found = json.loads(run.stdout.splitlines()[-1])
+    # the least of epochs, and the mean of batches
+    n = len(task["x"]) // BATCH
+    if "epochs" in found:
+        found["epoch_seconds"] = min(found["epochs"])
+        found["extrapolated"] = "no"
+    else:
+        found["epoch_seconds"] = n * float(np.mean(found["batches"]))
+        found["extrapolated"] = f"{n} x {len(found['batches'])} batches"
+    return {"way": way, **found, "load": load}
 
 
-def bptt(params: LMUParams, x, y, batches: int) -> dict:
-    """Time batches of the network of rate neurons, step by step in NengoDL."""
-    start = time.perf_counter()
-    engine = BPTTEngine(params, SETTINGS, 10, True, DIGITS)
-    built = time.perf_counter() - start
-    descend = Descent(engine, params, x, y)
-    seconds = list(map(descend, range(batches + 1)))
-    engine.close()
-    return _extrapolated(seconds, built)
+def whole(mnist: str, epochs: int) -> dict:
+    """Return the seconds of epochs of all of MNIST, as a user trains."""
+    load, recipe = os.getloadavg()[0], recipe_for("psmnist-full")
+    data = recipe.data(psmnist(mnist))
+    settings = replace(recipe.settings, epochs=epochs)
+    history = train(start(recipe, data), data, settings).history
+    seconds = [record["seconds"] for record in history]
+    size = {"digits": len(data.train.x), "order": recipe.order, "units": recipe.units}
+    found = {"epoch_seconds": min(seconds[1:]), "epochs": seconds, **size}
+    about = {"load": load, "load_after": os.getloadavg()[0], "cores": os.cpu_count()}
+    return found | about
 
 
-def nodes(params: LMUParams, x, y, batches: int) -> dict:
-    """Time batches of an LMU as NengoDL's documentation writes it."""
-    dl, tf = nengo_dl(), tensorflow()
-    Ad, Bd = LDN(ORDER, STEPS * DT).discretize(DT)
-    start = time.perf_counter()
-    # the memory is a linear node, whose matrix is not trained
-    with nengo.Network(seed=0) as model:
-        dl.configure_settings(trainable=None, stateful=False, keep_history=False)
-        stimulus = nengo.Node(np.zeros(1))
-        u, m = nengo.Node(size_in=1), nengo.Node(size_in=ORDER)
-        tanh = {"neuron_type": nengo.Tanh(tau_ref=1), "gain": np.ones(UNITS)}
-        units = nengo.Ensemble(UNITS, 1, bias=np.zeros(UNITS), **tanh).neurons
-        out, cell, connect = nengo.Node(size_in=10), params.cells[0], nengo.Connection
-        connect(stimulus, u, transform=cell.e_x, synapse=None)
-        fixed = [
-            connect(m, m, transform=Ad, synapse=0),
-            connect(u, m, transform=Bd[:, None], synapse=None),
-        ]
-        connect(m, units, transform=cell.W_m, synapse=None)
-        connect(units, out, transform=params.D, synapse=None)
-        probe = nengo.Probe(out)
-        for connection in fixed:
-            model.config[connection].trainable = False
-    seconds = []
-    options = {"minibatch_size": BATCH, "device": "/cpu:0", "progress_bar": False}
-    with dl.Simulator(model, dt=DT, seed=0, **options) as simulator:
-        loss = tf.losses.SparseCategoricalCrossentropy(from_logits=True)
-        optimizer = tf.optimizers.Adam(SETTINGS.learning_rate)
-        simulator.compile(optimizer=optimizer, loss=loss)
-        built = time.perf_counter() - start
-        # the first batch is compiled
-        for batch in range(batches + 1):
-            start = time.perf_counter()
-            rows = slice(batch * BATCH, (batch + 1) * BATCH)
-            target = {probe: y[rows, None, None]}
-            simulator.fit({stimulus: x[rows]}, target, epochs=1, verbose=0)
-            seconds.append(time.perf_counter() - start)
-    return _extrapolated(seconds, built)
+def rows_of(ways, pythons: dict, task: dict, was: list[dict], **about) -> list[dict]:
+    """Return a row for each way, with its time over the least of JAX beside it.
 
-
-def _extrapolated(seconds: list[float], built: float) -> dict:
-    """Return an epoch's seconds from those of batches, the first one left out."""
-    first, *others = seconds
-    return {
-        "epoch_seconds": DIGITS // BATCH * float(np.mean(others)),
-        "batches": others,
-        "first_batch_seconds": first,
-        "build_seconds": built,
-        "extrapolated": f"{DIGITS // BATCH} times the mean of {len(others)} batches",
-    }
+    A way without an interpreter has its row of an earlier record, if there is one.
+    """
+    rows, kept = [], {row["way"]: row | {"kept": True} for row in was}
+    for way, count in ways:
+        if way in pythons:
+            rows.append(about | measured(way, pythons[way], task, count))
+        elif way in kept:
+            rows.append(kept[way])
+    ours = min(row["epoch_seconds"] for row in rows if row["way"] == "jax")
+    for row in rows:
+        if "kept" not in row:
+            row["times_jax"] = row["epoch_seconds"] / ours
+    return rows
 
 
 def training(options):
-    """Yield the seconds of an epoch of each way, and its ratio to all times at once."""
-    nengo_dl()  # so that no time below is that of its import
-    batches, epochs = (1, 1) if options.fast else (options.batches, options.epochs)
-    x, y = digits()
-    params = LMUParams.draw(1, 10, [CELL], seed=0)
-    record: dict = {"parallel": parallel(params, x, y, epochs)}
-    task = {"digits": DIGITS, "batch": BATCH, "steps": STEPS, **CELL}
-    about = {"compilation": "left out", "engines": versions("bptt"), "task": task}
-    # step by step, beside all times at once
-    for way in (bptt, nodes):
-        row = way(params, x, y, batches)
-        ratio = row["epoch_seconds"] / record["parallel"]["epoch_seconds"]
-        record[way.__name__] = row | {"ratio": ratio}
-        yield record | about
+    """Yield the record after each part."""
+    pythons = {"jax": sys.executable}
+    pythons |= dict(given.split("=", 1) for given in options.python)
+    path = options.out and options.out / "training.json"
+    before = json.loads(path.read_text()) if path and path.exists() else {}
+    # not where interpreters and data are here
+    how = "--python NAME=INTERPRETER ... --mnist mnist.npz"
+    record: dict = {"command": f"python benchmarks training {how}"}
+    record |= {"digits": DIGITS, "batch": BATCH, "steps": STEPS}
+    record |= {"order": ORDER, "units": UNITS, "whole": before.get("whole")}
+    record["earlier"] = "commit 7a69624"
+
+    # an epoch without recurrence, JAX first and last
+    ways = [(way, 1 if options.fast else n) for way, n in FEEDFORWARD.items()]
+    was = before.get("epochs", [])
+    found = rows_of([*ways, ways[0]], pythons, task_of("e_x W_m"), was)
+    record["epochs"] = found
+    record["left_out"] = sorted(FEEDFORWARD.keys() - {row["way"] for row in found})
+    yield record
+
+    # cells with recurrence: a batch
+    record["cells"] = []
+    for cell, (connections, size) in CELLS.items():
+        was = [row for row in before.get("cells", []) if row["cell"] == cell]
+        about, task = {"cell": cell, **size}, task_of(connections, BATCH, **size)
+        ways = [("jax", 3), ("bptt", 1)]
+        record["cells"] += rows_of(ways, pythons, task, was, **about)
+        yield record
+
+    # all of MNIST, on all cores
+    if options.mnist:
+        record["whole"] = whole(options.mnist, 2 if options.fast else 5)
+        yield record

@@ -133,7 +133,7 @@ class JaxEngine:
         T = x.shape[1]
         if T not in self._projection:
             table = tables(cell.ldn, self.params.dt, T, last=at_end)[0]
-            self._projection[T] = table
+            self._projection[T] = {n: self._cast(a) for n, a in table.items()}
         states = project(cell, x, self._projection[T], at_end)
         return {"x": x[:, -1] if at_end else x, "states": states}
 

@@ -7,6 +7,7 @@ training that was interrupted goes on bit by bit.
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -295,16 +296,28 @@ class Batches:
         """
         rng = np.random.default_rng([self.settings.seed, number])
         order = rng.permutation(self.n)
-        for step in range(self.count):
-            chosen = order[step * self.size : (step + 1) * self.size]
-            yield self._batch(chosen, [self.settings.seed, number, step])
+        parts = np.split(order[: self.count * self.size], self.count)
+        seeds = [[self.settings.seed, number, step] for step in range(self.count)]
+        if self.augment is None:  # a batch is a choice of rows
+            yield from map(self._batch, parts, seeds)
+            return
+        # while a batch is trained on, a thread makes the next one
+        with ThreadPoolExecutor(1) as thread:
+            made = thread.submit(self._batch, parts[0], seeds[0])
+            for chosen, seed in zip(parts[1:], seeds[1:], strict=True):
+                before, made = made, thread.submit(self._batch, chosen, seed)
+                yield before.result()
+            yield made.result()
 
     def _batch(self, chosen: np.ndarray, seed: list[int]) -> dict:
         """Return the batch of chosen sequences, whose draws follow the seed."""
+        from lmu_spiking.training._jax import precision_of
+
         rng, data = np.random.default_rng(seed), self.data.train
         y, step_weights = data.y[chosen], None
         if self.augment is not None:
-            features = self.engine.features(self.augment(rng, data.x[chosen]))
+            with precision_of(self.settings.precision):  # it is that of a thread
+                features = self.engine.features(self.augment(rng, data.x[chosen]))
         else:
             features = {name: value[chosen] for name, value in self.known.items()}
         if self.settings.crop is not None:

@@ -200,12 +200,11 @@ def project(cell: CellParams, x: np.ndarray, table: Mapping, final: bool) -> np.
     """
     if cell.b_u is not None:
         x = np.concatenate([x, np.ones_like(x[..., :1])], axis=2)
-    if final:
-        reverse = table["H"][::-1].astype(x.dtype)
-        return np.concatenate([np.tensordot(u, reverse, (1, 0)) for u in _chunks(x)])
+    # by JAX, whose threads do not wait for those of numpy's products
+    of = _last_states if final else _all_states
     table = {name: jnp.asarray(a, dtype=x.dtype) for name, a in table.items()}
-    states = [np.asarray(_all_states(some, table)) for some in _chunks(x)]
-    return np.concatenate(states).reshape(*x.shape, cell.order)
+    states = np.concatenate([np.asarray(of(some, table)) for some in _chunks(x)])
+    return states.reshape(*states.shape[:-1], -1, cell.order)
 
 
 def _chunks(x: np.ndarray, size: int = 100) -> Iterator[np.ndarray]:
@@ -251,6 +250,7 @@ def memory_states(u, table: Mapping, last: bool):
 
 
 _all_states = jax.jit(lambda u, table: memory_states(u, table, False))
+_last_states = jax.jit(lambda u, table: memory_states(u, table, True))
 
 
 def _toeplitz(H, L: int):

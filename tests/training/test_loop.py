@@ -111,6 +111,26 @@ def test_interrupted_and_resumed_it_ends_alike(
     assert not _same(whole.params, params)
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_batches_made_ahead_are_those_made_in_turn(lmu, task, precision):
+    from lmu_spiking.training._jax import precision_of
+    from lmu_spiking.training.loop import Batches, engine_for
+
+    params, data = lmu(["tanh"]), task(classes=3, augment=_jitter)
+    settings = TrainSettings(**QUICK, precision=precision)
+    with precision_of(precision):
+        batches = Batches(engine_for(params, settings, data), settings, data)
+        ahead = list(batches.epoch(2))
+        order = np.random.default_rng([settings.seed, 2]).permutation(batches.n)
+        assert len(ahead) == batches.count == 3
+        for step, batch in enumerate(ahead):
+            rows = order[8 * step : 8 * step + 8]
+            alone = batches._batch(rows, [settings.seed, 2, step])["features"]
+            for name, value in batch["features"].items():
+                assert value.dtype == precision
+                np.testing.assert_array_equal(value, alone[name])
+
+
 def test_noise_and_augmentation_follow_the_seed(lmu, task):
     params, plain = lmu(["tanh"]), task(classes=3)
     jittered = dataclasses.replace(plain, augment=_jitter)
