@@ -418,6 +418,8 @@ def test_a_signal_that_a_finalizer_discards_ends_the_program():
 
 
 @unix
+# its child executes another program at once: a JAX of other tests does not matter
+@pytest.mark.filterwarnings(r"ignore:os.fork\(\) was called:RuntimeWarning")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_that_end_programs_end_it_in_a_line(number, tmp_path):
     child = subprocess.Popen(

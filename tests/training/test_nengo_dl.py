@@ -49,20 +49,24 @@ def _same(found, expected, within):
     np.testing.assert_allclose(found, expected, rtol=0, atol=within * scale)
 
 
+WITHIN = {"float32": 1e-4, "float64": 1e-10}
+CELLS = {"float32": ["tanh"], "float64": ["tanh", "relu"]}  # that are quick enough
+
+
+def _case(connections, cells, precision):
+    quick = connections in QUICK and CELLS[precision] == cells
+    marks = () if quick else pytest.mark.slow
+    return pytest.param(connections, cells, precision, marks=marks)
+
+
 @pytest.mark.parametrize(
-    "connections",
-    [
-        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
-        for name in SUBSETS
-    ],
+    ("connections", "cells", "precision"),
+    [_case(*each) for each in itertools.product(SUBSETS, CELLS.values(), WITHIN)],
 )
-@pytest.mark.parametrize(
-    ("cells", "precision", "within"),
-    [(["tanh"], "float32", 1e-4), (["tanh", "relu"], "float64", 1e-10)],
-)
-def test_both_engines_agree(lmu, nengo_dl, cells, connections, precision, within):
+def test_both_engines_agree(lmu, nengo_dl, connections, cells, precision):
     """Outputs, loss, and gradients of every array and window, of every subset."""
     params, last = lmu(cells, connections, 2), len(cells) == 2
+    within = WITHIN[precision]
     rng = np.random.default_rng(2)
     x = rng.normal(size=(4, 12, 2))
     y = rng.normal(size=forward(params, x, last=last).shape)
