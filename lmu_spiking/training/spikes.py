@@ -110,7 +110,8 @@ class SpikingEngine:
         weights : mapping of str to array
         """
         params = self.params.updated({k: np.asarray(w) for k, w in weights.items()})
-        x = self._data.train.x[:SEEN].astype(float)
+        x = self._data.train.x
+        x = x[:: max(1, len(x) // SEEN)][:SEEN].astype(float)  # as `convert` takes them
         made = convert(params, x, last=self._data.last, **vars(self.spikes))
         self._loops = [
             {name: jnp.asarray(a, dtype=self.dtype) for name, a in loop.items()}

@@ -12,7 +12,7 @@ from lmu_spiking.lmu import ChipUnits, LMUParams, forward
 from lmu_spiking.training import TrainSettings, train
 from lmu_spiking.training._jax import jax
 from lmu_spiking.training.engine import JaxEngine
-from lmu_spiking.training.spikes import FEW, SpikingEngine, _poisson
+from lmu_spiking.training.spikes import FEW, SpikingEngine, _poisson, loops_of
 
 FULL = "e_h e_m W_x W_h"
 
@@ -172,3 +172,16 @@ def test_poisson_numbers_have_their_distribution(mean):
     often = expected > 10
     error = (np.bincount(drawn) - expected)[often] / np.sqrt(expected[often] + 1e-9)
     assert np.abs(error).max() < 5
+
+
+def test_is_designed_for_the_sequences_that_a_conversion_takes(lmu, task):
+    """Of data in an order, the first ones are not like the others."""
+    params, data = lmu(["relu"], "W_x"), task(last=False, n=401)
+    x = data.train.x * np.repeat([0.1, 1.0], [200, 201])[:, None, None]
+    data = dataclasses.replace(data, train=type(data.train)(x, data.train.y))
+    spikes = _spikes("poisson", 4000)
+    conversion = convert(params, data.train.x, last=False, **vars(spikes))
+    found = _engine(params, data, spikes)._loops[0]
+    expected = loops_of(conversion)[0]
+    for name in ("worth", "per_read"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5)
