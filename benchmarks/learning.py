@@ -142,7 +142,7 @@ def learning_feedback(options) -> dict:
 
 # -- trained on through spikes -------------------------------------------------------
 
-SMALL = {"poisson": (3000, 10_000), "if": (600, 1500)}  # neurons
+SMALL = {"poisson": (3000,), "if": (600,)}  # neurons
 ON = {"epochs": 15, "batch": 50, "learning_rate": 0.003, "schedule": "cosine"}
 
 

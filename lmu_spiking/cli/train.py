@@ -80,6 +80,10 @@ def train(
     --data is 5,000 real digits of a package; with it the whole, and a larger model.
     """  # noqa: D301 (the \b marks the examples)
     check_one_of("TASK", task, TASKS)
+    for option, value in (("--order", order), ("--units", units)):
+        if start_from is not None and value is not None:
+            problem, remedy = "is that of the model to start from", "leave it out"
+            raise ValidationError(option, value, problem, remedy)
     if chip:
         check_one_of("--chip", task, ON_CHIP, "has no recipe for a chip")
     with console.Bar("Reading the data"):
@@ -139,9 +143,10 @@ def train(
         console.print_json(record)
         return
     metric = record["metric"]
-    rows = {f"{metric}, test": f"{record['rate_' + metric]:.4f}"}
+    where = "" if through is None else " in rates"
+    rows = {f"{metric}{where}, test": f"{record['rate_' + metric]:.4f}"}
     if record[f"valid_{metric}"] is not None:
-        rows[f"{metric}, validation"] = f"{record['valid_' + metric]:.4f}"
+        rows[f"{metric}{where}, validation"] = f"{record['valid_' + metric]:.4f}"
     rows[f"{metric} by chance"] = f"{record['chance']:.4f}"
     rows["parameters"] = f"{record['n_params']:,}"
     rows["epochs, of which kept"] = f"{record['epochs']}, {record['best_epoch']}"

@@ -80,21 +80,26 @@ class ConvertSettings:
     initial_phases: str | None = None
 
     def __post_init__(self):
-        check_whole("convert.n_neurons", self.n_neurons, 4)
-        check_positive("convert.presentation", self.presentation, "seconds")
+        def keep(check, name, *limits):
+            value = check(f"convert.{name}", getattr(self, name), *limits)
+            object.__setattr__(self, name, value)
+
+        keep(check_whole, "n_neurons", 4)
+        keep(check_positive, "presentation", "seconds")
         steps_of(self.presentation, self.dt)
-        check_positive("convert.max_rate", self.max_rate, "Hz")
-        check_seed("convert.noise_seed", self.noise_seed)
+        keep(check_positive, "max_rate", "Hz")
+        keep(check_seed, "noise_seed")
         for name in ("synapse", "readout_synapse"):
             if getattr(self, name) is not None:
-                check_positive(f"convert.{name}", getattr(self, name), "seconds")
+                keep(check_positive, name, "seconds")
         check_one_of("convert.neuron_type", self.neuron_type, SPIKING)
         check_one_of("convert.tuning", self.tuning, TUNINGS)
         asked = check_feedback("convert.error_feedback", self.error_feedback)
         object.__setattr__(self, "error_feedback", asked)
         _ = self.staggered  # which refuses what cannot be
         # both memories and units have neurons
-        share = check_positive("convert.hidden_share", self.hidden_share)
+        keep(check_positive, "hidden_share")
+        share = self.hidden_share
         if share >= 1:
             raise ValidationError("convert.hidden_share", share, "must be below 1")
 

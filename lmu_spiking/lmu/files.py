@@ -39,10 +39,7 @@ def save_params(params: LMUParams, path, extra=None) -> None:
     ParamsFileError
         If the file cannot be written.
     """
-    path, extra = Path(path), extra or {}
-    if path.suffix != ".npz":
-        problem, remedy = "must end in .npz", f"use {path.stem}.npz"
-        raise ValidationError("save_params.path", str(path), problem, remedy)
+    path, extra = check_name("save_params.path", path), extra or {}
     cells = [_settings(cell) for cell in params.cells]
     header = {"format": FORMAT, "dt": params.dt, "cells": cells, "about": params.header}
     try:
@@ -64,6 +61,27 @@ def save_params(params: LMUParams, path, extra=None) -> None:
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
         raise ParamsFileError(f"{path}: {problem}") from None
+
+
+def check_name(attribute: str, path) -> Path:
+    """Return the path of a file of parameters, or raise a ValidationError.
+
+    Parameters
+    ----------
+    attribute : str
+        Named in the message.
+    path : str or Path
+
+    Returns
+    -------
+    Path
+        Ends in ``.npz``.
+    """
+    path = Path(path)
+    if path.suffix != ".npz":
+        problem, remedy = "must end in .npz", f"use {path.stem}.npz"
+        raise ValidationError(attribute, str(path), problem, remedy)
+    return path
 
 
 def load_params(path) -> LMUParams:

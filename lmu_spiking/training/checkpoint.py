@@ -6,6 +6,7 @@ and beside them the present weights and the state of the optimizer.
 """
 
 import hashlib
+import json
 import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -80,8 +81,14 @@ def identity(
     start = [np.array([c.theta for c in params.cells]), *params.arrays().values()]
     chips = [c.chip.to_dict() for c in params.cells if c.chip is not None]
     start += [np.array([*chip.values()]) for chip in chips]
+    kinds = [[cell.activation, cell.order, *cell.arrays()] for cell in params.cells]
     parts = [data.train.x, data.train.y, data.valid.x, data.valid.y]
-    return {"settings": record, "start": _digest(start), "data": _digest(parts)}
+    read = [data.dt, data.last, data.classes, data.augment is not None]
+    return {
+        "settings": record,
+        "start": _digest(start, [params.dt, *kinds]),
+        "data": _digest(parts, read),
+    }
 
 
 def stamp(path) -> tuple | None:
@@ -195,8 +202,6 @@ def load_state(path, about: dict, begun: State) -> State:
     # the file may have been changed: nothing in it is taken without a check
     groups: dict[str, dict] = {"weights": {}, "moments": {}}
     try:
-        if not all(isinstance(each, dict) for each in record["history"]):
-            raise TypeError("its history is no list of records")
         best_epoch = check_whole("checkpoint.best_epoch", record["best_epoch"], 0)
         for name, array in extra.items():
             group, _, rest = name.partition(".")
@@ -204,12 +209,27 @@ def load_state(path, about: dict, begun: State) -> State:
         weights, moments = groups.values()
         if _shapes(weights) != _shapes(begun.weights):
             raise ValueError("its weights have other names or shapes")
+        for name, array in (*weights.items(), *moments.items()):
+            if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+                raise ValueError(f"{name} is not of finite numbers")
         history = record["history"]
+        _check_history(history, best_epoch)
     except (KeyError, TypeError, ValueError) as error:
         problem = f"is no complete checkpoint: {reason(error)}"
         raise ParamsFileError(f"{path}: {problem}") from None
     header = {k: v for k, v in best.header.items() if k != "checkpoint"}
     return State(weights, moments, replace(best, header=header), best_epoch, history)
+
+
+def _check_history(history, best_epoch: int) -> None:
+    """Raise a ValueError if these are no records of epochs, the best one among them."""
+    if not isinstance(history, list) or not 1 <= best_epoch <= len(history):
+        raise ValueError("its history does not have the best epoch")
+    for record in history:
+        numbers = [v for v in dict(record).values() if isinstance(v, (int, float))]
+        losses = [name for name in record if name.endswith("_loss")]
+        if len(numbers) < len(record) or "seconds" not in record or not losses:
+            raise ValueError("a record of its history lacks numbers")
 
 
 def _shapes(arrays: dict) -> dict[str, tuple]:
@@ -233,9 +253,9 @@ def _check_identity(path, before, now: dict) -> None:
     raise ValidationError("train.checkpoint", str(path), problem, remedy)
 
 
-def _digest(arrays) -> str:
-    """Return a digest of arrays and their shapes."""
-    digest = hashlib.sha256()
+def _digest(arrays, about) -> str:
+    """Return a digest of arrays and their shapes, and of what JSON can say."""
+    digest = hashlib.sha256(json.dumps(about).encode())
     for array in arrays:
         digest.update(str(array.shape).encode())
         digest.update(np.ascontiguousarray(array).tobytes())

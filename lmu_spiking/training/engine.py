@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 
 from lmu_spiking.dynamics.ldn import LDN
+from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.training._jax import jax, jnp, lax
 from lmu_spiking.training.model import forward, loss_of, only_last, project
@@ -22,6 +23,7 @@ from lmu_spiking.training.noise import scales_of
 from lmu_spiking.training.settings import TrainSettings
 from lmu_spiking.training.window import step_tables, tables
 
+LONGEST = 20.0  # logarithm of a window in seconds: beyond 15 years it has diverged
 ROOM = 2**29  # bytes, of states that are kept
 
 
@@ -215,7 +217,7 @@ class JaxEngine:
             name, key = f"cell{i}.theta", (i, steps)
             moving = name in self.thetas
             if moving or key not in self._tables:
-                theta = float(np.exp(weights[name])) if moving else cell.theta
+                theta = self._window(weights[name]) if moving else cell.theta
                 ldn, dt = LDN(cell.order, theta), self.params.dt
                 at_end = only_last(self.params, i, self.last)
                 if cell.memory_is_feedforward:
@@ -228,6 +230,14 @@ class JaxEngine:
                     self._tables[key] = (self._tables[key], by_log)
             found.append(self._tables[key])
         return others, found
+
+    def _window(self, log_theta) -> float:
+        """Return a window in seconds, or a ValidationError if it diverged."""
+        if not log_theta < LONGEST:
+            rate, problem = self.settings.learning_rate, "let a window diverge"
+            attribute = "TrainSettings.learning_rate"
+            raise ValidationError(attribute, rate, problem, "use a smaller one")
+        return float(np.exp(log_theta))
 
     def _noise(self, x: np.ndarray, rng: np.random.Generator | None) -> list:
         """Draw the noise of every cell for inputs (n, T, c) or (n, c).

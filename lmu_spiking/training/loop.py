@@ -17,6 +17,7 @@ import numpy as np
 from lmu_spiking import metrics
 from lmu_spiking.brief import brief
 from lmu_spiking.errors import ParamsFileError, ValidationError, check_one_of
+from lmu_spiking.lmu.files import check_name
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.metrics import target_variance
 from lmu_spiking.training import checkpoint as disk
@@ -134,6 +135,8 @@ def train(
     about = disk.identity(params, settings, data, engine, spikes)
     # go on from a checkpoint, or begin
     state = State(_weights(params, settings), {}, params)
+    if checkpoint is not None:
+        check_name("train.checkpoint", checkpoint)
     exists = checkpoint is not None and Path(checkpoint).exists()
     if exists and not resume:
         disk.make_way(checkpoint)
@@ -233,16 +236,19 @@ def _begin(engine, settings: TrainSettings, data, state: State, path):
     from lmu_spiking.training._jax import precision_of
     from lmu_spiking.training.optimizers import Descent
 
-    with contextlib.closing(engine), precision_of(settings.precision):
-        batches = Batches(engine, settings, data)
-        steps, shortest = settings.epochs * batches.count, engine.params.dt
-        descent = Descent(state.weights, settings, engine.names, steps, shortest)
-        if state.moments:
-            try:
-                descent.restore(state.moments)
-            except ValueError as error:
-                problem = f"is no complete checkpoint: {error}"
-                raise ParamsFileError(f"{path}: {problem}") from None
+    with contextlib.closing(engine):
+        with precision_of(
+            settings.precision
+        ):  # and not in what a caller does meanwhile
+            batches = Batches(engine, settings, data)
+            steps, shortest = settings.epochs * batches.count, engine.params.dt
+            descent = Descent(state.weights, settings, engine.names, steps, shortest)
+            if state.moments:
+                try:
+                    descent.restore(state.moments)
+                except ValueError as error:
+                    problem = f"is no complete checkpoint: {error}"
+                    raise ParamsFileError(f"{path}: {problem}") from None
         yield batches, descent
 
 
@@ -316,8 +322,9 @@ class Batches:
         rng, data = np.random.default_rng(seed), self.data.train
         y, step_weights = data.y[chosen], None
         if self.augment is not None:
+            x = _checked_augmented(self.augment(rng, data.x[chosen]), data.x[chosen])
             with precision_of(self.settings.precision):  # it is that of a thread
-                features = self.engine.features(self.augment(rng, data.x[chosen]))
+                features = self.engine.features(x)
         else:
             features = {name: value[chosen] for name, value in self.known.items()}
         if self.settings.crop is not None:
@@ -341,21 +348,33 @@ class Batches:
         return {k: v[rows, at] for k, v in features.items()}, y[rows, at], weights
 
 
+def _checked_augmented(x, before: np.ndarray) -> np.ndarray:
+    """Return sequences that are augmented, or a ValidationError."""
+    x = np.asarray(x)
+    if x.shape != before.shape or x.dtype.kind not in "fiu" or not np.isfinite(x).all():
+        problem = f"must return finite numbers of the shape {before.shape}"
+        raise ValidationError("Sequences.augment", x.shape, problem)
+    return x
+
+
 def _train_epoch(state: State, batches, descent, params: LMUParams, part: str):
     """Train for an epoch, validate, keep the best parameters, and return the record.
 
     ``part`` is the name of the results on the validation part.
     """
+    from lmu_spiking.training._jax import precision_of
+
     start, epoch = time.perf_counter(), len(state.history) + 1
     engine, data, settings = batches.engine, batches.data, batches.settings
     # train on all batches, then validate
-    engine.begin_epoch(descent.weights)
-    losses = []
-    for batch in batches.epoch(epoch):
-        loss, gradients = engine.gradients(descent.weights, **batch)
-        descent.move(gradients)
-        losses.append(loss)
-    outputs = engine.outputs(descent.weights, batches.valid)
+    with precision_of(settings.precision):
+        engine.begin_epoch(descent.weights)
+        losses = []
+        for batch in batches.epoch(epoch):
+            loss, gradients = engine.gradients(descent.weights, **batch)
+            descent.move(gradients)
+            losses.append(loss)
+        outputs = engine.outputs(descent.weights, batches.valid)
     valid, metric = loss_and_metric(data.classes, outputs, data.valid.y)
     mean = float(np.mean(losses))
     state.weights = {name: np.asarray(w) for name, w in descent.weights.items()}

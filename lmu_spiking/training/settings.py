@@ -178,7 +178,12 @@ class TrainSettings:
         for name in wanted:
             problem = "is not one of the parameters"
             check_one_of("TrainSettings.trainable", name, every, problem)
-        return (*(name for name in every if name in wanted), *self.thetas(params))
+        names = (*(name for name in every if name in wanted), *self.thetas(params))
+        if not names:
+            problem, remedy = "leaves nothing to train", "name arrays, or train windows"
+            attribute = "TrainSettings.trainable"
+            raise ValidationError(attribute, self.trainable, problem, remedy)
+        return names
 
     def described(self) -> dict:
         """Return all settings as JSON has them.
@@ -228,8 +233,8 @@ def _check_zero(attribute: str, value: float, problem: str) -> float:
 
 
 def _as_names(attribute: str, value) -> tuple[str, ...]:
-    """Return one name or several as a tuple."""
-    return (value,) if isinstance(value, str) else tuple(value)
+    """Return one name or several as a tuple, whose order does not matter."""
+    return (value,) if isinstance(value, str) else tuple(sorted(value))
 
 
 def _check_cells(attribute: str, value) -> bool | tuple[int, ...]:

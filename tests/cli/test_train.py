@@ -34,6 +34,7 @@ def elsewhere(tmp_path, monkeypatch):
         (["digits", "--learning-rate=-1"], "--learning-rate"),
         (["digits", "--noise=-1"], "noise"),
         (["digits", "--engine=magic"], "engine"),
+        (["digits", "--start-from=model.npz", "--order=3"], "--order: 3 is that of"),
         (["digits", "--spikes=10"], "convert.n_neurons: 10 is too few"),
         (["digits", "--presentation=.01"], "--presentation: 0.01 says how"),
         (["digits", "--spikes=9000", "--noise=.1"], "--noise: 0.1 has no place"),
@@ -107,7 +108,7 @@ def test_what_is_trained_on_is_not_called_validation(shell, monkeypatch):
 def test_a_start_that_knows_the_test_digits_is_told(shell):
     pytest.importorskip("jax")
     assert shell("train", "digits", *QUICK)[0] == 0
-    line = [*QUICK, "--start-from=out/digits/model.npz", "--out=again"]
+    line = ["--epochs=2", "--start-from=out/digits/model.npz", "--out=again"]
     assert "warning" not in shell("train", "digits", *line)[2]
     code, _, told = shell("train", "digits", *line, "--split=1", "--fresh")
     assert code == 0

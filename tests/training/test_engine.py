@@ -6,6 +6,7 @@ from scipy.linalg import expm
 
 pytest.importorskip("jax")
 
+from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu import forward
 from lmu_spiking.training import TrainSettings, engine
 from lmu_spiking.training._jax import precision_of
@@ -217,6 +218,14 @@ def test_noise_reaches_all_that_reads_a_recurrent_memory(lmu, of):
     made, weights, features = of(params, x, False, noise=scale, precision="float64")
     loss, _ = made.gradients(weights, features, y, rng=np.random.default_rng(7))
     assert loss < 1e-20
+
+
+def test_a_window_that_diverges_is_one_line(lmu, of):
+    x = np.ones((3, 10, 2))
+    made, weights, features = of(lmu(["linear"]), x, True, trainable_theta=True)
+    for far in (30.0, np.inf, np.nan):
+        with pytest.raises(ValidationError, match=r"learning_rate.*let a window"):
+            made.outputs(weights | {"cell0.theta": far}, features)
 
 
 def test_a_penalty_is_the_mean_activity(lmu, of):

@@ -5,6 +5,7 @@ import pytest
 
 from lmu_spiking.errors import ParamsFileError, StudyWarning, ValidationError
 from lmu_spiking.lmu import forward, load_params, save_params
+from lmu_spiking.lmu.files import load_with_extra
 from lmu_spiking.tasks.sequences import Part
 from lmu_spiking.training import TrainSettings, evaluate, train
 from lmu_spiking.training.evaluation import loss_and_metric
@@ -285,6 +286,81 @@ def test_what_is_no_checkpoint_is_kept(lmu, task, tmp_path, content):
         train(params, task(), settings, checkpoint=path, resume=False)
     assert (tmp_path / "going.kept-1.npz").read_bytes() == content
     assert len(train(params, task(), settings, checkpoint=path).history) == 4
+
+
+@pytest.mark.parametrize(
+    ("params", "data", "told"),
+    [
+        ({"dt": 0.002}, {"dt": 0.002}, "other start, data"),
+        ({}, {"augment": _jitter}, "other data"),
+        ({"activation": "relu"}, {}, "other start"),
+    ],
+)
+def test_a_checkpoint_knows_what_else_it_depends_on(
+    lmu, task, tmp_path, params, data, told
+):
+    path, settings = tmp_path / "going.npz", TrainSettings(**QUICK)
+    train(lmu(["tanh"]), task(), settings, checkpoint=path)
+    params = dict(params)
+    other = lmu([params.pop("activation", "tanh")])
+    other = dataclasses.replace(other, **params)
+    with pytest.raises(ValidationError, match=told):
+        train(other, dataclasses.replace(task(), **data), settings, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"best_epoch": 9},
+        {"best_epoch": 0},
+        {"history": []},
+        {"history": [{}, {}]},
+        {"history": [{"valid_loss": None, "seconds": 1.0}]},
+        {"history": [{"valid_loss": 1.0, "seconds": "x"}]},
+    ],
+)
+def test_a_record_that_was_edited_is_refused(lmu, task, tmp_path, change):
+    path, settings = tmp_path / "going.npz", TrainSettings(**QUICK | {"epochs": 1})
+    train(lmu(["tanh"]), task(), settings, checkpoint=path)
+    params, extra = load_with_extra(path)
+    record = params.header["checkpoint"] | change
+    save_params(params.updated({}, checkpoint=record), path, extra)
+    with pytest.raises(ParamsFileError, match="is no complete checkpoint"):
+        train(lmu(["tanh"]), task(), settings, checkpoint=path)
+    moments = {name: a for name, a in extra.items() if name.startswith("moments")}
+    name = next(name for name, a in moments.items() if a.dtype.kind == "f")
+    save_params(params, path, extra | {name: np.full_like(extra[name], np.nan)})
+    with pytest.raises(ParamsFileError, match="is not of finite numbers"):
+        train(lmu(["tanh"]), task(), settings, checkpoint=path)
+
+
+def test_names_and_what_is_trained_are_checked_before_training(lmu, task, tmp_path):
+    with pytest.raises(ValidationError, match=r"train\.checkpoint[^\n]*\.npz"):
+        train(lmu(["tanh"]), task(), checkpoint=tmp_path / "going.ckpt")
+    with pytest.raises(ValidationError, match=r"trainable[^\n]*nothing to train"):
+        train(lmu(["tanh"]), task(), TrainSettings(trainable=()))
+
+
+@pytest.mark.parametrize(
+    "augment", [lambda rng, x: x[:1], lambda rng, x: x * np.nan, lambda rng, x: None]
+)
+def test_what_augments_returns_sequences_of_the_same_shape(lmu, task, augment):
+    with pytest.raises(ValidationError, match=r"Sequences\.augment"):
+        train(lmu(["tanh"]), task(augment=augment), TrainSettings(**QUICK))
+
+
+def test_a_caller_computes_in_its_own_precision_meanwhile(lmu, task):
+    from lmu_spiking.training._jax import jnp
+
+    seen = []
+    settings = TrainSettings(**QUICK, precision="float64")
+    train(
+        lmu(["tanh"]),
+        task(),
+        settings,
+        progress=lambda *_: seen.append(jnp.ones(1).dtype),
+    )
+    assert set(map(str, seen)) == {"float32"}
 
 
 def test_two_trainings_do_not_write_one_checkpoint(lmu, task, tmp_path):
