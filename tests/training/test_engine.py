@@ -103,9 +103,9 @@ def _complex_outputs(params, weights, x):
 @pytest.mark.parametrize("connections", SUBSETS)
 @pytest.mark.parametrize("cells", [["tanh"], ["tanh", "linear"]])
 def test_gradients_are_those_of_the_equations(lmu, of, cells, connections):
-    """Of every subset of connections: along a random direction in each array.
+    """A direction in each array has the slope of the equations, for every subset.
 
-    Of windows as well, by their logarithms.
+    Windows have it as well, by their logarithms.
     """
     last = len(cells) == 1
     params = lmu(cells, connections, 2)
@@ -172,7 +172,7 @@ def test_a_memory_at_rest_lets_gradients_pass(lmu, of):
 
 
 def test_noise_is_drawn_in_units_of_the_states(lmu, of):
-    """Its share of a linear cell's loss is the variance that it adds, within 5 s.e."""
+    """It adds to a linear cell's loss the variance that it has, within 5 s.e."""
     params = lmu(["linear"])
     x = np.random.default_rng(5).normal(size=(4000, 30, 2))
     y = forward(params, x, last=True)
@@ -192,7 +192,7 @@ def test_noise_is_drawn_in_units_of_the_states(lmu, of):
 
 
 def test_noise_reaches_all_that_reads_a_recurrent_memory(lmu, of):
-    """As step by step in numpy: units and the memory itself, in units of its rms."""
+    """Units and the memory itself receive it in units of the rms, as in numpy."""
     params = lmu(["tanh"], "e_h e_m W_x W_h", 2)
     cell, k, d = params.cells[0], 2, 6
     x = np.random.default_rng(6).normal(size=(40, 12, 2))

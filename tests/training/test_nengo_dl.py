@@ -104,7 +104,7 @@ def test_a_memory_at_rest_lets_gradients_pass(nengo_dl):
 
 @pytest.mark.parametrize("connections", ["", "e_h e_m W_x W_h"])
 def test_both_engines_descend_alike(lmu, nengo_dl, connections):
-    """The same losses over 20 steps of gradient descent, within 1e-3."""
+    """Both have the same losses over 20 steps of gradient descent, within 1e-3."""
     params = lmu(["relu"], connections)
     settings = TrainSettings(optimizer="sgd", learning_rate=0.05, batch=4)
     rng = np.random.default_rng(4)
@@ -152,7 +152,7 @@ def test_what_the_network_has_no_place_for_is_refused(lmu, nengo_dl, settings):
 
 
 def test_parameters_go_into_a_simulator_and_come_back(lmu):
-    """As a program of NengoDL's own trains them."""
+    """A program of NengoDL's own trains them."""
     import nengo
 
     from lmu_spiking.training._keras import nengo_dl, tensorflow

@@ -43,7 +43,7 @@ def _engine(params, data, spikes, **settings):
 def test_errors_are_those_of_the_network(
     lmu, task, cells, connections, neuron_type, n_neurons, more
 ):
-    """Their mean square and mean, as of the compiled network on the same sequences."""
+    """Mean square and mean are those of the compiled network on the same sequences."""
     params, data = lmu(cells, connections), task(last=False, n=300)
     spikes = _spikes(neuron_type, n_neurons, **more)
     made = _engine(params, data, spikes)
@@ -175,7 +175,7 @@ def test_poisson_numbers_have_their_distribution(mean):
 
 
 def test_is_designed_for_the_sequences_that_a_conversion_takes(lmu, task):
-    """Of data in an order, the first ones are not like the others."""
+    """The first sequences are not like the others where data are in an order."""
     params, data = lmu(["relu"], "W_x"), task(last=False, n=401)
     x = data.train.x * np.repeat([0.1, 1.0], [200, 201])[:, None, None]
     data = dataclasses.replace(data, train=type(data.train)(x, data.train.y))
