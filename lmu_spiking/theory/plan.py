@@ -49,15 +49,10 @@ from lmu_spiking.neurons.curves import LEVELS
 from lmu_spiking.neurons.population import STAGGERED
 from lmu_spiking.neurons.recruitment import mean_rate
 from lmu_spiking.signals import SignalSpec, white_noise
+from lmu_spiking.theory.budget import whole_steps
 from lmu_spiking.theory.cost import SynapticOperations, synaptic_operations
 from lmu_spiking.theory.guarantee import fewest_bounded
-from lmu_spiking.theory.predict import (
-    LEAD,
-    budget_of,
-    predict_band,
-    truncation,
-    whole_steps,
-)
+from lmu_spiking.theory.predict import LEAD, budget_of, predict_band, truncation
 
 MARGIN = 0.9  # of the error asked for: runs differ by their signal and their spikes
 MAX_ORDER = 100
