@@ -42,12 +42,15 @@ class Signal:
         Whether it goes on without a seam when it is repeated.
     power_lost : float
         Share of the original's power (about its mean) that was lost by resampling to a
-        longer step, 0 to 1.
+        longer step, 0 to 1; of several channels, that of the one that lost most.
+    channels : tuple of str
+        Names of the channels; by default ``"0"``, ``"1"``, and so on.
 
     Raises
     ------
     ValidationError
-        If the samples are not finite numbers, or ``dt`` is not positive.
+        If the samples are not finite numbers, ``dt`` is not positive, or there is not
+        one name for each channel.
     """
 
     samples: np.ndarray = field(repr=False)
@@ -56,6 +59,7 @@ class Signal:
     source: str
     periodic: bool = False
     power_lost: float = 0.0
+    channels: tuple[str, ...] = ()
 
     __repr__ = brief
     _told = ("name", "duration", "dt", "rms")
@@ -64,6 +68,8 @@ class Signal:
         samples = _read_only("Signal.samples", self.samples)
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "dt", check_positive("Signal.dt", self.dt, "seconds"))
+        n = samples.shape[1] if samples.ndim == 2 else 1
+        object.__setattr__(self, "channels", _channel_names(self.channels, n))
 
     @property
     def duration(self) -> float:
@@ -72,7 +78,7 @@ class Signal:
 
     @property
     def rms(self) -> float:
-        """Return the root mean square of the samples, mean included."""
+        """Return the root mean square of all samples, mean included."""
         return float(np.sqrt(np.mean(self.samples**2)))
 
     def led_in(self, steps: int) -> np.ndarray:
@@ -104,8 +110,8 @@ class Signal:
         whole signal count as equal, and the samples are kept as they are.
 
         A spline overshoots at a jump, by up to a ninth of it.  If a longer step removes
-        more than 1 % of the power, a `ValidityWarning` says so; ``power_lost`` of the
-        result has the share.
+        more than 1 % of a channel's power, a `ValidityWarning` says so; ``power_lost``
+        of the result has the share.
 
         Parameters
         ----------
@@ -121,22 +127,25 @@ class Signal:
         ------
         ValidationError
             If ``dt`` is not positive, too long to leave a sample, or so short that
-            there would be more than 16,777,216 of them.
+            there would be more than 16,777,216 steps, or than memory holds.
         """
         dt = check_positive("Signal.resampled.dt", dt, "seconds")
         n = step_count("Signal.duration", self.duration, dt)
         if abs(dt / self.dt - 1) * len(self.samples) < 0.01:
             return replace(self, dt=dt)
         # steps so much longer or shorter must be a mistake
-        _check_steps("Signal.resampled.dt", dt, n)
+        _check_steps("Signal.resampled.dt", dt, n, len(self.channels))
         if dt > COARSEST * self.dt:
             steps = f"{COARSEST:,} of the signal's steps of {self.dt:g} s"
             problem, remedy = f"is more than {steps}", "check its sampling rate"
             raise ValidationError("Signal.resampled.dt", dt, problem, remedy)
-        samples, lost = _at_step(self.samples, self.dt, dt, n)
+        samples, each = _at_step(self.samples, self.dt, dt, n)
+        lost = float(np.max(each))
         if lost > LOST:
+            which = self.channels[int(np.argmax(each))]
+            whose = self.name if len(self.channels) == 1 else f"{self.name}, {which}"
             warnings.warn(
-                f"{self.name}: {100 * lost:.0f} % of its power is above {0.5 / dt:g} "
+                f"{whose}: {100 * lost:.0f} % of its power is above {0.5 / dt:g} "
                 f"Hz, the most that a dt of {dt:g} s carries, and is filtered out: the "
                 f"input is the low-passed one; dt={self.dt:g} (--dt {self.dt:g}) "
                 "keeps all of it",
@@ -165,29 +174,43 @@ class Signal:
             If the duration is not at least one step.
         """
         n = step_count("Signal.looped.duration", duration, self.dt)
-        _check_steps("Signal.looped.duration", duration, n)
+        _check_steps("Signal.looped.duration", duration, n, len(self.channels))
         whole = n % len(self.samples) == 0
         samples = np.resize(self.samples, (n, *self.samples.shape[1:]))
         return replace(self, samples=samples, periodic=self.periodic and whole)
 
 
-def _check_steps(attribute: str, value: float, n: int) -> None:
+def _channel_names(names, n: int) -> tuple[str, ...]:
+    """Return the names of ``n`` channels, numbers by default, or raise an error."""
+    if isinstance(names, (tuple, list)) and not names:
+        return tuple(str(i) for i in range(n))
+    words = isinstance(names, (tuple, list)) and all(isinstance(x, str) for x in names)
+    if not words or len(names) != n:
+        problem = f"must be {n} name{'s' if n > 1 else ''}, one for each channel"
+        raise ValidationError("Signal.channels", names, problem)
+    return tuple(names)
+
+
+def _check_steps(attribute: str, value: float, n: int, channels: int) -> None:
     """Raise a ValidationError if a signal would have too many samples."""
     if n > MOST_STEPS:
         problem = f"makes {n:.3g} steps of the signal, more than {MOST_STEPS:,}"
         remedy = "use a longer dt or a shorter part of the signal, and check its rate"
         raise ValidationError(attribute, value, problem, remedy)
+    remedy = "use fewer channels, a longer dt or a shorter part of the signal"
+    check_memory(attribute, value, 8 * 3 * n * channels, remedy)
 
 
 def _at_step(samples: np.ndarray, step: float, dt: float, n: int):
-    """Return ``n`` samples at steps of ``dt``, and the share of power that is lost.
+    """Return ``n`` samples at steps of ``dt``, and each channel's lost share of power.
 
     It works block by block, each with a margin as wide as the filter and the spline.
     """
     ratio = dt / step
     up, down = _grids(ratio)
     margin = 64 + (int(48 * ratio) if ratio > 1 else 0)
-    resampled, lost = np.empty((n, *samples.shape[1:])), 0.0
+    resampled = np.empty((n, *samples.shape[1:]))
+    lost = np.zeros(samples.shape[1:])
     for start in range(0, n, BLOCK):
         # the samples under this block, and a margin on either side of them
         t = np.arange(start, min(start + BLOCK, n)) * dt
@@ -199,11 +222,12 @@ def _at_step(samples: np.ndarray, step: float, dt: float, n: int):
             raw, (part, fine) = part, band_limited(part, step, dt)
             gone = raw[::down] - part[::up]
             own = slice((low - first) // down, max((high - first) // down, 1))
-            lost += down * float(np.sum(gone[own] ** 2))
+            lost += down * np.sum(gone[own] ** 2, axis=0)
         resampled[start : start + len(t)] = spline(part, fine, t - first * step)
-    power = float(np.sum((samples - samples.mean(axis=0)) ** 2))
-    varies = power > 1e-14 * float(np.sum(samples**2))  # by more than rounding
-    return resampled, min(1.0, lost / power) if varies else 0.0
+    power = np.sum((samples - samples.mean(axis=0)) ** 2, axis=0)
+    varies = power > 1e-14 * np.sum(samples**2, axis=0)  # by more than rounding
+    share = np.minimum(1.0, lost / np.where(varies, power, 1.0))
+    return resampled, np.where(varies, share, 0.0)
 
 
 def _grids(ratio: float) -> tuple[int, int]:
