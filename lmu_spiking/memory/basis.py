@@ -169,12 +169,7 @@ def balanced(
     # the sensitivity G of the readouts does not depend on the basis
     K, L, C, N = closed_loop(mapped)
     W = readout_weights(ldn, dt, moments) if weights is None else weights
-    seen = C.T @ W @ C
-    # a rounding error enters at once, and in the next step with the other sign
-    enters = K @ L - L if staggered else L
-    G = enters.T @ stationary_covariance(K.T, seen) @ enters
-    if staggered:
-        G += L.T @ seen @ L
+    G = sensitivity(mapped, W, staggered)
     P = np.zeros((d, d))
     # the state's covariance includes the noise P that this basis leads to: iterate, by
     # half steps, which converge where whole ones swing; 300 are far more than it takes
@@ -202,6 +197,31 @@ def balanced(
         P = (P + received) / 2
     counts = allocate(n_neurons, share, least=2)
     return Realisation(U, T, counts, np.full(d, reach(levels)), sigma, found, error)
+
+
+def sensitivity(mapped: Mapped, weights: np.ndarray, staggered: bool) -> np.ndarray:
+    """Return ``G`` (d, d): what readouts make of noise that enters the closed loop.
+
+    Parameters
+    ----------
+    mapped : Mapped
+        The loop, in Legendre coordinates.
+    weights : (d, d) ndarray
+        ``W`` of the readouts.
+    staggered : bool
+        Whether neurons are staggered, whose rounding errors are differenced.
+
+    Returns
+    -------
+    (d, d) ndarray
+        The mean square error of the readouts is ``sum(G * Sigma)``.
+    """
+    K, L, C, _ = closed_loop(mapped)
+    seen = C.T @ weights @ C
+    # a rounding error enters at once, and in the next step with the other sign
+    enters = K @ L - L if staggered else L
+    G = enters.T @ stationary_covariance(K.T, seen) @ enters
+    return G + L.T @ seen @ L if staggered else G
 
 
 def best_tau(

@@ -40,6 +40,8 @@ from lmu_spiking.memory.basis import (
     pairs_error,
     peak_of,
     readout_weights,
+    sensitivity,
+    weights_of,
 )
 from lmu_spiking.memory.open_loop import is_few, measured_error
 from lmu_spiking.memory.spec import MOST_ORDER, MemorySpec, check_step
@@ -270,9 +272,8 @@ def assemble(
         )
         basis = balanced(ldn, mapped, *size, **more)
         if isinstance(signal, tuple):  # channels share the neurons by their need
-            of_noise = 2 if options["staggered"] else 1
-            need = (ldn, dt, signal, basis, options["weights"], of_noise)
-            counts, ranges = _by_need(int(counts.sum()), *need)
+            need = (mapped, dt, signal, basis, readouts, options["staggered"])
+            counts, ranges = _by_need(int(counts.sum()), ldn, *need)
         else:
             counts = np.concatenate([_resized(basis.counts, n) for n in of_each])
             ranges = np.tile(_cover(basis, states) * peak_of(signal), size_in)
@@ -426,13 +427,15 @@ def _of_channels(signal, size_in: int, theta: float):
     return signal[0] if len(set(signal)) == 1 else signal
 
 
-def _by_need(n: int, ldn: LDN, dt, signals, basis: Realisation, weights, falls: int):
+def _by_need(
+    n: int, ldn: LDN, mapped, dt, signals, basis: Realisation, readouts, staggered: bool
+):
     """Return the neurons and the radius of each coordinate of several channels.
 
     All carry one basis, that of their mean in units of their rms.  The mean square
-    error of a channel, relative to its own readouts, is as in `basis`
-    ``sum_i s_i^2 g_i / n_i^falls`` with its own ``s_i`` and ``g_i``, and the same for
-    all channels when neurons are shared by need.
+    error of a channel, relative to its own readouts, is as in `basis` proportional to
+    ``sum_i s_i^2 g_i / n_i``, or ``n_i^2`` of staggered neurons, with its own ``s_i``
+    and ``g_i``.  Neurons are shared so that it is least, and the same for all.
 
     Returns
     -------
@@ -441,8 +444,7 @@ def _by_need(n: int, ldn: LDN, dt, signals, basis: Realisation, weights, falls: 
     """
     each = [band_states(ldn, dt, signal) for signal in signals]
     mean = np.mean([M / s.rms**2 for M, s in zip(each, signals, strict=True)], axis=0)
-    W = readout_weights(ldn, dt, mean) if weights is None else weights
-    T = basis.T
+    T, U, falls = basis.T, basis.U, 2 if staggered else 1
     # in units of the rms, neurons carry the noise of the basis as well
     noise = np.maximum(1 - np.diag(T @ mean @ T.T), 0)
     shares_, radii = [], []
@@ -450,7 +452,9 @@ def _by_need(n: int, ldn: LDN, dt, signals, basis: Realisation, weights, falls: 
         M = M / signal.rms**2
         spread = np.sqrt(np.diag(T @ M @ T.T) + noise)
         spread = np.maximum(spread, LEAST_SPREAD * spread.max())
-        parts = (spread * basis.sigma) ** 2 / np.sum(W * M)
+        W = readout_weights(ldn, dt, M) if readouts is None else weights_of(readouts, M)
+        g = np.einsum("ki,kl,li->i", U, sensitivity(mapped, W, staggered), U)
+        parts = spread**2 * g
         parts = np.maximum(parts, FLOOR * parts.max()) ** (1 / (1 + falls))
         shares_.append(parts * parts.sum() ** (1 / falls))
         radii.append(basis.radii * spread * signal.rms * signal.peak)

@@ -15,6 +15,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.errors import (
     ValidationError,
     ValidityWarning,
+    check_memory,
     check_positive,
 )
 

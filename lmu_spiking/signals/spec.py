@@ -26,6 +26,7 @@ EXTREME = 3.29  # standard deviations that a normal |x| exceeds 0.1 % of the tim
 HELD = 0.99  # share of a recording's power, up to the frequency that is its bandwidth
 FINEST, WIDEST = 0.25, 0.1  # bands of a spectrum: of one over the window, of themselves
 NOTHING = 1e-9  # share of the power above the last band
+MOST_CYCLES = 8  # in a window, that are resolved within a band: no order holds more
 NODES = 32, 8  # of a quadrature over a band: at least, and for each cycle in a window
 
 
@@ -105,7 +106,7 @@ class SignalSpec:
             return self.bandwidth * nodes, self.rms**2 * weights
         frequency, power, start = [], [], 0.0
         for end, share in self.spectrum:
-            nodes, weights = _nodes(2, (end - start) * theta)
+            nodes, weights = _nodes(2, min((end - start) * theta, MOST_CYCLES))
             frequency.append(start + (end - start) * nodes)
             power.append(share * weights)
             start = end
@@ -160,6 +161,35 @@ def spectrum_of(signal: Signal, theta: float) -> tuple[SignalSpec, ...]:
         specs[i] = _spec_of(samples[:, i], signal, theta)
     least = specs[int(np.argmin(np.where(quiet, np.inf, rms)))]
     return tuple(least if spec is None else spec for spec in specs)
+
+
+def mean_of(signals) -> SignalSpec:
+    """Return the mean of several channels, each in units of its own rms.
+
+    Parameters
+    ----------
+    signals : sequence of SignalSpec
+
+    Returns
+    -------
+    SignalSpec
+        Of rms 1; of a single channel, that one itself.
+    """
+    if len(set(signals)) == 1:
+        return signals[0]
+    # the power up to each frequency grows evenly within a band
+    each = []
+    for one in signals:
+        bands = np.array(one.spectrum or [(one.bandwidth, 1.0)])
+        ends, total = bands[:, 0], np.cumsum(bands[:, 1]) / bands[:, 1].sum()
+        at_0 = total[0] if ends[0] == 0 else 0.0
+        each.append((np.append(0.0, ends[ends > 0]), np.append(at_0, total[ends > 0])))
+    ends = np.unique(np.concatenate([frequency for frequency, _ in each]))
+    held = np.mean([np.interp(ends, *one) for one in each], axis=0)
+    bands = zip(ends.tolist(), np.diff(held, prepend=0.0).tolist(), strict=True)
+    bandwidth = max(one.bandwidth for one in signals)
+    peak = float(np.mean([one.peak for one in signals]))
+    return SignalSpec(bandwidth, 1.0, tuple(bands)[int(held[0] == 0) :], peak)
 
 
 def _spec_of(u: np.ndarray, signal: Signal, theta: float) -> SignalSpec:

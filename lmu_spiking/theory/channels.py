@@ -213,11 +213,9 @@ class ChannelBudgets:
         (float, float) or None
             Lower and upper end.
         """
-        each = [
-            (b.noise_nrmse(delay), b.interval(duration, level, delay))
-            for b in self.each
-        ]
-        return self._interval(each, level)
+        ends = [budget.interval(duration, level, delay) for budget in self.each]
+        errors = [budget.noise_nrmse(delay) for budget in self.each]
+        return self._interval(errors, ends, level)
 
     def nrmse_interval(self, duration=None, level: float = 0.95, delay=None):
         """Return the range in which the `nrmse` of one run lies.
@@ -232,11 +230,9 @@ class ChannelBudgets:
         (float, float) or None
             Lower and upper end.
         """
-        each = [
-            (b.nrmse(delay), b.nrmse_interval(duration, level, delay))
-            for b in self.each
-        ]
-        return self._interval(each, level)
+        ends = [budget.nrmse_interval(duration, level, delay) for budget in self.each]
+        errors = [budget.nrmse(delay) for budget in self.each]
+        return self._interval(errors, ends, level)
 
     def _interval(self, errors, ends, level: float):
         """Return the interval of all channels, from errors and intervals of each.
