@@ -59,6 +59,7 @@ if TYPE_CHECKING:  # editors and type checkers read these lines; Python reads HO
         as_signal,
         ecg,
         load_signal,
+        save_signal,
         spectrum_of,
         white_noise,
     )
@@ -94,7 +95,8 @@ HOMES = {
     "memory.spec": "MemorySpec",
     "studies.sweep": "sweep",
     "dynamics.mapping": "Mapped map_onto",
-    "signals": "Signal SignalSpec as_signal ecg load_signal spectrum_of white_noise",
+    "signals": "Signal SignalSpec as_signal ecg load_signal save_signal "
+    "spectrum_of white_noise",
     "tasks": "load_task",
     "theory.budget": "ErrorBudget",
     "theory.channels": "ChannelBudgets",

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import tomli_w
 
 from lmu_spiking.dynamics.feedback import check_feedback
@@ -27,7 +28,7 @@ from lmu_spiking.files import one_line, read_toml, reason, write_atomically
 from lmu_spiking.memory.basis import ALL_TUNINGS, REALISED, choose_tau
 from lmu_spiking.neurons.curves import NEURON_TYPES
 from lmu_spiking.neurons.population import NOISY, PHASES, STAGGERED, shares
-from lmu_spiking.signals import SignalSpec
+from lmu_spiking.signals import Signal, SignalSpec
 
 MOST_CHANNELS = 10_000
 MOST_ORDER = 10_000  # the order up to which the matrices of a memory fit into 1 GB
@@ -163,6 +164,32 @@ class MemorySpec:
         """Return the signal of each channel."""
         one = isinstance(self.signal, SignalSpec)
         return (self.signal,) * self.size_in if one else self.signal
+
+    def draw(self, duration: float, seed: int | None = None) -> Signal:
+        """Draw a signal that the memory is meant for, of all its channels.
+
+        Parameters
+        ----------
+        duration : float
+            Seconds.
+        seed : int, optional
+            ``noise_seed`` by default; further channels have seeds of their own.
+
+        Returns
+        -------
+        Signal
+            At the memory's step; of one channel its samples are (T,).
+        """
+        seed = self.noise_seed if seed is None else check_seed("draw.seed", seed)
+        if self.size_in == 1:
+            return self.signals[0].draw(duration, self.dt, seed)
+        drawn = np.random.SeedSequence(seed).generate_state(self.size_in) >> 1
+        seeds = [seed, *map(int, drawn[1:])]
+        pairs = zip(self.signals, seeds, strict=True)
+        each = [signal.draw(duration, self.dt, own) for signal, own in pairs]
+        samples = np.column_stack([one.samples for one in each])
+        source = f"{each[0].source}, and further channels with seeds of their own"
+        return Signal(samples, self.dt, each[0].name, source, periodic=True)
 
     @property
     def has_sums(self) -> bool:

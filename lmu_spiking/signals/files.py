@@ -1,5 +1,6 @@
 """Signals from the user's own files: columns of text and arrays."""
 
+import io
 import zipfile
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -9,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from lmu_spiking.errors import SignalFileError, ValidationError, check_positive
-from lmu_spiking.files import LARGEST, open_arrays, read_array, reading, size
+from lmu_spiking.files import (
+    LARGEST,
+    open_arrays,
+    read_array,
+    reading,
+    size,
+    write_atomically,
+)
 from lmu_spiking.signals.columns import (
     EVERY,
     chosen_columns,
@@ -311,7 +319,7 @@ def load_signal(
     column: str | int | Sequence[str | int] | None = None,
     rate: float | None = None,
     *,
-    untimed: Callable[[], object] | None = None,
+    untimed: Callable[[], Any] | None = None,
 ) -> Signal:
     """Read a signal of one or several channels from a file, and resample it to ``dt``.
 
@@ -347,7 +355,8 @@ def load_signal(
         Sampling rate of the file, Hz.  It stands in for whatever the file says.  If
         neither says it, the file is taken to have one sample for each ``dt``.
     untimed : callable, optional
-        Called without arguments if neither says it.
+        Called without arguments if neither says it; with ``dt`` None it returns the
+        step, seconds.
 
     Returns
     -------
@@ -381,14 +390,13 @@ def load_signal(
             raise SignalFileError("is too short: a signal needs 2 samples or more")
         if rate is not None:
             step = 1 / rate
-        if step is None and dt is None:
+        if step is None and dt is None and untimed is None:
             raise SignalFileError(
                 "says no sampling rate; give it with rate, or give dt"
             )
     if step is None:
-        step = dt
-        if untimed is not None:
-            untimed()
+        told = None if untimed is None else untimed()
+        step = told if dt is None else dt
     chosen = "" if column is None else f", column {_said(column)}"
     source = f"{path}{chosen}, {1 / step:g} Hz"
     signal = Signal(samples, step, path.stem, source, channels=tuple(names))
@@ -419,3 +427,56 @@ def _reader(path: Path) -> tuple[Callable, Path]:
         remedy = "give a shorter part of it, or a copy at a lower sampling rate"
         raise SignalFileError(f"is larger than {size(LARGEST)}; {remedy}")
     return READERS[kind], file
+
+
+# -- writing ---------------------------------------------------------------------------
+
+
+def save_signal(path: str | PathLike, signal: Signal) -> Path:
+    """Write a signal to a .csv, .npz or .wav file, which `load_signal` reads again.
+
+    Parameters
+    ----------
+    path : str or path-like
+        .csv: times, seconds, and a column for each channel, in six digits; .npz:
+        ``samples``, ``dt`` and ``channels``; .wav: 32-bit numbers as they are, at the
+        nearest whole rate.  It is written whole or not at all.
+    signal : Signal
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ValidationError
+        If the ending is another one, or a .wav cannot have that rate.
+    """
+    path, samples = Path(path), signal.samples.reshape(len(signal.samples), -1)
+    buffer, kind = io.BytesIO(), path.suffix.lower()
+    if kind == ".npz":
+        names = np.array(signal.channels)
+        np.savez_compressed(buffer, samples=samples, dt=signal.dt, channels=names)
+    elif kind == ".csv":
+        import pandas  # slow to import, so only when used
+
+        table = pandas.DataFrame(samples, columns=list(signal.channels))
+        # times in full, which must be even when they are read
+        times = signal.dt * np.arange(len(samples))
+        table.insert(0, "time", [f"{t:.12g}" for t in times], allow_duplicates=True)
+        table.to_csv(buffer, index=False, float_format="%.6g")
+    elif kind == ".wav":
+        from scipy.io import wavfile
+
+        rate = round(1 / signal.dt)
+        if not 0 < rate < 2**31:
+            problem = f"has no whole rate for steps of {signal.dt:g} s"
+            remedy = "use .csv or .npz"
+            raise ValidationError("save_signal.path", str(path), problem, remedy)
+        wavfile.write(buffer, rate, samples.astype(np.float32))
+    else:
+        problem, remedy = "is not known", "use .csv, .npz or .wav"
+        raise ValidationError("save_signal.path", str(path), problem, remedy)
+    write_atomically(path, buffer.getvalue())
+    return path

@@ -56,6 +56,11 @@ class TrialResult:
 
     __repr__ = brief
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Return the names of the channels."""
+        return tuple(own["channel"] for own in self.row.get("channels", ())) or ("0",)
+
     def channel(self, i: int) -> "TrialResult":
         """Return the result of one of several channels, with its own errors.
 

@@ -194,12 +194,10 @@ def _budgets_of(memory, signal, duration: float, lead: int) -> ChannelBudgets:
     owner = memory.spec if not isinstance(memory, MemorySpec) else memory
     made, dt, window = design_of(memory), memory.dt, whole_steps(memory)
     if signal is None or isinstance(signal, SignalSpec):
-        given = (signal,) * made.size_in if signal else getattr(owner, "signals", None)
-        each = given or (SignalSpec(),) * made.size_in
-        drawn = [one.draw(duration, dt, seed) for seed, one in enumerate(each)]
-        lead = LEAD * window
-        u = np.column_stack([one.led_in(lead) for one in drawn])
-        names = tuple(map(str, range(made.size_in)))
+        owner = owner or MemorySpec(2 * made.size_in, 1, size_in=made.size_in, dt=dt)
+        owner = owner if signal is None else owner.replace(signal=signal)
+        drawn, lead = owner.draw(duration, seed=0), LEAD * window
+        u, names = drawn.led_in(lead), drawn.channels
     else:
         least = {"least": window + lead + 1, "channels": made.size_in}
         found = as_signal(signal, dt, **least, attribute="predict.signal")

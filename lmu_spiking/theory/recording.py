@@ -11,11 +11,14 @@ from dataclasses import replace
 import numpy as np
 
 from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.dynamics.mapping import map_onto
+from lmu_spiking.errors import MappingError, ValidationError
+from lmu_spiking.memory.basis import REALISED, balanced, band_states
 from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec
-from lmu_spiking.signals import Signal
-from lmu_spiking.signals.spec import spectrum
+from lmu_spiking.neurons.population import STAGGERED, radii_from
+from lmu_spiking.signals import Signal, spectrum_of
+from lmu_spiking.signals.spec import mean_of, spectrum
 from lmu_spiking.theory.draft import (
     AGGREGATE,
     MARGIN,
@@ -25,6 +28,7 @@ from lmu_spiking.theory.draft import (
     Plan,
     Request,
     is_within,
+    last_readout,
     truncation_of,
 )
 from lmu_spiking.theory.predict import LEAD, budget_of
@@ -34,6 +38,7 @@ PLENTY = 1e-4  # share of the power that a longer step than the recording's may 
 FLAT = 0.42  # of one over the step, up to which resampling keeps all
 TENTH = 0.1  # of a cycle of the bandwidth, the longest step
 SEARCHED = 60_000  # steps of an excerpt, by which neurons are counted
+COARSE = 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100  # orders that are tried first
 TRIED, AIM = 8, 0.985  # numbers of neurons, at most; of the error, what is aimed at
 HIGHER = 1, 2, 4  # orders above the first, that are tried if truncation is too large
 
@@ -71,6 +76,78 @@ def step_of(signal: Signal, theta: float) -> float:
     times = [longest / own]
     times += [FLAT / (own * held), TENTH / (own * band)] if held else []
     return own * max(1, int(min(times) + 1e-9))
+
+
+def memory_for(
+    recorded: Signal, theta: float, n_neurons: int, order: int | None = None, **fields
+) -> MemorySpec:
+    """Return the memory of a recording of least predicted error with so many neurons.
+
+    A higher order holds more of the signal and carries more noise.
+
+    Parameters
+    ----------
+    recorded : Signal
+        At the step of the memory.
+    theta : float
+        Window, seconds.
+    n_neurons : int
+        Of all channels.
+    order : int, optional
+        By default the best.
+    **fields
+        Further fields of the spec; ``tuning`` is ``balanced`` unless it is given.
+        Plain tunings have radii that the states exceed 1 % of the time.
+
+    Returns
+    -------
+    MemorySpec
+        For the spectrum of each channel.
+    """
+    signals, dt = spectrum_of(recorded, theta), recorded.dt
+    several = signals if len(signals) > 1 else signals[0]
+    fields = {"tuning": "balanced", "dt": dt, **fields, "signal": several}
+    fields["size_in"] = len(signals)
+    if order is None:
+        order = _best_order(mean_of(signals), theta, n_neurons // len(signals), fields)
+    if fields["tuning"] not in REALISED and "radii" not in fields:
+        samples = recorded.samples.reshape(len(recorded.samples), -1).T
+        states = np.hstack([LDN(order, theta).simulate(u, dt) for u in samples])
+        fields["radii"] = tuple(radii_from(states, 0.99).tolist())
+    return MemorySpec(n_neurons, order, theta, **fields)
+
+
+def _best_order(band, theta: float, n: int, fields: dict) -> int:
+    """Return the order of least predicted error of a channel of ``n`` neurons."""
+    dt, kind = fields["dt"], fields.get("neuron_type", "poisson")
+    rate = fields.get("max_rate", 300.0) / band.peak
+    phases = fields.get("initial_phases")
+    more: dict = {"staggered": kind in STAGGERED and phases != "random"}
+    errors: dict[int, float] = {}
+
+    def error(order: int) -> float:
+        if order not in errors:
+            ldn = LDN(order, theta)
+            moments, last = band_states(ldn, dt, band), last_readout(ldn, dt)
+            missed = truncation_of(order, theta, band, dt)
+            options = {"max_rate": rate, "tolerance": 1e-3, **more}
+            try:
+                made = balanced(
+                    ldn, map_onto(ldn, theta, dt), dt, moments, n, **options
+                )
+                noise = float(last @ made.noise @ last) / band.rms**2
+            except MappingError:  # so few neurons feed their own noise
+                noise = np.inf
+            errors[order] = np.hypot(missed, np.sqrt(max(noise, 0.0)))
+        return errors[order]
+
+    most = min(MAX_ORDER, LDN(1, theta).steps(dt) // 2, n // 2)
+    tried = [d for d in COARSE if d <= most] or [max(1, most)]
+    best = min(tried, key=error)
+    # and every order between its neighbours
+    at = tried.index(best)
+    low, high = tried[max(at - 1, 0)], tried[min(at + 1, len(tried) - 1)]
+    return min(range(low, high + 1), key=error)
 
 
 def refuse_short(signal: Signal, theta: float) -> None:
