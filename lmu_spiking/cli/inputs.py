@@ -186,7 +186,7 @@ def is_file(source: str) -> bool:
     return True
 
 
-def load_file(source: str, duration: float | None, column, rate) -> Signal:
+def load_file(source: str, duration, column, rate, centre: bool = False) -> Signal:
     """Return the recording in a file, at its own step.
 
     Parameters
@@ -197,6 +197,8 @@ def load_file(source: str, duration: float | None, column, rate) -> Signal:
         Seconds that it is cut or repeated to.
     column, rate
         ``--column``, and ``--rate`` in Hz.
+    centre : bool
+        Whether the mean of each channel is taken away.
 
     Returns
     -------
@@ -208,7 +210,36 @@ def load_file(source: str, duration: float | None, column, rate) -> Signal:
         return 0.001
 
     signal = load_signal(source, None, column, rate, untimed=one_a_millisecond)
-    return signal if duration is None else fitted(signal, duration)
+    signal = signal if duration is None else fitted(signal, duration)
+    return about_mean(signal, centre)
+
+
+def about_mean(signal: Signal, centre: bool) -> Signal:
+    """Return a recording less its mean, or a line on a mean that is large.
+
+    Parameters
+    ----------
+    signal : Signal
+    centre : bool
+        ``--centre``: whether the mean of each channel is taken away.
+
+    Returns
+    -------
+    Signal
+    """
+    if centre:
+        return signal.centred()
+    samples = signal.samples.reshape(len(signal.samples), -1)
+    means, varies = samples.mean(axis=0), samples.std(axis=0)
+    i = int(np.argmax(np.abs(means) - varies))
+    if abs(means[i]) > varies[i]:
+        which = "" if len(means) == 1 else f", {signal.channels[i]}"
+        tell(
+            f"{signal.name}{which}: its mean of {means[i]:.3g} is larger than what "
+            f"varies about it ({varies[i]:.3g}), and errors are relative to both; "
+            "--centre takes the mean of each channel away"
+        )
+    return signal
 
 
 def recorded_memory(recorded: Signal, fields: dict) -> tuple[MemorySpec, Signal]:
@@ -308,9 +339,10 @@ def choose_signal(
     return signal if duration is None else fitted(signal, duration)
 
 
-def refuse_file_options(column, rate) -> None:
+def refuse_file_options(column, rate, centre: bool = False) -> None:
     """Raise a ValidationError if an option is given that only a file can have."""
-    for option, value in (("--column", column), ("--rate", rate)):
+    given = {"--column": column, "--rate": rate, "--centre": centre or None}
+    for option, value in given.items():
         if value is not None:
             raise ValidationError(option, value, "is for a file as --input only")
 

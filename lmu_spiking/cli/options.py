@@ -322,6 +322,7 @@ Rate = number(
     most=1e9,
     unset="what the file says; if nothing, a sample each --dt",
 )
+Centre = flag("Take the mean of each channel of a file away", "--centre", panel=SIGNAL)
 Spec = file("A memory and its white noise, as plan and run write", (".toml",))
 Target = one_of("Simulator", TARGETS, panel=WORK, aliases=ALIASES)
 jobs = partial(whole, "Processes, -1 for all cores", panel=WORK, most=4096, also=(-1,))

@@ -24,6 +24,7 @@ def plan(
     duration: o.duration(help="Of a file", unset="all") = None,
     column: o.Column = None,
     rate: o.Rate = None,
+    centre: o.Centre = False,
     error: o.number(TARGET, "NRMSE", panel=o.LIMITS, most=1.0) = 0.05,
     minimise: o.one_of("What is to be least", GOALS, panel=o.LIMITS) = "neurons",
     max_neurons: o.neurons(help="Allowed, in all", panel=o.LIMITS) = None,
@@ -64,7 +65,7 @@ def plan(
         from lmu_spiking.theory.plan import plan as find
 
         console.prepare(out)
-        recorded = _recording(input, bandwidth, rms, duration, column, rate)
+        recorded = _recording(input, bandwidth, rms, duration, column, rate, centre)
         limits = {"max_neurons": max_neurons, "max_rate": max_rate}
         limits |= {"max_spikes_per_s": max_spikes, "minimise": minimise}
         given = {"order": order, "tau": tau, "dt": dt, "tuning": tuning}
@@ -121,6 +122,7 @@ def plan(
         more = [f"--input {shlex.quote(input)}"]
         for name, value in (("column", column), ("rate", rate), ("duration", duration)):
             more += [] if value is None else [f"--{name} {shlex.quote(str(value))}"]
+        more += ["--centre"] * centre
         print(f"lmu-spiking run --spec {path} {' '.join(more)}")
         return
     said = f"95 of 100 such runs are within {near:.0%} of its NRMSE"
@@ -128,7 +130,7 @@ def plan(
     print(f"lmu-spiking run --spec {path} --duration {seconds:g}")
 
 
-def _recording(source: str, bandwidth, rms, duration, column, rate):
+def _recording(source: str, bandwidth, rms, duration, column, rate, centre: bool):
     """Return the recording that ``--input`` names, or None for white noise."""
     from lmu_spiking.cli import inputs
     from lmu_spiking.signals import ecg
@@ -136,12 +138,12 @@ def _recording(source: str, bandwidth, rms, duration, column, rate):
 
     inputs.refuse_white({"bandwidth": bandwidth, "rms": rms}, source)
     if inputs.is_file(source):
-        signal = inputs.load_file(source, duration, column, rate)
+        signal = inputs.load_file(source, duration, column, rate, centre)
         of = "" if len(signal.channels) == 1 else f"{len(signal.channels)} channels of "
         said = f"{signal.name}: {of}{signal.duration:.4g} s, a sample each "
         console.tell(f"{said}{signal.dt:.4g} s; planning")
         return signal
-    inputs.refuse_file_options(column, rate)
+    inputs.refuse_file_options(column, rate, centre)
     if source == "ecg":
         return ecg(inputs.DURATION if duration is None else duration, 1 / RATE)
     if duration is not None:

@@ -27,6 +27,7 @@ def run(
     duration: o.duration(unset="20, or the whole file") = None,
     column: o.Column = None,
     rate: o.Rate = None,
+    centre: o.Centre = False,
     spec: o.Spec = None,
     order: o.order(unset="6") = None,
     theta: o.theta(unset="0.5") = None,
@@ -78,11 +79,15 @@ def run(
         asked = None
         if spec is None and inputs.is_file(input):  # the memory is the recording's
             inputs.refuse_white(white, input)
-            recorded = inputs.load_file(input, duration, column, rate)
+            recorded = inputs.load_file(input, duration, column, rate, centre)
             chosen, signal = inputs.recorded_memory(recorded, fields)
         else:
             chosen = inputs.choose_spec(spec, input, fields, white)
+            if not inputs.is_file(input):
+                inputs.refuse_file_options(column, rate, centre)
             signal = inputs.choose_signal(input, chosen, duration, column, rate)
+            if inputs.is_file(input):
+                signal = inputs.about_mean(signal, centre)
         if spec is not None and (theta, bandwidth, rms) == (None, None, None):
             asked = asked_error(spec)  # it is the error for that window of that noise
         beside = inputs.compared(chosen) if compare else {}
@@ -97,6 +102,7 @@ def run(
             for name, each in beside.items()
         }
     row = result.row | ({} if asked is None else {"asked_nrmse": asked})
+    row["order_chosen"] = order is None and spec is None and input != "white"
     files = {}
     for name, other in others.items():
         row[name] = other.row
@@ -187,8 +193,12 @@ def _advice(row: dict) -> str:
     elif row["neuron_type"] not in NOISY and row["beyond_radii"] < RARE:
         sources["curves"] = "that of curves and membranes, which no spikes average out"
         fitting = less_noise[0]
+    higher = "a higher --order"
+    if row.get("order_chosen"):  # it is the best for so many neurons
+        higher = "more --neurons, for which a higher order is best,"
+        higher += " or --neuron-type if" * (row["neuron_type"] in NOISY)
     remedies = {
-        "truncation": "a higher --order or a shorter --theta",
+        "truncation": f"{higher} or a shorter --theta",
         "spikes": " or ".join(less_noise),
         "curves": fitting,
     }

@@ -421,7 +421,8 @@ def check_step(attribute: str, dt: float, theta: float) -> None:
 def _check_search(spec: MemorySpec) -> None:
     """Raise a ValidationError if the search for the best synapse would take minutes."""
     most_hz = MOST_WAVES / spec.theta
-    bandwidth = max(signal.bandwidth for signal in spec.signals)
+    flat = [one.bandwidth for one in spec.signals if one.spectrum is None]
+    bandwidth = max(flat, default=0.0)
     for name, value, most in (
         ("order", spec.order, MOST_SEARCHED),
         ("signal.bandwidth", bandwidth, most_hz),

@@ -250,8 +250,9 @@ def plot_channels(ax, result):
     names = [each[k]["channel"][:12] for k in shown]
     turned = {"rotation": 30, "ha": "right"} if max(map(len, names)) > 3 else {}
     ax.set_xticks(shown, names, **turned)
-    ax.set(xlabel="Channel", ylabel="NRMSE at θ", ylim=(0, None))
-    ax.legend(title="dots measured, lines predicted")
+    ax.set(xlabel="Channel", ylabel="NRMSE at θ")
+    ax.set_ylim(0, 1.15 * ax.get_ylim()[1])
+    ax.legend(title="dots measured, lines predicted", loc="lower right")
     return ax
 
 

@@ -156,6 +156,17 @@ class Signal:
         lost = 1 - (1 - self.power_lost) * (1 - lost)
         return replace(self, samples=samples, dt=dt, power_lost=lost)
 
+    def centred(self) -> "Signal":
+        """Return the signal less the mean of each channel.
+
+        Returns
+        -------
+        Signal
+            Whose rms is its standard deviation.
+        """
+        samples = self.samples - self.samples.mean(axis=0)
+        return replace(self, samples=samples, source=f"{self.source}, less its mean")
+
     def looped(self, duration: float) -> "Signal":
         """Return the signal over and over, ``round(duration / dt)`` samples long.
 

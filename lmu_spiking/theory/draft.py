@@ -204,19 +204,21 @@ class Request:
                 return range(order, last + 1)
         return range(0)
 
-    def drafts(self, tuning: str) -> Iterator[Draft]:
+    def drafts(self, tuning: str, staggered: bool = False) -> Iterator[Draft]:
         """Yield drafts of rising order, until three in a row have taken more neurons.
 
         Parameters
         ----------
         tuning : {"balanced", "optimal"}
+        staggered : bool
+            Of staggered neurons, in place of Poisson ones.
         """
         best, risen = np.inf, 0
         for order in self.orders():
             if self.truncation(order) >= NEARLY * self.goal:
                 continue
             try:
-                draft = self._draft(order, tuning)
+                draft = self._draft(order, tuning, staggered)
             except MappingError:  # no number of neurons is enough
                 continue
             yield draft
@@ -225,13 +227,13 @@ class Request:
             if risen == 3:
                 return
 
-    def _draft(self, order: int, tuning: str) -> Draft:
+    def _draft(self, order: int, tuning: str, staggered: bool) -> Draft:
         """Return the fewest neurons with which an order keeps the error."""
         ldn, dt = LDN(order, self.theta), self.dt
         moments = band_states(ldn, dt, self.band)
         levels, max_rate = LEVELS if tuning == "optimal" else 1, self.max_rate
         options: dict[str, Any] = {"max_rate": max_rate / self.band.peak}
-        options["levels"] = levels
+        options |= {"levels": levels, "staggered": staggered}
         if self.error_feedback is not None:  # few neurons, whose noise settles slowly
             options["tolerance"] = 1e-4
         last, missed = last_readout(ldn, dt), self.truncation(order)

@@ -31,7 +31,7 @@ from lmu_spiking.memory.basis import REALISED, is_computed
 from lmu_spiking.memory.design import design
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons import curves
-from lmu_spiking.neurons.population import STAGGERED
+from lmu_spiking.neurons.population import STAGGERED, is_staggered
 from lmu_spiking.signals import Signal, SignalSpec, spectrum_of
 from lmu_spiking.signals.spec import mean_of
 from lmu_spiking.theory.budget import whole_steps
@@ -185,8 +185,10 @@ def plan(
     computed = guarantee or _check_pair(neuron_type, tuning, error_feedback)
     fixed = (max_rate, tau, order, error_feedback if computed else None)
     how = (neuron_type, tuning, error_feedback, minimise)
-    search = partial(_guaranteed, how=how) if guarantee else partial(_search, how=how)
+    search = partial(_guaranteed if guarantee else _search, how=how)
     if signal is not None:
+        if not computed:
+            search = partial(_drafted, how=how)
         best = _of_recording(signal, error, theta, dt, fixed, limits, search)
     else:
         bandwidth = check_positive("plan.bandwidth", bandwidth, "Hz")
@@ -209,6 +211,22 @@ def _search(request: Request, limits: dict, how) -> Plan:
         how = (neuron_type, feedback, minimise)
         allowed = [_measured_out(request, drafts, *how, limits)]
     return min(allowed, key=_by(minimise))
+
+
+def _drafted(request: Request, limits: dict, how) -> Plan:
+    """Return the best draft, whose error is then measured on the recording itself."""
+    neuron_type, tuning, feedback, minimise = how
+    staggered = is_staggered(curves.neuron_type(neuron_type), "pairs", None)
+    drafts = list(request.drafts(tuning, staggered))
+    if not drafts:
+        raise _no_order(request)
+    key = "n_neurons" if minimise == "neurons" else "spikes_per_s"
+    draft = min(drafts, key=lambda draft: getattr(draft, key))
+    sizes = (draft.n_neurons, draft.order, request.theta, draft.tau, request.dt)
+    fields = {"tuning": tuning, "signal": request.band, "max_rate": request.max_rate}
+    fields |= {"error_feedback": feedback, "neuron_type": neuron_type}
+    spec, goal = MemorySpec(*sizes, **fields), request.goal
+    return Plan(spec, request.error, goal, draft.truncation, goal, (), 0.0)
 
 
 def _recording(signal, theta: float, guarantee: bool) -> Signal:

@@ -42,6 +42,7 @@ from lmu_spiking.memory.basis import signal_moments
 from lmu_spiking.memory.design import Design, design, fed_back
 from lmu_spiking.memory.open_loop import (
     READOUTS,
+    UPDATES,
     is_few,
     is_measured,
     measure_errors,
@@ -134,11 +135,16 @@ def predict(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     return budget
 
 
-def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
-    """Return what `predict` does, with its warning in ``caution`` alone."""
+def budget_of(
+    spec, signal=None, *, duration: float = 60.0, lead: int = 0, updates: int = UPDATES
+):
+    """Return what `predict` does, with its warning in ``caution`` alone.
+
+    Neurons whose error is measured take about so many ``updates`` in each round.
+    """
     lead = check_whole("predict.lead", lead, 0)
     if getattr(spec, "size_in", 1) != 1:
-        return _budgets_of(spec, signal, duration, lead)
+        return _budgets_of(spec, signal, duration, lead, updates)
     # the input, with a lead before it; the default is the noise that a spec names
     ldn, dt, window = spec.ldn, spec.dt, whole_steps(spec)
     named = {"dt": dt, "duration": duration, "attribute": "predict.signal"}
@@ -165,7 +171,7 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     course = along(made.loop, tables, carried, window, lead)
     ranges = _ranges(made.population, tables)
     if is_measured(made.population.neurons):
-        common |= _measured(made, carried, course, lead, window)
+        common |= _measured(made, carried, course, lead, window, updates)
     else:
         bias, distortion = None, np.zeros_like(course.noise)
         if course.bias is not None:
@@ -189,7 +195,9 @@ def budget_of(spec, signal=None, *, duration: float = 60.0, lead: int = 0):
     return replace(budget, caution=caution)
 
 
-def _budgets_of(memory, signal, duration: float, lead: int) -> ChannelBudgets:
+def _budgets_of(
+    memory, signal, duration: float, lead: int, updates: int
+) -> ChannelBudgets:
     """Return the budgets of the channels of a memory, each on its own samples."""
     owner = memory.spec if not isinstance(memory, MemorySpec) else memory
     made, dt, window = design_of(memory), memory.dt, whole_steps(memory)
@@ -202,13 +210,15 @@ def _budgets_of(memory, signal, duration: float, lead: int) -> ChannelBudgets:
         least = {"least": window + lead + 1, "channels": made.size_in}
         found = as_signal(signal, dt, **least, attribute="predict.signal")
         u, names = found.samples, found.channels
-    budgets = [
-        budget_of(made.channel(i), u[:, i], lead=lead) for i in range(made.size_in)
-    ]
+    each: dict = {"lead": lead, "updates": updates // made.size_in}
+    channels = range(made.size_in)
+    budgets = [budget_of(made.channel(i), u[:, i], **each) for i in channels]
     return ChannelBudgets(tuple(budgets), names, made)
 
 
-def _measured(made: Design, carried, course, lead: int, window: int) -> dict:
+def _measured(
+    made: Design, carried, course, lead: int, window: int, updates: int
+) -> dict:
     """Return the terms of a budget that are measured from neurons outside the loop.
 
     What the runs have in common is the distortion, and the rest is noise.
@@ -217,7 +227,7 @@ def _measured(made: Design, carried, course, lead: int, window: int) -> dict:
     c = made.ldn.readout(delays, made.dt) @ made.U
     # static curves are a good start, but with feedback far from one beyond the radii
     start = course.received if made.mapped.feedback is None else None
-    found = measure_errors(made, carried, lead, c, start=start)
+    found = measure_errors(made, carried, lead, c, start=start, updates=updates)
     errors = found.errors[:, lead:] @ made.U.T
     total, n = _second_moment(errors[:, window:]), len(errors)
     states = carried[lead + window :] @ made.U.T

@@ -39,6 +39,7 @@ FLAT = 0.42  # of one over the step, up to which resampling keeps all
 TENTH = 0.1  # of a cycle of the bandwidth, the longest step
 SEARCHED = 60_000  # steps of an excerpt, by which neurons are counted
 COARSE = 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100  # orders that are tried first
+COUNTED = 10**7  # updates of neurons in a round, where their error is measured
 TRIED, AIM = 8, 0.985  # numbers of neurons, at most; of the error, what is aimed at
 HIGHER = 1, 2, 4  # orders above the first, that are tried if truncation is too large
 
@@ -259,15 +260,16 @@ def _fitted(spec: MemorySpec, found, recorded, signals, request, limits) -> Plan
     low = 2 * spec.order * channels
     most = min(limits["max_neurons"], MAX_NEURONS)
     n, met = max(found.spec.n_neurons * channels, low), None
+    falls = 2 if spec.neuron_type in STAGGERED else 1
     # an excerpt says how many it takes, and the whole recording has the last word
     for part in dict.fromkeys((_excerpt(recorded, window), recorded)):
         played, lead = part.led_in(LEAD * window), LEAD * window
 
         def budget(n: int, played=played, lead=lead):
             whole = spec.replace(n_neurons=n, **of_all)
-            return budget_of(whole, played, lead=lead)
+            return budget_of(whole, played, lead=lead, updates=COUNTED)
 
-        met = _fewest(budget, n, low, most, request.error)
+        met = _fewest(budget, n, low, most, request.error, falls)
         if met is None:
             return None
         n = met[0]
@@ -281,11 +283,11 @@ def _fitted(spec: MemorySpec, found, recorded, signals, request, limits) -> Plan
     return made if is_within(n, rate, limits) else None
 
 
-def _fewest(budget_at: Callable, n: int, low: int, most: float, error: float):
+def _fewest(budget_at: Callable, n: int, low: int, most: float, error: float, falls):
     """Return about the fewest neurons that meet an error, and their budget; or None.
 
-    What is not truncation falls as one over the neurons, or faster; so a few budgets
-    lead there.
+    The square of what is not truncation falls as this power of the neurons, so that a
+    few budgets lead there.
     """
     best, tried = None, set()
     while n not in tried and len(tried) < TRIED and n <= most:
@@ -302,7 +304,7 @@ def _fewest(budget_at: Callable, n: int, low: int, most: float, error: float):
         noise, left = total**2 - missed**2, (AIM * total / over) ** 2 - missed**2
         if left <= 0 or not noise > 0:
             break
-        n = max(low, int(np.ceil(n * noise / left)))
+        n = max(low, int(np.ceil(n * (noise / left) ** (1 / falls))))
         if best and n >= best[0]:  # neurons whose error is no smooth function of them
             n = int(np.ceil((n + best[0]) / 2)) if n > best[0] else best[0] - 1
     return best

@@ -698,13 +698,6 @@ def test_a_silent_signal_makes_no_noise():
     assert np.isnan([budget.nrmse(), budget.noise_nrmse()]).all()
 
 
-def test_a_memory_of_two_inputs_is_not_predicted_at_once():
-    with nengo.Network():
-        memory = LegendreMemory(24, 6, 0.5, size_in=2)
-    with pytest.raises(ValidationError, match=r"size_in: 2 must be 1"):
-        predict(memory, noise())
-
-
 def test_delays_outside_the_window():
     budget = predict(MemorySpec(), noise())
     for delay in (0.0, 0.501, np.nan):
