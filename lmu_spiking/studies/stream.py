@@ -248,15 +248,15 @@ class Stream:
         if kind not in "biuf" or samples.ndim != 2 or samples.shape[1] != C:
             got = shape if kind in "biuf" else block
             wanted = f"(n, {C})" + (" or (n,)" if C == 1 else "")
-            problem = f"must be real numbers of shape {wanted}"
-            raise ValidationError("Stream.push.block", got, problem, "one row a sample")
+            problem, remedy = f"must be real numbers of shape {wanted}", "one row a step"
+            raise ValidationError("Stream.push.samples", got, problem, remedy)
         samples = samples.astype(float)
         bad = np.argwhere(~(np.abs(samples) <= LARGEST))
         if len(bad):
             value, at = float(samples[tuple(bad[0])]), self.samples + bad[0][0]
             problem = f"in sample {at} (from 0) is not finite, or above {LARGEST:g}"
             remedy = "leave out or fill such samples"
-            raise ValidationError("Stream.push.block", value, problem, remedy)
+            raise ValidationError("Stream.push.samples", value, problem, remedy)
         return samples
 
     def _advance(self, block: np.ndarray) -> np.ndarray:
