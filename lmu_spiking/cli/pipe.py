@@ -89,7 +89,7 @@ class Text:
         raise SignalFileError(f"is empty; {remedy}")
 
     def _begin(self, column, size: int | None) -> None:
-        """Learn from the first line how cells are parted, and which columns there are."""
+        """Learn from a first line how cells are parted, and what columns there are."""
         number, line = self._ready[0]
         line = line.lstrip("\ufeff# ")
         self._separator = next((s for s in "\t;," if s in line), None)
@@ -110,7 +110,7 @@ class Text:
     def _cells(self, line: str) -> list[str]:
         """Return the cells of a line."""
         cells = [cell.strip(" \r\"'") for cell in line.split(self._separator)]
-        if self._separator != ",":
+        if self._separator in ("\t", ";"):  # as in `read_csv`, a decimal comma
             cells = [cell.replace(",", ".") for cell in cells]
         return cells[:-1] if len(cells) > 1 and not cells[-1] else cells
 

@@ -21,6 +21,7 @@ SOURCE = "- for standard input, or as for run"
 OF_MODEL = ("presentation", "task", "data", "split")
 OF_MEMORY = ("spec", "delays", "order", "theta")
 OF_FILE = ("rate", "duration", "live")
+LOUD = 3  # times the rms that a memory is for, above which a line says so
 AT_ONCE, LIVE = 1000, 0.01  # samples of a block, and seconds of one that comes live
 
 
@@ -77,11 +78,14 @@ def stream(
 
             made = _converted(model, given, named | {"presentation": presentation})
             size, step = made.params.size_in, None
+            if not piped and not live:  # its pace does not matter
+                given["rate"] = rate or 1 / made.settings.presentation
             source = _piped(given, size, step) if piped else _played(given, None)
             _check_channels(source.names, size)
             opened = ModelStream(made)
             heads = [f"output {i}" for i in range(made.params.size_out)]
             heads = ["class", *heads] if opened.decides else heads
+            expected = None
         else:
             from lmu_spiking.cli.inputs import choose_spec
             from lmu_spiking.studies.stream import MemoryStream
@@ -91,6 +95,7 @@ def stream(
             source = _piped(given, None, chosen.dt) if piped else _played(given, chosen)
             opened = MemoryStream(_sized(chosen, len(source.names)), delays)
             heads = _heads(source.names, opened.delays)
+            expected = chosen.signal.rms
     if not source.timed and model is None:
         step = f"{1000 * opened.sample_dt:g} ms"
         console.tell(
@@ -98,7 +103,8 @@ def stream(
             f"taken as one sample each {step}"
         )
     most = block or (max(1, round(LIVE / opened.sample_dt)) if live else AT_ONCE)
-    _run(opened, source, most, None if json else _writer(heads, json_lines), json)
+    write = None if json else _writer(heads, json_lines)
+    _run(opened, source, most, write, expected)
 
 
 def _refuse_others(given: dict, piped: bool) -> None:
@@ -241,51 +247,54 @@ def _writer(heads: list[str], json_lines: bool):
     return write
 
 
-def _run(opened, source, most: int, write, json: bool) -> None:
+def _run(opened, source, most: int, write, expected: float | None) -> None:
     """Take all samples, write what is decoded, and tell the summary at the end."""
-    from lmu_spiking.studies.stream import ModelStream
-
     # where output is seen as it comes, a bar would be in its way
     bar = nullcontext() if sys.stdout.isatty() and write else console.Bar("Streaming")
-    total, ended = 0, False
+    total, power, ended = 0, 0.0, False
+    write, json = write or (lambda result: None), write is None
     try:
         with opened, bar as shown:
             for samples in source.blocks(most):
-                result = opened.push(samples)
-                total += len(samples)
-                if write:
-                    write(result)
+                write(opened.push(samples))
+                total, power = total + len(samples), power + float((samples**2).sum())
                 if shown:
                     shown.name = f"Streaming, {opened.time:g} s"
-            if isinstance(opened, ModelStream):
-                result = opened.finish()
-                if write:
-                    write(result)
+            if finish := getattr(opened, "finish", None):  # of a model
+                write(finish())
         ended = True
     except KeyboardInterrupt:
         ended = True
         raise
     finally:
         if total:
-            _summary(opened, source, total, json and ended)
+            rms = (power / total / opened.channels) ** 0.5
+            about = {"samples": total, "channels": opened.channels, "rms": rms}
+            _summary(opened, source, about, json and ended, expected)
 
 
-def _summary(opened, source, samples: int, json: bool) -> None:
+def _summary(opened, source, record: dict, json: bool, expected) -> None:
     """Tell latency, speed and spikes, on standard error or as JSON."""
     latency, behind = opened.latency, getattr(source, "behind", 0.0)
+    samples, rms = record["samples"], record["rms"]
     duration = samples * opened.sample_dt
-    record = {"samples": samples, "channels": opened.channels, "duration": duration}
-    record |= {"seconds": opened.seconds, "real_time_factor": opened.real_time_factor}
+    record |= {"duration": duration, "seconds": opened.seconds}
+    record |= {"real_time_factor": opened.real_time_factor}
     record |= {"latency_readout": latency.readout, "latency_block": latency.block}
     record |= {"latency_computation": latency.computation, "latency": latency.total}
     record |= {"behind": behind, "spikes": round(opened.spikes)}
     record["spikes_per_s"] = opened.spikes / duration
+    if expected is not None and rms > LOUD * expected:
+        console.tell(
+            f"warning: the samples have an rms of {rms:.3g}, and the memory is for "
+            f"{expected:g}: scale them, or give a --spec for them"
+        )
     if json:
         console.print_json(record)
         return
     console.tell(
         f"{samples:,} samples, {duration:.4g} s, computed in {opened.seconds:.3g} s: "
-        f"{opened.real_time_factor:.3g} times real time; {record['spikes']:,} spikes"
+        f"{opened.real_time_factor:.3g} times real time; spikes: {record['spikes']:,}"
     )
     console.tell(
         f"latency {latency.total:.3g} s: {latency.readout:g} s until it is read, a "

@@ -248,7 +248,8 @@ class Stream:
         if kind not in "biuf" or samples.ndim != 2 or samples.shape[1] != C:
             got = shape if kind in "biuf" else block
             wanted = f"(n, {C})" + (" or (n,)" if C == 1 else "")
-            problem, remedy = f"must be real numbers of shape {wanted}", "one row a step"
+            problem = f"must be real numbers of shape {wanted}"
+            remedy = "one row a sample"
             raise ValidationError("Stream.push.samples", got, problem, remedy)
         samples = samples.astype(float)
         bad = np.argwhere(~(np.abs(samples) <= LARGEST))

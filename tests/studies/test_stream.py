@@ -157,7 +157,7 @@ def test_wrong_blocks_are_refused_and_the_stream_goes_on(alone, block, message):
 
 def test_one_channel_of_several_is_refused():
     with MemoryStream(assemble(240, 4, 0.1, size_in=2)) as stream:
-        wanted = r"\(n, 2\); one row a step"
+        wanted = r"\(n, 2\); one row a sample"
         with pytest.raises(ValidationError, match=rf"\(2,\) must .* {wanted}"):
             stream.push([0.1, 0.2])
         assert stream.push([]).values.shape == (0, 2)
