@@ -109,7 +109,9 @@ def stream(
 
 def _refuse_others(given: dict, piped: bool) -> None:
     """Raise a ValidationError for an option of what is not asked for."""
-    others = [(OF_MEMORY, "a memory")] if given["model"] else [(OF_MODEL, "a MODEL")]
+    others: list[tuple[tuple, str]] = [(OF_MODEL, "a MODEL")]
+    if given["model"]:
+        others = [(OF_MEMORY, "a memory")]
     if piped:
         others.append((OF_FILE, "a file or a signal as --input"))
     else:
@@ -231,7 +233,7 @@ def _writer(heads: list[str], json_lines: bool):
         )
         for t, row, kind in zip(times, values, kinds, strict=True):
             if json_lines:
-                record = {"time": round(float(t), 9)}
+                record: dict = {"time": round(float(t), 9)}
                 record |= {} if kind is None else {"class": int(kind)}
                 key = "outputs" if classes else "decoded"
                 record[key] = [float(f"{x:.6g}") for x in row]
