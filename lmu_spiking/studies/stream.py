@@ -189,6 +189,7 @@ class Stream:
         Returns
         -------
         Decoded or Decisions
+            Of the samples whose outputs are there.
 
         Raises
         ------
