@@ -92,10 +92,12 @@ def stream(
 
             named |= {"order": order, "theta": theta}
             chosen = choose_spec(spec, "-" if piped else input, named, {})
-            source = _piped(given, None, chosen.dt) if piped else _played(given, chosen)
-            opened = MemoryStream(_sized(chosen, len(source.names)), delays)
+            size = chosen.size_in
+            source = _piped(given, size, chosen.dt) if piped else _played(given, chosen)
+            chosen = _sized(chosen, source.names, spec)
+            opened = MemoryStream(chosen, delays)
             heads = _heads(source.names, opened.delays)
-            expected = chosen.signal.rms
+            expected = max(signal.rms for signal in chosen.signals)
     if not source.timed and model is None:
         step = f"{1000 * opened.sample_dt:g} ms"
         console.tell(
@@ -156,9 +158,16 @@ def _played(given: dict, spec):
         known = "-, ecg, white or a file" if spec is not None else "- or a file"
         remedy = f"use {known} ({', '.join(READERS)})"
         raise ValidationError("--input", name, "is not known", remedy)
-    silent: list = []
     step = None if spec is None else spec.dt
-    signal = load_signal(name, step, column, rate, untimed=lambda: silent.append(1))
+    if column is None and spec is not None and spec.size_in > 1:
+        column = "all"
+    silent: list = []
+
+    def untimed() -> None:
+        silent.append(name)
+
+    told = {} if step is None else {"untimed": untimed}
+    signal = load_signal(name, step, column, rate, **told)
     if duration is not None:
         signal = fitted(signal, duration)
     recording = Recording(signal, given["live"])
@@ -166,22 +175,18 @@ def _played(given: dict, spec):
     return recording
 
 
-def _sized(spec, channels: int):
-    """Return a spec, or a memory of it that has several channels."""
-    import nengo
-
-    from lmu_spiking.networks.memory import LegendreMemory
-
-    if channels == getattr(spec, "size_in", 1):
-        return spec
-    with nengo.Network():
-        return LegendreMemory(**(spec.arguments() | {"size_in": channels}))
+def _sized(chosen, names: list[str], given: Path | None):
+    """Return a spec for as many channels as there are; a file's is for its own."""
+    if given is not None or chosen.size_in == len(names):
+        _check_channels(names, chosen.size_in, "memory")
+        return chosen
+    return chosen.replace(size_in=len(names))
 
 
-def _check_channels(names: list[str], size: int) -> None:
-    """Refuse another number of channels than a model has."""
+def _check_channels(names: list[str], size: int, what: str = "model") -> None:
+    """Refuse another number of channels than a model or a memory has."""
     if len(names) != size:
-        problem = f"makes {len(names)} channels, and the model takes {size}"
+        problem = f"makes {len(names)} channels, and the {what} takes {size}"
         raise ValidationError("--column", ",".join(names), problem)
 
 

@@ -1,5 +1,6 @@
 """Signals from the user's own files: columns of text and arrays."""
 
+import io
 import zipfile
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -9,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from lmu_spiking.errors import SignalFileError, ValidationError, check_positive
-from lmu_spiking.files import LARGEST, open_arrays, read_array, reading, size
+from lmu_spiking.files import (
+    LARGEST,
+    open_arrays,
+    read_array,
+    reading,
+    size,
+    write_atomically,
+)
 from lmu_spiking.signals.columns import (
     EVERY,
     chosen_columns,
@@ -26,8 +34,8 @@ from lmu_spiking.signals.columns import (
     uniform_step,
 )
 from lmu_spiking.signals.recordings import read_edf, read_flac, read_wav
-from lmu_spiking.signals.signal import LARGEST as HIGHEST
 from lmu_spiking.signals.signal import Signal
+from lmu_spiking.signals.spec import LARGEST as HIGHEST
 
 NPZ_NAMES = ("samples", "u", "x")  # of arrays that hold the signal
 COLUMNS = 1000  # the most in a file of text
@@ -312,7 +320,7 @@ def load_signal(
     column: str | int | Sequence[str | int] | None = None,
     rate: float | None = None,
     *,
-    untimed: Callable[[], object] | None = None,
+    untimed: Callable[[], Any] | None = None,
 ) -> Signal:
     """Read a signal of one or several channels from a file, and resample it to ``dt``.
 
@@ -348,7 +356,8 @@ def load_signal(
         Sampling rate of the file, Hz.  It stands in for whatever the file says.  If
         neither says it, the file is taken to have one sample for each ``dt``.
     untimed : callable, optional
-        Called without arguments if neither says it.
+        Called without arguments if neither says it; with ``dt`` None it returns the
+        step, seconds.
 
     Returns
     -------
@@ -386,12 +395,13 @@ def load_signal(
             raise SignalFileError(problem)
         if rate is not None:
             step = 1 / rate
-        own = dt if step is None else step
-        if own is None:
+        if step is None and dt is None and untimed is None:
             problem = "says no sampling rate; give it with rate, or give dt"
             raise SignalFileError(problem)
-    if step is None and untimed is not None:
-        untimed()
+    own: Any = step
+    if own is None:
+        told = None if untimed is None else untimed()
+        own = told if dt is None else dt
     chosen = "" if column is None else f", column {_said(column)}"
     source = f"{path}{chosen}, {1 / own:g} Hz"
     signal = Signal(samples, own, path.stem, source, channels=tuple(names))
@@ -422,3 +432,56 @@ def _reader(path: Path) -> tuple[Callable, Path]:
         remedy = "give a shorter part of it, or a copy at a lower sampling rate"
         raise SignalFileError(f"is larger than {size(LARGEST)}; {remedy}")
     return READERS[kind], file
+
+
+# -- writing ---------------------------------------------------------------------------
+
+
+def save_signal(path: str | PathLike, signal: Signal) -> Path:
+    """Write a signal to a .csv, .npz or .wav file, which `load_signal` reads again.
+
+    Parameters
+    ----------
+    path : str or path-like
+        .csv: times, seconds, and a column for each channel, in six digits; .npz:
+        ``samples``, ``dt`` and ``channels``; .wav: 32-bit numbers as they are, at the
+        nearest whole rate.  It is written whole or not at all.
+    signal : Signal
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ValidationError
+        If the ending is another one, or a .wav cannot have that rate.
+    """
+    path, samples = Path(path), signal.samples.reshape(len(signal.samples), -1)
+    buffer, kind = io.BytesIO(), path.suffix.lower()
+    if kind == ".npz":
+        names = np.array(signal.channels)
+        np.savez_compressed(buffer, samples=samples, dt=signal.dt, channels=names)
+    elif kind == ".csv":
+        import pandas  # slow to import, so only when used
+
+        table = pandas.DataFrame(samples, columns=list(signal.channels))
+        # times in full, which must be even when they are read
+        times = signal.dt * np.arange(len(samples))
+        table.insert(0, "time", [f"{t:.12g}" for t in times], allow_duplicates=True)
+        table.to_csv(buffer, index=False, float_format="%.6g")
+    elif kind == ".wav":
+        from scipy.io import wavfile
+
+        rate = round(1 / signal.dt)
+        if not 0 < rate < 2**31:
+            problem = f"has no whole rate for steps of {signal.dt:g} s"
+            remedy = "use .csv or .npz"
+            raise ValidationError("save_signal.path", str(path), problem, remedy)
+        wavfile.write(buffer, rate, samples.astype(np.float32))
+    else:
+        problem, remedy = "is not known", "use .csv, .npz or .wav"
+        raise ValidationError("save_signal.path", str(path), problem, remedy)
+    write_atomically(path, buffer.getvalue())
+    return path

@@ -235,3 +235,18 @@ def test_a_model_decides_as_samples_come(pipe, shell, lmu):
     assert (code, error.splitlines()[-1]) == (
         2, "lmu-spiking: x.csv: says no sampling rate; give it with --rate"
     )  # fmt: skip
+
+
+def test_a_spec_of_several_channels(pipe):
+    spec = SPEC.replace(size_in=2, n_neurons=120)
+    spec.to_toml("two.toml")
+    u = np.stack([U, -U], axis=1)
+    text = "\n".join(f"{a},{b}" for a, b in u).encode()
+    code, out, _ = pipe(b"a,b\n" + text, "stream", "--spec=two.toml")
+    head, *lines = out.splitlines()
+    assert (code, head) == (0, "time,a 0.1 s ago,b 0.1 s ago")
+    found = [[float(x) for x in line.split(",")[1:]] for line in lines]
+    np.testing.assert_allclose(found, expected(u, spec=spec), rtol=1e-5, atol=1e-9)
+    code, _, error = pipe(U, "stream", "--spec=two.toml")
+    said = "--column: '0' makes 1 channels, and the memory takes 2"
+    assert (code, error.splitlines()[-1]) == (2, f"lmu-spiking: {said}")
