@@ -128,6 +128,7 @@ def as_options(message: str) -> str:
     str
     """
     message = message.replace("choose one with column", "choose one with --column")
+    message = message.replace("give it with rate, or give dt", "give it with --rate")
     message = message.replace("aggregated=True", "--aggregated")
     return re.sub(
         r"\b(structure|input_range|n_relays)='?([\w.+-]+\w)'?",

@@ -32,4 +32,5 @@ TIMED = (
 )
 PEERS = ("nengo", "lmu_spiking", "nengo_dl", "nengo_ocl", "brian2", "c")
 SIGNALS = ("white", "ecg")
+FORMATS = ("csv", "f32")
 SHELLS = ("bash", "zsh", "fish")

@@ -28,6 +28,7 @@ from lmu_spiking.cli.plan import plan
 from lmu_spiking.cli.reproduce import reproduce
 from lmu_spiking.cli.run import run
 from lmu_spiking.cli.spikes import spikes
+from lmu_spiking.cli.stream import stream
 from lmu_spiking.cli.study import collect, study
 from lmu_spiking.cli.train import train
 
@@ -45,7 +46,7 @@ All take --json, for one line of JSON on standard output.
 """
 
 COMMANDS = {
-    "One memory": (doctor, run, plan),
+    "One memory": (doctor, run, plan, stream),
     "Many memories": (study, collect, spikes),
     "Trained networks": (train, convert),
     "Loihi": (deploy,),

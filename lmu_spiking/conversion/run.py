@@ -152,7 +152,7 @@ def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets, target)
         shown = nengo.processes.PresentInput(shown, s.presentation)
         nengo.Connection(nengo.Node(shown), net.input, synapse=None)
         output = nengo.Probe(net.output, synapse=s.readout_synapse)
-        counted = [_count(c, n) for c in net.cells]
+        counted = [count_spikes(c, n) for c in net.cells]
     with simulator(model, s.dt, target, exact=s.simulates_sums) as sim:
         sim.run_steps(steps)
     # read the outputs at their times, and count spikes until then
@@ -168,7 +168,7 @@ def _present(conversion: Conversion, x: np.ndarray, last, seed, offsets, target)
     return (y[:, 0] if last else y), late, memory, units
 
 
-def _count(cell, copies: int) -> list[nengo.Probe]:
+def count_spikes(cell, copies: int) -> list[nengo.Probe]:
     """Return probes of the spikes of memory and units in each step, by copy."""
     probes = []
     for ensemble in (cell.memory.ensemble, cell.units):

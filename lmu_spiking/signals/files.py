@@ -35,6 +35,7 @@ from lmu_spiking.signals.columns import (
 )
 from lmu_spiking.signals.recordings import read_edf, read_flac, read_wav
 from lmu_spiking.signals.signal import Signal
+from lmu_spiking.signals.spec import LARGEST as HIGHEST
 
 NPZ_NAMES = ("samples", "u", "x")  # of arrays that hold the signal
 COLUMNS = 1000  # the most in a file of text
@@ -388,18 +389,22 @@ def load_signal(
         samples, step, names = read(file, column, timed=rate is None)
         if len(samples) < 2:
             raise SignalFileError("is too short: a signal needs 2 samples or more")
+        largest = float(np.abs(samples).max())
+        if largest > HIGHEST:
+            problem = f"holds {largest:.3g}, more than {HIGHEST:g}; scale it"
+            raise SignalFileError(problem)
         if rate is not None:
             step = 1 / rate
         if step is None and dt is None and untimed is None:
-            raise SignalFileError(
-                "says no sampling rate; give it with rate, or give dt"
-            )
-    if step is None:
+            problem = "says no sampling rate; give it with rate, or give dt"
+            raise SignalFileError(problem)
+    own: Any = step
+    if own is None:
         told = None if untimed is None else untimed()
-        step = told if dt is None else dt
+        own = told if dt is None else dt
     chosen = "" if column is None else f", column {_said(column)}"
-    source = f"{path}{chosen}, {1 / step:g} Hz"
-    signal = Signal(samples, step, path.stem, source, channels=tuple(names))
+    source = f"{path}{chosen}, {1 / own:g} Hz"
+    signal = Signal(samples, own, path.stem, source, channels=tuple(names))
     return signal if dt is None else signal.resampled(dt)
 
 

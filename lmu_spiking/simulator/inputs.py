@@ -41,26 +41,53 @@ def given_values(given: dict, program, model, trials: int | None) -> dict:
         If a shape does not fit, or a value is not finite.
     """
     keys = [region_of(i.op.output).key for i in program.inputs]
+    return {
+        keys.index(region_of(model.sig[node]["out"]).key): given_array(
+            f"Simulator.inputs[{node}]", values, node.size_out, program, trials
+        )
+        for node, values in given.items()
+    }
+
+
+def given_array(attribute: str, values, size: int, program, trials) -> np.ndarray:
+    """Return the array that replaces the output of a node, or raise an error.
+
+    Parameters
+    ----------
+    attribute : str
+        For the message.
+    values : array_like
+    size : int
+        Of the node.
+    program : Program
+    trials : int or None
+
+    Returns
+    -------
+    (T, size) or (trials, T, size) ndarray
+        A copy.
+
+    Raises
+    ------
+    ValidationError
+        If the shape does not fit, or a value is not finite.
+    """
     most = np.finfo(program.state.dtype).max
-    checked = {}
-    for node, values in given.items():
-        attribute, size = f"Simulator.inputs[{node}]", node.size_out
-        shapes = f"(steps, {size}) or ({trials or 'trials'}, steps, {size})"
-        try:
-            if np.iscomplexobj(values):
-                raise TypeError
-            values = np.array(values, dtype=float)
-        except (TypeError, ValueError):
-            problem = f"must be numbers, {shapes}"
-            raise ValidationError(attribute, values, problem) from None
-        if values.ndim == 1 and size == 1:
-            values = values[:, None]
-        each = values.ndim == 3 and values.shape[0] == trials
-        fits = (values.ndim == 2 or each) and values.shape[-1] == size
-        if not fits or not values.size or not (np.abs(values) <= most).all():
-            raise ValidationError(attribute, values.shape, f"must be finite, {shapes}")
-        checked[keys.index(region_of(model.sig[node]["out"]).key)] = values
-    return checked
+    shapes = f"(steps, {size}) or ({trials or 'trials'}, steps, {size})"
+    try:
+        if np.iscomplexobj(values):
+            raise TypeError
+        values = np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        problem = f"must be numbers, {shapes}"
+        raise ValidationError(attribute, values, problem) from None
+    if values.ndim == 1 and size == 1:
+        values = values[:, None]
+    each = values.ndim == 3 and values.shape[0] == trials
+    fits = (values.ndim == 2 or each) and values.shape[-1] == size
+    if not fits or not values.size or not (np.abs(values) <= most).all():
+        raise ValidationError(attribute, values.shape, f"must be finite, {shapes}")
+    return values
 
 
 class Inputs:
@@ -118,6 +145,20 @@ class Inputs:
                 self.makers[k] = make
             else:
                 self.callers[k] = process.make_step((0,), *arguments)
+
+    def feed(self, k: int, values: np.ndarray, step: int) -> None:
+        """Give other values to an input from now on.
+
+        Parameters
+        ----------
+        k : int
+            Number of the input, one of ``given``.
+        values : (T, size) ndarray
+            Repeated.
+        step : int
+            The first value is that of the step after it.
+        """
+        self.makers[k] = _given(values, step)
 
     def fill(self, out: np.ndarray, step: int, interrupt=None):
         """Write the values of the steps after ``step`` into an array.
@@ -200,9 +241,9 @@ class Inputs:
 # Each function below returns ``make(step, n)``: the values of ``n`` steps after a step.
 
 
-def _given(values: np.ndarray):
-    """Repeat an array."""
-    return lambda step, n: values[(step + np.arange(n)) % len(values)]
+def _given(values: np.ndarray, first: int = 0):
+    """Repeat an array, which begins after step ``first``."""
+    return lambda step, n: values[(step - first + np.arange(n)) % len(values)]
 
 
 def _function(op, model):

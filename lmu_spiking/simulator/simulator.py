@@ -20,7 +20,7 @@ from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_spiking.errors import NotANumberError, ValidationError, check_whole
 from lmu_spiking.simulator import trials as realisations
-from lmu_spiking.simulator.inputs import Inputs, given_values
+from lmu_spiking.simulator.inputs import Inputs, given_array, given_values
 from lmu_spiking.simulator.optimization import merge_operators
 from lmu_spiking.simulator.program import compile_program
 from lmu_spiking.simulator.pure_functions import check_names
@@ -181,6 +181,7 @@ class Simulator(nengo.Simulator):
         self.signals = signals[0]
         # inputs that differ between trials: given ones, and noise of ensembles
         given = given_values(self._given, program, model, self.trials)
+        self._numbers = dict(zip(self._given, given, strict=True))
         own = {k for k, values in given.items() if values.ndim == 3}
         ops = enumerate(i.op for i in program.inputs)
         own |= {k for k, op in ops if getattr(op, "mode", "set") == "inc"}
@@ -291,6 +292,32 @@ class Simulator(nengo.Simulator):
         progress = Progress("Simulating", "Simulation", steps)
         with ProgressTracker(bar, progress) as tracker:
             self._run(steps, lambda n: tracker.total_progress.step(n))
+
+    def feed(self, node, values) -> None:
+        """Give other values to a node of ``inputs``, from the next step on.
+
+        Parameters
+        ----------
+        node : nengo.Node
+            One of ``inputs``.
+        values : (T, size) array_like
+            The same for all trials; repeated where the run is longer.  After a `reset`,
+            and in a copy, the values are those of ``inputs`` again.
+
+        Raises
+        ------
+        ValidationError
+            If the node is not one of ``inputs``, or the values do not fit.
+        """
+        self._check()
+        if node not in self._given:
+            problem, remedy = "is not one of inputs", "name it in inputs of Simulator"
+            raise ValidationError("Simulator.feed.node", node, problem, remedy)
+        own = "Simulator.feed.values", values, node.size_out
+        array, k = given_array(*own, self.program, None), self._numbers[node]
+        for inputs in self._stepper.inputs:
+            if inputs.own is None or k in inputs.own:
+                inputs.feed(k, array, self.n_steps)
 
     def _check(self) -> None:
         """Check that a run may begin."""

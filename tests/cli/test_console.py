@@ -259,7 +259,7 @@ def test_all_commands_are_of_the_kind_that_ticks():
             yield command
 
     found = list(leaves(get_command(app)))
-    assert len(found) == 11
+    assert len(found) == 12
     assert all(isinstance(command, Command) for command in found)
 
 

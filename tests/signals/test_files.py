@@ -185,6 +185,12 @@ def test_files_cut_short(tmp_path, suffix, part):
     refused(path)
 
 
+def test_numbers_whose_squares_are_none(tmp_path):
+    (tmp_path / "a.csv").write_text("1e300\n-1e308\n0\n")
+    said = "holds 1e+308, more than 1e+100; scale it"
+    assert refused(tmp_path / "a.csv") == said
+
+
 def test_ragged_text(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("1\n2\n3,4\n")

@@ -119,3 +119,45 @@ def test_inputs_that_no_signal_can_hold_are_refused(wrong):
         node = nengo.Node(lambda t: t)
     with pytest.raises(ValidationError, match="must be"):
         Simulator(model, inputs={node: wrong}, progress_bar=False)
+
+
+@pytest.mark.parametrize("trials", [None, 2])
+def test_fed_values_begin_with_the_next_step(trials):
+    with nengo.Network() as model:
+        u, v = (nengo.Node(lambda t: t, label=name) for name in "uv")
+        probes = [nengo.Probe(node) for node in (u, v)]
+    own = np.arange(6.0).reshape(2, 3, 1) if trials else np.arange(3.0)
+    inputs = {u: [7.0], v: own}
+    options = {"trials": trials, "threads": 1, "progress_bar": False}
+    with Simulator(model, inputs=inputs, **options) as sim:
+        sim.run_steps(2)
+        sim.feed(u, [1, 2, 3])
+        sim.run_steps(2)
+        sim.step()
+        sim.step()  # repeated
+        sim.feed(u, np.full((1, 1), 4.0))
+        sim.run_steps(1)
+        fed, other = (sim.data[p].reshape(trials or 1, -1) for p in probes)
+        assert np.all(fed == [7, 7, 1, 2, 3, 1, 4])
+        assert np.array_equal(other[:, :3], own.reshape(trials or 1, 3))
+        sim.feed(v, [9.0])  # the same for all trials
+        sim.step()
+        assert np.all(sim.data[probes[1]].reshape(trials or 1, -1)[:, -1] == 9)
+        sim.reset()
+        sim.run_steps(2)
+        assert np.all(sim.data[probes[0]].reshape(trials or 1, -1) == 7)
+
+
+def test_wrong_feeds_are_refused():
+    with nengo.Network() as model:
+        u, v = (nengo.Node(lambda t: t) for _ in range(2))
+    with Simulator(model, progress_bar=False, inputs={u: [1.0]}) as sim:
+        with pytest.raises(
+            ValidationError, match="is not one of inputs; name it in in"
+        ):
+            sim.feed(v, [1.0])
+        for wrong in ([], [np.nan], [[1.0, 2.0]], "u", np.zeros((2, 3, 1))):
+            with pytest.raises(ValidationError, match=r"feed\.values: .* must be"):
+                sim.feed(u, wrong)
+    with pytest.raises(nengo.exceptions.SimulatorClosed):
+        sim.feed(u, [1.0])
