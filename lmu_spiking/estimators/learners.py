@@ -53,7 +53,7 @@ class _LMUEstimator(BaseEstimator):
         units=200,
         theta=None,
         *,
-        epochs=100,
+        epochs=50,
         batch=32,
         learning_rate=0.003,
         noise=0.2,
