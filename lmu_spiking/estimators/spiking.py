@@ -14,6 +14,7 @@ from lmu_spiking.conversion.conversion import Conversion, convert, draw_seeds
 from lmu_spiking.conversion.predict import cell_noise, noisy_forward
 from lmu_spiking.conversion.report import ConversionReport, predict_loss, report
 from lmu_spiking.conversion.run import present
+from lmu_spiking.conversion.settings import PREDICTABLE
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.estimators._sklearn import (
     BaseEstimator,
@@ -26,7 +27,10 @@ from lmu_spiking.estimators._sklearn import (
 from lmu_spiking.estimators.features import scale
 from lmu_spiking.estimators.learners import decisions, probabilities
 from lmu_spiking.estimators.series import Series, as_series, standardised
+from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import CellParams, LMUParams
+from lmu_spiking.memory.design import Design
+from lmu_spiking.memory.open_loop import FEW_ROUNDS, measure_errors
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.simulator.targets import simulator
 
@@ -34,6 +38,7 @@ DEFAULTS = {"n_neurons": 10_000, "neuron_type": "if"}
 ENTRIES = 2**22  # numbers of states that are recorded at once
 NOISELESS = 1e12  # spikes of a unit, so that its noise is none
 PREDICTED_ON = 50  # sequences that the errors of features are predicted on
+PREDICTED_STEPS = 200_000  # of all of these and their channels, about
 DRAWS = 4  # of the noise, for each of them
 
 
@@ -303,35 +308,24 @@ class SpikingFeatures(TransformerMixin, _Spiking):
         return sum(sum(each.counts) for each in self.conversions)
 
     @cached_property
-    def error_(self) -> np.ndarray | None:
+    def error_(self) -> np.ndarray:
         """Return the predicted error (f,) of each feature, its root mean square.
 
         In the units of the features, against the exact ones, on sequences that were
-        kept from the fit; None for neurons whose noise the error model does not
-        predict.
+        kept from the fit.
         """
-        if not all(each.predictable for each in self.conversions):
-            return None
-        series = self.calibration.few(PREDICTED_ON)
         found = []
         for w, each in enumerate(self.conversions):
-            x, exact = series.x * self.gain, self.features.states(series.x, w)
-            exact = self.features.pooled(exact, series, w)
-            noise = [
-                replace(
-                    own,
-                    unit_spikes=np.full_like(own.unit_spikes, NOISELESS, dtype=float),
-                    read_spikes=np.full_like(own.read_spikes, NOISELESS, dtype=float),
-                )
-                for own in cell_noise(each, x)
+            of_one = self.calibration.x[0].size * each.settings.steps
+            few = min(PREDICTED_ON, max(2, PREDICTED_STEPS // of_one))
+            series = self.calibration.few(few)
+            states = self.features.states(series.x, w)
+            exact = self.features.pooled(states, series, w)
+            squares = [
+                np.mean((self.features.pooled(states + e, series, w) - exact) ** 2, 0)
+                for e in map(self._scaled, _errors(each, series.x * self.gain))
             ]
-            rng = np.random.default_rng(each.settings.noise_seed)
-            squares = 0.0
-            for _ in range(DRAWS):
-                m = noisy_forward(each, x, noise, rng)
-                read = self.features.pooled(self._scaled(m), series, w)
-                squares = squares + np.mean((read - exact) ** 2, axis=0)
-            found.append(np.sqrt(squares / DRAWS))
+            found.append(np.sqrt(np.mean(squares, axis=0)))
         return np.concatenate(found)
 
     def transform(self, X) -> np.ndarray:
@@ -380,6 +374,42 @@ class SpikingFeatures(TransformerMixin, _Spiking):
         """Return states (n, T, c, d) in units of the input, of outputs (n, T, c d)."""
         m = m.reshape(*m.shape[:2], len(self.gain), -1)
         return m / self.gain[:, None]
+
+
+def _errors(conversion: Conversion, x: np.ndarray) -> np.ndarray:
+    """Return errors (runs, n, T, c d) of scaled states that are predicted."""
+    (n, T, c), s, design = x.shape, conversion.settings, conversion.memories[0]
+    if s.neuron_type in PREDICTABLE:  # drawn from the error model
+        none: dict = {}
+        noise = cell_noise(conversion, x)[0]
+        for name in ("unit_spikes", "read_spikes"):
+            none[name] = np.full(len(getattr(noise, name)), NOISELESS)
+        exact, rng = forward(conversion.params, x), np.random.default_rng(s.noise_seed)
+        drawn = [replace(noise, **none)]
+        return np.stack(
+            [noisy_forward(conversion, x, drawn, rng) - exact for _ in range(DRAWS)]
+        )
+    # measured from neurons outside the loop, which see one sequence after the other
+    u = np.repeat(x, s.steps, axis=1).transpose(1, 0, 2).reshape(-1, n * c)
+    m = design.ldn.simulate(u, s.dt).reshape(len(u), n, c, -1)
+    few, found = {"rounds": FEW_ROUNDS, "most_runs": DRAWS}, []
+    for j in range(c):
+        carried = m[:, :, j].transpose(1, 0, 2).reshape(n * len(u), -1) @ design.T.T
+        one = _of_channel(design, j)
+        errors = measure_errors(one, carried, 0, design.U, **few).errors @ design.U.T
+        found.append(errors[:, s.steps - 1 :: s.steps].reshape(-1, n, T, one.ldn.order))
+    runs = min(map(len, found))
+    errors = np.stack([each[:runs] for each in found], axis=3)
+    return (errors / scale(design.ldn.order)).reshape(runs, n, T, -1)
+
+
+def _of_channel(made: Design, j: int) -> Design:
+    """Return the design of one channel's memory."""
+    d, p = made.ldn.order, made.population
+    own = slice(p.block(j * d).start, p.block((j + 1) * d - 1).stop)
+    one = p.subset(own, 1.0)
+    own = {"dimension": one.dimension - j * d, "radii": p.radii[j * d : (j + 1) * d]}
+    return replace(made, population=replace(one, **own))
 
 
 def _run(conversion: Conversion, x: np.ndarray, seed: int) -> np.ndarray:
