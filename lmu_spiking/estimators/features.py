@@ -1,4 +1,4 @@
-r"""The state of a delay network as features of a sequence, by scikit-learn's conventions.
+r"""The state of a delay network as features of sequences, for scikit-learn.
 
 With the impulse response ``H`` (T, d) of the delay network,
 
@@ -82,6 +82,9 @@ class LegendreFeatures(TransformerMixin, BaseEstimator):
     >>> LegendreFeatures(order=6).fit_transform(X).shape
     (5, 6)
     """
+
+    n_features_in_: int
+    n_channels_in_: int
 
     def __init__(self, order=16, theta=None, readout="last"):
         self.order = order
@@ -254,11 +257,11 @@ class LegendreFeatures(TransformerMixin, BaseEstimator):
         if self._readouts() != ("last",):
             return self.pooled(self.states(series.x, window), series, window)
         # the last state alone is one product
-        (n, T, c), impulse = series.x.shape, np.zeros(series.x.shape[1])
+        x, impulse = series.x, np.zeros(series.x.shape[1])
         impulse[0] = 1
         H = LDN(self.order, self.thetas_[window]).simulate(impulse, 1.0)
         H = H[::-1] / scale(self.order)
-        return np.einsum("ntc,td->ncd", series.x, H, optimize=True).reshape(n, -1)
+        return np.einsum("ntc,td->ncd", x, H, optimize=True).reshape(len(x), -1)
 
     def _readouts(self) -> tuple[str, ...]:
         """Return the readouts that are asked for, or raise a ValidationError."""

@@ -29,6 +29,7 @@ from lmu_spiking.estimators._sklearn import (
 )
 from lmu_spiking.estimators.series import (
     Series,
+    as_labelled,
     as_series,
     scales_of,
     spread,
@@ -85,9 +86,9 @@ class _LMUEstimator(BaseEstimator):
         # some sequences are held out, or a few of those that are trained on are shown
         chosen = np.setdiff1d(np.arange(len(x)), held_out)
         shown = held_out if len(held_out) else spread(len(x), SEEN)
-        parts = [Part(x[rows], y[rows]) for rows in (chosen, shown)]
+        own, other = (Part(x[rows], y[rows]) for rows in (chosen, shown))
         origin = f"{type(self).__name__}.fit"
-        data = Sequences("sequences", *parts, parts[1], 1.0, classes, True, origin)
+        data = Sequences("sequences", own, other, other, 1.0, classes, True, origin)
         begin = self._begin(x[spread(len(x), STATES)], data, seed)
         with warnings.catch_warnings():  # equal sequences are the user's own affair
             warnings.filterwarnings("ignore", "train: of the task", ValidityWarning)
@@ -127,7 +128,7 @@ class _LMUEstimator(BaseEstimator):
             return np.arange(0)
         options: dict[str, Any] = {"test_size": self.validation_fraction}
         options |= {"random_state": seed, "stratify": y if classes else None}
-        return train_test_split(np.arange(len(y)), **options)[1]
+        return np.asarray(train_test_split(np.arange(len(y)), **options)[1])
 
     def _begin(self, x: np.ndarray, data: Sequences, seed: int) -> LMUParams:
         """Return initial parameters, whose memories have states of rms 1."""
@@ -270,7 +271,7 @@ class LMUClassifier(ClassifierMixin, _LMUEstimator):
         ValueError
             If sequences, labels or settings are not as they must be.
         """
-        series, y = as_series(self, X, y, reset=True)
+        series, y = as_labelled(self, X, y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(column_or_1d(y), return_inverse=True)
         if len(self.classes_) < 2:
@@ -401,9 +402,7 @@ class LMURegressor(RegressorMixin, _LMUEstimator):
             If sequences, values or settings are not as they must be.
         """
         options: dict[str, Any] = {"multi_output": True, "y_numeric": True}
-        series, y = as_series(
-            self, X, y, reset=True, ensure_min_samples=2, **options
-        )
+        series, y = as_labelled(self, X, y, ensure_min_samples=2, **options)
         self._one_value = y.ndim == 1
         y = np.asarray(y, dtype=float).reshape(len(y), -1)
         # values of deviation 1 are learned, and the readout has their units

@@ -14,7 +14,8 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.estimators._sklearn import check_array, validate_data
 
 CALIBRATED_ON = 200  # sequences at most that a fitted estimator keeps
-KINDS = (np.float64, np.float32)
+KINDS = [np.float64, np.float32]
+OPTIONS: dict[str, Any] = {"dtype": KINDS, "allow_nd": True}
 
 
 class Series(NamedTuple):
@@ -73,7 +74,7 @@ class Series(NamedTuple):
         return bool((self.lengths < self.x.shape[1]).any())
 
 
-def as_series(estimator, X, y: Any = "no_validation", *, reset: bool, **options):
+def as_series(estimator, X, *, reset: bool) -> Series:
     """Return what a user passes as sequences, checked as scikit-learn does.
 
     Parameters
@@ -82,33 +83,58 @@ def as_series(estimator, X, y: Any = "no_validation", *, reset: bool, **options)
         Gets ``n_features_in_`` and ``n_channels_in_`` in a fit.
     X : (n, T) or (n, T, c) array_like, or list of (T_i, c) array_like
         Sequences.
-    y : array_like, optional
-        Their targets.
     reset : bool
         Whether this is a fit.
-    **options
-        Of scikit-learn's ``validate_data``.
 
     Returns
     -------
-    Series, or (Series, y)
-        With the targets, if they are given.
+    Series
+        In single precision if they are so, else in double.
 
     Raises
     ------
     ValueError
         As scikit-learn's own estimators.
     """
-    lengths, c = None, getattr(estimator, "n_channels_in_", None)
-    if _is_sequences(X):
-        X, lengths = _padded(estimator, X)
-    options = {"dtype": list(KINDS), "allow_nd": True} | options
+    X, lengths = _padded(estimator, X) if _is_sequences(X) else (X, None)
     if not reset and getattr(X, "ndim", 2) == 3:  # of any length
-        x = check_array(X, estimator=estimator, input_name="X", **options)
+        x = check_array(X, estimator=estimator, input_name="X", **OPTIONS)
     else:
-        x = validate_data(estimator, X, y, reset=reset, **options)
-        if not isinstance(y, str):
-            x, y = x
+        x = validate_data(estimator, X, reset=reset, **OPTIONS)
+    return _series(estimator, x, lengths, reset)
+
+
+def as_labelled(estimator, X, y, **options) -> tuple[Series, np.ndarray]:
+    """Return sequences and their targets of a fit, checked as scikit-learn does.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Gets ``n_features_in_`` and ``n_channels_in_``.
+    X : (n, T) or (n, T, c) array_like, or list of (T_i, c) array_like
+        Sequences.
+    y : (n,) or (n, q) array_like
+        Their targets.
+    **options
+        Of scikit-learn's ``validate_data``.
+
+    Returns
+    -------
+    Series, ndarray
+        Sequences and targets.
+
+    Raises
+    ------
+    ValueError
+        As scikit-learn's own estimators.
+    """
+    X, lengths = _padded(estimator, X) if _is_sequences(X) else (X, None)
+    x, y = validate_data(estimator, X, y, reset=True, **OPTIONS, **options)
+    return _series(estimator, x, lengths, True), y
+
+
+def _series(estimator, x: np.ndarray, lengths, reset: bool) -> Series:
+    """Return sequences of the channels that were fitted, or a ValidationError."""
     name = f"{type(estimator).__name__}.X"
     if x.ndim > 3 or 0 in x.shape:
         problem = "must be (n, T), (n, T, c) or a list of (T_i, c)"
@@ -116,13 +142,10 @@ def as_series(estimator, X, y: Any = "no_validation", *, reset: bool, **options)
     x = x if x.ndim == 3 else x[:, :, None]
     if reset:
         estimator.n_channels_in_ = x.shape[2]
-    elif x.shape[2] != c:
-        problem = f"has {x.shape[2]} channels, and {c} were fitted"
+    elif x.shape[2] != estimator.n_channels_in_:
+        problem = f"has {x.shape[2]} channels, and {estimator.n_channels_in_} in fit"
         raise ValidationError(name, x.shape, problem)
-    if lengths is None:
-        lengths = np.full(len(x), x.shape[1])
-    series = Series(x, lengths)
-    return series if isinstance(y, str) else (series, y)
+    return Series(x, np.full(len(x), x.shape[1]) if lengths is None else lengths)
 
 
 def spread(n: int, most: int = CALIBRATED_ON) -> np.ndarray:
@@ -195,7 +218,7 @@ def _padded(estimator, X) -> tuple[np.ndarray, np.ndarray]:
     checked: list[np.ndarray] = []
     for i, each in enumerate(X):
         each = np.asarray(each)
-        options: dict = {"ensure_2d": False, "dtype": list(KINDS)}
+        options: dict = {"ensure_2d": False, "dtype": KINDS}
         each = check_array(each, estimator=estimator, input_name=f"X[{i}]", **options)
         each = each[:, None] if each.ndim == 1 else each
         if each.shape[1] != (checked or [each])[0].shape[1]:

@@ -6,6 +6,7 @@ they are, and scikit-learn does not clone them.
 
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import nengo
 import numpy as np
@@ -392,7 +393,8 @@ def _errors(conversion: Conversion, x: np.ndarray) -> np.ndarray:
     # measured from neurons outside the loop, which see one sequence after the other
     u = np.repeat(x, s.steps, axis=1).transpose(1, 0, 2).reshape(-1, n * c)
     m = design.ldn.simulate(u, s.dt).reshape(len(u), n, c, -1)
-    few, found = {"rounds": FEW_ROUNDS, "most_runs": DRAWS}, []
+    few: dict = {"rounds": FEW_ROUNDS, "most_runs": DRAWS}
+    found = []
     for j in range(c):
         carried = m[:, :, j].transpose(1, 0, 2).reshape(n * len(u), -1) @ design.T.T
         one = _of_channel(design, j)
@@ -421,14 +423,16 @@ def _run(conversion: Conversion, x: np.ndarray, seed: int) -> np.ndarray:
     shown = np.repeat(x, steps, axis=1)
     shown = np.pad(shown, ((0, 0), (steps - 1, 1), (0, 0)))
     with nengo.Network(seed=seed, add_to_container=False) as model:
-        node = nengo.Node(nengo.processes.PresentInput(shown[0], s.dt))
+        samples: Any = nengo.processes.PresentInput(shown[0], s.dt)
+        node = nengo.Node(samples)
         memory = LegendreMemory.from_design(design, noise_seed=seed)
-        nengo.Connection(node, memory.input, synapse=None)
-        every = {"sample_every": s.presentation}
-        probe = nengo.Probe(memory.state, synapse=None, **every)
-    options = {"trials": n, "inputs": {node: shown}, "noise_seed": seed}
-    exact = s.simulates_sums
-    with simulator(model, s.dt, "compiled", exact=exact, **options) as sim:
+        plain: dict = {"synapse": None}
+        nengo.Connection(node, memory.input, **plain)
+        plain["sample_every"] = s.presentation
+        probe = nengo.Probe(memory.state, **plain)
+    options: dict = {"trials": n, "inputs": {node: shown}, "noise_seed": seed}
+    options["exact"] = s.simulates_sums
+    with simulator(model, s.dt, "compiled", **options) as sim:
         sim.run_steps(shown.shape[1], progress_bar=False)
         m = np.asarray(sim.data[probe], dtype=float).reshape(n, -1, c, design.ldn.order)
     return (m[:, 1 : T + 1] / scale(design.ldn.order)).reshape(n, T, -1)
