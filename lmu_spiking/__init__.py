@@ -60,13 +60,17 @@ if TYPE_CHECKING:  # editors and type checkers read these lines; Python reads HO
         as_signal,
         ecg,
         load_signal,
+        save_signal,
+        spectrum_of,
         white_noise,
     )
     from lmu_spiking.simulator import Simulator
     from lmu_spiking.studies.sweep import sweep
     from lmu_spiking.tasks import load_task
+    from lmu_spiking.theory.budget import ErrorBudget
+    from lmu_spiking.theory.channels import ChannelBudgets
     from lmu_spiking.theory.plan import Plan, plan
-    from lmu_spiking.theory.predict import ErrorBudget, predict
+    from lmu_spiking.theory.predict import predict
     from lmu_spiking.training import TrainSettings, train
 
 # The module of each name.  They are imported when first asked for: Nengo and all that
@@ -93,9 +97,12 @@ HOMES = {
     "memory.spec": "MemorySpec",
     "studies.sweep": "sweep",
     "dynamics.mapping": "Mapped map_onto",
-    "signals": "Signal SignalSpec as_signal ecg load_signal white_noise",
+    "signals": "Signal SignalSpec as_signal ecg load_signal save_signal "
+    "spectrum_of white_noise",
     "tasks": "load_task",
-    "theory.predict": "ErrorBudget predict",
+    "theory.budget": "ErrorBudget",
+    "theory.channels": "ChannelBudgets",
+    "theory.predict": "predict",
     "training": "TrainSettings train",
     "neurons.curves": "Tuning",
 }

@@ -287,29 +287,57 @@ class Arrays(Archive):
         if whole not in self._members:
             return np.asarray(self.read(name))
         with self.opened(whole) as member:
-            # the header says how many bytes must follow; no more are ever read
-            version = np.lib.format.read_magic(member)
-            if version not in HEADERS:
-                raise ValueError(f"{name} is in an unknown version of .npy")
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of headers by Python 2
-                    shape, by_columns, dtype = HEADERS[version](member)
-            except (ValueError, SyntaxError, TypeError, tokenize.TokenError):
-                raise ValueError(f"the header of {name} is damaged") from None
-            if dtype.hasobject:
-                raise ValueError(f"{NO_PICKLES}: {name}")
-            if min(shape, default=0) < 0:
-                raise ValueError(f"{name} has a negative shape")
-            wanted = math.prod(shape) * dtype.itemsize
-            claimed = self._members[whole].file_size
-            if not 0 < dtype.itemsize or wanted > claimed:
-                raise ValueError(f"{name} is cut short: {shape} of {dtype}")
-            data = bytearray(member.read(wanted))
-            if len(data) < wanted:
-                raise ValueError(f"{name} is cut short: {len(data)} bytes of {wanted}")
-        array = np.frombuffer(data, dtype)
-        return array.reshape(shape, order="F" if by_columns else "C")
+            return _array(member, name, self._members[whole].file_size)
+
+
+def _array(file, name: str, claimed: int) -> np.ndarray:
+    """Return the array in an open .npy, of which no more than it claims is read."""
+    version = np.lib.format.read_magic(file)
+    if version not in HEADERS:
+        raise ValueError(f"{name} is in an unknown version of .npy")
+    # the header says how many bytes must follow
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers by Python 2
+            shape, by_columns, dtype = HEADERS[version](file)
+    except (ValueError, SyntaxError, TypeError, tokenize.TokenError):
+        raise ValueError(f"the header of {name} is damaged") from None
+    if dtype.hasobject:
+        raise ValueError(f"{NO_PICKLES}: {name}")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{name} has a negative shape")
+    wanted = math.prod(shape) * dtype.itemsize
+    if not 0 < dtype.itemsize or wanted > claimed:
+        raise ValueError(f"{name} is cut short: {shape} of {dtype}")
+    data = bytearray(file.read(wanted))
+    if len(data) < wanted:
+        raise ValueError(f"{name} is cut short: {len(data)} bytes of {wanted}")
+    array = np.frombuffer(data, dtype)
+    return array.reshape(shape, order="F" if by_columns else "C")
+
+
+def read_array(path) -> np.ndarray:
+    """Return the array in a ``.npy`` file, without pickles.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    OSError, ValueError
+        `TooLarge` if the file is larger than any that is read.
+    """
+    path = Path(path)
+    taken = path.stat().st_size
+    if taken > LARGEST:
+        raise TooLarge(f"it is larger than {size(LARGEST)}")
+    with path.open("rb") as file:
+        return _array(file, path.name, taken)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from math import isnan
 from pathlib import Path
 from textwrap import wrap
 
+from lmu_spiking.cli.known import SIGNALS
 from lmu_spiking.errors import (
     LMUSpikingError,
     StudyWarning,
@@ -64,6 +65,18 @@ def tell(line: object, file=None) -> None:
     with contextlib.suppress(OSError, ValueError):
         file = file or sys.stderr
         print(f"{NAME}: {' '.join(str(line).split())}", file=file, flush=True)
+
+
+def announce(source: str) -> None:
+    """Write a line on a file that is going to be read, before anything is imported.
+
+    Parameters
+    ----------
+    source : str
+        ``--input``.
+    """
+    if source not in SIGNALS:
+        tell(f"reading {source}")
 
 
 # -- errors and warnings ---------------------------------------------------------------

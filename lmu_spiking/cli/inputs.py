@@ -3,8 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from lmu_spiking.cli.console import tell
-from lmu_spiking.cli.known import BESIDE
+from lmu_spiking.cli.known import BESIDE, SIGNALS
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError, check_memory
 from lmu_spiking.memory.basis import REALISED
 from lmu_spiking.memory.spec import MemorySpec
@@ -12,9 +15,15 @@ from lmu_spiking.neurons.population import NOISY
 from lmu_spiking.signals import Signal, ecg, load_signal
 from lmu_spiking.signals.ecg import PERIOD
 from lmu_spiking.signals.files import READERS
+from lmu_spiking.signals.spec import mean_of
 from lmu_spiking.studies.presets import ORDERS, ecg_spec, fitted_radii
+from lmu_spiking.theory.draft import truncation_of
+from lmu_spiking.theory.recording import memory_for, refuse_short, step_of
 
 DURATION = 20.0
+DECODED = ".csv", ".npz", ".wav"
+MOST_CELLS = 10**6  # of a decoded signal as text
+LOST = 0.3  # truncation error, NRMSE, above which a line says so before the run
 LARGE = 10**6
 
 
@@ -39,9 +48,7 @@ def choose_spec(
     # only what the user gave replaces what the file or the preset says
     given = {key: value for key, value in fields.items() if value is not None}
     white = {key: value for key, value in white.items() if value is not None}
-    if white and source != "white":
-        option = next(iter(white))
-        raise ValidationError(f"--{option}", white[option], "is for --input white only")
+    refuse_white(white, source)
     refit = False  # the radii of the ECG's preset are for its own order and window
     if file is not None:
         base = MemorySpec.from_toml(file)
@@ -60,7 +67,10 @@ def choose_spec(
         refit = False
     elif refit:
         given["radii"] = 1.0
-    spec = base.replace(**given, signal=replace(base.signal, **white))
+    if white:  # noise of a band, also where the file has a spectrum
+        known = [replace(one, spectrum=None, peak=1.0) for one in base.signals]
+        given["signal"] = tuple(replace(one, **white) for one in known)
+    spec = base.replace(**given)
     if refit:
         spec = fitted_radii(spec, ecg(2 * PERIOD, spec.dt).samples)
     return _aggregated(spec)
@@ -98,6 +108,161 @@ def compared(spec: MemorySpec) -> dict[str, MemorySpec]:
     return dict(zip(BESIDE, both, strict=True))
 
 
+def refuse_white(white: dict, source: str) -> None:
+    """Raise a ValidationError if an option is given that only white noise has.
+
+    Parameters
+    ----------
+    white : dict
+        ``bandwidth`` and ``rms``; those that are None were not given.
+    source : str
+        ``--input``.
+    """
+    for option, value in white.items():
+        if value is not None and source != "white":
+            raise ValidationError(f"--{option}", value, "is for --input white only")
+
+
+def decoded_name(source: str, signal: Signal) -> str:
+    """Return the name of the file of the decoded signal: of the input's own kind.
+
+    Parameters
+    ----------
+    source : str
+        ``--input``.
+    signal : Signal
+
+    Returns
+    -------
+    str
+    """
+    kinds = {".wav": ".wav", ".flac": ".wav", ".csv": ".csv"}
+    kind = kinds.get(Path(source).suffix.lower(), ".npz")
+    many = kind == ".csv" and signal.samples.size > MOST_CELLS
+    return f"decoded{'.npz' if many else kind}"
+
+
+def decoded_signal(result, path) -> Signal:
+    """Return what a run decoded, beside the input of theta ago unless it is a sound.
+
+    Parameters
+    ----------
+    result : TrialResult
+    path : Path
+        Of the file that it is for.
+
+    Returns
+    -------
+    Signal
+    """
+    u, dt = result.signal.reshape(len(result.signal), -1), result.row["dt"]
+    read = result.decoded().reshape(u.shape)
+    names = result.channels if u.shape[1] > 1 else ("input",)
+    if path.suffix == ".wav":
+        return Signal(read, dt, "decoded", "run", channels=names)
+    window = LDN(1, result.row["theta"]).steps(dt)
+    late = np.concatenate([np.zeros((window, u.shape[1])), u[: len(u) - window]])
+    names = (*names, *(f"{name} decoded" for name in names))
+    return Signal(np.hstack([late, read]), dt, "decoded", "run", channels=names)
+
+
+def is_file(source: str) -> bool:
+    """Return whether ``--input`` names a file; refuse what is neither that nor known.
+
+    Parameters
+    ----------
+    source : str
+
+    Returns
+    -------
+    bool
+    """
+    if source in SIGNALS:
+        return False
+    # neither a known kind of file, nor there at all
+    if Path(source).suffix.lower() not in READERS and not Path(source).exists():
+        remedy = f"use ecg, white or a file ({', '.join(READERS)})"
+        raise ValidationError("--input", source, "is not known", remedy)
+    return True
+
+
+def load_file(source: str, duration: float | None, column, rate) -> Signal:
+    """Return the recording in a file, at its own step.
+
+    Parameters
+    ----------
+    source : str
+        ``--input``.
+    duration : float or None
+        Seconds that it is cut or repeated to.
+    column, rate
+        ``--column``, and ``--rate`` in Hz.
+
+    Returns
+    -------
+    Signal
+    """
+
+    def one_a_millisecond() -> float:
+        tell(f"{source} says no rate: taken as one sample each 1 ms; use --rate HZ")
+        return 0.001
+
+    signal = load_signal(source, None, column, rate, untimed=one_a_millisecond)
+    return signal if duration is None else fitted(signal, duration)
+
+
+def recorded_memory(recorded: Signal, fields: dict) -> tuple[MemorySpec, Signal]:
+    """Return the memory of least error for a recording, and the recording at its step.
+
+    Parameters
+    ----------
+    recorded : Signal
+        At its own step.
+    fields : dict
+        Of the spec; those that are None were not given.
+
+    Returns
+    -------
+    spec : MemorySpec
+    signal : Signal
+    """
+    given = {key: value for key, value in fields.items() if value is not None}
+    theta = given.pop("theta", MemorySpec.theta)
+    refuse_short(recorded, theta)
+    signal = recorded.resampled(given.pop("dt", None) or step_of(recorded, theta))
+    check_memory_of(signal, theta, given.get("order", 2))
+    n_neurons = given.pop("n_neurons", MemorySpec.n_neurons)
+    spec = memory_for(signal, theta, n_neurons, **given)
+    describe(signal, spec)
+    return _aggregated(spec), signal
+
+
+def describe(signal: Signal, spec: MemorySpec) -> None:
+    """Write a line about a recording, and one if a memory's order does not hold it.
+
+    Parameters
+    ----------
+    signal : Signal
+        At the step of the memory.
+    spec : MemorySpec
+    """
+    band, theta, order = mean_of(spec.signals), spec.theta, spec.order
+    of = "" if spec.size_in == 1 else f"{spec.size_in} channels of "
+    tell(
+        f"{signal.name}: {of}{signal.duration:.4g} s, 99 % of the power below "
+        f"{band.bandwidth:.3g} Hz, taken in steps of {spec.dt:.4g} s"
+    )
+    if truncation_of(order, theta, band, spec.dt) > LOST:
+        frequency, power = band.lines(theta)
+        held = order / (2 * theta)  # two coefficients a cycle
+        beyond = power[frequency > held].sum() / power.sum()
+        tell(
+            f"order {order} does not hold it: {beyond:.0%} of its power is above "
+            f"{held:.3g} Hz; use a shorter --theta, more --neurons, or its envelope or "
+            "features, which are slower"
+        )
+
+
 def choose_signal(
     source: str, spec: MemorySpec, duration: float | None, column, rate
 ) -> Signal:
@@ -117,23 +282,28 @@ def choose_signal(
     -------
     Signal
     """
-    if source in ("white", "ecg"):
+    if not is_file(source):
         refuse_file_options(column, rate)
         seconds = DURATION if duration is None else duration
         check_duration(spec, seconds)
-        if source == "ecg":
-            return ecg(seconds, spec.dt)
-        return spec.signal.draw(seconds, spec.dt, spec.noise_seed)
-    # neither a known kind of file, nor there at all
-    if Path(source).suffix.lower() not in READERS and not Path(source).exists():
-        remedy = f"use ecg, white or a file ({', '.join(READERS)})"
-        raise ValidationError("--input", source, "is not known", remedy)
+        if source == "white":
+            return spec.draw(seconds)
+        if spec.size_in > 1:
+            problem = f"has one channel, not the {spec.size_in} of the memory"
+            raise ValidationError("--input", source, problem)
+        return ecg(seconds, spec.dt)
 
     def warn_of_no_rate() -> None:
         step = f"{1000 * spec.dt:g} ms"
         tell(f"{source} says no rate: taken as one sample each {step}; use --rate HZ")
 
+    if column is None and spec.size_in > 1:
+        column = "all"
     signal = load_signal(source, spec.dt, column, rate, untimed=warn_of_no_rate)
+    if len(signal.channels) != spec.size_in:
+        problem = f"gives {len(signal.channels)} channels, not the {spec.size_in} of "
+        remedy = f"the memory ({', '.join(signal.channels[:8])})"
+        raise ValidationError("--column", column, problem + remedy)
     check_duration(spec, signal.duration if duration is None else duration)
     return signal if duration is None else fitted(signal, duration)
 
@@ -162,8 +332,8 @@ def fitted(signal: Signal, duration: float) -> Signal:
     if duration < length - signal.dt / 2:
         tell(f"the first {duration:g} s of {name} are taken, of {length:g} s")
     elif duration > length + signal.dt / 2:
-        first, last = float(signal.samples[0]), float(signal.samples[-1])
-        seam = "" if signal.periodic else f", with a jump of {first - last:.3g} between"
+        jump = float(np.abs(signal.samples[0] - signal.samples[-1]).max())
+        seam = "" if signal.periodic else f", with a jump of {jump:.3g} between"
         tell(f"{name} lasts {length:g} s: it is repeated to {duration:g} s{seam}")
     return signal.looped(duration)
 
@@ -197,6 +367,23 @@ def check_duration(spec: MemorySpec, duration: float) -> None:
         problem = f"is too short for a window of {spec.theta:g} s"
         remedy = f"use at least {least:g}, or a shorter --theta"
         raise ValidationError("--duration", duration, problem, remedy)
-    needed = 8 * 6 * (spec.order + 4) * max(duration / spec.dt, 0)
+    states = spec.size_in * (spec.order + 4)
+    needed = 8 * 6 * states * max(duration / spec.dt, 0)
     remedy = f"use a shorter one, a smaller --order than {spec.order} or a longer --dt "
     check_memory("--duration", duration, needed, f"{remedy}than {spec.dt:g}")
+
+
+def check_memory_of(signal: Signal, theta: float, order: int) -> None:
+    """Refuse a recording whose states do not fit into memory.
+
+    Parameters
+    ----------
+    signal : Signal
+        At the step of the memory.
+    theta : float
+        Window, seconds.
+    order : int
+        The least that the memory has.
+    """
+    spec = MemorySpec(order=order, theta=theta, dt=signal.dt, n_neurons=2 * order)
+    check_duration(spec, signal.duration * len(signal.channels))

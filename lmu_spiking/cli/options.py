@@ -305,13 +305,16 @@ def out(help: str, unset=None) -> Any:
     return Annotated[Path | None, declared]
 
 
+RECORDINGS = (".csv", ".npz", ".npy", ".wav", ".flac", ".edf")
 Input = text(
-    "white, ecg, or a .csv, .npz or .wav file",
+    f"white, ecg, or a {', '.join(RECORDINGS[:-1])} or {RECORDINGS[-1]} file",
     "SOURCE",
     panel=SIGNAL,
-    complete=offer_names(SIGNALS, files=(".csv", ".npz", ".wav")),
+    complete=offer_names(SIGNALS, files=RECORDINGS),
 )
-Column = text("Of a file: its name, or number from 0", "NAME", panel=SIGNAL)
+Column = text(
+    "Of a file: names, or numbers from 0, with commas; or all", "NAMES", panel=SIGNAL
+)
 Rate = number(
     "Sampling rate of a file",
     "HZ",

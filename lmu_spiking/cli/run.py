@@ -50,22 +50,23 @@ def run(
     lmu-spiking run
     lmu-spiking run --input ecg --compare --out out/ecg
     lmu-spiking run --order 12 --tuning balanced --error-feedback auto
+    lmu-spiking run --input mine.csv --column x,y,z --neurons 20000
     lmu-spiking run --spec out/spec.toml --seed 1 --json
 
     What holds where an option is not given is in brackets. With --spec it is what the
     file says, such as spec.toml of an earlier run; with --input ecg, a memory of its
-    last 0.1 s, of the order with the least predicted error. Recordings are given as
-    --input mine.csv; they are resampled to --dt, and cut or repeated to --duration. Two
-    windows of signal go before what is measured, so that its beginning does not ring.
+    last 0.1 s, of the order with the least predicted error. So it is for a recording,
+    --input mine.csv, whose memory has its spectrum and step, and a window of 0.5 s.
+    With --column a,b,c, each channel has a window of its own. What the memory says of
+    theta seconds ago is in decoded.csv, .npz or .wav. Two windows of signal go before
+    what is measured, so that its beginning does not ring.
     """  # noqa: D301 (the \b marks the examples)
+    console.announce(input)
     with console.Bar("Choosing the memory") as bar:
         from lmu_spiking import plots
-        from lmu_spiking.cli.inputs import (
-            choose_signal,
-            choose_spec,
-            compared,
-        )
+        from lmu_spiking.cli import inputs
         from lmu_spiking.memory.spec import asked_error
+        from lmu_spiking.signals import save_signal
         from lmu_spiking.studies.trial import run_trial
 
         # None stands for what the user did not give
@@ -74,12 +75,17 @@ def run(
         fields |= {"max_rate": max_rate, "noise_seed": seed}
         fields |= {"error_feedback": error_feedback, "initial_phases": initial_phases}
         white = {"bandwidth": bandwidth, "rms": rms}
-        chosen = choose_spec(spec, input, fields, white)
         asked = None
+        if spec is None and inputs.is_file(input):  # the memory is the recording's
+            inputs.refuse_white(white, input)
+            recorded = inputs.load_file(input, duration, column, rate)
+            chosen, signal = inputs.recorded_memory(recorded, fields)
+        else:
+            chosen = inputs.choose_spec(spec, input, fields, white)
+            signal = inputs.choose_signal(input, chosen, duration, column, rate)
         if spec is not None and (theta, bandwidth, rms) == (None, None, None):
             asked = asked_error(spec)  # it is the error for that window of that noise
-        beside = compared(chosen) if compare else {}
-        signal = choose_signal(input, chosen, duration, column, rate)
+        beside = inputs.compared(chosen) if compare else {}
         console.prepare(out)
         bar.phase("Simulating")
         if chosen.aggregated:
@@ -97,13 +103,17 @@ def run(
         files[f"{name}.toml"] = beside[name].to_toml
     # the spec is written unless it is the user's own, in the user's words
     files |= {"run.png": plots.run_figure(result, *others.values()), "result.json": row}
+    decoded = inputs.decoded_name(input, signal)
+    files[decoded] = lambda path: save_signal(path, inputs.decoded_signal(result, path))
     if not _describes(spec, out / "spec.toml", chosen):
         files["spec.toml"] = lambda path: chosen.to_toml(path, asked=asked)
-    console.write_results(out, "run", files, [f"{name}.toml" for name in BESIDE])
+    obsolete = [f"{name}.toml" for name in BESIDE]
+    obsolete += [f"decoded{kind}" for kind in inputs.DECODED]
+    console.write_results(out, "run", files, obsolete)
     if json:
         console.print_json(row)
     else:
-        _report(row, out)
+        _report(row, out, decoded)
 
 
 def _describes(given: Path | None, path: Path, chosen) -> bool:
@@ -113,7 +123,7 @@ def _describes(given: Path | None, path: Path, chosen) -> bool:
     return type(chosen).from_toml(given) == chosen
 
 
-def _report(row: dict, out: Path) -> None:
+def _report(row: dict, out: Path, decoded: str) -> None:
     """Print the run as a table, measured beside predicted."""
     from lmu_spiking.signals.signal import LOST
 
@@ -139,7 +149,8 @@ def _report(row: dict, out: Path) -> None:
     for name in BESIDE:
         if name in row:
             _report_beside(row[name], row)
-    print(f"{out / 'run.png'}, {out / 'result.json'}, {out / 'spec.toml'}")
+    names = ("run.png", "result.json", decoded, "spec.toml")
+    print(fill(", ".join(str(out / name) for name in names), console.WIDTH))
 
 
 def _report_beside(row: dict, asked: dict) -> None:

@@ -52,7 +52,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.legendre import leggauss
 from scipy.optimize import minimize_scalar
 
 from lmu_spiking.brief import brief
@@ -170,12 +169,7 @@ def balanced(
     # the sensitivity G of the readouts does not depend on the basis
     K, L, C, N = closed_loop(mapped)
     W = readout_weights(ldn, dt, moments) if weights is None else weights
-    seen = C.T @ W @ C
-    # a rounding error enters at once, and in the next step with the other sign
-    enters = K @ L - L if staggered else L
-    G = enters.T @ stationary_covariance(K.T, seen) @ enters
-    if staggered:
-        G += L.T @ seen @ L
+    G = sensitivity(mapped, W, staggered)
     P = np.zeros((d, d))
     # the state's covariance includes the noise P that this basis leads to: iterate, by
     # half steps, which converge where whole ones swing; 300 are far more than it takes
@@ -203,6 +197,31 @@ def balanced(
         P = (P + received) / 2
     counts = allocate(n_neurons, share, least=2)
     return Realisation(U, T, counts, np.full(d, reach(levels)), sigma, found, error)
+
+
+def sensitivity(mapped: Mapped, weights: np.ndarray, staggered: bool) -> np.ndarray:
+    """Return ``G`` (d, d): what readouts make of noise that enters the closed loop.
+
+    Parameters
+    ----------
+    mapped : Mapped
+        The loop, in Legendre coordinates.
+    weights : (d, d) ndarray
+        ``W`` of the readouts.
+    staggered : bool
+        Whether neurons are staggered, whose rounding errors are differenced.
+
+    Returns
+    -------
+    (d, d) ndarray
+        The mean square error of the readouts is ``sum(G * Sigma)``.
+    """
+    K, L, C, _ = closed_loop(mapped)
+    seen = C.T @ weights @ C
+    # a rounding error enters at once, and in the next step with the other sign
+    enters = K @ L - L if staggered else L
+    G = enters.T @ stationary_covariance(K.T, seen) @ enters
+    return G + L.T @ seen @ L if staggered else G
 
 
 def best_tau(
@@ -295,7 +314,7 @@ def choose_tau(
     aim = (ldn, dt, tuning, neurons, signal, readouts, initial_phases)
     moments, _, options = basis_options(*aim)
     of_each = int(shares(n_neurons, size_in * ldn.order).sum()) // size_in
-    options["max_rate"] = max_rate
+    options["max_rate"] = max_rate / peak_of(signal)
     more = (dt, moments, of_each)
     pair = feedback_pair(ldn, ldn.theta, *more, feedback, **options)
     return best_tau(ldn, *more, feedback=pair, **options)
@@ -437,7 +456,8 @@ def signal_moments(ldn: LDN, dt: float, signal):
     dt : float
         Step, seconds.
     signal : SignalSpec, Signal, (T,) or (T, order) array_like, optional
-        A band, samples of more than a window, or exact states.
+        A band, samples of more than a window, or exact states; or a tuple of the
+        `SignalSpec` of each channel, of which the mean is taken, in units of their rms.
 
     Returns
     -------
@@ -448,7 +468,10 @@ def signal_moments(ldn: LDN, dt: float, signal):
     """
     signal = SignalSpec() if signal is None else signal
     if isinstance(signal, SignalSpec):
-        return band_moments(ldn, dt, signal.bandwidth, signal.rms), None
+        return band_states(ldn, dt, signal), None
+    if isinstance(signal, tuple):
+        each = [band_states(ldn, dt, one) / one.rms**2 for one in signal]
+        return np.mean(each, axis=0), None
     if getattr(signal, "ndim", 1) == 2:
         states = check_shape("signal", signal, ("T", ldn.order), "finite states")
     else:
@@ -459,6 +482,43 @@ def signal_moments(ldn: LDN, dt: float, signal):
             raise ValidationError("signal", u, "is silent", remedy)
         states = ldn.simulate(u, dt)[window:]
     return states.T @ states / len(states), states
+
+
+def band_states(ldn: LDN, dt: float, signal: SignalSpec) -> np.ndarray:
+    """Return the second moment (d, d) of the exact state under noise of a band.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    signal : SignalSpec
+
+    Returns
+    -------
+    (d, d) ndarray
+        By quadrature over its band or spectrum.
+    """
+    frequency, power = signal.lines(ldn.theta)
+    within = frequency <= 0.5 / dt  # a longer step carries no more
+    return response_moments(ldn, dt, frequency[within], power[within])
+
+
+def peak_of(signal) -> float:
+    """Return how many times the radii of a normal signal it takes to cover one.
+
+    Parameters
+    ----------
+    signal : SignalSpec, tuple of SignalSpec, Signal, array_like or None
+        Of samples it is 1, whose own states say it.
+
+    Returns
+    -------
+    float
+        The mean over several channels.
+    """
+    several = signal if isinstance(signal, tuple) else (signal,)
+    return float(np.mean([getattr(one, "peak", 1.0) for one in several]))
 
 
 def weights_of(readouts, moments: np.ndarray) -> np.ndarray:
@@ -502,9 +562,26 @@ def band_moments(ldn: LDN, dt: float, bandwidth: float, rms: float) -> np.ndarra
     (d, d) ndarray
         Second moment of the exact state.
     """
-    nodes, weights = leggauss(32 + 8 * int(np.ceil(bandwidth * ldn.theta)))
-    response = ldn.frequency_response(bandwidth * (nodes + 1) / 2, dt)
-    power = rms**2 * weights / 2
+    return response_moments(ldn, dt, *SignalSpec(bandwidth, rms).lines(ldn.theta))
+
+
+def response_moments(ldn: LDN, dt: float, frequency, power) -> np.ndarray:
+    """Return the second moment (d, d) of the state under lines of a spectrum.
+
+    Parameters
+    ----------
+    ldn : LDN
+    dt : float
+        Step, seconds.
+    frequency, power : (F,) array_like
+        Hz, and mean square at each.
+
+    Returns
+    -------
+    (d, d) ndarray
+        ``sum_f S(f) Re[G(f) G(f)^H]``.
+    """
+    response = ldn.frequency_response(frequency, dt)
     return np.real(np.einsum("f,fi,fj->ij", power, response, response.conj()))
 
 

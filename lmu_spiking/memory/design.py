@@ -28,14 +28,20 @@ from lmu_spiking.errors import (
     check_whole,
 )
 from lmu_spiking.memory.basis import (
+    FLOOR,
     REALISED,
     Realisation,
     balanced,
+    band_states,
     basis_options,
     choose_tau,
     curve_kind,
     is_computed,
     pairs_error,
+    peak_of,
+    readout_weights,
+    sensitivity,
+    weights_of,
 )
 from lmu_spiking.memory.open_loop import is_few, measured_error
 from lmu_spiking.memory.spec import MOST_ORDER, MemorySpec, check_step
@@ -47,12 +53,14 @@ from lmu_spiking.neurons.population import (
     one_each,
     shares,
 )
-from lmu_spiking.signals import SignalSpec
+from lmu_spiking.neurons.recruitment import allocate
+from lmu_spiking.signals import Signal, SignalSpec, spectrum_of
 
 CLIPPED = 10**6  # neurons, beyond which clipping would outweigh the noise
 # signals that feedback is compared on, beside the one that it is for: a quiet and a
 # loud one; and how much worse it may make them, with the power of what is beyond
 SCALES, HARMLESS, STEEP = (1.0, 0.1, 4.0), 1.02, 10
+LEAST_SPREAD = 0.03  # of a channel's largest coordinate, that any is made for
 EXTREME = 3.29  # standard deviations that a normal |x| exceeds 0.1 % of the time
 
 
@@ -63,8 +71,8 @@ class Design:
     Parameters
     ----------
     spec : MemorySpec or None
-        What it was designed from; None if no spec describes it (several inputs, a
-        synapse other than a lowpass, custom neurons or tuning curves).
+        What it was designed from; None if no spec describes it (a synapse other than a
+        lowpass, custom neurons or tuning curves, a basis for samples).
     ldn : LDN
         The delay network of each input.
     mapped : Mapped
@@ -121,6 +129,25 @@ class Design:
             return self.mapped
         A = self.T @ self.mapped.A @ self.U
         return dataclasses.replace(self.mapped, A=A, B=self.T @ self.mapped.B)
+
+    def channel(self, i: int) -> "Design":
+        """Return the design of one input, with its own neurons.
+
+        Parameters
+        ----------
+        i : int
+            From 0.
+
+        Returns
+        -------
+        Design
+            Its ``spec`` is None if there are several.
+        """
+        if self.size_in == 1:
+            return self
+        d = self.ldn.order
+        own = self.population.dimensions(i * d, (i + 1) * d)
+        return dataclasses.replace(self, spec=None, population=own)
 
     def tiled(self, n: int) -> "Design":
         """Return the design of ``n`` times the inputs, each with neurons of its own.
@@ -218,7 +245,7 @@ def assemble(
     max_rate = check_positive("max_rate", max_rate, "Hz")
     counts = shares(n_neurons, size_in * ldn.order)
     neurons, error_feedback = _checked(neuron_type, error_feedback)
-    signal = SignalSpec() if signal is None else signal
+    signal = _of_channels(signal, size_in, ldn.theta)
     # feedback is part of what is optimised only where a formula gives the error with it
     at_once = error_feedback if is_computed(neurons, tuning) else None
     # map the delay network onto the synapse
@@ -239,12 +266,17 @@ def assemble(
         more: dict[str, Any] = options | {"max_rate": max_rate}
         of_each = counts.reshape(size_in, -1).sum(axis=1)  # neurons of each input
         size = (dt, moments, of_each[0])
+        more["max_rate"] = max_rate / peak_of(signal)
         mapped = feed_back(
             error=lambda loop: balanced(ldn, loop, *size, tolerance=1e-3, **more).error
         )
         basis = balanced(ldn, mapped, *size, **more)
-        counts = np.concatenate([_resized(basis.counts, n) for n in of_each])
-        ranges = np.tile(_cover(basis, states), size_in)
+        if isinstance(signal, tuple):  # channels share the neurons by their need
+            need = (mapped, dt, signal, basis, readouts, options["staggered"])
+            counts, ranges = _by_need(int(counts.sum()), ldn, *need)
+        else:
+            counts = np.concatenate([_resized(basis.counts, n) for n in of_each])
+            ranges = np.tile(_cover(basis, states) * peak_of(signal), size_in)
         bounded = mapped.feedback is None and n_neurons <= CLIPPED
         kind = _tuning_of(tuning, neurons, max_rate, bounded)
         c = ldn.readout((ldn.steps(dt) - 1) * dt, dt).ravel()
@@ -270,13 +302,14 @@ def assemble(
         raise ValidationError(attribute, mapped.feedback, problem, remedy)
     # the spec of the same memory, if it is one that specs describe
     spec = None
-    if size_in == 1 and readouts is None and not delay_steps:
+    if readouts is None and not delay_steps:
         several = radii is not None and np.ndim(radii)
         radii = tuple(ranges.tolist()) if several else radii
         fields = {"dt": dt, "tuning": tuning, "max_rate": max_rate, "signal": signal}
         fields |= {"radii": radii, "aggregated": bool(aggregated)}
         fields |= {"tuning_seed": tuning_seed, "noise_seed": noise_seed or 0}
         fields |= {"error_feedback": error_feedback, "initial_phases": initial_phases}
+        fields["size_in"] = size_in
         spec = _spec_of(ldn, mapped.synapse, population, neuron_type, fields)
     if tuning not in REALISED:
         tuning = population.tuning.kind
@@ -284,14 +317,14 @@ def assemble(
 
 
 def _spec_of(ldn: LDN, synapse: Any, population: Population, neurons, fields: dict):
-    """Return the spec of a memory of one input, or None if no spec describes it."""
+    """Return the spec of a memory, or None if no spec describes it."""
     name, tuning, signal = name_of(neurons), fields["tuning"], fields["signal"]
     tau: Any = synapse.tau if isinstance(synapse, nengo.Lowpass) else 0.0
     if name is None or not tau > 0:  # which is no filter at all
         return None
     if not isinstance(tuning, str | None) or ldn.order > MOST_ORDER:
         return None
-    if not isinstance(signal, SignalSpec):
+    if not isinstance(signal, (SignalSpec, tuple)):
         if tuning in REALISED or fields["error_feedback"] == "auto":
             return None
         fields["signal"] = SignalSpec()  # only those tunings use it
@@ -379,6 +412,54 @@ def _cover(basis: Realisation, states) -> np.ndarray:
         return basis.radii
     seen = np.quantile(np.abs(states @ basis.T.T), 0.999, axis=0)
     return basis.radii * np.maximum(1, seen / EXTREME)
+
+
+def _of_channels(signal, size_in: int, theta: float):
+    """Return the signal that is expected, with a `SignalSpec` of each of several."""
+    signal = SignalSpec() if signal is None else signal
+    if isinstance(signal, Signal) and signal.samples.ndim == 2:
+        signal = spectrum_of(signal, theta)
+    if not isinstance(signal, tuple) or not signal:
+        return signal
+    if len(signal) != size_in:
+        problem = f"has {len(signal)} channels, not the {size_in} of size_in"
+        raise ValidationError("LegendreMemory.signal", signal, problem)
+    return signal[0] if len(set(signal)) == 1 else signal
+
+
+def _by_need(
+    n: int, ldn: LDN, mapped, dt, signals, basis: Realisation, readouts, staggered: bool
+):
+    """Return the neurons and the radius of each coordinate of several channels.
+
+    All carry one basis, that of their mean in units of their rms.  The mean square
+    error of a channel, relative to its own readouts, is as in `basis` proportional to
+    ``sum_i s_i^2 g_i / n_i``, or ``n_i^2`` of staggered neurons, with its own ``s_i``
+    and ``g_i``.  Neurons are shared so that it is least, and the same for all.
+
+    Returns
+    -------
+    counts : (size_in * d,) int ndarray
+    radii : (size_in * d,) ndarray
+    """
+    each = [band_states(ldn, dt, signal) for signal in signals]
+    mean = np.mean([M / s.rms**2 for M, s in zip(each, signals, strict=True)], axis=0)
+    T, U, falls = basis.T, basis.U, 2 if staggered else 1
+    # in units of the rms, neurons carry the noise of the basis as well
+    noise = np.maximum(1 - np.diag(T @ mean @ T.T), 0)
+    shares_, radii = [], []
+    for M, signal in zip(each, signals, strict=True):
+        M = M / signal.rms**2
+        spread = np.sqrt(np.diag(T @ M @ T.T) + noise)
+        spread = np.maximum(spread, LEAST_SPREAD * spread.max())
+        W = readout_weights(ldn, dt, M) if readouts is None else weights_of(readouts, M)
+        g = np.einsum("ki,kl,li->i", U, sensitivity(mapped, W, staggered), U)
+        parts = spread**2 * g
+        parts = np.maximum(parts, FLOOR * parts.max()) ** (1 / (1 + falls))
+        shares_.append(parts * parts.sum() ** (1 / falls))
+        radii.append(basis.radii * spread * signal.rms * signal.peak)
+    counts = allocate(n, np.concatenate(shares_), least=2)
+    return counts, np.concatenate(radii)
 
 
 def _resized(counts: np.ndarray, total: int) -> np.ndarray:

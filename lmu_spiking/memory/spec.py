@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import tomli_w
 
 from lmu_spiking.dynamics.feedback import check_feedback
@@ -27,8 +28,9 @@ from lmu_spiking.files import one_line, read_toml, reason, write_atomically
 from lmu_spiking.memory.basis import ALL_TUNINGS, REALISED, choose_tau
 from lmu_spiking.neurons.curves import NEURON_TYPES
 from lmu_spiking.neurons.population import NOISY, PHASES, STAGGERED, shares
-from lmu_spiking.signals import SignalSpec
+from lmu_spiking.signals import Signal, SignalSpec
 
+MOST_CHANNELS = 10_000
 MOST_ORDER = 10_000  # the order up to which the matrices of a memory fit into 1 GB
 MOST_READ = 32  # the order up to which the search for the best synapse takes about 1 s
 MOST_SEARCHED = 200  # the order up to which that search takes about 10 s
@@ -67,7 +69,7 @@ class MemorySpec:
     n_neurons : int
         Neurons in all.
     order : int
-        Legendre coefficients.
+        Legendre coefficients of each channel.
     theta : float
         Window, seconds.
     tau : float, optional
@@ -82,18 +84,20 @@ class MemorySpec:
     max_rate : float
         Rate at the radius, Hz.
     radii : float or tuple of float
-        One for all dimensions, or one for each; for ``balanced`` and ``optimal``, which
-        choose their own, 1.
+        One for all dimensions, or one for each (channel by channel); for ``balanced``
+        and ``optimal``, which choose their own, 1.
     aggregated : bool
         Simulate each side of a pair as one variable.
     tuning_seed, noise_seed : int
         Draw the curves and the spikes.
-    signal : SignalSpec
-        The signal it is meant for.
+    signal : SignalSpec or tuple of SignalSpec
+        The signal it is meant for; one for all channels, or one for each.
     error_feedback : "auto" or (2,) tuple of float, optional
         As in `LegendreMemory`.
     initial_phases : {"staggered", "random"}, optional
         As in `LegendreMemory`: staggered by default where neurons can be.
+    size_in : int
+        Channels of the signal; each has a window of its own.
 
     Raises
     ------
@@ -113,14 +117,16 @@ class MemorySpec:
     aggregated: bool = False
     tuning_seed: int = 0
     noise_seed: int = 0
-    signal: SignalSpec = field(default_factory=SignalSpec)
+    signal: SignalSpec | tuple[SignalSpec, ...] = field(default_factory=SignalSpec)
     error_feedback: str | tuple[float, float] | None = None
     initial_phases: str | None = None
+    size_in: int = 1
 
     def __post_init__(self):
         # numbers of one type each, so that equal specs have equal digests
         order = check_whole("MemorySpec.order", self.order, 1, MOST_ORDER)
-        checked: dict[str, Any] = {"order": order}
+        size_in = check_whole("MemorySpec.size_in", self.size_in, 1, MOST_CHANNELS)
+        checked: dict[str, Any] = {"order": order, "size_in": size_in}
         for name in ("theta", "dt", "max_rate"):
             checked[name] = check_positive(f"MemorySpec.{name}", getattr(self, name))
         for name in ("tuning_seed", "noise_seed"):
@@ -130,11 +136,9 @@ class MemorySpec:
         if not isinstance(self.aggregated, bool):
             problem = "must be True or False"
             raise ValidationError("MemorySpec.aggregated", self.aggregated, problem)
-        if not isinstance(self.signal, SignalSpec):
-            problem = "must be a SignalSpec"
-            raise ValidationError("MemorySpec.signal", self.signal, problem)
-        checked["n_neurons"] = int(shares(self.n_neurons, order).sum())
-        checked["radii"] = _radii(self.radii, order)
+        checked["signal"] = _signal(self.signal, size_in)
+        checked["n_neurons"] = int(shares(self.n_neurons, order * size_in).sum())
+        checked["radii"] = _radii(self.radii, order * size_in)
         asked = check_feedback("MemorySpec.error_feedback", self.error_feedback)
         checked["error_feedback"] = asked
         for name, value in checked.items():
@@ -154,6 +158,38 @@ class MemorySpec:
     def ldn(self) -> LDN:
         """Return the delay network of the memory."""
         return LDN(self.order, self.theta)
+
+    @property
+    def signals(self) -> tuple[SignalSpec, ...]:
+        """Return the signal of each channel."""
+        one = isinstance(self.signal, SignalSpec)
+        return (self.signal,) * self.size_in if one else self.signal
+
+    def draw(self, duration: float, seed: int | None = None) -> Signal:
+        """Draw a signal that the memory is meant for, of all its channels.
+
+        Parameters
+        ----------
+        duration : float
+            Seconds.
+        seed : int, optional
+            ``noise_seed`` by default; further channels have seeds of their own.
+
+        Returns
+        -------
+        Signal
+            At the memory's step; of one channel its samples are (T,).
+        """
+        seed = self.noise_seed if seed is None else check_seed("draw.seed", seed)
+        if self.size_in == 1:
+            return self.signals[0].draw(duration, self.dt, seed)
+        drawn = np.random.SeedSequence(seed).generate_state(self.size_in) >> 1
+        seeds = [seed, *map(int, drawn[1:])]
+        pairs = zip(self.signals, seeds, strict=True)
+        each = [signal.draw(duration, self.dt, own) for signal, own in pairs]
+        samples = np.column_stack([one.samples for one in each])
+        source = f"{each[0].source}, and further channels with seeds of their own"
+        return Signal(samples, self.dt, each[0].name, source, periodic=True)
 
     @property
     def has_sums(self) -> bool:
@@ -198,9 +234,11 @@ class MemorySpec:
         Returns
         -------
         dict
-            The signal is a dict of its own.
+            The signal is a dict of its own, or a list of one for each channel.
         """
-        items = dataclasses.asdict(self)
+        items = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        each = [signal.to_dict() for signal in self.signals]
+        items["signal"] = each[0] if isinstance(self.signal, SignalSpec) else each
         return {key: value for key, value in items.items() if value is not None}
 
     @classmethod
@@ -228,7 +266,9 @@ class MemorySpec:
         _check_keys(items, cls, source)
         items = dict(items)
         signal = items.pop("signal", {})
-        _check_keys(signal, SignalSpec, f"{source}.signal")
+        several = signal if isinstance(signal, list) else [signal]
+        for each in several:
+            _check_keys(each, SignalSpec, f"{source}.signal")
         try:
             tuning, order = items.get("tuning"), items.get("order", 0)
             if tuning in REALISED and "tau" not in items and order > MOST_READ:
@@ -236,7 +276,8 @@ class MemorySpec:
                 problem += f"'{tuning}' for tau is slow"
                 remedy = "give tau as well, seconds"
                 raise ValidationError(f"{source}.order", order, problem, remedy)
-            return cls(**items, signal=SignalSpec(**signal))
+            made = tuple(SignalSpec(**each) for each in several)
+            return cls(**items, signal=made if signal is several else made[0])
         except TypeError as error:
             problem = f"has a value of a wrong type ({error})"
             raise ValidationError(source, items, problem) from None
@@ -295,6 +336,8 @@ class MemorySpec:
     def digest(self) -> str:
         """Return twelve hexadecimal digits that name this spec."""
         items = self.to_dict()
+        if items["size_in"] == 1:  # as in results of before there were several
+            del items["size_in"]
         if self.neuron_type in STAGGERED and self.tuning != "drawn":
             # by default staggered, which they were not in results of before
             items.setdefault("initial_phases", "staggered")
@@ -378,15 +421,30 @@ def check_step(attribute: str, dt: float, theta: float) -> None:
 def _check_search(spec: MemorySpec) -> None:
     """Raise a ValidationError if the search for the best synapse would take minutes."""
     most_hz = MOST_WAVES / spec.theta
+    bandwidth = max(signal.bandwidth for signal in spec.signals)
     for name, value, most in (
         ("order", spec.order, MOST_SEARCHED),
-        ("signal.bandwidth", spec.signal.bandwidth, most_hz),
+        ("signal.bandwidth", bandwidth, most_hz),
     ):
         if value > most:
             problem = f"is above {most:g}, where the search of tuning='{spec.tuning}' "
             problem += "for tau takes too long"
             remedy = "give tau, or use tuning='pairs'"
             raise ValidationError(f"MemorySpec.{name}", value, problem, remedy)
+
+
+def _signal(signal, size_in: int):
+    """Return a signal of all channels, or those of each as a tuple; refuse all else."""
+    name = "MemorySpec.signal"
+    if isinstance(signal, SignalSpec):
+        return signal
+    several = tuple(signal) if isinstance(signal, Iterable) else ()
+    if not several or not all(isinstance(each, SignalSpec) for each in several):
+        raise ValidationError(name, signal, "must be a SignalSpec, or several")
+    if len(several) != size_in:
+        problem = f"must be one for all channels, or one for each of {size_in}"
+        raise ValidationError(name, len(several), problem)
+    return several[0] if len(set(several)) == 1 else several
 
 
 def _radii(radii, order: int) -> float | tuple[float, ...]:

@@ -31,7 +31,7 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.metrics import rms
 from lmu_spiking.neurons.curves import averaged_variance, statistics, step_variance
 from lmu_spiking.signals import as_signal
-from lmu_spiking.theory.predict import ErrorBudget
+from lmu_spiking.theory.budget import ErrorBudget
 
 POINTS = 1250  # evaluation points; more are no better with thousands of neurons
 LOUDNESS = (0.5, 1.5)  # factors on the signal's size at the evaluation points

@@ -18,7 +18,7 @@ from lmu_spiking.networks.function import (
 )
 from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.curves import unmerged
-from lmu_spiking.theory.predict import window_delays
+from lmu_spiking.theory.budget import window_delays
 
 DEFAULT_TAU = 0.02  # seconds, of a function's readout
 DEFAULT_NEURONS = 2000  # of a function's ensemble: its noise is then below the memory's

@@ -171,6 +171,22 @@ class Population:
         columns["dimension"] += np.repeat(shift, len(self.dimension))
         return replace(self, radii=np.tile(self.radii, n), **columns)
 
+    def dimensions(self, start: int, stop: int) -> "Population":
+        """Return the population of some dimensions, counted from 0 in it.
+
+        Parameters
+        ----------
+        start, stop : int
+
+        Returns
+        -------
+        Population
+        """
+        at = slice(self.block(start).start, self.block(stop - 1).stop)
+        columns = {name: getattr(self, name)[at] for name in COLUMNS}
+        columns["dimension"] = columns["dimension"] - start
+        return replace(self, radii=self.radii[start:stop], **columns)
+
     def subset(self, keep, stands_for) -> "Population":
         """Return the population of some of the neurons, which stand for all.
 

@@ -166,6 +166,8 @@ def _draw_delays(ax, result, n: int, colors: dict, name: str = "") -> None:
 def run_figure(result, *others):
     """Draw windows, the delayed readout, errors in time and over the window, numbers.
 
+    Of several channels the one of the largest error is drawn, and the errors of all.
+
     Parameters
     ----------
     result : TrialResult
@@ -177,6 +179,10 @@ def run_figure(result, *others):
     matplotlib.figure.Figure
         For `save_figure`.
     """
+    whole, others_whole = result, others
+    if result.signal.ndim == 2:
+        worst = worst_channel(result.row)
+        result, others = result.channel(worst), [x.channel(worst) for x in others]
     width, left = (11.4 + len(others), 1.3) if others else (10, 1.6)
     with style.drawn(width, 5.6, _headline(result.row), 11) as figure:
         halves: Any = figure.subfigures(1, 2, width_ratios=(left, 1), wspace=0.03)
@@ -194,9 +200,59 @@ def run_figure(result, *others):
         for ax in time:
             ax.label_outer()
         above, below = right.subplots(2, height_ratios=(2, 1))
-        plot_error_vs_delay(above, result, others=others)
-        _write_numbers(below, result.row, [other.row for other in others])
+        if whole is result:
+            plot_error_vs_delay(above, result, others=others)
+        else:
+            plot_channels(above, whole)
+        _write_numbers(below, whole.row, [other.row for other in others_whole])
     return figure
+
+
+def worst_channel(row: dict) -> int:
+    """Return the channel of the largest error at theta.
+
+    Parameters
+    ----------
+    row : dict
+        Of a trial of several channels.
+
+    Returns
+    -------
+    int
+        From 0.
+    """
+    return int(np.nanargmax([own["nrmse"] for own in row["channels"]]))
+
+
+def plot_channels(ax, result):
+    """Draw the NRMSE of each channel at theta, measured (dots) and predicted (lines).
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    result : TrialResult
+        Of several channels.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
+    """
+    each = result.row["channels"]
+    at = np.arange(len(each))
+    for key, color in (("nrmse", BLACK), ("noise_nrmse", VERMILION)):
+        label = "vs input" if key == "nrmse" else "vs exact LDN"
+        ax.plot(at, [own[key] for own in each], "o", ms=4, color=color, label=label)
+        for k, own in enumerate(each):
+            value = own[f"predicted_{key}"]
+            ax.plot([k - 0.35, k + 0.35], [value, value], color=color, lw=1)
+    shown = at[:: max(1, len(at) // 12)]
+    names = [each[k]["channel"][:12] for k in shown]
+    turned = {"rotation": 30, "ha": "right"} if max(map(len, names)) > 3 else {}
+    ax.set_xticks(shown, names, **turned)
+    ax.set(xlabel="Channel", ylabel="NRMSE at θ", ylim=(0, None))
+    ax.legend(title="dots measured, lines predicted")
+    return ax
 
 
 # -- parts of results, of runs and of deployments --------------------------------------

@@ -1,213 +1,57 @@
-"""Signals from the user's own files: columns of text, arrays, and sound."""
+"""Signals from the user's own files: columns of text and arrays."""
 
-import re
-import warnings
+import io
 import zipfile
-from collections.abc import Callable
-from numbers import Integral
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lmu_spiking.errors import (
-    SignalFileError,
-    ValidationError,
-    ValidityWarning,
-    check_positive,
+from lmu_spiking.errors import SignalFileError, ValidationError, check_positive
+from lmu_spiking.files import (
+    LARGEST,
+    open_arrays,
+    read_array,
+    reading,
+    size,
+    write_atomically,
 )
-from lmu_spiking.files import LARGEST, open_arrays, reading, size
+from lmu_spiking.signals.columns import (
+    EVERY,
+    chosen_columns,
+    chosen_names,
+    column_index,
+    column_positions,
+    distinct,
+    finite,
+    is_time,
+    listing,
+    signal_and_time,
+    split_columns,
+    two_dimensional,
+    uniform_step,
+)
+from lmu_spiking.signals.recordings import read_edf, read_flac, read_wav
 from lmu_spiking.signals.signal import Signal
 
-# names of a column of seconds; ``Time (s)`` and ``time [s]`` count as ``time_s``
-TIME_NAMES = "t t_s sec seconds time time_s time_sec time_seconds".split()
-MAX_JITTER = 0.01  # largest deviation of a time step from their mean, relative to it
 NPZ_NAMES = ("samples", "u", "x")  # of arrays that hold the signal
 COLUMNS = 1000  # the most in a file of text
 CELLS = 2**18  # of a text file that are read together
-CLIPPED = 0.001  # share of samples that may be at the limits of their format
-
-# -- columns ---------------------------------------------------------------------------
-# Which column of a file is the signal, which is time, and what step the times say.
-
-
-def is_time(name: str) -> bool:
-    """Return whether a column of this name holds time in seconds.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    bool
-        True for ``time``, ``t`` and the like.
-    """
-    return _plain(name) in TIME_NAMES
-
-
-def column_index(column, names: list[str]) -> int:
-    """Return the position of a column given by name, or by position from 0.
-
-    Parameters
-    ----------
-    column : str or int
-    names : list of str
-        One for each column.
-
-    Returns
-    -------
-    int
-        From 0.
-
-    Raises
-    ------
-    ValidationError
-        If there is no such column.
-    """
-    if isinstance(column, str) and column in names:
-        return names.index(column)
-    index: Any = column
-    if isinstance(column, str) and column.isdecimal():
-        index = int(column)
-    whole = isinstance(index, Integral) and not isinstance(index, bool)
-    if not whole or int(index) not in range(len(names)):
-        remedy = f"choose one of {listing(names)}"
-        name = "load_signal.column"
-        raise ValidationError(name, column, "is not in the file", remedy)
-    return int(index)
-
-
-def signal_and_time(column, names: list[str], headed: bool, timed: bool):
-    """Return the positions of the signal and of its time column.
-
-    Parameters
-    ----------
-    column : str, int or None
-        The user's choice; None if there is only one to choose.
-    names : list of str
-        One for each column; their positions if the file has no header.
-    headed : bool
-        If the names come from a header.
-    timed : bool
-        If times are wanted, and no sampling rate stands in for them.
-
-    Returns
-    -------
-    signal : int
-        Position of the signal.
-    time : int or None
-        Position of time, if there is one and it is wanted.
-
-    Raises
-    ------
-    SignalFileError
-        If the choice is open, or the first column looks like time in another unit.
-    ValidationError
-        If the chosen column is not in the file, or is the time.
-    """
-    time = 0 if headed and is_time(names[0]) else None
-    others = [i for i in range(len(names)) if i != time]
-    if column is not None:
-        signal = column_index(column, names)
-        if signal == time:
-            raise ValidationError("load_signal.column", column, "is the time column")
-        if not headed and signal > 0:
-            time = 0
-    elif not others:
-        raise SignalFileError("holds time and no signal")
-    elif len(others) > 1:
-        hint = "" if headed else "; without a header, column 1 and later have time in 0"
-        those = listing([names[i] for i in others])
-        problem = f"holds {len(others)} columns, {those}: choose one with column"
-        raise SignalFileError(problem + hint)
-    else:
-        signal = others[0]
-    if not timed:
-        return signal, None
-    if headed and time is None and signal and _plain(names[0]).startswith("time"):
-        raise SignalFileError(
-            f"{names[0]!r} is not known as time in seconds; name it 'time', or give "
-            "the sampling rate"
-        )
-    return signal, time
-
-
-def uniform_step(times: np.ndarray) -> float:
-    """Return the mean step of times that increase evenly.
-
-    Parameters
-    ----------
-    times : (T,) ndarray
-        Seconds.
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Raises
-    ------
-    SignalFileError
-        If a time is not after the one before it, a step is more than 1 % off, or a
-        time more than a step from where even steps would put it.
-    """
-    remedy = "resample it evenly, or give the sampling rate and times are not read"
-    if len(times) < 2:
-        raise SignalFileError("is too short: a signal needs 2 samples or more")
-    steps = np.diff(times)
-    back = np.flatnonzero(steps <= 0)
-    if len(back):
-        raise SignalFileError(f"time does not increase after {times[back[0]]:g} s")
-    mean = float((times[-1] - times[0]) / len(steps))
-    worst = int(np.argmax(np.abs(steps - mean)))
-    if abs(steps[worst] / mean - 1) > MAX_JITTER:
-        where = f"a step of {steps[worst]:g} s after {times[worst]:g} s"
-        problem = f"time is uneven: {where}, {mean:g} s on average"
-        raise SignalFileError(f"{problem}; {remedy}")
-    drift = np.abs(times - times[0] - mean * np.arange(len(times)))
-    at = int(np.argmax(drift))
-    if drift[at] > mean:
-        problem = f"time drifts: {times[at]:g} s is {drift[at]:g} s from where even "
-        problem += f"steps of {mean:g} s would be"
-        raise SignalFileError(f"{problem}; {remedy}")
-    return mean
-
-
-def listing(names: list[str], most: int = 8) -> str:
-    """Return names as ``a, b, c``, cut after some names and 40 letters of each.
-
-    Parameters
-    ----------
-    names : list of str
-    most : int
-        The most names that are listed.
-
-    Returns
-    -------
-    str
-        In one line.
-    """
-    shown = ", ".join(" ".join(name.split())[:40] for name in names[:most])
-    return shown if len(names) <= most else f"{shown}, ..."
-
-
-def _plain(name: str) -> str:
-    """Return a name in lower case, with ``_`` for all that is no letter or digit."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
 
 # -- readers ---------------------------------------------------------------------------
 # One reader for each kind of signal file: samples and, where the file says it, step.
 #
-# A reader takes ``(path, column, timed)`` and returns ``(samples, step or None)``.
+# A reader takes ``(path, column, timed)`` and returns ``(samples, step or None,
+# names)``: samples (T,) and one name for a column, (T, C) and C names for several.
 # With ``timed`` false the user has given the sampling rate, and what the file says of
 # time is not read.  Errors leave the path to `load_signal`, which puts it in front.
+# Those of recordings with a rate of their own are in `recordings`.
 
 
 def read_csv(path: Path, column, timed: bool):
-    """Read a column of numbers, separated by comma, semicolon or tab.
+    """Read columns of numbers, separated by comma, semicolon or tab.
 
     The first line is a header if its first cell is not a number.  A decimal comma is
     understood where the separator is not a comma.
@@ -215,16 +59,18 @@ def read_csv(path: Path, column, timed: bool):
     Parameters
     ----------
     path : Path
-    column : str, int or None
+    column : str, int, sequence or None
     timed : bool
         If times are wanted.
 
     Returns
     -------
-    samples : (T,) ndarray
-        The column.
+    samples : (T,) or (T, C) ndarray
+        The column, or columns.
     step : float or None
         Seconds.
+    names : list of str
+        Of the columns.
     """
     import pandas  # slow to import, so only when used
 
@@ -234,7 +80,7 @@ def read_csv(path: Path, column, timed: bool):
     # a unit in the header may be in an older encoding
     cells |= {"encoding": "utf-8-sig", "encoding_errors": "replace"}
     parts = pandas.read_csv(path, sep=separator, skiprows=blank, **cells)
-    places, samples, times = None, [], []
+    places, names, samples, times = None, [], [], []
     with parts:
         for part in parts:
             part.index += blank + 1  # the number of the line in the file
@@ -246,19 +92,23 @@ def read_csv(path: Path, column, timed: bool):
             if table.empty:
                 continue
             if places is None:
-                places, table = _places(table, column, timed)
+                places, names, table = _places(table, column, timed)
             signal, time = places
-            samples.append(_numbers(table.iloc[:, signal]))
+            if isinstance(signal, list):
+                columns = [_numbers(table.iloc[:, i]) for i in signal]
+                samples.append(np.stack(columns, axis=1))
+            else:
+                samples.append(_numbers(table.iloc[:, signal]))
             if time is not None:
                 times.append(_numbers(table.iloc[:, time]))
     if places is None:
         raise SignalFileError("is empty")
     step = uniform_step(np.concatenate(times)) if times else None
-    return np.concatenate(samples), step
+    return np.concatenate(samples), step, names
 
 
 def _places(table, column, timed: bool):
-    """Return the positions of signal and time, and the table without its header."""
+    """Return where signal and time are, the signal's names, and the rows of numbers."""
     if (table.iloc[:, -1] == "").all():  # every line ends in a separator
         table = table.iloc[:, :-1]
     headed, names = False, [str(i) for i in range(table.shape[1])]
@@ -266,9 +116,25 @@ def _places(table, column, timed: bool):
         float(table.iloc[0, 0])
     except ValueError:
         headed = True
-        names = [cell.lstrip("# ") for cell in table.iloc[0]]  # "# t,u" of savetxt
+        # "# t,u" of savetxt
+        names = distinct([cell.lstrip("# ") for cell in table.iloc[0]])
         table = table.iloc[1:]
-    return signal_and_time(column, names, headed, timed), table
+    column = split_columns(column, names)
+    places = signal_and_time(column, names, headed, timed)
+    if column == EVERY[-1] and not headed:
+        _refuse_times(table)
+    return places, chosen_names(names, places[0]), table
+
+
+def _refuse_times(table) -> None:
+    """Raise an error if the first of all columns, without a header, may be times."""
+    first = _numbers(table.iloc[:, 0])
+    width = table.shape[1]
+    if width > 1 and len(first) > 2 and np.ptp(np.diff(first)) < 1e-6 * np.ptp(first):
+        rest = ",".join(map(str, range(1, width)[:3])) + (",..." if width > 4 else "")
+        problem = "column 0 rises evenly as times do, and no header says what it is"
+        remedy = f"choose {rest}, with time in 0, or name the columns in a first line"
+        raise SignalFileError(f"{problem}; {remedy}")
 
 
 def _first_line(path: Path) -> tuple[str, int, int]:
@@ -308,45 +174,77 @@ def read_npz(path: Path, column, timed: bool):
     Parameters
     ----------
     path : Path
-    column : str, int or None
+    column : str, int, sequence or None
         The name of another array, or a position in an array (T, columns).
     timed : bool
         If the step is wanted.
 
     Returns
     -------
-    samples : (T,) ndarray
-        The array, or its column.
+    samples : (T,) or (T, C) ndarray
+        The array or its column, or several.
     step : float or None
         Seconds.
+    names : list of str
+        Of the arrays or columns.
     """
     if not zipfile.is_zipfile(path):
         raise SignalFileError("is not an .npz archive, or is cut short")
     with open_arrays(path) as archive:
-        key = _npz_key(archive.files, column)
-        array = np.atleast_1d(np.squeeze(_real(archive[key], key)))
-        if array.ndim > 2:
-            raise SignalFileError(f"{key!r} has {array.ndim} dimensions; use (T,)")
-        channels = _channels(array)
-        names = [str(i) for i in range(channels.shape[1])]
-        chosen = None if column == key else column
-        signal, _ = signal_and_time(chosen, names, headed=True, timed=False)
-        step = _npz_step(archive, len(array)) if timed else None
-    return _finite(channels[:, signal]), step
+        keys, chosen = _npz_keys(archive.files, column)
+        tables = [_table(archive[key], key) for key in keys]
+        if len(keys) > 1:
+            samples, names = _side_by_side(tables, keys), keys
+        else:
+            samples, names = chosen_columns(tables[0], chosen)
+            if (
+                tables[0].shape[1] == 1
+            ):  # it has a name, and is one column if named alone
+                names, named = keys, column == keys[0]
+                samples = samples[:, 0] if named else samples
+        step = _npz_step(archive, len(samples)) if timed else None
+    return finite(samples), step, names
 
 
-def _npz_key(keys: list[str], column) -> str:
-    """Return the name of the array that holds the signal."""
-    if isinstance(column, str) and not column.isdecimal():
-        return keys[column_index(column, keys)]
+def _npz_keys(keys: list[str], column):
+    """Return the names of the arrays that are meant, and which columns of one array.
+
+    An array that is named is meant whole.
+    """
+    parts = split_columns(column, keys)
+    listed = parts if isinstance(parts, list) else [parts]
+    if any(isinstance(p, str) and not _is_position(p) for p in listed):
+        found = [keys[column_index(part, keys)] for part in listed]
+        column_positions(listed, keys, [])  # which refuses one that is there twice
+        return found, EVERY[-1]
     arrays = [k for k in keys if k not in ("dt", "rate") and not is_time(k)]
     named = [k for k in NPZ_NAMES if k in arrays]
     if named or len(arrays) == 1:
-        return (named or arrays)[0]
+        return (named or arrays)[:1], parts
     if not arrays:
         raise SignalFileError("holds no array of samples")
+    if parts == EVERY[-1]:
+        return arrays, parts
     remedy = "name the signal 'samples', or choose one with column"
     raise SignalFileError(f"holds {len(arrays)} arrays, {listing(arrays)}: {remedy}")
+
+
+def _is_position(text: str) -> bool:
+    """Return whether a part of ``column`` says where, rather than a name."""
+    return text.isdecimal() or text == EVERY[-1]
+
+
+def _side_by_side(tables: list[np.ndarray], keys: list[str]) -> np.ndarray:
+    """Return arrays of one column and one length as the columns of one array."""
+    n = len(tables[0])
+    for table, key in zip(tables, keys, strict=True):
+        if table.shape[1] > 1:
+            problem = f"{key!r} has {table.shape[1]} columns; choose arrays of one each"
+            raise SignalFileError(problem)
+        if len(table) != n:
+            problem = f"{key!r} has {len(table)} samples, {keys[0]!r} {n}"
+            raise SignalFileError(f"{problem}; choose arrays of one length")
+    return np.concatenate(tables, axis=1)
 
 
 def _npz_step(archive, n: int) -> float | None:
@@ -365,6 +263,44 @@ def _npz_step(archive, n: int) -> float | None:
     return None
 
 
+def read_npy(path: Path, column, timed: bool):
+    """Read one array, as `numpy.save` writes it; it says no step.
+
+    Parameters
+    ----------
+    path : Path
+    column : str, int, sequence or None
+        A position in an array (T, columns).
+    timed : bool
+        Not used.
+
+    Returns
+    -------
+    samples : (T,) or (T, C) ndarray
+        The array, or its columns.
+    step : None
+    names : list of str
+        Positions of the columns.
+    """
+    table = _table(read_array(path), path.name)
+    names = [str(i) for i in range(table.shape[1])]
+    samples, names = chosen_columns(table, split_columns(column, names))
+    return finite(samples), None, names
+
+
+def _table(array: np.ndarray, key: str) -> np.ndarray:
+    """Return an array as floats (T, columns), or raise an error if it cannot be."""
+    array = np.atleast_1d(np.squeeze(_real(array, key)))
+    if array.ndim > 2:
+        problem = f"{key!r} has {array.ndim} dimensions; use (T,)"
+        raise SignalFileError(f"{problem} or (T, channels)")
+    if array.ndim == 2 and array.size and len(array) < array.shape[1]:
+        problem = f"{key!r} has {len(array)} rows of {array.shape[1]} columns, where a "
+        remedy = "row is a step and a column a channel; save its transpose"
+        raise SignalFileError(problem + remedy)
+    return two_dimensional(array)
+
+
 def _real(array: np.ndarray, key: str) -> np.ndarray:
     """Return an array of an archive as floats."""
     array = np.asarray(array)
@@ -373,88 +309,21 @@ def _real(array: np.ndarray, key: str) -> np.ndarray:
     return array.astype(np.float64, copy=False)
 
 
-def read_wav(path: Path, column, timed: bool):
-    """Read a sound; whole numbers are scaled to [-1, 1).
-
-    Parameters
-    ----------
-    path : Path
-    column : str, int or None
-        The channel; the first by default.
-    timed : bool
-        Not used: the file has a sampling rate.
-
-    Returns
-    -------
-    samples : (T,) ndarray
-        The channel.
-    step : float
-        Seconds.
-    """
-    from scipy.io import wavfile
-
-    with warnings.catch_warnings():
-        # a file cut short is only a warning there; chunks of text about it are harmless
-        warnings.simplefilter("error", wavfile.WavFileWarning)
-        warnings.filterwarnings("ignore", "Chunk", wavfile.WavFileWarning)
-        rate, data = wavfile.read(path)
-    if rate <= 0:
-        raise SignalFileError(f"has a sampling rate of {rate} Hz")
-    channels = _channels(data)
-    n = channels.shape[1]
-    if n > 1 and column is None:
-        problem = f"{path}: has {n} channels, of which the first is taken; choose one "
-        remedy = "with column (--column 0 is the first)"
-        warnings.warn(problem + remedy, ValidityWarning, stacklevel=3)
-    names = [str(i) for i in range(n)]
-    samples = channels[:, column_index(0 if column is None else column, names)]
-    if samples.dtype.kind in "iu":
-        _warn_of_clipping(path, samples)
-    if samples.dtype.kind == "u":
-        samples = (samples - 128.0) / 128.0  # 8 bits are stored around 128
-    elif samples.dtype.kind == "i":
-        samples = samples / -float(np.iinfo(samples.dtype).min)
-    return _finite(samples), 1.0 / rate
-
-
-def _warn_of_clipping(path: Path, samples: np.ndarray) -> None:
-    """Warn if a recording was louder than its format can store."""
-    limits = np.iinfo(samples.dtype)
-    least, most = samples == limits.min, samples == limits.max
-    share = np.sum(least[1:] & least[:-1] | most[1:] & most[:-1]) / len(samples)
-    if share > CLIPPED:
-        problem = f"{path}: {100 * share:.2g} % of its samples stand at the limits of "
-        problem += "their format: it was recorded too loud, and its peaks are cut off"
-        warnings.warn(problem, ValidityWarning, stacklevel=4)
-
-
-def _channels(array: np.ndarray) -> np.ndarray:
-    """Return an array of shape (T,) or (T, columns) as (T, columns)."""
-    return array.reshape(len(array), -1) if array.size else np.empty((0, 1))
-
-
-def _finite(samples: np.ndarray) -> np.ndarray:
-    """Return samples, or raise an error with the row of one that is not finite."""
-    bad = np.flatnonzero(~np.isfinite(samples))
-    if len(bad):
-        raise SignalFileError(f"row {bad[0]} (from 0) is {samples[bad[0]]}, not finite")
-    return samples
-
-
-READERS = {".csv": read_csv, ".npz": read_npz, ".wav": read_wav}
+READERS = {".csv": read_csv, ".npz": read_npz, ".npy": read_npy, ".wav": read_wav}
+READERS |= {".flac": read_flac, ".edf": read_edf}
 
 
 def load_signal(
     path: str | PathLike,
-    dt: float,
-    column: str | int | None = None,
+    dt: float | None,
+    column: str | int | Sequence[str | int] | None = None,
     rate: float | None = None,
     *,
-    untimed: Callable[[], object] | None = None,
+    untimed: Callable[[], Any] | None = None,
 ) -> Signal:
-    """Read a signal from a .csv, .npz or .wav file, and resample it to ``dt``.
+    """Read a signal of one or several channels from a file, and resample it to ``dt``.
 
-    Nothing is normalised and the mean is kept; only whole numbers in a .wav are scaled
+    Nothing is normalised and the mean is kept; only whole numbers in a sound are scaled
     to [-1, 1).  `Signal.resampled` says how the step is changed.
 
     Parameters
@@ -463,38 +332,52 @@ def load_signal(
         .csv: numbers in columns, parted by comma, semicolon or tab, with or without a
         header.  A first column whose header is ``t``, ``time``, ``seconds``,
         ``time_s``, ``Time (s)`` and the like is time in seconds; so is the first
-        column of a file without a header when ``column`` chooses a later one.
+        column of a file without a header when ``column`` chooses later ones only.
 
-        .npz: an array ``samples``, ``u`` or ``x``, or the only one, with an optional
-        ``dt`` (seconds) or ``rate`` (Hz), or times in an array ``t`` or ``time``.
+        .npz: an array ``samples``, ``u`` or ``x``, or the only one, (T,) or (T,
+        channels), with an optional ``dt`` (seconds) or ``rate`` (Hz), or times in an
+        array ``t`` or ``time``.
 
-        .wav: as sound programs write it.
-    dt : float
-        Step of the signal wanted, seconds.
-    column : str or int, optional
+        .npy: an array (T,) or (T, channels), which says no step.
+
+        .wav, .flac: as sound programs write them.
+
+        .edf: electroencephalograms and the like, in the file's units.
+    dt : float or None
+        Step of the signal wanted, seconds; None for the file's own.
+    column : str, int or sequence of them, optional
         Column by name, or by position from 0 (time counts); in an .npz file the name
-        of the array, or the position in an array (T, columns); in a .wav file the
-        channel, 0 by default.  Needed where there are several to choose from.
+        of an array, or the position in an array (T, columns); in a sound the channel,
+        0 by default.  Several, as a list or with commas between, are channels of the
+        signal in that order; ``"all"`` or ``":"`` are every column but time.  Needed
+        where there are several to choose from.
     rate : float, optional
         Sampling rate of the file, Hz.  It stands in for whatever the file says.  If
         neither says it, the file is taken to have one sample for each ``dt``.
     untimed : callable, optional
-        Called without arguments if neither says it.
+        Called without arguments if neither says it; with ``dt`` None it returns the
+        step, seconds.
 
     Returns
     -------
     Signal
-        Named after the file.  Times need not start at 0; sample 0 is the first.
+        Named after the file.  Samples are (T,) for one column, and (T, channels) for
+        several and for a list of one; ``channels`` are their names.  Times need not
+        start at 0; sample 0 is the first.
 
     Raises
     ------
     SignalFileError
         If the file is missing, empty or of another kind, cannot be read, has fewer than
-        2 samples, text or NaN among them, or times that are not even to 1 %.
+        2 samples, text or NaN among them, times that are not even to 1 %, channels of
+        different rates or lengths, or no step where ``dt`` is None.
     ValidationError
-        If an argument is out of range or there is no such column.
+        If an argument is out of range, or a column is not in the file or chosen twice.
+    MissingPackageError
+        If a .flac or .edf file needs a package that is not installed.
     """
-    dt = check_positive("load_signal.dt", dt, "seconds")
+    if dt is not None:
+        dt = check_positive("load_signal.dt", dt, "seconds")
     if rate is not None:
         rate = check_positive("load_signal.rate", rate, "Hz")
     if not isinstance(path, (str, PathLike)):
@@ -502,18 +385,28 @@ def load_signal(
     path = Path(path)
     with reading(path, SignalFileError):
         read, file = _reader(path)
-        samples, step = read(file, column, timed=rate is None)
+        samples, step, names = read(file, column, timed=rate is None)
         if len(samples) < 2:
             raise SignalFileError("is too short: a signal needs 2 samples or more")
-    if rate is not None:
-        step = 1 / rate
+        if rate is not None:
+            step = 1 / rate
+        if step is None and dt is None and untimed is None:
+            raise SignalFileError(
+                "says no sampling rate; give it with rate, or give dt"
+            )
     if step is None:
-        step = dt
-        if untimed is not None:
-            untimed()
-    chosen = "" if column is None else f", column {column}"
+        told = None if untimed is None else untimed()
+        step = told if dt is None else dt
+    chosen = "" if column is None else f", column {_said(column)}"
     source = f"{path}{chosen}, {1 / step:g} Hz"
-    return Signal(samples, step, path.stem, source).resampled(dt)
+    signal = Signal(samples, step, path.stem, source, channels=tuple(names))
+    return signal if dt is None else signal.resampled(dt)
+
+
+def _said(column) -> str:
+    """Return the choice of columns as the command line takes it."""
+    several = isinstance(column, Sequence) and not isinstance(column, str)
+    return ",".join(map(str, column)) if several else str(column)
 
 
 def _reader(path: Path) -> tuple[Callable, Path]:
@@ -534,3 +427,56 @@ def _reader(path: Path) -> tuple[Callable, Path]:
         remedy = "give a shorter part of it, or a copy at a lower sampling rate"
         raise SignalFileError(f"is larger than {size(LARGEST)}; {remedy}")
     return READERS[kind], file
+
+
+# -- writing ---------------------------------------------------------------------------
+
+
+def save_signal(path: str | PathLike, signal: Signal) -> Path:
+    """Write a signal to a .csv, .npz or .wav file, which `load_signal` reads again.
+
+    Parameters
+    ----------
+    path : str or path-like
+        .csv: times, seconds, and a column for each channel, in six digits; .npz:
+        ``samples``, ``dt`` and ``channels``; .wav: 32-bit numbers as they are, at the
+        nearest whole rate.  It is written whole or not at all.
+    signal : Signal
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ValidationError
+        If the ending is another one, or a .wav cannot have that rate.
+    """
+    path, samples = Path(path), signal.samples.reshape(len(signal.samples), -1)
+    buffer, kind = io.BytesIO(), path.suffix.lower()
+    if kind == ".npz":
+        names = np.array(signal.channels)
+        np.savez_compressed(buffer, samples=samples, dt=signal.dt, channels=names)
+    elif kind == ".csv":
+        import pandas  # slow to import, so only when used
+
+        table = pandas.DataFrame(samples, columns=list(signal.channels))
+        # times in full, which must be even when they are read
+        times = signal.dt * np.arange(len(samples))
+        table.insert(0, "time", [f"{t:.12g}" for t in times], allow_duplicates=True)
+        table.to_csv(buffer, index=False, float_format="%.6g")
+    elif kind == ".wav":
+        from scipy.io import wavfile
+
+        rate = round(1 / signal.dt)
+        if not 0 < rate < 2**31:
+            problem = f"has no whole rate for steps of {signal.dt:g} s"
+            remedy = "use .csv or .npz"
+            raise ValidationError("save_signal.path", str(path), problem, remedy)
+        wavfile.write(buffer, rate, samples.astype(np.float32))
+    else:
+        problem, remedy = "is not known", "use .csv, .npz or .wav"
+        raise ValidationError("save_signal.path", str(path), problem, remedy)
+    write_atomically(path, buffer.getvalue())
+    return path

@@ -1,7 +1,6 @@
-"""Sampled signals: white noise, samples of the user's, and one check for all of them.
+"""Sampled signals of one or several channels, and how they get another step.
 
-A `Signal` is a value that every task makes and every simulation reads; `as_signal`
-turns whatever a user passes as a signal into one.
+A `Signal` is a value that every task makes and every simulation reads.
 
 Letters: ``T`` steps.  Times are in seconds.  Sample ``k`` belongs to time ``k dt``.
 """
@@ -18,15 +17,12 @@ from lmu_spiking.errors import (
     ValidityWarning,
     check_memory,
     check_positive,
-    check_seed,
 )
 
 MOST_STEPS = 2**24  # the longest that a signal is resampled or repeated to: 134 MB
 COARSEST = 10_000  # the most steps of a signal in one step of the resampled signal
 LOST = 0.01  # share of power whose loss needs no warning
 BLOCK = 2**16  # samples that are computed together
-COPIES = 6  # arrays of all samples, at most, while white noise is drawn
-LARGEST = 1e100  # of a signal, whose squares are still numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +43,15 @@ class Signal:
         Whether it goes on without a seam when it is repeated.
     power_lost : float
         Share of the original's power (about its mean) that was lost by resampling to a
-        longer step, 0 to 1.
+        longer step, 0 to 1; of several channels, that of the one that lost most.
+    channels : tuple of str
+        Names of the channels; by default ``"0"``, ``"1"``, and so on.
 
     Raises
     ------
     ValidationError
-        If the samples are not finite numbers, or ``dt`` is not positive.
+        If the samples are not finite numbers, ``dt`` is not positive, or there is not
+        one name for each channel.
     """
 
     samples: np.ndarray = field(repr=False)
@@ -61,6 +60,7 @@ class Signal:
     source: str
     periodic: bool = False
     power_lost: float = 0.0
+    channels: tuple[str, ...] = ()
 
     __repr__ = brief
     _told = ("name", "duration", "dt", "rms")
@@ -69,6 +69,8 @@ class Signal:
         samples = _read_only("Signal.samples", self.samples)
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "dt", check_positive("Signal.dt", self.dt, "seconds"))
+        n = samples.shape[1] if samples.ndim == 2 else 1
+        object.__setattr__(self, "channels", _channel_names(self.channels, n))
 
     @property
     def duration(self) -> float:
@@ -77,7 +79,7 @@ class Signal:
 
     @property
     def rms(self) -> float:
-        """Return the root mean square of the samples, mean included."""
+        """Return the root mean square of all samples, mean included."""
         return float(np.sqrt(np.mean(self.samples**2)))
 
     def led_in(self, steps: int) -> np.ndarray:
@@ -109,8 +111,8 @@ class Signal:
         whole signal count as equal, and the samples are kept as they are.
 
         A spline overshoots at a jump, by up to a ninth of it.  If a longer step removes
-        more than 1 % of the power, a `ValidityWarning` says so; ``power_lost`` of the
-        result has the share.
+        more than 1 % of a channel's power, a `ValidityWarning` says so; ``power_lost``
+        of the result has the share.
 
         Parameters
         ----------
@@ -126,22 +128,25 @@ class Signal:
         ------
         ValidationError
             If ``dt`` is not positive, too long to leave a sample, or so short that
-            there would be more than 16,777,216 of them.
+            there would be more than 16,777,216 steps, or than memory holds.
         """
         dt = check_positive("Signal.resampled.dt", dt, "seconds")
         n = step_count("Signal.duration", self.duration, dt)
         if abs(dt / self.dt - 1) * len(self.samples) < 0.01:
             return replace(self, dt=dt)
         # steps so much longer or shorter must be a mistake
-        _check_steps("Signal.resampled.dt", dt, n)
+        _check_steps("Signal.resampled.dt", dt, n, len(self.channels))
         if dt > COARSEST * self.dt:
             steps = f"{COARSEST:,} of the signal's steps of {self.dt:g} s"
             problem, remedy = f"is more than {steps}", "check its sampling rate"
             raise ValidationError("Signal.resampled.dt", dt, problem, remedy)
-        samples, lost = _at_step(self.samples, self.dt, dt, n)
+        samples, each = _at_step(self.samples, self.dt, dt, n)
+        lost = float(np.max(each))
         if lost > LOST:
+            which = self.channels[int(np.argmax(each))]
+            whose = self.name if len(self.channels) == 1 else f"{self.name}, {which}"
             warnings.warn(
-                f"{self.name}: {100 * lost:.0f} % of its power is above {0.5 / dt:g} "
+                f"{whose}: {100 * lost:.0f} % of its power is above {0.5 / dt:g} "
                 f"Hz, the most that a dt of {dt:g} s carries, and is filtered out: the "
                 f"input is the low-passed one; dt={self.dt:g} (--dt {self.dt:g}) "
                 "keeps all of it",
@@ -170,29 +175,43 @@ class Signal:
             If the duration is not at least one step.
         """
         n = step_count("Signal.looped.duration", duration, self.dt)
-        _check_steps("Signal.looped.duration", duration, n)
+        _check_steps("Signal.looped.duration", duration, n, len(self.channels))
         whole = n % len(self.samples) == 0
         samples = np.resize(self.samples, (n, *self.samples.shape[1:]))
         return replace(self, samples=samples, periodic=self.periodic and whole)
 
 
-def _check_steps(attribute: str, value: float, n: int) -> None:
+def _channel_names(names, n: int) -> tuple[str, ...]:
+    """Return the names of ``n`` channels, numbers by default, or raise an error."""
+    if isinstance(names, (tuple, list)) and not names:
+        return tuple(str(i) for i in range(n))
+    words = isinstance(names, (tuple, list)) and all(isinstance(x, str) for x in names)
+    if not words or len(names) != n:
+        problem = f"must be {n} name{'s' if n > 1 else ''}, one for each channel"
+        raise ValidationError("Signal.channels", names, problem)
+    return tuple(names)
+
+
+def _check_steps(attribute: str, value: float, n: int, channels: int) -> None:
     """Raise a ValidationError if a signal would have too many samples."""
     if n > MOST_STEPS:
         problem = f"makes {n:.3g} steps of the signal, more than {MOST_STEPS:,}"
         remedy = "use a longer dt or a shorter part of the signal, and check its rate"
         raise ValidationError(attribute, value, problem, remedy)
+    remedy = "use fewer channels, a longer dt or a shorter part of the signal"
+    check_memory(attribute, value, 8 * 3 * n * channels, remedy)
 
 
 def _at_step(samples: np.ndarray, step: float, dt: float, n: int):
-    """Return ``n`` samples at steps of ``dt``, and the share of power that is lost.
+    """Return ``n`` samples at steps of ``dt``, and each channel's lost share of power.
 
     It works block by block, each with a margin as wide as the filter and the spline.
     """
     ratio = dt / step
     up, down = _grids(ratio)
     margin = 64 + (int(48 * ratio) if ratio > 1 else 0)
-    resampled, lost = np.empty((n, *samples.shape[1:])), 0.0
+    resampled = np.empty((n, *samples.shape[1:]))
+    lost = np.zeros(samples.shape[1:])
     for start in range(0, n, BLOCK):
         # the samples under this block, and a margin on either side of them
         t = np.arange(start, min(start + BLOCK, n)) * dt
@@ -204,11 +223,12 @@ def _at_step(samples: np.ndarray, step: float, dt: float, n: int):
             raw, (part, fine) = part, band_limited(part, step, dt)
             gone = raw[::down] - part[::up]
             own = slice((low - first) // down, max((high - first) // down, 1))
-            lost += down * float(np.sum(gone[own] ** 2))
+            lost += down * np.sum(gone[own] ** 2, axis=0)
         resampled[start : start + len(t)] = spline(part, fine, t - first * step)
-    power = float(np.sum((samples - samples.mean(axis=0)) ** 2))
-    varies = power > 1e-14 * float(np.sum(samples**2))  # by more than rounding
-    return resampled, min(1.0, lost / power) if varies else 0.0
+    power = np.sum((samples - samples.mean(axis=0)) ** 2, axis=0)
+    varies = power > 1e-14 * np.sum(samples**2, axis=0)  # by more than rounding
+    share = np.minimum(1.0, lost / np.where(varies, power, 1.0))
+    return resampled, np.where(varies, share, 0.0)
 
 
 def _grids(ratio: float) -> tuple[int, int]:
@@ -297,210 +317,3 @@ def _read_only(attribute: str, values) -> np.ndarray:
         raise ValidationError(attribute, value, problem, remedy)
     samples.setflags(write=False)
     return samples
-
-
-# -- white noise -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class SignalSpec:
-    """Band-limited white noise that a memory is meant for.
-
-    Parameters
-    ----------
-    bandwidth : float
-        Highest frequency, Hz.
-    rms : float
-        Root mean square.
-
-    Raises
-    ------
-    ValidationError
-        If one of them is not a positive number.
-    """
-
-    bandwidth: float = 2.0
-    rms: float = 0.5
-
-    def __post_init__(self):
-        for name in ("bandwidth", "rms"):
-            value = check_positive(f"signal.{name}", getattr(self, name))
-            object.__setattr__(self, name, value)
-
-    def draw(self, duration: float, dt: float, seed: int = 0) -> Signal:
-        """Draw a signal of this band; see `white_noise`.
-
-        Parameters
-        ----------
-        duration, dt : float
-            Length and step, seconds.
-        seed : int
-
-        Returns
-        -------
-        Signal
-            Named ``white``, and periodic.
-        """
-        return white_noise(duration, dt, self.bandwidth, self.rms, seed)
-
-
-def white_noise(
-    duration: float, dt: float, bandwidth: float, rms: float, seed: int
-) -> Signal:
-    r"""Draw Gaussian noise with equal power up to ``bandwidth`` and none above.
-
-    .. math::
-
-        u(t) = \sum_{0 < k \le \mathrm{bandwidth} \cdot \mathrm{duration}}
-            a_k \cos(2 \pi k t / \mathrm{duration})
-            + b_k \sin(2 \pi k t / \mathrm{duration}),
-        \qquad a_k, b_k \text{ normal.}
-
-    Sample for sample what ``nengo.processes.WhiteSignal(period=duration,
-    high=bandwidth, rms=rms, seed=seed)`` puts out.  As there, ``rms`` is that of the
-    distribution: one draw has about ``2 bandwidth duration`` free numbers, and its own
-    ``Signal.rms`` differs by about ``rms / sqrt(4 bandwidth duration)``.  Its mean is
-    zero.  Looped, it goes on without a seam if the duration is an even number of steps.
-
-    Parameters
-    ----------
-    duration : float
-        Seconds; also the period of the noise.
-    dt : float
-        Step, seconds.
-    bandwidth : float
-        Highest frequency, Hz: from ``1 / duration`` to ``1 / (2 dt)``.
-    rms : float
-        Root mean square of the distribution that the signal is drawn from.
-    seed : int
-        0 to ``2**31 - 1``.
-
-    Returns
-    -------
-    Signal
-        Named ``white``, and periodic.
-
-    Raises
-    ------
-    ValidationError
-        If an argument is out of range; the message says which value works.
-    """
-    from nengo.processes import WhiteSignal  # slow to import, so only when used
-
-    dt = check_positive("white_noise.dt", dt, "seconds")
-    n = step_count("white_noise.duration", duration, dt)
-    remedy = "use a shorter duration or a longer dt"
-    check_memory("white_noise.duration", duration, 8 * COPIES * n, remedy)
-    rms = check_positive("white_noise.rms", rms, "root mean square")
-    _check_bandwidth(bandwidth, duration, dt)
-    seed = check_seed("white_noise.seed", seed)
-    period, high = float(duration), float(bandwidth)
-    process: Any = WhiteSignal(period=period, high=high, rms=rms, seed=seed)
-    samples = process.run_steps(n, d=1, dt=dt)[:, 0]
-    source = f"nengo.processes.WhiteSignal(period={period:g}, high={high:g}, "
-    source += f"rms={rms:g}, seed={seed})"
-    return Signal(samples, dt, "white", source, periodic=True)
-
-
-def _check_bandwidth(bandwidth: float, duration: float, dt: float) -> None:
-    """Raise a ValidationError if a duration and a step cannot carry a bandwidth."""
-    check_positive("white_noise.bandwidth", bandwidth, "Hz")
-    most, least = 0.5 / dt, 1.0 / duration
-    if bandwidth > most:
-        problem = f"is above {most:g} Hz, the Nyquist frequency of dt {dt:g} s"
-        remedy = f"use at most {_digits(most, -1e-5)} Hz, or a smaller dt"
-        raise ValidationError("white_noise.bandwidth", bandwidth, problem, remedy)
-    if bandwidth < least:
-        problem = f"is below {least:g} Hz, one cycle in {duration:g} s"
-        remedy = f"use at least {_digits(least, 1e-5)} Hz, or a longer duration"
-        raise ValidationError("white_noise.bandwidth", bandwidth, problem, remedy)
-
-
-def _digits(limit: float, slack: float) -> str:
-    """Return a limit in six digits, not rounded to the forbidden side of it."""
-    text = f"{limit:g}"
-    allowed = (float(text) - limit) * slack >= 0
-    return text if allowed else f"{limit * (1 + slack):g}"
-
-
-# -- what a user passes ----------------------------------------------------------------
-
-
-def as_signal(
-    x,
-    dt: float,
-    theta: float = 0.0,
-    *,
-    duration: float = 60.0,
-    least: int | None = None,
-    channels: int | None = None,
-    attribute: str = "as_signal.x",
-) -> Signal:
-    """Return whatever is passed as a signal as a checked `Signal`.
-
-    Parameters
-    ----------
-    x : Signal, SignalSpec, (T,) or (T, channels) array_like, or None
-        A signal, samples at ``dt``, or a band of white noise, of which ``duration``
-        seconds are drawn (seed 0); None for the noise of ``SignalSpec()``.
-    dt : float
-        Step that the signal must have, seconds.
-    theta : float
-        Window, seconds, that it must be longer than.
-    duration : float
-        Length of what is drawn, seconds.
-    least : int, optional
-        Number of samples that it must have; by default one more than a window.
-    channels : int, optional
-        Number of channels that it must have, one beside the other: the samples are
-        (T, channels) even for one.  By default there is one, and the samples are (T,).
-    attribute : str
-        Name of the argument, for messages.
-
-    Returns
-    -------
-    Signal
-        One value, whatever was passed.
-
-    Raises
-    ------
-    ValidationError
-        If ``x`` is no signal, too short, too large, or at another step.
-
-    Examples
-    --------
-    >>> as_signal(np.sin(np.arange(1000)), dt=0.001, theta=0.5).duration
-    1.0
-    >>> as_signal(SignalSpec(bandwidth=5.0, rms=1.0), dt=0.001, duration=2.0).name
-    'white'
-    """
-    dt = check_positive("as_signal.dt", dt, "seconds")
-    least = int(np.floor(theta / dt + 1e-9)) + 1 if least is None else least
-    # draw a band, or wrap samples; one row is a column where several could be
-    x = SignalSpec() if x is None else x
-    signal = x.draw(duration, dt) if isinstance(x, SignalSpec) else x
-    shape: tuple[int, ...] = ()
-    try:
-        if not isinstance(signal, Signal):
-            signal = Signal(signal, dt, "given", "given")
-        if channels and signal.samples.ndim == 1:
-            signal = replace(signal, samples=signal.samples[:, None])
-        shape = signal.samples.shape
-    except ValidationError:
-        pass  # which is refused below, by the name of the argument
-    if not shape or shape[1:] != ((channels,) if channels else ()):
-        sizes = f"(T, {channels})" if channels else "(T,)"
-        problem = f"must be finite samples {sizes}, a Signal, or a SignalSpec"
-        raise ValidationError(attribute, getattr(x, "shape", x), problem)
-    if len(signal.samples) < least:
-        remedy = f"use at least {least} steps of {dt:g} s"
-        raise ValidationError(attribute, shape, "is too short", remedy)
-    # its step and size
-    if not np.isclose(signal.dt, dt, rtol=1e-6, atol=0):
-        problem = f"has steps of {signal.dt:g} s, not of {dt:g} s"
-        raise ValidationError(attribute, x, problem, f"use .resampled({dt:g})")
-    largest = float(np.abs(signal.samples).max())
-    if largest > LARGEST:
-        problem = f"is more than {LARGEST:g}, whose squares are no numbers"
-        raise ValidationError(attribute, largest, problem, "scale it")
-    return signal

@@ -9,7 +9,8 @@ from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.neurons.population import radii_from
 from lmu_spiking.signals import Signal, ecg
 from lmu_spiking.signals.ecg import PERIOD
-from lmu_spiking.theory.predict import budget_of, spectrum
+from lmu_spiking.signals.spec import spectrum
+from lmu_spiking.theory.predict import budget_of
 
 ORDERS = range(6, 25, 2)
 

@@ -9,6 +9,7 @@ import nengo
 import numpy as np
 
 from lmu_spiking.brief import brief
+from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError, ValidityWarning
 from lmu_spiking.memory.basis import REALISED
 from lmu_spiking.memory.spec import MemorySpec
@@ -18,11 +19,13 @@ from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.curves import loop_caution
 from lmu_spiking.signals import Signal, as_signal
 from lmu_spiking.simulator.targets import check_target, simulator
+from lmu_spiking.theory.budget import ErrorBudget, window_delays
+from lmu_spiking.theory.channels import ChannelBudgets, together
 from lmu_spiking.theory.cost import synaptic_operations
-from lmu_spiking.theory.predict import LEAD, ErrorBudget, budget_of, window_delays
+from lmu_spiking.theory.predict import LEAD, budget_of
 
 # what a row takes from its spec
-FIELDS = ("order", "theta", "tau", "dt", "neuron_type", "max_rate")
+FIELDS = ("order", "theta", "tau", "dt", "neuron_type", "max_rate", "size_in")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +38,12 @@ class TrialResult:
         The numbers, as in the JSON of ``lmu-spiking run``.
     time : (T,) ndarray
         Of the probe, seconds.
-    signal : (T,) ndarray
+    signal : (T,) or (T, size_in) ndarray
         The input.
-    state, exact : (T, d) ndarray
-        The spiking state, and the exact LDN's at the same probe index.
-    predicted : ErrorBudget
+    state, exact : (T, size_in * d) ndarray
+        The spiking state, and the exact LDN's at the same probe index, channel by
+        channel.
+    predicted : ErrorBudget or ChannelBudgets
         What was predicted for the same signal, before the run.
     """
 
@@ -48,9 +52,52 @@ class TrialResult:
     signal: np.ndarray
     state: np.ndarray
     exact: np.ndarray
-    predicted: ErrorBudget
+    predicted: ErrorBudget | ChannelBudgets
 
     __repr__ = brief
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Return the names of the channels."""
+        return tuple(own["channel"] for own in self.row.get("channels", ())) or ("0",)
+
+    def channel(self, i: int) -> "TrialResult":
+        """Return the result of one of several channels, with its own errors.
+
+        Parameters
+        ----------
+        i : int
+            From 0.
+
+        Returns
+        -------
+        TrialResult
+        """
+        if self.signal.ndim == 1:
+            return self
+        d = self.row["order"]
+        own = slice(i * d, (i + 1) * d)
+        row = {k: v for k, v in self.row.items() if k != "channels"}
+        row |= self.row["channels"][i] | {"size_in": 1}
+        row["input"] = f"{row['input']}, {row['channel']}"
+        parts = (self.signal[:, i], self.state[:, own], self.exact[:, own])
+        return TrialResult(row, self.time, *parts, self.predicted.each[i])
+
+    def decoded(self) -> np.ndarray:
+        """Return what the memory says at the end of the run of theta seconds ago.
+
+        Returns
+        -------
+        (T,) or (T, size_in) ndarray
+            At probe index ``k`` the decoded sample ``k - theta / dt``, rounded to whole
+            steps; 0 before the first window is full.
+        """
+        ldn, dt = LDN(self.row["order"], self.row["theta"]), self.row["dt"]
+        window = ldn.steps(dt)
+        c = ldn.readout((window - 1) * dt, dt).ravel()
+        read = self.state.reshape(len(self.state), -1, ldn.order) @ c
+        read[:window] = 0
+        return read[:, 0] if self.signal.ndim == 1 else read
 
 
 def run_trial(
@@ -117,17 +164,15 @@ def run_trials(
     """
     spec = specs[0]
     dt, window = spec.dt, spec.ldn.steps(spec.dt)
-    signals = [
-        as_signal(x, s.dt, least=2 * window, attribute="run_trial.signal")
-        for s, x in zip(specs, signals, strict=True)
-    ]
+    signals = [_played(x, s, 2 * window) for s, x in zip(specs, signals, strict=True)]
     _check_alike(specs, signals, target)
     lead = LEAD * window  # so that no onset rings in what is measured
     played = np.stack([x.led_in(lead) for x in signals])
     start = time.perf_counter()
     # one network for all trials: stimulus, memory, and probes of state and spikes
     with nengo.Network(label="trial") as model:
-        stimulus = nengo.Node(nengo.processes.PresentInput(played[0][:, None], dt))
+        shown = played[0].reshape(played.shape[1], -1)
+        stimulus = nengo.Node(nengo.processes.PresentInput(shown, dt))
         memory = LegendreMemory.from_spec(spec, **_tuned_to(spec, signals[0]))
         nengo.Connection(stimulus, memory.input, synapse=None)
         probe = nengo.Probe(memory.state, synapse=None)
@@ -141,7 +186,7 @@ def run_trials(
     if target == "compiled":
         seeds = [s.noise_seed for s in specs]
         many = {"trials": len(specs), "noise_seed": seeds, "threads": threads}
-        many["inputs"] = {stimulus: played[:, :, None]}
+        many["inputs"] = {stimulus: played.reshape(*played.shape[:2], -1)}
     with simulator(model, dt, target, exact=exact, **many) as sim:
         built = time.perf_counter()
         sim.run_steps(played.shape[1], progress_bar=progress)
@@ -170,7 +215,14 @@ def _result(window, about, caution, spec, signal, predicted, state, spikes):
     """Return the result of one trial, whose row takes ``about`` as it is."""
     u, dt, duration = np.asarray(signal.samples, float), spec.dt, signal.duration
     exact = np.vstack([predicted.initial, predicted.states[:-1]])
-    row = measure(spec, u, state, exact, window) | predicted_row(predicted)
+    row = measure(spec, u, state, exact, window)
+    if isinstance(predicted, ChannelBudgets):
+        for own, name, budget in zip(
+            row["channels"], predicted.names, predicted.each, strict=True
+        ):
+            own |= {"channel": name} | predicted_row(budget)
+            own |= {"caution": budget.caution, "beyond_radii": budget.beyond}
+    row |= predicted_row(predicted)
     cost = synaptic_operations(spec, spikes / duration)
     row |= {
         "caution": predicted.caution or caution,
@@ -195,6 +247,12 @@ def _result(window, about, caution, spec, signal, predicted, state, spikes):
     return TrialResult(row, dt * np.arange(1, len(u) + 1), u, state, exact, predicted)
 
 
+def _played(x, spec: MemorySpec, least: int) -> Signal:
+    """Return the checked signal of a trial: one channel (T,), or several."""
+    several = {} if spec.size_in == 1 else {"channels": spec.size_in}
+    return as_signal(x, spec.dt, least=least, attribute="run_trial.signal", **several)
+
+
 def _once(signals, played):
     """Return each signal with its samples, and those that are the same once."""
     return {id(x): (x, u) for x, u in zip(signals, played, strict=True)}.values()
@@ -216,8 +274,10 @@ def _check_alike(specs, signals, target: str) -> None:
 
 def _tuned_to(spec: MemorySpec, signal: Signal) -> dict:
     """Return a recording, if the memory is tuned to more than its spec's band."""
-    recorded = spec.tuning in REALISED and signal.name != "white"
-    return {"signal": signal.samples} if recorded else {}
+    known = signal.name == "white" or spec.signals[0].spectrum is not None
+    if spec.tuning not in REALISED or known:
+        return {}
+    return {"signal": signal if signal.samples.ndim == 2 else signal.samples}
 
 
 def measure(spec: MemorySpec, u, state, exact, window: int) -> dict:
@@ -226,9 +286,9 @@ def measure(spec: MemorySpec, u, state, exact, window: int) -> dict:
     Parameters
     ----------
     spec : MemorySpec
-    u : (T,) ndarray
+    u : (T,) or (T, size_in) ndarray
         The input.
-    state, exact : (T, d) ndarray
+    state, exact : (T, size_in * d) ndarray
         The spiking state, and the exact LDN's at the same probe index.
     window : int
         Steps in theta.
@@ -236,7 +296,15 @@ def measure(spec: MemorySpec, u, state, exact, window: int) -> dict:
     Returns
     -------
     dict of float
+        Of several channels, the root mean square over them, and in ``channels`` a dict
+        for each.
     """
+    if u.ndim == 2:
+        one, d = spec.replace(size_in=1, signal=spec.signals[0], radii=1.0), spec.order
+        parts = ((u[:, i], slice(i * d, (i + 1) * d)) for i in range(spec.size_in))
+        each = [measure(one, x, state[:, k], exact[:, k], window) for x, k in parts]
+        row: dict = {name: together([own[name] for own in each]) for name in each[0]}
+        return row | {"channels": each}
     ldn, dt = spec.ldn, spec.dt
     after = slice(window + 1, None)
     c = ldn.readout(window * dt - dt, dt)

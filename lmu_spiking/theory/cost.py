@@ -19,8 +19,9 @@ neurons, order ``d`` and step ``dt``:
 
 Error feedback adds ``d`` multiplications to a step of the factored layout, for its
 gain, and in the full one a second weight, with a synapse of its own, to each of the
-``m / d`` neurons of a spike's own dimension.  Readouts are not counted, nor is the
-input of the full layout.
+``m / d`` neurons of a spike's own dimension.  Of several channels each counts, with its
+own share of the neurons.  Readouts are not counted, nor is the input of the full
+layout.
 """
 
 from dataclasses import dataclass
@@ -66,9 +67,10 @@ def synaptic_operations(spec: MemorySpec, spikes_per_s: float) -> SynapticOperat
     SynapticOperations
         Operations per second of both layouts.
     """
-    d, m = spec.order, spec.n_neurons
+    d, m, channels = spec.order, spec.n_neurons, spec.size_in
     spikes = float(spikes_per_s)
-    clocked, full = d**2 + d + m, m
+    # the neurons of a channel are wired to those of the same one
+    clocked, full = channels * (d**2 + d) + m, m / channels
     if spec.error_feedback is not None:
-        clocked, full = clocked + d, full + m / d
+        clocked, full = clocked + channels * d, full * (1 + 1 / d)
     return SynapticOperations(spikes, clocked / spec.dt, spikes * full)

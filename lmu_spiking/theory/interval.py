@@ -146,6 +146,11 @@ class Correlation:
 
     __repr__ = brief
 
+    @property
+    def doubt(self) -> float:
+        """Return the standard error of the prediction itself, relative."""
+        return 0.0 if self.loop.feedback is None else DOUBT_FED_BACK
+
     def of_readout(self, c, noise: np.ndarray, sigma: np.ndarray, n: int) -> Noise:
         """Return the noise of a readout over the time that is measured.
 
@@ -166,8 +171,7 @@ class Correlation:
         """
         R = self.autocovariance(c, sigma, n)
         R *= float(c @ noise @ c) / R[0] if R[0] else 0.0
-        doubt = 0.0 if self.loop.feedback is None else DOUBT_FED_BACK
-        return Noise(R, self.power(c, n), self.amplification(c, sigma), doubt)
+        return Noise(R, self.power(c, n), self.amplification(c, sigma), self.doubt)
 
     def autocovariance(self, c: np.ndarray, sigma: np.ndarray, n: int) -> np.ndarray:
         """Return the autocovariance of a readout's noise.

@@ -96,7 +96,7 @@ def test_one_command_installs_what_is_missing(shell, monkeypatch):
     assert line.startswith(
         (sys.executable, f"uv pip install --python {sys.executable}")
     )
-    assert line.endswith("'lmu_spiking[train,data,dask,nir,gui]'")
+    assert line.endswith("'lmu_spiking[train,data,recordings,dask,nir,gui]'")
     # on its Python NengoDL is not advised either, as it brings numpy 1
     monkeypatch.setattr(sys, "version_info", (3, 11, 7))
     assert json.loads(shell("doctor", "--json")[1])["install"] == [line]

@@ -135,9 +135,15 @@ def signals(mark) -> dict[str, list[bytes]]:
     wav.append(file.getvalue())
     sound = [npz(samples=U, dt=1e-3), npz(u=U, t=T), npz(x=np.c_[U, U], rate=500.0)]
     sound.append(npz(samples=np.zeros(50, np.int8)))
+    arrays = []
+    for array in (U, np.c_[U, U], np.c_[U, U].T, np.float32([[1, 2], [3, 4]])):
+        file = io.BytesIO()
+        np.save(file, array)
+        arrays.append(file.getvalue())
     return {
         "csv": [text.encode() for text in csv],
         "wav": wav,
+        "npy": arrays,
         "npz": sound + hostile_npz("samples", mark),
     }
 

@@ -35,10 +35,10 @@ NAMES = {"params": "npz", "checkpoint": "npz", "mnist": "npz", "idx": "gz"}
 
 
 def _signal(path, rng) -> None:
-    columns = (None, None, None, 0, 1, "u", "x")
+    columns = (None, None, None, 0, 1, "u", "x", "all", "0,1")
     column = columns[int(rng.integers(len(columns)))]
     rate = None if rng.random() < 0.8 else 1000.0
-    load_signal(path, 1e-3, column, rate)
+    load_signal(path, None if rng.random() < 0.2 else 1e-3, column, rate)
 
 
 def _spec(path, rng) -> None:
@@ -72,6 +72,7 @@ LOADERS = {
     "csv": _signal,
     "wav": _signal,
     "npz": _signal,
+    "npy": _signal,
     "toml": _spec,
     "json": _records,
     "params": lambda path, rng: load_params(path),

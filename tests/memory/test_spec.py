@@ -202,6 +202,7 @@ def test_every_field_counts_in_the_digest():
         "signal": SignalSpec(1.0, 0.5),
         "error_feedback": "auto",
         "initial_phases": "random",
+        "size_in": 2,
     }
     assert set(changes) == {f.name for f in fields(MemorySpec)}
     digests = {MemorySpec(**{key: value}).digest for key, value in changes.items()}

@@ -73,6 +73,55 @@ def test_a_given_rate_stands_in_for_that_of_the_file(tmp_path, suffix):
     np.testing.assert_allclose(signal.samples, U, atol=1e-12)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".npz", ".wav"])
+def test_without_a_step_the_file_keeps_its_own(tmp_path, suffix):
+    signal = load_signal(write(tmp_path / f"sine{suffix}"), None)
+    assert signal.dt == pytest.approx(1 / RATE, rel=1e-12)
+    np.testing.assert_allclose(signal.samples, U, atol=1e-12)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_without_a_step_the_file_must_say_one(tmp_path, suffix):
+    path = write(tmp_path / f"sine{suffix}", timed=False)
+    with pytest.raises(SignalFileError) as error:
+        load_signal(path, None)
+    problem = "says no sampling rate; give it with rate, or give dt"
+    assert str(error.value) == f"{path}: {problem}"
+    assert load_signal(path, None, rate=RATE).dt == 1 / RATE
+
+
+def test_several_columns_are_resampled_one_by_one(tmp_path):
+    path = tmp_path / "a.csv"
+    table = np.stack([T, U, np.cos(T), T**2], axis=1)
+    np.savetxt(path, table, delimiter=",", header="time,a,b,c")
+    signal = load_signal(path, 0.001, column=["c", "a"])
+    assert signal.channels == ("c", "a")
+    assert signal.source == f"{path}, column c,a, 250 Hz"
+    for i, name in enumerate("ca"):
+        one = load_signal(path, 0.001, column=name)
+        assert one.channels == (name,)
+        np.testing.assert_allclose(signal.samples[:, i], one.samples, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("a,d", "'d' is not in the file; choose one of time, a, b"),
+        (["a", "a"], "['a', 'a'] has 'a' twice; choose each column once"),
+        ("a,1", "['a', '1'] has '1' twice; choose each column once"),
+        ([], "[] chooses no column; choose of time, a, b"),
+        ("time,a", "['time', 'a'] is the time column"),
+        ("a,", "'' is not in the file; choose one of time, a, b"),
+    ],
+)
+def test_bad_choices_of_several(tmp_path, column, message):
+    path = tmp_path / "a.csv"
+    path.write_text("time,a,b\n0,1,2\n1,3,4\n")
+    with pytest.raises(ValidationError) as error:
+        load_signal(path, 1.0, column)
+    assert str(error.value) == f"load_signal.column: {message}"
+
+
 def test_upper_case_extension_text_path_and_column(tmp_path):
     path = tmp_path / "a.CSV"
     path.write_text("a,b\n1,3\n2,4\n")
@@ -114,7 +163,7 @@ def test_files_that_are_not_there(tmp_path):
 def test_files_of_another_kind(tmp_path):
     (tmp_path / "a.mat").write_text("1")
     assert refused(tmp_path / "a.mat") == (
-        ".mat is not known; use one of .csv, .npz, .wav"
+        ".mat is not known; use one of .csv, .npz, .npy, .wav, .flac, .edf"
     )
     (tmp_path / "a").write_text("1")
     assert refused(tmp_path / "a").startswith("a name without extension is not known")

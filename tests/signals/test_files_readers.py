@@ -1,13 +1,10 @@
-import io
-import struct
 import zipfile
 
 import numpy as np
 import pytest
-from scipy.io import wavfile
 
-from lmu_spiking.errors import SignalFileError, ValidationError, ValidityWarning
-from lmu_spiking.signals.files import read_csv, read_npz, read_wav
+from lmu_spiking.errors import SignalFileError, ValidationError
+from lmu_spiking.signals.files import load_signal, read_csv, read_npy, read_npz
 
 # -- .csv -----------------------------------------------------------------------
 
@@ -15,7 +12,7 @@ from lmu_spiking.signals.files import read_csv, read_npz, read_wav
 def csv(tmp_path, text, column=None, timed=True, encoding="utf-8"):
     path = tmp_path / "signal.csv"
     path.write_bytes(text.encode(encoding))
-    samples, step = read_csv(path, column, timed)
+    samples, step, _ = read_csv(path, column, timed)
     return samples.tolist(), step
 
 
@@ -65,6 +62,60 @@ def test_csv_times_are_not_read_when_the_rate_is_given(tmp_path):
     assert csv(tmp_path, text, timed=False) == ([1.0, 2.0], None)
 
 
+def several(read, path, column):
+    samples, step, names = read(path, column, timed=True)
+    return samples.tolist(), step, names
+
+
+@pytest.mark.parametrize(
+    ("column", "expected", "names"),
+    [
+        ("a,c", [[1, 7], [2, 8], [3, 9]], ["a", "c"]),
+        (["c", 1], [[7, 1], [8, 2], [9, 3]], ["c", "a"]),
+        (("b,d",), [[4], [5], [6]], ["b,d"]),
+        ("b,d", [4, 5, 6], ["b,d"]),  # a name with a comma is one column
+        ("all", [[1, 4, 7], [2, 5, 8], [3, 6, 9]], ["a", "b,d", "c"]),
+        (":", [[1, 4, 7], [2, 5, 8], [3, 6, 9]], ["a", "b,d", "c"]),
+        ("1, 3", [[1, 7], [2, 8], [3, 9]], ["a", "c"]),
+        (range(1, 3), [[1, 4], [2, 5], [3, 6]], ["a", "b,d"]),
+    ],
+)
+def test_csv_channels(tmp_path, column, expected, names):
+    path = tmp_path / "signal.csv"
+    path.write_text('time,a,"b,d",c\n0,1,4,7\n0.5,2,5,8\n1,3,6,9\n')
+    assert several(read_csv, path, column) == (expected, 0.5, names)
+
+
+def test_csv_channels_without_a_header(tmp_path):
+    path = tmp_path / "signal.csv"
+    path.write_text("0,1,4\n0.5,-2,5\n1,3,6\n")
+    assert several(read_csv, path, "1,2") == (
+        [[1, 4], [-2, 5], [3, 6]], 0.5, ["1", "2"]
+    )  # fmt: skip
+    assert several(read_csv, path, "0,1")[1:] == (None, ["0", "1"])
+    # is column 0 a signal that rises evenly, or time?
+    with pytest.raises(SignalFileError, match=r"column 0 rises .* choose 1,2, with ti"):
+        read_csv(path, "all", timed=True)
+    path.write_text("0,1\n0.5,-2\n-1,3\n")
+    assert several(read_csv, path, "all")[1:] == (None, ["0", "1"])
+
+
+@pytest.mark.parametrize("header", ["time_ms,a", "a,t", "a,Time [min]"])
+def test_all_columns_are_refused_where_one_may_be_time(tmp_path, header):
+    path = tmp_path / "signal.csv"
+    path.write_text(f"{header}\n1,2\n3,4\n")
+    with pytest.raises(SignalFileError, match="looks like time among the channels"):
+        read_csv(path, "all", timed=False)
+
+
+def test_csv_names_that_are_the_same_get_their_position(tmp_path):
+    path = tmp_path / "signal.csv"
+    path.write_text("time,a,a,\n0,1,4,7\n0.5,2,5,8\n")
+    assert several(read_csv, path, "all")[2] == ["a 1", "a 2", "3"]
+    with pytest.raises(ValidationError, match=r"choose one of time, a 1, a 2, 3$"):
+        read_csv(path, "a", timed=True)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -97,7 +148,7 @@ def test_csv_errors(tmp_path, text, message):
 def npz(tmp_path, column=None, timed=True, **arrays):
     path = tmp_path / "signal.npz"
     np.savez(path, **arrays)
-    samples, step = read_npz(path, column, timed)
+    samples, step, _ = read_npz(path, column, timed)
     return samples.tolist(), step
 
 
@@ -140,7 +191,6 @@ def test_npz_chooses_an_array_or_a_column(tmp_path):
         (None, {"dt": 0.1}, "holds no array of samples"),
         (None, {}, "holds no array of samples"),
         (None, {"u": np.stack([U, U], axis=1)}, "holds 2 columns, 0, 1: choose"),
-        ("u", {"u": np.stack([U, U], axis=1)}, "holds 2 columns, 0, 1: choose"),
         ("c", {"u": U}, "'c' is not in the file; choose one of u"),
         (1, {"u": U}, "1 is not in the file; choose one of 0"),
         (None, {"u": np.ones((2, 3, 4))}, "'u' has 3 dimensions"),
@@ -160,6 +210,82 @@ def test_npz_errors(tmp_path, column, arrays, message):
     assert message in str(error.value)
 
 
+def test_npz_channels(tmp_path):
+    path = tmp_path / "signal.npz"
+    np.savez(path, a=U, b=U[:, None], other=np.stack([U, -U], axis=1), dt=0.5)
+    both = np.stack([U, -U], axis=1).tolist()
+    assert several(read_npz, path, "a,b") == (
+        np.stack([U, U], axis=1).tolist(), 0.5, ["a", "b"]
+    )  # fmt: skip
+    assert several(read_npz, path, "other") == (both, 0.5, ["0", "1"])
+    assert several(read_npz, path, "a") == (U.tolist(), 0.5, ["a"])
+    assert several(read_npz, path, ["a"]) == (U[:, None].tolist(), 0.5, ["a"])
+    with pytest.raises(SignalFileError, match="'other' has 2 columns; choose arrays"):
+        read_npz(path, ["a", "other"], timed=True)
+    with pytest.raises(ValidationError, match="has 'a' twice; choose each column once"):
+        read_npz(path, "a,b,a", timed=True)
+    np.savez(path, u=np.stack([U, -U, 2 * U], axis=1), t=[0.0, 0.5, 1.0])
+    for column in ("all", ":", "0,1,2"):
+        samples, step, names = several(read_npz, path, column)
+        assert np.array(samples).shape == (3, 3)
+        assert (step, names) == (0.5, ["0", "1", "2"])
+    assert several(read_npz, path, "2,0")[0] == np.stack([2 * U, U], 1).tolist()
+    np.savez(path, a=U, b=-U)
+    assert several(read_npz, path, "all") == (both, None, ["a", "b"])
+    np.savez(path, a=U, b=U[:2])
+    with pytest.raises(SignalFileError, match="'b' has 2 samples, 'a' 3; choose arra"):
+        read_npz(path, "a,b", timed=True)
+
+
+def test_npy(tmp_path):
+    path = tmp_path / "signal.npy"
+    np.save(path, U)
+    assert several(read_npy, path, None) == (U.tolist(), None, ["0"])
+    both = np.stack([U, -U], axis=1)
+    for array in (both, np.asfortranarray(both), both.astype(np.float32)):
+        np.save(path, array)
+        assert several(read_npy, path, "all") == (both.tolist(), None, ["0", "1"])
+        assert several(read_npy, path, 1) == ((-U).tolist(), None, ["1"])
+    signal = load_signal(path, 0.5, column="all")
+    assert signal.channels == ("0", "1")
+    assert signal.source.endswith("signal.npy, column all, 2 Hz")
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.stack([U, U], axis=1), "holds 2 columns, 0, 1: choose one with column, or"),
+        (
+            np.stack([U, U]),
+            "has 2 rows of 3 columns, where a row is a step and a colum",
+        ),
+        (np.zeros((2, 3, 4)), "has 3 dimensions; use"),
+        (np.array([1.0, None], dtype=object), "Object arrays cannot be loaded"),
+        (np.zeros(3, dtype="f8,f8"), "not real numbers"),
+        (np.array([1.0, np.inf]), "row 1 (from 0) is inf, not finite"),
+        (np.zeros(1), "too short"),
+        (np.zeros((0, 2)), "too short"),
+    ],
+)
+def test_npy_errors(tmp_path, array, message):
+    path = tmp_path / "signal.npy"
+    np.save(path, array, allow_pickle=True)
+    with pytest.raises(SignalFileError) as error:
+        load_signal(path, 0.001)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_npy_cut_short(tmp_path):
+    path = tmp_path / "signal.npy"
+    np.save(path, U)
+    whole = path.read_bytes()
+    for part in (1, 20, len(whole) - 1):
+        path.write_bytes(whole[:part])
+        with pytest.raises(SignalFileError):
+            load_signal(path, 0.001)
+
+
 def test_npz_that_is_something_else(tmp_path):
     path = tmp_path / "signal.npz"
     with path.open("wb") as file:
@@ -170,61 +296,3 @@ def test_npz_that_is_something_else(tmp_path):
         archive.writestr("notes.txt", "hello")
     with pytest.raises(SignalFileError, match="not real numbers"):
         read_npz(path, None, timed=True)
-
-
-# -- .wav -----------------------------------------------------------------------
-
-
-def wav(tmp_path, data, column=None, rate=8000):
-    path = tmp_path / "signal.wav"
-    wavfile.write(path, rate, data)
-    samples, step = read_wav(path, column, timed=True)
-    return samples.tolist(), step
-
-
-@pytest.mark.parametrize(
-    ("dtype", "data"),
-    [
-        (np.uint8, [0, 128, 192]),
-        (np.int16, [-(2**15), 0, 2**14]),
-        (np.int32, [-(2**31), 0, 2**30]),
-        (np.float32, [-1.0, 0.0, 0.5]),
-        (np.float64, [-1.0, 0.0, 0.5]),
-    ],
-)
-def test_wav_scale(tmp_path, dtype, data):
-    data = np.array(data, dtype=dtype)
-    assert wav(tmp_path, data) == ([-1.0, 0.0, 0.5], 1 / 8000)
-
-
-def test_wav_channels(tmp_path):
-    data = np.stack([U, -U], axis=1)
-    with pytest.warns(ValidityWarning, match="2 channels, of which the first"):
-        assert wav(tmp_path, data)[0] == [1.0, 2.0, 3.5]
-    assert wav(tmp_path, data, 0)[0] == [1.0, 2.0, 3.5]
-    assert wav(tmp_path, data, 1)[0] == [-1.0, -2.0, -3.5]
-    assert wav(tmp_path, data, "1")[0] == [-1.0, -2.0, -3.5]
-    with pytest.raises(
-        ValidationError, match="2 is not in the file; choose one of 0, 1"
-    ):
-        wav(tmp_path, data, 2)
-
-
-def test_wav_with_other_chunks(tmp_path):
-    file = io.BytesIO()
-    wavfile.write(file, 8000, np.array([0, 2**14], dtype=np.int16))
-    raw = file.getvalue() + b"note" + struct.pack("<I", 4) + b"abcd"
-    path = tmp_path / "signal.wav"
-    path.write_bytes(raw[:4] + struct.pack("<I", len(raw) - 8) + raw[8:])
-    assert read_wav(path, None, timed=True)[0].tolist() == [0.0, 0.5]
-
-
-def test_wav_errors(tmp_path):
-    with pytest.raises(SignalFileError, match=r"row 1 .* is nan, not finite"):
-        wav(tmp_path, np.array([0.0, np.nan]))
-    with pytest.raises(SignalFileError, match="a sampling rate of 0 Hz"):
-        wav(tmp_path, np.array([0.0, 1.0]), rate=0)
-
-
-def test_wav_without_samples(tmp_path):
-    assert wav(tmp_path, np.zeros(0, dtype=np.int16))[0] == []

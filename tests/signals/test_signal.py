@@ -1,5 +1,5 @@
 import warnings
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ def test_duration_and_rms():
     signal = make([3.0, -4.0, 3.0, -4.0], dt=0.5)
     assert signal.duration == 2.0
     assert signal.rms == np.sqrt(12.5)
+    assert make([[3.0, -4.0], [-4.0, 3.0]], dt=0.5).rms == np.sqrt(12.5)
 
 
 def test_is_a_frozen_value_of_its_own():
@@ -61,6 +62,80 @@ def test_bad_samples(samples, message):
         make(samples)
     assert str(error.value).startswith("Signal.samples: ")
     assert message in str(error.value)
+
+
+def channels(n=3, length=4000):
+    """Sines of one to n Hz, each louder than the one before it."""
+    t = np.arange(length) / 1000
+    rows = [(i + 1) * np.sin(2 * np.pi * (i + 1) * t + i) for i in range(n)]
+    return np.stack(rows, axis=1)
+
+
+def test_names_of_channels():
+    three = channels()
+    assert make(three[:, 0]).channels == ("0",)
+    assert make(three).channels == ("0", "1", "2")
+    names = ("x", "y", "z")
+    signal = Signal(three, 0.001, "test", "made here", channels=names)
+    others = signal.resampled(0.002), signal.looped(9.0), signal.resampled(0.001)
+    assert all(other.channels == names for other in others)
+    listed = Signal(three, 0.001, "test", "made here", channels=list(names))
+    assert listed.channels == names
+    assert repr(signal).count("\n") < 3
+
+
+@pytest.mark.parametrize("names", [("x",), "xyz", ("x", "y", 3), None])
+def test_bad_names_of_channels(names):
+    with pytest.raises(
+        ValidationError, match=r"^Signal\.channels: .* must be 3 names, "
+    ):
+        Signal(channels(), 0.001, "test", "made here", channels=names)
+
+
+@pytest.mark.parametrize("dt", [0.0007, 0.0031, 0.001])
+def test_each_channel_is_resampled_as_if_it_were_alone(dt):
+    together = make(channels()).resampled(dt)
+    for i in range(3):
+        alone = make(channels()[:, i]).resampled(dt)
+        np.testing.assert_allclose(together.samples[:, i], alone.samples, atol=1e-12)
+        assert together.duration == alone.duration
+
+
+@pytest.mark.parametrize("steps", [1, 2500, 4000, 9700])
+def test_each_channel_is_repeated_as_if_it_were_alone(steps):
+    for periodic in (True, False):
+        together = replace(make(channels()), periodic=periodic)
+        looped, led_in = together.looped(steps / 1000), together.led_in(steps)
+        for i in range(3):
+            alone = replace(together, samples=channels()[:, i], channels=())
+            one = alone.looped(steps / 1000)
+            np.testing.assert_array_equal(looped.samples[:, i], one.samples)
+            np.testing.assert_array_equal(led_in[:, i], alone.led_in(steps))
+            assert looped.periodic == one.periodic
+
+
+def test_the_channel_that_loses_most_is_named():
+    """A quiet channel above the new Nyquist frequency is a millionth of all power."""
+    three = channels(length=8000)
+    three[:, 1] = 0.01 * sine(90.0, 0.001, 8.0)
+    signal = Signal(three, 0.001, "test", "made here", channels=("x", "y", "z"))
+    with pytest.warns(ValidityWarning, match=r"^test, y: 100 % of its power is above"):
+        coarse = signal.resampled(0.01)
+    with pytest.warns(ValidityWarning, match=r"^test: 100 %"):
+        alone = make(three[:, 1]).resampled(0.01)
+    assert coarse.power_lost == pytest.approx(alone.power_lost, rel=1e-12)
+    # a constant channel has no power to lose
+    three[:, 1] = 1e6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert make(three).resampled(0.01).power_lost < 1e-6
+
+
+def test_more_channels_than_memory_holds_are_refused(monkeypatch):
+    monkeypatch.setattr("lmu_spiking.errors.machine_memory", lambda: 2**20)
+    make(channels(1)).looped(20.0)
+    with pytest.raises(ValidationError, match="GiB of memory; use fewer channels"):
+        make(channels(3)).looped(20.0)
 
 
 @pytest.mark.parametrize("dt", [0, -0.001, np.nan, np.inf, "fast", None, True, 1j])

@@ -20,15 +20,10 @@ from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.curves import Tuning
 from lmu_spiking.signals import white_noise
+from lmu_spiking.signals.spec import spectrum
 from lmu_spiking.studies.trial import run_trial, run_trials
-from lmu_spiking.theory.predict import (
-    budget_of,
-    predict,
-    predict_band,
-    spectrum,
-    truncation,
-    window_delays,
-)
+from lmu_spiking.theory.budget import window_delays
+from lmu_spiking.theory.predict import budget_of, predict, predict_band, truncation
 
 DT, THETA, WINDOW = 1e-3, 0.5, 500
 SECONDS = 10.0

@@ -32,7 +32,8 @@ from lmu_spiking.loihi.mapping.memory import ChipMemory, read_state
 from lmu_spiking.loihi.run.target import run_on
 from lmu_spiking.memory.spec import SignalSpec
 from lmu_spiking.studies.metrics import nrmse
-from lmu_spiking.theory.predict import LEAD, predict, window_delays
+from lmu_spiking.theory.budget import window_delays
+from lmu_spiking.theory.predict import LEAD, predict
 
 OTHER_DRAWS = range(1000, 1020)
 CORES = 128

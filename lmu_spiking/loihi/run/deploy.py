@@ -42,7 +42,8 @@ from lmu_spiking.memory.spec import MemorySpec, SignalSpec
 from lmu_spiking.metrics import relative_rms, rms
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.signals import Signal, as_signal
-from lmu_spiking.theory.predict import LEAD, ErrorBudget, predict, window_delays
+from lmu_spiking.theory.budget import ErrorBudget, window_delays
+from lmu_spiking.theory.predict import LEAD, predict
 
 STRUCTURES = ("auto", "weights", "decode")
 HOPELESS = 0.5  # of the signal: a predicted error from which on a memory is no use

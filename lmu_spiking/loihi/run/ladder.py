@@ -24,7 +24,7 @@ from lmu_spiking.loihi.chip.integers import TARGETS
 from lmu_spiking.loihi.run.deploy import Deployment, deploy, request_of
 from lmu_spiking.loihi.run.target import Target, nengo_loihi
 from lmu_spiking.metrics import half_interval
-from lmu_spiking.theory.predict import window_delays
+from lmu_spiking.theory.budget import window_delays
 
 LOST = {  # on the way to each target
     "truncation": "truncation",

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmu_spiking.errors import SignalFileError, ValidationError
-from lmu_spiking.signals.files import (
+from lmu_spiking.signals.columns import (
     column_index,
     is_time,
     listing,
