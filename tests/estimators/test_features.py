@@ -1,3 +1,6 @@
+import importlib
+import sys
+
 import joblib
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lmu_spiking import LDN, LegendreFeatures, ValidationError
+from lmu_spiking import LDN, LegendreFeatures, MissingPackageError, ValidationError
 
 D, T = 5, 40
 SCALE = np.sqrt(2 * np.arange(D) + 1)
@@ -173,3 +176,11 @@ def test_sequences_that_do_not_fit_are_refused_in_a_line():
         made.fit([series()[0], np.full((3, 2), np.nan)])
     with pytest.raises(ValidationError, match=r"must be \(n, T\), \(n, T, c\)"):
         made.fit(series()[None])
+
+
+def test_without_scikit_learn(monkeypatch):
+    LegendreFeatures()  # its module is there, whichever test comes first
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    monkeypatch.delitem(sys.modules, "lmu_spiking.estimators._sklearn")
+    with pytest.raises(MissingPackageError, match=r"scikit-learn .*\[train\]"):
+        importlib.import_module("lmu_spiking.estimators._sklearn")
