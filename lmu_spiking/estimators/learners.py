@@ -356,9 +356,19 @@ class LMURegressor(RegressorMixin, _LMUEstimator):
 
     Parameters
     ----------
-    order, units, theta, epochs, batch, learning_rate, noise, weight_decay
-        As of `LMUClassifier`.
-    validation_fraction, patience, random_state
+    order, units : int
+        Of the memories, and of what reads them, as of `LMUClassifier`.
+    theta : float, optional
+        Window, in samples.
+    epochs, batch : int
+        Of the training.
+    learning_rate, noise, weight_decay : float
+        Of the training.
+    validation_fraction : float
+        Share of the sequences that is held out.
+    patience : int, optional
+        Epochs without a better validation after which the training ends.
+    random_state : int, RandomState or None
         As of `LMUClassifier`.
 
     Attributes

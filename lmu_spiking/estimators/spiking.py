@@ -151,12 +151,21 @@ class _SpikingModel(_Spiking):
 class SpikingClassifier(ClassifierMixin, _SpikingModel):
     """A classifier on spiking neurons, made by `LMUClassifier.to_spikes`.
 
+    ``report(X, y)`` runs sequences and returns a `ConversionReport`: the loss that is
+    predicted for them and the one that is measured, spikes and operations.
+
     Parameters
     ----------
     estimator : LMUClassifier
         That it is made of.
     conversion : Conversion
         Its network: neurons, settings and designs.
+
+    Attributes
+    ----------
+    predicted_loss : float or None
+        That is predicted on the sequences kept from the fit, which the estimator was
+        trained on; None for neurons whose noise the error model does not predict.
     """
 
     @property
@@ -221,12 +230,21 @@ class SpikingClassifier(ClassifierMixin, _SpikingModel):
 class SpikingRegressor(RegressorMixin, _SpikingModel):
     """A regressor on spiking neurons, made by `LMURegressor.to_spikes`.
 
+    ``report(X, y)`` runs sequences and returns a `ConversionReport`: the loss that is
+    predicted for them and the one that is measured, spikes and operations.
+
     Parameters
     ----------
     estimator : LMURegressor
         That it is made of.
     conversion : Conversion
         Its network: neurons, settings and designs.
+
+    Attributes
+    ----------
+    predicted_loss : float or None
+        That is predicted on the sequences kept from the fit, which the estimator was
+        trained on; None for neurons whose noise the error model does not predict.
     """
 
     def predict(self, X) -> np.ndarray:
