@@ -149,6 +149,7 @@ LABELS = {
     "cli": "the command lmu-spiking",
     "conversion": "rate-based → spiking",
     "dynamics": "LDN, Principle 3",
+    "estimators": "for scikit-learn",
     "experiments": "papers, rivals, benchmarks",
     "lmu": "parameters, equations",
     "loihi": "layouts, deploy, energy",

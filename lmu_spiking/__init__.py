@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # editors and type checkers read these lines; Python reads HO
         SignalFileError,
         ValidationError,
     )
+    from lmu_spiking.estimators import LegendreFeatures, LMUClassifier, LMURegressor
     from lmu_spiking.lmu import CellParams, LMUParams, load_params, save_params
     from lmu_spiking.loihi.run.deploy import deploy
     from lmu_spiking.loihi.run.target import Target
@@ -79,6 +80,7 @@ HOMES = {
     "errors": "LMUSpikingError MappingError MissingPackageError ParamsFileError "
     "SignalFileError ValidationError",
     "dynamics.ldn": "LDN",
+    "estimators": "LMUClassifier LMURegressor LegendreFeatures",
     "loihi.run.deploy": "deploy",
     "loihi.run.target": "Target",
     "networks.cell": "LMUCell",

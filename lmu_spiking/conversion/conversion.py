@@ -67,6 +67,10 @@ class Conversion:
         with nengo.Network(add_to_container=False):
             return self.network()
 
+    def __getstate__(self) -> dict:
+        """Return all but the copy of the network, which is built again when needed."""
+        return {name: x for name, x in self.__dict__.items() if name != "built"}
+
     @property
     def predictable(self) -> bool:
         """Return whether the noise of all neurons is known.
