@@ -162,8 +162,9 @@ class MemorySpec:
     @property
     def signals(self) -> tuple[SignalSpec, ...]:
         """Return the signal of each channel."""
-        one = isinstance(self.signal, SignalSpec)
-        return (self.signal,) * self.size_in if one else self.signal
+        if isinstance(self.signal, SignalSpec):
+            return (self.signal,) * self.size_in
+        return self.signal
 
     def draw(self, duration: float, seed: int | None = None) -> Signal:
         """Draw a signal that the memory is meant for, of all its channels.

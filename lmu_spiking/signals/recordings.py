@@ -143,7 +143,7 @@ def read_flac(path: Path, column, timed: bool):
             remedy = "give a shorter part of it"
             raise SignalFileError(f"{problem}{size(LARGEST)}; {remedy}")
         # whole numbers, in the upper bits
-        sound = file.read(dtype="int32", always_2d=True) >> (32 - bits)
+        sound = np.asarray(file.read(dtype="int32", always_2d=True)) >> (32 - bits)
         rate, wanted = file.samplerate, file.frames
     if len(sound) < wanted:
         raise SignalFileError(f"is cut short: {len(sound)} samples of {wanted}")

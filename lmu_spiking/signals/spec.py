@@ -209,7 +209,7 @@ def _spec_of(u: np.ndarray, signal: Signal, theta: float) -> SignalSpec:
     held = _joined(zip(ends, shares.tolist(), strict=True))
     # the mean has no bandwidth
     moving = np.cumsum(np.where(frequency > 0, power, 0.0))
-    bandwidth = frequency[np.searchsorted(moving, HELD * moving[-1])]
+    bandwidth = float(frequency[np.searchsorted(moving, HELD * moving[-1])])
     bandwidth = bandwidth or 0.5 / (len(whole) * signal.dt)
     peak = float(np.quantile(np.abs(u), 0.999)) / (EXTREME * rms)
     return SignalSpec(_short(bandwidth), _short(rms), held, _short(max(1.0, peak)))

@@ -85,7 +85,7 @@ class Trial:
     @property
     def signal(self) -> Signal:
         """Return the input."""
-        return self.spec.signal.draw(self.duration, self.spec.dt, self.signal_seed)
+        return self.spec.draw(self.duration, self.signal_seed)
 
     def to_dict(self) -> dict:
         """Return plain values, enough to run it again.

@@ -29,6 +29,7 @@ from lmu_spiking.errors import (
 )
 from lmu_spiking.memory.basis import REALISED, is_computed
 from lmu_spiking.memory.design import design
+from lmu_spiking.memory.open_loop import is_measured
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.neurons import curves
 from lmu_spiking.neurons.population import STAGGERED, is_staggered
@@ -465,11 +466,12 @@ def check_duration(spec: MemorySpec) -> tuple[float, float]:
     """
     # so much noise of the band that its own scatter is known
     window, step = whole_steps(spec), spec.dt
-    seconds = max(CYCLES / spec.signal.bandwidth, WINDOWS * spec.theta)
+    bandwidth = min(signal.bandwidth for signal in spec.signals)
+    seconds = max(CYCLES / bandwidth, WINDOWS * spec.theta)
     steps = min(seconds / step, max(MOST_STEPS, 4 * window))
     budget = budget_of(spec, duration=steps * step)
     expected: Any = budget.nrmse()
-    limit = NEAR if budget.runs is None else NEAR_MEASURED
+    limit = NEAR_MEASURED if is_measured(design(spec).population.neurons) else NEAR
 
     def apart(duration: float) -> float:
         ends: Any = budget.nrmse_interval(duration)

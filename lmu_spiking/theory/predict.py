@@ -25,6 +25,7 @@ one thing to read.
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import Any
 
 import nengo
 import numpy as np
@@ -212,7 +213,7 @@ def _budgets_of(
         u, names = found.samples, found.channels
     each: dict = {"lead": lead, "updates": updates // made.size_in}
     channels = range(made.size_in)
-    budgets = [budget_of(made.channel(i), u[:, i], **each) for i in channels]
+    budgets: Any = [budget_of(made.channel(i), u[:, i], **each) for i in channels]
     return ChannelBudgets(tuple(budgets), names, made)
 
 

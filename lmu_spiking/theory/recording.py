@@ -7,6 +7,7 @@ as it will be run, and neurons are added or taken away until it is met.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -105,7 +106,8 @@ def memory_for(
     MemorySpec
         For the spectrum of each channel.
     """
-    signals, dt = spectrum_of(recorded, theta), recorded.dt
+    signals: Any = spectrum_of(recorded, theta)
+    dt = recorded.dt
     several = signals if len(signals) > 1 else signals[0]
     fields = {"tuning": "balanced", "dt": dt, **fields, "signal": several}
     fields["size_in"] = len(signals)
@@ -259,7 +261,7 @@ def _fitted(spec: MemorySpec, found, recorded, signals, request, limits) -> Plan
     of_all["signal"] = signals if channels > 1 else signals[0]
     low = 2 * spec.order * channels
     most = min(limits["max_neurons"], MAX_NEURONS)
-    n, met = max(found.spec.n_neurons * channels, low), None
+    n, met = max(found.spec.n_neurons * channels, low), (0, None)
     falls = 2 if spec.neuron_type in STAGGERED else 1
     # an excerpt says how many it takes, and the whole recording has the last word
     for part in dict.fromkeys((_excerpt(recorded, window), recorded)):
@@ -273,7 +275,7 @@ def _fitted(spec: MemorySpec, found, recorded, signals, request, limits) -> Plan
         if met is None:
             return None
         n = met[0]
-    n, budgets = met
+    budgets: Any = met[1]
     whole = spec.replace(n_neurons=n, aggregated=_is_sum(spec, n), **of_all)
     parts = budgets.parts()
     counts = np.bincount(design(whole).population.dimension).tolist()
