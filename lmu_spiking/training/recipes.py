@@ -19,7 +19,7 @@ from lmu_spiking.training.settings import TrainSettings
 
 SEEN = 20  # sequences that the scale of the states is taken from
 CHANNELS = 64  # the most memories of a model for a user's own sequences
-UNITS = 40  # of the first cell of such a model
+UNITS, ORDER = 40, 3  # of the first cell of such a model, and of the second
 UPDATES = 3000  # steps of the optimizer for a user's own sequences
 
 
@@ -173,14 +173,13 @@ def own_recipe(data: Sequences) -> Recipe:
     typical = data.steps if ends is None else float(np.median(ends))
     short = int(np.clip(typical / 6, 3, 50))
     front = (min(4, short), UNITS, short)
-    order = int(np.clip(typical / 8, 3, 8))
     batch = int(np.clip(n // 10, 4, 50))
     epochs = int(np.clip(UPDATES / max(1, n // batch), 20, 400))
     settings = _fast(epochs=epochs, batch=batch, noise=0.1, **_last)
-    coefficients = memories * front[0] + UNITS * order
+    coefficients = memories * front[0] + UNITS * ORDER
     spikes = _spikes(100 * max(100, coefficients), 0.01)
     how = {"memories": memories, "front": front, "normalised": True}
-    return Recipe(order, 2 * UNITS, None, settings, spikes, **how)
+    return Recipe(ORDER, 2 * UNITS, None, settings, spikes, **how)
 
 
 def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:

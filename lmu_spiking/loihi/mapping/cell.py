@@ -337,7 +337,7 @@ def check_cell(params: LMUParams) -> CellParams:
         refuse("W_x", cell.W_x.shape, problem, remedy)
     if cell.memory_d != 1:
         problem = "memories are more than the chip pass lays out"
-        remedy = "train with memory_d=1 (--memories 1), which mixes all channels in one"
+        remedy = "train with memory_d=1, which mixes all channels"
         refuse("memory_d", cell.memory_d, problem, remedy)
     if cell.activation not in CHIP_ACTIVATIONS:
         problem = "is none that the chip's neurons have"
