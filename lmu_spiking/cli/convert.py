@@ -69,7 +69,7 @@ def convert(
         out = model.parent if out is None else out
         console.prepare(out)
         loaded = _load(params, model, task, data, split)
-        task = loaded.name
+        task = loaded.name  # known or the user's own
     console.tell(loaded.origin)
     _check_sizes(params, loaded, model)
     x, y, ends = loaded.test.x[:sequences], loaded.test.y[:sequences], None
@@ -176,8 +176,10 @@ def _recipe(loaded) -> dict:
 
     standard = ConvertSettings()
     found = {"n_neurons": standard.n_neurons, "presentation": standard.presentation}
-    known = RECIPES.get(loaded.name)
-    return found | (known or own_recipe(loaded)).conversion
+    own = loaded.class_names is not None or loaded.name not in TASKS
+    if own:
+        return found | own_recipe(loaded).conversion
+    return found | (RECIPES[loaded.name].conversion if loaded.name in RECIPES else {})
 
 
 def _load(params, model: Path, task: str | None, data: Path | None, split):

@@ -89,44 +89,29 @@ def train(
     own = task not in TASKS and _is_path(task)
     if not own:
         check_one_of("TASK", task, TASKS)
-    shape = {"--order": order, "--units": units, "--theta": theta}
-    for option, value in shape.items():
-        if start_from is not None and value is not None:
-            problem, remedy = "is that of the model to start from", "leave it out"
-            raise ValidationError(option, value, problem, remedy)
+    start_from = _start_file(start_from, order=order, units=units, theta=theta)
     if chip:
         check_one_of("--chip", task, ON_CHIP, "has no recipe for a chip")
-    if start_from is not None:
-        start_from = model_file(start_from, "--start-from")
     with console.Bar("Reading the data"):
         from dataclasses import replace
 
-        from lmu_spiking.lmu import load_params, save_params
-        from lmu_spiking.plots import confusion_figure, save_figure, training_figure
         from lmu_spiking.tasks import load_task
         from lmu_spiking.training import train as fit
-        from lmu_spiking.training.recipes import own_recipe, recipe_for, start
 
         options = task_options(task, data, split)
-        if own:
-            loaded = load_task(task, **options)
-            recipe, name = own_recipe(loaded), loaded.name
-        else:
-            whole_mnist = task == "psmnist" and data is not None  # has a larger model
-            recipe = recipe_for("psmnist-full" if whole_mnist else task, chip=chip)
-            loaded, name = None, f"{task}-chip" if chip else task
+        recipe, loaded, name = _recipe(task, own, options, chip)
         # what the user gave replaces what the recipe says
         changed = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
         changed |= {"noise": noise, "rate_penalty": rate_penalty, "patience": patience}
         changed |= {"seconds": None if minutes is None else 60 * minutes, "seed": seed}
         changed |= {"trainable_theta": train_theta or None}
-        if patience is not None and recipe.merged:  # hold out what decides when to stop
+        if patience is not None:  # hold out what decides when to stop
             recipe, changed["keep"] = replace(recipe, merged=False), "best"
         if spikes is not None:  # which are noise enough
             changed |= {"late": 0.0, "stretch": 0.0, "noise": noise or 0.0}
         settings = replace(recipe.settings, **_given(changed))
-        given = {"presentation": presentation, "neuron_type": neuron_type}
-        through = _spikes(spikes, recipe.conversion, _given(given))
+        given = _given({"presentation": presentation, "neuron_type": neuron_type})
+        through = _spikes(spikes, recipe.conversion, given)
         recipe = replace(recipe, **_given({"order": order, "units": units}))
         out = Path("out") / name if out is None else out
         console.prepare(out)
@@ -135,48 +120,91 @@ def train(
         if theta is not None:
             recipe = replace(recipe, theta=theta / sequences.dt)
     console.tell(sequences.origin)
-    # a new model, or one to start from
-    if start_from is None:
-        params = start(recipe, sequences, seed)
-    else:
-        params = load_params(start_from)
-        _check_start(params, sequences)
     about: dict[str, Any] = {"task_options": options}
     if own:
         place = str(Path(task).expanduser().resolve())
         about["data"] = {"path": place, "digest": sequences.digest}
-    params = params.updated({}, **about)
+    params = _begin(recipe, sequences, seed, start_from).updated({}, **about)
     with console.Bar(f"Epochs of {name}", settings.epochs) as bar:
         how = {"checkpoint": out / "checkpoint.npz", "resume": not fresh}
         how |= {"engine": engine, "spikes": through}
         how["progress"] = lambda *_: bar.advance()
         trained = fit(params, sequences, settings, **how)
-    # the model, its record, and a figure of the epochs
-    names = {"model": "model.npz", "result": "training.json", "figure": "training.png"}
     record = _record(trained, sequences, seed)
-    record["files"] = {kind: str(out / name) for kind, name in names.items()}
-    history, confusion = trained.history, record.get("confusion")
-    if confusion is not None:
-        names["confusion"] = "confusion.png"
-        record["files"]["confusion"] = str(out / "confusion.png")
-
-    def draw(path: Path) -> None:  # when the model is saved
-        save_figure(training_figure(record, history), path)
-
-    def draw_confusion(path: Path) -> None:
-        title = f"{name}, test part, rate-based"
-        parts = {title: confusion}
-        save_figure(confusion_figure(parts, record["class_names"]), path)
-
-    files: dict = {"model.npz": lambda path: save_params(trained.params, path)}
-    files |= {} if confusion is None else {"confusion.png": draw_confusion}
-    files |= {"training.png": draw, "training.json": record | {"history": history}}
-    console.write_results(out, "train", files)
+    _write(out, name, trained, record)
     if json:
         console.print_json(record)
         return
+    _report(name, record, "" if through is None else " in rates")
+    options = "" if through is None else f" --neurons {through.n_neurons}"
+    options += "".join(f" --{k.replace('_', '-')} {v}" for k, v in given.items())
+    print("\nThe same weights in spikes:")
+    print(f"lmu-spiking convert {record['files']['model']}{options}")
+
+
+def _start_file(start_from: Path | None, **shape) -> Path | None:
+    """Return the file to start from, if any, which has a shape of its own."""
+    if start_from is None:
+        return None
+    for option, value in shape.items():
+        if value is not None:
+            problem, remedy = "is that of the model to start from", "leave it out"
+            raise ValidationError(f"--{option}", value, problem, remedy)
+    return model_file(start_from, "--start-from")
+
+
+def _recipe(task: str, own: bool, options: dict, chip: bool):
+    """Return a recipe, the task if it had to be loaded for it, and a name for both."""
+    from lmu_spiking.tasks import load_task
+    from lmu_spiking.training.recipes import own_recipe, recipe_for
+
+    if own:  # its shape chooses the recipe
+        loaded = load_task(task, **options)
+        return own_recipe(loaded), loaded, loaded.name
+    whole_mnist = task == "psmnist" and "data" in options  # it has a larger model
+    recipe = recipe_for("psmnist-full" if whole_mnist else task, chip=chip)
+    return recipe, None, f"{task}-chip" if chip else task
+
+
+def _begin(recipe, sequences, seed: int, start_from: Path | None):
+    """Return the parameters of a new model, or of one to start from."""
+    from lmu_spiking.lmu import load_params
+    from lmu_spiking.training.recipes import start
+
+    if start_from is None:
+        return start(recipe, sequences, seed)
+    params = load_params(start_from)
+    _check_start(params, sequences)
+    return params
+
+
+def _write(out: Path, name: str, trained, record: dict) -> None:
+    """Write the model, its record with the files' names, and figures."""
+    from lmu_spiking.lmu import save_params
+    from lmu_spiking.plots import confusion_figure, save_figure, training_figure
+
+    names = {"model": "model.npz", "result": "training.json", "figure": "training.png"}
+    history, confusion = trained.history, record.get("confusion")
+
+    # figures are drawn when the model is saved
+    def draw(path: Path) -> None:
+        save_figure(training_figure(record, history), path)
+
+    def draw_confusion(path: Path) -> None:
+        shown = {f"{name}, test part, rate-based": confusion}
+        save_figure(confusion_figure(shown, record["class_names"]), path)
+
+    files: dict = {"model.npz": lambda path: save_params(trained.params, path)}
+    if confusion is not None:
+        names["confusion"], files["confusion.png"] = "confusion.png", draw_confusion
+    record["files"] = {kind: str(out / file) for kind, file in names.items()}
+    files |= {"training.png": draw, "training.json": record | {"history": history}}
+    console.write_results(out, "train", files)
+
+
+def _report(name: str, record: dict, where: str) -> None:
+    """Print the results, and what was taken for what if there are few classes."""
     metric = record["metric"]
-    where = "" if through is None else " in rates"
     rows = {f"{metric}{where}, test": f"{record['rate_' + metric]:.4f}"}
     if record[f"valid_{metric}"] is not None:
         rows[f"{metric}{where}, validation"] = f"{record['valid_' + metric]:.4f}"
@@ -185,16 +213,11 @@ def train(
     rows["epochs, of which kept"] = f"{record['epochs']}, {record['best_epoch']}"
     rows["seconds"] = f"{record['train_seconds']:.0f}"
     console.print_table(f"{name}, {record['engine']}", ["", ""], rows.items())
-    if confusion is not None and len(confusion) <= MOST_SHOWN:
-        header, *table = described_classes(confusion, record["class_names"])
+    if 0 < len(record.get("confusion", ())) <= MOST_SHOWN:
+        names = record["class_names"]
+        header, *table = described_classes(record["confusion"], names)
         print()
         console.print_table(f"Classes (rows) and answers{where}, test", header, table)
-    print("\nThe same weights in spikes:")
-    options = "" if through is None else f" --neurons {through.n_neurons}"
-    options += "".join(
-        f" --{k.replace('_', '-')} {v}" for k, v in _given(given).items()
-    )
-    print(f"lmu-spiking convert {record['files']['model']}{options}")
 
 
 def _is_path(task: str) -> bool:

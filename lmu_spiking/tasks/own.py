@@ -143,18 +143,7 @@ def _folder(path: Path, timed: bool) -> dict[str, Any]:
         raise SignalFileError(problem)
     if len(found) > FILES:
         raise SignalFileError(f"holds {len(found)} files, more than {FILES}")
-    each, steps, taken = [], [], 0
-    for file, _, _ in found:
-        with reading(file, SignalFileError):
-            samples, step = _samples(file, timed)
-            taken += samples.size * 4
-            if taken > LARGEST:
-                raise SignalFileError(f"and the files before it exceed {size(LARGEST)}")
-            if each and samples.shape[1] != each[0].shape[1]:
-                problem = f"has {samples.shape[1]} channels, not {each[0].shape[1]} as "
-                raise SignalFileError(problem + str(found[0][0]))
-        each.append(samples.astype(np.float32))
-        steps.append(step)
+    each, steps = _all_samples([file for file, _, _ in found], timed)
     arrays = {
         "x": np.concatenate(each),
         "lengths": np.array([len(x) for x in each]),
@@ -162,13 +151,35 @@ def _folder(path: Path, timed: bool) -> dict[str, Any]:
     }
     if parted:
         arrays["split"] = np.array([part for _, _, part in found])
+    return arrays | _common_step(steps)
+
+
+def _all_samples(files: list[Path], timed: bool) -> tuple[list, list]:
+    """Return the samples (T, c) of files, of as many channels, and their steps."""
+    each, steps, taken = [], [], 0
+    for file in files:
+        with reading(file, SignalFileError):
+            samples, step = _samples(file, timed)
+            taken += samples.size * 4
+            if taken > LARGEST:
+                raise SignalFileError(f"and the files before it exceed {size(LARGEST)}")
+            if each and samples.shape[1] != each[0].shape[1]:
+                problem = f"has {samples.shape[1]} channels, not {each[0].shape[1]} as "
+                raise SignalFileError(problem + str(files[0]))
+        each.append(samples.astype(np.float32))
+        steps.append(step)
+    return each, steps
+
+
+def _common_step(steps: list) -> dict[str, np.ndarray]:
+    """Return the step of all files as an array by name, or none if none is known."""
     known = [step for step in steps if step is not None]
-    if known:
-        if len(known) < len(steps) or max(known) > 1.01 * min(known):
-            problem = f"has steps from {min(known):g} to {max(known):g} s, or none; "
-            raise SignalFileError(problem + "resample the files, or give the rate")
-        arrays["dt"] = np.array(np.mean(known))
-    return arrays
+    if not known:
+        return {}
+    if len(known) < len(steps) or max(known) > 1.01 * min(known):
+        problem = f"has steps from {min(known):g} to {max(known):g} s, or none; "
+        raise SignalFileError(problem + "resample the files, or give the rate")
+    return {"dt": np.array(np.mean(known))}
 
 
 def _folders(path: Path) -> list[Path]:
@@ -339,7 +350,7 @@ def _labels(y: np.ndarray, given, ends, shape) -> tuple[np.ndarray, tuple | None
             raise ValidationError("y", "NaN or infinity", "must be finite")
         if y.ndim > 1 or (seen % 1).any():
             return y, None
-        seen = y = y.astype(np.int64)
+        seen = y = y.astype(np.int64)  # labels that were saved as floats
     if y.ndim > 1 and not per_step:
         if y.dtype.kind in "biu":
             return y.astype(np.float32), None
@@ -357,7 +368,7 @@ def _named(y: np.ndarray, seen: np.ndarray, given, per_step: bool):
         known = [str(name) for name in np.asarray(given).ravel()]
         # numbers are positions among names, unless they are the names themselves
         if not set(names) <= set(known) and numbers:
-            outside = values[(values < 0) | (values >= len(known))]
+            outside = [v for v in values.astype(int) if not 0 <= v < len(known)]
             if len(outside):
                 problem = f"is not from 0 to {len(known) - 1}, of {len(known)} classes"
                 raise ValidationError("y", int(outside[0]), problem)

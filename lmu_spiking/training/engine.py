@@ -291,7 +291,7 @@ def _run(moving, others, given, inputs, noise, curves, last):
     ]
     # of a state that has time, what lies past a length has no part in the size of noise
     ends = inputs.get("lengths")
-    adding = [None if drawn is None else _adding(*drawn, ends) for drawn in noise]
+    adding = [None if drawn is None else _adding(drawn, ends) for drawn in noise]
     arrays = others | moving
     return forward(curves, arrays, tables, inputs, noise=adding, last=last)
 
@@ -319,8 +319,9 @@ def _moved(table: dict, slopes: dict, log_theta) -> dict:
     return {name: a + slopes[name] * zero for name, a in table.items()}
 
 
-def _adding(scale, z, lengths):
+def _adding(drawn, lengths):
     """Return a function from states to noise, of a relative size or of a covariance."""
+    scale, z = drawn
     if jnp.ndim(scale):
         return lambda m: z @ scale.T
 
