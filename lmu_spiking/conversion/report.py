@@ -265,7 +265,8 @@ def _check_data(caller: str, conversion: Conversion, x, y, last: bool):
         problem, remedy = f"is not a class of {q} outputs", f"use 0 to {q - 1}"
         raise ValidationError(attribute, int(outside[0]), problem, remedy)
     if last != (y.ndim == 1):
-        problem, remedy = f"does not suit classes {y.shape}", f"use last={not last}"
+        problem = f"does not suit classes{' of steps' * (y.ndim == 2)}"
+        remedy = f"use last={not last}"
         raise ValidationError(f"{caller}.last", last, problem, remedy)
     return x, y.astype(int), accuracy
 
@@ -282,7 +283,7 @@ def _at_end(score, late, final, y) -> float:
     return float(np.sqrt(np.mean(np.square(late - final)) / target_variance(y)))
 
 
-def _interval(score, exact, spiking, y, lengths) -> tuple[float, float]:
+def _interval(score, exact, spiking, y, lengths=None) -> tuple[float, float]:
     """Return the 95 % interval of the loss over sequences, paired.
 
     A longer sequence counts more if all its steps do.

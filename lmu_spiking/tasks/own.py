@@ -179,7 +179,7 @@ def _common_step(steps: list) -> dict[str, np.ndarray]:
     if len(known) < len(steps) or max(known) > 1.01 * min(known):
         problem = f"has steps from {min(known):g} to {max(known):g} s, or none; "
         raise SignalFileError(problem + "resample the files, or give the rate")
-    return {"dt": np.array(np.mean(known))}
+    return {"dt": np.array(known[0])}
 
 
 def _folders(path: Path) -> list[Path]:

@@ -239,7 +239,7 @@ def test_padded_sequences_are_scored_within_their_lengths(params):
         counts = np.array(found.confusion[kind])
         np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(y, minlength=3))
         assert np.trace(counts) / 40 == pytest.approx(score)
-    seconds = 0.003 * (lengths.mean() + 1) + 0.001
+    seconds = 0.003 * lengths.mean() + 0.001
     assert found.seconds_per_inference == pytest.approx(seconds)
     assert "confusion" in found.to_dict()
     # classes of steps: those past a length are wrong, and do not count
