@@ -1,6 +1,7 @@
 """The tasks of labelled sequences by name; it joins the modules of all tasks."""
 
 import inspect
+from os import PathLike
 from pathlib import Path
 
 from lmu_spiking.errors import check_one_of
@@ -36,7 +37,7 @@ def is_own(name) -> bool:
         is.
     """
     text = str(name)
-    if text in TASKS:
+    if not isinstance(name, (str, PathLike)) or not text or text in TASKS:
         return False
     path = Path(text).expanduser()
     return path.suffix.lower() == ".npz" or len(path.parts) > 1 or path.is_dir()
