@@ -74,7 +74,6 @@ def train(
 
     \b
     lmu-spiking train digits
-    lmu-spiking convert out/digits
     lmu-spiking train my.npz
     lmu-spiking train digits --chip
     lmu-spiking train digits --start-from model.npz --spikes 3000 --out small
