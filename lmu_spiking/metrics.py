@@ -122,6 +122,25 @@ def accuracy(outputs, y) -> float:
     return float(np.mean(np.argmax(outputs, axis=-1) == y))
 
 
+def confusion(outputs, y) -> np.ndarray:
+    """Count how often each class was taken for which.
+
+    Parameters
+    ----------
+    outputs : (..., q) array_like
+    y : (...,) array_like of int
+
+    Returns
+    -------
+    (q, q) ndarray of int
+        Rows are the classes, columns what the largest output said.
+    """
+    outputs, y = np.asarray(outputs), np.asarray(y).ravel()
+    q = outputs.shape[-1]
+    pairs = q * y + outputs.argmax(axis=-1).ravel()
+    return np.bincount(pairs, minlength=q * q).reshape(q, q)
+
+
 def half_interval(values, level: float = 0.95) -> float:
     """Return half the width of the confidence interval of a mean (Student's t).
 

@@ -3,23 +3,28 @@
 # pyright: reportInvalidTypeForm=false
 
 import time
+import warnings
 from pathlib import Path
 
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.completion import offer_files
+from lmu_spiking.cli.completion import offer_files, offer_names
+from lmu_spiking.cli.inputs import described_classes, model_file
 from lmu_spiking.cli.known import CONVERTED, CONVERTED_TUNINGS, TASKS
-from lmu_spiking.cli.train import DATA, Data, task_options
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.cli.train import DATA, MOST_SHOWN, task_options
+from lmu_spiking.errors import ValidationError, ValidityWarning
 
 KERAS = (".keras", ".h5", ".hdf5")
-MODEL = "model.npz as train writes it, or a Keras LMU (.keras, .h5)"
+MODEL = "What train has written (model.npz or its folder), or a Keras LMU"
+OWN_DATA = "An .npz or a folder, for a model of your own; of psmnist as in train"
+TASK = "A name, or an .npz or folder of your own"
+OFFERED = offer_names(TASKS, files=(".npz", "/"))
 SEVERAL = "In all; several make a curve"
 HEADER = "neurons,rate,spiking,lost,95 %,predicted,spikes,synops".split(",")
 
 
 def convert(
-    model: o.argument("MODEL", MODEL, offer_files(".npz", *KERAS[:2]), Path),
+    model: o.argument("MODEL", MODEL, offer_files(".npz", "/", *KERAS[:2]), Path),
     neurons: o.neuron_counts(SEVERAL, panel=o.MEMORY) = None,
     presentation: o.number("Of a sample", "SECONDS", unset="the recipe's") = None,
     dt: o.step() = 0.001,
@@ -31,8 +36,8 @@ def convert(
     initial_phases: o.Phases = None,
     hidden_share: o.number("Of the neurons, for hidden units", most=1.0) = 0.2,
     readout_synapse: o.number("Of the output", "SECONDS", unset="none") = None,
-    task: o.one_of("", TASKS, panel=DATA, unset="the model's") = None,
-    data: Data = None,
+    task: o.text(TASK, panel=DATA, unset="the model's", complete=OFFERED) = None,
+    data: o.file(OWN_DATA, (".npz",), panel=DATA) = None,
     split: o.seed("Which split of the data", panel=DATA, unset="the model's") = None,
     sequences: o.whole("Of the test part, at most", panel=DATA, unset="all") = None,
     target: o.Target = "compiled",
@@ -45,7 +50,7 @@ def convert(
 
     \b
     lmu-spiking train digits
-    lmu-spiking convert out/digits/model.npz
+    lmu-spiking convert out/digits
     lmu-spiking convert out/digits/model.npz --neurons 10000,100000
     lmu-spiking convert out/digits/model.npz --presentation 0.001 --sequences 100
 
@@ -57,26 +62,20 @@ def convert(
         from lmu_spiking.conversion import convert as turn
         from lmu_spiking.conversion import report
         from lmu_spiking.metrics import versions
-        from lmu_spiking.plots import conversion_figure
-        from lmu_spiking.tasks import load_task
+        from lmu_spiking.plots import confusion_figure, conversion_figure
 
+        model = model_file(model)
         params = _read(model)
-        own_task = params.header.get("task")
-        task = task or own_task
-        if task is None:
-            problem, remedy = "does not name its task", "give it with --task"
-            raise ValidationError("MODEL", str(model), problem, remedy)
-        # the same sequences as in training, unless the user says otherwise
-        options = task_options(task, data, split)
-        if task == own_task:
-            options = params.header.get("task_options", {}) | options
         out = model.parent if out is None else out
         console.prepare(out)
-        loaded = load_task(task, **options)
+        loaded = _load(params, model, task, data, split)
+        task = loaded.name  # known or the user's own
     console.tell(loaded.origin)
     _check_sizes(params, loaded, model)
-    x, y = loaded.test.x[:sequences], loaded.test.y[:sequences]
-    recipe = _recipe(task)
+    x, y, ends = loaded.test.x[:sequences], loaded.test.y[:sequences], None
+    if loaded.test.lengths is not None:
+        ends = loaded.test.lengths[:sequences]
+    recipe = _recipe(loaded)
     counts = sorted(neurons or [recipe["n_neurons"]])
     presentation = presentation or recipe["presentation"]
     # what the record shows, and what else the conversion takes
@@ -93,10 +92,11 @@ def convert(
     for m in counts:
         with console.Bar(f"Building {m:,} neurons") as bar:
             settings["n_neurons"] = m
-            made = turn(params, loaded.train.x, last=loaded.last, **settings)
+            of_train = {"last": loaded.last, "lengths": loaded.train.lengths}
+            made = turn(params, loaded.train.x, **of_train, **settings)
             bar.phase(f"{m:,} neurons", len(x))
             where = {"jobs": jobs, "target": target, "progress": bar.advance_to}
-            done = report(made, x, y, last=loaded.last, **where)
+            done = report(made, x, y, last=loaded.last, lengths=ends, **where)
         rows.append(done.to_dict() | {"synapse": made.memories[0].mapped.synapse.tau})
     # the record is that of the largest network; the file has all rows
     names = {"result": "conversion.json", "figure": "conversion.png"}
@@ -108,11 +108,24 @@ def convert(
     title = f"{task}: {presentation * 1000:g} ms a sample, {neuron_type}"
     files = {"conversion.json": record | {"rows": rows}}
     files["conversion.png"] = conversion_figure(rows, title)
+    if "confusion" in record:
+        record["class_names"] = loaded.class_names
+        record["files"]["confusion"] = str(out / "spiking-confusion.png")
+        kinds = {"rate": "rate-based", "spiking": f"{record['neurons']:,} neurons"}
+        shown = {kinds[kind]: counts for kind, counts in record["confusion"].items()}
+        figure = confusion_figure(shown, loaded.class_names)
+        files["spiking-confusion.png"] = figure
+        files["conversion.json"] = record | {"rows": rows}
     console.write_results(out, "convert", files)
     if json:
         console.print_json(record | ({"rows": rows} if len(rows) > 1 else {}))
         return
     _report(title, rows)
+    if "confusion" in record and loaded.size_out <= MOST_SHOWN:
+        counts = record["confusion"]["spiking"]
+        header, *table = described_classes(counts, loaded.class_names)
+        print()
+        console.print_table("Classes (rows) and answers in spikes", header, table)
     print(f"\n{record['seconds']:.0f} s; {', '.join(record['files'].values())}")
 
 
@@ -156,11 +169,50 @@ def _check_sizes(params, loaded, model: Path) -> None:
         raise ValidationError("MODEL", str(model), problem)
 
 
-def _recipe(task: str) -> dict:
+def _recipe(loaded) -> dict:
     """Return the settings of a task's recipe, on top of the standard ones."""
     from lmu_spiking.conversion.settings import ConvertSettings
-    from lmu_spiking.training.recipes import RECIPES
+    from lmu_spiking.training.recipes import RECIPES, own_recipe
 
     standard = ConvertSettings()
     found = {"n_neurons": standard.n_neurons, "presentation": standard.presentation}
-    return found | (RECIPES[task].conversion if task in RECIPES else {})
+    own = loaded.class_names is not None or loaded.name not in TASKS
+    if own:
+        return found | own_recipe(loaded).conversion
+    return found | (RECIPES[loaded.name].conversion if loaded.name in RECIPES else {})
+
+
+def _load(params, model: Path, task: str | None, data: Path | None, split):
+    """Return the sequences of a model: those that it was trained on, unless told."""
+    from lmu_spiking.tasks import load_task
+
+    header = params.header
+    own, own_task = header.get("data"), header.get("task")
+    other = task is not None or data is not None
+    if own is None and task is None:
+        task = own_task
+    if own is None and task is None:
+        problem, remedy = "does not name its task", "give it with --task"
+        raise ValidationError("MODEL", str(model), problem, remedy)
+    if task in TASKS:
+        # the same sequences as in training, unless the user says otherwise
+        options = task_options(task, data, split)
+        if task == own_task and own is None:
+            options = header.get("task_options", {}) | options
+        return load_task(task, **options)
+    if task is not None and data is not None:
+        raise ValidationError("--data", str(data), "and --task both name data")
+    path = str(task or data or own["path"])
+    options = header.get("task_options", {}) | task_options(path, None, split)
+    names = header.get("class_names")
+    options = {name: options[name] for name in ("split",) if name in options}
+    loaded = load_task(path, **options | ({"classes": names} if names else {}))
+    if own is not None and not other and split is None:
+        if loaded.digest != own["digest"]:
+            warnings.warn(
+                f"convert: {path} has changed since the model was trained; perhaps it "
+                "was trained on sequences that are tested here",
+                ValidityWarning,
+                stacklevel=2,
+            )
+    return loaded

@@ -10,6 +10,7 @@ from typing import Any
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_names
+from lmu_spiking.cli.inputs import described_classes, model_file
 from lmu_spiking.cli.known import ENGINES, TASKS
 from lmu_spiking.errors import (
     ValidationError,
@@ -24,8 +25,9 @@ SEED_NAMES = {"psmnist": "split"}  # what the option --split is called by the lo
 DATA = "Data"
 RECIPE = "the recipe's"
 THROUGH = ("poisson", "if", "regular")  # whose spikes are known while training
-HELP = f"{', '.join(TASKS[:-1])} or {TASKS[-1]}"
-START = "A model (.npz) to start from, in place of a new one"
+HELP = f"{', '.join(TASKS)}, or your own: an .npz, or a folder for each class"
+START = "A model (.npz, or its folder) to start from, in place of a new one"
+MOST_SHOWN = 10  # classes in a table of what was taken for what
 CHIP = "digits: for a Loihi chip, and its rates"
 THETA = "Learn the window, too"
 VALIDATION = "Epochs without a better validation"
@@ -41,13 +43,14 @@ whole = partial(o.whole, panel=o.TRAINING, most=10**6, unset=RECIPE)
 
 
 def train(
-    task: o.argument("TASK", HELP, offer_names(TASKS)),
+    task: o.argument("TASK", HELP, offer_names(TASKS, files=(".npz", "/"))),
     data: Data = None,
     split: o.seed("Which split, or draw, of the data", panel=DATA, unset="0") = None,
     chip: o.flag(CHIP, "--chip", panel=DATA) = False,
     start_from: o.file(START, (".npz",)) = None,
     order: o.order(unset=RECIPE) = None,
     units: o.whole("Hidden units", most=100_000, unset=RECIPE) = None,
+    theta: o.theta(unset=RECIPE) = None,
     epochs: whole("At most") = None,
     batch: whole("Sequences in a batch") = None,
     learning_rate: number("At the beginning", most=10.0) = None,
@@ -71,79 +74,136 @@ def train(
 
     \b
     lmu-spiking train digits
-    lmu-spiking convert out/digits/model.npz
+    lmu-spiking train my.npz
     lmu-spiking train digits --chip
     lmu-spiking train digits --start-from model.npz --spikes 3000 --out small
 
     Interrupted, the same command goes on after the last epoch that was finished. The
     model is model.npz in --out: named arrays and a header in JSON. psmnist without
     --data is 5,000 real digits of a package; with it the whole, and a larger model.
+    An .npz of your own has x (n, steps, channels) and y, and perhaps lengths, split,
+    groups, classes and dt; a folder has a sub-folder of .csv, .npy, .npz or .wav files
+    for each class.
     """  # noqa: D301 (the \b marks the examples)
-    check_one_of("TASK", task, TASKS)
-    for option, value in (("--order", order), ("--units", units)):
-        if start_from is not None and value is not None:
-            problem, remedy = "is that of the model to start from", "leave it out"
-            raise ValidationError(option, value, problem, remedy)
+    own = task not in TASKS and _is_path(task)
+    if not own:
+        check_one_of("TASK", task, TASKS)
+    start_from = _start_file(start_from, order=order, units=units, theta=theta)
     if chip:
         check_one_of("--chip", task, ON_CHIP, "has no recipe for a chip")
     with console.Bar("Reading the data"):
         from dataclasses import replace
 
-        from lmu_spiking.lmu import load_params, save_params
-        from lmu_spiking.plots import save_figure, training_figure
         from lmu_spiking.tasks import load_task
         from lmu_spiking.training import train as fit
-        from lmu_spiking.training.recipes import recipe_for, start
 
-        whole_mnist = task == "psmnist" and data is not None  # it has a larger model
-        recipe = recipe_for("psmnist-full" if whole_mnist else task, chip=chip)
         options = task_options(task, data, split)
+        recipe, loaded, name = _recipe(task, own, options, chip)
         # what the user gave replaces what the recipe says
         changed = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
         changed |= {"noise": noise, "rate_penalty": rate_penalty, "patience": patience}
         changed |= {"seconds": None if minutes is None else 60 * minutes, "seed": seed}
         changed |= {"trainable_theta": train_theta or None}
-        if patience is not None and recipe.merged:  # hold out what decides when to stop
+        if patience is not None:  # hold out what decides when to stop
             recipe, changed["keep"] = replace(recipe, merged=False), "best"
         if spikes is not None:  # which are noise enough
             changed |= {"late": 0.0, "stretch": 0.0, "noise": noise or 0.0}
         settings = replace(recipe.settings, **_given(changed))
-        given = {"presentation": presentation, "neuron_type": neuron_type}
-        through = _spikes(spikes, recipe.conversion, _given(given))
+        given = _given({"presentation": presentation, "neuron_type": neuron_type})
+        through = _spikes(spikes, recipe.conversion, given)
         recipe = replace(recipe, **_given({"order": order, "units": units}))
-        out = Path("out") / (f"{task}-chip" if chip else task) if out is None else out
+        out = Path("out") / name if out is None else out
         console.prepare(out)
-        sequences = recipe.data(load_task(task, **options))
+        loaded = load_task(task, **options) if loaded is None else loaded
+        sequences = recipe.data(loaded)
+        if theta is not None:
+            recipe = replace(recipe, theta=theta / sequences.dt)
     console.tell(sequences.origin)
-    # a new model, or one to start from
-    if start_from is None:
-        params = start(recipe, sequences, seed)
-    else:
-        params = load_params(start_from)
-        _check_start(params, sequences)
-    params = params.updated({}, task_options=options)
-    with console.Bar(f"Epochs of {task}", settings.epochs) as bar:
+    about: dict[str, Any] = {"task_options": options}
+    if own:
+        place = str(Path(task).expanduser().resolve())
+        about["data"] = {"path": place, "digest": sequences.digest}
+    params = _begin(recipe, sequences, seed, start_from).updated({}, **about)
+    with console.Bar(f"Epochs of {name}", settings.epochs) as bar:
         how = {"checkpoint": out / "checkpoint.npz", "resume": not fresh}
         how |= {"engine": engine, "spikes": through}
         how["progress"] = lambda *_: bar.advance()
         trained = fit(params, sequences, settings, **how)
-    # the model, its record, and a figure of the epochs
-    names = {"model": "model.npz", "result": "training.json", "figure": "training.png"}
     record = _record(trained, sequences, seed)
-    record["files"] = {kind: str(out / name) for kind, name in names.items()}
-    history = trained.history
-
-    def draw(path: Path) -> None:  # when the model is saved
-        save_figure(training_figure(record, history), path)
-
-    files = {"model.npz": lambda path: save_params(trained.params, path)}
-    files |= {"training.png": draw, "training.json": record | {"history": history}}
-    console.write_results(out, "train", files)
+    _write(out, name, trained, record)
     if json:
         console.print_json(record)
         return
+    _report(name, record, "" if through is None else " in rates")
+    options = "" if through is None else f" --neurons {through.n_neurons}"
+    options += "".join(f" --{k.replace('_', '-')} {v}" for k, v in given.items())
+    print("\nThe same weights in spikes:")
+    print(f"lmu-spiking convert {record['files']['model']}{options}")
+
+
+def _start_file(start_from: Path | None, **shape) -> Path | None:
+    """Return the file to start from, if any, which has a shape of its own."""
+    if start_from is None:
+        return None
+    for option, value in shape.items():
+        if value is not None:
+            problem, remedy = "is that of the model to start from", "leave it out"
+            raise ValidationError(f"--{option}", value, problem, remedy)
+    return model_file(start_from, "--start-from")
+
+
+def _recipe(task: str, own: bool, options: dict, chip: bool):
+    """Return a recipe, the task if it had to be loaded for it, and a name for both."""
+    from lmu_spiking.tasks import load_task
+    from lmu_spiking.training.recipes import own_recipe, recipe_for
+
+    if own:  # its shape chooses the recipe
+        loaded = load_task(task, **options)
+        return own_recipe(loaded), loaded, loaded.name
+    whole_mnist = task == "psmnist" and "data" in options  # it has a larger model
+    recipe = recipe_for("psmnist-full" if whole_mnist else task, chip=chip)
+    return recipe, None, f"{task}-chip" if chip else task
+
+
+def _begin(recipe, sequences, seed: int, start_from: Path | None):
+    """Return the parameters of a new model, or of one to start from."""
+    from lmu_spiking.lmu import load_params
+    from lmu_spiking.training.recipes import start
+
+    if start_from is None:
+        return start(recipe, sequences, seed)
+    params = load_params(start_from)
+    _check_start(params, sequences)
+    return params
+
+
+def _write(out: Path, name: str, trained, record: dict) -> None:
+    """Write the model, its record with the files' names, and figures."""
+    from lmu_spiking.lmu import save_params
+    from lmu_spiking.plots import confusion_figure, save_figure, training_figure
+
+    names = {"model": "model.npz", "result": "training.json", "figure": "training.png"}
+    history, confusion = trained.history, record.get("confusion")
+
+    # figures are drawn when the model is saved
+    def draw(path: Path) -> None:
+        save_figure(training_figure(record, history), path)
+
+    def draw_confusion(path: Path) -> None:
+        shown = {f"{name}, test part, rate-based": confusion}
+        save_figure(confusion_figure(shown, record["class_names"]), path)
+
+    files: dict = {"model.npz": lambda path: save_params(trained.params, path)}
+    if confusion is not None:
+        names["confusion"], files["confusion.png"] = "confusion.png", draw_confusion
+    record["files"] = {kind: str(out / file) for kind, file in names.items()}
+    files |= {"training.png": draw, "training.json": record | {"history": history}}
+    console.write_results(out, "train", files)
+
+
+def _report(name: str, record: dict, where: str) -> None:
+    """Print the results, and what was taken for what if there are few classes."""
     metric = record["metric"]
-    where = "" if through is None else " in rates"
     rows = {f"{metric}{where}, test": f"{record['rate_' + metric]:.4f}"}
     if record[f"valid_{metric}"] is not None:
         rows[f"{metric}{where}, validation"] = f"{record['valid_' + metric]:.4f}"
@@ -151,13 +211,18 @@ def train(
     rows["parameters"] = f"{record['n_params']:,}"
     rows["epochs, of which kept"] = f"{record['epochs']}, {record['best_epoch']}"
     rows["seconds"] = f"{record['train_seconds']:.0f}"
-    console.print_table(f"{task}, {record['engine']}", ["", ""], rows.items())
-    print("\nThe same weights in spikes:")
-    options = "" if through is None else f" --neurons {through.n_neurons}"
-    options += "".join(
-        f" --{k.replace('_', '-')} {v}" for k, v in _given(given).items()
-    )
-    print(f"lmu-spiking convert {record['files']['model']}{options}")
+    console.print_table(f"{name}, {record['engine']}", ["", ""], rows.items())
+    if 0 < len(record.get("confusion", ())) <= MOST_SHOWN:
+        names = record["class_names"]
+        header, *table = described_classes(record["confusion"], names)
+        print()
+        console.print_table(f"Classes (rows) and answers{where}, test", header, table)
+
+
+def _is_path(task: str) -> bool:
+    """Return whether a task is a file or folder that there is, or looks like one."""
+    path = Path(task).expanduser()
+    return path.exists() or path.suffix.lower() == ".npz" or len(path.parts) > 1
 
 
 def _given(options: dict) -> dict:
@@ -221,7 +286,8 @@ def task_options(task: str, data: Path | None, split: int | None) -> dict:
     if split is not None:
         if task == "ecg":
             raise ValidationError("--split", split, "is not for ecg, which has one")
-        options[SEED_NAMES.get(task, "seed")] = check_seed("--split", split)
+        own = "seed" if task in TASKS else "split"
+        options[SEED_NAMES.get(task, own)] = check_seed("--split", split)
     return options
 
 
@@ -230,7 +296,19 @@ def _record(trained, sequences, seed: int) -> dict:
     header = trained.params.header
     results = header["results"]
     metric = "nrmse" if sequences.classes is None else "accuracy"
-    return {
+    classes: dict = {}
+    if sequences.classes is not None:
+        from lmu_spiking.metrics import confusion
+        from lmu_spiking.tasks.sequences import counted
+        from lmu_spiking.training.evaluation import outputs_of
+
+        said = outputs_of(trained.params, sequences.test, last=sequences.last)
+        y, ends = sequences.test.y, sequences.test.lengths
+        if not sequences.last:
+            said, y = counted(said, ends), counted(y, ends)
+        classes["class_names"] = sequences.class_names
+        classes["confusion"] = confusion(said, y).tolist()
+    return classes | {
         "task": sequences.name,
         "origin": sequences.origin,
         "metric": metric,

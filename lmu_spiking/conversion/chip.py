@@ -195,6 +195,8 @@ def _chip_cell(params: LMUParams) -> tuple[CellParams, ChipUnits]:
         problem = f"has {cell.activation} units, not a chip's"
     elif more:
         problem = f"has {', '.join(more)}, not e_x and W_m alone"
+    elif params.mean is not None:
+        problem = "has a mean and a scale; give normalised x, and replace both by None"
     if problem or cell.chip is None:
         raise ValidationError("read_spikes.params", "LMUParams", problem)
     return cell, cell.chip

@@ -17,6 +17,7 @@ from lmu_spiking.memory.design import Design, assemble
 from lmu_spiking.networks.hidden import INTEGRATING, Hidden
 from lmu_spiking.networks.stack import LMUNetwork
 from lmu_spiking.neurons.population import radii_from
+from lmu_spiking.tasks.sequences import check_lengths
 
 CALIBRATED_ON = 200  # sequences at most
 MIXED = 0.05  # share of earlier samples in an output that needs no warning
@@ -114,7 +115,7 @@ class Conversion:
 
 
 def convert(
-    params: LMUParams, x, *, last: bool | None = None, **settings
+    params: LMUParams, x, *, last: bool | None = None, lengths=None, **settings
 ) -> Conversion:
     """Turn trained rates into a spiking network of the same mean.
 
@@ -127,6 +128,9 @@ def convert(
     last : bool, optional
         Whether only the output at the last step counts; by default what the training
         noted down, or every step.
+    lengths : (n,) array_like of int, optional
+        Steps of each sequence, which is padded to ``T`` at its end; all ``T`` by
+        default.
     **settings
         Of `ConvertSettings`; see there.
 
@@ -153,7 +157,9 @@ def convert(
     # what the cells do on the data
     every = max(1, len(x) // CALIBRATED_ON)
     last = bool(params.header.get("last", False)) if last is None else last
-    uses = calibrate(params, x[::every][:CALIBRATED_ON], last=last)
+    ends = check_lengths("convert.lengths", lengths, *x.shape[:2])
+    some = ends if ends is None else ends[::every][:CALIBRATED_ON]
+    uses = calibrate(params, x[::every][:CALIBRATED_ON], last=last, lengths=some)
     _check_step(params, chosen)
     _check_readout(chosen)
     # share the neurons, and design memories and units

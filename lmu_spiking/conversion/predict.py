@@ -34,9 +34,10 @@ from lmu_spiking.dynamics.covariance import (
     stationary_covariance,
 )
 from lmu_spiking.lmu.calibration import STATES
-from lmu_spiking.lmu.forward import activities, encode, run_cell
+from lmu_spiking.lmu.forward import activities, at_end, encode, run_cell
 from lmu_spiking.lmu.params import CellParams
 from lmu_spiking.memory.design import Design
+from lmu_spiking.tasks.sequences import within
 from lmu_spiking.theory.fixed_point import fixed_point, tabulate
 
 FORGOTTEN = 1e-6  # the share of an earlier output in the last that is none
@@ -141,7 +142,7 @@ class CellNoise:
     __repr__ = brief
 
 
-def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
+def cell_noise(conversion: Conversion, x=None, lengths=None) -> list[CellNoise]:
     """Predict the noise of each cell, for Poisson-like and staggered neurons only.
 
     Parameters
@@ -150,6 +151,8 @@ def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
     x : (n, T, c) ndarray, optional
         Sequences, by default those of the calibration: neurons are as noisy as they
         are active.
+    lengths : (n,) ndarray of int, optional
+        Steps of each sequence; what comes later does not count.
 
     Returns
     -------
@@ -157,13 +160,15 @@ def cell_noise(conversion: Conversion, x=None) -> list[CellNoise]:
         Of each cell.
     """
     s, noises = conversion.settings, []
+    steps = ... if x is None or lengths is None else within(lengths, x.shape[1])
+    x = None if x is None else conversion.params.normalised(x)
     for i, cell in enumerate(conversion.params.cells):
         design, use = conversion.memories[i], conversion.uses[i]
         hidden, k, d = conversion.hidden[i], cell.memory_d, cell.order
         seen = use.states
         if x is not None:
             m, x = run_cell(cell, x, conversion.params.dt)
-            m = m.reshape(-1, k, d)
+            m = m[steps].reshape(-1, k, d)
             seen = m[:: max(1, len(m) // STATES)].transpose(1, 0, 2)
         # the fixed point of the error model for each memory
         P, rate = np.empty((k, d, d)), 0.0
@@ -218,6 +223,7 @@ def noisy_forward(
     rng: np.random.Generator,
     *,
     last: bool = False,
+    lengths=None,
 ) -> np.ndarray:
     """Return outputs with the predicted noise.
 
@@ -230,7 +236,9 @@ def noisy_forward(
     rng : numpy.random.Generator
         Draws it.
     last : bool
-        Whether only the last step is read.
+        Whether only the last step of each sequence is read.
+    lengths : (n,) ndarray of int, optional
+        Steps of each sequence; all by default.
 
     Returns
     -------
@@ -238,13 +246,14 @@ def noisy_forward(
         One draw.
     """
     params, kept = conversion.params, conversion.settings.kept
+    x = params.normalised(x)
     stationary = params.is_feedforward and noise[0].ceiling is None
     if last and len(params.cells) == 1 and stationary and not kept:
-        h = _end(params.cells[0], noise[0], x, params.dt, rng)
+        h = _end(params.cells[0], noise[0], x, params.dt, rng, lengths)
         return h @ params.D.T + params.c
     # an output is mixed with a few earlier ones: noise that is stationary starts there
     start, m = 0, None
-    if last and len(params.cells) == 1 and stationary:
+    if last and len(params.cells) == 1 and stationary and lengths is None:
         start = max(0, x.shape[1] - 1 - int(np.log(FORGOTTEN) / np.log(kept)))
         if start:
             m, _ = run_cell(params.cells[0], x[:, :start], params.dt, last=True)
@@ -252,21 +261,21 @@ def noisy_forward(
     for cell, own in zip(params.cells, noise, strict=True):
         x, h = _run(cell, own, x, params.dt, rng, m)
     if last and not kept:
-        h = h[:, -1:]
+        return at_end(h, lengths) @ params.D.T + params.c
     y = h @ params.D.T + params.c
     if kept:  # the lowpass has filtered c alone until the first sample arrived
         before = (1 - kept ** len(params.cells)) * params.c
         for t in range(y.shape[1]):
             before = y[:, t] = kept * before + (1 - kept) * y[:, t]
-    return y[:, -1] if last else y
+    return at_end(y, lengths) if last else y
 
 
-def _end(cell: CellParams, noise: CellNoise, x, dt: float, rng) -> np.ndarray:
+def _end(cell: CellParams, noise: CellNoise, x, dt: float, rng, lengths) -> np.ndarray:
     """Return noisy activities (n, units) at the last step: the noise is stationary."""
-    m, _ = run_cell(cell, x, dt, last=True)
+    m, _ = run_cell(cell, x, dt, last=True, lengths=lengths)
     roots = np.stack([_root(P) for P in noise.P])
     m = m + _draw(roots, len(m), rng).reshape(len(m), -1)
-    return _spiking(activities(cell, m, x[:, -1]), noise, rng)[1]
+    return _spiking(activities(cell, m, at_end(x, lengths)), noise, rng)[1]
 
 
 def _run(cell: CellParams, noise: CellNoise, x, dt: float, rng, m=None):

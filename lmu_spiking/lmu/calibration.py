@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.lmu.forward import run_cell
+from lmu_spiking.lmu.forward import at_end, run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import smooth_slopes
+from lmu_spiking.tasks.sequences import within
 
 HIGHEST = 0.999  # quantile of an activity at which its neurons fire at max_rate
 STATES = 50_000  # at most, that statistics are taken over
@@ -50,7 +51,7 @@ class CellUse:
     __repr__ = brief
 
 
-def calibrate(params: LMUParams, x: np.ndarray, *, last: bool = False):
+def calibrate(params: LMUParams, x: np.ndarray, *, last: bool = False, lengths=None):
     """Return how sequences use each cell.
 
     Parameters
@@ -58,32 +59,44 @@ def calibrate(params: LMUParams, x: np.ndarray, *, last: bool = False):
     params : LMUParams
     x : (n, T, c) ndarray
     last : bool
-        Whether only the output at the last step counts.
+        Whether only the output at the last step of each sequence counts.
+    lengths : (n,) ndarray of int, optional
+        Steps of each sequence; what comes later does not count.
 
     Returns
     -------
     list of CellUse
         Of each cell.
     """
-    uses = []
+    uses, x = [], params.normalised(x)
+    steps = ... if lengths is None else within(lengths, x.shape[1])
     for i, cell in enumerate(params.cells):
         m, h = run_cell(cell, x, params.dt)
         final = i == len(params.cells) - 1
         D = params.D if final else None
-        uses.append(_use(cell, m, h, D, last and final, params.header.get("classes")))
+        seen = h
+        if last and final:
+            seen = at_end(h, lengths)
+        elif lengths is not None:
+            seen = h[steps]
+        seen = seen.reshape(-1, cell.units)
+        classes = params.header.get("classes")
+        uses.append(_use(cell, m[steps], h[steps], seen, D, classes))
         x = h
     return uses
 
 
-def _use(cell: CellParams, m, h, D, last: bool, classes) -> CellUse:
-    """Return the use of a cell with states ``m`` and activities ``h`` (n, T, ...)."""
+def _use(cell: CellParams, m, h, seen, D, classes) -> CellUse:
+    """Return the use of a cell with states ``m`` and activities ``h`` (..., units).
+
+    ``seen`` (S, units) are the activities that count.
+    """
     size = np.abs(h).reshape(-1, cell.units)
     top = np.quantile(size, HIGHEST, axis=0)
     # a unit that is silent here may speak elsewhere: give it the others' range
     top = np.maximum(top, 0.05 * top.max()) if top.any() else np.ones(cell.units)
     top = top if cell.chip is None else np.ones(cell.units)
-    seen = (m[:, -1], h[:, -1]) if last else (m, h)
-    W = _sensitivity(cell, seen[1].reshape(-1, cell.units), D, classes)
+    W = _sensitivity(cell, seen, D, classes)
     # the memories of a cell are alike: add up what they are read by
     k, d = cell.memory_d, cell.order
     blocks = sum(W[j * d : (j + 1) * d, j * d : (j + 1) * d] for j in range(k))

@@ -52,6 +52,8 @@ def save_params(params: LMUParams, path, extra=None) -> None:
             problem = "holds objects, which take a pickle"
             raise ValidationError("save_params.extra", name, problem)
     arrays: dict[str, Any] = {"header": np.frombuffer(text, np.uint8)}
+    if params.mean is not None:
+        arrays |= {"input.mean": params.mean, "input.scale": params.scale}
     arrays |= params.arrays() | {f"extra.{name}": a for name, a in extra.items()}
     # compress in memory, so that the file is written at once
     buffer = io.BytesIO()
@@ -150,14 +152,15 @@ def _params(arrays: dict[str, Any]) -> tuple[LMUParams, dict[str, np.ndarray]]:
         return {name.removeprefix(start): arrays.pop(name) for name in names}
 
     # the header says how many cells there are, and what they are beside arrays
-    extra, cells = take("extra."), []
+    extra, cells, of_input = take("extra."), [], take("input.")
     for i, settings in enumerate(header["cells"]):
         if "chip" in settings:
             settings["chip"] = ChipUnits(**settings["chip"])
         cells.append(CellParams(**settings, **take(f"cell{i}.")))
     if arrays:
         raise ValueError(f"unknown arrays {', '.join(sorted(arrays))}")
-    return LMUParams(tuple(cells), D, c, header["dt"], header["about"]), extra
+    rest = D, c, header["dt"], header["about"]
+    return LMUParams(tuple(cells), *rest, **of_input), extra
 
 
 def _settings(cell: CellParams) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import check_shape
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import CHIP_ACTIVATIONS, ChipUnits, chip_activities
+from lmu_spiking.tasks.sequences import check_lengths
 
 
 def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.ndarray:
@@ -38,7 +39,7 @@ def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.n
     return np.maximum(J, 0.0) if name == "relu" else J
 
 
-def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
+def forward(params: LMUParams, x, *, last: bool = False, lengths=None) -> np.ndarray:
     """Return the outputs of an LMU for sequences.
 
     Parameters
@@ -47,7 +48,10 @@ def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
     x : (n, T, c) array_like
         Sequences, a sample every ``params.dt`` seconds.
     last : bool
-        Only at the last step.
+        Only at the last step of each sequence.
+    lengths : (n,) array_like of int, optional
+        Steps of each sequence, which is padded to ``T`` at its end; all ``T`` by
+        default.  Outputs past a length mean nothing.
 
     Returns
     -------
@@ -60,13 +64,61 @@ def forward(params: LMUParams, x, *, last: bool = False) -> np.ndarray:
         If the sequences are of another shape or not finite.
     """
     h = check_shape("forward.x", x, ("n", "T", params.size_in))
+    lengths = check_lengths("forward.lengths", lengths, *h.shape[:2])
+    h = params.normalised(h)
     for i, cell in enumerate(params.cells):
         final = last and i == len(params.cells) - 1
-        _, h = run_cell(cell, h, params.dt, last=final)
+        _, h = run_cell(cell, h, params.dt, last=final, lengths=lengths)
     return h @ params.D.T + params.c
 
 
-def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
+def at_end(values: np.ndarray, lengths=None) -> np.ndarray:
+    """Return what values (n, T, ...) are at the last step of each sequence.
+
+    Parameters
+    ----------
+    values : (n, T, ...) ndarray
+    lengths : (n,) ndarray of int, optional
+        All ``T`` by default.
+
+    Returns
+    -------
+    (n, ...) ndarray
+        At step ``length - 1``.
+    """
+    if lengths is None:
+        return values[:, -1]
+    return values[np.arange(len(values)), lengths - 1]
+
+
+def moved_to_end(u: np.ndarray, lengths=None) -> np.ndarray:
+    """Return inputs (n, T, ...) moved in time so that each sequence ends at ``T``.
+
+    Before it there are zeros, from which a memory at rest learns nothing: its last
+    state is the one that the sequence leaves.
+
+    Parameters
+    ----------
+    u : (n, T, ...) ndarray
+    lengths : (n,) ndarray of int, optional
+        All ``T`` by default, and nothing is moved.
+
+    Returns
+    -------
+    (n, T, ...) ndarray
+        Of the same shape.
+    """
+    if lengths is None:
+        return u
+    moved = np.zeros_like(u)
+    for i, end in enumerate(lengths):
+        moved[i, u.shape[1] - end :] = u[i, :end]
+    return moved
+
+
+def run_cell(
+    cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False, lengths=None
+):
     """Return memory and hidden activities of one cell.
 
     Parameters
@@ -76,7 +128,9 @@ def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
     dt : float
         Seconds from one sample to the next.
     last : bool
-        Only at the last step.
+        Only at the last step of each sequence.
+    lengths : (n,) ndarray of int, optional
+        As in `forward`.
 
     Returns
     -------
@@ -87,10 +141,14 @@ def run_cell(cell: CellParams, x: np.ndarray, dt: float, *, last: bool = False):
     """
     if not cell.is_feedforward:
         m, h = _stepwise(cell, x, dt)
-        return (m[:, -1], h[:, -1]) if last else (m, h)
+        return (at_end(m, lengths), at_end(h, lengths)) if last else (m, h)
     # without recurrence, all times at once
-    m = memory_states(cell, encode(cell, x), dt, last=last)
-    return m, activities(cell, m, x[:, -1] if last else x)
+    u = encode(cell, x)
+    if not last:
+        m = memory_states(cell, u, dt)
+        return m, activities(cell, m, x)
+    m = memory_states(cell, moved_to_end(u, lengths), dt, last=True)
+    return m, activities(cell, m, at_end(x, lengths))
 
 
 def encode(cell: CellParams, x, h=None, m=None) -> np.ndarray:

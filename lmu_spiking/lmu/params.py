@@ -240,6 +240,9 @@ class LMUParams:
         Seconds from one sample to the next, the clock that every ``theta`` is read by.
     header : dict
         What else is known: task, seeds, settings, versions.  Goes to JSON.
+    mean, scale : (c,) array_like, optional
+        Of each input channel: ``(x - mean) / scale`` is what the first cell is given.
+        They are not trained; without them it is given ``x`` itself.
 
     Raises
     ------
@@ -252,6 +255,8 @@ class LMUParams:
     c: np.ndarray
     dt: float = 0.001
     header: dict[str, Any] = field(default_factory=dict)
+    mean: np.ndarray | None = None
+    scale: np.ndarray | None = None
 
     __repr__ = brief
     _told = ("cells", "size_in", "size_out", "dt")
@@ -273,6 +278,16 @@ class LMUParams:
         # the readout has a column for each unit of the last cell
         put(self, "D", _read_only("LMUParams.D", self.D, ("q", cells[-1].units)))
         put(self, "c", _read_only("LMUParams.c", self.c, (len(self.D),)))
+        if (self.mean is None) != (self.scale is None):
+            problem = "must be given together with its counterpart, or not at all"
+            name = "scale" if self.scale is None else "mean"
+            raise ValidationError(f"LMUParams.{name}", None, problem)
+        for name in ("mean", "scale") if self.mean is not None else ():
+            value = getattr(self, name)
+            put(self, name, _read_only(f"LMUParams.{name}", value, (self.size_in,)))
+        if self.scale is not None and not (self.scale > 0).all():
+            problem = "must be positive for every channel"
+            raise ValidationError("LMUParams.scale", float(self.scale.min()), problem)
 
     @property
     def size_in(self) -> int:
@@ -288,6 +303,44 @@ class LMUParams:
     def is_feedforward(self) -> bool:
         """Return whether all times can be computed at once."""
         return all(cell.is_feedforward for cell in self.cells)
+
+    def normalised(self, x) -> np.ndarray:
+        """Return what the first cell is given: ``(x - mean) / scale``, or ``x``.
+
+        Parameters
+        ----------
+        x : (..., c) ndarray
+
+        Returns
+        -------
+        (..., c) ndarray
+            ``x`` itself where the parameters have no ``mean`` and ``scale``.
+        """
+        return x if self.mean is None else (x - self.mean) / self.scale
+
+    def folded(self) -> "LMUParams":
+        """Return parameters of the same outputs that need no normalisation.
+
+        ``e_x`` and ``W_x`` of the first cell are divided by the scale; what they make
+        of the mean goes into its biases ``b_u`` and ``b``, which begin, as a sequence
+        does, with its first sample.
+
+        Returns
+        -------
+        LMUParams
+            These, where they have no ``mean`` and ``scale``.
+        """
+        if self.mean is None:
+            return self
+        first, changed = self.cells[0], {}
+        for name, bias in (("e_x", "b_u"), ("W_x", "b")):
+            weights, before = getattr(first, name), getattr(first, bias)
+            if weights is not None:
+                changed[name] = weights / self.scale
+                shift = -changed[name] @ self.mean
+                changed[bias] = shift if before is None else before + shift
+        cells = (replace(first, **changed), *self.cells[1:])
+        return replace(self, cells=cells, mean=None, scale=None)
 
     @property
     def n_params(self) -> int:

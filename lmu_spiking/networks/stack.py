@@ -3,6 +3,7 @@
 from typing import Any
 
 import nengo
+import numpy as np
 
 from lmu_spiking.errors import ValidationError, check_positive, check_whole
 from lmu_spiking.lmu.params import LMUParams
@@ -15,7 +16,8 @@ class LMUNetwork(AsBuilt, nengo.Network):
 
     Sample ``t`` is presented from step ``t p`` on, ``p`` steps to a presentation; its
     output is there from step ``read_step(t)`` on, for one presentation, because each
-    cell takes one presentation until its state is settled.
+    cell takes one presentation until its state is settled.  Where the parameters have a
+    mean and a scale, the input is normalised in the network: at rest it is the mean.
 
     Parameters
     ----------
@@ -75,7 +77,7 @@ class LMUNetwork(AsBuilt, nengo.Network):
         with self:
             # each cell takes the activities of the one before, a presentation later
             self.input = nengo.Node(size_in=copies * params.size_in, label="input")
-            before = self.input
+            before = self._normalised()
             for i, cell in enumerate(params.cells):
                 own = {name: values[i] for name, values in each.items()}
                 made = LMUCell(cell, late=i, label=f"cell{i}", **own, **common)
@@ -92,6 +94,19 @@ class LMUNetwork(AsBuilt, nengo.Network):
                 made = carry(source, self.output, getattr(params, name), copies)
                 self.parameters[f"readout.{name}"] = made
         self.built(add_to_container)  # whole or not at all
+
+    def _normalised(self) -> nengo.Node:
+        """Return the node of ``(x - mean) / scale``, or of the input where it is x."""
+        params, copies = self.params, self.copies
+        if params.mean is None or params.scale is None:
+            return self.input
+        node = nengo.Node(size_in=self.input.size_out, label="normalised")
+        over, shift = 1 / params.scale, -params.mean / params.scale
+        each = np.tile(over, copies), np.tile(shift, copies)[:, None]
+        nengo.Connection(self.input, node, transform=each[0], synapse=None)
+        one = nengo.Node([1.0], label="one")
+        nengo.Connection(one, node, transform=each[1], synapse=None)
+        return node
 
     def __repr__(self) -> str:
         label = "" if self.label is None else f' "{self.label}"'

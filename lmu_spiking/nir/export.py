@@ -213,6 +213,10 @@ def _draw(to: Drawing, source, choice: str | None, drawing: str):
     size = cells[0].params.size_in if cells else memory.size_in
     output = to.add("input", nir.Input(np.array([size])))
     if cells:
+        if isinstance(source, LMUNetwork) and source.params.mean is not None:
+            over = 1 / source.params.scale
+            first = affine(np.diag(over), -over * source.params.mean)
+            output = to.add("normalised", first, output)
         for i, cell in enumerate(cells):
             to.prefix = "" if len(cells) == 1 else f"cell{i}_"
             output, size = _draw_cell(to, cell, output, choice), cell.params.units

@@ -29,8 +29,10 @@ from lmu_spiking.plots.study import (
 )
 from lmu_spiking.plots.style import png, save_figure
 from lmu_spiking.plots.training import (
+    confusion_figure,
     conversion_figure,
     plot_against_neurons,
+    plot_confusion,
     plot_history,
     plot_latency,
     plot_metric,

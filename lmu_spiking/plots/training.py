@@ -6,6 +6,7 @@ from lmu_spiking.plots import style
 from lmu_spiking.plots.style import BLACK, BLUE, GREY, VERMILION
 
 NAMES = {"accuracy": "Accuracy", "nrmse": "NRMSE"}
+NAMED = 20  # classes whose names and numbers are all written
 LABELS = {"valid": "validation", "seen": "sequences trained on"}
 
 
@@ -84,6 +85,63 @@ def training_figure(record: dict, history: list[dict]):
         left, right = figure.subplots(1, 2)
         plot_history(left, history)
         plot_metric(right, history, metric, record["best_epoch"])
+        right.axhline(record["rate_" + metric], color=GREY, ls="--", label="test, once")
+        right.legend()
+    return figure
+
+
+def plot_confusion(ax, confusion, names=None):
+    """Draw how often each class (row) was taken for which (column), as shares of rows.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    confusion : (q, q) array_like of int
+    names : sequence of str, optional
+        Of the classes; their numbers by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
+    """
+    counts = np.asarray(confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    q = len(counts)
+    at = np.arange(0, q, max(1, q // NAMED))  # not all names of many classes
+    shown = [str(i) if names is None else str(names[i])[:12] for i in at]
+    ax.set(xlabel="Answer", ylabel="Class", xticks=at, yticks=at)
+    ax.set_xticklabels(shown, rotation=90 if max(map(len, shown)) > 2 else 0)
+    ax.set_yticklabels(shown)
+    if q <= NAMED:
+        for (i, j), count in np.ndenumerate(counts):
+            color = "white" if shares[i, j] > 0.5 else BLACK
+            if count:
+                ax.text(j, i, f"{count}", ha="center", va="center", color=color, size=7)
+    return ax
+
+
+def confusion_figure(confusions: dict, names=None):
+    """Draw confusions of classes beside each other.
+
+    Parameters
+    ----------
+    confusions : dict of str to (q, q) array_like
+        By what is written above each.
+    names : sequence of str, optional
+        Of the classes.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+    """
+    n = len(confusions)
+    with style.drawn(3.6 * n, 3.6, "") as figure:
+        every = np.atleast_1d(figure.subplots(1, n))
+        for ax, (title, counts) in zip(every, confusions.items(), strict=True):
+            plot_confusion(ax, counts, names).set_title(title, fontsize=9)
     return figure
 
 

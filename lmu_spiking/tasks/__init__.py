@@ -1,7 +1,7 @@
 """Labelled sequences to learn, offline.
 
-Digits, MNIST, Mackey-Glass, the capacity task and heartbeats as `Sequences`, by
-`load_task`.
+Digits, MNIST, Mackey-Glass, the capacity task, heartbeats, and sequences of the user's
+own (`load_sequences`) as `Sequences`, by `load_task`.
 """
 # ruff: noqa: F401 (these are the names that users import from here)
 
@@ -12,4 +12,5 @@ from lmu_spiking.tasks.heartbeats import heartbeats
 from lmu_spiking.tasks.images import Shift
 from lmu_spiking.tasks.mackey_glass import mackey_glass
 from lmu_spiking.tasks.mnist import psmnist
+from lmu_spiking.tasks.own import load_sequences
 from lmu_spiking.tasks.sequences import Part, Sequences

@@ -3,6 +3,7 @@
 Letters: ``n`` sequences, ``T`` steps, ``c`` channels, ``q`` values to predict.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -20,9 +21,13 @@ class Part:
     ----------
     x : (n, T, c) array_like
         Finite real numbers.  Kept as read-only float32.
-    y : (n,), (n, q) or (n, T, q) array_like
-        A class of each sequence (read-only int64), or values at its last or at every
-        step (read-only float32).
+    y : (n,), (n, T), (n, q) or (n, T, q) array_like
+        A class of each sequence or of every step (read-only int64), or values at its
+        last or at every step (read-only float32).  Whole numbers (n, T) are classes of
+        steps, unless the task has none.
+    lengths : (n,) array_like of int, optional
+        Steps of each sequence, from 1 to T, the longest; all T by default.  What lies
+        past a length never counts: it is kept as 0, whatever it was.
 
     Raises
     ------
@@ -32,11 +37,13 @@ class Part:
 
     x: np.ndarray = field(repr=False)
     y: np.ndarray = field(repr=False)
+    lengths: np.ndarray | None = field(default=None, repr=False)
 
     __repr__ = brief
     _told = ("x", "y")
 
     def __post_init__(self):
+        put = object.__setattr__
         x, y = _numbers("Part.x", self.x), _numbers("Part.y", self.y)
         if x.ndim != 3 or 0 in x.shape:
             problem = "must be (n, T, c), each at least 1"
@@ -49,17 +56,53 @@ class Part:
         if not fits or len(y) != len(x) or 0 in y.shape:
             problem = f"must be ({len(x)},), ({len(x)}, q) or ({len(x)}, {steps}, q)"
             raise ValidationError("Part.y", y.shape, problem)
-        object.__setattr__(self, "x", _frozen("Part.x", x, np.float32))
-        kind = np.int64 if y.ndim == 1 else np.float32
-        object.__setattr__(self, "y", _frozen("Part.y", y, kind))
+        ends = check_lengths("Part.lengths", self.lengths, len(x), steps)
+        put(self, "lengths", ends)
+        by_step = y.ndim > 1 and y.shape[1] == steps
+        classes = y.ndim == 1 or (y.ndim == 2 and by_step and y.dtype.kind in "iu")
+        if ends is not None:  # padding is 0
+            past = ~within(ends, steps)
+            x = np.where(past[:, :, None], 0, x)
+            if classes and by_step:
+                y = np.where(past, 0, y)
+            elif y.ndim == 3:
+                y = np.where(past[:, :, None], 0, y)
+        put(self, "x", _frozen("Part.x", x, np.float32))
+        put(self, "y", _frozen("Part.y", y, np.int64 if classes else np.float32))
 
     def __len__(self) -> int:
         return len(self.x)
 
     def _digests(self) -> list[int]:
         """Return one number for each sequence with its target."""
-        pairs = zip(self.x, self.y, strict=True)
-        return [hash((x.tobytes(), y.tobytes())) for x, y in pairs]
+        n, steps = self.x.shape[:2]
+        ends = np.full(n, steps) if self.lengths is None else self.lengths
+        each = zip(self.x, self.y, ends, strict=True)
+        by_step = self.y.ndim == 3 or (self.y.ndim == 2 and self.y.dtype == np.int64)
+        return [
+            hash((x[:end].tobytes(), (y[:end] if by_step else y).tobytes()))
+            for x, y, end in each
+        ]
+
+    def padded(self, steps: int) -> "Part":
+        """Return the same sequences, padded with zeros to more steps.
+
+        Parameters
+        ----------
+        steps : int
+            At least those of the longest sequence.
+
+        Returns
+        -------
+        Part
+            With the lengths that the sequences have.
+        """
+        n, T = self.x.shape[:2]
+        more, y = steps - T, self.y
+        ends = np.full(n, T) if self.lengths is None else self.lengths
+        if y.ndim == 3 or (y.ndim == 2 and y.dtype == np.int64):
+            y = np.pad(y, [(0, 0), (0, more)] + [(0, 0)] * (y.ndim - 2))
+        return Part(np.pad(self.x, ((0, 0), (0, more), (0, 0))), y, ends)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +119,14 @@ class Sequences:
     classes : int or None
         Number of classes, from 0; None if values are to be predicted.
     last : bool
-        Whether only the last step is read: ``y`` has no time axis.
+        Whether only the last step of each sequence is read: ``y`` has no time axis.
     origin : str
         What was loaded, from where, how it was split.
     augment : callable, optional
         ``(rng, x) -> x``: other inputs of the same classes or values, for training
         only.  ``rng`` is a `numpy.random.Generator`.
+    class_names : sequence of str, optional
+        What the classes are called, from class 0 on.
 
     Raises
     ------
@@ -98,6 +143,7 @@ class Sequences:
     last: bool
     origin: str
     augment: Callable | None = None
+    class_names: tuple[str, ...] | None = None
 
     __repr__ = brief
     _told = ("name", "dt", "classes")
@@ -110,8 +156,19 @@ class Sequences:
         if self.augment is not None and not callable(self.augment):
             problem = "must be a function (rng, x) -> x, or None"
             raise ValidationError("Sequences.augment", self.augment, problem)
-        for part in ("train", "valid", "test"):
-            self._check(f"Sequences.{part}", getattr(self, part))
+        for name in ("train", "valid", "test"):
+            part = getattr(self, name)
+            values = self.classes is None and isinstance(part, Part)
+            if values and part.y.ndim == 2 and part.y.dtype == np.int64:
+                part = Part(part.x, part.y.astype(np.float32), part.lengths)
+                object.__setattr__(self, name, part)
+            self._check(f"Sequences.{name}", part)
+        if self.class_names is not None:
+            names = tuple(str(name) for name in self.class_names)
+            if len(names) != self.classes or len(set(names)) < len(names):
+                problem = f"must be {self.classes} names, all different"
+                raise ValidationError("Sequences.class_names", names, problem)
+            object.__setattr__(self, "class_names", names)
 
     @property
     def size_in(self) -> int:
@@ -125,7 +182,7 @@ class Sequences:
 
     @property
     def steps(self) -> int:
-        """Return the steps ``T`` of a training sequence."""
+        """Return the steps ``T`` of a training sequence, the longest if they differ."""
         return self.train.x.shape[1]
 
     @property
@@ -138,8 +195,20 @@ class Sequences:
         if self.classes is None:
             return 1.0
         # the class that is most frequent in training
-        most = np.bincount(self.train.y, minlength=self.classes).argmax()
-        return float(np.mean(self.test.y == most))
+        seen, tested = (counted(p.y, p.lengths) for p in (self.train, self.test))
+        most = np.bincount(seen, minlength=self.classes).argmax()
+        return float(np.mean(tested == most))
+
+    @property
+    def digest(self) -> str:
+        """Return what tells these sequences from others, of 16 letters."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.valid, self.test):
+            ends = np.zeros(0) if part.lengths is None else part.lengths
+            for array in (part.x, part.y, ends):
+                digest.update(str(array.shape).encode())
+                digest.update(array.tobytes())
+        return digest.hexdigest()[:16]
 
     def merged(self) -> "Sequences":
         """Return the task with the validation part added to ``train``.
@@ -154,17 +223,20 @@ class Sequences:
         Raises
         ------
         ValidationError
-            If the sequences of the two parts differ in length.
+            If the two parts differ in steps, and do not tell the lengths of sequences.
         """
         steps, parts = self.valid.x.shape[1], (self.train, self.valid)
-        if steps != self.steps:
+        ragged = any(part.lengths is not None for part in parts)
+        if ragged:
+            parts = tuple(part.padded(max(steps, self.steps)) for part in parts)
+        elif steps != self.steps:
             problem = f"steps of valid are not the {self.steps} of train"
             remedy = (
                 "cut both into sequences of one length, as heartbeats(window=) does"
             )
             raise ValidationError("Sequences.merged", steps, problem, remedy)
-        x, y = (np.concatenate([getattr(p, name) for p in parts]) for name in "xy")
-        both = Part(x, y)
+        names = ("x", "y", "lengths") if ragged else ("x", "y")
+        both = Part(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
         origin = f"{self.origin}; validation part in training"
         return replace(self, train=both, origin=origin)
 
@@ -190,9 +262,10 @@ class Sequences:
         if part.x.shape[2] != self.size_in:
             problem = f"channels differ from the {self.size_in} of train"
             raise ValidationError(f"{attribute}.x", part.x.shape[2], problem)
-        # classes (n,), values at the last step (n, q), or at all steps (n, T, q)
-        dimensions = 1 if self.classes else 2 if self.last else 3
-        if part.y.ndim != dimensions or (self.classes and not self.last):
+        # classes (n,) or (n, T), values at the last step (n, q), or at all (n, T, q)
+        dimensions = 2 - self.last if self.classes else 3 - self.last
+        whole = part.y.dtype == np.int64
+        if part.y.ndim != dimensions or whole != bool(self.classes):
             problem = f"does not fit classes={self.classes}, last={self.last}"
             raise ValidationError(f"{attribute}.y", part.y.shape, problem)
         if self.classes is None:
@@ -204,6 +277,81 @@ class Sequences:
         if len(outside):
             problem = f"is no class from 0 to {self.classes - 1}"
             raise ValidationError(f"{attribute}.y", int(outside[0]), problem)
+
+
+def check_lengths(attribute: str, lengths, n: int, steps: int) -> np.ndarray | None:
+    """Return the lengths of sequences, or None if all are whole.
+
+    Parameters
+    ----------
+    attribute : str
+        What an error names.
+    lengths : (n,) array_like of int, or None
+    n, steps : int
+        Sequences, and the steps that they are padded to.
+
+    Returns
+    -------
+    (n,) ndarray of int or None
+        Read-only.
+
+    Raises
+    ------
+    ValidationError
+        If they are not whole numbers from 1 to ``steps``, one for each sequence.
+    """
+    if lengths is None:
+        return None
+    ends = _numbers(attribute, lengths)
+    if ends.shape != (n,) or ends.dtype.kind not in "iu":
+        problem = f"must be whole numbers, one for each of {n} sequences"
+        raise ValidationError(attribute, f"{ends.dtype} {ends.shape}", problem)
+    outside = ends[(ends < 1) | (ends > steps)]
+    if len(outside):
+        problem = f"must be from 1 to the {steps} steps of x"
+        raise ValidationError(attribute, int(outside[0]), problem)
+    ends = ends.astype(np.int64)
+    ends.setflags(write=False)
+    return None if (ends == steps).all() else ends
+
+
+def within(lengths, steps: int) -> np.ndarray:
+    """Return which steps (n, T) lie within the lengths (n,) of sequences.
+
+    Parameters
+    ----------
+    lengths : (n,) ndarray of int
+    steps : int
+        ``T``.
+
+    Returns
+    -------
+    (n, T) ndarray of bool
+        True before the end of each sequence.
+    """
+    return np.arange(steps) < np.asarray(lengths)[:, None]
+
+
+def counted(values, lengths=None) -> np.ndarray:
+    """Return what counts of values (n, T, ...): all steps, within lengths in one row.
+
+    Parameters
+    ----------
+    values : (n, T, ...) or (n, ...) ndarray
+    lengths : (n,) ndarray of int, optional
+        Without an axis of time, ``values`` (n,), they have no effect.
+
+    Returns
+    -------
+    (S, ...) ndarray
+        With lengths, or for classes (n, T), the steps of all sequences in one row.
+    """
+    values = np.asarray(values)
+    if values.ndim == 1:
+        return values
+    if lengths is None:
+        return values.reshape(-1, *values.shape[2:])
+    return values[within(lengths, values.shape[1])]
 
 
 def lengths(parts, grouped: str = "") -> str:

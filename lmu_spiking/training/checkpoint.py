@@ -82,7 +82,11 @@ def identity(
     chips = [c.chip.to_dict() for c in params.cells if c.chip is not None]
     start += [np.array([*chip.values()]) for chip in chips]
     kinds = [[cell.activation, cell.order, *cell.arrays()] for cell in params.cells]
+    if params.mean is not None:
+        start += [params.mean, params.scale]
     parts = [data.train.x, data.train.y, data.valid.x, data.valid.y]
+    both = data.train, data.valid
+    parts += [part.lengths for part in both if part.lengths is not None]
     read = [data.dt, data.last, data.classes, data.augment is not None]
     return {
         "settings": record,

@@ -16,9 +16,16 @@ import numpy as np
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.errors import ValidationError
+from lmu_spiking.lmu.forward import at_end as at_ends
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.training._jax import jax, jnp, lax
-from lmu_spiking.training.model import forward, loss_of, only_last, project
+from lmu_spiking.training.model import (
+    forward,
+    loss_of,
+    mean_within,
+    only_last,
+    project,
+)
 from lmu_spiking.training.noise import scales_of
 from lmu_spiking.training.settings import TrainSettings
 from lmu_spiking.training.window import step_tables, tables
@@ -116,28 +123,38 @@ class JaxEngine:
         cells = self.params.cells[1 if self.keeps_states(shape) else 0 :]
         return sum(2 * cell.ldn.steps(self.params.dt) for cell in cells)
 
-    def features(self, x: np.ndarray) -> dict[str, np.ndarray]:
+    def features(self, x: np.ndarray, lengths=None) -> dict[str, np.ndarray]:
         """Return what gradients are computed from: inputs, and states where kept.
 
         Parameters
         ----------
         x : (n, T, c) array_like
+            As the user has them; they are normalised here.
+        lengths : (n,) ndarray of int, optional
+            Steps of each sequence, which is padded at its end.
 
         Returns
         -------
         dict of str to ndarray
-            ``x``, and ``states`` where they are kept; as the inputs of `model.forward`.
+            ``x``, ``states`` where they are kept, and ``lengths`` where they are
+            given and time is left; as the inputs of `model.forward`.
         """
-        x = np.asarray(x, dtype=self.dtype)
+        x = np.asarray(x)
+        if self.params.mean is not None:
+            x = self.params.normalised(x.astype(float))
+        x = x.astype(self.dtype, copy=False)
+        ends = {} if lengths is None else {"lengths": np.asarray(lengths)}
         if not self.keeps_states(x.shape):
-            return {"x": x}
+            return {"x": x} | ends
         cell, at_end = self.params.cells[0], only_last(self.params, 0, self.last)
         T = x.shape[1]
         if T not in self._projection:
             table = tables(cell.ldn, self.params.dt, T, last=at_end)[0]
             self._projection[T] = {n: self._cast(a) for n, a in table.items()}
-        states = project(cell, x, self._projection[T], at_end)
-        return {"x": x[:, -1] if at_end else x, "states": states}
+        states = project(cell, x, self._projection[T], at_end, lengths)
+        if at_end:
+            return {"x": at_ends(x, lengths), "states": states}
+        return {"x": x, "states": states} | ends
 
     def gradients(
         self, weights: Mapping, features: Mapping, y, step_weights=None, rng=None
@@ -272,7 +289,9 @@ def _run(moving, others, given, inputs, noise, curves, last):
         else table
         for i, table in enumerate(given)
     ]
-    adding = [None if drawn is None else _adding(*drawn) for drawn in noise]
+    # of a state that has time, what lies past a length has no part in the size of noise
+    ends = inputs.get("lengths")
+    adding = [None if drawn is None else _adding(drawn, ends) for drawn in noise]
     arrays = others | moving
     return forward(curves, arrays, tables, inputs, noise=adding, last=last)
 
@@ -300,13 +319,17 @@ def _moved(table: dict, slopes: dict, log_theta) -> dict:
     return {name: a + slopes[name] * zero for name, a in table.items()}
 
 
-def _adding(scale, z):
+def _adding(drawn, lengths):
     """Return a function from states to noise, of a relative size or of a covariance."""
+    scale, z = drawn
     if jnp.ndim(scale):
         return lambda m: z @ scale.T
 
     def relative(m):
-        rms = jnp.sqrt(jnp.mean(jnp.square(m), axis=tuple(range(m.ndim - 1))))
+        if m.ndim == 3 and lengths is not None:
+            rms = jnp.sqrt(mean_within(jnp.square(m), lengths, axis=(0, 1)))
+        else:
+            rms = jnp.sqrt(jnp.mean(jnp.square(m), axis=tuple(range(m.ndim - 1))))
         return scale * lax.stop_gradient(rms) * z
 
     return relative

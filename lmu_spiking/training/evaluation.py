@@ -8,6 +8,7 @@ from lmu_spiking.errors import ValidityWarning
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.metrics import accuracy, nrmse
+from lmu_spiking.tasks.sequences import counted
 
 
 def metric_name(classes: int | None) -> str:
@@ -26,7 +27,9 @@ def metric_name(classes: int | None) -> str:
     return "nrmse" if classes is None else "accuracy"
 
 
-def loss_and_metric(classes: int | None, outputs, y) -> tuple[float, float]:
+def loss_and_metric(
+    classes: int | None, outputs, y, lengths=None
+) -> tuple[float, float]:
     """Return the loss, and the accuracy or the `metrics.nrmse`.
 
     The loss is the cross-entropy of classes, or the mean square error of values.
@@ -37,13 +40,17 @@ def loss_and_metric(classes: int | None, outputs, y) -> tuple[float, float]:
         None if ``y`` are values.
     outputs : (n, q) or (n, T, q) array_like
     y : (n,) or (n, T) of classes, or as ``outputs``
+    lengths : (n,) ndarray of int, optional
+        Steps of each sequence: of outputs at every step those past them do not count.
 
     Returns
     -------
     loss, metric : float
         Of all sequences together.
     """
-    outputs = np.asarray(outputs, dtype=float)
+    outputs, y = np.asarray(outputs, dtype=float), np.asarray(y)
+    if lengths is not None and outputs.ndim == 3:
+        outputs, y = counted(outputs, lengths), counted(y, lengths)
     if classes is None:
         return float(np.mean((outputs - y) ** 2)), nrmse(outputs, y)
     shifted = outputs - outputs.max(axis=-1, keepdims=True)
@@ -82,9 +89,33 @@ def evaluate(
     y = np.asarray(part.y)
     if last is None:
         last = y.ndim == (1 if classes else 2)
-    batches = (part.x[i : i + batch] for i in range(0, len(part.x), batch))
-    outputs = np.concatenate([forward(params, x, last=last) for x in batches])
-    return loss_and_metric(classes, outputs, y)[1]
+    outputs = outputs_of(params, part, last=last, batch=batch)
+    return loss_and_metric(classes, outputs, y, getattr(part, "lengths", None))[1]
+
+
+def outputs_of(params: LMUParams, part, *, last: bool, batch: int = 100) -> np.ndarray:
+    """Return the rate-based outputs for a part of a task, some sequences at a time.
+
+    Parameters
+    ----------
+    params : LMUParams
+    part : Part
+    last : bool
+        Whether only the last step of each sequence is read.
+    batch : int
+        Sequences at a time.
+
+    Returns
+    -------
+    (n, q) or (n, T, q) ndarray
+        As of `lmu.forward`.
+    """
+    found, lengths = [], getattr(part, "lengths", None)
+    for i in range(0, len(part.x), batch):
+        ends = None if lengths is None else lengths[i : i + batch]
+        x = part.x[i : i + batch]
+        found.append(forward(params, x, last=last, lengths=ends))
+    return np.concatenate(found)
 
 
 def validation_name(data, *, chooses: bool = False) -> str:

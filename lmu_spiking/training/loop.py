@@ -20,6 +20,7 @@ from lmu_spiking.errors import ParamsFileError, ValidationError, check_one_of
 from lmu_spiking.lmu.files import check_name
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.metrics import target_variance
+from lmu_spiking.tasks.sequences import counted, within
 from lmu_spiking.training import checkpoint as disk
 from lmu_spiking.training.checkpoint import State
 from lmu_spiking.training.evaluation import (
@@ -226,8 +227,17 @@ def engine_for(
         return JaxEngine(params, settings, data.classes, data.last)
     from lmu_spiking.training.nengo_dl import NengoDLEngine
 
+    _check_whole_sequences(data)
     n = len(data.train.x)
     return NengoDLEngine(params, settings, data.classes, data.last, n)
+
+
+def _check_whole_sequences(data) -> None:
+    """Refuse sequences of different length, and labels of steps, in NengoDL."""
+    ragged = any(getattr(data, p).lengths is not None for p in ("train", "valid"))
+    if ragged or (data.classes is not None and not data.last):
+        problem = "takes sequences of one length, with one label or values"
+        raise ValidationError("train.engine", "nengo-dl", problem, "use engine='jax'")
 
 
 @contextlib.contextmanager
@@ -284,8 +294,13 @@ class Batches:
             problem = "needs cells without e_h, e_m and W_h"
         if problem:
             raise ValidationError("TrainSettings.crop", crop, problem, "leave it out")
-        self.known = {} if self.augment else engine.features(data.train.x)
-        self.valid = engine.features(data.valid.x)
+        train, valid = data.train, data.valid
+        self.known = {} if self.augment else engine.features(train.x, train.lengths)
+        self.valid = engine.features(valid.x, valid.lengths)
+        # how much each step of a sequence counts, where not all alike
+        self.step_weights = None
+        if train.lengths is not None and not data.last:
+            self.step_weights = within(train.lengths, steps) * 1.0
 
     def epoch(self, number: int) -> Iterator[dict]:
         """Yield arguments of ``engine.gradients`` for each batch of an epoch.
@@ -320,32 +335,43 @@ class Batches:
         from lmu_spiking.training._jax import precision_of
 
         rng, data = np.random.default_rng(seed), self.data.train
-        y, step_weights = data.y[chosen], None
+        y, step_weights = data.y[chosen], self.step_weights
+        step_weights = None if step_weights is None else step_weights[chosen]
         if self.augment is not None:
             x = _checked_augmented(self.augment(rng, data.x[chosen]), data.x[chosen])
             with precision_of(self.settings.precision):  # it is that of a thread
-                features = self.engine.features(x)
+                ends = None if data.lengths is None else data.lengths[chosen]
+                features = self.engine.features(x, ends)
         else:
             features = {name: value[chosen] for name, value in self.known.items()}
         if self.settings.crop is not None:
-            features, y, step_weights = self._cropped(features, y, rng)
+            features, y, step_weights = self._cropped(features, y, step_weights, rng)
         batch = {"features": features, "y": y, "rng": rng}
         return batch | {"step_weights": step_weights}
 
-    def _cropped(self, features: dict, y: np.ndarray, rng: np.random.Generator):
+    def _cropped(self, features: dict, y: np.ndarray, alive, rng: np.random.Generator):
         """Return some steps of each sequence, and how much each step counts.
 
-        The steps before a crop that the engine asks for (`JaxEngine.wash`) count 0.
+        The steps before a crop that the engine asks for (`JaxEngine.wash`) count 0, and
+        so do those that are not ``alive`` (n, T), past the end of a sequence.
         """
         n, T = y.shape[:2]
         crop, wash = self.settings.crop, self.engine.wash(self.data.train.x.shape)
         # begin anywhere, also before the sequence; then the whole of it counts
         length = min(crop + wash, T)
-        begin = np.maximum(rng.integers(-wash, T - length, n, endpoint=True), 0)
+        latest = T - length
+        if alive is not None:  # within the sequence
+            ends = alive.sum(axis=1).astype(int)
+            latest = np.maximum(ends - length, 0)
+        begin = np.maximum(rng.integers(-wash, latest, n, endpoint=True), 0)
         at = begin[:, None] + np.arange(length)
         rows = np.arange(n)[:, None]
         weights = (at >= np.where(begin == 0, 0, begin + length - crop)[:, None]) * 1.0
-        return {k: v[rows, at] for k, v in features.items()}, y[rows, at], weights
+        cut = {k: v[rows, at] for k, v in features.items() if k != "lengths"}
+        if alive is not None:
+            weights = weights * alive[rows, at]
+            cut["lengths"] = np.clip(ends - begin, 1, length)
+        return cut, y[rows, at], weights
 
 
 def _checked_augmented(x, before: np.ndarray) -> np.ndarray:
@@ -375,7 +401,9 @@ def _train_epoch(state: State, batches, descent, params: LMUParams, part: str):
             descent.move(gradients)
             losses.append(loss)
         outputs = engine.outputs(descent.weights, batches.valid)
-    valid, metric = loss_and_metric(data.classes, outputs, data.valid.y)
+    valid, metric = loss_and_metric(
+        data.classes, outputs, data.valid.y, data.valid.lengths
+    )
     mean = float(np.mean(losses))
     state.weights = {name: np.asarray(w) for name, w in descent.weights.items()}
     _check_finite(settings, epoch, mean, valid, *state.weights.values())
@@ -476,4 +504,6 @@ def _check_fit(params: LMUParams, data) -> None:
         raise ValidationError("train.params.dt", params.dt, problem)
     if data.classes is None:  # refuse before training, not after it
         for part in ("valid", "test"):
-            target_variance(getattr(data, part).y, f"train.data.{part}.y")
+            each = getattr(data, part)
+            values = each.y if data.last else counted(each.y, each.lengths)
+            target_variance(values, f"train.data.{part}.y")

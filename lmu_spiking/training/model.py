@@ -43,6 +43,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from lmu_spiking.lmu.forward import moved_to_end
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import ChipUnits
 from lmu_spiking.training._jax import jax, jnp, lax
@@ -75,7 +76,8 @@ def forward(
         ``x`` (n, T, c) and, where they are known, ``states`` (n, T, c', d): states of
         the first cell's memory for each input and, if it has ``b_u``, for a constant 1.
         Both are without the axis of time if the states are known and nothing but the
-        last step of the cell is computed (`only_last`).
+        last step of the cell is computed (`only_last`).  ``lengths`` (n,), where they
+        are given, are the steps of each sequence, which is padded at its end.
     noise : sequence of callable or None
         For each cell, a function from its memory's states (..., k d) to noise of that
         shape.  What receives the states receives them with the noise; the memory itself
@@ -90,7 +92,7 @@ def forward(
     activity : scalar array
         The sum over cells of the mean of ``|h|``.
     """
-    h, states = inputs["x"], inputs.get("states")
+    h, states, ends = inputs["x"], inputs.get("states"), inputs.get("lengths")
     activity = 0.0
     for i, curve in enumerate(curves):
         own = arrays_of(arrays, i)
@@ -104,12 +106,76 @@ def forward(
             if i == 0 and states is not None:
                 m = _mixed(states, own)
             else:
-                m = memory_states(encoded(own, h), tables[i], at_end)
-                h = h[:, -1] if at_end else h
+                u = encoded(own, h)
+                u = to_the_end(u, ends) if at_end else u
+                m = memory_states(u, tables[i], at_end)
+                h = last_of(h, ends) if at_end else h
             h = _hidden(f, own, m if noise_of is None else m + noise_of(m), h)
-        h = h[:, -1] if final and not at_end else h
-        activity = activity + jnp.mean(jnp.abs(h))
+        h = last_of(h, ends) if final and not at_end else h
+        size = jnp.abs(h)
+        if h.ndim == 3 and ends is not None:
+            activity = activity + jnp.mean(mean_within(size, ends, axis=(0, 1)))
+        else:
+            activity = activity + jnp.mean(size)
     return h @ arrays["readout.D"].T + arrays["readout.c"], activity
+
+
+def last_of(h, lengths=None):
+    """Return activities (n, T, ...) at the last step of each sequence.
+
+    Parameters
+    ----------
+    h : (n, T, ...) array
+    lengths : (n,) array of int, optional
+        All ``T`` by default.
+
+    Returns
+    -------
+    (n, ...) array
+        At step ``length - 1``.
+    """
+    return h[:, -1] if lengths is None else h[jnp.arange(len(h)), lengths - 1]
+
+
+def to_the_end(u, lengths=None):
+    """Return inputs (n, T, k) moved so that each sequence ends at ``T``, 0 before it.
+
+    Parameters
+    ----------
+    u : (n, T, k) array
+    lengths : (n,) array of int, optional
+        All ``T`` by default, and nothing is moved.
+
+    Returns
+    -------
+    (n, T, k) array
+        As `lmu.forward.moved_to_end`.
+    """
+    if lengths is None:
+        return u
+    at = jnp.arange(u.shape[1])[None] - (u.shape[1] - lengths)[:, None]
+    moved = jnp.take_along_axis(u, jnp.maximum(at, 0)[:, :, None], axis=1)
+    return jnp.where(at[:, :, None] >= 0, moved, 0.0)
+
+
+def mean_within(values, lengths, axis):
+    """Return means of values (n, T, ...) over steps within lengths.
+
+    Parameters
+    ----------
+    values : (n, T, units) array
+    lengths : (n,) array of int
+    axis : tuple of int
+        Those of sequences and steps.
+
+    Returns
+    -------
+    array
+        Without these axes.
+    """
+    alive = jnp.arange(values.shape[1])[None] < lengths[:, None]
+    kept = jnp.where(alive[:, :, None], values, 0.0)
+    return jnp.sum(kept, axis=axis) / jnp.sum(lengths).astype(values.dtype)
 
 
 def arrays_of(arrays: Mapping, i: int) -> dict:
@@ -181,7 +247,9 @@ def only_last(params: LMUParams, i: int, last: bool) -> bool:
 # -- memories that receive their input alone -------------------------------------------
 
 
-def project(cell: CellParams, x: np.ndarray, table: Mapping, final: bool) -> np.ndarray:
+def project(
+    cell: CellParams, x: np.ndarray, table: Mapping, final: bool, lengths=None
+) -> np.ndarray:
     """Return the states that each input and, with ``b_u``, a constant 1 would cause.
 
     Parameters
@@ -192,6 +260,8 @@ def project(cell: CellParams, x: np.ndarray, table: Mapping, final: bool) -> np.
         `window.tables` of the cell.
     final : bool
         Whether only the last states are wanted.
+    lengths : (n,) ndarray of int, optional
+        Steps of each sequence, whose end is the last step.
 
     Returns
     -------
@@ -200,6 +270,7 @@ def project(cell: CellParams, x: np.ndarray, table: Mapping, final: bool) -> np.
     """
     if cell.b_u is not None:
         x = np.concatenate([x, np.ones_like(x[..., :1])], axis=2)
+    x = moved_to_end(x, lengths) if final else x
     # by JAX, whose threads do not wait for those of numpy's products
     of = _last_states if final else _all_states
     table = {name: jnp.asarray(a, dtype=x.dtype) for name, a in table.items()}

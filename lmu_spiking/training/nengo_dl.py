@@ -159,12 +159,14 @@ class NengoDLEngine:
         weights : mapping of str to array
         """
 
-    def features(self, x: np.ndarray) -> dict[str, np.ndarray]:
+    def features(self, x: np.ndarray, lengths=None) -> dict[str, np.ndarray]:
         """Return what the gradients are computed from: the inputs themselves.
 
         Parameters
         ----------
         x : (n, T, c) array_like
+        lengths : None
+            All sequences are whole here.
 
         Returns
         -------

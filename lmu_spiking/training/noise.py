@@ -29,8 +29,9 @@ from dataclasses import replace
 import numpy as np
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.lmu.forward import encode, memory_states
+from lmu_spiking.lmu.forward import encode, memory_states, moved_to_end
 from lmu_spiking.lmu.params import CellParams, LMUParams
+from lmu_spiking.tasks.sequences import within
 from lmu_spiking.training.settings import TrainSettings
 
 SEEN = 500  # sequences that the covariance is taken over, at most
@@ -101,12 +102,21 @@ def with_chip_errors(params: LMUParams, settings: TrainSettings, data) -> TrainS
     if not (settings.late or settings.stretch):
         return settings
     noise = (settings.noise, settings.late, settings.stretch)
-    P = covariance(params, data.train.x, *noise, last=data.last)
+    x = params.normalised(data.train.x.astype(float))
+    ends = {"last": data.last, "lengths": data.train.lengths}
+    P = covariance(params, x, *noise, **ends)
     return replace(settings, noise=0.0, late=0.0, stretch=0.0, noise_covariance=P)
 
 
 def covariance(
-    params: LMUParams, x, noise: float, late: float, stretch: float, *, last: bool
+    params: LMUParams,
+    x,
+    noise: float,
+    late: float,
+    stretch: float,
+    *,
+    last: bool,
+    lengths=None,
 ) -> np.ndarray:
     """Return the covariance ``P`` of errors of the first cell's states.
 
@@ -120,6 +130,8 @@ def covariance(
         Root mean squares of ``delta``, in samples, and of ``epsilon``.
     last : bool
         Whether only the last step counts.
+    lengths : (n,) ndarray of int, optional
+        Steps of each sequence, which is padded at its end.
 
     Returns
     -------
@@ -137,8 +149,16 @@ def covariance(
         remedy = "leave late and stretch out"
         raise ValidationError("TrainSettings.late", late, problem, remedy)
     x = np.asarray(x, dtype=float)
-    u = encode(cell, x[:: max(1, len(x) // SEEN)])
-    m, slope, by_window = _states_and_slopes(cell, u, params.dt, last)
+    every = max(1, len(x) // SEEN)
+    u = encode(cell, x[::every])
+    # moved to the end each is preceded by rest; all its steps, or the last one, count
+    ends = None if lengths is None else lengths[::every]
+    u = moved_to_end(u, ends)
+    found = _states_and_slopes(cell, u, params.dt, last)
+    if ends is not None and not last:
+        alive = within(ends, u.shape[1])[:, ::-1].ravel()
+        found = [each[alive] for each in found]
+    m, slope, by_window = found
     P = noise**2 * np.diag(np.mean(m**2, axis=0))
     return P + late**2 * _second(slope) + stretch**2 * _second(by_window)
 
@@ -156,7 +176,7 @@ def _states_and_slopes(cell: CellParams, u: np.ndarray, dt: float, last: bool):
         memory_states(replace(cell, theta=theta), u, dt, last=last) for theta in thetas
     )
     found = (m, slope, (longer - shorter) / (2 * DIFFERENCE))
-    return (each.reshape(-1, k * cell.order) for each in found)
+    return [each.reshape(-1, k * cell.order) for each in found]
 
 
 def _second(e: np.ndarray) -> np.ndarray:

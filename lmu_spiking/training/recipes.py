@@ -12,12 +12,15 @@ import numpy as np
 
 from lmu_spiking.errors import check_one_of
 from lmu_spiking.lmu.forward import run_cell
-from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import LOIHI_RELU, ChipUnits
-from lmu_spiking.tasks.sequences import Sequences
+from lmu_spiking.tasks.sequences import Sequences, counted
 from lmu_spiking.training.settings import TrainSettings
 
 SEEN = 20  # sequences that the scale of the states is taken from
+CHANNELS = 64  # the most memories of a model for a user's own sequences
+UNITS, ORDER = 40, 3  # of the first cell of such a model, and of the second
+UPDATES = 3000  # steps of the optimizer for a user's own sequences
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,13 @@ class Recipe:
         Whether the validation part, by which all this was chosen, is trained on, too.
     chip : ChipUnits, optional
         Units with the rates that a chip's integrating neurons have; relu without.
+    memories : int
+        Memories of the first cell: 1 for all channels together, or as many as channels.
+    front : tuple of (int, int, int), optional
+        Order, units and window in steps of a cell before the one that ``order``,
+        ``units`` and ``theta`` are of, which then has a memory for each of its units.
+    normalised : bool
+        Whether the model takes mean and scale of each channel from the training part.
     """
 
     order: int
@@ -45,6 +55,9 @@ class Recipe:
     conversion: dict[str, Any] = field(default_factory=dict)
     merged: bool = False
     chip: ChipUnits | None = None
+    memories: int = 1
+    front: tuple[int, int, int] | None = None
+    normalised: bool = False
 
     @property
     def activation(self) -> str:
@@ -139,6 +152,36 @@ def recipe_for(task: str, *, chip: bool = False) -> Recipe:
     return RECIPES[check_one_of("recipe_for.task", task, RECIPES, "has none")]
 
 
+def own_recipe(data: Sequences) -> Recipe:
+    """Return a recipe for a user's own sequences, chosen by their shape alone.
+
+    Two cells: the first sees a short window of each channel in a memory of its own (of
+    groups of channels, beyond `CHANNELS`), and the second remembers its units over the
+    whole sequence.  So both what a sequence looks like and how often something happens
+    in it, whenever it does, can be told.
+
+    Parameters
+    ----------
+    data : Sequences
+
+    Returns
+    -------
+    Recipe
+        With as many epochs as give about `UPDATES` steps of the optimizer.
+    """
+    n, memories, ends = len(data.train), min(data.size_in, CHANNELS), data.train.lengths
+    typical = data.steps if ends is None else float(np.median(ends))
+    short = int(np.clip(typical / 6, 3, 50))
+    front = (min(4, short), UNITS, short)
+    batch = int(np.clip(n // 10, 4, 50))
+    epochs = int(np.clip(UPDATES / max(1, n // batch), 20, 400))
+    settings = _fast(epochs=epochs, batch=batch, noise=0.1, **_last)
+    coefficients = memories * front[0] + UNITS * ORDER
+    spikes = _spikes(100 * max(100, coefficients), 0.01)
+    how = {"memories": memories, "front": front, "normalised": True}
+    return Recipe(ORDER, 2 * UNITS, None, settings, spikes, **how)
+
+
 def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
     """Return initial parameters of a recipe for its data.
 
@@ -157,15 +200,73 @@ def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
         One cell, without connections from units.
     """
     theta = (data.steps if recipe.theta is None else recipe.theta) * data.dt
-    cell: dict[str, Any] = {"units": recipe.units, "order": recipe.order}
-    cell |= {"theta": theta, "activation": recipe.activation, "chip": recipe.chip}
-    cell |= {"connections": "", "bias": True}
+    cells: list[dict[str, Any]] = []
+    if recipe.front is not None:
+        order, units, steps = recipe.front
+        cells.append({"units": units, "order": order, "theta": steps * data.dt})
+    cells.append({"units": recipe.units, "order": recipe.order, "theta": theta})
+    memories = recipe.memories
+    for cell in cells:
+        cell |= {"activation": recipe.activation, "chip": recipe.chip}
+        cell |= {"connections": "", "bias": True, "memory_d": memories}
+        memories = cell["units"]
     about = {"task": data.name, "classes": data.classes, "last": data.last}
+    if data.class_names is not None:
+        about["class_names"] = list(data.class_names)
     params = LMUParams.draw(
-        data.size_in, data.size_out, [cell], dt=data.dt, seed=seed, **about
+        data.size_in, data.size_out, cells, dt=data.dt, seed=seed, **about
     )
-    plain = replace(params.cells[0], e_x=np.ones((1, data.size_in)))
-    m, _ = run_cell(plain, data.train.x[:SEEN].astype(float), data.dt, last=data.last)
+    if recipe.normalised:
+        mean, scale = channel_scales(data.train)
+        params = replace(params, mean=mean, scale=scale)
+    ends = None if data.train.lengths is None else data.train.lengths[:SEEN]
+    x = params.normalised(data.train.x[:SEEN].astype(float))
+    encoders = {}
+    for i, cell in enumerate(params.cells):
+        last = data.last and i == len(cells) - 1
+        cell = _encoding_alike(cell, x, data.dt, last, ends)
+        encoders[f"cell{i}.e_x"] = cell.e_x
+        if i < len(cells) - 1:
+            _, x = run_cell(cell, x, data.dt)
+    params = params.updated(encoders)
+    own = recipe.normalised and not data.classes
+    return _fitted(params, data) if own else params
+
+
+def _encoding_alike(cell: CellParams, x, dt: float, last: bool, ends) -> CellParams:
+    """Return a cell with an input for each memory, of states of rms 1 on ``x``.
+
+    More inputs than memories go to them in turn.
+    """
+    k, c = cell.memory_d, cell.size_in
+    encoder = (np.arange(k)[:, None] == np.arange(c) % k) * 1.0
+    m, _ = run_cell(replace(cell, e_x=encoder), x, dt, last=last, lengths=ends)
+    m = m if last else counted(m, ends)
     rms = np.sqrt(np.mean(m**2))
-    encoder = np.full((1, data.size_in), 1 / max(rms, 1e-12))
-    return params.updated({"cell0.e_x": encoder})
+    return replace(cell, e_x=encoder / max(rms, 1e-12))
+
+
+def _fitted(params: LMUParams, data: Sequences) -> LMUParams:
+    """Return parameters of values whose readout has their size on training data."""
+    y = data.train.y if data.last else counted(data.train.y, data.train.lengths)
+    spread = np.maximum(y.std(axis=0), 1e-12)[:, None]
+    return params.updated({"readout.D": params.D * spread, "readout.c": y.mean(axis=0)})
+
+
+def channel_scales(train) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each channel, within lengths.
+
+    Parameters
+    ----------
+    train : Part
+        The training part.
+
+    Returns
+    -------
+    mean, scale : (c,) ndarray
+        The scale of a channel that is constant is 1.
+    """
+    x = counted(train.x, train.lengths).astype(float)
+    mean, scale = x.mean(axis=0), x.std(axis=0)
+    still = scale <= 1e-6 * np.maximum(np.abs(x).max(axis=0), 1e-30)
+    return mean, np.where(still, 1.0, scale)

@@ -50,7 +50,14 @@ from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.training._jax import jax, jnp, lax
 from lmu_spiking.training.chip import curve_of
-from lmu_spiking.training.model import arrays_of, driven, encoded, loss_of
+from lmu_spiking.training.model import (
+    arrays_of,
+    driven,
+    encoded,
+    last_of,
+    loss_of,
+    mean_within,
+)
 from lmu_spiking.training.settings import TrainSettings, check_without
 
 DRAWN = ("poisson",)  # types whose spikes are drawn; staggered ones are counted
@@ -111,26 +118,32 @@ class SpikingEngine:
         """
         params = self.params.updated({k: np.asarray(w) for k, w in weights.items()})
         x = self._data.train.x
-        x = x[:: max(1, len(x) // SEEN)][:SEEN].astype(float)  # as `convert` takes them
-        made = convert(params, x, last=self._data.last, **vars(self.spikes))
+        every, ends = max(1, len(x) // SEEN), self._data.train.lengths
+        x = x[::every][:SEEN].astype(float)  # as `convert` takes them
+        ends = None if ends is None else ends[::every][:SEEN]
+        how = {"last": self._data.last, "lengths": ends}
+        made = convert(params, x, **how, **vars(self.spikes))
         self._loops = [
             {name: jnp.asarray(a, dtype=self.dtype) for name, a in loop.items()}
             for loop in loops_of(made)
         ]
 
-    def features(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what the gradients are computed from: the inputs themselves.
+    def features(self, x: np.ndarray, lengths=None) -> dict[str, np.ndarray]:
+        """Return what the gradients are computed from: the inputs, normalised.
 
         Parameters
         ----------
         x : (n, T, c) array_like
+        lengths : (n,) ndarray of int, optional
+            Steps of each sequence, which is padded at its end.
 
         Returns
         -------
         dict of str to ndarray
-            ``x`` alone.
+            ``x``, and ``lengths`` where they are given.
         """
-        return {"x": np.asarray(x, dtype=self.dtype)}
+        x = self.params.normalised(np.asarray(x, dtype=float)).astype(self.dtype)
+        return {"x": x} if lengths is None else {"x": x, "lengths": np.asarray(lengths)}
 
     def gradients(self, weights: Mapping, features: Mapping, y, step_weights, rng):
         """Return the loss, and its derivative by all that is trained.
@@ -138,7 +151,7 @@ class SpikingEngine:
         Parameters
         ----------
         weights, features, y, step_weights
-            As in `engine.JaxEngine.gradients`; ``step_weights`` is not used.
+            As in `engine.JaxEngine.gradients`.
         rng : numpy.random.Generator
             Draws the spikes.
 
@@ -151,10 +164,13 @@ class SpikingEngine:
         """
         y = y if y.dtype.kind in "iu" else y.astype(self.dtype)
         moving, others = self._sorted(weights)
-        rest = self._key(rng), y, self.dtype.type(self.settings.rate_penalty)
+        if step_weights is not None:
+            step_weights = step_weights.astype(self.dtype)
+        penalty = self.dtype.type(self.settings.rate_penalty)
+        rest = self._key(rng), y, penalty, step_weights
         options = self._static | {"classes": self._data.classes}
         loss, slopes = _loss(
-            moving, others, self._loops, self._kept, features["x"], rest, **options
+            moving, others, self._loops, self._kept, dict(features), rest, **options
         )
         return loss, {name: slopes[name] for name in self.names}
 
@@ -177,7 +193,8 @@ class SpikingEngine:
         moving, others = self._sorted(weights)
         rng, found = np.random.default_rng(self.settings.seed), []
         for i in range(0, len(features["x"]), batch):
-            given = self._loops, self._kept, features["x"][i : i + batch]
+            some = {name: value[i : i + batch] for name, value in features.items()}
+            given = self._loops, self._kept, some
             y = _outputs(moving | others, *given, self._key(rng), **self._static)[0]
             found.append(np.asarray(y))
         return np.concatenate(found)
@@ -258,9 +275,14 @@ def _check(params: LMUParams, settings: TrainSettings, spikes: ConvertSettings) 
 # -- compiled once for all engines of the same shapes ----------------------------------
 
 
-def _run(arrays, loops, kept, x, key, curves, steps, last, staggered, mixes):
+def _run(arrays, loops, kept, inputs, key, curves, steps, last, staggered, mixes):
     """Return outputs, and the mean activity of the hidden units."""
     activity, at_end = 0.0, last and not mixes
+    x, ends = inputs["x"], inputs.get("lengths")
+    # the steps of each sequence (n, T, 1), where they differ
+    alive: Any = None
+    if ends is not None:
+        alive = (jnp.arange(x.shape[1])[None] < ends[:, None])[:, :, None]
     for i, (curve, loop) in enumerate(zip(curves, loops, strict=True)):
         final = i == len(curves) - 1
         run_key, fire_key = jax.random.split(jax.random.fold_in(key, i))
@@ -273,17 +295,28 @@ def _run(arrays, loops, kept, x, key, curves, steps, last, staggered, mixes):
             steps,
             staggered,
             final and at_end,
+            ends,
+            alive,
         )
+        some = alive if exact.shape[1] == inputs["x"].shape[1] else None
         if final:  # the readout receives the spikes of a step
-            received = _fired(fire_key, exact, loop["per_read"], staggered)
+            received = _fired(fire_key, exact, loop["per_read"], staggered, some)
         elif received is None:
-            received = _fired(fire_key, exact, loop["per_sample"], staggered)
-        x, counted = received, exact[:, -1:] if last and final else exact
-        activity = activity + jnp.mean(jnp.abs(counted))
+            received = _fired(fire_key, exact, loop["per_sample"], staggered, some)
+        x, size = received, jnp.abs(exact)
+        if last and final:
+            size = size if some is None and ends is not None else last_of(size, ends)
+            activity = activity + jnp.mean(size)
+        elif some is not None:
+            activity = activity + jnp.mean(mean_within(size, ends, axis=(0, 1)))
+        else:
+            activity = activity + jnp.mean(size)
     y = x @ arrays["readout.D"].T + arrays["readout.c"]
     if mixes:
         y = _mixed(y, kept, (1 - kept ** len(curves)) * arrays["readout.c"])
-    return (y[:, -1] if last else y), activity
+    if last:
+        y = y[:, -1] if y.shape[1] == 1 else last_of(y, ends)
+    return y, activity
 
 
 def _mixed(y, kept, begin):
@@ -306,16 +339,28 @@ _outputs = jax.jit(_run, static_argnames=STATIC)
 @jax.value_and_grad
 def _loss(moving, others, loops, kept, x, rest, *, classes, **static):
     """Return the loss, and its derivatives by what moves."""
-    key, y, penalty = rest
+    key, y, penalty, weights = rest
     outputs, activity = _run(others | moving, loops, kept, x, key, **static)
-    return loss_of(classes, outputs, y) + penalty * activity
+    return loss_of(classes, outputs, y, weights) + penalty * activity
 
 
-def _cell(f, own: Mapping, loop, x, key, steps: int, staggered: bool, at_end: bool):
+def _cell(
+    f,
+    own: Mapping,
+    loop,
+    x,
+    key,
+    steps: int,
+    staggered: bool,
+    at_end: bool,
+    ends=None,
+    alive=None,
+):
     """Return activities (n, T, units) at noisy states, and those of a sample's spikes.
 
     The latter are None where the cell does not receive them itself.  Of all samples, or
-    of the last one alone where nothing else counts.
+    of the last one alone where nothing else counts.  ``ends`` (n,) are the lengths of
+    the sequences, and ``alive`` (n, T, 1) the steps before them.
     """
     n, T, _ = x.shape
     (k, d), units = loop["worth"].shape, len(own["W_m"])
@@ -325,7 +370,7 @@ def _cell(f, own: Mapping, loop, x, key, steps: int, staggered: bool, at_end: bo
     def sample(before, now):
         # exact state, its error, accumulators, noisy state, activities of the units
         m, Z, V, read, h = before
-        u, J, key = now
+        u, J, key, here = now
         if "e_h" in own:
             u = u + h @ own["e_h"].T
         if "e_m" in own:
@@ -334,7 +379,10 @@ def _cell(f, own: Mapping, loop, x, key, steps: int, staggered: bool, at_end: bo
         of_memory, of_units = jax.random.split(key)
         Z, V = _presented(loop, m, u, Z, V, of_memory, steps, staggered)
         m = m @ loop["A"].T + u[:, :, None] * loop["B"]
-        follow = _relative(jnp.sqrt(jnp.mean(jnp.square(m), axis=(0, 2))))
+        power = jnp.square(m)
+        if here is not None:  # a sequence that has ended has no part in it
+            power = jnp.where(here[:, :, None], power, 0.0)
+        follow = _relative(jnp.sqrt(jnp.mean(power, axis=(0, 2))))
         noise = follow[:, None] * (Z @ loop["out"].T)
         read = (m + noise).reshape(n, k * d)
         if not hears_itself:
@@ -342,7 +390,7 @@ def _cell(f, own: Mapping, loop, x, key, steps: int, staggered: bool, at_end: bo
         # the units, and their spikes in a presentation
         J = J + read @ own["W_m"].T
         exact = f(J + h @ own["W_h"].T if "W_h" in own else J)
-        h = _fired(of_units, exact, loop["per_sample"], staggered)
+        h = _fired(of_units, exact, loop["per_sample"], staggered, here)
         return (m, Z, V, read, h), (exact, h)
 
     phases, run_key = jax.random.split(key)
@@ -353,14 +401,16 @@ def _cell(f, own: Mapping, loop, x, key, steps: int, staggered: bool, at_end: bo
         jnp.zeros((n, k * d), x.dtype),
         jnp.zeros((n, units), x.dtype),
     )
-    by_sample = u_all.swapaxes(0, 1), J_all.swapaxes(0, 1), jax.random.split(run_key, T)
+    keys = jax.random.split(run_key, T)
+    here = None if alive is None else alive.swapaxes(0, 1)
+    by_sample = u_all.swapaxes(0, 1), J_all.swapaxes(0, 1), keys, here
     _, found = lax.scan(sample, begin, by_sample)
     found = jax.tree_util.tree_map(lambda a: a.swapaxes(0, 1), found)
     if hears_itself:
         return found
     read: Any = found
     if at_end:
-        read, J_all = read[:, -1:], J_all[:, -1:]
+        read, J_all = (last_of(each, ends)[:, None] for each in (read, J_all))
     return f(J_all + read @ own["W_m"].T), None
 
 
@@ -379,8 +429,10 @@ def _presented(loop: Mapping, m, u, Z, V, key, steps: int, staggered: bool):
     return lax.stop_gradient((Z, V))
 
 
-def _fired(key, exact, per, staggered: bool):
+def _fired(key, exact, per, staggered: bool, alive=None):
     """Return activities decoded from spikes, ``per`` of them for an activity of 1.
+
+    ``alive`` says which of them lie within the lengths of sequences.
 
     The noise has a gradient, too: spikes are worth more for units of larger activity,
     and Poisson numbers vary more where they are larger.
@@ -392,7 +444,8 @@ def _fired(key, exact, per, staggered: bool):
     else:
         number = _poisson(key, expected)
     noise = lax.stop_gradient(sign * number / per - exact)
-    follow = _relative(jnp.mean(size, axis=0))
+    seen = size if alive is None else jnp.where(alive, size, 0.0)
+    follow = _relative(jnp.mean(seen, axis=0))
     if not staggered:
         follow = jnp.sqrt(follow * _relative(size + 1 / per))
     return exact + follow * noise

@@ -2,6 +2,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lmu_spiking.lmu import load_params
@@ -167,3 +168,83 @@ def test_a_model_is_trained_on_through_spikes(shell):
     options = "--neurons 900 --presentation 0.003 --neuron-type if"
     assert last == f"lmu-spiking convert small/model.npz {options}"
     assert shell(*last.split()[1:], "--sequences=5", "--jobs=1")[0] == 0
+
+
+def _own(path, n=40, **more):
+    """Save walks up and down, of different length, as a user would."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(6, 12, size=n)
+    y = np.arange(n) % 2
+    x = [
+        rng.normal(size=(end, 2)) + (2 * y[i] - 1) * np.arange(end)[:, None] / 3
+        for i, end in enumerate(lengths)
+    ]
+    names = np.array(["down", "up"])[y]
+    np.savez(path, x=np.concatenate(x), lengths=lengths, y=names, dt=0.01, **more)
+
+
+def test_own_sequences_are_trained_on_and_converted(shell):
+    pytest.importorskip("jax")
+    _own("mine.npz")
+    line = ["train", "mine.npz", "--epochs=30", "--units=10", "--theta=0.2", "--json"]
+    code, out, told = shell(*line)
+    assert code == 0
+    assert "40" not in told or "6 to 11 steps of 0.01 s" in told
+    record = json.loads(out)
+    assert record["class_names"] == ["down", "up"]
+    assert np.trace(record["confusion"]) == round(8 * record["rate_accuracy"])
+    assert record["rate_accuracy"] >= 0.875
+    assert Path("out/mine/confusion.png").is_file()
+    params = load_params("out/mine/model.npz")
+    assert params.cells[-1].theta == 0.2
+    assert params.cells[0].memory_d == 2
+    assert params.mean.shape == (2,)
+    assert params.header["data"]["path"] == str(Path("mine.npz").resolve())
+    # the folder is a model, and the model knows its data
+    quick = ["--neurons=3000", "--neuron-type=if", "--presentation=.005", "--jobs=1"]
+    code, out, told = shell("convert", "out/mine", *quick, "--json")
+    assert code == 0
+    assert "warning" not in told
+    found = json.loads(out)
+    assert found["rate_accuracy"] == record["rate_accuracy"]
+    assert found["confusion"]["rate"] == record["confusion"]
+    assert found["class_names"] == ["down", "up"]
+    code, out, _ = shell("convert", "out/mine", *quick)
+    assert code == 0
+    assert "Classes (rows) and answers in spikes" in out
+    # other data, and the same path with other data in it
+    _own("more.npz", n=30)
+    for more in (["--data=more.npz"], ["--task=more.npz"]):
+        code, out, _ = shell("convert", "out/mine", *quick, *more, "--json")
+        assert code == 0
+        assert json.loads(out)["sequences"] == 6
+    Path("more.npz").replace("mine.npz")
+    code, _, told = shell("convert", "out/mine", *quick)
+    assert code == 0
+    assert "mine.npz has changed since the model was trained" in told
+    Path("mine.npz").unlink()
+    code, _, told = shell("convert", "out/mine", *quick)
+    assert code == 2
+    assert "no such file" in told.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (["none.npz"], "none.npz: no such file"),
+        (["empty/"], "empty: holds no folder of sequences"),
+        (["mine.npz", "--data=mine.npz"], "--data"),
+        (["mine.npz", "--start-from=empty"], "is a folder without a model.npz"),
+        (["mine.npz", "--chip"], "--chip: 'mine.npz' has no recipe for a chip"),
+        (["mine.npz", "--theta=-1"], "--theta"),
+        (["mine.npz", "--engine=nengo-dl"], "takes sequences of one length"),
+    ],
+)
+def test_mistakes_with_own_sequences_are_told_in_one_line(shell, line, told):
+    pytest.importorskip("jax")
+    _own("mine.npz")
+    Path("empty").mkdir()
+    code, out, err = shell("train", *line, "--json")
+    assert (code, out) == (2, "")
+    assert told in err.splitlines()[-1]
+    assert "Traceback" not in err

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -216,3 +218,39 @@ def test_units_of_a_chip_are_not_staggered(lmu):
         assert made.hidden[0].aggregated is summed
         assert made.predictable is summed
         made.network()
+
+
+def test_padded_sequences_are_scored_within_their_lengths(params):
+    """Classes at each end, and classes and values of each step."""
+    rng = np.random.default_rng(7)
+    normal = replace(params, mean=[0.3], scale=[2.0])
+    lengths = rng.integers(1, 16, size=40)
+    alive = np.arange(15) < lengths[:, None]
+    x = np.where(alive[:, :, None], X, 50.0)
+    made = convert(normal, x, last=True, lengths=lengths, **OPTIONS)
+    exact = forward(normal, x, lengths=lengths)
+    classes = exact.argmax(axis=2)
+    at = np.arange(40), lengths - 1
+    y = classes[at]
+    y[:8] = (y[:8] + 1) % 3
+    found = report(made, x, y, last=True, lengths=lengths, around=0)
+    assert found.rate == 0.8
+    for kind, score in (("rate", found.rate), ("spiking", found.spiking)):
+        counts = np.array(found.confusion[kind])
+        np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(y, minlength=3))
+        assert np.trace(counts) / 40 == pytest.approx(score)
+    seconds = 0.003 * lengths.mean() + 0.001
+    assert found.seconds_per_inference == pytest.approx(seconds)
+    assert "confusion" in found.to_dict()
+    # classes of steps: those past a length are wrong, and do not count
+    wrong = np.where(alive, classes, (classes + 1) % 3)
+    found = report(made, x, wrong, last=False, lengths=lengths, around=0)
+    assert (found.rate, found.metric) == (1.0, "accuracy")
+    assert found.loss_low < found.loss < found.loss_high
+    assert np.sum(found.confusion["rate"]) == lengths.sum()
+    # values of steps
+    values = np.where(alive[:, :, None], exact, 1e3)
+    found = report(made, x, values, last=False, lengths=lengths, around=0)
+    assert found.rate < 1e-9
+    assert found.predicted_loss == pytest.approx(found.loss, rel=0.1)
+    assert found.confusion is None

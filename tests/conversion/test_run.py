@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nengo
 import numpy as np
 import pytest
@@ -202,3 +204,39 @@ def test_single_sequences_and_single_samples(made, shape):
     found = present(made, x, around=0.02)  # longer than the run before it
     assert found.y.shape == (*shape, 2)
     assert found.late.shape == (41, shape[0], 2)
+
+
+ENDS = np.array([12, 3, 7, 1, 12])
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_each_sequence_is_read_at_its_own_end(lmu, monkeypatch, last):
+    """A padded sequence gives, spike for spike, what it gives alone."""
+    monkeypatch.setattr(module, "PARTS", 1000)  # a network for each
+    params = lmu("e_h W_x", size_in=2, memory_d=2, n_cells=2)
+    params = replace(params, mean=[3.0, -1.0], scale=[2.0, 0.5])
+    x = 3 + np.random.default_rng(1).standard_normal((5, 12, 2))
+    options = OPTIONS | {"n_neurons": 900}
+    made = convert(params, x, lengths=ENDS, **options)
+    found = present(made, x, last=last, lengths=ENDS, around=0.005)
+    seeds = [made.settings.noise_seed, *module.draw_seeds(made.settings.noise_seed, 4)]
+    for i, (end, seed) in enumerate(zip(ENDS, seeds, strict=True)):
+        some = {"last": last, "noise_seed": seed, "around": 0.005}
+        alone = present(made, x[i : i + 1, :end], **some)
+        y = found.y[i] if last else found.y[i, :end]
+        np.testing.assert_allclose(y, alone.y[0], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(found.late[:, i], alone.late[:, 0], atol=1e-9)
+        assert found.memory_spikes[i] == alone.memory_spikes[0]
+        assert found.unit_spikes[i] == alone.unit_spikes[0]
+
+
+@pytest.mark.parametrize("connections", ["", "W_x", "W_h", "e_h e_m W_x W_h"])
+def test_the_mean_is_that_of_the_rates_at_each_end(lmu, connections):
+    params = lmu(connections, size_in=2, memory_d=2, n_cells=2, activation="linear")
+    params = replace(params, mean=[3.0, -1.0], scale=[2.0, 0.5])
+    x = 3 + np.random.default_rng(1).standard_normal((5, 12, 2))
+    options = OPTIONS | {"n_neurons": 10**11}
+    made = convert(params, x, lengths=ENDS, **options)
+    found = present(made, x, last=True, lengths=ENDS, around=0)
+    exact = forward(params, x, last=True, lengths=ENDS)
+    assert np.abs(found.y - exact).max() < 2e-3 * np.abs(exact).max()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,3 +88,26 @@ def test_single_sequences_and_single_samples(lmu, shape):
     (use,) = calibrate(lmu(""), noise(*shape), last=True)
     assert use.states.shape == (1, shape[0] * shape[1], 3)
     assert np.isfinite(use.readouts).all()
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_what_lies_past_a_length_is_not_used(lmu, last):
+    """The statistics of padded sequences are those of the sequences one by one."""
+    rng = np.random.default_rng(5)
+    params = lmu("W_x W_h", n_cells=2, size_in=2, memory_d=2, activation="relu")
+    params = replace(params, mean=[1.0, 0.0], scale=[0.5, 2.0])
+    x, lengths = rng.normal(size=(3, 12, 2)), np.array([12, 4, 7])
+    louder = np.where((np.arange(12) < lengths[:, None])[:, :, None], x, 1e3)
+    uses = calibrate(params, louder, last=last, lengths=lengths)
+    alone = [
+        calibrate(params, x[i : i + 1, :end], last=last)
+        for i, end in enumerate(lengths)
+    ]
+    for i, use in enumerate(uses):
+        expected = np.concatenate([a[i].states for a in alone], axis=1)
+        np.testing.assert_allclose(use.states, expected, atol=1e-9)
+        W = [a[i].readouts.T @ a[i].readouts for a in alone]
+        share = np.ones(3) / 3 if last and i == 1 else lengths / lengths.sum()
+        expected = np.tensordot(share, W, 1)
+        W = use.readouts.T @ use.readouts
+        np.testing.assert_allclose(W, expected, atol=1e-8 * np.abs(W).max())

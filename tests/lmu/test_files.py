@@ -3,6 +3,7 @@ import io
 import json
 import os
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -286,3 +287,17 @@ def test_refused_before_anything_is_written(lmu, tmp_path):
     with pytest.raises(ValidationError, match="extra: 'x' holds objects"):
         save_params(lmu(""), tmp_path / "m.npz", {"x": np.array([None, {}])})
     assert not os.listdir(tmp_path)
+
+
+def test_what_normalises_the_input_is_kept(tmp_path):
+    from lmu_spiking.lmu.params import LMUParams
+
+    drawn = LMUParams.draw(2, 1, [{"units": 3, "order": 2, "theta": 0.1}])
+    path = tmp_path / "model.npz"
+    save_params(replace(drawn, mean=[1.5, -2], scale=[1, 3]), path)
+    found = load_params(path)
+    assert found.mean.tolist() == [1.5, -2]
+    assert found.scale.tolist() == [1, 3]
+    save_params(drawn, path)
+    assert load_params(path).mean is None
+    assert not any(name.startswith("input") for name in np.load(path).files)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -153,3 +155,29 @@ def test_read_only_input_and_lists_serve(lmu):
     np.testing.assert_array_equal(
         forward(lmu("W_h"), x), forward(lmu("W_h"), x.tolist())
     )
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("connections", ["", "W_x", "W_h", "e_h e_m W_x W_h"])
+def test_a_padded_sequence_gives_what_it_gives_alone(lmu, connections, last):
+    """Whatever the padding is; and what normalises the input may go into the cell."""
+    rng = np.random.default_rng(3)
+    params = lmu(connections, n_cells=2, memory_d=2, size_in=2, order=4, bias=True)
+    params = replace(params, mean=[0.5, -2.0], scale=[2.0, 0.3])
+    x, lengths = rng.normal(size=(4, 15, 2)), np.array([3, 15, 1, 9])
+    found = forward(params, x, last=last, lengths=lengths)
+    folded = forward(params.folded(), x, last=last, lengths=lengths)
+    for i, end in enumerate(lengths):
+        alone = forward(params, x[i : i + 1, :end], last=last)[0]
+        by_hand = by_the_equations(params, (x[i, :end] - params.mean) / params.scale)
+        np.testing.assert_allclose(alone, by_hand[-1] if last else by_hand, atol=1e-9)
+        for each in (found[i], folded[i]):
+            each = each if last else each[:end]
+            np.testing.assert_allclose(each, alone, rtol=0, atol=1e-12)
+
+
+def test_lengths_are_checked(lmu):
+    x = np.ones((2, 5, 1))
+    for lengths in ([5], [0, 5], [5, 6], [1.5, 2.0]):
+        with pytest.raises(ValidationError, match=r"forward\.lengths"):
+            forward(lmu(""), x, lengths=lengths)

@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,3 +177,19 @@ def test_what_cannot_be_drawn_or_updated_is_refused(lmu):
         with pytest.raises(ValidationError, match="is not one of the parameters"):
             lmu("").updated({name: 1.0})
     assert ACTIVATIONS == ("tanh", "relu", "linear", "loihi-relu", "loihi-lif")
+
+
+def test_mean_and_scale_come_together_and_fit_the_input():
+    drawn = LMUParams.draw(2, 1, [{"units": 3, "order": 2, "theta": 0.1}])
+    made = replace(drawn, mean=[1, 2], scale=[1, 3])
+    assert made.updated({"readout.c": [5.0]}).scale.tolist() == [1, 3]
+    assert made.n_params == drawn.n_params
+    np.testing.assert_array_equal(made.normalised(np.array([[2.0, 8.0]])), [[1, 2]])
+    assert drawn.folded() is drawn
+    for wrong in (
+        {"mean": [0, 0]},
+        {"mean": [0, 0], "scale": [1, 0]},
+        {"mean": [0], "scale": [1]},
+    ):
+        with pytest.raises(ValidationError, match=r"LMUParams\.(mean|scale)"):
+            replace(drawn, **wrong)

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import nengo
 import numpy as np
@@ -253,3 +254,14 @@ def test_refusals_leave_nothing_behind(lmu, changes, message):
         with pytest.raises(ValidationError, match=message):
             LMUNetwork(lmu("", n_cells=2), **changes)
     assert model.networks == []
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_network_normalises_its_input(lmu, steps):
+    """Every copy for itself, as `forward` does."""
+    params = lmu(NAMES, n_cells=2, memory_d=2, order=2, size_in=2)
+    params = replace(params, mean=[3.0, -1.0], scale=[2.0, 0.5])
+    x = sequences(params, 2, 6)
+    exact = forward(params, x)
+    assert_equal(outputs(params, x, steps=steps), exact)
+    assert_equal(outputs(params.folded(), x, steps=steps), exact)

@@ -1,5 +1,7 @@
 """A graph gives the network it was drawn from: states equal to rounding."""
 
+from dataclasses import replace
+
 import nengo
 import numpy as np
 import pytest
@@ -193,6 +195,16 @@ def test_cells_in_series():
         add_to_container=False,
     )
     u = signal(200)
+    x = run(made, made.output, u)
+    rebuilt = from_nir(to_nir(made))
+    assert np.abs(x - run(rebuilt, rebuilt.output, u)).max() < BOUND
+
+
+def test_a_network_that_normalises_its_input():
+    params = LMUParams.draw(2, 3, [CELL | {"activation": "relu", "connections": ""}])
+    params = replace(params, mean=[2.0, -1.0], scale=[0.5, 3.0])
+    made = LMUNetwork(params, dt=DT, add_to_container=False)
+    u = 2 + signal(200, 2)
     x = run(made, made.output, u)
     rebuilt = from_nir(to_nir(made))
     assert np.abs(x - run(rebuilt, rebuilt.output, u)).max() < BOUND

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -252,3 +253,47 @@ def test_classes_have_cross_entropy_and_steps_have_weights(lmu, of):
     found = made.gradients(weights, features, y, step_weights)[0]
     expected = np.average(each, weights=step_weights)
     assert found == pytest.approx(expected, rel=1e-12)
+
+
+LENGTHS = np.array([70, 3, 31, 1, 12])
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(
+    ("cells", "connections", "settings"),
+    [
+        (["relu"], "W_x", {}),
+        (["tanh", "relu"], "W_x", {}),
+        (["tanh"], "W_x", {"trainable_theta": True}),  # states that are not kept
+        (["relu", "tanh"], "W_x W_h", {}),
+        (["tanh", "relu"], "e_h e_m W_x W_h", {}),
+    ],
+)
+def test_what_lies_past_a_length_has_no_part(
+    lmu, of, cells, connections, settings, last
+):
+    """In outputs, losses, activities and gradients, in none of the ways they go."""
+    params = lmu(cells, connections, 2)
+    params = replace(params, mean=[0.4, 1.0], scale=[2.0, 0.5])
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(5, 70, 2)), rng.normal(size=(5, 70, 3))
+    y = y[:, 0] if last else y
+    alive = np.arange(70) < LENGTHS[:, None]
+    how = settings | {"precision": "float64", "rate_penalty": 0.3}
+    how |= {"noise": 0.5} if "e_h" not in connections else {}
+    made, weights, _ = of(params, x, last, **how)
+    found = []
+    for past in (0.0, 1e3):
+        given = made.features(np.where(alive[:, :, None], x, past), LENGTHS)
+        more = {"rng": np.random.default_rng(4)}
+        more["step_weights"] = None if last else alive * 1.0
+        y_past = y if last else np.where(alive[:, :, None], y, past)
+        found.append(made.gradients(weights, given, y_past, **more))
+        outputs = made.outputs(weights, given)
+        expected = forward(params, x, last=last, lengths=LENGTHS)
+        where = slice(None) if last else alive
+        np.testing.assert_allclose(outputs[where], expected[where], atol=1e-10)
+    (loss, slopes), (other, others) = found
+    assert float(loss) == pytest.approx(float(other), rel=1e-10)
+    for name, slope in slopes.items():
+        np.testing.assert_allclose(others[name], slope, rtol=1e-8, atol=1e-10)

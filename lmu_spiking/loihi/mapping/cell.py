@@ -241,6 +241,7 @@ def lay_out_cell(
     ValidationError
         If the chip cannot have what the parameters have.
     """
+    params = params.folded()  # what normalises the input becomes e_x and b_u
     target, cell = target_name(target), check_cell(params)
     copies = check_whole("lay_out_cell.copies", copies, 1)
     presentation = check_positive("lay_out_cell.presentation", presentation, "seconds")
@@ -336,7 +337,8 @@ def check_cell(params: LMUParams) -> CellParams:
         refuse("W_x", cell.W_x.shape, problem, remedy)
     if cell.memory_d != 1:
         problem = "memories are more than the chip pass lays out"
-        refuse("memory_d", cell.memory_d, problem, "train with memory_d=1")
+        remedy = "train with memory_d=1, which mixes all channels"
+        refuse("memory_d", cell.memory_d, problem, remedy)
     if cell.activation not in CHIP_ACTIVATIONS:
         problem = "is none that the chip's neurons have"
         remedy = f"use activation={LOIHI_RELU!r}, or {recipe}"

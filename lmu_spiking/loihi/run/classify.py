@@ -178,6 +178,10 @@ def classify(
     if data.classes is None or not data.last:
         problem = "has no classes to be told at the last step"
         raise ValidationError("classify.data", data.name, problem)
+    if data.train.lengths is not None or data.test.lengths is not None:
+        problem = "has sequences of different length, which the chip pass does not read"
+        remedy = "use sequences of one length, or convert"
+        raise ValidationError("classify.data", data.name, problem, remedy)
     remedy = "use 'emulator', or run a ChipCell with run_on"
     check_rounded("classify.target", target, remedy)
     n = len(data.test) if items is None else check_whole("classify.items", items, 2)

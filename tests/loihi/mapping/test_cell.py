@@ -4,6 +4,8 @@ Laws: the replica is the emulator; units fire as the rate model says; what the c
 cannot hold is refused in one line.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,13 @@ def test_refuses_what_the_chip_cannot_hold(changes, named):
         lay_out_cell(small(**changes), sequences())
     told = str(caught.value)
     assert named in told and "train" in told and "\n" not in told
+
+
+def test_what_normalises_the_input_is_in_the_drive():
+    """Before and after a sequence it is 0, as of a cell that is given normalised x."""
+    x = sequences(3)
+    params = replace(small(), mean=[0.5], scale=[0.2])
+    options = {"n_neurons": 32, "copies": 1, "presentation": 0.005, "tau": 0.02}
+    u = lay_out_cell(params, x, **options).drive(x)
+    plain = lay_out_cell(small(), (x - 0.5) / 0.2, **options)
+    np.testing.assert_allclose(u, plain.drive((x - 0.5) / 0.2), atol=1e-12)
