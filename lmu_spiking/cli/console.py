@@ -17,7 +17,6 @@ from math import isnan
 from pathlib import Path
 from textwrap import wrap
 
-from lmu_spiking.cli.known import SIGNALS
 from lmu_spiking.errors import (
     LMUSpikingError,
     StudyWarning,
@@ -27,7 +26,8 @@ from lmu_spiking.errors import (
 
 NAME = "lmu-spiking"
 WIDTH = 80
-EVERY = 10.0  # seconds between lines on progress where there is no terminal
+# seconds to the first line on progress where there is no terminal, and between others
+FIRST, EVERY = 0.8, 10.0
 OPTION_NAMES = {  # of what the library calls otherwise
     "n_neurons": "neurons",
     "noise_seed": "seed",
@@ -65,18 +65,6 @@ def tell(line: object, file=None) -> None:
     with contextlib.suppress(OSError, ValueError):
         file = file or sys.stderr
         print(f"{NAME}: {' '.join(str(line).split())}", file=file, flush=True)
-
-
-def announce(source: str) -> None:
-    """Write a line on a file that is going to be read, before anything is imported.
-
-    Parameters
-    ----------
-    source : str
-        ``--input``.
-    """
-    if source not in SIGNALS:
-        tell(f"reading {source}")
 
 
 # -- errors and warnings ---------------------------------------------------------------
@@ -382,7 +370,10 @@ def on_terminal() -> bool:
 
 
 class Ticker:
-    """A writer of progress lines, one every ten seconds, where there is no terminal.
+    """A writer of progress lines where there is no terminal.
+
+    The first comes after most of a second, so that a user knows that it works, and the
+    others every ten seconds.
 
     It has a thread of its own, so that it continues during one long computation.
 
@@ -416,7 +407,7 @@ class Ticker:
             self._thread.join(1.0)
 
     def run(self, wait: Callable | None = None) -> None:
-        """Write a line each time that ``wait(EVERY)`` returns false.
+        """Write a line each time that ``wait(seconds)`` returns false.
 
         Parameters
         ----------
@@ -424,7 +415,9 @@ class Ticker:
             Takes seconds; by default it returns true when the command has ended.
         """
         wait = wait or self._over.wait
-        while not wait(EVERY):
+        pause = FIRST
+        while not wait(pause):
+            pause = EVERY
             bar = self.bars[-1] if self.bars else None
             doing = bar.name if bar else "Working"
             if bar and bar.total:

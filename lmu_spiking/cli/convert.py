@@ -65,17 +65,17 @@ def convert(
         from lmu_spiking.plots import confusion_figure, conversion_figure
 
         model = model_file(model)
-        params = _read(model)
+        params = read_model(model)
         out = model.parent if out is None else out
         console.prepare(out)
-        loaded = _load(params, model, task, data, split)
+        loaded = loaded_data(params, model, task, data, split)
         task = loaded.name  # known or the user's own
     console.tell(loaded.origin)
     _check_sizes(params, loaded, model)
     x, y, ends = loaded.test.x[:sequences], loaded.test.y[:sequences], None
     if loaded.test.lengths is not None:
         ends = loaded.test.lengths[:sequences]
-    recipe = _recipe(loaded)
+    recipe = recipe_of(loaded)
     counts = sorted(neurons or [recipe["n_neurons"]])
     presentation = presentation or recipe["presentation"]
     # what the record shows, and what else the conversion takes
@@ -149,7 +149,7 @@ def _report(title: str, rows: list[dict]) -> None:
     print("\nPredicted is the loss to expect; spikes and synops are of one sequence.")
 
 
-def _read(model: Path):
+def read_model(model: Path):
     """Return the parameters in our own file or in a Keras model."""
     if model.suffix in KERAS:
         from lmu_spiking.lmu.importers import import_params
@@ -169,7 +169,7 @@ def _check_sizes(params, loaded, model: Path) -> None:
         raise ValidationError("MODEL", str(model), problem)
 
 
-def _recipe(loaded) -> dict:
+def recipe_of(loaded) -> dict:
     """Return the settings of a task's recipe, on top of the standard ones."""
     from lmu_spiking.conversion.settings import ConvertSettings
     from lmu_spiking.training.recipes import RECIPES, own_recipe
@@ -182,7 +182,7 @@ def _recipe(loaded) -> dict:
     return found | (RECIPES[loaded.name].conversion if loaded.name in RECIPES else {})
 
 
-def _load(params, model: Path, task: str | None, data: Path | None, split):
+def loaded_data(params, model: Path, task: str | None, data: Path | None, split):
     """Return the sequences of a model: those that it was trained on, unless told."""
     from lmu_spiking.tasks import load_task
 

@@ -59,7 +59,6 @@ def plan(
     spectrum and step, channels share the neurons by need, and the error is predicted on
     the recording itself: of several channels, the root mean square.
     """  # noqa: D301 (the \b marks the examples)
-    console.announce(input)
     with console.Bar("Planning"):
         from lmu_spiking.theory.plan import check_duration
         from lmu_spiking.theory.plan import plan as find

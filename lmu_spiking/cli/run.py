@@ -62,7 +62,6 @@ def run(
     theta seconds ago is in decoded.csv, .npz or .wav. Two windows of signal go before
     what is measured, so that its beginning does not ring.
     """  # noqa: D301 (the \b marks the examples)
-    console.announce(input)
     with console.Bar("Choosing the memory") as bar:
         from lmu_spiking import plots
         from lmu_spiking.cli import inputs

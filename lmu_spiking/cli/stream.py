@@ -13,7 +13,7 @@ from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_files, offer_names
 from lmu_spiking.cli.known import CONVERTED, FORMATS, SIGNALS, TASKS
-from lmu_spiking.cli.train import DATA, Data, task_options
+from lmu_spiking.cli.train import DATA, Data
 from lmu_spiking.errors import ValidationError
 
 MODEL = "model.npz as train writes it; without one, a memory"
@@ -201,22 +201,16 @@ def _heads(names: list[str], delays) -> list[str]:
 
 def _converted(model: Path, given: dict, settings: dict):
     """Return a trained model in spikes, with the ranges of its own training data."""
-    from lmu_spiking.cli.convert import _read, _recipe
+    from lmu_spiking.cli.convert import loaded_data, read_model, recipe_of
+    from lmu_spiking.cli.inputs import model_file
     from lmu_spiking.conversion import convert
-    from lmu_spiking.tasks import load_task
 
-    params = _read(model)
-    own_task = params.header.get("task")
-    task = given["task"] or own_task
-    if task is None:
-        problem, remedy = "does not name its task", "give it with --task"
-        raise ValidationError("MODEL", str(model), problem, remedy)
-    options = task_options(task, given["data"], given["split"])
-    if task == own_task:
-        options = params.header.get("task_options", {}) | options
-    loaded = load_task(task, **options)
+    model = model_file(model)
+    params = read_model(model)
+    loaded = loaded_data(params, model, given["task"], given["data"], given["split"])
     named = {key: value for key, value in settings.items() if value is not None}
-    return convert(params, loaded.train.x, last=loaded.last, **(_recipe(task) | named))
+    how = {"last": loaded.last, "lengths": loaded.train.lengths}
+    return convert(params, loaded.train.x, **how, **(recipe_of(loaded) | named))
 
 
 # -- results ---------------------------------------------------------------------------

@@ -6,6 +6,7 @@ names)`` out.
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -143,7 +144,8 @@ def read_flac(path: Path, column, timed: bool):
             remedy = "give a shorter part of it"
             raise SignalFileError(f"{problem}{size(LARGEST)}; {remedy}")
         # whole numbers, in the upper bits
-        sound = np.asarray(file.read(dtype="int32", always_2d=True)) >> (32 - bits)
+        read: Any = file.read(dtype="int32", always_2d=True)
+        sound = read >> (32 - bits)
         rate, wanted = file.samplerate, file.frames
     if len(sound) < wanted:
         raise SignalFileError(f"is cut short: {len(sound)} samples of {wanted}")

@@ -19,15 +19,17 @@ from lmu_spiking.errors import (
     check_positive,
     check_seed,
 )
-from lmu_spiking.files import LARGEST, open_arrays, read_bytes, reading, size
-from lmu_spiking.signals.files import READERS, listing
+from lmu_spiking.files import LARGEST, open_arrays, reading, size
+from lmu_spiking.signals import load_signal
+from lmu_spiking.signals.columns import listing
+from lmu_spiking.signals.files import READERS
 from lmu_spiking.tasks.images import stratified
 from lmu_spiking.tasks.sequences import Part, Sequences, check_lengths, lengths
 
 DT = 0.001  # seconds of a step, where nothing says it
 PARTS = {"train": 0, "valid": 1, "validation": 1, "val": 1, "test": 2}
 SHARE = 0.2  # of sequences, that test and that are to choose by
-ENDINGS = (".npy", *READERS)
+ENDINGS = tuple(READERS)
 FILES = 100_000  # in a folder
 PADDED = 2**31  # bytes of padded sequences
 # what is the file's fault, not the caller's
@@ -194,58 +196,15 @@ def _sorted(path: Path) -> list[Path]:
 
 def _samples(path: Path, timed: bool) -> tuple[np.ndarray, float | None]:
     """Return the samples (T, c) of a file of one sequence, and its step, if known."""
-    kind = path.suffix.lower()
-    if kind == ".npy":
-        return _channels(_array(path)), None
-    if kind == ".npz":
-        with open_arrays(path) as archive:
-            names = [n for n in archive.files if n not in ("dt", "rate", "t", "time")]
-            named = [n for n in ("samples", "u", "x") if n in names] or names
-            if len(named) != 1 and named[:1] != ["samples"]:
-                raise SignalFileError(f"holds arrays {listing(names)}; name one 'x'")
-            samples = _channels(archive[named[0]])
-            step = float(archive["dt"].item()) if "dt" in archive.files else None
-            if "rate" in archive.files:
-                step = 1 / float(archive["rate"].item())
-        return samples, step if timed else None
-    return _columns(path, kind, timed)
+    told: list[bool] = []
 
+    def no_step() -> float:
+        told.append(False)
+        return 1.0
 
-def _columns(path: Path, kind: str, timed: bool) -> tuple[np.ndarray, float | None]:
-    """Return all columns of a .csv but that of time, or all channels of a .wav."""
-    read, found, step = READERS[kind], [], None
-    for column in range(1000):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ValidityWarning)
-                samples, own = read(path, column, False)
-            found.append(samples)
-            step = own if own is not None else step
-        except ValidationError as error:  # the column of time, or none that there is
-            if "time column" not in str(error):
-                break
-            if timed:
-                step = read(path, 1, True)[1]
-    if not found:
-        raise SignalFileError("holds no column of samples")
-    return np.stack(found, axis=1), step if timed else None
-
-
-def _array(path: Path) -> np.ndarray:
-    """Return the array of an .npy, without pickles."""
-    import io
-
-    return np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
-
-
-def _channels(array: np.ndarray) -> np.ndarray:
-    """Return one sequence of samples as (T, c)."""
-    array = np.asarray(array)
-    if array.dtype.kind not in "biuf":
-        raise SignalFileError(f"holds {array.dtype}, not real numbers")
-    if array.ndim not in (1, 2) or not array.size:
-        raise SignalFileError(f"has the shape {array.shape}; use (T,) or (T, channels)")
-    return array.reshape(len(array), -1)
+    found = load_signal(path, None, "all", None if timed else 1.0, untimed=no_step)
+    step = None if told or not timed else found.dt
+    return found.samples.reshape(len(found.samples), -1), step
 
 
 # -- what arrays mean ------------------------------------------------------------------
@@ -308,7 +267,7 @@ def _padded(arrays: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     if ends is None:
         ends = np.full(n, T)
         if x.dtype.kind == "f":  # steps of NaN at the end are padding
-            there = ~np.isnan(x).all(axis=2)
+            there: Any = ~np.isnan(x).all(axis=2)
             ends = T - there[:, ::-1].argmax(axis=1)
     check_lengths("lengths", ends, n, T)
     return x, ends, y
