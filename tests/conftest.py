@@ -118,8 +118,9 @@ def stream():
 
 @pytest.fixture(autouse=True)
 def no_lines_on_progress(monkeypatch):
-    """Keep away the lines that commands write after ten seconds of a busy machine."""
-    monkeypatch.setattr("lmu_spiking.cli.console.EVERY", 1e6)
+    """Keep away the lines that commands write on a busy machine."""
+    for name in ("FIRST", "EVERY"):
+        monkeypatch.setattr(f"lmu_spiking.cli.console.{name}", 1e6)
 
 
 @pytest.fixture

@@ -9,9 +9,14 @@ from pathlib import Path
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_files, offer_names
-from lmu_spiking.cli.inputs import described_classes, model_file
 from lmu_spiking.cli.known import CONVERTED, CONVERTED_TUNINGS, TASKS
-from lmu_spiking.cli.train import DATA, MOST_SHOWN, task_options
+from lmu_spiking.cli.train import (
+    DATA,
+    MOST_SHOWN,
+    described_classes,
+    model_file,
+    task_options,
+)
 from lmu_spiking.errors import ValidationError, ValidityWarning
 
 KERAS = (".keras", ".h5", ".hdf5")

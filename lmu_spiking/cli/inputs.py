@@ -186,13 +186,15 @@ def is_file(source: str) -> bool:
     return True
 
 
-def load_file(source: str, duration, column, rate, centre: bool = False) -> Signal:
+def load_file(source: str, dt, duration, column, rate, centre: bool = False) -> Signal:
     """Return the recording in a file, at its own step.
 
     Parameters
     ----------
     source : str
         ``--input``.
+    dt : float or None
+        Its step, seconds, where neither the file nor ``--rate`` says it; 1 ms if None.
     duration : float or None
         Seconds that it is cut or repeated to.
     column, rate
@@ -205,11 +207,13 @@ def load_file(source: str, duration, column, rate, centre: bool = False) -> Sign
     Signal
     """
 
-    def one_a_millisecond() -> float:
-        tell(f"{source} says no rate: taken as one sample each 1 ms; use --rate HZ")
-        return 0.001
+    def step() -> float:
+        each = dt or MemorySpec.dt
+        said = f"taken as one sample each {1000 * each:g} ms"
+        tell(f"{source} says no rate: {said}; use --rate HZ")
+        return each
 
-    signal = load_signal(source, None, column, rate, untimed=one_a_millisecond)
+    signal = load_signal(source, None, column, rate, untimed=step)
     signal = signal if duration is None else fitted(signal, duration)
     return about_mean(signal, centre)
 
@@ -419,52 +423,3 @@ def check_memory_of(signal: Signal, theta: float, order: int) -> None:
     """
     spec = MemorySpec(order=order, theta=theta, dt=signal.dt, n_neurons=2 * order)
     check_duration(spec, signal.duration * len(signal.channels))
-
-
-def model_file(path: Path, option: str = "MODEL") -> Path:
-    """Return the file of a model: the one given, or that in a folder of ``train``.
-
-    Parameters
-    ----------
-    path : Path
-        A file, or the folder that ``train --out`` wrote.
-    option : str
-        What an error names.
-
-    Returns
-    -------
-    Path
-        ``model.npz`` of a folder.
-
-    Raises
-    ------
-    ValidationError
-        If there is a folder without one.
-    """
-    if not path.is_dir():
-        return path
-    file = path / "model.npz"
-    if not file.is_file():
-        problem, remedy = "is a folder without a model.npz", "train writes one there"
-        raise ValidationError(option, str(path), problem, remedy)
-    return file
-
-
-def described_classes(confusion, names) -> list[list[str]]:
-    """Return the rows of a table of what was taken for what, with names.
-
-    Parameters
-    ----------
-    confusion : (q, q) array_like of int
-    names : sequence of str or None
-        Of the classes; their numbers by default.
-
-    Returns
-    -------
-    list of list of str
-        The first row has the names of the columns.
-    """
-    named = [str(i) for i in range(len(confusion))] if names is None else list(names)
-    shown = [name if len(name) <= 8 else f"{name[:7]}." for name in named]
-    rows = zip(shown, confusion, strict=True)
-    return [["", *shown], *([name, *map(str, row)] for name, row in rows)]

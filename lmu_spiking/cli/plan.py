@@ -49,7 +49,6 @@ def plan(
     lmu-spiking plan --error 0.05
     lmu-spiking run --spec out/plan/spec.toml
     lmu-spiking plan --input mine.csv --column x,y,z --theta 0.2
-    lmu-spiking plan --error 0.05 --neuron-types poisson,if,lif
     lmu-spiking plan --error 0.02 --guarantee --error-feedback auto
 
     The error is that of the readout at delay theta against the input, over the rms of
@@ -64,7 +63,7 @@ def plan(
         from lmu_spiking.theory.plan import plan as find
 
         console.prepare(out)
-        recorded = _recording(input, bandwidth, rms, duration, column, rate, centre)
+        recorded = _recording(input, bandwidth, rms, dt, duration, column, rate, centre)
         limits = {"max_neurons": max_neurons, "max_rate": max_rate}
         limits |= {"max_spikes_per_s": max_spikes, "minimise": minimise}
         given = {"order": order, "tau": tau, "dt": dt, "tuning": tuning}
@@ -129,7 +128,7 @@ def plan(
     print(f"lmu-spiking run --spec {path} --duration {seconds:g}")
 
 
-def _recording(source: str, bandwidth, rms, duration, column, rate, centre: bool):
+def _recording(source: str, bandwidth, rms, dt, duration, column, rate, centre):
     """Return the recording that ``--input`` names, or None for white noise."""
     from lmu_spiking.cli import inputs
     from lmu_spiking.signals import ecg
@@ -137,7 +136,7 @@ def _recording(source: str, bandwidth, rms, duration, column, rate, centre: bool
 
     inputs.refuse_white({"bandwidth": bandwidth, "rms": rms}, source)
     if inputs.is_file(source):
-        signal = inputs.load_file(source, duration, column, rate, centre)
+        signal = inputs.load_file(source, dt, duration, column, rate, centre)
         of = "" if len(signal.channels) == 1 else f"{len(signal.channels)} channels of "
         said = f"{signal.name}: {of}{signal.duration:.4g} s, a sample each "
         console.tell(f"{said}{signal.dt:.4g} s; planning")

@@ -50,7 +50,6 @@ def run(
     \b
     lmu-spiking run
     lmu-spiking run --input ecg --compare --out out/ecg
-    lmu-spiking run --order 12 --tuning balanced --error-feedback auto
     lmu-spiking run --input mine.csv --column x,y,z --neurons 20000
     lmu-spiking run --spec out/spec.toml --seed 1 --json
 
@@ -78,7 +77,7 @@ def run(
         asked = None
         if spec is None and inputs.is_file(input):  # the memory is the recording's
             inputs.refuse_white(white, input)
-            recorded = inputs.load_file(input, duration, column, rate, centre)
+            recorded = inputs.load_file(input, dt, duration, column, rate, centre)
             chosen, signal = inputs.recorded_memory(recorded, fields)
         else:
             chosen = inputs.choose_spec(spec, input, fields, white)
@@ -101,7 +100,8 @@ def run(
             for name, each in beside.items()
         }
     row = result.row | ({} if asked is None else {"asked_nrmse": asked})
-    row["order_chosen"] = order is None and spec is None and input != "white"
+    if order is None and spec is None and input != "white":
+        row["order_chosen"] = True
     files = {}
     for name, other in others.items():
         row[name] = other.row

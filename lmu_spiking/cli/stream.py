@@ -202,7 +202,7 @@ def _heads(names: list[str], delays) -> list[str]:
 def _converted(model: Path, given: dict, settings: dict):
     """Return a trained model in spikes, with the ranges of its own training data."""
     from lmu_spiking.cli.convert import loaded_data, read_model, recipe_of
-    from lmu_spiking.cli.inputs import model_file
+    from lmu_spiking.cli.train import model_file
     from lmu_spiking.conversion import convert
 
     model = model_file(model)

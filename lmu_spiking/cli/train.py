@@ -10,7 +10,6 @@ from typing import Any
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
 from lmu_spiking.cli.completion import offer_names
-from lmu_spiking.cli.inputs import described_classes, model_file
 from lmu_spiking.cli.known import ENGINES, TASKS
 from lmu_spiking.errors import (
     ValidationError,
@@ -326,3 +325,52 @@ def _record(trained, sequences, seed: int) -> dict:
         "settings": header["training"]["settings"],
         "versions": header["versions"],
     }
+
+
+def model_file(path: Path, option: str = "MODEL") -> Path:
+    """Return the file of a model: the one given, or that in a folder of ``train``.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or the folder that ``train --out`` wrote.
+    option : str
+        What an error names.
+
+    Returns
+    -------
+    Path
+        ``model.npz`` of a folder.
+
+    Raises
+    ------
+    ValidationError
+        If there is a folder without one.
+    """
+    if not path.is_dir():
+        return path
+    file = path / "model.npz"
+    if not file.is_file():
+        problem, remedy = "is a folder without a model.npz", "train writes one there"
+        raise ValidationError(option, str(path), problem, remedy)
+    return file
+
+
+def described_classes(confusion, names) -> list[list[str]]:
+    """Return the rows of a table of what was taken for what, with names.
+
+    Parameters
+    ----------
+    confusion : (q, q) array_like of int
+    names : sequence of str or None
+        Of the classes; their numbers by default.
+
+    Returns
+    -------
+    list of list of str
+        The first row has the names of the columns.
+    """
+    named = [str(i) for i in range(len(confusion))] if names is None else list(names)
+    shown = [name if len(name) <= 8 else f"{name[:7]}." for name in named]
+    rows = zip(shown, confusion, strict=True)
+    return [["", *shown], *([name, *map(str, row)] for name, row in rows)]

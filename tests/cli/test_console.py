@@ -175,15 +175,16 @@ class Clock:
 @pytest.fixture
 def every_ten_seconds(monkeypatch):
     """Undo what keeps lines on progress away from the tests."""
+    monkeypatch.setattr(console, "FIRST", 1.0)
     monkeypatch.setattr(console, "EVERY", 10.0)
 
 
 @pytest.mark.usefixtures("every_ten_seconds")
-def test_a_line_every_ten_seconds_also_within_one_long_call():
+def test_a_line_at_once_and_every_ten_seconds_also_within_one_long_call():
     told, clock = [], Clock(3)
     ticker = Ticker(told.append, clock)
     ticker.run(clock.wait)
-    assert told == ["Working (10 s)", "Working (20 s)", "Working (30 s)"]
+    assert told == ["Working (1 s)", "Working (11 s)", "Working (21 s)"]
 
 
 @pytest.mark.usefixtures("every_ten_seconds")
@@ -209,8 +210,8 @@ def test_a_line_says_what_is_done_and_how_much(monkeypatch):
     finally:
         Ticker.current.reset(token)
     assert told == [
-        *("Trials: 1,100 of 1,200 (10 s)", "Trials: 1,101 of 1,200 (20 s)"),
-        *("Drawing (30 s)", "Working (40 s)"),
+        *("Trials: 1,100 of 1,200 (1 s)", "Trials: 1,101 of 1,200 (11 s)"),
+        *("Drawing (21 s)", "Working (31 s)"),
     ]
 
 
