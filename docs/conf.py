@@ -49,7 +49,10 @@ numpydoc_validation_checks = set(
     "GL01 GL03 GL08 PR01 PR02 PR03 RT01 RT03 SS03 SS05".split()
 )
 # Enumerations take what Python gives them to take.
-numpydoc_validation_exclude = {r"lmu_spiking\.Target$"}
+numpydoc_validation_exclude = {
+    r"lmu_spiking\.Target$",
+    r"\.stream\.(Decoded|Decisions)\.",  # fields, which the class describes
+}
 
 html_theme = "furo"
 html_title = f"lmu_spiking {release}"
@@ -78,9 +81,15 @@ _take_notebooks()
 
 
 def setup(app) -> None:
-    """Links to the notebooks lead to their executed copies."""
+    """Lead links to executed notebooks, and leave out what scikit-learn adds."""
 
     def moved(app, name, text):
         text[0] = text[0].replace("](../notebooks/", "](notebooks/")
 
+    def skipped(app, what, name, thing, skip, options):
+        # requests for metadata, which it gives to every estimator
+        theirs = name.startswith("set_") and name.endswith("_request")
+        return True if theirs else None
+
+    app.connect("autodoc-skip-member", skipped)
     app.connect("source-read", moved)

@@ -72,6 +72,7 @@ class TrialResult:
         Returns
         -------
         TrialResult
+            Of one channel, as if it had been run alone.
         """
         if self.signal.ndim == 1:
             return self

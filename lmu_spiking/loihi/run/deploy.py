@@ -323,8 +323,16 @@ def _refuse_feedback(feedback) -> None:
         raise ValidationError("deploy.error_feedback", feedback, problem, remedy)
 
 
+def _refuse_several(size_in: int) -> None:
+    """Raise a ValidationError for a memory of several channels."""
+    if size_in != 1:
+        problem, remedy = "must be 1", "deploy a memory for each channel"
+        raise ValidationError("deploy.memory.size_in", size_in, problem, remedy)
+
+
 @request_of.register
 def _(memory: MemorySpec) -> Request:
+    _refuse_several(memory.size_in)
     _refuse_feedback(memory.error_feedback)
     if memory.initial_phases == "staggered":
         problem = "is lost on a chip, which sets neurons to 0 after a spike"
@@ -337,11 +345,7 @@ def _(memory: MemorySpec) -> Request:
 
 @request_of.register
 def _(memory: LegendreMemory) -> Request:
-    if memory.size_in != 1:
-        remedy = "deploy a memory for each input"
-        raise ValidationError(
-            "deploy.memory.size_in", memory.size_in, "must be 1", remedy
-        )
+    _refuse_several(memory.size_in)
     _refuse_feedback(memory.mapped.feedback)
     synapse = memory.mapped.synapse
     if type(synapse) is not nengo.Lowpass:

@@ -150,7 +150,7 @@ def test_other_steps():
         (
             lambda: memory(size_in=2),
             {},
-            "deploy.memory.size_in: 2 must be 1; deploy a memory for each input",
+            "deploy.memory.size_in: 2 must be 1; deploy a memory for each channel",
         ),
         (
             lambda: memory(synapse=nengo.Alpha(0.02)),
