@@ -46,7 +46,7 @@ STATES = 200  # sequences that the scale of the states is taken from
 
 
 class _LMUEstimator(BaseEstimator):
-    """What the classifier and the regressor share."""
+    """The common part of classifier and regressor."""
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ class _Spiking(BaseEstimator):
 
 
 class _SpikingModel(_Spiking):
-    """What spiking classifiers and regressors share.
+    """The common part of spiking classifiers and regressors.
 
     Parameters
     ----------

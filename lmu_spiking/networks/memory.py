@@ -122,7 +122,7 @@ class LegendreMemory(AsBuilt, nengo.Network):
         Time constant of the recurrent lowpass, seconds; None for another synapse.
     spec : MemorySpec or None
         The spec of the same memory, with noise seed 0 where the network's own seed
-        draws the spikes; None if no spec describes it (several inputs, a synapse other
+        draws the spikes; None if no spec describes it (a synapse other
         than a lowpass, custom neurons or tuning curves).
     ldn : LDN
     mapped : Mapped

@@ -29,7 +29,7 @@ LARGEST = 1e30  # of a sample: its sums stay numbers in single precision
 
 
 class Decoded(NamedTuple):
-    """What a memory's spikes say of the past, at each sample of a block.
+    """The past that a memory's spikes tell, at each sample of a block.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Decisions(NamedTuple):
 
 @dataclass(frozen=True)
 class Latency:
-    """How late an output is, by cause, seconds.
+    """The delay of an output by its causes, seconds.
 
     Parameters
     ----------

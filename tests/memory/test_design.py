@@ -323,7 +323,8 @@ def test_a_design_can_be_tuned_to_another_signal():
 
 def test_a_design_of_several_inputs_is_tiled():
     made = assemble(120, 3, 0.2, size_in=2)
-    assert (made.size_in, made.spec) == (2, None)
+    assert (made.size_in, made.spec.size_in) == (2, 2)
+    assert made.tiled(3).spec is None
     with nengo.Network():
         memory = LegendreMemory(120, 3, 0.2, size_in=6, assembly=made)
     assert memory.size_in == 6

@@ -472,7 +472,6 @@ def test_a_memory_without_a_spec_of_its_own_tells_one():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"size_in": 2},
         {"synapse": nengo.Alpha(0.05)},
         {"delay_steps": 1},
         {"neuron_type": nengo.LIF(tau_rc=0.05)},
