@@ -281,6 +281,33 @@ def measured_rows(row: dict) -> list[list[str]]:
     return rows
 
 
+def measured_frame(row: dict):
+    """Return what `measured_rows` shows as a table of numbers, channel by channel.
+
+    Parameters
+    ----------
+    row : dict
+        Of a trial.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With a row for each measure of all channels together, and of each channel.
+    """
+    import pandas  # slow to import, so only when used
+
+    ends = ("", "_low", "_high")
+    lines = [
+        [own.get("channel", "all"), key, own[key]]
+        + [own.get(f"predicted_{key}{end}") for end in ends]
+        for own in (row, *row.get("channels", ()))
+        for key in MEASURES
+        if f"predicted_{key}" in own and key in own
+    ]
+    heads = ["channel", "measure", "measured", "predicted", "low", "high"]
+    return pandas.DataFrame(lines, columns=heads)
+
+
 def table_lines(title: str, header, rows, numbers=True, width: int = WIDTH) -> list:
     """Return a table in lines of at most ``width`` characters, with every word whole.
 

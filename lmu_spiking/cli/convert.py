@@ -64,6 +64,9 @@ def convert(
     Keras LMU, which does not name its task, takes --task.
     """  # noqa: D301 (the \b marks the examples)
     with console.Bar("Reading the model and the data"):
+        import numpy as np
+        import pandas
+
         from lmu_spiking.conversion import convert as turn
         from lmu_spiking.conversion import report
         from lmu_spiking.metrics import versions
@@ -121,6 +124,8 @@ def convert(
         figure = confusion_figure(shown, loaded.class_names)
         files["spiking-confusion.png"] = figure
         files["conversion.json"] = record | {"rows": rows}
+    flat = [{k: v for k, v in row.items() if np.isscalar(v)} for row in rows]
+    files["conversion.csv"] = pandas.DataFrame(flat)
     console.write_results(out, "convert", files)
     if json:
         console.print_json(record | ({"rows": rows} if len(rows) > 1 else {}))

@@ -59,6 +59,8 @@ def plan(
     the recording itself: of several channels, the root mean square.
     """  # noqa: D301 (the \b marks the examples)
     with console.Bar("Planning"):
+        import pandas
+
         from lmu_spiking.theory.plan import check_duration
         from lmu_spiking.theory.plan import plan as find
 
@@ -81,8 +83,10 @@ def plan(
             seconds, near = recorded.duration, 0.0
     spec, path = found.spec, out / "spec.toml"
     files = {path.name: lambda path: spec.to_toml(path, asked=error)}
-    console.write_results(out, "plan", files)
     row = found.to_dict()
+    flat = {k: v for k, v in row.items() if not isinstance(v, (list, dict))}
+    files["plan.csv"] = pandas.DataFrame([flat])
+    console.write_results(out, "plan", files)
     if json:
         console.print_json(
             row | {"check_duration": seconds, "seed": seed, "out": str(path)}

@@ -108,8 +108,10 @@ def run(
         files[f"{name}.toml"] = beside[name].to_toml
     # the spec is written unless it is the user's own, in the user's words
     files |= {"run.png": plots.run_figure(result, *others.values()), "result.json": row}
+    row["caption"] = plots.run_caption(row)
     decoded = inputs.decoded_name(input, signal)
     files[decoded] = lambda path: save_signal(path, inputs.decoded_signal(result, path))
+    files["run.csv"] = console.measured_frame(row)
     if not _describes(spec, out / "spec.toml", chosen):
         files["spec.toml"] = lambda path: chosen.to_toml(path, asked=asked)
     obsolete = [f"{name}.toml" for name in BESIDE]
@@ -154,7 +156,7 @@ def _report(row: dict, out: Path, decoded: str) -> None:
     for name in BESIDE:
         if name in row:
             _report_beside(row[name], row)
-    names = ("run.png", "result.json", decoded, "spec.toml")
+    names = ("run.png", "run.pdf", "run.csv", "result.json", decoded, "spec.toml")
     print(fill(", ".join(str(out / name) for name in names), console.WIDTH))
 
 

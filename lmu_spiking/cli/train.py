@@ -179,24 +179,19 @@ def _begin(recipe, sequences, seed: int, start_from: Path | None):
 def _write(out: Path, name: str, trained, record: dict) -> None:
     """Write the model, its record with the files' names, and figures."""
     from lmu_spiking.lmu import save_params
-    from lmu_spiking.plots import confusion_figure, save_figure, training_figure
+    from lmu_spiking.plots import confusion_figure, training_figure
 
     names = {"model": "model.npz", "result": "training.json", "figure": "training.png"}
     history, confusion = trained.history, record.get("confusion")
 
-    # figures are drawn when the model is saved
-    def draw(path: Path) -> None:
-        save_figure(training_figure(record, history), path)
-
-    def draw_confusion(path: Path) -> None:
-        shown = {f"{name}, test part, rate-based": confusion}
-        save_figure(confusion_figure(shown, record["class_names"]), path)
-
     files: dict = {"model.npz": lambda path: save_params(trained.params, path)}
     if confusion is not None:
-        names["confusion"], files["confusion.png"] = "confusion.png", draw_confusion
+        shown = {f"{name}, test part, rate-based": confusion}
+        names["confusion"] = "confusion.png"
+        files["confusion.png"] = confusion_figure(shown, record["class_names"])
     record["files"] = {kind: str(out / file) for kind, file in names.items()}
-    files |= {"training.png": draw, "training.json": record | {"history": history}}
+    files["training.png"] = training_figure(record, history)
+    files["training.json"] = record | {"history": history}
     console.write_results(out, "train", files)
 
 

@@ -18,6 +18,7 @@ from lmu_spiking.plots.run import (
     plot_error_vs_delay,
     plot_readout,
     plot_window,
+    run_caption,
     run_figure,
 )
 from lmu_spiking.plots.study import (
@@ -27,7 +28,7 @@ from lmu_spiking.plots.study import (
     plot_ratio,
     study_figures,
 )
-from lmu_spiking.plots.style import png, save_figure
+from lmu_spiking.plots.style import pdf, png, save_figure
 from lmu_spiking.plots.training import (
     confusion_figure,
     conversion_figure,

@@ -205,6 +205,7 @@ def run_figure(result, *others):
         else:
             plot_channels(above, whole)
         _write_numbers(below, whole.row, [other.row for other in others_whole])
+    figure.set_label(run_caption(whole.row))
     return figure
 
 
@@ -325,6 +326,40 @@ def finish_in_time(ax, result, shown: slice, ylabel: str):
         place = {"loc": "lower right", "bbox_to_anchor": (1, 0.98), "borderaxespad": 0}
         ax.legend(ncols=3, handlelength=1.5, columnspacing=1.2, **place)
     return ax
+
+
+def run_caption(row: dict) -> str:
+    """Return the caption of a run's figure, with all settings of the run.
+
+    Parameters
+    ----------
+    row : dict
+        Of a trial.
+
+    Returns
+    -------
+    str
+        In whole sentences.
+    """
+    channels = f", {row['size_in']} channels" if row["size_in"] > 1 else ""
+    feedback = ""
+    if row.get("feedback_rate"):
+        feedback = f", error feedback {row['feedback_rate']:g}/s and "
+        feedback += f"{row['feedback_tau']:g} s"
+    within = ""
+    if row["predicted_nrmse_low"] is not None:
+        within = f" (95 of 100 runs: {row['predicted_nrmse_low']:.4f} to "
+        within += f"{row['predicted_nrmse_high']:.4f})"
+    return (
+        f"A spiking memory of the last {row['theta']:g} s of {row['input']}{channels}: "
+        f"order {row['order']}, {row['neurons']:,} {row['neuron_type']} neurons, "
+        f"tuning {row['tuning']}, initial phases {row['initial_phases']}, synapse "
+        f"{row['tau']:g} s, at most {row['max_rate']:g} Hz{feedback}, steps of "
+        f"{row['dt']:g} s. Measured over {row['duration']:g} s (seed {row['seed']}): "
+        f"NRMSE {row['nrmse']:.4f} of the input theta ago, predicted "
+        f"{row['predicted_nrmse']:.4f}{within}; {row['spikes_per_s']:,.0f} spikes per "
+        f"second. lmu_spiking {row['versions']['lmu_spiking']}, spec {row['spec']}."
+    )
 
 
 def _headline(row: dict) -> str:

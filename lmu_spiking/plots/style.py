@@ -28,7 +28,9 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 8.5,
     "lines.linewidth": 1.3,
     "lines.solid_capstyle": "round",
+    "pdf.fonttype": 42,  # letters stay letters, which journals ask for
 }
+PLAIN = 1e-3, 1e5  # between which numbers on axes are written without powers of ten
 
 
 def styled():
@@ -100,13 +102,15 @@ def draw_points(ax, cell, x: str, y: str, k: int, label: str) -> None:
     ax.errorbar(cell[x], cell[y], yerr=np.nan_to_num(ends), **look)
 
 
-def log_axes(ax, xlabel: str, ylabel: str):
+def log_axes(ax, xlabel: str, ylabel: str, title: str | None = None):
     """Make both axes logarithmic, name them, and draw a legend.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     xlabel, ylabel : str
+    title : str, optional
+        Of the legend.
 
     Returns
     -------
@@ -114,8 +118,77 @@ def log_axes(ax, xlabel: str, ylabel: str):
         The one that was given.
     """
     ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
-    ax.legend()
+    ax.legend(title=title)
+    return readable_ticks(ax)
+
+
+def readable_ticks(ax):
+    """Give logarithmic axes a few ticks that can be read, however short they are.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        With all that is drawn on it, since the ticks are those of its limits.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one that was given.
+    """
+    from matplotlib.ticker import NullFormatter
+
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        if axis.get_scale() == "log" and 0 < low < high:
+            ticks = log_ticks(low, high)
+            labels = [number(tick, ticks) for tick in ticks]
+            axis.set_ticks(ticks, labels=labels)
+            axis.set_minor_formatter(NullFormatter())
     return ax
+
+
+def log_ticks(low: float, high: float) -> np.ndarray:
+    """Return about two to six round numbers within the limits of a logarithmic axis.
+
+    Parameters
+    ----------
+    low, high : float
+
+    Returns
+    -------
+    (n,) ndarray
+    """
+    decades = np.log10(high / low)
+    powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    if decades >= 2.5:
+        ticks = 10.0 ** powers[:: int(np.ceil(decades / 6))]
+    elif decades >= 0.7:
+        ticks = np.outer(10.0**powers, (1, 3) if decades > 1.6 else (1, 2, 5)).ravel()
+    else:  # so short that it is nearly linear
+        unit = 10.0 ** np.floor(np.log10(high - low))
+        step = next(k * unit for k in (0.2, 0.5, 1, 2, 5) if 5 * k * unit > high - low)
+        ticks = step * np.arange(np.ceil(low / step), high / step + 1)
+    return ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
+
+
+def number(value: float, beside) -> str:
+    """Return a number for an axis: plain, or a power of ten if any beside it needs one.
+
+    Parameters
+    ----------
+    value : float
+    beside : (n,) array_like
+        All numbers of the axis.
+
+    Returns
+    -------
+    str
+    """
+    if min(beside) >= PLAIN[0] and max(beside) < PLAIN[1]:
+        return f"{value:.6g}"
+    power = int(np.floor(np.log10(value) + 1e-9))
+    times = f"{value / 10.0**power:.4g}"
+    return f"$10^{{{power}}}$" if times == "1" else f"${times}\\times10^{{{power}}}$"
 
 
 def png(figure) -> bytes:
@@ -124,24 +197,50 @@ def png(figure) -> bytes:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
+        Its label, if any, is kept as the description.
 
     Returns
     -------
     bytes
         At 200 dots per inch.
     """
+    return _drawn_as(figure, "png", {"Description": figure.get_label()}, dpi=200)
+
+
+def pdf(figure) -> bytes:
+    """Return a figure as the bytes of a PDF file: vectors, and letters as letters.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Its label, if any, is kept as the subject.
+
+    Returns
+    -------
+    bytes
+        The same for the same figure, whenever it is drawn.
+    """
+    about = {"Subject": figure.get_label(), "CreationDate": None}
+    return _drawn_as(figure, "pdf", about)
+
+
+def _drawn_as(figure, kind: str, about: dict, **options) -> bytes:
+    """Return a figure as the bytes of a file with what is known about it."""
     buffer = io.BytesIO()
+    known = {name: text for name, text in about.items() if text != ""}
     with styled():
-        figure.savefig(buffer, format="png", dpi=200)
+        figure.savefig(buffer, format=kind, metadata=known, **options)
     return buffer.getvalue()
 
 
 def save_figure(figure, path) -> None:
-    """Write a figure as a PNG file, whole or not at all.
+    """Write a figure as a PNG or PDF file, whole or not at all.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
     path : path-like
+        A PDF file if it ends in ``.pdf``.
     """
-    write_atomically(path, png(figure))
+    draw = pdf if str(path).lower().endswith(".pdf") else png
+    write_atomically(path, draw(figure))

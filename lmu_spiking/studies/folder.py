@@ -130,8 +130,8 @@ def write_all(out, owner: str, files: dict, obsolete=()) -> dict[str, Path]:
         The command, as `Folder` knows it.
     files : dict
         What each file holds, by its name: a record, which is written as JSON; a
-        DataFrame, as parquet; bytes; a figure; or a function that writes the file and
-        takes its path.
+        DataFrame, as parquet or, by its name, as CSV; bytes; a figure, which is written
+        as a PDF beside it, too; or a function that writes the file and takes its path.
     obsolete : sequence of str
         Names of this owner's files, with ``*`` for any text, that are removed if they
         are not written now.
@@ -151,13 +151,17 @@ def write_all(out, owner: str, files: dict, obsolete=()) -> dict[str, Path]:
                 write_json(path, content)
             elif isinstance(content, bytes):
                 write_kept(path, content)
+            elif hasattr(content, "to_parquet") and path.suffix == ".csv":
+                write_kept(path, content.to_csv(index=False).encode())
             elif hasattr(content, "to_parquet"):
                 write_parquet(path, content)
             elif callable(content):
                 content(path)
-            else:
+            else:  # for screens, and for papers
                 save_figure(content, path)
-        folder.clear(*obsolete)
+                save_figure(content, folder.claim(path.with_suffix(".pdf").name))
+        drawn = [f"{name[:-4]}.pdf" for name in obsolete if name.endswith(".png")]
+        folder.clear(*obsolete, *drawn)
     return paths
 
 

@@ -116,7 +116,8 @@ def write_report(
     Returns
     -------
     dict of Path
-        By name: ``report.html``, ``summary.parquet``, ``trials.parquet`` and figures.
+        By name: ``report.html``, ``summary.parquet``, ``trials.parquet``, tables as CSV
+        and figures as PNG and PDF.
         Figures of an earlier report that are not in this one are removed.
     """
     summary = summarise(frame)
@@ -130,7 +131,9 @@ def write_report(
     captioned = [(plots.CAPTIONS[name], data) for name, data in pictures.items()]
     text = html_page(TITLE, HEADING, frame, captioned, sections, command, missing)
     files: dict = {f"{name}.png": data for name, data in pictures.items()}
+    files |= {f"{name}.pdf": plots.pdf(figure) for name, figure in figures.items()}
     files |= {"summary.parquet": summary, "trials.parquet": frame}
+    files |= {"summary.csv": summary, "exponents.csv": exponents(frame)}
     files["report.html"] = text.encode()
     return write_all(out, "study", files, ("*.png",))
 

@@ -1,13 +1,18 @@
+import itertools
 import warnings
 
 import matplotlib
 import numpy as np
+import pandas
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from lmu_spiking import plots
 from lmu_spiking.errors import ValidityWarning
 from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.plots import style
 from lmu_spiking.signals import white_noise
 from lmu_spiking.studies.report import summarise
 from lmu_spiking.studies.sweep import grid, sweep
@@ -126,17 +131,93 @@ def test_a_memory_with_error_feedback_is_drawn_beside(ax):
     )
 
 
-def test_neurons_are_on_logarithmic_axes_with_a_guide(ax, summary):
+def test_neurons_are_on_logarithmic_axes(ax, summary):
     part = summary[(summary.neuron_type == "poisson") & (summary.tau == 0.05)]
     assert plots.plot_error_vs_neurons(ax, part) is ax
     assert ax.get_xscale() == ax.get_yscale() == "log"
-    x, y = np.log(line(ax, "slope −1/2"))
-    assert np.diff(y) / np.diff(x) == pytest.approx(-0.5)
     labels = ax.get_legend_handles_labels()[1]
-    assert {"d = 1", "d = 2", "predicted"} <= set(labels)
+    assert {"d = 1", "d = 2"} <= set(labels)
+    assert ax.get_legend().get_title().get_text() == "dots measured,\nlines predicted"
     lines = [np.array(line.get_data()) for line in ax.lines if line.get_ls() == "-"]
     drawn = np.sort(np.concatenate([y for _, y in lines]))
     np.testing.assert_allclose(drawn, np.sort(part.predicted_state_rmse))
+
+
+def falling(exponent, bend=0.0, noise=0.02, n=5):
+    """A summary of one order, whose errors fall with neurons."""
+    neurons = np.geomspace(100, 10_000, n).round()
+    drawn = np.exp(noise * np.random.default_rng(3).standard_normal(n))
+    error = neurons**exponent * drawn * np.exp(bend * np.log(neurons / 1000) ** 2)
+    columns = {"neurons": neurons, "state_rmse": error, "order": 6}
+    more = {name: error for name in ("state_rmse_low", "state_rmse_high")}
+    predicted = {"predicted_state_rmse": neurons**exponent}
+    return pandas.DataFrame(columns | more | predicted)
+
+
+@pytest.mark.parametrize(
+    ("exponent", "label"), [(-0.5, "slope −1/2"), (-1, "slope −1")]
+)
+def test_a_guide_stands_where_the_points_have_its_slope(ax, exponent, label):
+    plots.plot_error_vs_neurons(ax, falling(exponent))
+    x, y = np.log(line(ax, label))
+    assert np.diff(y) / np.diff(x) == pytest.approx(exponent)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [falling(-0.75), falling(0.0), falling(-0.5, bend=0.4), falling(-0.5, n=2)],
+)
+def test_no_guide_is_drawn_where_there_is_no_such_power_law(ax, points):
+    """Of another exponent, of none, rising again, or of too few points."""
+    plots.plot_error_vs_neurons(ax, points)
+    assert not any("slope" in text for text in ax.get_legend_handles_labels()[1])
+
+
+@given(st.floats(-9, 9), st.floats(0.005, 12))
+def test_ticks_can_be_read_at_every_range(start, decades):
+    low, high = 10**start, 10 ** (start + decades)
+    ticks = style.log_ticks(low, high)
+    assert 1 <= len(ticks) <= 9
+    assert np.all((ticks >= low * (1 - 1e-6)) & (ticks <= high * (1 + 1e-6)))
+    assert np.all(np.diff(ticks) > 0)
+    labels = [style.number(tick, ticks) for tick in ticks]
+    assert len(set(labels)) == len(ticks)
+    for tick, label in zip(ticks, labels, strict=True):
+        plain = label.strip("$").replace("10^{", "1e").replace("}", "")
+        plain = plain.replace("\\times1e", "e")
+        assert float(plain) == pytest.approx(tick, rel=1e-3)
+
+
+def test_a_pdf_is_the_same_whenever_it_is_drawn(summary):
+    part = summary[(summary.neuron_type == "poisson") & (summary.tau == 0.05)]
+    drawn = plots.study_figures(part)["error-vs-neurons"]
+    data = plots.pdf(drawn)
+    assert data.startswith(b"%PDF")
+    assert data == plots.pdf(drawn)
+    assert b"CreationDate" not in data
+    assert b"Error of the state against the number of neurons" in data
+
+
+def test_colours_stay_apart_for_the_colour_blind():
+    """Simulated by Machado, Oliveira and Fernandes (2009), severity 1."""
+    to_rgb = matplotlib.colors.to_rgb
+    linear = [np.array(to_rgb(color)) ** 2.2 for color in style.COLORS]
+    seen = {
+        "protan": [
+            [0.152, 1.053, -0.205],
+            [0.115, 0.786, 0.099],
+            [-0.004, -0.048, 1.052],
+        ],
+        "deutan": [
+            [0.367, 0.861, -0.228],
+            [0.280, 0.673, 0.047],
+            [-0.012, 0.043, 0.969],
+        ],
+    }
+    for matrix in seen.values():
+        shown = [np.clip(np.array(matrix) @ each, 0, 1) ** (1 / 2.2) for each in linear]
+        apart = [np.abs(a - b).max() for a, b in itertools.combinations(shown, 2)]
+        assert min(apart) > 0.1
 
 
 def test_spikes_are_drawn_by_neuron_type(ax, summary):
