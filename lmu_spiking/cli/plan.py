@@ -82,7 +82,7 @@ def plan(
         else:
             seconds, near = recorded.duration, 0.0
     spec, path = found.spec, out / "spec.toml"
-    files = {path.name: lambda path: spec.to_toml(path, asked=error)}
+    files: dict = {path.name: lambda path: spec.to_toml(path, asked=error)}
     row = found.to_dict()
     flat = {k: v for k, v in row.items() if not isinstance(v, (list, dict))}
     files["plan.csv"] = pandas.DataFrame([flat])

@@ -199,7 +199,7 @@ def _panels(plot, summary, by: list[str], colored: str):
         handles = [legend[name] for name in names]
         for ax in axes.flat[: len(cells)]:  # whose limits are shared by now
             style.readable_ticks(ax)
-        where = {"loc": "outside right upper", "alignment": "left"}
+        where: dict = {"loc": "outside right upper", "alignment": "left"}
         figure.legend(handles, names, title=heading, **where)
     return figure
 

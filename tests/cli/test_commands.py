@@ -129,7 +129,8 @@ def test_run_prints_and_keeps_the_contract(record, tmp_path):
     assert row["target"] == "compiled"
     assert json.loads((tmp_path / "out" / "result.json").read_text()) == row
     names = {path.name for path in (tmp_path / "out").glob("[!.]*")}
-    assert names == {"result.json", "run.png", "decoded.npz", "spec.toml"}
+    drawn = {"run.png", "run.pdf", "run.csv", "decoded.npz"}
+    assert names == drawn | {"result.json", "spec.toml"}
     assert (tmp_path / "out" / "run.png").read_bytes().startswith(b"\x89PNG")
 
 
