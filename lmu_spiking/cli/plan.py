@@ -50,7 +50,6 @@ def plan(
     lmu-spiking run --spec out/plan/spec.toml
     lmu-spiking plan --input mine.csv --column x,y,z --theta 0.2
     lmu-spiking plan --error 0.05 --neuron-types poisson,if,lif
-    lmu-spiking plan --error 0.02 --guarantee --error-feedback auto
 
     The error is that of the readout at delay theta against the input, over the rms of
     the input; nine tenths of it are aimed at. A request that no memory meets is refused
