@@ -321,8 +321,8 @@ def _fitted(
 def _fewest(budget_at: Callable, n: int, low: int, most: float, error: float, falls):
     """Return about the fewest neurons that meet an error, and their budget; or None.
 
-    Beside them is the truncation error of the last budget.  The square of what is not truncation falls as this power of the neurons, so that a
-    few budgets lead there.
+    Beside them is the truncation error of the last budget.  The square of what is not
+    truncation falls as this power of the neurons, so that a few budgets lead there.
     """
     best, tried, missed = None, set(), np.inf
     while n not in tried and len(tried) < TRIED and n <= most:

@@ -120,7 +120,7 @@ def test_the_mean_keeps_means_at_frequency_0():
 
 
 def test_what_is_drawn_has_the_spectrum():
-    """Many periods: shares scatter by one over the root of the frequencies in a band."""
+    """Many periods: shares scatter by one over the root of the lines in a band."""
     u = 0.5 + 2 * tone(3.25) + np.random.default_rng(3).standard_normal(2000)
     (spec,) = spectrum_of(recording(u), THETA)
     drawn = spec.draw(400.0, DT, seed=4)

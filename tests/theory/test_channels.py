@@ -57,7 +57,9 @@ def test_all_together_is_the_root_mean_square():
     found = budgets()
     for name in ("nrmse", "noise_nrmse", "window_noise_nrmse"):
         each = [getattr(budget, name)() for budget in found.each]
-        assert getattr(found, name)() == pytest.approx(np.sqrt(np.mean(np.square(each))))
+        assert getattr(found, name)() == pytest.approx(
+            np.sqrt(np.mean(np.square(each)))
+        )
     parts = found.parts()
     squares = sum(part**2 for part in parts.values())
     assert found.nrmse() == pytest.approx(np.sqrt(squares), rel=1e-3)
@@ -104,7 +106,9 @@ def test_what_is_measured_is_what_is_predicted(kind):
     assert row["predicted_nrmse_low"] < row["predicted_nrmse"]
     assert row["predicted_nrmse"] < row["predicted_nrmse_high"]
     assert row["nrmse"] / row["predicted_nrmse"] == pytest.approx(1, abs=0.1)
-    assert row["noise_nrmse"] / row["predicted_noise_nrmse"] == pytest.approx(1, abs=0.2)
+    assert row["noise_nrmse"] / row["predicted_noise_nrmse"] == pytest.approx(
+        1, abs=0.2
+    )
 
 
 def test_the_error_of_a_run_is_that_of_its_channels():
@@ -147,5 +151,5 @@ def test_neurons_are_shared_evenly_and_add_up():
 def test_other_channels_than_those_of_the_memory_are_refused():
     with pytest.raises(ValidationError, match=r"must be finite samples \(T, 2\)"):
         predict(memory(sizes=(1.0, 1.0)), recorded())
-    with pytest.raises(ValidationError, match="MemorySpec.signal"):
+    with pytest.raises(ValidationError, match=r"MemorySpec\.signal"):
         MemorySpec(60, 3, size_in=3, signal=(BAND, BAND))

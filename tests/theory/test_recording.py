@@ -3,7 +3,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from lmu_spiking import MemorySpec, Signal, SignalSpec, ValidationError
+from lmu_spiking import MemorySpec, Signal, ValidationError
 from lmu_spiking.signals import white_noise
 from lmu_spiking.signals.spec import mean_of, spectrum_of
 from lmu_spiking.studies.trial import run_trial
