@@ -50,7 +50,6 @@ def run(
     \b
     lmu-spiking run
     lmu-spiking run --input ecg --compare --out out/ecg
-    lmu-spiking run --order 12 --tuning balanced --error-feedback auto
     lmu-spiking run --input mine.csv --column x,y,z --neurons 20000
     lmu-spiking run --spec out/spec.toml --seed 1 --json
 

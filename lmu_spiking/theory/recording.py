@@ -7,6 +7,7 @@ as it will be run, and neurons are added or taken away until it is met.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -295,7 +296,8 @@ def _fitted(
     of_all["signal"] = signals if channels > 1 else signals[0]
     low = 2 * spec.order * channels
     most = min(limits["max_neurons"], MAX_NEURONS)
-    n, met = max(found.spec.n_neurons * channels, low), None
+    n = max(found.spec.n_neurons * channels, low)
+    met: Any = None
     falls = 2 if spec.neuron_type in STAGGERED else 1
     # an excerpt says how many it takes, and the whole recording has the last word
     for part in dict.fromkeys((_excerpt(recorded, window), recorded)):
