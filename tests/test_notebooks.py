@@ -15,8 +15,9 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 
 
-def test_all_nine_are_there():
-    assert [path.name[0] for path in NOTEBOOKS] == list("123456789")
+def test_all_ten_are_there():
+    numbers = sorted(int(path.name.split("_")[0]) for path in NOTEBOOKS)
+    assert numbers == list(range(1, 11))
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -103,11 +104,13 @@ def test_code_is_python_without_paths_of_a_machine(notebook):
 
 
 def test_the_list_has_every_notebook():
-    listed = set(re.findall(r"\((\d_\w+\.ipynb)\)", (FOLDER / "README.md").read_text()))
+    listed = set(
+        re.findall(r"\((\d+_\w+\.ipynb)\)", (FOLDER / "README.md").read_text())
+    )
     assert {path.name for path in NOTEBOOKS} <= listed
 
 
-@pytest.mark.parametrize("number", range(1, 10))
+@pytest.mark.parametrize("number", range(1, 11))
 def test_each_question_of_the_list_is_one(number):
     lines = (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
     (row,) = [line for line in lines if line.startswith(f"| [{number} ")]

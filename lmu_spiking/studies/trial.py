@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import nengo
@@ -218,6 +218,7 @@ def _result(window, about, caution, spec, signal, predicted, state, spikes):
     exact = np.vstack([predicted.initial, predicted.states[:-1]])
     row = measure(spec, u, state, exact, window)
     if isinstance(predicted, ChannelBudgets):
+        predicted = replace(predicted, names=signal.channels)
         for own, name, budget in zip(
             row["channels"], predicted.names, predicted.each, strict=True
         ):

@@ -55,7 +55,13 @@ from lmu_spiking.theory.measured_search import (
     MeasuredSearch,
 )
 from lmu_spiking.theory.predict import budget_of
-from lmu_spiking.theory.recording import fit, refuse_short, step_of, too_fast
+from lmu_spiking.theory.recording import (
+    expected_on,
+    fit,
+    refuse_short,
+    step_of,
+    too_fast,
+)
 
 FINALISTS = 4  # drafts that are worked out in whole neurons
 GOALS = ("neurons", "spikes")
@@ -263,7 +269,7 @@ def _of_recording(signal, error, theta, dt, fixed, limits: dict, search) -> Plan
     of_one = {name: limit / channels for name, limit in limits.items()}
     found = search(request, of_one)
     if found.bound is not None:
-        return found
+        return expected_on(found, recorded)
     return fit(found, recorded, signals, request, limits)
 
 

@@ -241,27 +241,64 @@ def fit(found: Plan, recorded: Signal, signals, request: Request, limits: dict) 
     first = found.spec.order
     orders = [first + more for more in (0, *HIGHER)]
     orders = orders[:1] if request.order is not None else orders
+    order = first
     for order in orders:
         spec = found.spec.replace(order=order, aggregated=False)
-        made = _fitted(spec, found, recorded, signals, request, limits)
+        made, missed = _fitted(spec, found, recorded, signals, request, limits)
         if made is not None:
             return made
-    problem = f"is met by no memory of order {first} to {orders[-1]} on "
-    problem += f"{recorded.name} itself, whose course is not that of noise"
+        if missed < request.error / 2:  # a higher order holds little more
+            break
+    neurons = found.spec.neuron_type
+    tried = f"{first}" if order == first else f"{first} to {order}"
+    problem = f"is met by no {neurons} neurons of order {tried} on {recorded.name} "
+    problem += "itself"
     if np.isfinite(list(limits.values())).any():
         problem += ", within the limits that are set"
-    remedy = "ask for a larger error, allow more, or use other neurons"
+    others = [f"'{name}'" for name in ("poisson", "if") if name != neurons]
+    remedy = f"ask for a larger error, allow more, or use {' or '.join(others)} neurons"
     raise ValidationError("plan.error", request.error, problem, remedy)
 
 
-def _fitted(spec: MemorySpec, found, recorded, signals, request, limits) -> Plan | None:
-    """Return the plan of one order, or None if it meets the error with no number."""
+def expected_on(found: Plan, recorded: Signal) -> Plan:
+    """Return a plan with the errors and spikes that are expected on a recording.
+
+    Parameters
+    ----------
+    found : Plan
+        For noise like it.
+    recorded : Signal
+        At its step, of one channel.
+
+    Returns
+    -------
+    Plan
+        Of the same memory, with the same bound.
+    """
+    lead = LEAD * found.spec.ldn.steps(found.spec.dt)
+    budget = budget_of(found.spec, recorded.led_in(lead), lead=lead, updates=COUNTED)
+    return replace(found, **_expected(budget))
+
+
+def _expected(budget) -> dict:
+    """Return the fields of a plan that a budget says."""
+    parts, rate = budget.parts(), budget.spikes_per_s
+    noise = float(np.hypot(parts["spikes"], parts["curves"]))
+    errors = {"nrmse": budget.nrmse(), "truncation": parts["truncation"]}
+    return errors | {"noise": noise, "spikes_per_s": rate}
+
+
+def _fitted(
+    spec: MemorySpec, found, recorded, signals, request, limits
+) -> tuple[Plan | None, float]:
+    """Return the plan of one order, None if there is none, and its truncation error."""
     channels, window = len(signals), spec.ldn.steps(spec.dt)
     of_all: dict = {"size_in": channels}
     of_all["signal"] = signals if channels > 1 else signals[0]
     low = 2 * spec.order * channels
     most = min(limits["max_neurons"], MAX_NEURONS)
-    n, met = max(found.spec.n_neurons * channels, low), (0, None)
+    n = max(found.spec.n_neurons * channels, low)
+    met: Any = None
     falls = 2 if spec.neuron_type in STAGGERED else 1
     # an excerpt says how many it takes, and the whole recording has the last word
     for part in dict.fromkeys((_excerpt(recorded, window), recorded)):
@@ -271,30 +308,30 @@ def _fitted(spec: MemorySpec, found, recorded, signals, request, limits) -> Plan
             whole = spec.replace(n_neurons=n, **of_all)
             return budget_of(whole, played, lead=lead, updates=COUNTED)
 
-        met = _fewest(budget, n, low, most, request.error, falls)
+        met, missed = _fewest(budget, n, low, most, request.error, falls)
         if met is None:
-            return None
+            return None, missed
         n = met[0]
-    budgets: Any = met[1]
+    budgets = met[1]
     whole = spec.replace(n_neurons=n, aggregated=_is_sum(spec, n), **of_all)
-    parts = budgets.parts()
     counts = np.bincount(design(whole).population.dimension).tolist()
-    noise = float(np.hypot(parts["spikes"], parts["curves"]))
-    errors, rate = (budgets.nrmse(), parts["truncation"], noise), budgets.spikes_per_s
-    made = Plan(whole, request.error, *errors, tuple(counts), rate)
-    return made if is_within(n, rate, limits) else None
+    expected = _expected(budgets)
+    made = Plan(whole, request.error, counts=tuple(counts), **expected)
+    allowed = is_within(n, made.spikes_per_s, limits)
+    return made if allowed else None, made.truncation
 
 
 def _fewest(budget_at: Callable, n: int, low: int, most: float, error: float, falls):
     """Return about the fewest neurons that meet an error, and their budget; or None.
 
-    The square of what is not truncation falls as this power of the neurons, so that a
-    few budgets lead there.
+    Beside them is the truncation error of the last budget.  The square of what is not
+    truncation falls as this power of the neurons, so that a few budgets lead there.
     """
-    best, tried = None, set()
+    best, tried, missed = None, set(), np.inf
     while n not in tried and len(tried) < TRIED and n <= most:
         tried.add(n)
         budget = budget_at(n)
+        missed = budget.parts()["truncation"]
         total, ends = budget.nrmse(), budget.nrmse_interval()
         over = (total / MARGIN if ends is None else ends[1]) / error
         if over <= 1 and (best is None or n < best[0]):
@@ -302,14 +339,13 @@ def _fewest(budget_at: Callable, n: int, low: int, most: float, error: float, fa
         if best and n == best[0] and (over > SPARE or n == low):
             break
         # so much smaller, or larger, may be what is left beside truncation
-        missed = budget.parts()["truncation"]
         noise, left = total**2 - missed**2, (AIM * total / over) ** 2 - missed**2
         if left <= 0 or not noise > 0:
             break
         n = max(low, int(np.ceil(n * (noise / left) ** (1 / falls))))
         if best and n >= best[0]:  # neurons whose error is no smooth function of them
             n = int(np.ceil((n + best[0]) / 2)) if n > best[0] else best[0] - 1
-    return best
+    return best, missed
 
 
 def _is_sum(spec: MemorySpec, n: int) -> bool:

@@ -154,6 +154,7 @@ def test_run_compares_with_a_tenth_of_the_neurons(record, shell, tmp_path):
     asked = ["--neurons=600", *TINY[:1], TINY[2]]
     row = record("run", *asked, "--compare")
     beside, staggered = row.pop("with_error_feedback"), row.pop("staggered")
+    assert row["caption"].startswith("A spiking memory of the last 0.5 s of white: ")
     assert timeless(row) == timeless(record("run", *asked, "--out=alone"))
     assert (beside["neurons"], beside["tuning"]) == (60, "balanced")
     assert beside["feedback_rate"] > 0
@@ -161,6 +162,7 @@ def test_run_compares_with_a_tenth_of_the_neurons(record, shell, tmp_path):
     assert kind == ("if", "staggered") and staggered["neurons"] == 60
     assert staggered["noise_nrmse"] < staggered["bound_noise_nrmse"]
     again = record("run", "--spec=out/with_error_feedback.toml", *TINY[2:], "--out=b")
+    assert again.pop("caption")
     assert timeless(again) == timeless(beside)
     code, out, _ = shell("run", *asked, "--compare")
     assert code == 0 and f"{beside['nrmse']:.4f}" in out and "0.10 of the neuron" in out

@@ -38,7 +38,7 @@ def test_core_needs_no_nengo_loihi(shell, tmp_path, monkeypatch):
     assert f"{row['spikes_per_s']:,.0f} spikes/s" in out
     assert max(map(len, out.splitlines())) <= 80
     names = {path.name for path in (tmp_path / "out" / "deploy").glob("[!.]*")}
-    assert names == {"result.json", "deployed.png"}
+    assert names == {"result.json", "deployed.png", "deployed.pdf"}
 
 
 @pytest.mark.parametrize("target", ["core", "nengo"])

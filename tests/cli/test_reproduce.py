@@ -59,7 +59,7 @@ def test_json_is_one_line_and_the_file(capsys, tmp_path):
     assert row["low"] < row["ours"] < row["high"]
     assert record["comparisons"][-1]["ours"] is None
     names = {path.name for path in (tmp_path / "here").glob("[!.]*")}
-    assert names == {"result.json", "capacity.png"}
+    assert names == {"result.json", "capacity.png", "capacity.pdf"}
     assert (tmp_path / "here" / "capacity.png").read_bytes().startswith(b"\x89PNG")
 
 
