@@ -38,7 +38,7 @@ LONGEST = 1e-3, 1 / 5000, 1 / 50  # steps: seconds, or of the window, and never 
 PLENTY = 1e-4  # share of the power that a longer step than the recording's may lose
 FLAT = 0.42  # of one over the step, up to which resampling keeps all
 TENTH = 0.1  # of a cycle of the bandwidth, the longest step
-SEARCHED = 60_000  # steps of an excerpt, by which neurons are counted
+SEARCHED = 60_000  # steps of all channels in an excerpt, by which neurons are counted
 COARSE = 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100  # orders that are tried first
 COUNTED = 10**7  # updates of neurons in a round, where their error is measured
 TRIED, AIM = 8, 0.985  # numbers of neurons, at most; of the error, what is aimed at
@@ -355,7 +355,7 @@ def _is_sum(spec: MemorySpec, n: int) -> bool:
 
 def _excerpt(recorded: Signal, window: int) -> Signal:
     """Return the middle of a long recording."""
-    most = max(SEARCHED, 20 * window)
+    most = max(SEARCHED // len(recorded.channels), 20 * window)
     if len(recorded.samples) <= most:
         return recorded
     start = (len(recorded.samples) - most) // 2
