@@ -25,11 +25,13 @@ MEANS = ("rate_accuracy", "spiking_accuracy", "predicted_loss", "predicted_sprea
 MEANS += ("spikes_per_inference", "mean_rate")
 
 
-def seed_rows(path: str, seed: int, epochs=None, tests=None) -> dict:
-    """Return a training of the usual split, its conversions, and for seed 0 a stream."""
+def seed_rows(path: str, folder, seed: int, epochs=None, tests=None) -> dict:
+    """Return a training of the usual split, in spikes, and for seed 0 as a stream."""
     spoken = spoken_digit.load_spoken(path)
     data = spoken_digit.sequences(spoken)
-    params, rate = spoken_digit.trained_spoken(data, seed, epochs)
+    params, rate = spoken_digit.trained_spoken(
+        data, seed, epochs, folder, f"lmu-{seed}"
+    )
     options = {"noise_seed": 100 * seed, "tests": tests}
     pair = (spoken_digit.FRAME, NEURONS)
     rows = [spiking_row(params, data, n, pair[0], **options, **HOW) for n in pair[1]]
@@ -63,21 +65,28 @@ def speaker_row(path: str, speaker: str, epochs=None) -> dict:
     return {"speaker": speaker} | row
 
 
+def recipe_of(recipe) -> dict:
+    """Return a recipe as plain values."""
+    names = ("order", "units", "theta", "memories", "front")
+    return {name: getattr(recipe, name) for name in names} | vars(recipe.settings)
+
+
 def part(path: str, folder, name: str, case, epochs, tests) -> dict:
     """Return a case, or its result of an earlier run: of a seed, or of a speaker."""
-    about = {"case": case, "epochs": epochs, "tests": tests, "how": HOW}
-    about["recipe"] = repr(spoken_digit.recipe())
+    about = {"case": case, "epochs": epochs, "tests": tests}
+    about["recipe"] = recipe_of(spoken_digit.recipe())
+    about |= {} if isinstance(case, str) else {"how": HOW}
 
     def make() -> dict:
         if isinstance(case, str):
             return speaker_row(path, case, epochs)
-        return seed_rows(path, case, epochs, tests)
+        return seed_rows(path, folder, case, epochs, tests)
 
     return kept(folder, name, about, make)
 
 
 def spoken_digits(options) -> dict:
-    """Return accuracies, the drop in spikes beside the predicted one, and the stream."""
+    """Return accuracies, the drop in spikes, measured and predicted, and a stream."""
     if not options.data:
         problem = "give a copy of the Free Spoken Digit Dataset"
         raise SystemExit(f"spoken_digits: {problem}: --data fsdd.npz")
@@ -85,13 +94,13 @@ def spoken_digits(options) -> dict:
     speakers = sorted({str(name) for name in spoken.speaker})
     small = (2, 20) if options.fast else (None, None)
     seeds = SEEDS[:2] if options.fast else SEEDS
-    cases = [(f"seed-{seed}", seed) for seed in seeds]
-    cases += [(f"speaker-{name}", name) for name in speakers]
+    cases: list = [(f"speaker-{name}", name) for name in speakers]
+    cases += [(f"seed-{seed}", seed) for seed in seeds]
     load = [os.getloadavg()[0]]
     every = [(options.data, options.parts, *case, *small) for case in cases]
     found = in_parallel(part, every, options.jobs)
     load.append(os.getloadavg()[0])
-    usual, others = found[: len(seeds)], found[len(seeds) :]
+    others, usual = found[: len(speakers)], found[len(speakers) :]
     rates, rows = (
         [each["rate"] for each in usual],
         [row for each in usual for row in each["rows"]],
@@ -107,7 +116,7 @@ def spoken_digits(options) -> dict:
     }
     record = {
         "seeds": seeds,
-        "settings": {"recipe": repr(spoken_digit.recipe()), **HOW},
+        "settings": {"recipe": recipe_of(spoken_digit.recipe()), **HOW},
     }
     record |= {"load": load, "library": versions(("kaldi-native-fbank",))}
     record |= {"summary": summary, "rates": rates, "rows": rows, "speakers": others}

@@ -27,12 +27,13 @@ from lmu_spiking.errors import (
     ValidationError,
     check_one_of,
 )
+from lmu_spiking.experiments.published.models import train_kept
 from lmu_spiking.files import NOT_OURS, open_arrays
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.studies.stream import ModelStream
 from lmu_spiking.tasks.sequences import Part, Sequences
-from lmu_spiking.training.recipes import Recipe, start
+from lmu_spiking.training.recipes import Recipe
 from lmu_spiking.training.settings import TrainSettings
 
 FRAME = 0.01  # seconds from one frame to the next
@@ -41,8 +42,11 @@ BANDS, LOWEST = 32, 60.0  # number of bands, and the lowest frequency (Hz)
 # added to the power of a band: that of a noise just heard, below which silence differs
 # from recording to recording (natural logarithm, of samples of 16 bits)
 FLOOR = 8.0
-LONGEST = 80  # frames of a recording that is trained on; the others are cut
+LONGEST = 120  # frames of a recording that is trained on; the others are cut
 TEST, VALID = 5, 10  # indices below the first test, below the second validate
+# recordings are trimmed by hand: some end early, some with half a second of silence, so
+# that each is trained on once more with less of its end, or with silence after it
+SHORTEST, SILENCE = 0.6, 60  # share of it, frames
 # augmentation: loudness, rate and shift of a recording, and bands that are masked
 LOUDNESS, RATE, SHIFT, MASKED = 1.0, 0.15, 2.0, 6
 HEARD = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8)  # seconds
@@ -155,7 +159,9 @@ def load_spoken(path) -> Spoken:
 # -- what is learned -----------------------------------------------------------------
 
 
-def sequences(spoken: Spoken, held_out: str | None = None) -> Sequences:
+def sequences(
+    spoken: Spoken, held_out: str | None = None, whole: bool = True
+) -> Sequences:
     """Return the task: recordings of known speakers, or of one who was never heard.
 
     Parameters
@@ -163,6 +169,8 @@ def sequences(spoken: Spoken, held_out: str | None = None) -> Sequences:
     spoken : Spoken
     held_out : str, optional
         The speaker whose recordings test; by default index 0 to 4 of each speaker do.
+    whole : bool
+        Train on what validates, too, as after all is chosen: keep the last epoch.
 
     Returns
     -------
@@ -181,7 +189,7 @@ def sequences(spoken: Spoken, held_out: str | None = None) -> Sequences:
         test = spoken.speaker == held_out
         valid &= ~test
     parts = (
-        _part(spoken, ~test & ~valid, LONGEST),
+        _part(spoken, ~test & (whole | ~valid), trained=True),
         _part(spoken, valid),
         _part(spoken, test),
     )
@@ -190,16 +198,42 @@ def sequences(spoken: Spoken, held_out: str | None = None) -> Sequences:
     return Sequences("spoken", *parts, FRAME, 10, True, about, altered)
 
 
-def _part(spoken: Spoken, chosen: np.ndarray, longest: int | None = None) -> Part:
-    """Return chosen recordings, padded to the longest and cut beyond ``longest``."""
+def _part(spoken: Spoken, chosen: np.ndarray, trained: bool = False) -> Part:
+    """Return chosen recordings, each with another trimming as well if ``trained``."""
     if not chosen.any():
         raise ValidationError("sequences.spoken", 0, "has a part without recordings")
-    rows = [spoken.bands[i][:longest] for i in np.flatnonzero(chosen)]
+    rows, digits = [spoken.bands[i] for i in np.flatnonzero(chosen)], spoken.digit
+    digits = digits[chosen]
+    if trained:
+        rng = np.random.default_rng(0)
+        rows = [row[:LONGEST] for row in rows]
+        rows += [trimmed(rng, row)[:LONGEST] for row in rows]
+        digits = np.tile(digits, 2)
     ends = np.array([len(row) for row in rows])
     x = np.zeros((len(rows), ends.max(), rows[0].shape[1]))
     for row, into, end in zip(rows, x, ends, strict=True):
         into[:end] = row
-    return Part(x, spoken.digit[chosen], ends)
+    return Part(x, digits, ends)
+
+
+def trimmed(rng: np.random.Generator, bands: np.ndarray) -> np.ndarray:
+    """Return a recording without some of its end, or with silence after it.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    bands : (T, c) ndarray
+
+    Returns
+    -------
+    (frames, c) ndarray
+        Silence is about the tenth of each band that is most quiet.
+    """
+    if rng.random() < 0.5:
+        return bands[: max(8, int(len(bands) * rng.uniform(SHORTEST, 1)))]
+    quiet = np.quantile(bands, 0.1, axis=0)
+    more = quiet + rng.normal(0, 0.5, (rng.integers(5, SILENCE), len(quiet)))
+    return np.concatenate([bands, more])
 
 
 def altered(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
@@ -237,7 +271,7 @@ def altered(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
     return (out * live[:, :, None]).astype(np.float32)
 
 
-def recipe(epochs: int = 40) -> Recipe:
+def recipe(epochs: int = 20) -> Recipe:
     """Return the model and its training, chosen on the validation part.
 
     Parameters
@@ -247,7 +281,7 @@ def recipe(epochs: int = 40) -> Recipe:
     Returns
     -------
     Recipe
-        A cell that sees 0.12 s of mixed bands, and one that remembers what it says.
+        A cell that sees 0.12 s of each band, and one that remembers its units for 1 s.
     """
     settings = TrainSettings(
         epochs=epochs,
@@ -259,14 +293,14 @@ def recipe(epochs: int = 40) -> Recipe:
         keep="last",
     )
     spikes = {"n_neurons": 10_000, "presentation": FRAME}
-    cells: dict[str, Any] = {"memories": 12, "front": (4, 40, 12)}
-    return Recipe(3, 80, 60, settings, spikes, True, normalised=True, **cells)
+    cells: dict[str, Any] = {"memories": BANDS, "front": (3, 40, 12)}
+    return Recipe(5, 80, 100, settings, spikes, normalised=True, **cells)
 
 
 def trained_spoken(
-    data: Sequences, seed: int, epochs: int | None = None
+    data: Sequences, seed: int, epochs: int | None = None, out=None, name: str = "lmu"
 ) -> tuple[LMUParams, dict]:
-    """Train on all that does not test; return the parameters and a row.
+    """Train on the training part; return the parameters and a row.
 
     Parameters
     ----------
@@ -276,6 +310,9 @@ def trained_spoken(
         Of the initial parameters, the batches, the augmentation and the noise.
     epochs : int, optional
         Those of the recipe by default.
+    out : path-like, optional
+        Folder of the checkpoint, ``parts/NAME.npz``.
+    name : str
 
     Returns
     -------
@@ -283,14 +320,13 @@ def trained_spoken(
     row : dict
         With ``rate_accuracy`` on the test part.
     """
-    from lmu_spiking.training import evaluate, train
+    from lmu_spiking.training import evaluate
 
     chosen = recipe() if epochs is None else recipe(epochs)
-    settings = replace(chosen.settings, seed=seed)
-    whole = chosen.data(data)
-    made = train(start(chosen, whole, seed), whole, settings)
+    chosen = replace(chosen, settings=replace(chosen.settings, seed=seed))
+    made = train_kept(chosen, data, seed, out, name)
     right = evaluate(made.params, data.test, data.classes)
-    row = {"seed": seed, "rate_accuracy": right, "trained_on": len(whole.train)}
+    row = {"seed": seed, "rate_accuracy": right, "trained_on": len(data.train) // 2}
     row |= {"tested_on": len(data.test), "epochs": len(made.history)}
     return made.params, row | {"seconds": made.seconds, "params": made.params.n_params}
 
