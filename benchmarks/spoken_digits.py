@@ -19,7 +19,7 @@ from lmu_spiking.experiments.learning.digits import spiking_row
 from lmu_spiking.experiments.records import average, in_parallel, kept
 from lmu_spiking.metrics import confidence, versions
 
-SEEDS, NEURONS = [0, 1, 2, 3, 4], (3_000, 10_000)
+SEEDS, NEURONS = [0, 1, 2, 3, 4], (10_000,)
 HOW = {"neuron_type": "if", "readout_synapse": 0.003}
 MEANS = ("rate_accuracy", "spiking_accuracy", "predicted_loss", "predicted_spread")
 MEANS += ("spikes_per_inference", "mean_rate")
@@ -75,7 +75,7 @@ def part(path: str, folder, name: str, case, epochs, tests) -> dict:
     """Return a case, or its result of an earlier run: of a seed, or of a speaker."""
     about = {"case": case, "epochs": epochs, "tests": tests}
     about["recipe"] = recipe_of(spoken_digit.recipe())
-    about |= {} if isinstance(case, str) else {"how": HOW}
+    about |= {} if isinstance(case, str) else {"how": HOW, "neurons": NEURONS}
 
     def make() -> dict:
         if isinstance(case, str):
