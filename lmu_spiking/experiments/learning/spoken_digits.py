@@ -12,6 +12,10 @@ that is fed by a microphone decides anew with every frame.
 
 The data are the user's own copy, in one ``.npz``: ``audio`` (samples of all recordings,
 int16), ``length``, ``digit``, ``speaker`` and ``index`` of each, and ``rate`` (Hz).
+
+What was tried: without other trimmings (`trimmed`), 0.957 to 0.983 of what validates
+were right whatever the mixing of bands, noise, units, weight decay or epochs, and the
+same few recordings were wrong: those that end in a long silence or early.
 """
 
 import time
@@ -190,7 +194,7 @@ def sequences(
         valid &= ~test
     parts = (
         _part(spoken, ~test & (whole | ~valid), trained=True),
-        _part(spoken, valid),
+        _part(spoken, valid, cut=whole),
         _part(spoken, test),
     )
     split = "index 0 to 4 tests" if held_out is None else f"{held_out} tests"
@@ -198,15 +202,17 @@ def sequences(
     return Sequences("spoken", *parts, FRAME, 10, True, about, altered)
 
 
-def _part(spoken: Spoken, chosen: np.ndarray, trained: bool = False) -> Part:
-    """Return chosen recordings, each with another trimming as well if ``trained``."""
+def _part(spoken: Spoken, chosen, trained: bool = False, cut: bool = False) -> Part:
+    """Return chosen recordings, each with another trimming as well if ``trained``.
+
+    Recordings that train, and all that are ``cut``, end after `LONGEST` frames.
+    """
     if not chosen.any():
         raise ValidationError("sequences.spoken", 0, "has a part without recordings")
-    rows, digits = [spoken.bands[i] for i in np.flatnonzero(chosen)], spoken.digit
-    digits = digits[chosen]
+    longest, digits = LONGEST if trained or cut else None, spoken.digit[chosen]
+    rows = [spoken.bands[i][:longest] for i in np.flatnonzero(chosen)]
     if trained:
         rng = np.random.default_rng(0)
-        rows = [row[:LONGEST] for row in rows]
         rows += [trimmed(rng, row)[:LONGEST] for row in rows]
         digits = np.tile(digits, 2)
     ends = np.array([len(row) for row in rows])
