@@ -103,6 +103,9 @@ TABLE = {
     "learning_cost": Experiment(
         15, "LMU and LSTM by the clock", {"seconds": 120.0}, "learning", True
     ),
+    "spoken_digits": Experiment(
+        30, "spoken digits in spikes, as a stream and of new speakers", {"data": ""}
+    ),
     "training": Experiment(10, "an epoch beside other trainings", MNIST),
     "recipes": Experiment(
         5,

@@ -544,7 +544,52 @@ README = {
         relayed(),
     ],
 }
+
+
+def spoken() -> dict[str, list[str]]:
+    """Return what is claimed of spoken digits: rate-based, in spikes, as a stream."""
+    found = record("spoken_digits")
+    summary, stream = found["summary"], found["stream"]
+
+    def percent(name: str) -> str:
+        mean, half = summary[name], summary[f"{name}_ci95"]
+        return f"{100 * mean:.1f} % ± {100 * half:.1f}"
+
+    spikes = [
+        f"m = {m:,}: **{100 * row['loss']:.2f} ± {100 * row['loss_ci95']:.2f}** "
+        f"({100 * row['predicted_loss']:.2f}), "
+        f"{big(row['spikes_per_inference'])} spikes"
+        for m in (10_000,)
+        for row in [one(summary["spikes"], n_neurons=m)]
+    ]
+    speakers = sorted(100 * row["rate_accuracy"] for row in found["speakers"])
+    heard = [
+        f"after {row['heard']:g} s {100 * row['accuracy']:.0f} %"
+        for row in found["heard"]
+        if row["heard"] in (0.2, 0.3, 0.4, 0.5)
+    ]
+    late = 1e3 * (stream["readout_latency"] + stream["block_latency"])
+    times = [
+        f"{late:.0f} ms",
+        f"{1e3 * stream['computation_mean']:.1f} ms",
+        f"{1e3 * stream['computation_latency']:.0f} ms",
+        f"{stream['real_time_factor']:.1f} times real time",
+    ]
+    return {
+        "rates": [
+            percent("rate_accuracy"),
+            f"{percent('new_speaker_accuracy')} ({speakers[0]:.1f} to "
+            f"{speakers[-1]:.1f})",
+        ],
+        "spikes": spikes,
+        "stream": [*times, ", ".join(heard)],
+    }
+
+
 MEASURED = {
+    "spoken digits": lambda: spoken()["rates"],
+    "the same weights in staggered": lambda: spoken()["spikes"],
+    "the same as a stream": lambda: spoken()["stream"],
     "error feedback, Poisson": fed_back,
     "error feedback of neurons with": with_membranes,
     "error feedback in ordinary": ordinary,

@@ -89,6 +89,7 @@ def spiking_row(
     ----------
     params : LMUParams
     data : Sequences
+        Each sequence is read at its own end.
     n_neurons : int
     presentation : float
         Seconds a sample.
@@ -104,9 +105,11 @@ def spiking_row(
     """
     row: dict = {"n_neurons": n_neurons, "presentation": presentation}
     row["noise_seed"] = noise_seed
-    made = convert(params, data.train.x, last=True, **settings, **row)
-    x, y = data.test.x[:tests], data.test.y[:tests]
-    measured = report(made, x, y, last=True).to_dict()
+    train, test = data.train, data.test
+    made = convert(params, train.x, last=True, lengths=train.lengths, **settings, **row)
+    ends = None if test.lengths is None else test.lengths[:tests]
+    x, y = test.x[:tests], test.y[:tests]
+    measured = report(made, x, y, last=True, lengths=ends).to_dict()
     row["tau"] = made.memories[0].mapped.synapse.tau
     return row | {name: measured[name] for name in COPIED}
 
