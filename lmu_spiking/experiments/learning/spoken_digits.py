@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from lmu_spiking.brief import brief
 from lmu_spiking.conversion import Conversion
 from lmu_spiking.errors import (
     LMUSpikingError,
@@ -76,6 +77,8 @@ class Spoken:
     speaker: np.ndarray
     index: np.ndarray
     rate: float
+
+    __repr__ = brief
 
 
 # -- sound into frames ---------------------------------------------------------------
