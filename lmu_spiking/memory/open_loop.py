@@ -18,6 +18,7 @@ initial voltages of its own, the same in each round: those of staggered neurons 
 evenly spaced, all of them shifted by as much, which differs from group to group.
 """
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -188,20 +189,21 @@ def measure_errors(
     driven_with = np.repeat(received[:, None], runs, axis=1)
     exact = np.mean((carried[first:] @ readouts.T) ** 2)
     power, change, left, limit = 0.0, 1.0, 1.0, np.inf
-    for _ in range(rounds):
-        decoded, rates = drive(neurons, driven_with, made.dt, stands_for)
-        eta = (decoded - driven_with) * scale
-        Z = propagate(_later(eta @ L.T), K.T, np.zeros((runs, len(K))))
-        errors, last = Z @ C.T, power
-        power = float(np.mean((errors[first:] @ readouts.T) ** 2))
-        before, change = change, abs(power - last) / (2 * power) if power else 0.0
-        # what is left to come, if changes go on falling by the same factor
-        left = change**2 / (before - change) if change < before else 1.0
-        if max(change, left) <= SETTLED or not power <= limit:
-            break
-        # where the signal is silent, errors are compared with those of the first round
-        limit = min(limit, DIVERGED**2 * max(exact, power)) if last == 0 else limit
-        driven_with = carried[:, None] + Z @ N.T
+    with driver(neurons, driven_with, made.dt, stands_for) as decode:
+        for _ in range(rounds):
+            decoded, rates = decode(driven_with)
+            eta = (decoded - driven_with) * scale
+            Z = propagate(_later(eta @ L.T), K.T, np.zeros((runs, len(K))))
+            errors, last = Z @ C.T, power
+            power = float(np.mean((errors[first:] @ readouts.T) ** 2))
+            before, change = change, abs(power - last) / (2 * power) if power else 0.0
+            # what is left to come, if changes go on falling by the same factor
+            left = change**2 / (before - change) if change < before else 1.0
+            if max(change, left) <= SETTLED or not power <= limit:
+                break
+            # where the signal is silent, errors are compared with those of round one
+            limit = min(limit, DIVERGED**2 * max(exact, power)) if last == 0 else limit
+            driven_with = carried[:, None] + Z @ N.T
     sigma = np.var(eta[first:], axis=(0, 1))
     rate = float(np.mean(rates[first:]))
     return Measured(np.moveaxis(errors, 1, 0), sigma, rate, min(change, left) <= ROUGH)
@@ -230,23 +232,25 @@ def _fewer(population: Population) -> tuple[Population, np.ndarray, Any]:
     return fewer, stands_for, np.sqrt(of_these / of_all)
 
 
-def drive(population: Population, x: np.ndarray, dt: float, stands_for: Any = 1.0):
-    """Return what neurons decode that are driven with ``x``, and their rate in all.
+@contextmanager
+def driver(population: Population, x: np.ndarray, dt: float, stands_for: Any = 1.0):
+    """Yield a function that drives neurons with ``x``, each time from the beginning.
 
     Parameters
     ----------
     population : Population
     x : (T, runs, d) ndarray
+        What they are driven with first, or another array of its shape.
     dt : float
         Step, seconds.
     stands_for : float or (m,) ndarray
         Neurons that each stands for.
 
-    Returns
-    -------
-    decoded : (T, runs, d) ndarray
-    rates : (T, runs) ndarray
-        Hz.
+    Yields
+    ------
+    callable
+        Takes ``x``, and returns what the neurons decode (T, runs, d), and the rate of
+        all (T, runs), Hz.
     """
     T, runs, d = x.shape
     of, m = population.dimension, len(population.gain)
@@ -267,14 +271,20 @@ def drive(population: Population, x: np.ndarray, dt: float, stands_for: Any = 1.
         nengo.Connection(ensemble.neurons, total, transform=count, **plain)
         seen: dict = {"synapse": None, "sample_every": None}
         probes = [nengo.Probe(node, **seen) for node in (decoded, total)]
-    inputs = {stimulus: np.moveaxis(x, 1, 0)}
+    inputs = {stimulus: np.moveaxis(x, 1, 0)}  # for each run
     # sums of many neurons have errors that single precision would hide
     options = {"trials": runs, "noise_seed": SEED, "inputs": inputs}
     options["exact"] = bool(np.any(population.per_unit > 1))
     with simulator(model, dt, "compiled", **options) as sim:
-        sim.run_steps(T, progress_bar=False)
-        y, rates = (np.asarray(sim.data[probe], dtype=float) for probe in probes)
-    return np.moveaxis(y, 0, 1), rates[:, :, 0].T
+
+        def decode(x):
+            sim.reset()
+            sim.feed(stimulus, np.moveaxis(x, 1, 0))
+            sim.run_steps(T, progress_bar=False)
+            y, rates = (np.asarray(sim.data[probe], dtype=float) for probe in probes)
+            return np.moveaxis(y, 0, 1), rates[:, :, 0].T
+
+        yield decode
 
 
 def _later(x: np.ndarray) -> np.ndarray:

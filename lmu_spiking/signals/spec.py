@@ -7,6 +7,7 @@ Letters: ``T`` steps, ``F`` frequencies.  Times are in seconds, frequencies in H
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -250,7 +251,13 @@ def _bands(spectrum) -> tuple[tuple[float, float], ...]:
 
 def _nodes(least: int, cycles: float) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and weights of a quadrature from 0 to 1 of so many cycles."""
-    nodes, weights = leggauss(least + NODES[1] * int(np.ceil(cycles)))
+    return _quadrature(least + NODES[1] * int(np.ceil(cycles)))
+
+
+@lru_cache(maxsize=128)
+def _quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights of Gauss' quadrature from 0 to 1."""
+    nodes, weights = leggauss(count)
     return (nodes + 1) / 2, weights / 2
 
 

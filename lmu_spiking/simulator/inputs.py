@@ -73,7 +73,7 @@ def given_array(attribute: str, values, size: int, program, trials) -> np.ndarra
         If the shape does not fit, or a value is not finite.
     """
     most = np.finfo(program.state.dtype).max
-    shapes = f"(steps, {size}) or ({trials or 'trials'}, steps, {size})"
+    shapes = f"(steps, {size})" + (f" or ({trials}, steps, {size})" if trials else "")
     try:
         if np.iscomplexobj(values):
             raise TypeError

@@ -300,9 +300,10 @@ class Simulator(nengo.Simulator):
         ----------
         node : nengo.Node
             One of ``inputs``.
-        values : (T, size) array_like
-            The same for all trials; repeated where the run is longer.  After a `reset`,
-            and in a copy, the values are those of ``inputs`` again.
+        values : (T, size) or (trials, T, size) array_like
+            Repeated where the run is longer.  Those of each trial are for a node whose
+            ``inputs`` are, too.  After a `reset`, and in a copy, the values are those
+            of ``inputs`` again.
 
         Raises
         ------
@@ -313,11 +314,14 @@ class Simulator(nengo.Simulator):
         if node not in self._given:
             problem, remedy = "is not one of inputs", "name it in inputs of Simulator"
             raise ValidationError("Simulator.feed.node", node, problem, remedy)
-        own = "Simulator.feed.values", values, node.size_out
-        array, k = given_array(*own, self.program, None), self._numbers[node]
-        for inputs in self._stepper.inputs:
+        own, k = ("Simulator.feed.values", values, node.size_out), self._numbers[node]
+        several = self._stepper.inputs[1:]
+        apart = bool(several) and k in several[0].own
+        array = given_array(*own, self.program, self.trials if apart else None)
+        for trial, inputs in enumerate(self._stepper.inputs):
             if inputs.own is None or k in inputs.own:
-                inputs.feed(k, array, self.n_steps)
+                shown = array[trial] if array.ndim == 3 else array
+                inputs.feed(k, shown, self.n_steps)
 
     def _check(self) -> None:
         """Check that a run may begin."""

@@ -22,6 +22,7 @@ POINTS = 300  # values on either side of zero at which curves are tabulated
 CELLS = 4000  # of an even grid over the range of a dimension
 BLOCKS, BENT_BLOCKS = 16, 64  # the least in a window, for linear and nonlinear curves
 MANY = 60  # neurons of a side, whose spikes in a step are nearly of a Poisson variable
+EXACTLY = 1e-9  # relative to the largest value, what decoding may be off
 SAMPLES = 8  # in a block, from which its statistics are computed
 CROSSED = ("rate", "variance", "fourth")  # columns that rise on both sides of zero
 LEVELS = (np.arange(QUANTILES) + 0.5) / QUANTILES
@@ -233,6 +234,22 @@ def _through(K: np.ndarray, L: np.ndarray, doublings: int):
     return K, np.moveaxis(unit, 0, 2)
 
 
+def are_straight(tables: list["Table"]) -> bool:
+    """Return whether neurons decode every value exactly, in the mean.
+
+    Parameters
+    ----------
+    tables : list of Table
+
+    Returns
+    -------
+    bool
+        Then a memory has no bias, and `along` says nothing but its noise.
+    """
+    bent = (np.abs(t.columns["decoded"] - t.x).max() / t.x[-1] for t in tables)
+    return bool(max(bent) <= EXACTLY)
+
+
 def are_apart(tables: list["Table"]) -> bool:
     """Return whether tables contain the noise that error feedback gives neurons.
 
@@ -258,7 +275,7 @@ class _Grids:
             for c in ("decoded", "variance", "rate")
         )
         bent -= self.reach[:, None] * even
-        self.straight = bool(np.all(np.abs(bent) <= 1e-9 * self.reach[:, None]))
+        self.straight = are_straight(tables)
         # value and rise of each column beside each other, (d * CELLS, columns) each
         known = np.stack([variance, rate] if self.straight else [variance, rate, bent])
         self.left = known[:, :, :-1].reshape(len(known), -1).T.copy()

@@ -56,9 +56,11 @@ from lmu_spiking.theory.budget import ErrorBudget, whole_steps
 from lmu_spiking.theory.channels import ChannelBudgets
 from lmu_spiking.theory.fixed_point import (
     LEVELS,
+    Course,
     Table,
     along,
     are_apart,
+    are_straight,
     fixed_point,
     tabulate,
 )
@@ -169,9 +171,11 @@ def budget_of(
     common["made"] = made = design_of(spec)
     carried = entire @ made.T.T
     tables = tabulate(made.population, carried, dt, mapped=made.loop)
-    course = along(made.loop, tables, carried, window, lead)
+    measured, course = is_measured(made.population.neurons), None
+    if not measured or not are_straight(tables):
+        course = along(made.loop, tables, carried, window, lead)
     ranges = _ranges(made.population, tables)
-    if is_measured(made.population.neurons):
+    if course is None or measured:
         common |= _measured(made, carried, course, lead, window, updates)
     else:
         bias, distortion = None, np.zeros_like(course.noise)
@@ -218,16 +222,18 @@ def _budgets_of(
 
 
 def _measured(
-    made: Design, carried, course, lead: int, window: int, updates: int
+    made: Design, carried, course: Course | None, lead: int, window: int, updates: int
 ) -> dict:
     """Return the terms of a budget that are measured from neurons outside the loop.
 
-    What the runs have in common is the distortion, and the rest is noise.
+    What the runs have in common is the distortion, and the rest is noise.  Neurons that
+    are exact in the mean have no ``course``.
     """
     delays = made.dt * np.linspace(0, whole_steps(made) - 1, READOUTS)
     c = made.ldn.readout(delays, made.dt) @ made.U
     # static curves are a good start, but with feedback far from one beyond the radii
-    start = course.received if made.mapped.feedback is None else None
+    bent = course is not None and made.mapped.feedback is None
+    start = course.received if bent else None
     found = measure_errors(made, carried, lead, c, start=start, updates=updates)
     errors = found.errors[:, lead:] @ made.U.T
     total, n = _second_moment(errors[:, window:]), len(errors)
@@ -245,7 +251,7 @@ def _measured(
     # an error that has not settled has no interval
     sampled = Sampled(errors[:, window:], doubt) if found.settled else None
     terms |= {"settled": found.settled, "correlation": sampled}
-    if course.bias is None:  # neurons that are exact in the mean
+    if course is None:
         return terms | {"noise": total, "distortion": 0 * total}
     bias = errors.mean(axis=0)
     noise = _second_moment(errors[:, window:] - bias[window:]) * n / (n - 1)
@@ -348,14 +354,14 @@ def _caution(made: Design, budget: ErrorBudget, rough: float) -> str:
     return _beyond_radii(made, budget, noise, added)
 
 
-def _measured_caution(made: Design, budget: ErrorBudget, course) -> str:
+def _measured_caution(made: Design, budget: ErrorBudget, course: Course | None) -> str:
     """Return what `_caution` does, for neurons whose error is measured."""
     if not budget.moments.any():
         return "the signal is silent: errors relative to it (NRMSE) are undefined"
     error, name = budget.noise_nrmse(), type(made.population.neurons).__name__
     # what the static curves alone do
     bias = 0.0
-    if course.bias is not None:
+    if course is not None and course.bias is not None:
         bent = course.bias[-len(budget.states) :][whole_steps(made) :] @ made.U.T
         bias = budget._share(_second_moment(bent))
     beyond = _beyond_radii(made, budget, 0.0, bias)

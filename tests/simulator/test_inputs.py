@@ -143,6 +143,10 @@ def test_fed_values_begin_with_the_next_step(trials):
         sim.feed(v, [9.0])  # the same for all trials
         sim.step()
         assert np.all(sim.data[probes[1]].reshape(trials or 1, -1)[:, -1] == 9)
+        if trials:  # and of each, where those of the beginning are
+            sim.feed(v, -own)
+            sim.step()
+            assert np.array_equal(sim.data[probes[1]][:, -1], -own[:, 0])
         sim.reset()
         sim.run_steps(2)
         assert np.all(sim.data[probes[0]].reshape(trials or 1, -1) == 7)

@@ -62,7 +62,7 @@ from lmu_spiking.experiments.records import pick
 from lmu_spiking.experiments.runs import run_probed, streamed
 from lmu_spiking.files import NOT_OURS, read_json
 from lmu_spiking.memory.design import design
-from lmu_spiking.memory.open_loop import drive
+from lmu_spiking.memory.open_loop import driver
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.networks.memory import LegendreMemory
 from lmu_spiking.neurons.curves import statistics
@@ -345,7 +345,9 @@ def measure_lead(population: Population, states, dt: float, tau: float) -> Lead:
         If the states end before the synapse has settled.
     """
     check_settled("measure_lead.states", len(states) * dt, tau)
-    decoded = drive(population, np.asarray(states)[:, None], dt)[0][:, 0]
+    carried = np.asarray(states)[:, None]
+    with driver(population, carried, dt) as decode:
+        decoded = decode(carried)[0][:, 0]
     speed = np.gradient(states, dt, axis=0)
     lowpass = nengo.Lowpass(tau)
     settled = slice(int(SETTLING * tau / dt), None)
