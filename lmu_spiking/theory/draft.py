@@ -37,6 +37,7 @@ from lmu_spiking.theory.predict import predict_band, truncation
 MARGIN = 0.9  # of the error asked for: runs differ by their signal and their spikes
 MAX_ORDER = 100
 LOWEST = 2  # on a lowpass of tau = theta, order 1 has no recurrence, so no neurons
+STRIDES = 16  # a first order over the step from one order that is tried to the next
 MIN_DT = 1e-5  # seconds, that steps are shortened to
 MAX_NEURONS = 10**12
 ASIDE = 0.0035  # of the log of a number, to have the least one between two that near
@@ -190,7 +191,8 @@ class Request:
     def orders(self) -> range:
         """Return the orders from the first whose truncation leaves room for noise.
 
-        The last has two steps of the window for each coefficient.
+        The last has two steps of the window for each coefficient.  High ones are a few
+        apart: the fewest neurons hardly depend on which of them it is.
         """
         if self.order is not None:
             return range(self.order, self.order + 1)
@@ -201,7 +203,7 @@ class Request:
             return range(0)
         for order in range(LOWEST, last + 1):
             if self.truncation(order) < NEARLY * self.goal:
-                return range(order, last + 1)
+                return range(order, last + 1, max(1, order // STRIDES))
         return range(0)
 
     def drafts(self, tuning: str, staggered: bool = False) -> Iterator[Draft]:

@@ -16,7 +16,9 @@ from lmu_spiking.dynamics.mapping import map_onto
 from lmu_spiking.errors import MappingError, ValidationError
 from lmu_spiking.memory.basis import REALISED, balanced, band_states
 from lmu_spiking.memory.design import design
+from lmu_spiking.memory.open_loop import is_measured
 from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.neurons.curves import is_rectified_linear, neuron_type
 from lmu_spiking.neurons.population import STAGGERED, radii_from
 from lmu_spiking.signals import Signal, spectrum_of
 from lmu_spiking.signals.spec import mean_of, spectrum
@@ -32,6 +34,7 @@ from lmu_spiking.theory.draft import (
     last_readout,
     truncation_of,
 )
+from lmu_spiking.theory.measured_search import ENOUGH, MOST_MEASURED
 from lmu_spiking.theory.predict import LEAD, budget_of
 
 LONGEST = 1e-3, 1 / 5000, 1 / 50  # steps: seconds, or of the window, and never above
@@ -298,6 +301,11 @@ def _fitted(
     low = 2 * spec.order * channels
     most = min(limits["max_neurons"], MAX_NEURONS)
     n = max(found.spec.n_neurons * channels, low)
+    kind = neuron_type(spec.neuron_type)
+    if is_measured(kind) and not is_rectified_linear(kind):
+        # of curves that distort, so many say soon whether more would do
+        most = min(most, MOST_MEASURED * channels)
+        n = min(n, ENOUGH * spec.order * channels)
     met: Any = None
     falls = 2 if spec.neuron_type in STAGGERED else 1
     # an excerpt says how many it takes, and the whole recording has the last word
@@ -330,7 +338,11 @@ def _fewest(budget_at: Callable, n: int, low: int, most: float, error: float, fa
     best, tried, missed = None, set(), np.inf
     while n not in tried and len(tried) < TRIED and n <= most:
         tried.add(n)
-        budget = budget_at(n)
+        try:
+            budget = budget_at(n)
+        except MappingError:  # so few neurons feed their own noise
+            n *= 4
+            continue
         missed = budget.parts()["truncation"]
         total, ends = budget.nrmse(), budget.nrmse_interval()
         over = (total / MARGIN if ends is None else ends[1]) / error
