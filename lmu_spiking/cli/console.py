@@ -33,6 +33,10 @@ OPTION_NAMES = {  # of what the library calls otherwise
     "noise_seed": "seed",
     "max_spikes_per_s": "max_spikes",
 }
+REMEDIES = (  # arguments that messages give a value, which are options, too
+    *("structure", "input_range", "n_relays", "tuning", "neuron_type", "n_neurons"),
+    *("error_feedback", "initial_phases", "max_rate", "target", "engine"),
+)
 MEASURES = {  # of runs, which are predicted, too
     "nrmse": "NRMSE at theta, against the input",
     "noise_nrmse": "NRMSE at theta, against the exact LDN",
@@ -118,11 +122,12 @@ def as_options(message: str) -> str:
     message = message.replace("choose one with column", "choose one with --column")
     message = message.replace("give it with rate, or give dt", "give it with --rate")
     message = message.replace("aggregated=True", "--aggregated")
-    return re.sub(
-        r"\b(structure|input_range|n_relays)='?([\w.+-]+\w)'?",
-        lambda match: f"--{match[1].replace('_', '-')} {match[2]}",
-        message,
-    )
+
+    def option(match: re.Match) -> str:
+        name = OPTION_NAMES.get(match[1], match[1])
+        return f"--{name.replace('_', '-')} {match[2]}"
+
+    return re.sub(rf"\b({'|'.join(REMEDIES)})='?([\w.+-]+\w)'?", option, message)
 
 
 def as_typed(error: ValidationError, params, given: dict) -> LMUSpikingError:
@@ -165,7 +170,7 @@ def show_warnings() -> None:
     def show(message, *_, **__) -> None:
         if str(message) not in shown:  # once, however many networks it is true of
             shown.add(str(message))
-            tell(f"warning: {message}")
+            tell(f"warning: {as_options(str(message))}")
 
     warnings.showwarning = show
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 import lmu_spiking
 from lmu_spiking.cli import console, stopped
 from lmu_spiking.cli.console import Bar, Ticker, as_options, table_lines
+from lmu_spiking.errors import ValidityWarning
 
 pty = pytest.importorskip("pty", reason="needs a Unix terminal")
 
@@ -597,3 +599,17 @@ def test_remedies_are_options():
     said = "use fewer neurons or structure='decode', or input_range=1.5; or not"
     told = "use fewer neurons or --structure decode, or --input-range 1.5; or not"
     assert as_options(said) == told
+    said = (
+        "use error_feedback='auto', tuning='balanced' or max_rate=200, n_neurons=9000"
+    )
+    told = (
+        "use --error-feedback auto, --tuning balanced or --max-rate 200, --neurons 9000"
+    )
+    assert as_options(said) == told
+
+
+def test_warnings_name_options(capsys):
+    with warnings.catch_warnings():
+        console.show_warnings()
+        warnings.warn("it is rough; use tuning='pairs'", ValidityWarning, stacklevel=1)
+    assert capsys.readouterr().err.endswith("it is rough; use --tuning pairs\n")
