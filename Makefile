@@ -66,10 +66,13 @@ kernels: $(INSTALLED)
 	@$(VENV)/bin/python -c 'import numpy; from lmu_spiking.simulator import native; \
 	[native.advance(numpy.dtype(name)) for name in ("float32", "float64")]'
 
+# What depends on no version of Python is tested on one.
+ONCE := test_docs.py test_claims.py test_frozen.py fuzz experiments theory/test_plan.py
 test-newest: ## the tests on Python 3.13, in .venv-3.13
 test-newest install-newest:
 	@if test -n "$(NEWEST)"; then \
-	$(MAKE) --no-print-directory $(@:-newest=) $(IN_NEWEST); else \
+	$(MAKE) --no-print-directory $(@:-newest=) $(IN_NEWEST) \
+	$(if $(TESTS)$(ROOM),,TESTS="$(addprefix --ignore=tests/,$(ONCE))"); else \
 	echo "NOT RUN: no Python 3.13 on this machine; make $@ NEWEST=..."; fi
 
 test-nengo-dl: ## the tests of what needs NengoDL: Python 3.11, in .venv-nengo-dl

@@ -83,6 +83,10 @@ TABLE = {
         "random requests to plan",
         {"requests": 20, "draw": 20261122, "in_turn": False},
     ),
+    "recordings": Experiment(10, "memories planned for recordings", {"data": ""}),
+    "channels": Experiment(
+        10, "time, memory and prediction of channels", {}, "recordings", True
+    ),
     "billion": Experiment(1, "time and memory of a billion neurons", {}, "scaling"),
     "scaling": Experiment(10, "build, memory and run against neurons", {"steps": 300}),
     "dask_sweep": Experiment(10, "a sweep that loses its workers", {"trials": 500}),

@@ -13,7 +13,9 @@ that, ``eta``, goes round the loop,
 with ``x`` the exact states, ``y[.]`` what the driven neurons decode, ``e`` the error of
 the state and ``N Z`` what neurons receive beside ``x`` (see `closed_loop`).  The first
 round has the exact states alone; each further one drives the neurons with the error of
-the round before, until the error's power changes no more.  A run begins at
+the round before, until the error's power changes no more.  Where rounds do not lead
+there, since neurons bend what they carry too much, one run has the loop itself, with
+``\eta`` as it comes about.  A run begins at
 initial voltages of its own, the same in each round: those of staggered neurons are
 evenly spaced, all of them shifted by as much, which differs from group to group.
 """
@@ -27,7 +29,7 @@ import numpy as np
 
 from lmu_spiking.dynamics.covariance import closed_loop
 from lmu_spiking.dynamics.ldn import propagate
-from lmu_spiking.errors import ValidationError
+from lmu_spiking.errors import NotANumberError, ValidationError
 from lmu_spiking.neurons.bare_ensemble import driven
 from lmu_spiking.neurons.curves import loop_caution, neuron_type, statistics
 from lmu_spiking.neurons.population import STAGGERED, Population
@@ -186,7 +188,7 @@ def measure_errors(
     neurons, stands_for, scale = _fewer(made.population)
     runs = int(np.clip(updates // (len(neurons.gain) * len(carried)), 2, most_runs))
     received = carried if start is None else carried + start
-    driven_with = np.repeat(received[:, None], runs, axis=1)
+    exactly, driven_with = (np.repeat(x[:, None], runs, 1) for x in (carried, received))
     exact = np.mean((carried[first:] @ readouts.T) ** 2)
     power, change, left, limit = 0.0, 1.0, 1.0, np.inf
     with driver(neurons, driven_with, made.dt, stands_for) as decode:
@@ -204,9 +206,15 @@ def measure_errors(
             # where the signal is silent, errors are compared with those of round one
             limit = min(limit, DIVERGED**2 * max(exact, power)) if last == 0 else limit
             driven_with = carried[:, None] + Z @ N.T
+    settled = min(change, left) <= ROUGH and power <= limit
+    if not settled and rounds >= ROUNDS:
+        inside = _in_loop(neurons, exactly, made.dt, stands_for, (K, L, N, scale))
+        if inside is not None:
+            Z, eta, rates = inside
+            errors, settled = Z @ C.T, True
     sigma = np.var(eta[first:], axis=(0, 1))
     rate = float(np.mean(rates[first:]))
-    return Measured(np.moveaxis(errors, 1, 0), sigma, rate, min(change, left) <= ROUGH)
+    return Measured(np.moveaxis(errors, 1, 0), sigma, rate, settled)
 
 
 def _fewer(population: Population) -> tuple[Population, np.ndarray, Any]:
@@ -252,7 +260,68 @@ def driver(population: Population, x: np.ndarray, dt: float, stands_for: Any = 1
         Takes ``x``, and returns what the neurons decode (T, runs, d), and the rate of
         all (T, runs), Hz.
     """
-    T, runs, d = x.shape
+    model, stimulus, probes = _network(population, dt, stands_for)
+    with _opened(model, population, dt, {stimulus: x}) as sim:
+
+        def decode(x):
+            sim.reset()
+            sim.feed(stimulus, np.moveaxis(x, 1, 0))
+            sim.run_steps(len(x), progress_bar=False)
+            y, rates = (_read(sim, probe) for probe in probes)
+            return y, rates[:, :, 0]
+
+        yield decode
+
+
+def _in_loop(population: Population, carried, dt: float, stands_for, loop):
+    """Return ``Z``, ``eta`` and rates of neurons in their loop; None if it diverges.
+
+    Parameters
+    ----------
+    population : Population
+    carried : (T, runs, d) ndarray
+        The exact states.
+    dt : float
+        Step, seconds.
+    stands_for : float or (m,) ndarray
+        Neurons that each stands for.
+    loop : tuple
+        ``K``, ``L``, ``N`` and the scale of ``eta``.
+
+    Returns
+    -------
+    Z : (T, runs, z) ndarray
+    eta : (T, runs, d) ndarray
+    rates : (T, runs) ndarray
+        Hz.
+    """
+    K, L, N, scale = loop
+    model, stimulus, (decoded, total) = _network(population, dt, stands_for, N)
+    scaled, plain = np.eye(len(N)) * scale, {"synapse": None}
+    with model:
+        # a synapse of 0 s takes one step
+        Z, eta = model.Z, nengo.Node(size_in=len(N))
+        nengo.Connection(decoded.target, eta, transform=scaled, **plain)
+        nengo.Connection(model.received, eta, transform=-scaled, **plain)
+        nengo.Connection(Z, Z, transform=K, synapse=0)
+        nengo.Connection(eta, Z, transform=L, synapse=0)
+        probes = [nengo.Probe(x, synapse=None, sample_every=None) for x in (Z, eta)]
+    try:
+        with _opened(model, population, dt, {stimulus: carried}) as sim:
+            sim.run_steps(len(carried), progress_bar=False)
+            Z, eta, rates = (_read(sim, probe) for probe in (*probes, total))
+    except NotANumberError:
+        return None
+    known = np.isfinite(Z).all() and np.isfinite(eta).all()
+    return (Z, eta, rates[:, :, 0]) if known else None
+
+
+def _network(population: Population, dt: float, stands_for, N=None):
+    """Return a network of driven neurons, its stimulus, and probes of what they do.
+
+    With ``N`` they receive ``N Z``, too, of a node ``Z`` that is to be connected.
+    """
+    d = population.order
     of, m = population.dimension, len(population.gain)
     encoders = population.encoders / population.radii[of]
     pairs = np.column_stack([np.arange(m), of])
@@ -263,28 +332,36 @@ def driver(population: Population, x: np.ndarray, dt: float, stands_for: Any = 1
     plain: dict = {"synapse": None, "learning_rule_type": None}
     with nengo.Network(seed=0, add_to_container=False) as model:
         stimulus = nengo.Node(nengo.processes.PresentInput(np.zeros((1, d)), dt))
+        received = stimulus
+        if N is not None:
+            model.received = received = nengo.Node(size_in=d)
+            model.Z = nengo.Node(size_in=N.shape[1])
+            nengo.Connection(stimulus, received, **plain)
+            nengo.Connection(model.Z, received, transform=N, **plain)
         ensemble = driven(m, population.model, **curves)
         decoded, total = nengo.Node(size_in=d), nengo.Node(size_in=1)
-        nengo.Connection(stimulus, ensemble.neurons, transform=into, **plain)
+        nengo.Connection(received, ensemble.neurons, transform=into, **plain)
         nengo.Connection(ensemble.neurons, decoded, transform=out, **plain)
         count = np.broadcast_to(stands_for, (1, m))
         nengo.Connection(ensemble.neurons, total, transform=count, **plain)
         seen: dict = {"synapse": None, "sample_every": None}
         probes = [nengo.Probe(node, **seen) for node in (decoded, total)]
-    inputs = {stimulus: np.moveaxis(x, 1, 0)}  # for each run
+    return model, stimulus, probes
+
+
+def _opened(model, population: Population, dt: float, shown: dict):
+    """Return a simulator of runs whose inputs (T, runs, d) are given."""
+    inputs = {node: np.moveaxis(x, 1, 0) for node, x in shown.items()}
+    runs = len(next(iter(inputs.values())))
     # sums of many neurons have errors that single precision would hide
-    options = {"trials": runs, "noise_seed": SEED, "inputs": inputs}
-    options["exact"] = bool(np.any(population.per_unit > 1))
-    with simulator(model, dt, "compiled", **options) as sim:
+    exact = bool(np.any(population.per_unit > 1))
+    options = {"trials": runs, "noise_seed": SEED, "inputs": inputs, "exact": exact}
+    return simulator(model, dt, "compiled", **options)
 
-        def decode(x):
-            sim.reset()
-            sim.feed(stimulus, np.moveaxis(x, 1, 0))
-            sim.run_steps(T, progress_bar=False)
-            y, rates = (np.asarray(sim.data[probe], dtype=float) for probe in probes)
-            return np.moveaxis(y, 0, 1), rates[:, :, 0].T
 
-        yield decode
+def _read(sim, probe) -> np.ndarray:
+    """Return the samples (T, runs, size) of a probe."""
+    return np.moveaxis(np.asarray(sim.data[probe], dtype=float), 0, 1)
 
 
 def _later(x: np.ndarray) -> np.ndarray:

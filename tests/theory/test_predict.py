@@ -533,6 +533,16 @@ def test_neurons_with_membranes_have_an_error_in_silence_too(kind):
         assemble(600, 3, 0.25, neuron_type=kind, **asked)
 
 
+@pytest.mark.filterwarnings("ignore::lmu_spiking.errors.ValidityWarning")
+def test_an_error_that_settles_in_no_round_is_that_of_the_loop():
+    """Rounds outside the loop end at 3,000 times the error of the network."""
+    signal = SignalSpec(5.0, 0.5)
+    spec = MemorySpec(800, 16, 0.05, neuron_type="lif", signal=signal)
+    result = run_trial(spec, spec.draw(1.0, seed=3))
+    assert result.row["nrmse"] == pytest.approx(result.predicted.nrmse(), rel=0.15)
+    assert result.predicted.settled and result.row["nrmse"] > 1
+
+
 @pytest.mark.parametrize(("phases", "power"), [("random", 0.5), ("staggered", 1.0)])
 def test_many_equal_neurons_cost_no_more_to_predict(phases, power):
     fields = {"neuron_type": "if", "initial_phases": phases}
