@@ -15,6 +15,7 @@ from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import LOIHI_RELU, ChipUnits
 from lmu_spiking.tasks.sequences import Sequences, counted
+from lmu_spiking.training.octaves import fitted, kernels, most_order, pooling
 from lmu_spiking.training.settings import TrainSettings
 
 SEEN = 20  # sequences that the scale of the states is taken from
@@ -46,6 +47,9 @@ class Recipe:
         ``units`` and ``theta`` are of, which then has a memory for each of its units.
     normalised : bool
         Whether the model takes mean and scale of each channel from the training part.
+    octaves : bool
+        Whether the units are kernels of octaves, and a cell that adds up what they say
+        is fitted behind them (`training.octaves`).
     """
 
     order: int
@@ -58,6 +62,7 @@ class Recipe:
     memories: int = 1
     front: tuple[int, int, int] | None = None
     normalised: bool = False
+    octaves: bool = False
 
     @property
     def activation(self) -> str:
@@ -199,6 +204,8 @@ def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
     LMUParams
         One cell, without connections from units.
     """
+    if recipe.octaves:
+        return _fitted_octaves(recipe, data, seed)
     theta = (data.steps if recipe.theta is None else recipe.theta) * data.dt
     cells: list[dict[str, Any]] = []
     if recipe.front is not None:
@@ -231,6 +238,40 @@ def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
     params = params.updated(encoders)
     own = recipe.normalised and not data.classes
     return _fitted(params, data) if own else params
+
+
+def _fitted_octaves(recipe: Recipe, data: Sequences, seed: int) -> LMUParams:
+    """Return parameters of kernels of octaves, with a readout fitted to the data."""
+    steps = data.steps if recipe.theta is None else recipe.theta
+    mean, scale = channel_scales(data.train)
+    x, ends, dt = data.train.x.astype(float), data.train.lengths, data.dt
+    x = (x - mean) / scale
+    k, order = recipe.memories, min(recipe.order, max(1, int(np.ceil(steps))))
+    none = np.zeros((1, k * order))
+    cell = CellParams(
+        order, steps * dt, np.zeros((k, data.size_in)), none, activation="relu"
+    )
+    few = None if ends is None else ends[:SEEN]
+    cell = _encoding_alike(cell, x[:SEEN], dt, False, few)
+    cell = kernels(cell, x, dt, ends, recipe.units, seed)
+    last = pooling(cell, data.steps, dt, data.size_out)
+    y = data.train.y
+    middle, spread = 0.0, 1.0
+    if data.classes:
+        Y = 2 * np.eye(data.classes)[y] - 1
+    else:
+        middle, spread = y.mean(axis=0), np.maximum(y.std(axis=0), 1e-12)
+        Y = (y - middle) / spread
+    last, fit = fitted(cell, last, x, dt, data.train, Y)
+    about = {"task": data.name, "classes": data.classes, "last": data.last}
+    about["seed"] = seed
+    if data.class_names is not None:
+        about["class_names"] = list(data.class_names)
+    q = data.size_out
+    D, c = spread * np.eye(q), np.zeros(q) + middle
+    if data.classes:
+        about["left_out_accuracy"] = float(np.mean(fit.left_out.argmax(axis=1) == y))
+    return LMUParams((cell, last), D, c, dt, about, mean, scale)
 
 
 def _encoding_alike(cell: CellParams, x, dt: float, last: bool, ends) -> CellParams:
