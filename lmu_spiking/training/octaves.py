@@ -24,6 +24,7 @@ import numpy as np
 from lmu_spiking.lmu.forward import at_end, encode, memory_states, run_cell
 from lmu_spiking.lmu.params import CellParams
 from lmu_spiking.tasks.sequences import Part, counted
+from lmu_spiking.training.window import tables
 
 SHORTEST = 3  # samples of the shortest window
 COEFFICIENTS = 4  # of each window
@@ -33,10 +34,11 @@ POOLED = 4  # windows of the second cell in windows of the first
 JITTER = 0.02  # on what is added up over its rms, that the readout is fitted in spite of
 GAIN = 0.8  # of the error, below which activities at the end are read as well
 ROOM = 2**25  # numbers of states that are held at once
+SEEN = 2**22  # numbers of states that windows and levels are taken from
 STRENGTHS = np.logspace(-4, 4, 25)  # of the ridge, per sequence
 
 
-def most_order(steps: float) -> int:
+def order_for(steps: float) -> int:
     """Return the order that resolves windows of a few samples at the end of a sequence.
 
     The zeros of Legendre polynomials lie as densely at the end of a window as
@@ -79,19 +81,17 @@ def kernels(cell: CellParams, x, dt: float, lengths, units: int, seed: int):
         With ``W_m`` and ``b``.
     """
     k, d = cell.memory_d, cell.order
-    some = max(1, ROOM // (x.shape[1] * k * d))
+    some = max(1, SEEN // (x.shape[1] * k * d))
     every = -(-len(x) // some)
     x, ends = x[::every], None if lengths is None else lengths[::every]
     u = encode(cell, x)
     m = counted(memory_states(cell, u, dt), ends)
     read = _octaves(cell, u, m, dt, ends)
-    # some of all coefficients of all memories, as many as there are units for
+    # some of all coefficients, as many of each memory, if there are not units for all
     rng = np.random.default_rng(seed)
-    pairs = [(row, j) for row in range(len(read)) for j in range(k)]
-    most = max(1, units // LEVELS)
-    if len(pairs) > most:
-        chosen = np.sort(rng.permutation(len(pairs))[:most])
-        pairs = [pairs[i] for i in chosen]
+    drawn = np.array([rng.permutation(len(read)) for _ in range(k)])
+    turns = [(drawn[j, i], j) for i in range(len(read)) for j in rng.permutation(k)]
+    pairs = sorted(turns[: max(1, units // LEVELS)])
     W, b = [], []
     for row, j in pairs:
         values = m[:, j * d : (j + 1) * d] @ read[row]
@@ -255,6 +255,26 @@ def fitted(front: CellParams, last: CellParams, x, dt: float, part: Part, Y):
     return replace(last, e_x=gain * last.e_x, W_m=W, W_x=W_x, b=fit.bias), fit
 
 
+def sharpness(outputs: np.ndarray, classes: np.ndarray) -> float:
+    """Return the factor of outputs whose softmax tells classes best.
+
+    Parameters
+    ----------
+    outputs : (n, q) ndarray
+        Of sequences that were left out.
+    classes : (n,) ndarray of int
+
+    Returns
+    -------
+    float
+        From 0.5 to 32.
+    """
+    factors = 2.0 ** np.arange(-1, 5.25, 0.25)
+    own = outputs[np.arange(len(outputs)), classes][:, None]
+    losses = [np.mean(np.log(np.exp(f * (outputs - own)).sum(axis=1))) for f in factors]
+    return float(factors[np.argmin(losses)])
+
+
 def _scales(features: np.ndarray) -> np.ndarray:
     """Return the deviations of features (n, p), and of noise on them."""
     power = features.var(axis=0) + JITTER**2 * np.mean(features**2, axis=0)
@@ -263,11 +283,19 @@ def _scales(features: np.ndarray) -> np.ndarray:
 
 def _features(front: CellParams, last: CellParams, x, dt: float, lengths):
     """Return what is added up, and activities at the end (n, units) of both."""
-    most = max(1, ROOM // (x.shape[1] * (front.memory_d * front.order + front.units)))
-    found = []
+    from lmu_spiking.training.model import project
+
+    steps = x.shape[1]
+    most = max(1, ROOM // (steps * (front.memory_d * front.order + front.units)))
+    most = 100 * (most // 100) or most  # as the states are computed, in single precision
+    table, found = tables(front.ldn, dt, steps, last=False)[0], []
     for i in range(0, len(x), most):
         ends = None if lengths is None else lengths[i : i + most]
-        _, h = run_cell(front, x[i : i + most], dt)
+        u = encode(front, x[i : i + most]).astype(np.float32)
+        m = project(replace(front, b_u=None), u, table, False)
+        m = m.reshape(len(u) * steps, -1)
+        h = m @ front.W_m.T.astype(np.float32) + front.b.astype(np.float32)
+        h = np.maximum(h, 0).reshape(len(u), steps, -1)
         m, _ = run_cell(last, h, dt, last=True, lengths=ends)
         found.append((m, at_end(h, ends)))
     pooled, final = zip(*found, strict=True)

@@ -15,12 +15,14 @@ from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import LOIHI_RELU, ChipUnits
 from lmu_spiking.tasks.sequences import Sequences, counted
-from lmu_spiking.training.octaves import fitted, kernels, most_order, pooling
+from lmu_spiking.training.octaves import fitted, kernels, order_for, pooling, sharpness
 from lmu_spiking.training.settings import TrainSettings
 
 SEEN = 20  # sequences that the scale of the states is taken from
 CHANNELS = 64  # the most memories of a model for a user's own sequences
 UNITS, ORDER = 40, 3  # of the first cell of such a model, and of the second
+KERNELS = 600  # units of kernels, where there are so many
+FEW = 500  # training sequences, below which those to validate by are trained on, too
 UPDATES = 3000  # steps of the optimizer for a user's own sequences
 
 
@@ -174,6 +176,8 @@ def own_recipe(data: Sequences) -> Recipe:
     Recipe
         With as many epochs as give about `UPDATES` steps of the optimizer.
     """
+    if data.last:
+        return _octaves_recipe(data)
     n, memories, ends = len(data.train), min(data.size_in, CHANNELS), data.train.lengths
     typical = data.steps if ends is None else float(np.median(ends))
     short = int(np.clip(typical / 6, 3, 50))
@@ -185,6 +189,16 @@ def own_recipe(data: Sequences) -> Recipe:
     spikes = _spikes(100 * max(100, coefficients), 0.01)
     how = {"memories": memories, "front": front, "normalised": True}
     return Recipe(ORDER, 2 * UNITS, None, settings, spikes, **how)
+
+
+def _octaves_recipe(data: Sequences) -> Recipe:
+    """Return a recipe for sequences that are told apart, or valued, as a whole."""
+    n, memories, order = len(data.train), min(data.size_in, CHANNELS), order_for(data.steps)
+    # `start` fits all but the last bias, which is trained for a moment
+    settings = _fast(epochs=5, batch=max(1, min(50, n)), keep="last", trainable="readout.c")
+    spikes = _spikes(400 * max(100, memories * order + KERNELS), 0.01)
+    how = {"memories": memories, "normalised": True, "octaves": True, "merged": n < FEW}
+    return Recipe(order, KERNELS, None, settings, spikes, **how)
 
 
 def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
@@ -270,6 +284,7 @@ def _fitted_octaves(recipe: Recipe, data: Sequences, seed: int) -> LMUParams:
     q = data.size_out
     D, c = spread * np.eye(q), np.zeros(q) + middle
     if data.classes:
+        D = sharpness(fit.left_out, y) * D
         about["left_out_accuracy"] = float(np.mean(fit.left_out.argmax(axis=1) == y))
     return LMUParams((cell, last), D, c, dt, about, mean, scale)
 
