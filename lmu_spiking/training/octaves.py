@@ -31,7 +31,9 @@ COEFFICIENTS = 4  # of each window
 LEVELS = 3  # of each coefficient: its quartiles
 NOISE = 0.01  # on states over their rms, that windows are read in spite of
 POOLED = 4  # windows of the second cell in windows of the first
-JITTER = 0.02  # on what is added up over its rms, that the readout is fitted in spite of
+JITTER = (
+    0.02  # on what is added up over its rms, that the readout is fitted in spite of
+)
 GAIN = 0.8  # of the error, below which activities at the end are read as well
 ROOM = 2**25  # numbers of states that are held at once
 SEEN = 2**22  # numbers of states that windows and levels are taken from
@@ -121,10 +123,8 @@ def _octaves(cell: CellParams, u, m, dt: float, lengths) -> np.ndarray:
     found, steps = [], cell.theta / dt
     while not found or steps >= SHORTEST:
         order = min(COEFFICIENTS, max(1, int(np.ceil(steps))))
-        window = replace(
-            cell, order=order, theta=steps * dt, W_m=np.zeros((1, cell.memory_d * order)),
-            b=None,
-        )  # fmt: skip
+        W = np.zeros((1, cell.memory_d * order))
+        window = replace(cell, order=order, theta=steps * dt, W_m=W, b=None)
         z = counted(memory_states(window, u, dt), lengths).reshape(-1, order)
         found.append((np.linalg.solve(gram, A.T @ z) / size[:, None]).T)
         steps /= 2
@@ -278,25 +278,27 @@ def sharpness(outputs: np.ndarray, classes: np.ndarray) -> float:
 def _scales(features: np.ndarray) -> np.ndarray:
     """Return the deviations of features (n, p), and of noise on them."""
     power = features.var(axis=0) + JITTER**2 * np.mean(features**2, axis=0)
-    return np.sqrt(power + 1e-6 * max(power.max(), 1e-300))
+    return np.sqrt(power + max(1e-6 * power.max(), 1e-30))
 
 
 def _features(front: CellParams, last: CellParams, x, dt: float, lengths):
     """Return what is added up, and activities at the end (n, units) of both."""
     from lmu_spiking.training.model import project
 
-    steps = x.shape[1]
+    steps, b = x.shape[1], 0.0 if front.b is None else front.b
     most = max(1, ROOM // (steps * (front.memory_d * front.order + front.units)))
-    most = 100 * (most // 100) or most  # as the states are computed, in single precision
+    most = (
+        100 * (most // 100) or most
+    )  # as the states are computed, in single precision
     table, found = tables(front.ldn, dt, steps, last=False)[0], []
     for i in range(0, len(x), most):
         ends = None if lengths is None else lengths[i : i + most]
         u = encode(front, x[i : i + most]).astype(np.float32)
         m = project(replace(front, b_u=None), u, table, False)
         m = m.reshape(len(u) * steps, -1)
-        h = m @ front.W_m.T.astype(np.float32) + front.b.astype(np.float32)
+        h = (m @ front.W_m.T.astype(np.float32) + b).astype(np.float32)
         h = np.maximum(h, 0).reshape(len(u), steps, -1)
         m, _ = run_cell(last, h, dt, last=True, lengths=ends)
         found.append((m, at_end(h, ends)))
     pooled, final = zip(*found, strict=True)
-    return np.concatenate(pooled), np.concatenate(final)
+    return np.concatenate(pooled).astype(float), np.concatenate(final).astype(float)

@@ -162,10 +162,15 @@ def recipe_for(task: str, *, chip: bool = False) -> Recipe:
 def own_recipe(data: Sequences) -> Recipe:
     """Return a recipe for a user's own sequences, chosen by their shape alone.
 
-    Two cells: the first sees a short window of each channel in a memory of its own (of
-    groups of channels, beyond `CHANNELS`), and the second remembers its units over the
-    whole sequence.  So both what a sequence looks like and how often something happens
-    in it, whenever it does, can be told.
+    For labels or values of whole sequences, kernels of octaves: units that look at
+    windows of all lengths, a cell that adds up what they say, and a readout that is
+    fitted in closed form (`training.octaves`).
+
+    For those of each step, two cells that are trained: the first sees a short window of
+    each channel in a memory of its own, and the second remembers its units over the
+    whole sequence.
+
+    Beyond `CHANNELS` channels, groups of them share a memory.
 
     Parameters
     ----------
@@ -174,7 +179,8 @@ def own_recipe(data: Sequences) -> Recipe:
     Returns
     -------
     Recipe
-        With as many epochs as give about `UPDATES` steps of the optimizer.
+        Of trained cells, with as many epochs as give about `UPDATES` steps of the
+        optimizer.
     """
     if data.last:
         return _octaves_recipe(data)
@@ -193,9 +199,15 @@ def own_recipe(data: Sequences) -> Recipe:
 
 def _octaves_recipe(data: Sequences) -> Recipe:
     """Return a recipe for sequences that are told apart, or valued, as a whole."""
-    n, memories, order = len(data.train), min(data.size_in, CHANNELS), order_for(data.steps)
-    # `start` fits all but the last bias, which is trained for a moment
-    settings = _fast(epochs=5, batch=max(1, min(50, n)), keep="last", trainable="readout.c")
+    n, memories, order = (
+        len(data.train),
+        min(data.size_in, CHANNELS),
+        order_for(data.steps),
+    )
+    # `start` fits the readout; its bias alone is trained after it
+    settings = _fast(
+        epochs=5, batch=max(1, min(50, n)), keep="last", trainable=("readout.c",)
+    )
     spikes = _spikes(400 * max(100, memories * order + KERNELS), 0.01)
     how = {"memories": memories, "normalised": True, "octaves": True, "merged": n < FEW}
     return Recipe(order, KERNELS, None, settings, spikes, **how)
