@@ -59,6 +59,24 @@ def order_for(steps: float) -> int:
     return int(np.clip(np.ceil(6 * np.sqrt(steps / SHORTEST)), 1, min(40, steps)))
 
 
+def units_for(steps: float, memories: int) -> int:
+    """Return how many kernels there are of a window: of all levels and coefficients.
+
+    Parameters
+    ----------
+    steps : float
+        Of the window.
+    memories : int
+
+    Returns
+    -------
+    int
+        At least as many as `kernels` makes.
+    """
+    windows = int(np.log2(max(steps / SHORTEST, 1))) + 1
+    return LEVELS * COEFFICIENTS * windows * memories
+
+
 def kernels(cell: CellParams, x, dt: float, lengths, units: int, seed: int):
     """Return a cell whose units are kernels of octaves.
 

@@ -15,7 +15,14 @@ from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import LOIHI_RELU, ChipUnits
 from lmu_spiking.tasks.sequences import Sequences, counted
-from lmu_spiking.training.octaves import fitted, kernels, order_for, pooling, sharpness
+from lmu_spiking.training.octaves import (
+    fitted,
+    kernels,
+    order_for,
+    pooling,
+    sharpness,
+    units_for,
+)
 from lmu_spiking.training.settings import TrainSettings
 
 SEEN = 20  # sequences that the scale of the states is taken from
@@ -204,11 +211,12 @@ def _octaves_recipe(data: Sequences) -> Recipe:
         min(data.size_in, CHANNELS),
         order_for(data.steps),
     )
+    units = min(KERNELS, units_for(data.steps, memories))
     # `start` fits the readout; its bias alone is trained after it
     settings = _fast(
         epochs=5, batch=max(1, min(50, n)), keep="last", trainable=("readout.c",)
     )
-    spikes = _spikes(400 * max(100, memories * order + KERNELS), 0.01)
+    spikes = _spikes(400 * max(100, memories * order + units), 0.01)
     how = {"memories": memories, "normalised": True, "octaves": True, "merged": n < FEW}
     return Recipe(order, KERNELS, None, settings, spikes, **how)
 

@@ -60,8 +60,8 @@ def test_units_read_the_coefficients_of_shorter_windows_from_one_memory():
     order = octaves.order_for(100)
     front = CellParams(order, 1.0, np.eye(1), np.zeros((1, order)), activation="relu")
     front = octaves.kernels(front, x, dt, None, 600, 0)
-    # the whole, and six halvings down to three samples, of at most four coefficients
-    assert front.units == 3 * 6 * 4
+    # the whole, and five halvings down to three samples, of at most four coefficients
+    assert front.units == 3 * 6 * 4 == octaves.units_for(100, 1)
     J, _ = run_cell(replace(front, W_m=np.eye(order), b=None), x, dt)
     J = J @ front.W_m.T
     for window in range(4):
