@@ -121,7 +121,7 @@ def train(
     about: dict[str, Any] = {"task_options": options}
     if own:
         place = str(Path(task).expanduser().resolve())
-        about["data"] = {"path": place, "digest": sequences.digest}
+        about["data"] = {"path": place, "digest": loaded.digest}
     params = _begin(recipe, sequences, seed, start_from).updated({}, **about)
     with console.Bar(f"Epochs of {name}", settings.epochs) as bar:
         how = {"checkpoint": out / "checkpoint.npz", "resume": not fresh}
@@ -201,6 +201,10 @@ def _report(name: str, record: dict, where: str) -> None:
     rows = {f"{metric}{where}, test": f"{record['rate_' + metric]:.4f}"}
     if record[f"valid_{metric}"] is not None:
         rows[f"{metric}{where}, validation"] = f"{record['valid_' + metric]:.4f}"
+    if record["left_out_accuracy"] is not None:
+        rows["accuracy, each trained on left out"] = (
+            f"{record['left_out_accuracy']:.4f}"
+        )
     rows[f"{metric} by chance"] = f"{record['chance']:.4f}"
     rows["parameters"] = f"{record['n_params']:,}"
     rows["epochs, of which kept"] = f"{record['epochs']}, {record['best_epoch']}"
@@ -309,6 +313,8 @@ def _record(trained, sequences, seed: int) -> dict:
         f"rate_{metric}": results[f"test_{metric}"],
         # None if the validation part is also trained on
         f"valid_{metric}": results.get(f"valid_{metric}"),
+        # of training sequences, each told by a readout of the others, where known
+        "left_out_accuracy": header.get("left_out_accuracy"),
         "chance": sequences.chance,
         "n_params": trained.params.n_params,
         "epochs": len(trained.history),

@@ -15,11 +15,21 @@ from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import LOIHI_RELU, ChipUnits
 from lmu_spiking.tasks.sequences import Sequences, counted
+from lmu_spiking.training.octaves import (
+    fitted,
+    kernels,
+    order_for,
+    pooling,
+    sharpness,
+    units_for,
+)
 from lmu_spiking.training.settings import TrainSettings
 
 SEEN = 20  # sequences that the scale of the states is taken from
 CHANNELS = 64  # the most memories of a model for a user's own sequences
 UNITS, ORDER = 40, 3  # of the first cell of such a model, and of the second
+KERNELS = 600  # units of kernels, where there are so many
+FEW = 500  # training sequences, below which those to validate by are trained on, too
 UPDATES = 3000  # steps of the optimizer for a user's own sequences
 
 
@@ -46,6 +56,9 @@ class Recipe:
         ``units`` and ``theta`` are of, which then has a memory for each of its units.
     normalised : bool
         Whether the model takes mean and scale of each channel from the training part.
+    octaves : bool
+        Whether the units are kernels of octaves, and a cell that adds up what they say
+        is fitted behind them (`training.octaves`).
     """
 
     order: int
@@ -58,6 +71,7 @@ class Recipe:
     memories: int = 1
     front: tuple[int, int, int] | None = None
     normalised: bool = False
+    octaves: bool = False
 
     @property
     def activation(self) -> str:
@@ -155,10 +169,15 @@ def recipe_for(task: str, *, chip: bool = False) -> Recipe:
 def own_recipe(data: Sequences) -> Recipe:
     """Return a recipe for a user's own sequences, chosen by their shape alone.
 
-    Two cells: the first sees a short window of each channel in a memory of its own (of
-    groups of channels, beyond `CHANNELS`), and the second remembers its units over the
-    whole sequence.  So both what a sequence looks like and how often something happens
-    in it, whenever it does, can be told.
+    For labels or values of whole sequences, kernels of octaves: units that look at
+    windows of all lengths, a cell that adds up what they say, and a readout that is
+    fitted in closed form (`training.octaves`).
+
+    For those of each step, two cells that are trained: the first sees a short window of
+    each channel in a memory of its own, and the second remembers its units over the
+    whole sequence.
+
+    Beyond `CHANNELS` channels, groups of them share a memory.
 
     Parameters
     ----------
@@ -167,8 +186,11 @@ def own_recipe(data: Sequences) -> Recipe:
     Returns
     -------
     Recipe
-        With as many epochs as give about `UPDATES` steps of the optimizer.
+        Of trained cells, with as many epochs as give about `UPDATES` steps of the
+        optimizer.
     """
+    if data.last:
+        return _octaves_recipe(data)
     n, memories, ends = len(data.train), min(data.size_in, CHANNELS), data.train.lengths
     typical = data.steps if ends is None else float(np.median(ends))
     short = int(np.clip(typical / 6, 3, 50))
@@ -180,6 +202,23 @@ def own_recipe(data: Sequences) -> Recipe:
     spikes = _spikes(100 * max(100, coefficients), 0.01)
     how = {"memories": memories, "front": front, "normalised": True}
     return Recipe(ORDER, 2 * UNITS, None, settings, spikes, **how)
+
+
+def _octaves_recipe(data: Sequences) -> Recipe:
+    """Return a recipe for sequences that are told apart, or valued, as a whole."""
+    n, memories, order = (
+        len(data.train),
+        min(data.size_in, CHANNELS),
+        order_for(data.steps),
+    )
+    units = min(KERNELS, units_for(data.steps, memories))
+    # `start` fits the readout; its bias alone is trained after it
+    settings = _fast(
+        epochs=5, batch=max(1, min(50, n)), keep="last", trainable=("readout.c",)
+    )
+    spikes = _spikes(400 * max(100, memories * order + units), 0.01)
+    how = {"memories": memories, "normalised": True, "octaves": True, "merged": n < FEW}
+    return Recipe(order, KERNELS, None, settings, spikes, **how)
 
 
 def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
@@ -199,6 +238,8 @@ def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
     LMUParams
         One cell, without connections from units.
     """
+    if recipe.octaves:
+        return _fitted_octaves(recipe, data, seed)
     theta = (data.steps if recipe.theta is None else recipe.theta) * data.dt
     cells: list[dict[str, Any]] = []
     if recipe.front is not None:
@@ -231,6 +272,41 @@ def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
     params = params.updated(encoders)
     own = recipe.normalised and not data.classes
     return _fitted(params, data) if own else params
+
+
+def _fitted_octaves(recipe: Recipe, data: Sequences, seed: int) -> LMUParams:
+    """Return parameters of kernels of octaves, with a readout fitted to the data."""
+    steps = data.steps if recipe.theta is None else recipe.theta
+    mean, scale = channel_scales(data.train)
+    x, ends, dt = data.train.x.astype(float), data.train.lengths, data.dt
+    x = (x - mean) / scale
+    k, order = recipe.memories, min(recipe.order, max(1, int(np.ceil(steps))))
+    none = np.zeros((1, k * order))
+    cell = CellParams(
+        order, steps * dt, np.zeros((k, data.size_in)), none, activation="relu"
+    )
+    few = None if ends is None else ends[:SEEN]
+    cell = _encoding_alike(cell, x[:SEEN], dt, False, few)
+    cell = kernels(cell, x, dt, ends, recipe.units, seed)
+    last = pooling(cell, data.steps, dt, data.size_out)
+    y = data.train.y
+    middle, spread = 0.0, 1.0
+    if data.classes:
+        Y = 2 * np.eye(data.classes)[y] - 1
+    else:
+        middle, spread = y.mean(axis=0), np.maximum(y.std(axis=0), 1e-12)
+        Y = (y - middle) / spread
+    last, fit = fitted(cell, last, x, dt, data.train, Y)
+    about = {"task": data.name, "classes": data.classes, "last": data.last}
+    about["seed"] = seed
+    if data.class_names is not None:
+        about["class_names"] = list(data.class_names)
+    q = data.size_out
+    D, c = spread * np.eye(q), np.zeros(q) + middle
+    if data.classes:
+        D = sharpness(fit.left_out, y) * D
+        about["left_out_accuracy"] = float(np.mean(fit.left_out.argmax(axis=1) == y))
+    return LMUParams((cell, last), D, c, dt, about, mean, scale)
 
 
 def _encoding_alike(cell: CellParams, x, dt: float, last: bool, ends) -> CellParams:

@@ -196,7 +196,8 @@ def test_own_sequences_are_trained_on_and_converted(shell):
     assert record["rate_accuracy"] >= 0.875
     assert Path("out/mine/confusion.png").is_file()
     params = load_params("out/mine/model.npz")
-    assert params.cells[-1].theta == 0.2
+    assert params.cells[0].theta == 0.2
+    assert params.header["left_out_accuracy"] == record["left_out_accuracy"] > 0.8
     assert params.cells[0].memory_d == 2
     assert params.mean.shape == (2,)
     assert params.header["data"]["path"] == str(Path("mine.npz").resolve())
