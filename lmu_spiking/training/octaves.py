@@ -31,9 +31,7 @@ COEFFICIENTS = 4  # of each window
 LEVELS = 3  # of each coefficient: its quartiles
 NOISE = 0.01  # on states over their rms, that windows are read in spite of
 POOLED = 4  # windows of the second cell in windows of the first
-JITTER = (
-    0.02  # on what is added up over its rms, that the readout is fitted in spite of
-)
+JITTER = 0.02  # the same on what is added up, for the readout
 GAIN = 0.8  # of the error, below which activities at the end are read as well
 ROOM = 2**25  # numbers of states that are held at once
 SEEN = 2**22  # numbers of states that windows and levels are taken from
@@ -305,9 +303,7 @@ def _features(front: CellParams, last: CellParams, x, dt: float, lengths):
 
     steps, b = x.shape[1], 0.0 if front.b is None else front.b
     most = max(1, ROOM // (steps * (front.memory_d * front.order + front.units)))
-    most = (
-        100 * (most // 100) or most
-    )  # as the states are computed, in single precision
+    most = 100 * (most // 100) or most  # as the states are computed
     table, found = tables(front.ldn, dt, steps, last=False)[0], []
     for i in range(0, len(x), most):
         ends = None if lengths is None else lengths[i : i + most]

@@ -206,16 +206,12 @@ def own_recipe(data: Sequences) -> Recipe:
 
 def _octaves_recipe(data: Sequences) -> Recipe:
     """Return a recipe for sequences that are told apart, or valued, as a whole."""
-    n, memories, order = (
-        len(data.train),
-        min(data.size_in, CHANNELS),
-        order_for(data.steps),
-    )
+    n, order = len(data.train), order_for(data.steps)
+    memories = min(data.size_in, CHANNELS)
     units = min(KERNELS, units_for(data.steps, memories))
     # `start` fits the readout; its bias alone is trained after it
-    settings = _fast(
-        epochs=5, batch=max(1, min(50, n)), keep="last", trainable=("readout.c",)
-    )
+    some = {"trainable": ("readout.c",), "keep": "last"}
+    settings = _fast(epochs=5, batch=max(1, min(50, n)), **some)
     spikes = _spikes(400 * max(100, memories * order + units), 0.01)
     how = {"memories": memories, "normalised": True, "octaves": True, "merged": n < FEW}
     return Recipe(order, KERNELS, None, settings, spikes, **how)
