@@ -62,7 +62,7 @@ def test_replica_is_the_emulator(activation):
     for i in range(2):
         model = network(layout, u[i])
         run = run_on(model, "emulator", len(u[i]) * 0.001)
-        seen = run.data[model.cell.memory.spikes] > 0
+        seen = run.data[model.cell.memories[0].spikes] > 0
         assert np.array_equal(seen, memory[i])
         assert np.array_equal(run.data[model.cell.spikes] > 0, units[i])
 
@@ -103,8 +103,8 @@ def test_drive_is_held_and_ends_blank():
         width=0.01,
     )
     u = layout.drive(x)
-    assert u.shape == (3, SAMPLES * 5 + 10)
-    assert np.array_equal(u[:, 7], x[:, 1, 0])
+    assert u.shape == (3, SAMPLES * 5 + 10, 1)
+    assert np.array_equal(u[:, 7], x[:, 1])
     assert not u[:, SAMPLES * 5 :].any()
 
 
@@ -126,7 +126,6 @@ def test_activities_are_means_over_copies():
         ({"connections": "e_m"}, "e_m"),
         ({"connections": "W_h"}, "W_h"),
         ({"connections": "W_x"}, "W_x"),
-        ({"memory_d": 2}, "memory_d"),
         ({"activation": "relu"}, "activation"),
     ],
 )
