@@ -21,6 +21,10 @@ SEEN = 20  # sequences that the scale of the states is taken from
 CHANNELS = 64  # the most memories of a model for a user's own sequences
 UNITS, ORDER = 40, 3  # of the first cell of such a model, and of the second
 UPDATES = 3000  # steps of the optimizer for a user's own sequences
+# of a user's model for a chip: memories at most, coefficients of all of them together,
+# orders, hidden units, and neurons of a coefficient and of a unit
+ON_CHIP, COEFFICIENTS, ORDERS, CHIP_UNITS, EACH = 32, 48, (3, 24), 64, (20, 12)
+CHIP_SECONDS = 0.6  # that a chip is shown the longest sequence in, about
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Recipe:
     settings : TrainSettings
     conversion : dict
         Of `ConvertSettings`: neurons and presentation that do well.
+    layout : dict
+        Of `loihi.mapping.cell.lay_out_cell`: what does well on a chip.
     merged : bool
         Whether the validation part, by which all this was chosen, is trained on, too.
     chip : ChipUnits, optional
@@ -53,6 +59,7 @@ class Recipe:
     theta: float | None
     settings: TrainSettings
     conversion: dict[str, Any] = field(default_factory=dict)
+    layout: dict[str, Any] = field(default_factory=dict, kw_only=True)
     merged: bool = False
     chip: ChipUnits | None = None
     memories: int = 1
@@ -85,6 +92,11 @@ def _spikes(n_neurons: int, presentation: float) -> dict[str, Any]:
     return {"n_neurons": n_neurons, "presentation": presentation}
 
 
+def _layout(n_neurons: int, copies: int, presentation: float, **more) -> dict[str, Any]:
+    """Return the settings of a layout on a chip that do well."""
+    return _spikes(n_neurons, presentation) | {"copies": copies, "tau": 0.08} | more
+
+
 # Most learn at 0.001 or 0.003 that falls to 0.  Where the validation part is trained on
 # as well, it cannot choose an epoch, and the last one is kept.
 _slow = partial(TrainSettings, schedule="cosine")
@@ -92,15 +104,15 @@ _fast = partial(_slow, learning_rate=0.003)
 _last = {"weight_decay": 0.01, "keep": "last"}
 
 _DIGITS = _fast(epochs=120, batch=50, noise=0.4, **_last)
-_CHIP = _fast(
-    epochs=200,
-    batch=50,
+_noisy = partial(
+    _fast,
     noise=0.3,
     late=0.1,
     stretch=0.01,
     trainable=("cell0.W_m", "cell0.b", "readout.D", "readout.c"),
     **_last,
 )
+_CHIP = _noisy(epochs=200, batch=50)
 _PSMNIST = _slow(epochs=120, batch=100, noise=0.15, **_last)
 _FULL = _slow(epochs=60, batch=100, noise=0.15, weight_decay=0.01)
 
@@ -108,7 +120,8 @@ RECIPES = {
     "digits": Recipe(48, 400, None, _DIGITS, _spikes(300_000, 0.01), True),
     # small enough for one chip, whose memory is noisy
     "digits-chip": Recipe(
-        40, 128, None, _CHIP, _spikes(100_000, 0.02), True, ChipUnits(max_rate=200.0)
+        *(40, 128, None, _CHIP, _spikes(100_000, 0.02), True, ChipUnits()),
+        layout=_layout(2000, 12, 0.03, width=0.015, max_rate=240.0),
     ),
     "psmnist": Recipe(256, 400, None, _PSMNIST, _spikes(300_000, 0.01), True),
     # of the whole of MNIST: order as in Chilkuri 2021
@@ -152,7 +165,7 @@ def recipe_for(task: str, *, chip: bool = False) -> Recipe:
     return RECIPES[check_one_of("recipe_for.task", task, RECIPES, "has none")]
 
 
-def own_recipe(data: Sequences) -> Recipe:
+def own_recipe(data: Sequences, *, chip: bool = False) -> Recipe:
     """Return a recipe for a user's own sequences, chosen by their shape alone.
 
     Two cells: the first sees a short window of each channel in a memory of its own (of
@@ -160,9 +173,13 @@ def own_recipe(data: Sequences) -> Recipe:
     whole sequence.  So both what a sequence looks like and how often something happens
     in it, whenever it does, can be told.
 
+    A Loihi chip takes one cell, whose memories have the whole sequence.
+
     Parameters
     ----------
     data : Sequences
+    chip : bool
+        The one for a chip.
 
     Returns
     -------
@@ -175,11 +192,36 @@ def own_recipe(data: Sequences) -> Recipe:
     front = (min(4, short), UNITS, short)
     batch = int(np.clip(n // 10, 4, 50))
     epochs = int(np.clip(UPDATES / max(1, n // batch), 20, 400))
+    if chip:
+        return _own_on_chip(data, epochs, batch)
     settings = _fast(epochs=epochs, batch=batch, noise=0.1, **_last)
     coefficients = memories * front[0] + UNITS * ORDER
     spikes = _spikes(100 * max(100, coefficients), 0.01)
     how = {"memories": memories, "front": front, "normalised": True}
     return Recipe(ORDER, 2 * UNITS, None, settings, spikes, **how)
+
+
+def _own_on_chip(data: Sequences, epochs: int, batch: int) -> Recipe:
+    """Return a recipe of one cell for a chip: a memory for each channel, if not many.
+
+    Of more than `ON_CHIP` channels the mixture is learned: the cell's size on the chip
+    is that of its memories' coefficients.
+    """
+    memories = min(data.size_in, ON_CHIP)
+    order = int(np.clip(COEFFICIENTS // memories, *ORDERS))
+    settings = _noisy(epochs=epochs, batch=batch)
+    if data.size_in > memories:  # errors in samples would be of the first mixture alone
+        names = ("cell0.e_x", *(settings.trainable or ()))
+        settings = replace(settings, late=0.0, stretch=0.0, trainable=names)
+    # neurons, and whole milliseconds of a sample
+    neurons, copies = EACH
+    neurons *= memories * order
+    milli = int(np.clip(round(1e3 * CHIP_SECONDS / data.steps), 1, 20))
+    layout = _layout(neurons, copies, milli / 1e3, width=max(milli, 15) / 1e3)
+    order = min(order, data.steps)
+    how = {"memories": memories, "normalised": True, "layout": layout}
+    spikes = _spikes(100 * max(100, neurons // EACH[0]), 0.01)
+    return Recipe(order, CHIP_UNITS, None, settings, spikes, chip=ChipUnits(), **how)
 
 
 def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:

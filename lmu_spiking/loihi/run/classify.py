@@ -21,10 +21,11 @@ from lmu_spiking.loihi.mapping.cell import CellLayout, ChipCell, lay_out_cell
 from lmu_spiking.loihi.run.budget import budget
 from lmu_spiking.loihi.run.energy import estimate
 from lmu_spiking.loihi.run.target import Run, run_on
-from lmu_spiking.metrics import confusion
+from lmu_spiking.metrics import confusion, paired_interval
 from lmu_spiking.tasks.sequences import Sequences, check_lengths
 
-TOGETHER = 60  # sequences side by side
+TOGETHER = 60  # sequences side by side, at most
+ROOM = 5e8  # bytes of their spikes, about
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +70,13 @@ def answer(layout: CellLayout, x, lengths=None, progress=None) -> Answers:
     counts = np.zeros((len(x), len(layout.units.unit)), int)
     memory, units = np.zeros((2, len(x)), int)
     # some sequences side by side, of about one length: more would not fit the memory of
-    # a computer
+    # a computer, with a byte for each neuron and eight for each pulse in every step
+    each = layout.n_neurons + 8 * layout.units.stage.inputs.shape[1]
+    together = ROOM / each / layout.window(int(ends.max()))[1]
+    together = int(np.clip(together, 1, TOGETHER))
     order = np.argsort(ends, kind="stable")
-    for i in range(0, len(x), TOGETHER):
-        chosen = order[i : i + TOGETHER]
+    for i in range(0, len(x), together):
+        chosen = order[i : i + together]
         u = layout.drive(x[chosen], ends[chosen])
         each = zip(chosen, *replay_cell(layout, u), strict=True)
         for k, spikes, fired in each:
@@ -80,7 +84,7 @@ def answer(layout: CellLayout, x, lengths=None, progress=None) -> Answers:
             counts[k] = fired[first:end].sum(axis=0)
             memory[k], units[k] = spikes[:end].sum(), fired[:end].sum()
         if progress is not None:
-            progress(min(i + TOGETHER, len(x)), len(x))
+            progress(min(i + together, len(x)), len(x))
     return Answers(layout.outputs(counts), counts, memory, units)
 
 
@@ -181,7 +185,8 @@ def classify(
     -------
     dict
         ``rate_accuracy``, ``spiking_accuracy``, ``lost`` and ``lost_ci95`` over the
-        items (paired), ``confusion`` of both, ``neurons``, ``cores``,
+        items (paired; ``lost_low`` and ``lost_high`` hold where few or none differ),
+        ``confusion`` of both, ``neurons``, ``cores``,
         ``seconds_per_inference`` and ``spikes_per_inference``; of the items that ran on
         NengoLoihi ``emulated``, their ``emulated_seconds_per_inference``,
         ``synops_per_inference``, ``estimated_joules_per_inference`` (dynamic) and
@@ -216,12 +221,15 @@ def classify(
     # both on the same items, so the interval is that of a paired difference
     differ = rate.astype(float) - right
     half = stats.norm.ppf(0.975) * differ.std(ddof=1) / np.sqrt(len(right))
+    low, high = paired_interval(rate, right)
     row = {
         "items": len(right),
         "rate_accuracy": float(rate.mean()),
         "spiking_accuracy": float(right.mean()),
         "lost": float(differ.mean()),
         "lost_ci95": float(half),
+        "lost_low": low,
+        "lost_high": high,
         "confusion": {
             "rate": confusion(y, labels).tolist(),
             "spiking": confusion(said.y, labels).tolist(),
