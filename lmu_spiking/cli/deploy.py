@@ -220,7 +220,7 @@ def _deploy_model(model: Path, source, layout, running, out, json: bool) -> None
         loaded = loaded_data(params, model, *source)
         check_sizes(params, loaded, model)
         given = {name: value for name, value in layout.items() if value is not None}
-        layout = _chip_layout(loaded) | given
+        layout = _chip_layout(loaded, params.cells[0]) | given
     console.tell(loaded.origin)
     with console.Bar("Laying it out, running") as bar:
         row = classify(params, loaded, progress=bar.advance_to, **running, **layout)
@@ -244,14 +244,20 @@ def _deploy_model(model: Path, source, layout, running, out, json: bool) -> None
         _report_model(record)
 
 
-def _chip_layout(loaded) -> dict:
-    """Return the layout of the recipe for a chip that a task's model is of."""
+def _chip_layout(loaded, cell) -> dict:
+    """Return the layout of a task's recipe for a chip, if it has one.
+
+    The cell has as many neurons for each coefficient as the recipe's.
+    """
     from lmu_spiking.training.recipes import RECIPES, own_recipe
 
-    if loaded.class_names is not None or loaded.name not in TASKS:
-        return own_recipe(loaded, chip=True).layout
+    own = loaded.class_names is not None or loaded.name not in TASKS
     recipe = RECIPES.get(f"{loaded.name}-chip")
-    return {} if recipe is None else recipe.layout
+    recipe = own_recipe(loaded, chip=True) if own else recipe
+    if recipe is None:
+        return {}
+    each = recipe.layout["n_neurons"] / (recipe.memories * recipe.order)
+    return recipe.layout | {"n_neurons": round(each * cell.memory_d * cell.order)}
 
 
 def _report_model(row: dict) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lmu_spiking.errors import check_one_of
+from lmu_spiking.errors import ValidationError, check_one_of
 from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import LOIHI_RELU, ChipUnits
@@ -185,6 +185,11 @@ def own_recipe(data: Sequences, *, chip: bool = False) -> Recipe:
     -------
     Recipe
         With as many epochs as give about `UPDATES` steps of the optimizer.
+
+    Raises
+    ------
+    ValidationError
+        If the sequences have values or a label for each step, which no chip reads.
     """
     n, memories, ends = len(data.train), min(data.size_in, CHANNELS), data.train.lengths
     typical = data.steps if ends is None else float(np.median(ends))
@@ -193,6 +198,11 @@ def own_recipe(data: Sequences, *, chip: bool = False) -> Recipe:
     batch = int(np.clip(n // 10, 4, 50))
     epochs = int(np.clip(UPDATES / max(1, n // batch), 20, 400))
     if chip:
+        if data.classes is None or not data.last:
+            kind = "values" if data.classes is None else "labels of each step"
+            problem = f"has no recipe for {kind}: a label is read at the end of each"
+            problem = "own_recipe.chip", chip, problem, "train without it, and convert"
+            raise ValidationError(*problem)
         return _own_on_chip(data, epochs, batch)
     settings = _fast(epochs=epochs, batch=batch, noise=0.1, **_last)
     coefficients = memories * front[0] + UNITS * ORDER
