@@ -187,6 +187,7 @@ def _refuse(options: dict, problem: str, remedy: str) -> None:
     for name, value in options.items():
         if value is not None and value is not False:
             option = f"--{name.replace('_', '-')}"
+            value = str(value) if isinstance(value, Path) else value
             raise ValidationError(option, value, problem, remedy)
 
 

@@ -218,7 +218,7 @@ def _own_on_chip(data: Sequences, epochs: int, batch: int) -> Recipe:
     is that of its memories' coefficients.
     """
     memories = min(data.size_in, ON_CHIP)
-    order = int(np.clip(COEFFICIENTS // memories, *ORDERS))
+    order = min(int(np.clip(COEFFICIENTS // memories, *ORDERS)), data.steps)
     settings = _noisy(epochs=epochs, batch=batch)
     if data.size_in > memories:  # errors in samples would be of the first mixture alone
         names = ("cell0.e_x", *(settings.trainable or ()))
@@ -228,7 +228,6 @@ def _own_on_chip(data: Sequences, epochs: int, batch: int) -> Recipe:
     neurons *= memories * order
     milli = int(np.clip(round(1e3 * CHIP_SECONDS / data.steps), 1, 20))
     layout = _layout(neurons, copies, milli / 1e3, width=max(milli, 15) / 1e3)
-    order = min(order, data.steps)
     how = {"memories": memories, "normalised": True, "layout": layout}
     spikes = _spikes(100 * max(100, neurons // EACH[0]), 0.01)
     return Recipe(order, CHIP_UNITS, None, settings, spikes, chip=ChipUnits(), **how)

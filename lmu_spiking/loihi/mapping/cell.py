@@ -38,7 +38,7 @@ from lmu_spiking.lmu.calibration import calibrate
 from lmu_spiking.lmu.forward import encode
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.loihi.chip.integers import target_name
-from lmu_spiking.loihi.chip.limits import most_on_core
+from lmu_spiking.loihi.chip.limits import CORE, most_on_core
 from lmu_spiking.loihi.chip.pulses import PAIRS
 from lmu_spiking.loihi.chip.upstream import place
 from lmu_spiking.loihi.mapping.curves import LEAST, Cells, chip_neurons
@@ -275,13 +275,7 @@ def lay_out_cell(
     ends = check_lengths("lay_out_cell.lengths", lengths, *x.shape[:2])
     tau = TAU if tau is None else tau
     ldn = LDN(cell.order, cell.theta * presentation / params.dt)
-    n_neurons = check_whole("lay_out_cell.n_neurons", n_neurons, 1)
-    least = LEAST * cell.order * cell.memory_d
-    if n_neurons < least:
-        problem = f"is less than {LEAST} for each of {cell.order} coefficients"
-        problem += f" of {cell.memory_d} memories" * (cell.memory_d > 1)
-        problem = "lay_out_cell.n_neurons", n_neurons, problem, f"use at least {least}"
-        raise ValidationError(*problem)
+    n_neurons = check_size(n_neurons, cell)
     # the memories, measured on some of the sequences, for what the cell reads from them
     last = bool(params.header.get("last", True))
     use = calibrate(params, x, last=last, lengths=ends)[0]
@@ -306,6 +300,35 @@ def lay_out_cell(
     width = presentation if width is None else width
     start = -width / 2 if start is None else start
     return CellLayout(params, presentation, tuple(memories), units, start, width)
+
+
+def check_size(n_neurons: int, cell: CellParams) -> int:
+    """Return the neurons of all memories, or raise a ValidationError for few or many.
+
+    Parameters
+    ----------
+    n_neurons : int
+    cell : CellParams
+
+    Returns
+    -------
+    int
+    """
+    n_neurons = check_whole("lay_out_cell.n_neurons", n_neurons, 1)
+    k, d = cell.memory_d, cell.order
+    least, most = LEAST * k * d, CORE.in_axons - 2 * PAIRS * k
+    problem = remedy = ""
+    if n_neurons < least:
+        problem = f"is less than {LEAST} for each of {d} coefficients"
+        problem, remedy = f"{problem} of {k} memories", f"use at least {least}"
+    if n_neurons > most or least > most:  # the units hear them all
+        problem = f"and {2 * PAIRS * k} of pulses exceed the {CORE.in_axons} in-axons"
+        problem, remedy = f"{problem} of a core of units", f"use at most {most}"
+    if least > most:
+        remedy = "train with a lower order or fewer memories (mix the channels)"
+    if problem:
+        raise ValidationError("lay_out_cell.n_neurons", n_neurons, problem, remedy)
+    return n_neurons
 
 
 def _shares(n: int, k: int) -> list[int]:

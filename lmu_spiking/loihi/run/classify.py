@@ -16,6 +16,7 @@ from lmu_spiking.errors import ValidationError, check_seed, check_whole
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.loihi.chip.integers import check_rounded, target_name
+from lmu_spiking.loihi.chip.limits import CORES_PER_CHIP, Budget
 from lmu_spiking.loihi.chip.replica import replay_cell
 from lmu_spiking.loihi.mapping.cell import CellLayout, ChipCell, lay_out_cell
 from lmu_spiking.loihi.run.budget import budget
@@ -212,7 +213,7 @@ def classify(
     of_train = {"lengths": data.train.lengths, "target": target, "seed": seed}
     laid = lay_out_cell(params, data.train.x, **of_train, **layout)
     built = network(laid, laid.drive(x[:1])[0])
-    cores = budget(built, chips=chips, dt=laid.dt).check().cores
+    cores = _check_fit(budget(built, chips=chips, dt=laid.dt), laid)
     # the same items, rate-based and in spikes
     said = answer(laid, x, ends, progress)
     y = forward(params, x, last=True, lengths=ends)
@@ -254,6 +255,18 @@ def classify(
     }
     shown = [each[:end] for each, end in zip(x, _ends(x, ends), strict=True)]
     return row | _emulate_some(laid, shown[:emulated], said, target, seed)
+
+
+def _check_fit(found: Budget, laid: CellLayout) -> int:
+    """Return the cores of a cell, or raise a ValidationError if there are fewer."""
+    if found.chips_needed > found.chips:
+        units = laid.n_neurons - laid.memory_neurons
+        problem = f"of memories and {units:,} of units take {found.cores} cores, and "
+        problem += f"there are {found.chips * CORES_PER_CHIP}"
+        remedy = "use fewer, fewer copies or more chips, or train with a lower order"
+        name = "lay_out_cell.n_neurons"
+        raise ValidationError(name, laid.memory_neurons, problem, remedy)
+    return found.check().cores
 
 
 def _emulate_some(laid: CellLayout, shown, said: Answers, target: str, seed) -> dict:

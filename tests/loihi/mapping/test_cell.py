@@ -162,7 +162,7 @@ def test_each_sequence_ends_in_its_own_blank():
 def test_rates_of_several_memories_are_the_models():
     """At each sequence's own end, on a long presentation."""
     x, ends = sequences(channels=4), np.arange(12) % 4 + 5
-    options = {"n_neurons": 960, "copies": 8, "presentation": 0.05, "tau": 0.05}
+    options = {"n_neurons": 480, "copies": 4, "presentation": 0.05, "tau": 0.05}
     params = several()
     layout = lay_out_cell(params, x, lengths=ends, **options)
     _, fired = replay_cell(layout, layout.drive(x, ends))

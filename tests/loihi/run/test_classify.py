@@ -103,6 +103,19 @@ def test_refuses_what_is_not_read_at_the_end(kind):
     assert "convert" in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_cell_of_too_many_cores_is_refused_before_it_runs(monkeypatch):
+    """In one line, with what this model can do about it."""
+    pytest.importorskip("nengo_loihi")
+    monkeypatch.setattr("lmu_spiking.loihi.chip.limits.CORES_PER_CHIP", 2)
+    monkeypatch.setattr("lmu_spiking.loihi.run.classify.CORES_PER_CHIP", 2)
+    monkeypatch.setattr("lmu_spiking.loihi.run.classify.answer", None)
+    params = small()
+    with pytest.raises(ValidationError, match="n_neurons: 64 of memories") as caught:
+        classify(params, task(params), **LAYOUT)
+    told = str(caught.value)
+    assert "more chips" in told and "decode" not in told and "\n" not in told
+
+
 def test_refuses_targets_without_whole_numbers():
     params = small()
     with pytest.raises(ValidationError, match="whole numbers"):
