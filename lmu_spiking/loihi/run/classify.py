@@ -178,7 +178,8 @@ def classify(
     seed : int
         Of the layout.
     progress : callable, optional
-        Called with the sequences done and their number.
+        Called with the sequences done and their number, those on NengoLoihi counted
+        twice.
     **layout
         As in `lay_out_cell`.
 
@@ -214,8 +215,14 @@ def classify(
     laid = lay_out_cell(params, data.train.x, **of_train, **layout)
     built = network(laid, laid.drive(x[:1])[0])
     cores = _check_fit(budget(built, chips=chips, dt=laid.dt), laid)
-    # the same items, rate-based and in spikes
-    said = answer(laid, x, ends, progress)
+    # the same items, rate-based and in spikes, some of them once more on NengoLoihi
+    again = min(check_whole("classify.emulated", emulated, 0), n)
+
+    def tell(done: int, of: int) -> None:
+        if progress is not None:
+            progress(done, of + again)
+
+    said = answer(laid, x, ends, tell)
     y = forward(params, x, last=True, lengths=ends)
     rate, right = (each.argmax(axis=1) == labels for each in (y, said.y))
     seconds = laid.window(_ends(x, ends))[1] * laid.dt
@@ -254,7 +261,13 @@ def classify(
         "spikes_per_inference": float((said.memory_spikes + said.unit_spikes).mean()),
     }
     shown = [each[:end] for each, end in zip(x, _ends(x, ends), strict=True)]
-    return row | _emulate_some(laid, shown[:emulated], said, target, seed)
+    runs, equal = [], True
+    for i, sequence in enumerate(shown[:again], 1):
+        counts, run, _ = emulate(laid, sequence, target=target, seed=seed)
+        equal &= bool(np.array_equal(counts, said.counts[i - 1]))
+        runs.append(run)
+        tell(len(x) + i, len(x))
+    return row | _costs(runs, equal)
 
 
 def _check_fit(found: Budget, laid: CellLayout) -> int:
@@ -269,19 +282,10 @@ def _check_fit(found: Budget, laid: CellLayout) -> int:
     return found.check().cores
 
 
-def _emulate_some(laid: CellLayout, shown, said: Answers, target: str, seed) -> dict:
-    """Return counts of some items on NengoLoihi, and whether their spikes are equal.
-
-    ``shown`` are the sequences (length, c), each up to its own end.
-    """
-    if not shown:
+def _costs(runs: list[Run], equal: bool) -> dict:
+    """Return mean counts and energies of runs on NengoLoihi."""
+    if not runs:
         return {"emulated": 0}
-    runs: list[Run] = []
-    equal = True
-    for i, sequence in enumerate(shown):
-        counts, run, _ = emulate(laid, sequence, target=target, seed=seed)
-        equal &= bool(np.array_equal(counts, said.counts[i]))
-        runs.append(run)
     energies = []
     for run in runs:
         seconds = run.dt * len(run.trange)
