@@ -72,19 +72,17 @@ def deploy(
     out: o.out("For result.json, figures", f"{NEW_FOLDER}, or the model's") = None,
     json: o.Json = False,
 ):
-    """Lay a memory or a model out for Loihi, run it, and say what it loses and costs.
+    """Lay a memory or a model out for Loihi, run it, and tell losses and costs.
 
     \b
     lmu-spiking deploy --target core
-    lmu-spiking deploy --order 3 --neurons 300 --theta 0.1 --duration 1
     lmu-spiking deploy --ladder --trials 3 --duration 2 --out out/ladder
     lmu-spiking deploy --neuron-type lif --max-rate 200 --json
-    lmu-spiking train my.npz --chip
     lmu-spiking deploy out/my-chip
 
-    Of a MODEL, which train --chip makes, the test part runs on the emulator's
-    arithmetic, --emulated of it on the emulator itself; other numbers than the
-    recipe's are --neurons, --tau, --max-rate and those below.
+    A MODEL is what train --chip makes: its test part runs on the emulator's arithmetic,
+    and --emulated sequences of it on the emulator itself. --neurons are those of its
+    memories.
 
     core is Nengo itself, simreal the chip's structure in floating point, emulator the
     chip's integers; a board needs Intel's NxSDK. Only core runs without NengoLoihi.
