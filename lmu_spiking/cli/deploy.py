@@ -246,7 +246,7 @@ def _deploy_model(model: Path, source, layout, running, out, json: bool) -> None
 def _chip_layout(loaded, cell) -> dict:
     """Return the layout of a task's recipe for a chip, if it has one.
 
-    The cell has as many neurons for each coefficient as the recipe's.
+    A larger cell has as many neurons for each coefficient as the recipe's.
     """
     from lmu_spiking.training.recipes import RECIPES, own_recipe
 
@@ -255,8 +255,9 @@ def _chip_layout(loaded, cell) -> dict:
     recipe = own_recipe(loaded, chip=True) if own else recipe
     if recipe is None:
         return {}
-    each = recipe.layout["n_neurons"] / (recipe.memories * recipe.order)
-    return recipe.layout | {"n_neurons": round(each * cell.memory_d * cell.order)}
+    larger = cell.memory_d * cell.order / (recipe.memories * recipe.order)
+    neurons = round(max(1.0, larger) * recipe.layout["n_neurons"])
+    return recipe.layout | {"n_neurons": neurons}
 
 
 def _report_model(row: dict) -> None:

@@ -22,9 +22,10 @@ CHANNELS = 64  # the most memories of a model for a user's own sequences
 UNITS, ORDER = 40, 3  # of the first cell of such a model, and of the second
 UPDATES = 3000  # steps of the optimizer for a user's own sequences
 # of a user's model for a chip: memories at most, coefficients of all of them together,
-# orders, hidden units, and neurons of a coefficient and of a unit
-ON_CHIP, COEFFICIENTS, ORDERS, CHIP_UNITS, EACH = 32, 48, (3, 24), 64, (20, 12)
-CHIP_SECONDS = 0.6  # that a chip is shown the longest sequence in, about
+# orders, hidden units, neurons of a coefficient and of a unit, and of memories at least
+ON_CHIP, COEFFICIENTS, ORDERS, CHIP_UNITS, EACH = 32, 48, (3, 12), 64, (20, 12)
+LEAST_ON_CHIP = 1200
+CHIP_SECONDS = 1.0  # that a chip is shown the longest sequence in, about
 
 
 @dataclass(frozen=True)
@@ -225,11 +226,11 @@ def _own_on_chip(data: Sequences, epochs: int, batch: int) -> Recipe:
         settings = replace(settings, late=0.0, stretch=0.0, trainable=names)
     # neurons, and whole milliseconds of a sample
     neurons, copies = EACH
-    neurons *= memories * order
+    neurons = max(LEAST_ON_CHIP, neurons * memories * order)
     milli = int(np.clip(round(1e3 * CHIP_SECONDS / data.steps), 1, 20))
     layout = _layout(neurons, copies, milli / 1e3, width=max(milli, 15) / 1e3)
     how = {"memories": memories, "normalised": True, "layout": layout}
-    spikes = _spikes(100 * max(100, neurons // EACH[0]), 0.01)
+    spikes = _spikes(100 * max(100, memories * order), 0.01)
     return Recipe(order, CHIP_UNITS, None, settings, spikes, chip=ChipUnits(), **how)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmu_spiking.cli.deploy import _report
-from lmu_spiking.lmu import LMUParams, save_params
+from lmu_spiking.cli.deploy import _chip_layout, _report
+from lmu_spiking.lmu import CellParams, LMUParams, save_params
 from lmu_spiking.loihi.run import target
 from lmu_spiking.memory.spec import MemorySpec
 from lmu_spiking.tasks import load_task
@@ -210,18 +210,24 @@ def test_a_model_is_laid_out_and_its_test_part_run(shell):
     assert len(lines) == 2 and f"{row['spikes_per_inference']}" in lines[1]
 
 
-def test_numbers_of_a_layout_are_the_recipes_unless_given(shell, monkeypatch):
-    """As many neurons for each coefficient; --sequences, --emulated and --json."""
+def test_numbers_of_a_layout_are_the_recipes_unless_given(shell):
+    """Also of --sequences and --emulated; a larger cell has more neurons."""
     pytest.importorskip("nengo_loihi")
     save_own()
     model = ["deploy", "out/mine-chip/model.npz", "--sequences=3", "--emulated=0"]
-    line = [*model, "--json", "--presentation=0.002", "--out=there"]
+    line = [*model, "--json", "--presentation=0.002", "--neurons=80", "--out=there"]
     code, out, _ = shell(*line)
     assert code == 0 and out.count("\n") == 1
     row = json.loads(out)
     assert row == json.loads(Path("there/result.json").read_text())
     assert (row["memory_neurons"], row["copies"], row["tau"]) == (80, 12, 0.08)
     assert (row["items"], row["emulated"], row["presentation"]) == (3, 0, 0.002)
+    data = load_task("mine.npz")
+    sizes = []
+    for order in (2, 9, 18):
+        cell = CellParams(order, 0.1, np.eye(2), np.ones((1, 2 * order)))
+        sizes.append(_chip_layout(data, cell)["n_neurons"])
+    assert sizes == [1200, 1200, 2400]  # the recipe's order is 9
 
 
 @pytest.mark.parametrize(
