@@ -22,9 +22,8 @@ CHANNELS = 64  # the most memories of a model for a user's own sequences
 UNITS, ORDER = 40, 3  # of the first cell of such a model, and of the second
 UPDATES = 3000  # steps of the optimizer for a user's own sequences
 # of a user's model for a chip: memories at most, coefficients of all of them together,
-# orders, hidden units, neurons of a coefficient and of a unit, and of memories at least
-ON_CHIP, COEFFICIENTS, ORDERS, CHIP_UNITS, EACH = 32, 48, (3, 12), 64, (20, 12)
-LEAST_ON_CHIP = 1200
+# orders, hidden units, and neurons of a coefficient and in all at least
+ON_CHIP, COEFFICIENTS, ORDERS, CHIP_UNITS, EACH = 32, 48, (3, 12), 64, (20, 1200)
 CHIP_SECONDS = 1.0  # that a chip is shown the longest sequence in, about
 
 
@@ -93,9 +92,10 @@ def _spikes(n_neurons: int, presentation: float) -> dict[str, Any]:
     return {"n_neurons": n_neurons, "presentation": presentation}
 
 
-def _layout(n_neurons: int, copies: int, presentation: float, **more) -> dict[str, Any]:
+def _layout(n_neurons: int, presentation: float, width: float) -> dict[str, Any]:
     """Return the settings of a layout on a chip that do well."""
-    return _spikes(n_neurons, presentation) | {"copies": copies, "tau": 0.08} | more
+    how = {"copies": 12, "width": width, "tau": 0.08, "max_rate": 240.0}
+    return _spikes(n_neurons, presentation) | how
 
 
 # Most learn at 0.001 or 0.003 that falls to 0.  Where the validation part is trained on
@@ -122,7 +122,7 @@ RECIPES = {
     # small enough for one chip, whose memory is noisy
     "digits-chip": Recipe(
         *(40, 128, None, _CHIP, _spikes(100_000, 0.02), True, ChipUnits()),
-        layout=_layout(2000, 12, 0.03, width=0.015, max_rate=240.0),
+        layout=_layout(2000, 0.03, 0.015),
     ),
     "psmnist": Recipe(256, 400, None, _PSMNIST, _spikes(300_000, 0.01), True),
     # of the whole of MNIST: order as in Chilkuri 2021
@@ -225,10 +225,9 @@ def _own_on_chip(data: Sequences, epochs: int, batch: int) -> Recipe:
         names = ("cell0.e_x", *(settings.trainable or ()))
         settings = replace(settings, late=0.0, stretch=0.0, trainable=names)
     # neurons, and whole milliseconds of a sample
-    neurons, copies = EACH
-    neurons = max(LEAST_ON_CHIP, neurons * memories * order)
+    neurons = max(EACH[0] * memories * order, EACH[1])
     milli = int(np.clip(round(1e3 * CHIP_SECONDS / data.steps), 1, 20))
-    layout = _layout(neurons, copies, milli / 1e3, width=max(milli, 15) / 1e3)
+    layout = _layout(neurons, milli / 1e3, max(milli, 15) / 1e3)
     how = {"memories": memories, "normalised": True, "layout": layout}
     spikes = _spikes(100 * max(100, memories * order), 0.01)
     return Recipe(order, CHIP_UNITS, None, settings, spikes, chip=ChipUnits(), **how)
