@@ -124,8 +124,7 @@ def draw_loihi(record: dict):
 
 # -- digits --------------------------------------------------------------------------
 
-LAYOUT = {"n_neurons": 2000, "copies": 12, "presentation": 0.03, "width": 0.015}
-LAYOUT |= {"tau": 0.08, "max_rate": 240.0}
+LAYOUT = recipe_for("digits", chip=True).layout
 MEANS = ("rate_accuracy", "spiking_accuracy", "lost", "spikes_per_inference")
 MEANS += ("synops_per_inference", "estimated_joules_per_inference")
 

@@ -163,6 +163,34 @@ def half_interval(values, level: float = 0.95) -> float:
     return float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
 
 
+def paired_interval(before, after) -> tuple[float, float]:
+    r"""Return the 95 % interval of the accuracy that is lost on the same items.
+
+    With ``b`` items that only the first has right, ``c`` that only the second has, of
+    ``n``, it is that of Bonett and Price (2012), which has a width where no item
+    differs:
+
+    .. math::
+
+        p = \frac{b + 1}{n + 2}, \quad q = \frac{c + 1}{n + 2}, \qquad
+        p - q \pm 1.96 \sqrt{\frac{p + q - (p - q)^2}{n + 2}} .
+
+    Parameters
+    ----------
+    before, after : (n,) array_like of bool
+        Whether an item is right.
+
+    Returns
+    -------
+    low, high : float
+    """
+    before, after = np.asarray(before, bool), np.asarray(after, bool)
+    n = len(before) + 2
+    p, q = (1 + (before & ~after).sum()) / n, (1 + (after & ~before).sum()) / n
+    half = 1.96 * np.sqrt((p + q - (p - q) ** 2) / n)
+    return float(p - q - half), float(p - q + half)
+
+
 def confidence(values) -> tuple[float, float]:
     """Return the mean of trials and half the width of its 95 % interval.
 

@@ -38,6 +38,7 @@ SMALL = {
     "train": ["--epochs=1"],
     "convert": ["--sequences=20"],
     "deploy": ["--duration=1.5", "--neurons=48", "--order=3", "--trials=1"],
+    "deploy a model": ["--sequences=3", "--emulated=0"],
 }
 # Minutes at any size, or on another machine: the command line is parsed, not run.
 LONG = ("reproduce", "bench", "spikes", "--scheduler", "psmnist", "board")
@@ -194,7 +195,8 @@ def ours(words: list[str]) -> None:
     elif any(long in words for long in LONG):
         return parsed(words)
     else:
-        words = [*words, *SMALL.get(command, ())]
+        model = command == "deploy" and words[1:] and not words[1].startswith("-")
+        words = [*words, *SMALL.get("deploy a model" if model else command, ())]
     with pytest.raises(SystemExit) as ended:
         main(words)
     if ended.value.code == 2:

@@ -11,6 +11,7 @@ from lmu_spiking.metrics import (
     accuracy,
     half_interval,
     nrmse,
+    paired_interval,
     relative_rms,
     target_variance,
     versions,
@@ -67,6 +68,18 @@ def test_intervals_are_those_of_students_t(level):
     low, high = stats.t.interval(level, 6, values.mean(), error)
     assert half_interval(values, level) == pytest.approx((high - low) / 2)
     assert np.isnan(half_interval([1.0]))
+
+
+def test_what_is_lost_on_the_same_items_has_an_interval():
+    """It covers the true loss as often as it says, also where it is rare."""
+    rng, inside = np.random.default_rng(0), 0
+    for _ in range(2000):
+        kind = rng.choice(4, 200, p=[0.9, 0.03, 0.01, 0.06])
+        low, high = paired_interval(kind < 2, (kind == 0) | (kind == 2))
+        inside += low <= 0.02 <= high
+    assert 0.93 < inside / 2000 < 0.99
+    low, high = paired_interval(np.ones(100, bool), np.ones(100, bool))
+    assert low == -high and 0.01 < high < 0.05
 
 
 def test_versions_of_packages_that_are_not_installed_are_unknown():

@@ -79,7 +79,7 @@ def convert(
         loaded = loaded_data(params, model, task, data, split)
         task = loaded.name  # known or the user's own
     console.tell(loaded.origin)
-    _check_sizes(params, loaded, model)
+    check_sizes(params, loaded, model)
     x, y, ends = loaded.test.x[:sequences], loaded.test.y[:sequences], None
     if loaded.test.lengths is not None:
         ends = loaded.test.lengths[:sequences]
@@ -170,7 +170,7 @@ def read_model(model: Path):
     return load_params(model)
 
 
-def _check_sizes(params, loaded, model: Path) -> None:
+def check_sizes(params, loaded, model: Path) -> None:
     """Refuse a model whose inputs or outputs are not those of the task."""
     sizes, wanted = (params.size_in, params.size_out), (loaded.size_in, loaded.size_out)
     if sizes != wanted:
@@ -220,7 +220,7 @@ def loaded_data(params, model: Path, task: str | None, data: Path | None, split)
     if own is not None and not other and split is None:
         if loaded.digest != own["digest"]:
             warnings.warn(
-                f"convert: {path} has changed since the model was trained; perhaps it "
+                f"MODEL: {path} has changed since the model was trained; perhaps it "
                 "was trained on sequences that are tested here",
                 ValidityWarning,
                 stacklevel=2,

@@ -1,14 +1,24 @@
-"""``lmu-spiking deploy``: a memory on the chip's arithmetic, with its costs."""
+"""``lmu-spiking deploy``: a memory or a model on the chip's arithmetic, with costs."""
 # Functions declare the options, so that annotations are calls:
 # pyright: reportInvalidTypeForm=false
 
+import time
 from pathlib import Path
 from textwrap import wrap
 
 from lmu_spiking.cli import console
 from lmu_spiking.cli import options as o
-from lmu_spiking.cli.completion import offer_names
-from lmu_spiking.cli.known import CHIP_TYPES, RUNGS, STRUCTURES
+from lmu_spiking.cli.completion import offer_files, offer_names
+from lmu_spiking.cli.convert import (
+    OFFERED,
+    OWN_DATA,
+    TASK,
+    check_sizes,
+    loaded_data,
+    read_model,
+)
+from lmu_spiking.cli.known import CHIP_TYPES, RUNGS, STRUCTURES, TASKS
+from lmu_spiking.cli.train import MOST_SHOWN, described_classes, model_file
 from lmu_spiking.errors import ValidationError, machine_memory
 
 DURATION = 6.0
@@ -19,13 +29,18 @@ NAMES = {  # of neuron types, as options call them
     "LIF": "lif",
     "NoisyRectifiedLinear": "noisy",
 }
-CHIP = "Chip"
+CHIP, OF_MODEL = "Chip", "Of a MODEL"
+MODEL = "What train --chip has written (model.npz or its folder); a memory without"
+NEW_FOLDER = Path("out/deploy")
 TYPES, OFFER_TYPES = ", ".join(CHIP_TYPES), offer_names(CHIP_TYPES)
 OF_STRUCTURE = "all to all, through relays, or what fits"
 OF_INPUT = "of the signal expected"
+EMULATED = "Of them on NengoLoihi's emulator, too"
+RECIPES_OWN: dict = {"panel": OF_MODEL, "unset": "the recipe's"}
 
 
 def deploy(
+    model: o.argument("[MODEL]", MODEL, offer_files(".npz", "/"), Path | None) = None,
     target: o.one_of("", RUNGS, panel=CHIP, aliases=o.ALIASES) = "emulator",
     chips: o.whole("Chips that there are", panel=CHIP, most=10_000) = 1,
     structure: o.one_of(OF_STRUCTURE, STRUCTURES, panel=CHIP) = "auto",
@@ -46,23 +61,56 @@ def deploy(
     dt: o.step(unset="0.001") = None,
     neuron_type: o.text(TYPES, "NAME", unset="if", complete=OFFER_TYPES) = None,
     max_rate: o.max_rate(unset="120") = None,
+    presentation: o.number("Of a sample", "SECONDS", **RECIPES_OWN) = None,
+    copies: o.whole("Neurons of a hidden unit", most=1000, **RECIPES_OWN) = None,
+    sequences: o.whole("Of the test part", least=2, panel=OF_MODEL, unset="all") = None,
+    emulated: o.whole(EMULATED, least=0, panel=OF_MODEL, unset="1") = None,
+    task: o.text(TASK, panel=OF_MODEL, unset="the model's", complete=OFFERED) = None,
+    data: o.file(OWN_DATA, (".npz",), panel=OF_MODEL) = None,
+    split: o.seed("Which split of the data", panel=OF_MODEL, unset="its own") = None,
     seed: o.seed("Draws the curves and the rounding") = 0,
-    out: o.out("For result.json and pictures") = Path("out/deploy"),
+    out: o.out("For result.json, figures", f"{NEW_FOLDER}, or the model's") = None,
     json: o.Json = False,
 ):
-    """Lay a memory out for Loihi, run it, and say what was lost and what it costs.
+    """Lay a memory or a model out for Loihi, run it, and tell losses and costs.
 
     \b
     lmu-spiking deploy --target core
-    lmu-spiking deploy --order 3 --neurons 300 --theta 0.1 --duration 1
     lmu-spiking deploy --ladder --trials 3 --duration 2 --out out/ladder
     lmu-spiking deploy --neuron-type lif --max-rate 200 --json
+    lmu-spiking deploy out/my-chip
+
+    A MODEL is what train --chip makes: its test part runs on the emulator's arithmetic,
+    and --emulated sequences of it on the emulator itself. --neurons are those of its
+    memories.
 
     core is Nengo itself, simreal the chip's structure in floating point, emulator the
     chip's integers; a board needs Intel's NxSDK. Only core runs without NengoLoihi.
     The emulator takes seconds to minutes for a second of signal. --ladder shows how
     much of the error came with each rung. Energy is an estimate, never a measurement.
     """  # noqa: D301 (the \b marks the examples)
+    of_memory = {"structure": structure != "auto" and structure, "ladder": ladder}
+    of_memory |= {"input_range": input_range, "trials": trials > 1 and trials}
+    of_memory |= {"input": input != "white" and input, "bandwidth": bandwidth}
+    of_memory |= {"rms": rms, "duration": duration, "column": column, "rate": rate}
+    of_memory |= {"spec": spec, "order": order, "theta": theta, "dt": dt}
+    of_memory["target"] = target != "emulator" and target
+    of_model = {"presentation": presentation, "copies": copies, "task": task}
+    of_model |= {"sequences": sequences, "emulated": emulated, "data": data}
+    of_model["split"] = split
+    if model is not None:
+        _refuse(of_memory, "is for a memory alone", "leave it out for a MODEL")
+        if neuron_type not in (None, "if", "lif"):
+            problem, remedy = "is for a memory alone, or not on Loihi", "use if or lif"
+            raise ValidationError("--neuron-type", neuron_type, problem, remedy)
+        layout = {"presentation": presentation, "copies": copies, "n_neurons": neurons}
+        layout |= {"tau": tau, "max_rate": max_rate, "neuron_type": neuron_type}
+        running = {"items": sequences, "emulated": 1 if emulated is None else emulated}
+        running |= {"chips": chips, "seed": seed}
+        _deploy_model(model, (task, data, split), layout, running, out, json)
+        return
+    _refuse(of_model, "is for a MODEL alone", "give one, such as out/my-chip")
+    out = NEW_FOLDER if out is None else out
     if trials > 1 and not ladder:
         raise ValidationError("--trials", trials, "is for --ladder only")
     if neuron_type not in (None, *CHIP_TYPES):
@@ -132,6 +180,127 @@ def deploy(
         _report(record)
 
 
+def _refuse(options: dict, problem: str, remedy: str) -> None:
+    """Refuse the first option that was given."""
+    for name, value in options.items():
+        if value is not None and value is not False:
+            option = f"--{name.replace('_', '-')}"
+            value = str(value) if isinstance(value, Path) else value
+            raise ValidationError(option, value, problem, remedy)
+
+
+# -- a trained model -------------------------------------------------------------------
+
+
+def _deploy_model(model: Path, source, layout, running, out, json: bool) -> None:
+    """Run a model's test part on the chip's arithmetic, and write what it says.
+
+    ``source`` is --task, --data and --split; ``layout`` and ``running`` are options of
+    `classify`, None for the recipe's.
+    """
+    start = time.perf_counter()
+    with console.Bar("Reading the model and the data"):
+        from pandas import DataFrame
+
+        from lmu_spiking.loihi.mapping.cell import check_cell
+        from lmu_spiking.loihi.run.classify import classify
+        from lmu_spiking.loihi.run.target import nengo_loihi
+        from lmu_spiking.metrics import versions
+        from lmu_spiking.plots import confusion_figure
+
+        # NengoLoihi and the model before anything long
+        with console.hushed():
+            nengo_loihi()
+        model = model_file(model)
+        params = read_model(model)
+        check_cell(params)
+        out = model.parent if out is None else out
+        console.prepare(out)
+        loaded = loaded_data(params, model, *source)
+        check_sizes(params, loaded, model)
+        given = {name: value for name, value in layout.items() if value is not None}
+        layout = _chip_layout(loaded, params.cells[0]) | given
+    console.tell(loaded.origin)
+    with console.Bar("Laying it out, running") as bar:
+        row = classify(params, loaded, progress=bar.advance_to, **running, **layout)
+    # what was measured, and what this command was asked for
+    names = {"result": "result.json", "table": "deployed.csv"}
+    names["confusion"] = "chip-confusion.png"
+    record = row | {"task": loaded.name, "model": str(model), "origin": loaded.origin}
+    record |= {"class_names": loaded.class_names, "chance": loaded.chance}
+    record |= {"seed": running["seed"], "seconds": time.perf_counter() - start}
+    record |= {"command": console.command_line(), "versions": versions()}
+    record["files"] = {kind: str(out / name) for kind, name in names.items()}
+    kinds = {"rate": "rate-based", "spiking": "on the chip"}
+    shown = {kinds[kind]: counts for kind, counts in row["confusion"].items()}
+    flat = {name: value for name, value in row.items() if name != "confusion"}
+    files = {"result.json": record, "deployed.csv": DataFrame([flat])}
+    files["chip-confusion.png"] = confusion_figure(shown, loaded.class_names)
+    console.write_results(out, "deploy", files)
+    if json:
+        console.print_json(record)
+    else:
+        _report_model(record)
+
+
+def _chip_layout(loaded, cell) -> dict:
+    """Return the layout of a task's recipe for a chip, if it has one.
+
+    A larger cell has as many neurons for each coefficient as the recipe's.
+    """
+    from lmu_spiking.training.recipes import RECIPES, own_recipe
+
+    own = loaded.class_names is not None or loaded.name not in TASKS
+    recipe = RECIPES.get(f"{loaded.name}-chip")
+    recipe = own_recipe(loaded, chip=True) if own else recipe
+    if recipe is None:
+        return {}
+    larger = cell.memory_d * cell.order / (recipe.memories * recipe.order)
+    neurons = round(max(1.0, larger) * recipe.layout["n_neurons"])
+    return recipe.layout | {"n_neurons": neurons}
+
+
+def _report_model(row: dict) -> None:
+    """Print accuracies, costs, and what was taken for what if there are few classes."""
+    from lmu_spiking.loihi.chip.limits import CORES_PER_CHIP
+
+    points = [100 * row[name] for name in ("lost", "lost_low", "lost_high")]
+    chips, most = _count(row["chips"], "chip"), row["chips"] * CORES_PER_CHIP
+    units = row["neurons"] - row["memory_neurons"]
+    hidden = f"{units:,} of {_count(row['units'], 'unit')}"
+    rows = {
+        "accuracy, rate-based": f"{row['rate_accuracy']:.4f}",
+        "accuracy, on the chip": f"{row['spiking_accuracy']:.4f}",
+        "points lost (95 %)": "{:.2f} ({:.2f} to {:.2f})".format(*points),
+        "sequences": f"{row['items']:,}",
+        "neurons": f"{row['memory_neurons']:,} of memories, {hidden}",
+        "neurocores": f"{row['cores']} of the {most:,} of {chips}",
+        "seconds an inference": f"{row['seconds_per_inference']:.3g}",
+        "spikes an inference": f"{row['spikes_per_inference']:,.0f}",
+    }
+    if row["emulated"]:
+        equal = "equal" if row["equal"] else "NOT equal"
+        seconds = row["emulated_seconds_per_inference"]
+        kinds = ("per_inference", "static")
+        milli = [1e3 * row[f"estimated_joules_{kind}"] for kind in kinds]
+        rows["spikes of NengoLoihi's emulator"] = f"{equal} in {row['emulated']}"
+        rows["synaptic operations there"] = f"{row['synops_per_inference']:.3g}"
+        energy = "{:.3g} mJ, static {:.3g} mJ".format(*milli)
+        rows["energy there (estimated)"] = f"{energy}, in {seconds:.3g} s"
+    title = f"{row['task']}, {_count(row['memories'], 'memory', 'memories')} of order "
+    title += f"{row['order']}, {1e3 * row['presentation']:g} ms a sample"
+    console.print_table(title, ["", ""], rows.items(), numbers=False)
+    counts = row["confusion"]["spiking"]
+    if len(counts) <= MOST_SHOWN:
+        header, *table = described_classes(counts, row["class_names"])
+        print()
+        console.print_table("Classes (rows) and answers on the chip", header, table)
+    print(f"\n{row['seconds']:.0f} s; {', '.join(row['files'].values())}")
+
+
+# -- a memory --------------------------------------------------------------------------
+
+
 def _choose_signal(source: str, spec, duration: float | None, column, rate):
     """Return the signal and its length in seconds.
 
@@ -163,9 +332,9 @@ def _check_size(spec, chips: int) -> None:
         raise ValidationError("--neurons", spec.n_neurons, problem, remedy)
 
 
-def _count(n: int, thing: str) -> str:
+def _count(n: int, thing: str, things: str = "") -> str:
     """Return a number of things in words."""
-    return f"{n} {thing}{'s' * (n > 1)}"
+    return f"{n} {thing if n == 1 else things or f'{thing}s'}"
 
 
 def _report(row: dict) -> None:

@@ -249,7 +249,7 @@ def flag(help, name: str, *, panel: str | None = WORK) -> Any:
     return Annotated[bool, declared]
 
 
-def argument(name: str, help: str, complete, kind: type = str) -> Any:
+def argument(name: str, help: str, complete, kind: Any = str) -> Any:
     """Declare an argument that has no option's name."""
     declared = typer.Argument(metavar=name, help=help, autocompletion=complete)
     return Annotated[kind, declared]

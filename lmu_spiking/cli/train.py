@@ -27,7 +27,7 @@ THROUGH = ("poisson", "if", "regular")  # whose spikes are known while training
 HELP = f"{', '.join(TASKS)}, or your own: an .npz, or a folder for each class"
 START = "A model (.npz, or its folder) to start from, in place of a new one"
 MOST_SHOWN = 10  # classes in a table of what was taken for what
-CHIP = "digits: for a Loihi chip, and its rates"
+CHIP = "For a Loihi chip, and its rates: your own data, or digits"
 THETA = "Learn the window, too"
 VALIDATION = "Epochs without a better validation"
 MINUTES = "Begin no epoch that would end later"
@@ -74,7 +74,7 @@ def train(
     \b
     lmu-spiking train digits
     lmu-spiking train my.npz
-    lmu-spiking train digits --chip
+    lmu-spiking train my.npz --chip
     lmu-spiking train digits --start-from model.npz --spikes 3000 --out small
 
     Interrupted, the same command goes on after the last epoch that was finished. The
@@ -88,7 +88,7 @@ def train(
     if not own:
         check_one_of("TASK", task, TASKS)
     start_from = _start_file(start_from, order=order, units=units, theta=theta)
-    if chip:
+    if chip and not own:
         check_one_of("--chip", task, ON_CHIP, "has no recipe for a chip")
     with console.Bar("Reading the data"):
         from dataclasses import replace
@@ -138,6 +138,9 @@ def train(
     options += "".join(f" --{k.replace('_', '-')} {v}" for k, v in given.items())
     print("\nThe same weights in spikes:")
     print(f"lmu-spiking convert {record['files']['model']}{options}")
+    if chip:
+        print("On a Loihi chip:")
+        print(f"lmu-spiking deploy {record['files']['model']}")
 
 
 def _start_file(start_from: Path | None, **shape) -> Path | None:
@@ -158,7 +161,8 @@ def _recipe(task: str, own: bool, options: dict, chip: bool):
 
     if own:  # its shape chooses the recipe
         loaded = load_task(task, **options)
-        return own_recipe(loaded), loaded, loaded.name
+        name = f"{loaded.name}-chip" if chip else loaded.name
+        return own_recipe(loaded, chip=chip), loaded, name
     whole_mnist = task == "psmnist" and "data" in options  # it has a larger model
     recipe = recipe_for("psmnist-full" if whole_mnist else task, chip=chip)
     return recipe, None, f"{task}-chip" if chip else task

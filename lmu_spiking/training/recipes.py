@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lmu_spiking.errors import check_one_of
+from lmu_spiking.errors import ValidationError, check_one_of
 from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.neurons.chip import LOIHI_RELU, ChipUnits
@@ -31,6 +31,10 @@ UNITS, ORDER = 40, 3  # of the first cell of such a model, and of the second
 KERNELS = 600  # units of kernels, where there are so many
 FEW = 500  # training sequences, below which those to validate by are trained on, too
 UPDATES = 3000  # steps of the optimizer for a user's own sequences
+# of a user's model for a chip: memories at most, coefficients of all of them together,
+# orders, hidden units, and neurons of a coefficient and in all at least
+ON_CHIP, COEFFICIENTS, ORDERS, CHIP_UNITS, EACH = 32, 48, (3, 12), 64, (20, 1200)
+CHIP_SECONDS = 1.0  # that a chip is shown the longest sequence in, about
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Recipe:
     settings : TrainSettings
     conversion : dict
         Of `ConvertSettings`: neurons and presentation that do well.
+    layout : dict
+        Of `loihi.mapping.cell.lay_out_cell`: what does well on a chip.
     merged : bool
         Whether the validation part, by which all this was chosen, is trained on, too.
     chip : ChipUnits, optional
@@ -66,6 +72,7 @@ class Recipe:
     theta: float | None
     settings: TrainSettings
     conversion: dict[str, Any] = field(default_factory=dict)
+    layout: dict[str, Any] = field(default_factory=dict, kw_only=True)
     merged: bool = False
     chip: ChipUnits | None = None
     memories: int = 1
@@ -99,6 +106,12 @@ def _spikes(n_neurons: int, presentation: float) -> dict[str, Any]:
     return {"n_neurons": n_neurons, "presentation": presentation}
 
 
+def _layout(n_neurons: int, presentation: float, width: float) -> dict[str, Any]:
+    """Return the settings of a layout on a chip that do well."""
+    how = {"copies": 12, "width": width, "tau": 0.08, "max_rate": 240.0}
+    return _spikes(n_neurons, presentation) | how
+
+
 # Most learn at 0.001 or 0.003 that falls to 0.  Where the validation part is trained on
 # as well, it cannot choose an epoch, and the last one is kept.
 _slow = partial(TrainSettings, schedule="cosine")
@@ -106,15 +119,15 @@ _fast = partial(_slow, learning_rate=0.003)
 _last = {"weight_decay": 0.01, "keep": "last"}
 
 _DIGITS = _fast(epochs=120, batch=50, noise=0.4, **_last)
-_CHIP = _fast(
-    epochs=200,
-    batch=50,
+_noisy = partial(
+    _fast,
     noise=0.3,
     late=0.1,
     stretch=0.01,
     trainable=("cell0.W_m", "cell0.b", "readout.D", "readout.c"),
     **_last,
 )
+_CHIP = _noisy(epochs=200, batch=50)
 _PSMNIST = _slow(epochs=120, batch=100, noise=0.15, **_last)
 _FULL = _slow(epochs=60, batch=100, noise=0.15, weight_decay=0.01)
 
@@ -122,7 +135,8 @@ RECIPES = {
     "digits": Recipe(48, 400, None, _DIGITS, _spikes(300_000, 0.01), True),
     # small enough for one chip, whose memory is noisy
     "digits-chip": Recipe(
-        40, 128, None, _CHIP, _spikes(100_000, 0.02), True, ChipUnits(max_rate=200.0)
+        *(40, 128, None, _CHIP, _spikes(100_000, 0.02), True, ChipUnits()),
+        layout=_layout(2000, 0.03, 0.015),
     ),
     "psmnist": Recipe(256, 400, None, _PSMNIST, _spikes(300_000, 0.01), True),
     # of the whole of MNIST: order as in Chilkuri 2021
@@ -166,7 +180,7 @@ def recipe_for(task: str, *, chip: bool = False) -> Recipe:
     return RECIPES[check_one_of("recipe_for.task", task, RECIPES, "has none")]
 
 
-def own_recipe(data: Sequences) -> Recipe:
+def own_recipe(data: Sequences, *, chip: bool = False) -> Recipe:
     """Return a recipe for a user's own sequences, chosen by their shape alone.
 
     For labels or values of whole sequences, kernels of octaves: units that look at
@@ -179,17 +193,27 @@ def own_recipe(data: Sequences) -> Recipe:
 
     Beyond `CHANNELS` channels, groups of them share a memory.
 
+    A Loihi chip takes one cell, whose memories have the whole sequence.
+
     Parameters
     ----------
     data : Sequences
+    chip : bool
+        The one for a chip.
 
     Returns
     -------
     Recipe
         Of trained cells, with as many epochs as give about `UPDATES` steps of the
         optimizer.
+
+    Raises
+    ------
+    ValidationError
+        If there is to be one for a chip, and the sequences have values or a label for
+        each step, which no chip reads.
     """
-    if data.last:
+    if data.last and not chip:
         return _octaves_recipe(data)
     n, memories, ends = len(data.train), min(data.size_in, CHANNELS), data.train.lengths
     typical = data.steps if ends is None else float(np.median(ends))
@@ -197,6 +221,13 @@ def own_recipe(data: Sequences) -> Recipe:
     front = (min(4, short), UNITS, short)
     batch = int(np.clip(n // 10, 4, 50))
     epochs = int(np.clip(UPDATES / max(1, n // batch), 20, 400))
+    if chip:
+        if data.classes is None or not data.last:
+            kind = "values" if data.classes is None else "labels of each step"
+            problem = f"has no recipe for {kind}: a label is read at the end of each"
+            remedy = "train without it, and convert"
+            raise ValidationError("own_recipe.chip", chip, problem, remedy)
+        return _own_on_chip(data, epochs, batch)
     settings = _fast(epochs=epochs, batch=batch, noise=0.1, **_last)
     coefficients = memories * front[0] + UNITS * ORDER
     spikes = _spikes(100 * max(100, coefficients), 0.01)
@@ -217,6 +248,27 @@ def _octaves_recipe(data: Sequences) -> Recipe:
     return Recipe(order, KERNELS, None, settings, spikes, **how)
 
 
+def _own_on_chip(data: Sequences, epochs: int, batch: int) -> Recipe:
+    """Return a recipe of one cell for a chip: a memory for each channel, if not many.
+
+    Of more than `ON_CHIP` channels the mixture is learned: the cell's size on the chip
+    is that of its memories' coefficients.
+    """
+    memories = min(data.size_in, ON_CHIP)
+    order = min(int(np.clip(COEFFICIENTS // memories, *ORDERS)), data.steps)
+    settings = _noisy(epochs=epochs, batch=batch)
+    if data.size_in > memories:  # errors in samples would be of the first mixture alone
+        names = ("cell0.e_x", *(settings.trainable or ()))
+        settings = replace(settings, late=0.0, stretch=0.0, trainable=names)
+    # neurons, and whole milliseconds of a sample
+    neurons = max(EACH[0] * memories * order, EACH[1])
+    milli = int(np.clip(round(1e3 * CHIP_SECONDS / data.steps), 1, 20))
+    layout = _layout(neurons, milli / 1e3, max(milli, 15) / 1e3)
+    how = {"memories": memories, "normalised": True, "layout": layout}
+    spikes = _spikes(100 * max(100, memories * order), 0.01)
+    return Recipe(order, CHIP_UNITS, None, settings, spikes, chip=ChipUnits(), **how)
+
+
 def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
     """Return initial parameters of a recipe for its data.
 
@@ -232,7 +284,7 @@ def start(recipe: Recipe, data: Sequences, seed: int = 0) -> LMUParams:
     Returns
     -------
     LMUParams
-        One cell, without connections from units.
+        Cells without connections from units.
     """
     if recipe.octaves:
         return _fitted_octaves(recipe, data, seed)

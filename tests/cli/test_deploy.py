@@ -1,11 +1,15 @@
 import importlib.util
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from lmu_spiking.cli.deploy import _report
+from lmu_spiking.cli.deploy import _chip_layout, _report
+from lmu_spiking.lmu import CellParams, LMUParams, save_params
 from lmu_spiking.loihi.run import target
 from lmu_spiking.memory.spec import MemorySpec
+from lmu_spiking.tasks import load_task
 
 TINY = ["--order=2", "--neurons=48", "--theta=0.1", "--tau=0.05", "--duration=0.5"]
 CORE = ["deploy", "--target=core"]
@@ -161,3 +165,108 @@ def test_emulator_tells_cores_and_energy(shell, tmp_path):
 def test_board_names_the_way_out(shell):
     pytest.importorskip("nengo_loihi")
     assert "needs NxSDK" in refused(shell, "--target=board", *TINY)
+
+
+# -- a trained model -------------------------------------------------------------------
+
+SMALL = ["--presentation=0.005", "--neurons=72", "--copies=2", "--tau=0.04"]
+
+
+def save_own(path="mine.npz", **cell):
+    """Save sequences of two channels and three classes, and a cell for them."""
+    rng, n = np.random.default_rng(0), 30
+    ends, y = rng.integers(5, 10, n), np.arange(n) % 3
+    x = [rng.normal(y[k], 1.0, (end, 2)) for k, end in enumerate(ends)]
+    np.savez(path, x=np.concatenate(x), lengths=ends, y=np.array(list("abc"))[y])
+    data = load_task(str(path))
+    cell = {"units": 5, "order": 2, "theta": 9 * data.dt, "memory_d": 2} | cell
+    cell = {"activation": "loihi-relu", "connections": "", "bias": True} | cell
+    about = {"classes": 3, "last": True, "task": data.name, "class_names": list("abc")}
+    about["data"] = {"path": str(Path(path).resolve()), "digest": data.digest}
+    params = LMUParams.draw(2, 3, [cell], dt=data.dt, seed=1, **about)
+    Path("out/mine-chip").mkdir(parents=True, exist_ok=True)
+    e_x = np.eye(params.cells[0].memory_d, 2)
+    save_params(params.updated({"cell0.e_x": e_x}), "out/mine-chip/model.npz")
+
+
+def test_a_model_is_laid_out_and_its_test_part_run(shell):
+    """From its folder: what it says, and the files beside it."""
+    pytest.importorskip("nengo_loihi")
+    save_own()
+    code, out, told = shell("deploy", "out/mine-chip", *SMALL)
+    assert code == 0 and "warning" not in told
+    row = json.loads(Path("out/mine-chip/result.json").read_text())
+    for text in (f"{row['rate_accuracy']:.4f}", f"{row['spiking_accuracy']:.4f}"):
+        assert text in out
+    assert "2 memories of order 2, 5 ms a sample" in out
+    assert "72 of memories, 10 of 5 units" in out
+    assert f"{row['cores']} of the 128 of 1 chip" in out and "equal in 1" in out
+    assert max(map(len, out.splitlines()[:-1])) <= 80
+    assert row["items"] == 6 and row["equal"] and row["class_names"] == ["a", "b", "c"]
+    assert np.sum(row["confusion"]["spiking"]) == 6
+    names = {path.name for path in Path("out/mine-chip").glob("[!.]*.*")}
+    assert names >= {"model.npz", "result.json", "deployed.csv", "chip-confusion.png"}
+    lines = Path("out/mine-chip/deployed.csv").read_text().splitlines()
+    assert len(lines) == 2 and f"{row['spikes_per_inference']}" in lines[1]
+
+
+def test_numbers_of_a_layout_are_the_recipes_unless_given(shell):
+    """Also of --sequences and --emulated; a larger cell has more neurons."""
+    pytest.importorskip("nengo_loihi")
+    save_own()
+    model = ["deploy", "out/mine-chip/model.npz", "--sequences=3", "--emulated=0"]
+    line = [*model, "--json", "--presentation=0.002", "--neurons=80", "--out=there"]
+    code, out, _ = shell(*line)
+    assert code == 0 and out.count("\n") == 1
+    row = json.loads(out)
+    assert row == json.loads(Path("there/result.json").read_text())
+    assert (row["memory_neurons"], row["copies"], row["tau"]) == (80, 12, 0.08)
+    assert (row["items"], row["emulated"], row["presentation"]) == (3, 0, 0.002)
+    data = load_task("mine.npz")
+    sizes = []
+    for order in (2, 9, 18):
+        cell = CellParams(order, 0.1, np.eye(2), np.ones((1, 2 * order)))
+        sizes.append(_chip_layout(data, cell)["n_neurons"])
+    assert sizes == [1200, 1200, 2400]  # the recipe's order is 9
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (["out/mine-chip", "--theta=0.1"], "--theta: 0.1 is for a memory alone"),
+        (["out/mine-chip", "--ladder"], "--ladder: True is for a memory alone"),
+        (["out/mine-chip", "--trials=2"], "--trials: 2 is for a memory alone"),
+        (["out/mine-chip", "--input=ecg"], "--input: 'ecg' is for a memory alone"),
+        (["out/mine-chip", "--target=core"], "--target: 'core' is for a memory alone"),
+        (["out/mine-chip", "--neuron-type=noisy"], "use if or lif"),
+        (["out/mine-chip", "--neurons=8"], "use at least 32"),
+        (["out/mine-chip", "--task=digits"], "has 2 inputs and 3 outputs"),
+        (["out/none"], "out/none: cannot be read"),
+        (["out/mine-chip", "--neurons=9000"], "use at most 4032"),
+        (["--copies=2"], "--copies: 2 is for a MODEL alone"),
+        (["--presentation=.1"], "--presentation: 0.1 is for a MODEL alone"),
+        (["--emulated=0"], "--emulated: 0 is for a MODEL alone"),
+        (["--data=mine.npz"], "--data: 'mine.npz' is for a MODEL alone"),
+    ],
+)
+def test_mistakes_with_models_are_one_line(shell, line, says):
+    pytest.importorskip("nengo_loihi")
+    save_own()
+    code, out, told = shell("deploy", *line)
+    assert (code, out) == (2, "")
+    assert says in told.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("cell", "named"),
+    [
+        ({"activation": "relu"}, "activation"),
+        ({"connections": "W_x"}, "W_x"),
+    ],
+)
+def test_models_that_the_chip_cannot_have_are_refused(shell, cell, named):
+    """With the command that trains one that it can."""
+    pytest.importorskip("nengo_loihi")
+    save_own(**cell)
+    error = refused(shell, "out/mine-chip")
+    assert named in error and "lmu-spiking train my.npz --chip" in error

@@ -229,6 +229,23 @@ def test_own_sequences_are_trained_on_and_converted(shell):
     assert "no such file" in told.splitlines()[-1]
 
 
+def test_own_sequences_for_a_chip_are_one_cell(shell):
+    pytest.importorskip("jax")
+    _own("mine.npz")
+    code, out, _ = shell("train", "mine.npz", "--chip", "--epochs=2", "--units=6")
+    assert code == 0
+    assert out.splitlines()[-1] == "lmu-spiking deploy out/mine-chip/model.npz"
+    (cell,) = load_params("out/mine-chip/model.npz").cells
+    assert (cell.activation, cell.memory_d, cell.units) == ("loihi-relu", 2, 6)
+    assert cell.theta == pytest.approx(0.11)  # the longest sequence
+    values = np.random.default_rng(0).normal(size=40)
+    with np.load("mine.npz") as file:
+        np.savez("values.npz", **dict(file) | {"y": values})
+    code, out, err = shell("train", "values.npz", "--chip")
+    assert (code, out) == (2, "")
+    assert "--chip: True has no recipe for values" in err.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -236,7 +253,6 @@ def test_own_sequences_are_trained_on_and_converted(shell):
         (["empty/"], "empty: holds no folder of sequences"),
         (["mine.npz", "--data=mine.npz"], "--data"),
         (["mine.npz", "--start-from=empty"], "is a folder without a model.npz"),
-        (["mine.npz", "--chip"], "--chip: 'mine.npz' has no recipe for a chip"),
         (["mine.npz", "--theta=-1"], "--theta"),
         (["mine.npz", "--engine=nengo-dl"], "takes sequences of one length"),
     ],

@@ -6,9 +6,10 @@ import pytest
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu import ChipUnits
 from lmu_spiking.lmu.forward import memory_states
+from lmu_spiking.tasks.sequences import Part, Sequences
 from lmu_spiking.training import TrainSettings
 from lmu_spiking.training.noise import covariance, with_chip_errors
-from lmu_spiking.training.recipes import recipe_for, start
+from lmu_spiking.training.recipes import own_recipe, recipe_for, start
 
 FINE = 50  # parts of a sample
 LAST = pytest.mark.parametrize("last", [True, False])
@@ -93,3 +94,32 @@ def test_the_digits_recipe_for_a_chip(task):
     assert start(replace(recipe, chip=None), data).cells[0].activation == "relu"
     with pytest.raises(ValidationError, match="'ecg-chip' has none; use one of digits"):
         recipe_for("ecg", chip=True)
+
+
+def test_the_recipe_of_own_sequences_for_a_chip(task):
+    """One cell with a memory for each channel; of many channels a learned mixture."""
+    few = task(classes=3)
+    recipe = own_recipe(few, chip=True)
+    params = start(replace(recipe, units=6), few)
+    (cell,) = params.cells
+    assert cell.chip == ChipUnits()
+    assert (cell.memory_d, cell.theta) == (2, pytest.approx(few.steps * few.dt))
+    assert "cell0.e_x" not in recipe.settings.names(params)
+    assert recipe.settings.late > 0
+    many = [
+        Part(np.tile(part.x, (1, 1, 20)), part.y)
+        for part in (few.train, few.valid, few.test)
+    ]
+    many = Sequences("many", *many, few.dt, 3, True, "repeated")
+    recipe = own_recipe(many, chip=True)
+    params = start(replace(recipe, units=6), many)
+    assert params.cells[0].memory_d == 32
+    assert "cell0.e_x" in recipe.settings.names(params)
+    assert with_chip_errors(params, recipe.settings, many) is recipe.settings
+    each = [(part.x, np.zeros(part.x.shape[:2], int)) for part in (few.train,) * 3]
+    steps = Sequences("steps", *(Part(*one) for one in each), 0.001, 3, False, "drawn")
+    for other, kind in ((task(), "values"), (steps, "labels of each step")):
+        with pytest.raises(
+            ValidationError, match=f"chip: True has no recipe for {kind}"
+        ):
+            own_recipe(other, chip=True)

@@ -54,7 +54,7 @@ def replay(layout: Layout, u: np.ndarray) -> np.ndarray:
     if u.ndim not in (1, 2) or not u.size or not np.isfinite(u).all():
         problem = "must be finite samples (T,), or (B, T) for many inputs"
         raise ValidationError("replay.u", u, problem)
-    spikes = _replay_stage(stage, layout, np.atleast_2d(u))
+    spikes = _replay_stage(stage, (layout,), np.atleast_2d(u)[..., None])
     return spikes if u.ndim == 2 else spikes[0]
 
 
@@ -65,32 +65,42 @@ def replay_cell(layout, u: np.ndarray):
     ----------
     layout : CellLayout
         Made for the emulator or the board.
-    u : (B, T) ndarray
-        The memory's input: `CellLayout.drive`.
+    u : (B, T, k) ndarray
+        The memories' inputs: `CellLayout.drive`.
 
     Returns
     -------
     memory : (B, T, m) bool ndarray
+        Of all memories, one after the other.
     units : (B, T, n) bool ndarray
         The hidden units' copies.
     """
-    spikes = replay(layout.memory, u)
-    return spikes, _replay_stage(layout.units.stage, layout.memory, u, spikes)
+    each = [replay(memory, u[..., k]) for k, memory in enumerate(layout.memories)]
+    spikes = np.concatenate(each, axis=2)
+    return spikes, _replay_stage(layout.units.stage, layout.memories, u, spikes)
 
 
-def _replay_stage(stage: Stage, layout: Layout, u, sent=None) -> np.ndarray:
-    """Return the spikes (B, T, n) of a stage that receives others', or its own."""
-    weights, inputs, threshold, bias, lowest = rows_in_integers(stage, layout.dt)
-    pulses = encode(u / layout.input_range, sizes(inputs.shape[1] // 2))
-    spikes = np.zeros((*u.shape, len(threshold)), bool)
+def _replay_stage(stage: Stage, layouts, u, sent=None) -> np.ndarray:
+    """Return the spikes (B, T, n) of a stage that receives others', or its own.
+
+    ``u`` (B, T, k) are the inputs of the memories that it hears, ``layouts`` theirs.
+    """
+    dt = layouts[0].dt
+    weights, inputs, threshold, bias, lowest = rows_in_integers(stage, dt)
+    # the inputs as pulses, in the columns of the weights
+    kinds = sizes(inputs.shape[1] // (2 * len(layouts)))
+    each = zip(np.moveaxis(u, 2, 0), layouts, strict=True)
+    sent_in = [encode(values / one.input_range, kinds) for values, one in each]
+    pulses = np.concatenate(sent_in, axis=2)
+    spikes = np.zeros((*u.shape[:2], len(threshold)), bool)
     sent = spikes if sent is None else sent
     # what currents and voltages keep in a step, in parts of 4096, and the time of rest
     base = base_of(stage.curves.neurons)
     leaky, stays, rest = is_leaky(base), DECAY, 0
-    kept = round(synaptic_decay(stage.tau, layout.dt, "emulator") * DECAY)
+    kept = round(synaptic_decay(stage.tau, dt, "emulator") * DECAY)
     if leaky:
-        stays -= round(membrane_decay(base.tau_rc, layout.dt, "emulator") * DECAY)
-        rest = round(base.tau_ref / layout.dt)
+        stays -= round(membrane_decay(base.tau_rc, dt, "emulator") * DECAY)
+        rest = round(base.tau_ref / dt)
     current, voltage, left = np.zeros((3, len(u), len(threshold)), np.int64)
     for k in range(u.shape[1]):
         # currents and voltages decay, each rounded towards 0
@@ -143,8 +153,9 @@ def rows_in_integers(stage: Stage, dt: float):
     least = getattr(base_of(cells.neurons), "min_voltage", 0.0)
     for rows, grid in stage.cores():
         gain = cells.gain[rows, None] / dt
-        weights[rows] = _group(stage.weights[rows] * gain, grid)
-        inputs[rows] = _group(stage.inputs[rows] * gain, grid)
+        for columns, pulses in stage.sources():
+            weights[rows, columns] = _group(stage.weights[rows, columns] * gain, grid)
+            inputs[rows, pulses] = _group(stage.inputs[rows, pulses] * gain, grid)
         v = scale * (MANTISSA / grid.anchor * 2.0 ** (6 + grid.exponent))
         threshold[rows] = 64 * np.round(np.round(limit * v) / 64)
         # a bias has twelve bits and an exponent

@@ -9,6 +9,10 @@ its weights are the least that it can resolve:
 .. math:: w = \frac{g\, E B' u_{max}}{p} \quad\text{or}\quad w = g\, E B' u_{max}\, q .
 
 A coarse pulse is as large as the weights of the memory's own spikes, and no larger.
+
+A population that hears several memories has the weights from each, and from the pulses
+of each input, side by side: every one of these is a connection, whose weights the chip
+stores with an exponent of their own.
 """
 
 from collections.abc import Iterator
@@ -41,7 +45,8 @@ class Stage:
         From the spikes of the stage before, or of the only one; Nengo's transform, the
         gain not included.  None, as the following, where the network makes them.
     inputs : (n, 2 K) ndarray
-        From the pulses; (n, 1), from the input itself, on ``core``.
+        From the pulses; (n, 1), from the input itself, on ``core``.  Of several inputs
+        side by side, as many columns for each.
     block : int
         Neurons on a core.
     grids : tuple of Grid
@@ -51,6 +56,8 @@ class Stage:
     rounding : (P, d) ndarray or None
         What rounding adds to the drive of the coordinates, at the steps of the
         ``decoding.activities`` of the stage before.
+    heard : tuple of int
+        Neurons of each memory that it hears, if there are several.
     """
 
     always_clips: ClassVar[bool] = False  # inputs, also on ``core``
@@ -62,6 +69,7 @@ class Stage:
     grids: tuple[Grid, ...] = ()
     decoding: Any = None
     rounding: Any = None
+    heard: tuple[int, ...] = ()
 
     __repr__ = brief
 
@@ -69,6 +77,14 @@ class Stage:
         """Yield the rows of each core whose weights are rounded, and its grid."""
         for k, grid in enumerate(self.grids):
             yield slice(k * self.block, (k + 1) * self.block), grid
+
+    def sources(self) -> Iterator[tuple[slice, slice]]:
+        """Yield the columns of `weights` and of `inputs` that each memory has."""
+        heard = self.heard or (self.weights.shape[1],)
+        each = self.inputs.shape[1] // len(heard)
+        for k, n in enumerate(heard):
+            first = sum(heard[:k])
+            yield slice(first, first + n), slice(k * each, (k + 1) * each)
 
     # The first stage of a layout makes its network, reads and predicts it.
 
@@ -127,11 +143,12 @@ def make_stage(
     cells: Cells,
     exact: np.ndarray,
     column: np.ndarray,
-    pre: Decoding,
+    pre: Decoding | tuple[Decoding, ...],
     tau: float,
     block: int,
     rng: np.random.RandomState,
     decoding: Decoding | None = None,
+    input_range=None,
 ) -> Stage:
     """Return a population whose weights are those that the target stores.
 
@@ -142,10 +159,10 @@ def make_stage(
     cells : Cells or Curves
     exact : (n, n_pre) ndarray
         Real weights from the spikes of the population before.
-    column : (n, 1) ndarray
-        Real weights from the input.
-    pre : Decoding
-        Of the population before.
+    column : (n, c) ndarray
+        Real weights from the input, or from each of several.
+    pre : Decoding or tuple of Decoding
+        Of the population before, or of each memory that it hears.
     tau : float
         Synapse, seconds.
     block : int
@@ -154,26 +171,35 @@ def make_stage(
         Draws the order of rounding.
     decoding : Decoding, optional
         Of its own spikes; without, what rounding adds to its drive is not told.
+    input_range : (c,) array_like, optional
+        Largest of each input; by default the layout's.
 
     Returns
     -------
     Stage
     """
+    several = pre if isinstance(pre, tuple) else (pre,)
+    heard = tuple(each.decoders.shape[1] for each in several)
+    activities = several[0].activities
     added = None
     if decoding is not None:
-        added = np.zeros((len(pre.activities), len(decoding.decoders)))
-    stage = Stage(cells, tau, exact, column, block, (), decoding, added)
+        added = np.zeros((len(activities), len(decoding.decoders)))
+    stage = Stage(cells, tau, exact, column, block, (), decoding, added, heard)
     if layout.target == "core":
         return stage
-    loudest, dt = column * layout.input_range, layout.dt
-    inputs, grids = choose_input_weights(stage, loudest, pre.parts, dt)
+    loudest = column * (layout.input_range if input_range is None else input_range)
+    # the neurons of each coordinate, by their columns
+    parts, dt = [], layout.dt
+    for each, (columns, _) in zip(several, stage.sources(), strict=True):
+        parts += [(columns.start + of, gram) for of, gram in each.parts]
+    inputs, grids = choose_input_weights(stage, loudest, parts, dt)
     if not rounded(layout.target):
         return replace(stage, inputs=inputs)
     stage = replace(stage, inputs=inputs, grids=grids)
-    stage = replace(stage, weights=round_to_grids(stage, pre.parts, dt, rng))
+    stage = replace(stage, weights=round_to_grids(stage, parts, dt, rng))
     if decoding is None:
         return stage
-    drive = pre.activities @ ((as_stored(stage, dt) - exact) * cells.gain[:, None]).T
+    drive = activities @ ((as_stored(stage, dt) - exact) * cells.gain[:, None]).T
     added = drive @ (decoding.decoders * decoding.slopes).T
     return replace(stage, rounding=added)
 
@@ -185,8 +211,8 @@ def choose_input_weights(stage: Stage, column: np.ndarray, parts, dt: float):
     ----------
     stage : Stage
         With its real weights from the memory's neurons.
-    column : (n, 1) ndarray
-        Weights from the input, for the largest of it.
+    column : (n, c) ndarray
+        Weights from each input, for the largest of it.
     parts : iterable of (columns, gram)
         The memory's neurons of each coordinate.
     dt : float
@@ -194,29 +220,35 @@ def choose_input_weights(stage: Stage, column: np.ndarray, parts, dt: float):
 
     Returns
     -------
-    inputs : (n, 2 K) ndarray
-        ``K`` is ``PAIRS`` and as many coarse pairs as are received.
+    inputs : (n, c 2 K) ndarray
+        Input by input; ``K`` is ``PAIRS`` and as many coarse pairs as are received.
     grids : tuple of Grid
     """
     cells, groups = stage.curves, [columns for columns, _ in parts]
-    inputs, grids = np.zeros((len(column), 2 * (PAIRS + COARSEST))), []
+    shape = *column.shape, 2 * (PAIRS + COARSEST)
+    inputs, grids = np.zeros(shape), []
     for start in range(0, len(column), stage.block):
         # the scale of the core, by the memory's weights and the finest of the input's
         rows = slice(start, start + stage.block)
         gain = cells.gain[rows, None]
         largest = largest_of(stage.weights[rows] * gain / dt, groups)
-        strongest = np.abs(column[rows] * gain).max()
+        strongest = np.abs(column[rows] * gain).max(axis=0)
         rest = cells.bias[rows], cells.neurons, stage.tau, dt
-        grid = grid_of(largest, strongest / PAIRS, *rest)
-        pairs, size = choose_pulses(strongest, grid)
-        if len(pairs):
-            each = column[rows] * size * dt
-            inputs[rows, 2 * pairs], inputs[rows, 2 * pairs + 1] = each, -each
-            if strongest * size > grid.anchor:  # so the chip will scale the core by it
-                grid = grid_of(largest, strongest * size, *rest)
+        grid = grid_of(largest, strongest.max() / PAIRS, *rest)
+        loudest = 0.0
+        for k, of_input in enumerate(strongest):
+            pairs, size = choose_pulses(of_input, grid)
+            if len(pairs):
+                each = column[rows, k, None] * size * dt
+                received = inputs[rows, k]
+                received[:, 2 * pairs], received[:, 2 * pairs + 1] = each, -each
+                loudest = max(loudest, of_input * size)
+        if loudest > grid.anchor:  # so the chip will scale the core by it
+            grid = grid_of(largest, loudest, *rest)
         grids.append(grid)
-    last = np.flatnonzero(inputs.any(axis=0))
-    return inputs[:, : max(2 * PAIRS, *last + 1)], tuple(grids)
+    last = np.flatnonzero(inputs.any(axis=(0, 1)))
+    inputs = inputs[..., : max(2 * PAIRS, *last + 1)]
+    return inputs.reshape(len(column), -1), tuple(grids)
 
 
 def choose_pulses(strongest: float, grid: Grid) -> tuple[np.ndarray, float]:

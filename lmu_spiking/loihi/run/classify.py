@@ -16,14 +16,17 @@ from lmu_spiking.errors import ValidationError, check_seed, check_whole
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.loihi.chip.integers import check_rounded, target_name
+from lmu_spiking.loihi.chip.limits import CORES_PER_CHIP, Budget
 from lmu_spiking.loihi.chip.replica import replay_cell
 from lmu_spiking.loihi.mapping.cell import CellLayout, ChipCell, lay_out_cell
 from lmu_spiking.loihi.run.budget import budget
 from lmu_spiking.loihi.run.energy import estimate
 from lmu_spiking.loihi.run.target import Run, run_on
-from lmu_spiking.tasks.sequences import Sequences
+from lmu_spiking.metrics import confusion, paired_interval
+from lmu_spiking.tasks.sequences import Sequences, check_lengths
 
-TOGETHER = 60  # sequences side by side
+TOGETHER = 60  # sequences side by side, at most
+ROOM = 5e8  # bytes of their spikes, about
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +50,15 @@ class Answers:
     __repr__ = brief
 
 
-def answer(layout: CellLayout, x, progress=None) -> Answers:
-    """Present sequences, each from rest, and return the answers.
+def answer(layout: CellLayout, x, lengths=None, progress=None) -> Answers:
+    """Present sequences, each from rest, and return the answers at their own ends.
 
     Parameters
     ----------
     layout : CellLayout
     x : (n, T, c) array_like
+    lengths : (n,) array_like of int, optional
+        Samples of each; all ``T`` by default.
     progress : callable, optional
         Called with the sequences done and their number.
 
@@ -62,18 +67,32 @@ def answer(layout: CellLayout, x, progress=None) -> Answers:
     Answers
     """
     x = np.asarray(x, dtype=float)
-    first, end = layout.window(x.shape[1])
-    # some sequences side by side: more would not fit the memory of a computer
-    counts, memory, units = [], [], []
-    for i in range(0, len(x), TOGETHER):
-        spikes, fired = replay_cell(layout, layout.drive(x[i : i + TOGETHER]))
-        counts.append(fired[:, first:end].sum(axis=1))
-        memory.append(spikes.sum(axis=(1, 2)))
-        units.append(fired.sum(axis=(1, 2)))
+    ends = _ends(x, lengths)
+    counts = np.zeros((len(x), len(layout.units.unit)), int)
+    memory, units = np.zeros((2, len(x)), int)
+    # some sequences side by side, of about one length: more would not fit the memory of
+    # a computer, with a byte for each neuron and eight for each pulse in every step
+    each = layout.n_neurons + 8 * layout.units.stage.inputs.shape[1]
+    together = ROOM / each / layout.window(int(ends.max()))[1]
+    together = int(np.clip(together, 1, TOGETHER))
+    order = np.argsort(ends, kind="stable")
+    for i in range(0, len(x), together):
+        chosen = order[i : i + together]
+        u = layout.drive(x[chosen], ends[chosen])
+        each = zip(chosen, *replay_cell(layout, u), strict=True)
+        for k, spikes, fired in each:
+            first, end = layout.window(ends[k])
+            counts[k] = fired[first:end].sum(axis=0)
+            memory[k], units[k] = spikes[:end].sum(), fired[:end].sum()
         if progress is not None:
-            progress(min(i + TOGETHER, len(x)), len(x))
-    counts, memory, units = map(np.concatenate, (counts, memory, units))
+            progress(min(i + together, len(x)), len(x))
     return Answers(layout.outputs(counts), counts, memory, units)
+
+
+def _ends(x: np.ndarray, lengths) -> np.ndarray:
+    """Return the samples (n,) of each sequence (n, T, c)."""
+    ends = check_lengths("answer.lengths", lengths, *x.shape[:2])
+    return np.full(len(x), x.shape[1]) if ends is None else ends
 
 
 def emulate(layout: CellLayout, x, *, target="emulator", seed: int = 0):
@@ -97,7 +116,7 @@ def emulate(layout: CellLayout, x, *, target="emulator", seed: int = 0):
         What the network takes of the chip.
     """
     x = np.asarray(x, dtype=float)[None]
-    u, dt = layout.drive(x)[0], layout.memory.dt
+    u, dt = layout.drive(x)[0], layout.dt
     model = network(layout, u, seed)
     cores = budget(model, dt=dt)
     run = run_on(model, target, len(u) * dt, dt=dt, seed=seed)
@@ -107,13 +126,13 @@ def emulate(layout: CellLayout, x, *, target="emulator", seed: int = 0):
 
 
 def network(layout: CellLayout, u: np.ndarray, seed: int = 0) -> nengo.Network:
-    """Return a network with a `ChipCell`, ``cell``, that is given ``u`` (T,).
+    """Return a network with a `ChipCell`, ``cell``, that is given ``u`` (T, k).
 
     Parameters
     ----------
-    layout : Layout
-    u : (T,) ndarray
-        Samples of the input.
+    layout : CellLayout
+    u : (T, k) ndarray
+        Samples of the inputs.
     seed : int
 
     Returns
@@ -121,7 +140,7 @@ def network(layout: CellLayout, u: np.ndarray, seed: int = 0) -> nengo.Network:
     nengo.Network
     """
     with nengo.Network(label="classify", seed=seed) as model:
-        played = nengo.processes.PresentInput(np.asarray(u)[:, None], layout.memory.dt)
+        played = nengo.processes.PresentInput(np.asarray(u), layout.dt)
         stimulus = nengo.Node(played)
         model.cell = ChipCell(layout, label="cell")
         nengo.Connection(stimulus, model.cell.input, synapse=None)
@@ -135,6 +154,7 @@ def classify(
     target: str = "emulator",
     items: int | None = None,
     emulated: int = 1,
+    chips: int = 1,
     seed: int = 0,
     progress=None,
     **layout,
@@ -146,17 +166,20 @@ def classify(
     params : LMUParams
         Feedforward, with a chip's activation; see `lay_out_cell`.
     data : Sequences
-        Of classes, read at the last step.
+        Of classes, each read at its own last step.
     target : {"emulator", "board"}
         What the cell is laid out for; no board is run here.
     items : int, optional
         How many of the test part, from its beginning; all by default.
     emulated : int
         How many of them run on NengoLoihi's emulator, too.
+    chips : int
+        Chips that there are.
     seed : int
         Of the layout.
     progress : callable, optional
-        Called with the sequences done and their number.
+        Called with the sequences done and their number, those on NengoLoihi counted
+        twice.
     **layout
         As in `lay_out_cell`.
 
@@ -164,76 +187,110 @@ def classify(
     -------
     dict
         ``rate_accuracy``, ``spiking_accuracy``, ``lost`` and ``lost_ci95`` over the
-        items (paired), ``neurons``, ``cores``, ``seconds_per_inference``,
-        ``spikes_per_inference``, ``synops_per_inference``,
-        ``estimated_joules_per_inference`` (dynamic) and ``..._static``; of the items
-        that ran on NengoLoihi ``emulated``, and whether their spikes are ``equal``.
+        items (paired; ``lost_low`` and ``lost_high`` hold where few or none differ),
+        ``confusion`` of both, ``neurons``, ``cores``,
+        ``seconds_per_inference`` and ``spikes_per_inference``; of the items that ran on
+        NengoLoihi ``emulated``, their ``emulated_seconds_per_inference``,
+        ``synops_per_inference``, ``estimated_joules_per_inference`` (dynamic) and
+        ``estimated_joules_static``, and whether their spikes are ``equal``.
 
     Raises
     ------
     ValidationError
-        If the cell does not fit one chip, or is none that the chip can have.
+        If the cell does not fit the chips, or is none that the chip can have.
     """
     seed, target = check_seed("classify.seed", seed), target_name(target)
     if data.classes is None or not data.last:
-        problem = "has no classes to be told at the last step"
-        raise ValidationError("classify.data", data.name, problem)
-    if data.train.lengths is not None or data.test.lengths is not None:
-        problem = "has sequences of different length, which the chip pass does not read"
-        remedy = "use sequences of one length, or convert"
+        kind = "values" if data.classes is None else "a label for each step"
+        problem = f"has {kind}, and the chip pass reads one label at the end of each"
+        remedy = "use lmu-spiking convert, or give each sequence one label"
         raise ValidationError("classify.data", data.name, problem, remedy)
     remedy = "use 'emulator', or run a ChipCell with run_on"
     check_rounded("classify.target", target, remedy)
     n = len(data.test) if items is None else check_whole("classify.items", items, 2)
     x, labels = data.test.x[:n].astype(float), data.test.y[:n]
+    ends = None if data.test.lengths is None else data.test.lengths[:n]
     # the cell on its cores, before anything runs
-    laid = lay_out_cell(params, data.train.x, target=target, seed=seed, **layout)
-    memory = laid.memory
-    cores = budget(network(laid, laid.drive(x[:1])[0]), dt=memory.dt).check().cores
-    # the same items, rate-based and in spikes
-    said = answer(laid, x, progress)
-    right = said.y.argmax(axis=1) == labels
-    rate = forward(params, x, last=True).argmax(axis=1) == labels
+    of_train = {"lengths": data.train.lengths, "target": target, "seed": seed}
+    laid = lay_out_cell(params, data.train.x, **of_train, **layout)
+    built = network(laid, laid.drive(x[:1])[0])
+    cores = _check_fit(budget(built, chips=chips, dt=laid.dt), laid)
+    # the same items, rate-based and in spikes, some of them once more on NengoLoihi
+    again = min(check_whole("classify.emulated", emulated, 0), n)
+
+    def tell(done: int, of: int) -> None:
+        if progress is not None:
+            progress(done, of + again)
+
+    said = answer(laid, x, ends, tell)
+    y = forward(params, x, last=True, lengths=ends)
+    rate, right = (each.argmax(axis=1) == labels for each in (y, said.y))
+    seconds = laid.window(_ends(x, ends))[1] * laid.dt
     # both on the same items, so the interval is that of a paired difference
     differ = rate.astype(float) - right
     half = stats.norm.ppf(0.975) * differ.std(ddof=1) / np.sqrt(len(right))
+    low, high = paired_interval(rate, right)
     row = {
         "items": len(right),
         "rate_accuracy": float(rate.mean()),
         "spiking_accuracy": float(right.mean()),
         "lost": float(differ.mean()),
         "lost_ci95": float(half),
-        "order": memory.ldn.order,
-        "theta": memory.ldn.theta,
-        "tau": memory.tau,
+        "lost_low": low,
+        "lost_high": high,
+        "confusion": {
+            "rate": confusion(y, labels).tolist(),
+            "spiking": confusion(said.y, labels).tolist(),
+        },
+        "memories": len(laid.memories),
+        "order": laid.cell.order,
+        "theta": laid.memories[0].ldn.theta,
+        "tau": laid.tau,
         "presentation": laid.presentation,
         "read_from": laid.start,
         "read_for": laid.width,
-        "memory_neurons": memory.n_neurons,
+        "memory_neurons": laid.memory_neurons,
         "units": laid.cell.units,
         "copies": laid.copies,
         "neurons": laid.n_neurons,
         "cores": cores,
+        "chips": chips,
+        "seconds_per_inference": float(seconds.mean()),
         "memory_spikes_per_inference": float(said.memory_spikes.mean()),
         "unit_spikes_per_inference": float(said.unit_spikes.mean()),
         "spikes_per_inference": float((said.memory_spikes + said.unit_spikes).mean()),
     }
-    return row | _emulate_some(laid, x[:emulated], said, target, seed)
-
-
-def _emulate_some(laid: CellLayout, x, said: Answers, target: str, seed: int) -> dict:
-    """Return counts of some items on NengoLoihi, and whether their spikes are equal."""
-    if not len(x):
-        return {"emulated": 0}
-    runs: list[Run] = []
-    equal = True
-    for i, sequence in enumerate(x):
+    shown = [each[:end] for each, end in zip(x, _ends(x, ends), strict=True)]
+    runs, equal = [], True
+    for i, sequence in enumerate(shown[:again], 1):
         counts, run, _ = emulate(laid, sequence, target=target, seed=seed)
-        equal &= bool(np.array_equal(counts, said.counts[i]))
+        equal &= bool(np.array_equal(counts, said.counts[i - 1]))
         runs.append(run)
-    seconds = runs[0].dt * len(runs[0].trange)
-    each = {"seconds_per_inference": seconds}
-    energies = [estimate(run.counts, seconds, **each) for run in runs]
+        tell(len(x) + i, len(x))
+    return row | _costs(runs, equal)
+
+
+def _check_fit(found: Budget, laid: CellLayout) -> int:
+    """Return the cores of a cell, or raise a ValidationError if there are fewer."""
+    if found.chips_needed > found.chips:
+        units = laid.n_neurons - laid.memory_neurons
+        problem = f"of memories and {units:,} of units take {found.cores} cores, and "
+        problem += f"there are {found.chips * CORES_PER_CHIP}"
+        remedy = "use fewer, fewer copies or more chips, or train with a lower order"
+        name = "lay_out_cell.n_neurons"
+        raise ValidationError(name, laid.memory_neurons, problem, remedy)
+    return found.check().cores
+
+
+def _costs(runs: list[Run], equal: bool) -> dict:
+    """Return mean counts and energies of runs on NengoLoihi."""
+    if not runs:
+        return {"emulated": 0}
+    energies = []
+    for run in runs:
+        seconds = run.dt * len(run.trange)
+        each = {"seconds_per_inference": seconds}
+        energies.append(estimate(run.counts, seconds, **each))
 
     def mean(values, name: str) -> float:
         return float(np.mean([getattr(value, name) for value in values]))
@@ -242,7 +299,7 @@ def _emulate_some(laid: CellLayout, x, said: Answers, target: str, seed: int) ->
     return {
         "emulated": len(runs),
         "equal": equal,
-        "seconds_per_inference": seconds,
+        "emulated_seconds_per_inference": mean(energies, "seconds"),
         "emulated_spikes_per_inference": mean(counts, "spikes"),
         "synops_per_inference": mean(counts, "synops"),
         "synops_nonzero_per_inference": mean(counts, "synops_nonzero"),
