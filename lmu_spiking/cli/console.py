@@ -123,11 +123,12 @@ def as_options(message: str) -> str:
     message = message.replace("give it with rate, or give dt", "give it with --rate")
     message = message.replace("aggregated=True", "--aggregated")
 
-    def option(match: re.Match) -> str:
-        name = OPTION_NAMES.get(match[1], match[1])
-        return f"--{name.replace('_', '-')} {match[2]}"
+    def typed(match: re.Match) -> str:
+        name = str(match[1])
+        option = OPTION_NAMES.get(name, name).replace("_", "-")
+        return f"--{option} {match[2]}"
 
-    return re.sub(rf"\b({'|'.join(REMEDIES)})='?([\w.+-]+\w)'?", option, message)
+    return re.sub(rf"\b({'|'.join(REMEDIES)})='?([\w.+-]+\w)'?", typed, message)
 
 
 def as_typed(error: ValidationError, params, given: dict) -> LMUSpikingError:

@@ -195,7 +195,7 @@ def budget_of(
     if budget.runs is not None:
         caution = _measured_caution(made, budget, course)
     else:
-        rough = _rough_share(made, budget, tables, course.sigma)
+        rough = _rough_share(made, budget, tables, budget.sigma)
         caution = _caution(made, budget, rough)
     return replace(budget, caution=caution)
 
@@ -232,8 +232,9 @@ def _measured(
     delays = made.dt * np.linspace(0, whole_steps(made) - 1, READOUTS)
     c = made.ldn.readout(delays, made.dt) @ made.U
     # static curves are a good start, but with feedback far from one beyond the radii
-    bent = course is not None and made.mapped.feedback is None
-    start = course.received if bent else None
+    start = None
+    if course is not None and made.mapped.feedback is None:
+        start = course.received
     found = measure_errors(made, carried, lead, c, start=start, updates=updates)
     errors = found.errors[:, lead:] @ made.U.T
     total, n = _second_moment(errors[:, window:]), len(errors)
