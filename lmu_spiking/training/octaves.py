@@ -17,7 +17,8 @@ References
 .. [1] Dempster, Petitjean, Webb (2020). ROCKET. Data Mining and Knowledge Discovery.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -171,8 +172,7 @@ def pooling(front: CellParams, steps: int, dt: float, outputs: int) -> CellParam
     return CellParams(1, theta, np.eye(n), W, W_x=W, b=b, activation="linear")
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """A readout that was fitted by ridge regression.
 
     Parameters
