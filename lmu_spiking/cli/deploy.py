@@ -221,6 +221,9 @@ def _deploy_model(model: Path, source, layout, running, out, json: bool) -> None
         given = {name: value for name, value in layout.items() if value is not None}
         layout = _chip_layout(loaded, params.cells[0]) | given
     console.tell(loaded.origin)
+    if some := running["emulated"]:
+        said = f"{some} of them on NengoLoihi's emulator, too, for seconds to minutes "
+        console.tell(said + "each (--emulated 0 leaves that out)")
     with console.Bar("Laying it out, running") as bar:
         row = classify(params, loaded, progress=bar.advance_to, **running, **layout)
     # what was measured, and what this command was asked for
