@@ -36,6 +36,7 @@ TYPES, OFFER_TYPES = ", ".join(CHIP_TYPES), offer_names(CHIP_TYPES)
 OF_STRUCTURE = "all to all, through relays, or what fits"
 OF_INPUT = "of the signal expected"
 EMULATED = "Of them on NengoLoihi's emulator, too"
+ONE = "1, or none if it takes minutes"
 RECIPES_OWN: dict = {"panel": OF_MODEL, "unset": "the recipe's"}
 
 
@@ -64,7 +65,7 @@ def deploy(
     presentation: o.number("Of a sample", "SECONDS", **RECIPES_OWN) = None,
     copies: o.whole("Neurons of a hidden unit", most=1000, **RECIPES_OWN) = None,
     sequences: o.whole("Of the test part", least=2, panel=OF_MODEL, unset="all") = None,
-    emulated: o.whole(EMULATED, least=0, panel=OF_MODEL, unset="1") = None,
+    emulated: o.whole(EMULATED, least=0, panel=OF_MODEL, unset=ONE) = None,
     task: o.text(TASK, panel=OF_MODEL, unset="the model's", complete=OFFERED) = None,
     data: o.file(OWN_DATA, (".npz",), panel=OF_MODEL) = None,
     split: o.seed("Which split of the data", panel=OF_MODEL, unset="its own") = None,
@@ -105,7 +106,7 @@ def deploy(
             raise ValidationError("--neuron-type", neuron_type, problem, remedy)
         layout = {"presentation": presentation, "copies": copies, "n_neurons": neurons}
         layout |= {"tau": tau, "max_rate": max_rate, "neuron_type": neuron_type}
-        running = {"items": sequences, "emulated": 1 if emulated is None else emulated}
+        running = {"items": sequences, "emulated": emulated}
         running |= {"chips": chips, "seed": seed}
         _deploy_model(model, (task, data, split), layout, running, out, json)
         return
@@ -221,9 +222,6 @@ def _deploy_model(model: Path, source, layout, running, out, json: bool) -> None
         given = {name: value for name, value in layout.items() if value is not None}
         layout = _chip_layout(loaded, params.cells[0]) | given
     console.tell(loaded.origin)
-    if some := running["emulated"]:
-        said = f"{some} of them on NengoLoihi's emulator, too, for seconds to minutes "
-        console.tell(said + "each (--emulated 0 leaves that out)")
     with console.Bar("Laying it out, running") as bar:
         row = classify(params, loaded, progress=bar.advance_to, **running, **layout)
     # what was measured, and what this command was asked for
@@ -290,6 +288,8 @@ def _report_model(row: dict) -> None:
         rows["synaptic operations there"] = f"{row['synops_per_inference']:.3g}"
         energy = "{:.3g} mJ, static {:.3g} mJ".format(*milli)
         rows["energy there (estimated)"] = f"{energy}, in {seconds:.3g} s"
+    else:
+        rows["spikes of NengoLoihi's emulator"] = "not compared (--emulated 1)"
     title = f"{row['task']}, {_count(row['memories'], 'memory', 'memories')} of order "
     title += f"{row['order']}, {1e3 * row['presentation']:g} ms a sample"
     console.print_table(title, ["", ""], rows.items(), numbers=False)

@@ -26,6 +26,7 @@ from lmu_spiking.metrics import confusion, paired_interval
 from lmu_spiking.tasks.sequences import Sequences, check_lengths
 
 TOGETHER = 60  # sequences side by side, at most
+QUICK = 150_000  # spikes of a sequence that NengoLoihi takes a minute or two for
 ROOM = 5e8  # bytes of their spikes, about
 
 
@@ -153,7 +154,7 @@ def classify(
     *,
     target: str = "emulator",
     items: int | None = None,
-    emulated: int = 1,
+    emulated: int | None = None,
     chips: int = 1,
     seed: int = 0,
     progress=None,
@@ -171,8 +172,9 @@ def classify(
         What the cell is laid out for; no board is run here.
     items : int, optional
         How many of the test part, from its beginning; all by default.
-    emulated : int
-        How many of them run on NengoLoihi's emulator, too.
+    emulated : int, optional
+        How many of them run on NengoLoihi's emulator, too; by default one, if it has at
+        most `QUICK` spikes.
     chips : int
         Chips that there are.
     seed : int
@@ -216,7 +218,8 @@ def classify(
     built = network(laid, laid.drive(x[:1])[0])
     cores = _check_fit(budget(built, chips=chips, dt=laid.dt), laid)
     # the same items, rate-based and in spikes, some of them once more on NengoLoihi
-    again = min(check_whole("classify.emulated", emulated, 0), n)
+    again = 1 if emulated is None else check_whole("classify.emulated", emulated, 0)
+    again = min(again, n)
 
     def tell(done: int, of: int) -> None:
         if progress is not None:
@@ -224,6 +227,8 @@ def classify(
 
     said = answer(laid, x, ends, tell)
     y = forward(params, x, last=True, lengths=ends)
+    if emulated is None and said.memory_spikes[0] + said.unit_spikes[0] > QUICK:
+        again = 0
     rate, right = (each.argmax(axis=1) == labels for each in (y, said.y))
     seconds = laid.window(_ends(x, ends))[1] * laid.dt
     # both on the same items, so the interval is that of a paired difference

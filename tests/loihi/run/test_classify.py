@@ -39,7 +39,7 @@ def task(params):
 def test_row():
     pytest.importorskip("nengo_loihi")
     params = small()
-    row = classify(params, task(params), emulated=1, **LAYOUT)
+    row = classify(params, task(params), **LAYOUT)
     assert row["rate_accuracy"] == 1.0 and row["items"] == 6
     assert row["lost"] == pytest.approx(1 - row["spiking_accuracy"])
     assert row["emulated"] == 1 and row["equal"]
@@ -48,6 +48,12 @@ def test_row():
     # an update of every compartment in every step is the least that it can cost
     least = 52e-12 * row["neurons"] * row["seconds_per_inference"] / 0.001
     assert row["estimated_joules_per_inference"] > least
+
+
+def test_nengo_loihi_runs_what_takes_it_minutes_only_if_asked(monkeypatch):
+    monkeypatch.setattr("lmu_spiking.loihi.run.classify.QUICK", 0)
+    params = small()
+    assert classify(params, task(params), items=2, **LAYOUT)["emulated"] == 0
 
 
 def test_sequences_together_are_as_alone():
