@@ -128,7 +128,9 @@ def as_options(message: str) -> str:
         option = OPTION_NAMES.get(name, name).replace("_", "-")
         return f"--{option} {match[2]}"
 
-    return re.sub(rf"\b({'|'.join(REMEDIES)})='?([\w.+-]+\w)'?", typed, message)
+    return re.sub(
+        rf"(?<![\w./\\])({'|'.join(REMEDIES)})='?([\w.+-]+\w)'?", typed, message
+    )
 
 
 def as_typed(error: ValidationError, params, given: dict) -> LMUSpikingError:

@@ -216,6 +216,9 @@ def loaded_data(params, model: Path, task: str | None, data: Path | None, split)
     options = header.get("task_options", {}) | task_options(path, None, split)
     names = header.get("class_names")
     options = {name: options[name] for name in ("split",) if name in options}
+    if not other and not Path(path).exists():
+        problem = f"was trained on {path}, which is there no more"
+        raise ValidationError("MODEL", str(model), problem, "name it with --data")
     loaded = load_task(path, **options | ({"classes": names} if names else {}))
     if own is not None and not other and split is None:
         if loaded.digest != own["digest"]:

@@ -214,13 +214,17 @@ def _deploy_model(model: Path, source, layout, running, out, json: bool) -> None
             nengo_loihi()
         model = model_file(model)
         params = read_model(model)
-        check_cell(params)
+        if len(params.cells) > 1 and params.header.get("data"):
+            problem = f"has {len(params.cells)} cells, and Loihi takes one"
+            remedy = f"use lmu-spiking train {params.header['data']['path']} --chip"
+            raise ValidationError("MODEL", str(model), problem, remedy)
+        cell = check_cell(params)
         out = model.parent if out is None else out
         console.prepare(out)
         loaded = loaded_data(params, model, *source)
         check_sizes(params, loaded, model)
         given = {name: value for name, value in layout.items() if value is not None}
-        layout = _chip_layout(loaded, params.cells[0]) | given
+        layout = _chip_layout(loaded, cell) | given
     console.tell(loaded.origin)
     with console.Bar("Laying it out, running") as bar:
         row = classify(params, loaded, progress=bar.advance_to, **running, **layout)

@@ -336,9 +336,10 @@ def choose_signal(
         column = "all"
     signal = load_signal(source, spec.dt, column, rate, untimed=warn_of_no_rate)
     if len(signal.channels) != spec.size_in:
-        problem = f"gives {len(signal.channels)} channels, not the {spec.size_in} of "
-        remedy = f"the memory ({', '.join(signal.channels[:8])})"
-        raise ValidationError("--column", column, problem + remedy)
+        given, wanted = len(signal.channels), spec.size_in
+        problem = f"gives {given} channel{'s' * (given > 1)} "
+        problem += f"({', '.join(signal.channels[:8])}), and the memory takes {wanted}"
+        raise ValidationError("--column", column, problem, "name as many columns")
     check_duration(spec, signal.duration if duration is None else duration)
     return signal if duration is None else fitted(signal, duration)
 

@@ -83,7 +83,9 @@ def stream(
             source = _piped(given, size, step) if piped else _played(given, None)
             _check_channels(source.names, size)
             opened = ModelStream(made)
-            heads = [f"output {i}" for i in range(made.params.size_out)]
+            names = made.params.header.get("class_names")
+            names = names or range(made.params.size_out)
+            heads = [f"output {name}" for name in names]
             heads = ["class", *heads] if opened.decides else heads
             expected = None
         else:

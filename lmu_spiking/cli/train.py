@@ -283,7 +283,8 @@ def task_options(task: str, data: Path | None, split: int | None) -> dict:
     options: dict = {}
     if data is not None:
         if task not in FILES:
-            raise ValidationError("--data", data, f"is for {' and '.join(FILES)} only")
+            problem, remedy = f"is for {' and '.join(FILES)} only", f"train {data}"
+            raise ValidationError("--data", str(data), problem, remedy)
         options["data"] = str(data)
     if split is not None:
         if task == "ecg":

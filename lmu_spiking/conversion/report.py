@@ -15,6 +15,7 @@ from lmu_spiking.metrics import (
     confusion,
     half_interval,
     nrmse,
+    paired_interval,
     target_variance,
 )
 from lmu_spiking.tasks.sequences import check_lengths, counted, within
@@ -299,6 +300,10 @@ def _interval(score, exact, spiking, y, lengths=None) -> tuple[float, float]:
     if lengths is not None:
         each = each * within(lengths, each.shape[1]) * (each.shape[1] / lengths.mean())
     each = each.reshape(len(each), -1).mean(axis=1)
+    if (
+        score is accuracy and len(each) > 1 and not each.any()
+    ):  # which few sequences do not prove
+        return paired_interval(each == 0, each == 0)
     half = half_interval(each)
     return float(each.mean() - half), float(each.mean() + half)
 

@@ -39,6 +39,9 @@ def activations(name: str, J: np.ndarray, chip: ChipUnits | None = None) -> np.n
     return np.maximum(J, 0.0) if name == "relu" else J
 
 
+ROOM = 2**26  # numbers of states and activities that are held at once
+
+
 def forward(params: LMUParams, x, *, last: bool = False, lengths=None) -> np.ndarray:
     """Return the outputs of an LMU for sequences.
 
@@ -65,11 +68,36 @@ def forward(params: LMUParams, x, *, last: bool = False, lengths=None) -> np.nda
     """
     h = check_shape("forward.x", x, ("n", "T", params.size_in))
     lengths = check_lengths("forward.lengths", lengths, *h.shape[:2])
+    most = at_once(params, h.shape[1])
+    if len(h) > most:
+        rows = [slice(i, i + most) for i in range(0, len(h), most)]
+        ends = [None if lengths is None else lengths[part] for part in rows]
+        pairs = zip(rows, ends, strict=True)
+        each = [forward(params, h[part], last=last, lengths=e) for part, e in pairs]
+        return np.concatenate(each)
     h = params.normalised(h)
     for i, cell in enumerate(params.cells):
         final = last and i == len(params.cells) - 1
         _, h = run_cell(cell, h, params.dt, last=final, lengths=lengths)
     return h @ params.D.T + params.c
+
+
+def at_once(params: LMUParams, steps: int) -> int:
+    """Return how many sequences are computed together, by the memory that they take.
+
+    Parameters
+    ----------
+    params : LMUParams
+    steps : int
+        Of each sequence.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    widest = max(cell.units + cell.memory_d * cell.order for cell in params.cells)
+    return max(1, ROOM // (steps * widest))
 
 
 def at_end(values: np.ndarray, lengths=None) -> np.ndarray:

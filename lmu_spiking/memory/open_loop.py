@@ -207,7 +207,9 @@ def measure_errors(
             limit = min(limit, DIVERGED**2 * max(exact, power)) if last == 0 else limit
             driven_with = carried[:, None] + Z @ N.T
     settled = min(change, left) <= ROUGH and power <= limit
-    if not settled and rounds >= ROUNDS:
+    # few neurons that feedback drives more than the signal may settle elsewhere
+    driven = made.mapped.feedback is not None and is_few(made.population)
+    if (not settled or (driven and power > exact)) and rounds >= ROUNDS:
         inside = _in_loop(neurons, exactly, made.dt, stands_for, (K, L, N, scale))
         if inside is not None:
             Z, eta, rates = inside

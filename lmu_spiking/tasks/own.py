@@ -28,6 +28,7 @@ from lmu_spiking.tasks.sequences import Part, Sequences, check_lengths, lengths
 
 DT = 0.001  # seconds of a step, where nothing says it
 PARTS = {"train": 0, "valid": 1, "validation": 1, "val": 1, "test": 2}
+FAINT = 1e-5  # of a channel's values, what it must vary by to be kept well
 SHARE = 0.2  # of sequences, that test and that are to choose by
 ENDINGS = tuple(READERS)
 FILES = 100_000  # in a folder
@@ -122,7 +123,8 @@ def _archive(path: Path) -> dict[str, Any]:
         for name in ("x", "y"):
             if name not in archive.files:
                 remedy = "it must hold x (n, steps, channels) and y (n,)"
-                raise SignalFileError(f"holds no array {name}; {remedy}")
+                there = listing(archive.files) or "none"
+                raise SignalFileError(f"holds no array {name} ({there}); {remedy}")
         return {name: archive[name] for name in known if name in archive.files}
 
 
@@ -170,7 +172,16 @@ def _all_samples(files: list[Path], timed: bool) -> tuple[list, list]:
                 raise SignalFileError(problem + str(files[0]))
         each.append(samples.astype(np.float32))
         steps.append(step)
+    if len(each) > 1 and each[0].shape[1] > 1 and all(map(_counts_up, each)):
+        problem = "counts up evenly in every file, as times do; name it 'time', in "
+        raise SignalFileError(f"the first column {problem}seconds, or leave it out")
     return each, steps
+
+
+def _counts_up(samples: np.ndarray) -> bool:
+    """Return whether the first channel of samples (T, c) rises in equal steps."""
+    rise = np.diff(samples[:, 0])
+    return bool(len(rise) > 1 and rise[0] > 0 and np.ptp(rise) <= 1e-3 * rise[0])
 
 
 def _common_step(steps: list) -> dict[str, np.ndarray]:
@@ -213,6 +224,7 @@ def _samples(path: Path, timed: bool) -> tuple[np.ndarray, float | None]:
 def _task(path: Path, arrays: dict[str, Any], seed: int, rate) -> Sequences:
     """Return the task of arrays by name."""
     x, ends, y = _padded(arrays)
+    _check_offsets(x, ends)
     by_step = y.ndim > 1 and y.shape[1] == x.shape[1]
     y, names = _labels(y, arrays.get("classes"), ends, x.shape[:2])
     if names is None and by_step and y.ndim == 2:
@@ -230,10 +242,11 @@ def _task(path: Path, arrays: dict[str, Any], seed: int, rate) -> Sequences:
         steps = int(own.max())  # without padding that all have
         shown = y[rows][:, :steps] if by_step else y[rows]
         made.append(Part(x[rows, :steps], shown, own))
-    _check_classes(made[0], names)
+    _check_classes(made, names)
     origin = f"{path}: {lengths(made, ',')} sequences of "
     shortest = f"{ends.min()} to " if ends.min() < ends.max() else ""
-    origin += f"{shortest}{ends.max()} steps of {dt:g} s{said}, {x.shape[2]} channels"
+    many = f"{x.shape[2]} channel{'s' * (x.shape[2] > 1)}"
+    origin += f"{shortest}{ends.max()} steps of {dt:g} s{said}, {many}"
     origin += f"; {drawn}"
     name = path.stem if path.suffix.lower() == ".npz" else path.resolve().name
     classes = None if names is None else len(names)
@@ -363,19 +376,45 @@ def _step(arrays: dict[str, Any], rate: float | None) -> tuple[float, str]:
     return DT, " (nothing says the rate)"
 
 
-def _check_classes(train: Part, names: tuple | None) -> None:
-    """Warn of classes that training does not see."""
+def _check_offsets(x: np.ndarray, ends: np.ndarray) -> None:
+    """Warn of channels of which single precision keeps little."""
+    counted = np.arange(x.shape[1]) < ends[:, None]
+    for i, channel in enumerate(np.moveaxis(x, 2, 0)):
+        seen = channel[counted & np.isfinite(channel)]
+        if not len(seen):  # refused later
+            continue
+        low, high = float(seen.min()), float(seen.max())
+        largest = max(abs(low), abs(high))
+        if low < high and high - low < FAINT * largest:
+            warnings.warn(
+                f"load_sequences: channel {i} varies by {high - low:.2g} about values "
+                f"up to {largest:.2g}, of which single precision keeps little; take "
+                "its mean away",
+                ValidityWarning,
+                stacklevel=4,
+            )
+
+
+def _check_classes(parts: list[Part], names: tuple | None) -> None:
+    """Warn of classes that training does not see, or that nothing tests."""
     if names is None:
         return
-    missing = sorted(set(range(len(names))) - set(np.unique(train.y).tolist()))
-    if missing:
-        those = listing([names[i] for i in missing])
-        warnings.warn(
-            f"load_sequences: no training sequence has the classes {those}, which "
-            "cannot be learned; use another split",
-            ValidityWarning,
-            stacklevel=4,
-        )
+    found = (
+        (parts[0], "training", "cannot be learned; use another split"),
+        (parts[2], "test", "are not tested; give three sequences of each, or a split"),
+    )
+    known = set(range(len(names)))
+    for part, name, what in found:
+        missing = sorted(known - set(np.unique(part.y).tolist()))
+        known -= set(missing)  # what nobody learned need not be tested
+        if missing:
+            those = listing([names[i] for i in missing])
+            warnings.warn(
+                f"load_sequences: no {name} sequence has the classes {those}, which "
+                + what,
+                ValidityWarning,
+                stacklevel=4,
+            )
 
 
 # -- parts -----------------------------------------------------------------------------

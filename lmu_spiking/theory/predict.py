@@ -372,6 +372,8 @@ def _measured_caution(made: Design, budget: ErrorBudget, course: Course | None) 
     says = f"{name} neurons make an error of {error:.2g} NRMSE in this memory"
     if error > CANNOT and made.mapped.feedback is None:
         return f"{says}; {_mend(made, budget)}"
+    if error > CANNOT:
+        return f"{says}; use more neurons, or less error feedback"
     if not budget.settled:
         return f"{says}, which does not settle as it goes round the loop: it is rough"
     each = made.population.n_neurons / made.population.order

@@ -45,6 +45,7 @@ SEARCHED = 60_000  # steps of all channels in an excerpt, by which neurons are c
 COARSE = 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100  # orders that are tried first
 COUNTED = 10**7  # updates of neurons in a round, where their error is measured
 TRIED, AIM = 8, 0.985  # numbers of neurons, at most; of the error, what is aimed at
+MUCH = 0.005  # of the power, that explains why an order does not hold a recording
 HIGHER = 1, 2, 4  # orders above the first, that are tried if truncation is too large
 
 
@@ -173,6 +174,7 @@ def refuse_short(signal: Signal, theta: float) -> None:
         problem = f"holds less than two samples of {signal.name}, one each "
         problem += f"{signal.dt:g} s"
         remedy = f"use at least {2 * signal.dt:g} s, and ten times that for its course"
+        remedy += "; give the rate if its times are no seconds"
         raise ValidationError("plan.theta", theta, problem, remedy)
 
 
@@ -204,8 +206,13 @@ def too_fast(signal: Signal, request: Request) -> ValidationError:
         remedy = f"use a window of {short:.2g} s, {remedy}"
     remedy += ", or give its envelope or features, which are slower"
     problem = f"is met by no order up to {most} for {signal.name} in a window of "
-    problem += f"{theta:g} s: {beyond:.0%} of its power is above {held:.3g} Hz, "
-    problem += "which no such order holds"
+    problem += f"{theta:g} s: "
+    if beyond > MUCH:
+        problem += f"{beyond:.0%} of its power is above {held:.3g} Hz, which no such "
+        problem += "order holds"
+    else:
+        problem += f"its highest frequencies are close to {held:.3g} Hz, up to which "
+        problem += f"order {most} holds them roughly, with an error of {missed:.2g}"
     return ValidationError("plan.error", error, problem, remedy)
 
 

@@ -353,7 +353,9 @@ def _fitted_octaves(recipe: Recipe, data: Sequences, seed: int) -> LMUParams:
     D, c = spread * np.eye(q), np.zeros(q) + middle
     if data.classes:
         D = sharpness(fit.left_out, y) * D
-        about["left_out_accuracy"] = float(np.mean(fit.left_out.argmax(axis=1) == y))
+        if np.bincount(y, minlength=data.classes).min() > 1:  # else one is unknown
+            right = fit.left_out.argmax(axis=1) == y
+            about["left_out_accuracy"] = float(np.mean(right))
     return LMUParams((cell, last), D, c, dt, about, mean, scale)
 
 

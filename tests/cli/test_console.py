@@ -608,6 +608,11 @@ def test_remedies_are_options():
     assert as_options(said) == told
 
 
+def test_paths_and_fields_are_left_as_they_are():
+    said = "/data/target=left/x.npz: fields.tuning='pairs'"
+    assert as_options(said) == said
+
+
 def test_warnings_name_options(capsys):
     with warnings.catch_warnings():
         console.show_warnings()

@@ -186,7 +186,7 @@ def test_what_does_not_fit_is_refused_in_one_line(refusal, command, arguments, m
 def test_a_spec_takes_as_many_channels_as_it_is_for(refusal, record):
     record(*RUN, "--input=mine.csv", "--column=x,y", "--out=two")
     said = refusal("run", "--spec=two/spec.toml", "--input=mine.csv", "--column=x")
-    assert "gives 1 channels, not the 2 of the memory" in said
+    assert "gives 1 channel (x), and the memory takes 2" in said
 
 
 @pytest.mark.parametrize(

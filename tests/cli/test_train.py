@@ -226,7 +226,7 @@ def test_own_sequences_are_trained_on_and_converted(shell):
     Path("mine.npz").unlink()
     code, _, told = shell("convert", "out/mine", *quick)
     assert code == 2
-    assert "no such file" in told.splitlines()[-1]
+    assert "which is there no more; name it with --data" in told.splitlines()[-1]
 
 
 def test_own_sequences_for_a_chip_are_one_cell(shell):

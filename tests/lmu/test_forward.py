@@ -14,6 +14,7 @@ from lmu_spiking.lmu.forward import (
     memory_states,
     run_cell,
 )
+from lmu_spiking.lmu.params import LMUParams
 
 CURVES = {"tanh": np.tanh, "relu": lambda J: J * (J > 0), "linear": lambda J: J}
 NAMES = ["e_h", "e_m", "W_x", "W_h"]
@@ -181,3 +182,15 @@ def test_lengths_are_checked(lmu):
     for lengths in ([5], [0, 5], [5, 6], [1.5, 2.0]):
         with pytest.raises(ValidationError, match=r"forward\.lengths"):
             forward(lmu(""), x, lengths=lengths)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_many_sequences_are_computed_a_few_at_a_time(monkeypatch, last):
+    cells = [{"units": 4, "order": 3, "theta": 0.02, "memory_d": 2}] * 2
+    params = LMUParams.draw(2, 3, cells, dt=0.001, seed=1)
+    rng = np.random.default_rng(0)
+    x, ends = rng.standard_normal((7, 9, 2)), rng.integers(1, 10, 7)
+    whole = forward(params, x, last=last, lengths=ends)
+    monkeypatch.setattr("lmu_spiking.lmu.forward.ROOM", 2 * 9 * 10)
+    few = forward(params, x, last=last, lengths=ends)
+    np.testing.assert_allclose(few, whole, atol=1e-12)

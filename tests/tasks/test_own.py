@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from lmu_spiking.errors import LMUSpikingError, ValidityWarning
+from lmu_spiking.errors import LMUSpikingError, SignalFileError, ValidityWarning
 from lmu_spiking.tasks import load_sequences, load_task
 from lmu_spiking.tasks.catalogue import is_own
 
@@ -85,6 +85,30 @@ def test_groups_are_kept_apart(saved):
     seen = [set(part.x[:, 0, 0]) for part in (data.train, data.valid, data.test)]
     assert all(seen)
     assert sum(map(len, seen)) == len(set.union(*seen)) == 7
+
+
+def test_classes_that_nothing_tests_are_told(saved):
+    y = np.where(np.arange(30) == 3, "odd", Y)
+    parts = np.where(np.arange(30) == 3, "train", SPLIT)
+    with pytest.warns(ValidityWarning, match="no test sequence has the classes odd"):
+        load_sequences(saved(x=PADDED, y=y, split=parts))
+
+
+def test_what_single_precision_loses_is_told(saved):
+    with pytest.warns(ValidityWarning, match="about values up to 1e.08"):
+        load_sequences(saved(x=PADDED + 1e8, y=Y))
+
+
+def test_a_first_column_that_counts_up_is_refused(tmp_path):
+    for kind in "ab":
+        (tmp_path / kind).mkdir()
+        for i in range(4):
+            table = np.c_[10 * np.arange(6 + i), np.cos(np.arange(6 + i))]
+            np.savetxt(
+                tmp_path / kind / f"{i}.csv", table, delimiter=",", header="ms,u"
+            )
+    with pytest.raises(SignalFileError, match="first column counts up evenly"):
+        load_sequences(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +199,7 @@ def test_a_folder_of_sounds_and_arrays(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"y": None}, "holds no array y; it must hold x"),
+        ({"y": None}, "holds no array y .x, lengths.; it must hold x"),
         ({"x": np.array([[1, "a"]], object)}, "Object arrays cannot be loaded"),
         ({"x": np.full((30, 8), "a")}, "x: .* must be real numbers"),
         ({"x": np.zeros((30, 8, 2, 1))}, r"x: \(30, 8, 2, 1\) must be"),

@@ -287,7 +287,7 @@ def lay_out_cell(
     signals = _some(inputs, ends, steps_of(presentation, dt), ldn.steps(dt))
     neurons, memories = chip_neurons(neuron_type, target), []
     for k, n in enumerate(_shares(n_neurons, cell.memory_d)):
-        if not signals[:, k].any():
+        if not inputs[..., k].any():
             problem = "hears nothing in the training sequences: its input is 0 there"
             remedy = "leave out channels that never change"
             raise ValidationError("lay_out_cell.params.memory", k, problem, remedy)
@@ -344,7 +344,12 @@ def _some(u: np.ndarray, ends, p: int, blank: int) -> np.ndarray:
     every = max(1, len(u) // SEQUENCES)
     ends = np.full(len(u), u.shape[1]) if ends is None else ends
     parts = []
-    for each, end in list(zip(u, ends, strict=True))[::every][:SEQUENCES]:
+    # also those in which a memory hears most, that others may hear nothing in
+    loudest = np.abs(u).max(axis=1).argmax(axis=0)
+    shown = list(range(0, len(u), every))[:SEQUENCES]
+    silent = [k for k in range(u.shape[2]) if not u[shown, :, k].any()]
+    shown += sorted({int(loudest[k]) for k in silent})
+    for each, end in ((u[i], ends[i]) for i in shown):
         parts += [np.zeros((blank, u.shape[2])), np.repeat(each[:end], p, axis=0)]
     return np.concatenate(parts)
 
