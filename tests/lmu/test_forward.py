@@ -1,3 +1,4 @@
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -191,6 +192,7 @@ def test_many_sequences_are_computed_a_few_at_a_time(monkeypatch, last):
     rng = np.random.default_rng(0)
     x, ends = rng.standard_normal((7, 9, 2)), rng.integers(1, 10, 7)
     whole = forward(params, x, last=last, lengths=ends)
-    monkeypatch.setattr("lmu_spiking.lmu.forward.ROOM", 2 * 9 * 10)
+    module = importlib.import_module("lmu_spiking.lmu.forward")
+    monkeypatch.setattr(module, "ROOM", 2 * 9 * 10)
     few = forward(params, x, last=last, lengths=ends)
     np.testing.assert_allclose(few, whole, atol=1e-12)

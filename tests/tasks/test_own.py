@@ -96,7 +96,7 @@ def test_classes_that_nothing_tests_are_told(saved):
 
 def test_what_single_precision_loses_is_told(saved):
     with pytest.warns(ValidityWarning, match="about values up to 1e.08"):
-        load_sequences(saved(x=PADDED + 1e8, y=Y))
+        load_sequences(saved(x=PADDED.astype(float) + 1e8, y=Y))
 
 
 def test_a_first_column_that_counts_up_is_refused(tmp_path):
