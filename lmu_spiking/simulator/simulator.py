@@ -316,7 +316,7 @@ class Simulator(nengo.Simulator):
             raise ValidationError("Simulator.feed.node", node, problem, remedy)
         own, k = ("Simulator.feed.values", values, node.size_out), self._numbers[node]
         several = self._stepper.inputs[1:]
-        apart = bool(several) and k in several[0].own
+        apart = self.trials == 1 or (bool(several) and k in several[0].own)
         array = given_array(*own, self.program, self.trials if apart else None)
         for trial, inputs in enumerate(self._stepper.inputs):
             if inputs.own is None or k in inputs.own:

@@ -121,12 +121,14 @@ def test_inputs_that_no_signal_can_hold_are_refused(wrong):
         Simulator(model, inputs={node: wrong}, progress_bar=False)
 
 
-@pytest.mark.parametrize("trials", [None, 2])
+@pytest.mark.parametrize("trials", [None, 1, 2])
 def test_fed_values_begin_with_the_next_step(trials):
     with nengo.Network() as model:
         u, v = (nengo.Node(lambda t: t, label=name) for name in "uv")
         probes = [nengo.Probe(node) for node in (u, v)]
-    own = np.arange(6.0).reshape(2, 3, 1) if trials else np.arange(3.0)
+    own = np.arange(3.0)
+    if trials:
+        own = np.arange(3.0 * trials).reshape(trials, 3, 1)
     inputs = {u: [7.0], v: own}
     options = {"trials": trials, "threads": 1, "progress_bar": False}
     with Simulator(model, inputs=inputs, **options) as sim:
