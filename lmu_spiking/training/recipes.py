@@ -49,8 +49,6 @@ class Recipe:
     settings : TrainSettings
     conversion : dict
         Of `ConvertSettings`: neurons and presentation that do well.
-    layout : dict
-        Of `loihi.mapping.cell.lay_out_cell`: what does well on a chip.
     merged : bool
         Whether the validation part, by which all this was chosen, is trained on, too.
     chip : ChipUnits, optional
@@ -65,6 +63,8 @@ class Recipe:
     octaves : bool
         Whether the units are kernels of octaves, and a cell that adds up what they say
         is fitted behind them (`training.octaves`).
+    layout : dict
+        Of `loihi.mapping.cell.lay_out_cell`: what does well on a chip.
     """
 
     order: int
