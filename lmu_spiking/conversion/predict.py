@@ -34,7 +34,7 @@ from lmu_spiking.dynamics.covariance import (
     stationary_covariance,
 )
 from lmu_spiking.lmu.calibration import STATES
-from lmu_spiking.lmu.forward import activities, at_end, at_once, encode, run_cell
+from lmu_spiking.lmu.forward import activities, at_end, encode, in_parts, run_cell
 from lmu_spiking.lmu.params import CellParams
 from lmu_spiking.memory.design import Design
 from lmu_spiking.tasks.sequences import within
@@ -246,13 +246,11 @@ def noisy_forward(
         One draw.
     """
     params, kept = conversion.params, conversion.settings.kept
-    most = at_once(params, x.shape[1])
-    if len(x) > most:
-        rows = [slice(i, i + most) for i in range(0, len(x), most)]
-        ends = [None if lengths is None else lengths[part] for part in rows]
+    parts = in_parts(params, x, lengths)
+    if len(parts) > 1:
         each = [
-            noisy_forward(conversion, x[part], noise, rng, last=last, lengths=e)
-            for part, e in zip(rows, ends, strict=True)
+            noisy_forward(conversion, some, noise, rng, last=last, lengths=ends)
+            for some, ends in parts
         ]
         return np.concatenate(each)
     x = params.normalised(x)

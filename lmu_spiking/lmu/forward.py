@@ -68,12 +68,9 @@ def forward(params: LMUParams, x, *, last: bool = False, lengths=None) -> np.nda
     """
     h = check_shape("forward.x", x, ("n", "T", params.size_in))
     lengths = check_lengths("forward.lengths", lengths, *h.shape[:2])
-    most = at_once(params, h.shape[1])
-    if len(h) > most:
-        rows = [slice(i, i + most) for i in range(0, len(h), most)]
-        ends = [None if lengths is None else lengths[part] for part in rows]
-        pairs = zip(rows, ends, strict=True)
-        each = [forward(params, h[part], last=last, lengths=e) for part, e in pairs]
+    parts = in_parts(params, h, lengths)
+    if len(parts) > 1:
+        each = [forward(params, x, last=last, lengths=ends) for x, ends in parts]
         return np.concatenate(each)
     h = params.normalised(h)
     for i, cell in enumerate(params.cells):
@@ -82,22 +79,24 @@ def forward(params: LMUParams, x, *, last: bool = False, lengths=None) -> np.nda
     return h @ params.D.T + params.c
 
 
-def at_once(params: LMUParams, steps: int) -> int:
-    """Return how many sequences are computed together, by the memory that they take.
+def in_parts(params: LMUParams, x: np.ndarray, lengths=None) -> list[tuple]:
+    """Return sequences in parts that are small enough to be computed at once.
 
     Parameters
     ----------
     params : LMUParams
-    steps : int
-        Of each sequence.
+    x : (n, T, c) ndarray
+    lengths : (n,) ndarray of int, optional
 
     Returns
     -------
-    int
-        At least 1.
+    list of tuple
+        The sequences of each part, and their lengths or None.
     """
     widest = max(cell.units + cell.memory_d * cell.order for cell in params.cells)
-    return max(1, ROOM // (steps * widest))
+    most = max(1, ROOM // (x.shape[1] * widest))
+    rows = [slice(i, i + most) for i in range(0, len(x), most)]
+    return [(x[k], None if lengths is None else lengths[k]) for k in rows]
 
 
 def at_end(values: np.ndarray, lengths=None) -> np.ndarray:

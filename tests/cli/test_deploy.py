@@ -190,7 +190,7 @@ def save_own(path="mine.npz", **cell):
 
 
 def test_a_model_is_laid_out_and_its_test_part_run(shell):
-    """From its folder: what it says, and the files beside it."""
+    """The model is named by its folder, and results stand beside it."""
     pytest.importorskip("nengo_loihi")
     save_own()
     code, out, told = shell("deploy", "out/mine-chip", *SMALL)
@@ -265,7 +265,7 @@ def test_mistakes_with_models_are_one_line(shell, line, says):
     ],
 )
 def test_models_that_the_chip_cannot_have_are_refused(shell, cell, named):
-    """With the command that trains one that it can."""
+    """The line has the command that trains one that it can."""
     pytest.importorskip("nengo_loihi")
     save_own(**cell)
     error = refused(shell, "out/mine-chip")

@@ -110,7 +110,7 @@ def test_refuses_what_is_not_read_at_the_end(kind):
 
 
 def test_a_cell_of_too_many_cores_is_refused_before_it_runs(monkeypatch):
-    """In one line, with what this model can do about it."""
+    """The one line says what this model can do about it."""
     pytest.importorskip("nengo_loihi")
     monkeypatch.setattr("lmu_spiking.loihi.chip.limits.CORES_PER_CHIP", 2)
     monkeypatch.setattr("lmu_spiking.loihi.run.classify.CORES_PER_CHIP", 2)
