@@ -99,6 +99,9 @@ TABLE = {
     "learning_psmnist": Experiment(
         45, "psMNIST with and without error feedback", {"data": ""}, "learning"
     ),
+    "psmnist": Experiment(
+        150, "all of psMNIST, rate-based and in spikes", {"data": "", "seeds": SEEDS}
+    ),
     "learning_invariance": Experiment(30, "digits at other steps", {}, "learning"),
     "learning_length": Experiment(
         5, "training on long sequences", {}, "learning", True

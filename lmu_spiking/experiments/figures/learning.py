@@ -304,3 +304,59 @@ def cost_figure(results: list[dict]):
     curves = [lambda ax, one=one: plot_curves(ax, one) for one in results]
     width = 3.6 * (len(results) + 1) + 1.4
     return side_by_side(width, 3.3, *curves, lambda ax: plot_inference(ax, results))
+
+
+# -- psMNIST -----------------------------------------------------------------------
+
+NAMES = {"if": "staggered", "poisson": "Poisson"}
+
+
+def plot_spiking_accuracy(ax, rows: list[dict], name: str, xlabel: str):
+    """Draw accuracy in spikes against a cost, with its interval, and the predicted.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    rows : list of dict
+        ``neuron_type``, ``presentation``, ``spiking_accuracy``, ``rate_accuracy``,
+        ``predicted_loss``, ``loss``, ``loss_low``, ``loss_high`` and ``name``.
+    name, xlabel : str
+        Column of the cost, and its label.
+    """
+    ways = group(rows, "neuron_type", "presentation")
+    for k, ((kind, presentation), mine) in enumerate(ways.items()):
+        mine = sorted(mine, key=lambda row: row[name])
+        x, y = column(mine, name), column(mine, "spiking_accuracy", 100)
+        half = [50 * (row["loss_high"] - row["loss_low"]) for row in mine]
+        label = f"{NAMES[kind]}, {1e3 * presentation:g} ms a pixel"
+        ax.errorbar(x, y, half, label=label, **mark(k))
+        said = [100 * (row["rate_accuracy"] - row["predicted_loss"]) for row in mine]
+        ax.plot(x, said, "_", color=COLORS[k], ms=11, mew=1.6)
+    ax.set(xscale="log", xlabel=xlabel, ylabel="Accuracy on test digits (%)")
+    return ax
+
+
+def psmnist_figure(rows: list[dict], rates: list[dict], others: dict[str, float]):
+    """Return accuracy of spiking psMNIST against memory neurons, and against spikes.
+
+    Parameters
+    ----------
+    rows, rates : list of dict
+        From ``python benchmarks psmnist``.
+    others : dict of str to float
+        Published accuracies of spiking networks, per cent, drawn as lines.
+    """
+    mean = 100 * np.mean(column(group(rates, "images")["warps"], "accuracy"))
+
+    def draw(ax, name, xlabel):
+        plot_spiking_accuracy(ax, rows, name, xlabel)
+        ax.axhline(mean, color=BLACK, ls="--", lw=0.9, label="rate-based")
+        for k, (system, accuracy) in enumerate(others.items()):
+            ax.axhline(accuracy, color=GREY, ls=(0, (1, 1 + k)), lw=0.9, label=system)
+        return ax
+
+    return side_by_side(
+        *(10, 3.8),
+        lambda ax: draw(ax, "memory_neurons", "Neurons of the memory").legend(),
+        lambda ax: draw(ax, "spikes_per_inference", "Spikes of a digit"),
+    )

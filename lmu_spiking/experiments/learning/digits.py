@@ -81,6 +81,8 @@ def spiking_row(
     *,
     noise_seed: int = 0,
     tests: int | None = None,
+    jobs: int = 1,
+    columns: tuple[str, ...] = COPIED,
     **settings,
 ) -> dict:
     """Run the test digits in spikes, with the predicted loss beside the measured one.
@@ -96,6 +98,10 @@ def spiking_row(
     noise_seed : int
     tests : int, optional
         Digits to run, all by default.
+    jobs : int
+        Processes.
+    columns : tuple of str
+        Of the report, that the row has.
     **settings
         Of `ConvertSettings`.
 
@@ -109,9 +115,9 @@ def spiking_row(
     made = convert(params, train.x, last=True, lengths=train.lengths, **settings, **row)
     ends = None if test.lengths is None else test.lengths[:tests]
     x, y = test.x[:tests], test.y[:tests]
-    measured = report(made, x, y, last=True, lengths=ends).to_dict()
+    measured = report(made, x, y, last=True, lengths=ends, jobs=jobs).to_dict()
     row["tau"] = made.memories[0].mapped.synapse.tau
-    return row | {name: measured[name] for name in COPIED}
+    return row | {name: measured[name] for name in columns}
 
 
 # -- another step --------------------------------------------------------------------

@@ -191,9 +191,15 @@ def decode_runs(y, lo, runs, weights, x):
 @kernel
 def multiply_parts(y, W, x, n, p, q):
     """Compute ``y[a] += x[a] W`` for each of ``n`` parts, ``W`` (p, q)."""
+    # four rows of W at a time, which stay in the cache while all parts take them
+    four = p // 4 * 4
+    for j in range(0, four, 4):
+        rows = view(W, j * q, 4 * q)
+        for a in range(n):
+            dot_columns(view(y, a * q, q), rows, q, view(x, a * p + j, 4))
     for a in range(n):
         part = view(y, a * q, q)
-        for j in range(p):
+        for j in range(four, p):
             axpy(part, x[a * p + j], view(W, j * q, q))
 
 

@@ -34,7 +34,7 @@ def test_short_run_and_what_is_kept(task, tmp_path):
     found = reproduce(**options, lstm_minutes=1e-3)
     models = found.data["models"]
     assert set(models.split) == {0}
-    assert {"LMU", "LSTM, same time", "linear, raw pixels"} <= {*models.model}
+    assert {"LMU", "LSTM", "linear, raw pixels"} <= {*models.model}
     linear = models[models.model == "linear, raw pixels"]
     assert (linear.test > 0.6).all()
     assert set(found.data["history"].model) == {"LMU", "LSTM"}

@@ -1,0 +1,141 @@
+"""psMNIST, all of it: five trainings, and how few spiking neurons they need.
+
+`psmnist`: the recipe "psmnist-full" on the 60,000 training digits of MNIST (``--data``:
+your own copy, ``mnist.npz`` of Keras or a folder of the IDX files), scored on the
+10,000 test digits after the last epoch; no test digit chose anything.  Seeds 0 to 4
+draw the kernels, batches, noise and augmentation.  *warps* trains on images that are
+moved smoothly, anew each time; *as they are* on the 60,000 images alone.  Permutation 0
+is that of KerasLMU's example, 92916 that of many recurrent and spiking networks.
+
+The models of permutation 0 with *warps* are converted, not retrained.  All neurons of
+memory and hidden units spike and nothing else carries the state: staggered
+integrate-and-fire neurons for each seed at one size, and, for seed 0, a range of sizes,
+pixels that are shown for longer, and Poisson neurons.  ``digits`` says how many test
+digits were run; the drop and its interval are paired.  The synapse was found once, by
+predicted drop on training digits.
+"""
+
+import itertools
+import time
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from lmu_spiking.experiments.figures import learning as figures
+from lmu_spiking.experiments.learning import digits
+from lmu_spiking.experiments.published.models import recipe_of, train_kept
+from lmu_spiking.experiments.published.psmnist import IN_SPIKES, PUBLISHED
+from lmu_spiking.experiments.records import average, kept
+from lmu_spiking.tasks import psmnist as load
+from lmu_spiking.training import evaluate
+
+MORE = ("memory_spikes_per_inference", "latency")
+NAME, LITERATURE = "psmnist-full", 92916
+# of a model: order, units, noise
+MODELS = {"large": (256, 900, 0.15), "small": (160, 700, 0.3)}
+PLAIN = 0.4  # noise, where images are as they are
+WAYS = (
+    *(("large", 0, "warps"), ("small", 0, "warps")),
+    *(("large", 0, None), ("large", LITERATURE, "warps")),
+)
+# neuron type, presentation (s), memory neurons, neurons of a unit, test digits
+EVERY = {
+    "large": [("if", 0.001, 30_000, 20, 10_000)],
+    "small": [("if", 0.001, 7_500, 10, 2000)],
+}
+FIRST = {
+    "large": [
+        *(("if", 0.001, m, 20, 2000) for m in (10_000, 15_000, 20_000, 60_000)),
+        *(("if", 0.002, m, 10, 1000) for m in (7_500, 15_000)),
+        *(("poisson", 0.001, 1_000_000, 400, 400), ("poisson", 0.01, 100_000, 40, 200)),
+    ],
+    "small": [
+        *(("if", 0.001, m, 10, 2000) for m in (2000, 3000, 5000, 10_000)),
+        *(("if", 0.002, m, 5, 1000) for m in (1500, 3000)),
+        ("if", 0.01, 1500, 2, 200),
+    ],
+}
+SYNAPSE = {("if", 0.001): 0.016}
+MEANS = ("rate_accuracy", "spiking_accuracy", "predicted_loss", "spikes_per_inference")
+MEANS += (MORE[0],)
+
+
+def trained(model: str, seed: int, permutation: int, augment: str | None, options):
+    """Return the parameters of a training, its task, and a row."""
+    order, units, noise = MODELS[model]
+    recipe = recipe_of(NAME, seed, units, 1 if options.fast else None)
+    settings = replace(recipe.settings, noise=noise if augment else PLAIN)
+    recipe = replace(recipe, order=order, settings=settings)
+    task = load(options.data, permutation_seed=permutation, augment=augment)
+    task = recipe.data(task)
+    name = f"{model}-{permutation}-{augment or 'plain'}-{seed}"
+    made = train_kept(recipe, task, seed, options.parts, name)
+    row = {"model": model, "seed": seed, "permutation": permutation}
+    row |= {"images": augment or "as they are", "order": order, "units": units}
+    row |= {"accuracy": evaluate(made.params, task.test, task.classes)}
+    row |= {"params": made.params.n_params, "epochs": len(made.history)}
+    return made.params, task, row | {"seconds": made.seconds}
+
+
+def spiking(params, task, seed: int, size: tuple, jobs: int) -> dict:
+    """Return the row of a conversion, with its drop predicted and measured."""
+    kind, presentation, memory, each, tests = size
+    units = each * params.cells[0].units
+    total = memory + units
+    # half a neuron more for the units, so that rounding leaves them as many as asked
+    how = {"neuron_type": kind, "hidden_share": (units + 0.5) / total}
+    how |= {"synapse": SYNAPSE.get((kind, presentation)), "jobs": jobs}
+    columns = (*digits.COPIED, *MORE)
+    begun = time.perf_counter()
+    row = digits.spiking_row(
+        *(params, task, total, presentation),
+        **{"noise_seed": seed, "tests": tests, "columns": columns} | how,
+    )
+    about = {"seed": seed, "neuron_type": kind, "memory_neurons": memory}
+    return about | row | {"seconds": time.perf_counter() - begun}
+
+
+def psmnist(options):
+    """Yield rows of trainings and of conversions, and their means over seeds."""
+    if not options.data:
+        raise SystemExit("psmnist: give a copy of MNIST: --data mnist.npz")
+    fast, rates, rows = options.fast, [], []
+    seeds = options.seeds[: 1 if fast else None]
+    models = {}
+    for seed, way in itertools.product(seeds, WAYS[: 1 if fast else None]):
+        params, task, row = trained(way[0], seed, *way[1:], options)
+        rates.append(row)
+        if way[1:] == (0, "warps"):
+            models[way[0], seed] = params, task
+        yield record_of(options, rates, rows)
+    for (model, seed), (params, task) in models.items():
+        sizes = EVERY[model] + (FIRST[model] if seed == seeds[0] else [])
+        for size in sizes[:1] if fast else sizes:
+            size = (*size[:4], 20) if fast else size
+            key = {"size": size, "seed": seed, "synapse": SYNAPSE.get(size[:2])}
+            key["weights"] = float(np.abs(params.D).sum())
+            part = "-".join(map(str, (model, seed, *size)))
+            run = partial(spiking, params, task, seed, size, options.jobs)
+            rows.append({"model": model} | kept(options.parts, part, key, run))
+            yield record_of(options, rates, rows)
+
+
+def record_of(options, rates: list[dict], rows: list[dict]) -> dict:
+    """Return the record of what has been run."""
+    keys = "model", "neuron_type", "presentation", "memory_neurons", "neurons"
+    keys += ("sequences",)
+    ways = "model", "permutation", "images", "params"
+    summary = {
+        "rates": average(rates, ways, ["seconds"], ["accuracy"]),
+        "spikes": average(rows, keys, MEANS, ["loss"]),
+    }
+    settings = {"recipe": NAME, "models": MODELS, "noise_as_they_are": PLAIN}
+    settings |= {"synapse": 0.016, "published": PUBLISHED | IN_SPIKES}
+    record = {"seeds": options.seeds, "settings": settings, "summary": summary}
+    return record | {"rates": rates, "rows": rows}
+
+
+def draw_psmnist(record: dict):
+    """Return accuracy against memory neurons, and against spikes of a digit."""
+    return figures.psmnist_figure(record["rows"], record["rates"], IN_SPIKES)
