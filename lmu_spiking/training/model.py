@@ -40,6 +40,7 @@ outputs.  ``f`` is an activation, ``own`` are the arrays of one cell.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -49,6 +50,8 @@ from lmu_spiking.neurons.chip import ChipUnits
 from lmu_spiking.training._jax import jax, jnp, lax
 from lmu_spiking.training.chip import curve_of
 from lmu_spiking.training.window import block_of
+
+PART = 512  # rows of states whose units are computed at a time
 
 
 def forward(
@@ -93,7 +96,11 @@ def forward(
         The sum over cells of the mean of ``|h|``.
     """
     h, states, ends = inputs["x"], inputs.get("states"), inputs.get("lengths")
-    activity = 0.0
+    activity, y = 0.0, None
+
+    def read(h):
+        return h @ arrays["readout.D"].T + arrays["readout.c"]
+
     for i, curve in enumerate(curves):
         own = arrays_of(arrays, i)
         f, noise_of = curve_of(*curve), noise[i] if noise else None
@@ -110,14 +117,47 @@ def forward(
                 u = to_the_end(u, ends) if at_end else u
                 m = memory_states(u, tables[i], at_end)
                 h = last_of(h, ends) if at_end else h
-            h = _hidden(f, own, m if noise_of is None else m + noise_of(m), h)
-        h = last_of(h, ends) if final and not at_end else h
-        size = jnp.abs(h)
-        if h.ndim == 3 and ends is not None:
+            m = m if noise_of is None else m + noise_of(m)
+            if i == len(curves) - 1 and m.ndim == 3 and not last and "W_h" not in own:
+                # nothing but the readout has the units: they need not all be stored
+                y, size = _in_parts(partial(_said, f, own, read), m, h)
+            else:
+                h = _hidden(f, own, m, h)
+        if y is None:
+            h = last_of(h, ends) if final and not at_end else h
+            size = jnp.abs(h)
+        if size.ndim == 3 and ends is not None:
             activity = activity + jnp.mean(mean_within(size, ends, axis=(0, 1)))
         else:
             activity = activity + jnp.mean(size)
-    return h @ arrays["readout.D"].T + arrays["readout.c"], activity
+    return read(h) if y is None else y, activity
+
+
+def _said(f: Callable, own: Mapping, read: Callable, m, x):
+    """Return outputs (r, q) of rows of states and inputs, and units' mean ``|h|``."""
+    h = _hidden(f, own, m, x)
+    return read(h), jnp.mean(jnp.abs(h), axis=-1, keepdims=True)
+
+
+def _in_parts(function: Callable, *arrays):
+    """Return a function of arrays (n, T, ...), for `PART` of their rows at a time.
+
+    What it computes for a part stays in the cache; for a gradient it is computed again.
+    """
+    n, T = arrays[0].shape[:2]
+    size = min(PART, n * T)
+    parts = -(-n * T // size)
+
+    def cut(a):
+        rows = a.reshape(n * T, *a.shape[2:])
+        more = [(0, parts * size - n * T)] + [(0, 0)] * (rows.ndim - 1)
+        return jnp.pad(rows, more).reshape(parts, size, *rows.shape[1:])
+
+    def joined(a):
+        return a.reshape(parts * size, -1)[: n * T].reshape(n, T, -1)
+
+    made = lax.map(lambda some: jax.checkpoint(function)(*some), tuple(map(cut, arrays)))
+    return tuple(map(joined, made))
 
 
 def last_of(h, lengths=None):
