@@ -89,6 +89,7 @@ TABLE = {
     ),
     "billion": Experiment(1, "time and memory of a billion neurons", {}, "scaling"),
     "scaling": Experiment(10, "build, memory and run against neurons", {"steps": 300}),
+    "exponents": Experiment(10, "time and memory against m, d and T", {}, "scaling"),
     "dask_sweep": Experiment(10, "a sweep that loses its workers", {"trials": 500}),
     "conversion": Experiment(
         20, "accuracy drop of stacked and recurrent models", {"only": "", "task": ""}
@@ -108,7 +109,10 @@ TABLE = {
     ),
     "learning_theta": Experiment(10, "a window that is learned", {}, "learning"),
     "learning_cost": Experiment(
-        15, "LMU and LSTM by the clock", {"seconds": 120.0}, "learning", True
+        15,
+        "LMU and LSTM by the clock",
+        {"seconds": 120.0, "data": ""},
+        *("learning", True),
     ),
     "spoken_digits": Experiment(
         30, "spoken digits in spikes, as a stream and of new speakers", {"data": ""}

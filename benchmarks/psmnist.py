@@ -39,21 +39,21 @@ WAYS = (
     *(("large", 0, "warps"), ("small", 0, "warps")),
     *(("large", 0, None), ("large", LITERATURE, "warps")),
 )
-# neuron type, presentation (s), memory neurons, neurons of a unit, test digits
+# neuron type, presentation (s), memory neurons, neurons of a unit, test digits: of
+# every seed, and of the first alone
 EVERY = {
-    "large": [("if", 0.001, 30_000, 20, 10_000)],
-    "small": [("if", 0.001, 7_500, 10, 2000)],
+    "large": ("if", 0.001, 30_000, 20, 2000),
+    "small": ("if", 0.001, 7_500, 10, 2000),
 }
+ALL = 10_000  # digits of the first seed, there
 FIRST = {
     "large": [
-        *(("if", 0.001, m, 20, 2000) for m in (10_000, 15_000, 20_000, 60_000)),
-        *(("if", 0.002, m, 10, 1000) for m in (7_500, 15_000)),
-        *(("poisson", 0.001, 1_000_000, 400, 400), ("poisson", 0.01, 100_000, 40, 200)),
+        *(("if", 0.001, m, 20, 1000) for m in (10_000, 15_000, 20_000)),
+        *(("if", 0.002, 15_000, 10, 500), ("poisson", 0.001, 1_000_000, 400, 200)),
     ],
     "small": [
-        *(("if", 0.001, m, 10, 2000) for m in (2000, 3000, 5000, 10_000)),
-        *(("if", 0.002, m, 5, 1000) for m in (1500, 3000)),
-        ("if", 0.01, 1500, 2, 200),
+        *(("if", 0.001, m, 10, 1000) for m in (2000, 3000, 5000)),
+        *(("if", 0.002, 3000, 5, 500), ("if", 0.01, 1500, 2, 100)),
     ],
 }
 SYNAPSE = {("if", 0.001): 0.016}
@@ -110,7 +110,9 @@ def psmnist(options):
             models[way[0], seed] = params, task
         yield record_of(options, rates, rows)
     for (model, seed), (params, task) in models.items():
-        sizes = EVERY[model] + (FIRST[model] if seed == seeds[0] else [])
+        sizes = [EVERY[model]]
+        if seed == seeds[0]:
+            sizes = [(*EVERY[model][:4], ALL), *FIRST[model]]
         for size in sizes[:1] if fast else sizes:
             size = (*size[:4], 20) if fast else size
             key = {"size": size, "seed": seed, "synapse": SYNAPSE.get(size[:2])}

@@ -8,8 +8,18 @@ minutes).
 `billion`: 10^9 Poisson neurons as an ordinary run, order 6, theta 0.5 s, white noise of
 2 Hz and rms 0.5, 10 s, as sums of their spikes, in plain and in noise-optimal
 coordinates.  Its time includes imports and build.
+
+`exponents`: time and memory of simulation, training and inference against neurons (or
+units) ``m``, order ``d`` and steps ``T``, one of them at a time, each point in a
+process of its own, one thread, three times over; exponents are those of power laws
+through all points, with 95 % intervals.  *Simulation* is of a memory of Poisson pairs,
+neuron by neuron; *training* an epoch, and *inference* the outputs, of a feedforward LMU
+on eight sequences that are read at every step.  Memory is what the process takes beyond
+its imports and a first small case.  An exponent below 1 where 1 is expected says that a
+constant part is still seen.
 """
 
+import itertools
 import os
 import time
 
@@ -22,6 +32,7 @@ OURS, THEIRS = (600, 6_000, 60_000, 300_000, 1_000_000), (600, 3_000, 6_000, 12_
 BILLION, DURATION, SEED = 10**9, 10.0, 6200
 KEYS = ("neurons", "noise_nrmse", "predicted_noise_nrmse", "state_rmse")
 KEYS += ("predicted_state_rmse", "spikes", "mean_rate", "tuning")
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 TIMES = ["seconds_build", "seconds_per_simulated_second"]
 
 
@@ -142,3 +153,106 @@ def billion(options) -> dict:
     tunings = ("pairs", "optimal")
     rows = [run_alone(run_billion, tuning, neurons) for tuning in tunings]
     return {"seed": SEED, "results": rows}
+
+
+# -- exponents -----------------------------------------------------------------------
+
+LEARNED = {"m": 400, "d": 64, "T": 4000}
+RANGES = {
+    "simulation": {
+        "base": {"m": 96_000, "d": 12, "T": 2000},
+        "m": (96_000, 192_000, 384_000, 768_000),
+        "d": (12, 24, 48, 96, 192),
+        "T": (2000, 4000, 8000, 16_000),
+    },
+    **{
+        what: {
+            "base": LEARNED,
+            "m": (400, 800, 1600, 3200),
+            "d": (64, 128, 256, 512),
+            "T": (4000, 8000, 16_000, 32_000),
+        }
+        for what in ("training", "inference")
+    },
+}
+REPEATS, SEQUENCES = 3, 8
+
+
+def exponent_point(what: str, m: int, d: int, T: int) -> dict:
+    """Return the seconds and the memory of one case, after a small one."""
+    case = simulated if what == "simulation" else learned
+    case(what, 400, 4, 300)
+    idle = peak_bytes()
+    seconds = case(what, m, d, T)
+    return {"seconds": seconds, "bytes": max(peak_bytes() - idle, 1)}
+
+
+def simulated(what: str, m: int, d: int, T: int) -> float:
+    """Return the seconds of a run of ``T`` steps, the state recorded."""
+    import nengo
+
+    from lmu_spiking import LegendreMemory, Simulator
+
+    with nengo.Network(seed=1) as model:
+        stimulus = nengo.Node(lambda t: 0.5 if t % 0.4 < 0.2 else -0.5)
+        memory = LegendreMemory(m, d, 0.5)
+        nengo.Connection(stimulus, memory.input, synapse=None)
+        nengo.Probe(memory.state)
+    with Simulator(model, progress_bar=False) as sim:
+        sim.run_steps(20)
+        begun = time.perf_counter()
+        sim.run_steps(T)
+        return time.perf_counter() - begun
+
+
+def learned(what: str, m: int, d: int, T: int) -> float:
+    """Return the seconds of an epoch, or of all outputs."""
+    import numpy as np
+
+    from lmu_spiking.lmu import LMUParams
+    from lmu_spiking.tasks import Part, Sequences
+    from lmu_spiking.training import TrainSettings, train
+    from lmu_spiking.training.loop import engine_for
+
+    x = np.random.default_rng(0).standard_normal((SEQUENCES, T, 1)).astype(np.float32)
+    part, few = Part(x, x), Part(x[:1, :100], x[:1, :100])
+    data = Sequences("noise", part, few, few, 0.001, None, False, "drawn")
+    cell = {"units": m, "order": d, "theta": T / 1e3, "activation": "relu"}
+    params = LMUParams.draw(1, 1, [cell | {"connections": "", "bias": True}])
+    if what == "training":
+        made = train(params, data, TrainSettings(epochs=3, batch=SEQUENCES))
+        return min(row["seconds"] for row in made.history)
+    engine, arrays = engine_for(params, TrainSettings(), data), params.arrays()
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        engine.outputs(arrays, {"x": x})
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
+def exponents(options):
+    """Yield rows of time and memory, and their exponents."""
+    from lmu_spiking.experiments.records import run_alone
+    from lmu_spiking.studies.metrics import power_law
+
+    os.environ |= dict.fromkeys(BLAS_THREADS, "1")  # of the processes that measure
+    os.environ["XLA_FLAGS"] = ONE_THREAD
+    rows, found = [], []
+    for what, ranges in RANGES.items():
+        for by in "mdT":
+            sizes = ranges[by][:3] if options.fast else ranges[by]
+            for size, repeat in itertools.product(sizes, range(REPEATS)):
+                case = ranges["base"] | {by: size}
+                row = {"what": what, "by": by, "repeat": repeat} | case
+                rows.append(row | run_alone(exponent_point, what, **case))
+            mine = [row for row in rows if (row["what"], row["by"]) == (what, by)]
+            for measure in ("seconds", "bytes"):
+                law = power_law([r[by] for r in mine], [r[measure] for r in mine])
+                found.append({"what": what, "by": by, "measure": measure})
+                found[-1] |= {"exponent": law.exponent, "low": law.low}
+                found[-1]["high"] = law.high
+            yield {"base": {w: r["base"] for w, r in RANGES.items()}} | {
+                "exponents": found,
+                "rows": rows,
+            }

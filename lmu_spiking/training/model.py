@@ -156,7 +156,9 @@ def _in_parts(function: Callable, *arrays):
     def joined(a):
         return a.reshape(parts * size, -1)[: n * T].reshape(n, T, -1)
 
-    made = lax.map(lambda some: jax.checkpoint(function)(*some), tuple(map(cut, arrays)))
+    made = lax.map(
+        lambda some: jax.checkpoint(function)(*some), tuple(map(cut, arrays))
+    )
     return tuple(map(joined, made))
 
 

@@ -9,8 +9,8 @@ pytest.importorskip("jax")
 
 from lmu_spiking.errors import ValidationError
 from lmu_spiking.lmu import forward
-from lmu_spiking.training import TrainSettings, engine
-from lmu_spiking.training._jax import precision_of
+from lmu_spiking.training import TrainSettings, engine, model
+from lmu_spiking.training._jax import jax, precision_of
 from lmu_spiking.training.engine import JaxEngine
 
 OPTIONAL = ("e_h", "e_m", "W_x", "W_h")
@@ -50,6 +50,7 @@ def of():
         (["tanh"], "W_x", 2, False, 150),  # blocks, the last one not full
         (["relu", "tanh"], "W_x", 2, True, 150),
         (["tanh", "linear"], "W_x", 1, False, 40),  # less than a block
+        (["relu"], "W_x", 2, False, 700),  # parts of rows, the last one not full
         (["relu", "tanh"], "W_x W_h", 2, True, 70),
         (["tanh", "relu"], "e_h e_m W_x W_h", 2, False, 70),
     ],
@@ -161,6 +162,26 @@ def test_kept_states_change_nothing(lmu, of, monkeypatch, last):
     assert float(loss) == pytest.approx(float(kept[0]), rel=1e-13)
     for name, g in gradients.items():
         np.testing.assert_allclose(g, kept[1][name], rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("lengths", [None, [31, 20, 7]])
+def test_parts_of_rows_change_nothing(lmu, of, monkeypatch, lengths):
+    params = lmu(["relu"], "W_x", 2)
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(3, 31, 2)), rng.normal(size=(3, 31, params.size_out))
+    found = []
+    for size in (10**6, 7):
+        monkeypatch.setattr(model, "PART", size)
+        jax.clear_caches()  # sizes are compiled
+        how = {"precision": "float64", "rate_penalty": 0.5, "noise": 0.1}
+        made, weights, _ = of(params, x, False, **how)
+        features = made.features(x, lengths)
+        rng = np.random.default_rng(0)
+        found.append(made.gradients(weights, features, y, rng=rng))
+    (loss, slopes), (again, others) = found
+    assert float(loss) == pytest.approx(float(again), rel=1e-12)
+    for name, slope in slopes.items():
+        np.testing.assert_allclose(others[name], slope, rtol=1e-9, atol=1e-12)
 
 
 def test_a_memory_at_rest_lets_gradients_pass(lmu, of):

@@ -274,7 +274,8 @@ def plot_inference(ax, results: list[dict]):
     tables = [pd.DataFrame(r["inference"]).assign(task=r["task"]) for r in results]
     table = pd.concat(tables, ignore_index=True)
     times = 1e6 * table.seconds_per_step / table.batch
-    texts = table.task + ", " + table.way.str.split(",").str[0] + ", batch "
+    how = table.way.str.replace(r", a \w+", "", regex=True)
+    texts = table.task + ", " + how + ", batch "
     y, ways = pd.factorize(texts + table.batch.astype(str))
     for k, model in enumerate(("LMU", "LSTM")):
         mine = table.model == model
@@ -318,20 +319,20 @@ def plot_spiking_accuracy(ax, rows: list[dict], name: str, xlabel: str):
     ----------
     ax : matplotlib.axes.Axes
     rows : list of dict
-        ``neuron_type``, ``presentation``, ``spiking_accuracy``, ``rate_accuracy``,
-        ``predicted_loss``, ``loss``, ``loss_low``, ``loss_high`` and ``name``.
+        ``model``, ``neuron_type``, ``presentation``, ``spiking_accuracy``,
+        ``rate_accuracy``, ``predicted_loss``, ``loss_low``, ``loss_high`` and ``name``.
     name, xlabel : str
         Column of the cost, and its label.
     """
-    ways = group(rows, "neuron_type", "presentation")
-    for k, ((kind, presentation), mine) in enumerate(ways.items()):
+    ways = group(rows, "model", "neuron_type", "presentation")
+    for k, ((model, kind, presentation), mine) in enumerate(ways.items()):
         mine = sorted(mine, key=lambda row: row[name])
         x, y = column(mine, name), column(mine, "spiking_accuracy", 100)
         half = [50 * (row["loss_high"] - row["loss_low"]) for row in mine]
-        label = f"{NAMES[kind]}, {1e3 * presentation:g} ms a pixel"
+        label = f"{model}, {NAMES[kind]}, {1e3 * presentation:g} ms a pixel"
         ax.errorbar(x, y, half, label=label, **mark(k))
         said = [100 * (row["rate_accuracy"] - row["predicted_loss"]) for row in mine]
-        ax.plot(x, said, "_", color=COLORS[k], ms=11, mew=1.6)
+        ax.plot(x, said, "_", color=COLORS[k % len(COLORS)], ms=11, mew=1.6)
     ax.set(xscale="log", xlabel=xlabel, ylabel="Accuracy on test digits (%)")
     return ax
 
@@ -346,17 +347,24 @@ def psmnist_figure(rows: list[dict], rates: list[dict], others: dict[str, float]
     others : dict of str to float
         Published accuracies of spiking networks, per cent, drawn as lines.
     """
-    mean = 100 * np.mean(column(group(rates, "images")["warps"], "accuracy"))
+    ways = group(rates, "model", "images")
 
     def draw(ax, name, xlabel):
         plot_spiking_accuracy(ax, rows, name, xlabel)
-        ax.axhline(mean, color=BLACK, ls="--", lw=0.9, label="rate-based")
+        for (model, images), mine in ways.items():
+            if images == "warps":
+                mean, label = np.mean(column(mine, "accuracy", 100)), "rate-based"
+                ax.axhline(
+                    mean, color=BLACK, ls="--", lw=0.9, label=f"{model}, {label}"
+                )
         for k, (system, accuracy) in enumerate(others.items()):
             ax.axhline(accuracy, color=GREY, ls=(0, (1, 1 + k)), lw=0.9, label=system)
         return ax
 
     return side_by_side(
-        *(10, 3.8),
-        lambda ax: draw(ax, "memory_neurons", "Neurons of the memory").legend(),
-        lambda ax: draw(ax, "spikes_per_inference", "Spikes of a digit"),
+        *(10, 5.2),
+        lambda ax: draw(ax, "memory_neurons", "Neurons of the memory"),
+        lambda ax: draw(ax, "spikes_per_inference", "Spikes of a digit").legend(
+            loc="upper right", bbox_to_anchor=(1, -0.2), ncols=4, fontsize=7
+        ),
     )

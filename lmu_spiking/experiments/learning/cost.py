@@ -4,6 +4,10 @@ Both see the same sequences and the same batches' size on one thread.  The LMU f
 its recipe; seconds count training and validation.  Inference is timed two ways: a step
 of a stream in numpy, state in, state out; and whole sequences in JAX, the LMU at
 all times at once, the LSTM step by step as it must.
+
+A task that is read at its end wants no output before: a step then leaves out the
+readout and, in the LMU, the units that nothing else receives, which the LSTM cannot.  A
+step that is read as well is timed beside (*read*).
 """
 
 import timeit
@@ -15,25 +19,24 @@ import numpy as np
 from lmu_spiking.experiments.rivals import Fitted, fit, lstm_model, lstm_units
 from lmu_spiking.lmu.forward import activations
 from lmu_spiking.lmu.params import LMUParams
-from lmu_spiking.tasks.catalogue import load_task
 from lmu_spiking.tasks.sequences import Sequences
 
-TASKS = ("psmnist", "mackey-glass")
 BATCHES = (1, 100)
+STEPS = 200  # of a stream that is timed
 REPEATS = 5  # of a timing, of which the shortest counts
 
 
-def cost_of(task: str, seconds: float, seed: int = 0, **options) -> dict:
+def cost_of(data: Sequences, recipe, seconds: float, seed: int = 0) -> dict:
     """Return learning curves, and seconds of an epoch and of a step, on one task.
 
     Parameters
     ----------
-    task : str
+    data : Sequences
+    recipe : Recipe
+        Of the LMU.
     seconds : float
         That each may train for; the first epoch of the LMU is never cut.
     seed : int
-    **options
-        Of the task.
 
     Returns
     -------
@@ -43,9 +46,6 @@ def cost_of(task: str, seconds: float, seed: int = 0, **options) -> dict:
         (seconds by model) and ``inference`` (rows with ``model``, ``way``, ``batch``,
         ``seconds_per_step``).
     """
-    from lmu_spiking.training.recipes import recipe_for
-
-    data, recipe = load_task(task, **options), recipe_for(task)
     params, rows = lmu_curve(data, recipe, seconds, seed)
     units = lstm_units(params.n_params, data.size_in, data.size_out)
     fitted = timed_lstm(data, units, seconds, recipe.settings.batch, seed)
@@ -59,7 +59,7 @@ def cost_of(task: str, seconds: float, seed: int = 0, **options) -> dict:
     each = np.diff([0.0] + [row["seconds"] for row in rows])
     pace = float(np.median(each[1:] if len(each) > 1 else each))
     return {
-        "task": task,
+        "task": data.name,
         "seed": seed,
         "metric": name,
         "chance": data.chance,
@@ -140,16 +140,21 @@ def inference(params: LMUParams, fitted: Fitted, data: Sequences) -> list[dict]:
     """
     rows = []
     for batch in BATCHES:
-        lmu, lstm = lmu_step(params, batch), lstm_step(fitted.weights, batch)
-        u = np.zeros((batch, data.size_in), np.float32)
         x = np.resize(data.test.x, (batch, *data.test.x.shape[1:]))
-        # a step of a stream, and whole sequences, of the same random inputs
-        ways = (
-            ("LMU", "numpy, a step", _stream_time(lmu, u)),
-            ("LSTM", "numpy, a step", _stream_time(lstm, u)),
+        x = x.astype(np.float32)
+        # a step of a stream, and whole sequences, of the same inputs
+        ways = [
             ("LMU", "JAX, a sequence", _lmu_time(params, data, x)),
             ("LSTM", "JAX, a sequence", _time(fitted.predict, x) / data.steps),
-        )
+        ]
+        steps = {"LMU": lmu_step(params, batch)}
+        steps["LSTM"] = lstm_step(fitted.weights, batch)
+        for model, step in steps.items():
+            gone = _stream_time(step, x, not data.last)
+            ways.append((model, "numpy, a step", gone))
+            if data.last:
+                gone = _stream_time(step, x, True)
+                ways.append((model, "numpy, a step, read", gone))
         for model, way, seconds in ways:
             row = {"model": model, "way": way, "batch": batch}
             rows.append(row | {"seconds_per_step": seconds})
@@ -157,9 +162,7 @@ def inference(params: LMUParams, fitted: Fitted, data: Sequences) -> list[dict]:
 
 
 def lmu_step(params: LMUParams, batch: int) -> Callable:
-    """Return a step in float32 of one feedforward cell: outputs for inputs (n, c).
-
-    Hidden units and readout are computed at every step.
+    """Return a step in float32 of feedforward cells: outputs for inputs (n, c).
 
     Parameters
     ----------
@@ -170,21 +173,26 @@ def lmu_step(params: LMUParams, batch: int) -> Callable:
     Returns
     -------
     callable
+        Of inputs, and whether outputs are wanted; if not, the last cell's units are
+        left out.
     """
-    (cell,) = params.cells
-    Ad, Bd = (a.astype(np.float32) for a in cell.ldn.discretize(params.dt))
-    own = {name: a.astype(np.float32) for name, a in cell.arrays().items()}
+    cells, states = [], []
+    for cell in params.cells:
+        Ad, Bd = (a.astype(np.float32) for a in cell.ldn.discretize(params.dt))
+        own = {name: a.astype(np.float32) for name, a in cell.arrays().items()}
+        cells.append((cell.activation, Ad.T.copy(), Bd, own))
+        states.append(np.zeros((batch * cell.memory_d, cell.order), np.float32))
     D, c = params.D.astype(np.float32), params.c.astype(np.float32)
-    m = np.zeros((batch * cell.memory_d, cell.order), np.float32)
 
-    def step(x):
-        nonlocal m
-        u = x @ own["e_x"].T
-        m = m @ Ad.T + u.reshape(-1, 1) * Bd
-        J = m.reshape(batch, -1) @ own["W_m"].T
-        if "b" in own:
-            J = J + own["b"]
-        return activations(cell.activation, J) @ D.T + c
+    def step(x, read=True):
+        for i, (activation, A, B, own) in enumerate(cells):
+            u = x @ own["e_x"].T
+            m = states[i] = states[i] @ A + u.reshape(-1, 1) * B
+            if i == len(cells) - 1 and not read:
+                return None
+            J = m.reshape(batch, -1) @ own["W_m"].T
+            x = activations(activation, J + own["b"] if "b" in own else J)
+        return x @ D.T + c
 
     return step
 
@@ -202,17 +210,18 @@ def lstm_step(weights: dict[str, np.ndarray], batch: int) -> Callable:
     Returns
     -------
     callable
+        Of inputs, and whether outputs are wanted.
     """
     W, U, b = (weights[f"lstm0.{name}"] for name in "WUb")
     D, c = weights["readout.W"], weights["readout.b"]
     h, s = np.zeros((2, batch, len(U)), np.float32)
 
-    def step(x):
+    def step(x, read=True):
         nonlocal h, s
         i, f, g, o = np.split(x @ W + h @ U + b, 4, axis=1)
         s = _sigmoid(f) * s + _sigmoid(i) * np.tanh(g)
         h = _sigmoid(o) * np.tanh(s)
-        return h @ D + c
+        return h @ D + c if read else None
 
     return step
 
@@ -222,14 +231,15 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return (1 + np.tanh(x / 2)) / 2
 
 
-def _stream_time(step: Callable, u: np.ndarray, steps: int = 200) -> float:
+def _stream_time(step: Callable, x: np.ndarray, read: bool) -> float:
     """Return the seconds of a step of a stream."""
+    inputs = [x[:, t % x.shape[1]].copy() for t in range(STEPS)]
 
-    def stream(u):
-        for _ in range(steps):
-            step(u)
+    def stream():
+        for u in inputs:
+            step(u, read)
 
-    return _time(stream, u) / steps
+    return _time(stream) / STEPS
 
 
 def _lmu_time(params: LMUParams, data: Sequences, x: np.ndarray) -> float:

@@ -102,6 +102,26 @@ def test_inference_is_per_sequence():
     assert ax.get_legend_handles_labels()[1] == ["LMU", "LSTM"]
 
 
+def spiking_psmnist():
+    same = {"model": "small", "neuron_type": "if", "presentation": 0.001}
+    same |= {"rate_accuracy": 0.98, "loss_low": 0.01, "loss_high": 0.03}
+    return [
+        same
+        | {"memory_neurons": m, "spikes_per_inference": 100 * m, "predicted_loss": lost}
+        | {"spiking_accuracy": 0.96}
+        for m, lost in ((10_000, 0.01), (5000, 0.03))
+    ]
+
+
+def test_psmnist_shows_what_was_predicted_beside_what_was_measured():
+    rows = spiking_psmnist()
+    ax = learning.plot_spiking_accuracy(new_ax(), rows, "memory_neurons", "m")
+    measured, predicted = ax.lines[0], ax.lines[-1]
+    assert list(measured.get_xdata()) == [5000, 10_000]
+    assert list(measured.get_ydata()) == pytest.approx([96, 96])
+    assert list(predicted.get_ydata()) == pytest.approx([95, 97])
+
+
 def test_figures_are_pictures():
     exponents = {"seconds_per_epoch": 1.0, "bytes": 1.0}
     for figure in (
@@ -112,5 +132,10 @@ def test_figures_are_pictures():
             step_rows("rate_accuracy"), step_rows("spiking_accuracy")
         ),
         learning.cost_figure([result()]),
+        learning.psmnist_figure(
+            spiking_psmnist(),
+            [{"model": "small", "images": "warps", "accuracy": 0.98}],
+            {"another": 97.9},
+        ),
     ):
         assert plots.png(figure).startswith(b"\x89PNG")

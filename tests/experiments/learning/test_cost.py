@@ -7,6 +7,7 @@ from lmu_spiking.experiments import rivals
 from lmu_spiking.experiments.learning import cost
 from lmu_spiking.lmu import LMUParams, forward
 from lmu_spiking.tasks import load_task
+from lmu_spiking.training.recipes import recipe_for
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +56,29 @@ def test_a_step_of_the_lmu_is_that_of_its_equations():
     np.testing.assert_allclose(stream, forward(params, x), atol=1e-4)
 
 
+@pytest.mark.parametrize("model", ["LMU", "LSTM"])
+def test_a_step_that_is_not_read_moves_the_state_alike(fitted, model):
+    cells = [{"units": 4, "order": 3, "theta": 0.02, "connections": ""}] * 2
+    params = LMUParams.draw(1, 1, cells, seed=1)
+    x = np.random.default_rng(0).standard_normal((9, 2, 1)).astype(np.float32)
+    outputs = []
+    for read in (True, False):
+        if model == "LMU":
+            step = cost.lmu_step(params, 2)
+        else:
+            step = cost.lstm_step(fitted.weights, 2)
+        before = [step(each, read) for each in x[:-1]]
+        assert all((y is None) != read for y in before)
+        outputs.append(step(x[-1]))
+    np.testing.assert_array_equal(*outputs)
+    if model == "LMU":
+        exact = forward(params, x.swapaxes(0, 1))[:, -1]
+        np.testing.assert_allclose(outputs[0], exact, atol=1e-4)
+
+
 def test_cost_tells_curves_and_times_of_both():
-    found = cost.cost_of("mackey-glass", 0.5, n_series=4, steps=120)
+    data = load_task("mackey-glass", n_series=4, steps=120)
+    found = cost.cost_of(data, recipe_for("mackey-glass"), 0.5)
     assert {row["model"] for row in found["curves"]} == {"LMU", "LSTM"}
     assert found["lstm_params"] == pytest.approx(found["params"], rel=0.05)
     assert len(found["inference"]) == 8
