@@ -272,7 +272,8 @@ def learning_psmnist(options):
     fast, out = options.fast, options.parts
     # train on all of MNIST but its test digits, and keep the model
     recipe = recipe_of("psmnist", PSMNIST_SEED, None, 1 if fast else PSMNIST_EPOCHS)
-    data = recipe.data(load_task("psmnist", data=options.data))
+    task = load_task("psmnist", data=options.data, augment="shifts")
+    data = recipe.data(task)
     made = train_kept(recipe, data, PSMNIST_SEED, out, "lmu")
     rate = evaluate(made.params, data.test, data.classes)
     model = {"rate_accuracy": rate, "digits": len(data.test), "order": recipe.order}

@@ -45,7 +45,7 @@ EVERY = {
     "large": ("if", 0.001, 30_000, 20, 2000),
     "small": ("if", 0.001, 7_500, 10, 2000),
 }
-ALL = 10_000  # digits of the first seed, there
+ALL = 10_000  # digits of the first, large one
 FIRST = {
     "large": [
         *(("if", 0.001, m, 20, 1000) for m in (10_000, 15_000, 20_000)),
@@ -109,18 +109,19 @@ def psmnist(options):
         if way[1:] == (0, "warps"):
             models[way[0], seed] = params, task
         yield record_of(options, rates, rows)
-    for (model, seed), (params, task) in models.items():
-        sizes = [EVERY[model]]
-        if seed == seeds[0]:
-            sizes = [(*EVERY[model][:4], ALL), *FIRST[model]]
-        for size in sizes[:1] if fast else sizes:
-            size = (*size[:4], 20) if fast else size
-            key = {"size": size, "seed": seed, "synapse": SYNAPSE.get(size[:2])}
-            key["weights"] = float(np.abs(params.D).sum())
-            part = "-".join(map(str, (model, seed, *size)))
-            run = partial(spiking, params, task, seed, size, options.jobs)
-            rows.append({"model": model} | kept(options.parts, part, key, run))
-            yield record_of(options, rates, rows)
+    cases = [(key, EVERY[key[0]]) for key in models]
+    cases[0] = (cases[0][0], (*cases[0][1][:4], 20 if fast else ALL))
+    if not fast:
+        firsts = [key for key in models if key[1] == seeds[0]]
+        cases += [(key, size) for key in firsts for size in FIRST[key[0]]]
+    for (model, seed), size in cases:
+        params, task = models[model, seed]
+        key = {"size": size, "seed": seed, "synapse": SYNAPSE.get(size[:2])}
+        key["weights"] = float(np.abs(params.D).sum())
+        part = "-".join(map(str, (model, seed, *size)))
+        run = partial(spiking, params, task, seed, size, options.jobs)
+        rows.append({"model": model} | kept(options.parts, part, key, run))
+        yield record_of(options, rates, rows)
 
 
 def record_of(options, rates: list[dict], rows: list[dict]) -> dict:
