@@ -5,8 +5,8 @@ and the noise.  A row is one training, scored on its test part.  The record keep
 of other engines.  Those of TensorFlow were made with a checkout of commit 7a69624:
 ``PYTHONPATH=OLD PYTHON benchmarks recipes``, in an environment that it works in.
 
-Recall is of 1,000 steps, and Mackey-Glass of 32 series of 2,000 steps; psMNIST trains on
-shifted images, as it did then.
+Recall is of 1,000 steps, and Mackey-Glass of 32 series of 2,000 steps; psMNIST trains
+on shifted images, as it did then.
 """
 
 import inspect
