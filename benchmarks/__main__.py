@@ -104,6 +104,10 @@ TABLE = {
         5, "training on long sequences", {}, "learning", True
     ),
     "learning_theta": Experiment(10, "a window that is learned", {}, "learning"),
+    "learning_nonlinear": Experiment(
+        25, "nonlinear functions of 100,000 steps", {}, "learning"
+    ),
+    "learning_theta_layers": Experiment(8, "two windows, learned", {}, "learning"),
     "learning_cost": Experiment(
         15, "LMU and LSTM by the clock", {"seconds": 120.0}, "learning", True
     ),

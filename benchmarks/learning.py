@@ -384,7 +384,56 @@ def draw_learning_length(record: dict):
     return figures.length_figure(record["rows"], record["exponents"])
 
 
-# -- a window ------------------------------------------------------------------------
+# LSTMs of nonlinear tasks: lengths, and seconds of training at each
+RIVALS = {100: 30.0, 1_000: 90.0}
+NONLINEAR_LENGTHS = (*RIVALS, 10_000, 100_000)
+SEARCH_SEED = 101  # of the sequences on which the LSTM's learning rate was chosen
+
+
+def lstm_rate(task: str, steps: int, seconds: float) -> dict:
+    """Return the learning rate at which an LSTM validates best, and all that were."""
+    rows = [
+        lengths.lstm_row(task, steps, SEARCH_SEED, seconds, rate)
+        for rate in lengths.RATES
+    ]
+    best = min(rows, key=lambda row: row["valid_loss"])
+    return {"task": task, "steps": steps, "rate": best["learning_rate"], "tried": rows}
+
+
+def learning_nonlinear(options) -> dict:
+    """Return what LMUs and LSTMs learn of two events, and of a product."""
+    fast, jobs = options.fast, options.jobs
+    seeds, steps = ([101], NONLINEAR_LENGTHS[:2]) if fast else (SEEDS, NONLINEAR_LENGTHS)
+    tasks, small = lengths.NONLINEAR, (300, 20) if fast else ()
+    seconds = dict.fromkeys(RIVALS, 3.0) if fast else RIVALS
+    cells = [(task, T, seed, *small) for T in steps for task in tasks for seed in seeds]
+    rows = in_parallel(lengths.nonlinear_row, cells, jobs)
+    # the learning rate of each LSTM, and its training on each seed
+    cells = [(task, T, s / 3) for task in tasks for T, s in seconds.items()]
+    searched = in_parallel(lstm_rate, cells, jobs)
+    cells = [
+        (one["task"], one["steps"], seed, seconds[one["steps"]], one["rate"])
+        for one in searched
+        for seed in seeds
+    ]
+    lstm = in_parallel(lengths.lstm_row, cells, jobs)
+    keys, means = ("task", "steps"), ("chance", "params")
+    summary = {
+        "lmu": average(rows, keys, means, ["value", "linear"]),
+        "lstm": average(lstm, keys, ("params", "epochs", "still_learning"), ["value"]),
+    }
+    settings = {"pulse": lengths.PULSE, "noise": lengths.SENSOR, "seconds": RIVALS}
+    settings |= {"rates": lengths.RATES, "search_seed": SEARCH_SEED}
+    record = {"seeds": seeds, "settings": settings, "summary": summary}
+    return record | {"rows": rows, "lstm": lstm, "search": searched}
+
+
+def draw_learning_nonlinear(record: dict):
+    """Return accuracy and error against the length, beside a linear readout."""
+    return figures.nonlinear_figure(record["rows"], record["lstm"])
+
+
+# -- windows -------------------------------------------------------------------------
 
 THETA_SEED, FACTORS = 5600, (0.25, 4.0)
 RECIPES = {"coarse to fine": 10, "plain": 3, "readout too": 3}  # seeds of each
@@ -419,6 +468,31 @@ def learning_theta(options) -> dict:
 def draw_learning_theta(record: dict):
     """Return the paths of the windows, and their errors."""
     return figures.theta_figure(record["rows"], scales.DELAY)
+
+
+LAYER_SEEDS, TENTH = range(10), 0.1
+
+
+def learning_theta_layers(options) -> dict:
+    """Return two windows that were learned, and what is gained over fixed ones."""
+    seeds = [101] if options.fast else list(LAYER_SEEDS)
+    more = (5,) if options.fast else ()
+    cells = [(seed, way, *more) for way in scales.WAYS for seed in seeds]
+    rows = in_parallel(scales.layers_row, cells, options.jobs)
+    summary = average(rows, ["way"], ["fast", "slow", "seconds"], ["nrmse"])
+    for entry in summary:
+        errors = [row["worst_error"] for row in rows if row["way"] == entry["way"]]
+        entry |= {"trainings": len(errors), "worst_error": max(errors)}
+        entry["within_10_percent"] = sum(error <= TENTH for error in errors)
+    hidden = {"fast": scales.FAST, "slow": scales.SLOW, "start": scales.START}
+    settings = {**hidden, **scales.LAYERS, "bar": TENTH}
+    return {"seeds": seeds, "settings": settings, "summary": summary, "rows": rows}
+
+
+def draw_learning_theta_layers(record: dict):
+    """Return the paths of both windows, and the error with each choice of windows."""
+    hidden = record["settings"]["fast"], record["settings"]["slow"]
+    return figures.layers_figure(record["rows"], hidden)
 
 
 # -- cost ----------------------------------------------------------------------------
