@@ -54,6 +54,8 @@ SIZES, SEEDS = [600, 6_000, 60_000, 600_000], [0, 1, 2, 3, 4]
 SPEED = {"python": [], "neurons": SIZES, "seconds": 0.3}
 DIGITS = {"seeds": SEEDS, "items": 0, "emulated": 1}
 MNIST = {"python": [], "mnist": ""}
+RIVAL = {"data": "", "model": "lstm", "hours": 6.0, "params": 247_000, "seed": 0}
+RIVAL |= {"rate": 0.001, "epochs": 0.0, "batch": 100}
 TABLE = {
     "noise": Experiment(3, "spike noise of a memory beside plain Nengo's"),
     "feedback": Experiment(
@@ -119,6 +121,9 @@ TABLE = {
         5,
         "every recipe, beside the engine before JAX",
         {"seeds": SEEDS[:3], "only": []},
+    ),
+    "rivals_psmnist": Experiment(
+        360, "one rival on all of MNIST", RIVAL, "rivals", True
     ),
     "chip_reading": Experiment(10, "errors that a model for a chip tolerates"),
     "loihi": Experiment(
