@@ -109,6 +109,9 @@ TABLE = {
     "learning_nonlinear": Experiment(
         25, "nonlinear functions of 100,000 steps", {}, "learning"
     ),
+    "learning_rates": Experiment(
+        15, "smooth signals at other sampling rates", {"data": ""}, "learning"
+    ),
     "learning_theta_layers": Experiment(8, "two windows, learned", {}, "learning"),
     "learning_cost": Experiment(
         15, "LMU and LSTM by the clock", {"seconds": 120.0}, "learning", True

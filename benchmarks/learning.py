@@ -54,7 +54,7 @@ import numpy as np
 from lmu_spiking.conversion import ConvertSettings, convert
 from lmu_spiking.conversion.report import predict_loss
 from lmu_spiking.experiments.figures import learning as figures
-from lmu_spiking.experiments.learning import cost, digits, lengths, scales
+from lmu_spiking.experiments.learning import cost, digits, lengths, rates, scales
 from lmu_spiking.experiments.published.models import recipe_of, train_kept
 from lmu_spiking.experiments.records import average, in_parallel, kept, run_alone
 from lmu_spiking.memory.design import assemble
@@ -352,6 +352,65 @@ def draw_learning_invariance(record: dict):
     return figures.invariance_figure(record["rates"], record["spikes"])
 
 
+# -- other sampling rates ------------------------------------------------------------
+
+SIGNALS = {"ecg": 30.0, "spoken": 60.0}  # seconds that an LSTM trains for
+
+
+def signal(task: str, data: str):
+    """Return what makes the sequences of a task at a factor of its rate."""
+    return partial(rates.spoken, rates.envelopes(data)) if data else rates.heartbeats
+
+
+def rates_lstm(task: str, data: str, seed: int, params: int, seconds: float, *tried):
+    """Return the rows of an LSTM by the learning rate that validates best."""
+    found = [
+        rates.lstm_rows(signal(task, data), seed, params, seconds, rate)
+        for rate in tried
+    ]
+    return min(found, key=lambda rows: rows[0]["valid_loss"])
+
+
+def learning_rates(options) -> dict:
+    """Return what LMUs and LSTMs lose at other sampling rates of smooth signals."""
+    seeds, jobs = [101] if options.fast else SEEDS, options.jobs
+    signals = {"ecg": "", "spoken": options.data}
+    if not options.data:
+        print("learning_rates: without --data fsdd.npz, no spoken digits")
+        del signals["spoken"]
+    rows, searched = [], []
+    for task, data in signals.items():
+        places = rates.MIDDLE, rates.BEGINNING
+        cells = [(task, data, seed, place) for place in places for seed in seeds]
+        found = in_parallel(rates_lmu, cells, jobs)
+        mine = [row for several in found for row in several]
+        # an LSTM of as many parameters, whose learning rate another seed chooses
+        seconds, size = SIGNALS[task], mine[0]["params"]
+        seconds = 3.0 if options.fast else seconds
+        best = rates_lstm(task, data, SEARCH_SEED, size, seconds / 2, *lengths.RATES)
+        searched.append({"task": task, "rate": best[0]["learning_rate"]})
+        rate = searched[-1]["rate"]
+        cells = [(task, data, seed, size, seconds, rate) for seed in seeds]
+        found = in_parallel(rates_lstm, cells, jobs)
+        rows += mine + [row for several in found for row in several]
+    keys = ("task", "model", "factor")
+    summary = average(rows, keys, ["params"], ["value", "lost"])
+    settings = {"rates": lengths.RATES, "search_seed": SEARCH_SEED, "seconds": SIGNALS}
+    settings |= {"heart": rates.HEART, "envelope": rates.ENVELOPE}
+    record = {"seeds": seeds, "settings": settings, "summary": summary}
+    return record | {"search": searched, "rows": rows}
+
+
+def rates_lmu(task: str, data: str, seed: int, place: float) -> list[dict]:
+    """Return the rows of one LMU."""
+    return rates.lmu_rows(signal(task, data), seed, place)
+
+
+def draw_learning_rates(record: dict):
+    """Return what each model does at each rate."""
+    return figures.rates_figure(record["rows"])
+
+
 # -- long sequences ------------------------------------------------------------------
 
 LENGTH_SEED, EPOCHS, BAR, LSTM_UP_TO = 5700, 60, 0.1, 3_162
@@ -384,7 +443,9 @@ def draw_learning_length(record: dict):
     return figures.length_figure(record["rows"], record["exponents"])
 
 
-# LSTMs of nonlinear tasks: lengths, and seconds of training at each
+# -- nonlinear functions of long sequences -------------------------------------------
+
+# LSTMs: lengths, and seconds of training at each
 RIVALS = {100: 30.0, 1_000: 90.0}
 NONLINEAR_LENGTHS = (*RIVALS, 10_000, 100_000)
 SEARCH_SEED = 101  # of the sequences on which the LSTM's learning rate was chosen
@@ -403,7 +464,9 @@ def lstm_rate(task: str, steps: int, seconds: float) -> dict:
 def learning_nonlinear(options) -> dict:
     """Return what LMUs and LSTMs learn of two events, and of a product."""
     fast, jobs = options.fast, options.jobs
-    seeds, steps = ([101], NONLINEAR_LENGTHS[:2]) if fast else (SEEDS, NONLINEAR_LENGTHS)
+    seeds, steps = (
+        ([101], NONLINEAR_LENGTHS[:2]) if fast else (SEEDS, NONLINEAR_LENGTHS)
+    )
     tasks, small = lengths.NONLINEAR, (300, 20) if fast else ()
     seconds = dict.fromkeys(RIVALS, 3.0) if fast else RIVALS
     cells = [(task, T, seed, *small) for T in steps for task in tasks for seed in seeds]
@@ -420,7 +483,7 @@ def learning_nonlinear(options) -> dict:
     keys, means = ("task", "steps"), ("chance", "params")
     summary = {
         "lmu": average(rows, keys, means, ["value", "linear"]),
-        "lstm": average(lstm, keys, ("params", "epochs", "still_learning"), ["value"]),
+        "lstm": average(lstm, keys, ("params", "epochs", "late_gain"), ["value"]),
     }
     settings = {"pulse": lengths.PULSE, "noise": lengths.SENSOR, "seconds": RIVALS}
     settings |= {"rates": lengths.RATES, "search_seed": SEARCH_SEED}

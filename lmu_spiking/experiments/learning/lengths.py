@@ -13,8 +13,8 @@ Two tasks are nonlinear, so that no linear readout of a memory learns them by le
 squares or cross-entropy.  Both change no answer when the input changes its sign: of
 all that is odd in the input, which linear readouts are, nothing correlates with it.
 
-- `events`: are the signs of two short pulses alike?  They may come at any time of a long
-  sequence of noise.  (A linear rule could be right about three of the four pairs of
+- `events`: are the signs of two short pulses alike?  They may come at any time of a
+  long sequence of noise.  (A linear rule could be right about three of the four pairs of
   signs, .75, but cross-entropy does not lead there.)
 - `product`: the product of what came first and what came half a sequence later.
 """
@@ -26,14 +26,13 @@ import numpy as np
 
 from lmu_spiking.experiments import peak_bytes
 from lmu_spiking.experiments.learning.cost import timed_lstm
-from lmu_spiking.experiments.rivals import fit, lstm_model, lstm_units
+from lmu_spiking.experiments.rivals import fit, late_gain, lstm_model, lstm_units
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.studies.metrics import power_law
 from lmu_spiking.tasks.capacity import passages
 from lmu_spiking.tasks.catalogue import load_task
 from lmu_spiking.tasks.sequences import Part, Sequences
 from lmu_spiking.training import TrainSettings, evaluate, train
-from lmu_spiking.training.loop import badness
 from lmu_spiking.training.recipes import Recipe, recipe_for, start
 
 LENGTHS = (1_000, 3_162, 10_000, 31_623, 100_000)
@@ -247,7 +246,7 @@ def nonlinear_row(
     recipe = nonlinear_recipe(seed)
     settings = replace(recipe.settings, epochs=epochs or recipe.settings.epochs)
     row: dict = {"task": task, "steps": steps, "seed": seed, "chance": data.chance}
-    begun, params = time.perf_counter(), start(recipe, data, seed)
+    params = start(recipe, data, seed)
     for name, activation in (("value", "relu"), ("linear", "linear")):
         cell = replace(params.cells[0], activation=activation)
         made = train(replace(params, cells=(cell,)), data, settings)
@@ -256,9 +255,7 @@ def nonlinear_row(
     return row | {"trained_on": len(data.train), "tested_on": len(data.test)}
 
 
-def lstm_row(
-    task: str, steps: int, seed: int, seconds: float, rate: float
-) -> dict:
+def lstm_row(task: str, steps: int, seed: int, seconds: float, rate: float) -> dict:
     """Return what an LSTM of as many parameters learns of a nonlinear task.
 
     Parameters
@@ -275,7 +272,7 @@ def lstm_row(
     -------
     dict
         ``value`` on sequences held out, ``valid_loss`` of the best validation, and
-        ``still_learning``: whether that was in the last quarter of the training.
+        `late_gain`.
     """
     data = NONLINEAR[task](steps, seed=seed)
     wanted = start(nonlinear_recipe(), data, seed).n_params
@@ -284,11 +281,11 @@ def lstm_row(
     options = {"batch": 50, "seed": seed, "clipnorm": 1.0, "learning_rate": rate}
     made = fit(model, data, (seconds,), **options)[0]
     row = {"task": task, "steps": steps, "seed": seed, "learning_rate": rate}
-    best = min(made.history, key=badness)
-    row |= {"value": made.test, "valid_loss": best["valid_loss"]}
-    row["still_learning"] = best["updates"] > 0.75 * made.updates
+    losses = [record["valid_loss"] for record in made.history]
+    row |= {"value": made.test, "valid_loss": min(losses), "path": losses}
+    row["late_gain"] = late_gain(made.history)
     row |= {"params": made.params, "epochs": made.epochs, "seconds": made.seconds}
-    return row | {"path": [each["valid_loss"] for each in made.history]}
+    return row
 
 
 def _warm() -> None:

@@ -1,4 +1,4 @@
-r"""Smooth signals at other sampling rates, with the same weights and windows in seconds.
+r"""Smooth signals at other sampling rates: the same weights, and windows in seconds.
 
 A model is trained at one rate, and then runs at half of it, twice and four times it:
 nothing changes but ``dt``.  The signals are Fourier series of a finite band, so that
@@ -6,81 +6,306 @@ each rate has exact samples of the same signal, and none loses any of it: the ba
 below the Nyquist frequency of the lowest rate.
 
 - `heartbeats`: the electrocardiogram of PyWavelets, up to `HEART` Hz (a monitor's band)
-  and 28 ms ahead, 360 samples a second in training.  There is one heart, three beats.
-- `spoken`: which digit is said, from envelopes of `BANDS` bands of sound, up to
+  and `AHEAD` seconds ahead, 360 samples a second in training.  There is one heart, with
+  three beats, of which one tests.
+- `Spoken`: which digit is said, from envelopes of `BANDS` bands of sound, up to
   `ENVELOPE` Hz, 100 samples a second in training; the data of `spoken_digits`.
 
-A memory holds each sample for a step.  What it holds is late by half a step if a sample
-is that of the step's beginning, by another time at each rate, and is late by nothing if
-it is that of the step's *middle*.  So samples are taken in the middle of steps; those of
-the beginning are measured beside them.  Holding also weakens a wave of ``f`` Hz, to
-``sinc(f dt)``, by the square of the step.
+A memory holds each sample for a step.  If a sample is that of the step's beginning,
+what is held is late by half a step, which is another time at each rate; if it is that
+of the step's *middle*, it is not late.  So samples are those of the middles of steps,
+and those of the beginnings are measured beside them.  Holding also weakens a wave of
+``f`` Hz, to ``sinc(f dt)``.
 
-An LSTM has no ``dt``: it runs at another rate step by step as it is (*naive*), or on the
-signal that is first brought back to its own rate, by a cubic spline through the samples
-that are there (*resampled*), which whoever knows the rate can do.
+An LSTM has no ``dt``.  At another rate it runs step by step as it is (*as it is*), or
+on a signal that was first brought back to its own rate, by a cubic spline through the
+samples that are there (*resampled*), as anyone can who knows the rate.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from lmu_spiking.brief import brief
-from lmu_spiking.experiments.learning.lengths import RATES
-from lmu_spiking.experiments.rivals import fit, lstm_model, lstm_units
+from lmu_spiking.experiments.rivals import fit, late_gain, lstm_model, lstm_units
 from lmu_spiking.files import open_arrays
 from lmu_spiking.lmu.forward import forward
-from lmu_spiking.metrics import accuracy, nrmse
+from lmu_spiking.metrics import accuracy, nrmse, rms
 from lmu_spiking.signals.ecg import RATE, recording
 from lmu_spiking.tasks.heartbeats import SHARES
 from lmu_spiking.tasks.sequences import Part, Sequences
 from lmu_spiking.training import TrainSettings, train
-from lmu_spiking.training.recipes import Recipe, start
+from lmu_spiking.training.recipes import Recipe, recipe_for, start
 
 FACTORS = (0.5, 1, 2, 4)  # of the rate of training
 HEART, AHEAD = 40.0, 0.028  # Hz, seconds
-SPEECH_RATE, ENVELOPE, BANDS = 100.0, 16.0, 12
-SPOKEN, PERIOD = 1.0, 1.28  # seconds that are seen of a recording, and of its series
+SPEECH, ENVELOPE, BANDS = 100.0, 16.0, 12  # samples a second, Hz, and their number
+SEEN, PERIOD = 1.0, 1.28  # seconds of a recording that are seen, and of its series
 EDGES = (100.0, 3_800.0)  # Hz, of the lowest and the highest band
-FLOOR = 1e-3  # of a band's mean power, below which it is silent
+FLOOR = 3e-3  # of a band's mean power, which is added to it
 TEST, VALID = 5, 10  # recordings of each digit and speaker, by index
+MIDDLE, BEGINNING = 0.5, 0.0  # of a step, where its sample is taken
 
 
-@dataclass(frozen=True, eq=False)
-class Series:
-    """Signals of a finite band, and what is asked of them.
+# -- signals of a finite band --------------------------------------------------------
 
-    Attributes
+
+def harmonics(samples, rate: float, band: float) -> np.ndarray:
+    """Return the Fourier series of whole periods, up to a frequency.
+
+    Parameters
     ----------
-    harmonics : (n, c, K) complex ndarray
-        Of ``exp(2 pi i k t / period)``, k from 0.
+    samples : (..., T) ndarray
+    rate, band : float
+        Samples a second, and Hz.
+
+    Returns
+    -------
+    (..., K) complex ndarray
+        Of ``exp(2 pi i k t rate / T)``, k from 0; the signal is the real part.
+    """
+    T = samples.shape[-1]
+    found = np.fft.rfft(samples) * 2 / T
+    found[..., 0] /= 2
+    return found[..., np.fft.rfftfreq(T, 1 / rate) <= band]
+
+
+def at_times(series: np.ndarray, period: float, times) -> np.ndarray:
+    """Return the values (..., T) of Fourier series at times (T,), seconds.
+
+    Parameters
+    ----------
+    series : (..., K) complex ndarray
+        From `harmonics`.
     period : float
         Seconds.
-    classes : (n,) ndarray of int or None
-        None if what comes next is predicted.
-    index : (n,) ndarray of int
-        Which tell training and test sequences apart.
+    times : (T,) array_like
+
+    Returns
+    -------
+    (..., T) ndarray
     """
-
-    harmonics: np.ndarray
-    period: float
-    classes: np.ndarray | None
-    index: np.ndarray
-
-    __repr__ = brief
-
-    def at(self, times) -> np.ndarray:
-        """Return the signals (n, T, c) at times (T,), seconds."""
-        k = np.arange(self.harmonics.shape[2])
-        waves = np.exp(2j * np.pi * np.outer(k, times) / self.period)
-        return (self.harmonics @ waves).real.transpose(0, 2, 1)
+    angles = 2 * np.pi * np.outer(np.arange(series.shape[-1]), times) / period
+    return series.real @ np.cos(angles) - series.imag @ np.sin(angles)
 
 
-def series(samples, rate: float, band: float, classes=None, index=()) -> Series:
-    """Return samples (n, c, T) of whole periods without all above ``band`` Hz."""
-    T = samples.shape[2]
-    found = np.fft.rfft(samples) * 2 / T
-    found[:, :, 0] /= 2
-    kept = found[:, :, np.fft.rfftfreq(T, 1 / rate) <= band]
-    return Series(kept, T / rate, classes, np.asarray(index))
+def heartbeats(factor: float = 1, place: float = MIDDLE) -> Sequences:
+    """Return the task to predict the electrocardiogram, at a factor of 360 Hz.
+
+    Parameters
+    ----------
+    factor : float
+        Of the rate.
+    place : float
+        Where in a step its sample lies, from 0 to 1; targets are those of `AHEAD`
+        seconds after the end of each step.
+
+    Returns
+    -------
+    Sequences
+        In units of the signal's rms.
+    """
+    dt, u = 1 / (RATE * factor), recording()
+    period, parts = len(u) / RATE, []
+    series = harmonics(u / rms(u), RATE, HEART)
+    begin, *ends = (share * period for share in (0.0, *SHARES, 1.0))
+    for end in ends:
+        steps = int((end - begin - AHEAD) / dt)
+        times = begin + dt * np.arange(steps)
+        x = at_times(series, period, times + place * dt)
+        y = at_times(series, period, times + dt + AHEAD)
+        parts.append(Part(x[None, :, None], y[None, :, None]))
+        begin = end
+    origin = f"PyWavelets, pywt.data.ecg(), up to {HEART:g} Hz, {1 / dt:g} samples/s"
+    return Sequences("ecg", *parts, dt, None, False, origin)
+
+
+def envelopes(path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return envelopes of spoken digits, as Fourier series, and what is said.
+
+    Parameters
+    ----------
+    path : path-like
+        As `spoken_digits.load_spoken` reads it.
+
+    Returns
+    -------
+    series : (n, BANDS, K) complex ndarray
+        Of the logarithms of the power, mean 0 and standard deviation 1 in each band of
+        the recordings that train.
+    digit, index : (n,) ndarray of int
+    """
+    with open_arrays(path) as file:
+        audio, length, rate = file["audio"], file["length"], float(file["rate"])
+        digit, index = file["digit"].astype(int), file["index"].astype(int)
+    # the beginning of each recording, and silence after it
+    sound = np.zeros((len(length), round(PERIOD * rate)))
+    for row, cut in zip(sound, np.split(audio, np.cumsum(length)[:-1]), strict=True):
+        cut = cut[: round(SEEN * rate)]
+        row[: len(cut)] = cut
+    # power in bands of equal width on the mel scale, smoothed before the logarithm
+    mel = np.linspace(*(np.log1p(f / 700) for f in EDGES), BANDS + 2)
+    edges, spectra = 700 * np.expm1(mel), np.fft.fft(sound)
+    f = np.fft.fftfreq(sound.shape[1], 1 / rate)
+    found = []
+    slow = np.arange(round(PERIOD * 4 * SPEECH)) / (4 * SPEECH)
+    for low, middle, high in zip(edges, edges[1:], edges[2:], strict=False):
+        window = np.interp(f, (low, middle, high), (0.0, 1.0, 0.0))
+        power = np.abs(np.fft.ifft(2 * spectra * window)) ** 2
+        smooth = at_times(harmonics(power, rate, 2 * ENVELOPE), PERIOD, slow)
+        loud = np.maximum(smooth, 0) / power[index >= TEST].mean() + FLOOR
+        found.append(harmonics(np.log(loud), 4 * SPEECH, ENVELOPE))
+    series = np.stack(found, axis=1)
+    known = series[index >= VALID]
+    # mean and deviation of each band over time and recordings
+    mean = known[:, :, 0].real.mean(axis=0)
+    spread = np.sqrt(
+        (np.abs(known[:, :, 1:]) ** 2).sum(axis=2).mean(axis=0) / 2
+        + known[:, :, 0].real.var(axis=0)
+    )
+    series[:, :, 0] -= mean
+    return series / spread[:, None], digit, index
+
+
+def spoken(speech, factor: float = 1, place: float = MIDDLE) -> Sequences:
+    """Return the task to say which digit is said, at a factor of 100 Hz.
+
+    Parameters
+    ----------
+    speech : tuple
+        From `envelopes`.
+    factor, place : float
+        As of `heartbeats`.
+
+    Returns
+    -------
+    Sequences
+        The first `SEEN` seconds of each recording; indices 0 to 4 test, 5 to 9 choose.
+    """
+    series, digit, index = speech
+    dt = 1 / (SPEECH * factor)
+    times = (np.arange(round(SEEN / dt)) + place) * dt
+    x = at_times(series, PERIOD, times).transpose(0, 2, 1)
+    chosen = (index >= VALID, (index >= TEST) & (index < VALID), index < TEST)
+    parts = [Part(x[which], digit[which]) for which in chosen]
+    origin = f"envelopes of spoken digits up to {ENVELOPE:g} Hz, {1 / dt:g} samples/s"
+    return Sequences("spoken", *parts, dt, 10, True, origin)
+
+
+# -- models at each rate -------------------------------------------------------------
+
+
+def recipe_of(data: Sequences, seed: int) -> Recipe:
+    """Return the model of a task, and its training.
+
+    Parameters
+    ----------
+    data : Sequences
+    seed : int
+        Of the batches and the noise.
+
+    Returns
+    -------
+    Recipe
+        That of the electrocardiogram, or of one cell with a memory for each band.
+    """
+    if data.classes is None:
+        chosen = recipe_for("ecg")
+    else:
+        how = {"epochs": 60, "batch": 50, "learning_rate": 3e-3, "noise": 0.3}
+        how |= {"schedule": "cosine", "weight_decay": 0.01}
+        chosen = Recipe(8, 200, None, TrainSettings(**how), memories=BANDS)
+    return replace(chosen, settings=replace(chosen.settings, seed=seed))
+
+
+def lmu_rows(make: Callable, seed: int, place: float = MIDDLE) -> list[dict]:
+    """Return what an LMU that is trained at one rate does at each.
+
+    Parameters
+    ----------
+    make : callable
+        `heartbeats`, or `spoken` of some recordings: takes a factor and a place.
+    seed : int
+    place : float
+        Where in a step its sample lies, in training and in use.
+
+    Returns
+    -------
+    list of dict
+        ``factor``, ``value`` (accuracy, or NRMSE) and ``lost``, in parts of 1.
+    """
+    data = make(1, place)
+    recipe = recipe_of(data, seed)
+    made = train(start(recipe, data, seed), data, recipe.settings)
+    where = {MIDDLE: "LMU", BEGINNING: "LMU, samples of the beginning"}
+
+    def outputs(factor: float):
+        shown = make(factor, place)
+        there = replace(made.params, dt=shown.dt)
+        return forward(there, shown.test.x, last=shown.last), shown
+
+    about = {"seed": seed, "params": made.params.n_params, "model": where[place]}
+    return _rows(about, outputs, data)
+
+
+def lstm_rows(
+    make: Callable, seed: int, params: int, seconds: float, rate: float
+) -> list[dict]:
+    """Return what an LSTM that is trained at one rate does at each.
+
+    Parameters
+    ----------
+    make, seed
+        As of `lmu_rows`.
+    params : int
+        About as many as it has.
+    seconds, rate : float
+        Of training at most, and its learning rate.
+
+    Returns
+    -------
+    list of dict
+        As from `lmu_rows`, as it is and resampled; with ``valid_loss``.
+    """
+    data = make(1, MIDDLE)
+    units = lstm_units(params, data.size_in, data.size_out)
+    model = lstm_model(data.size_in, data.size_out, (units,), last=data.last, seed=seed)
+    # pieces of .3 s where every step is read
+    options = {"batch": 50, "piece": 108, "seed": seed, "clipnorm": 1.0}
+    made = fit(model, data, (seconds,), learning_rate=rate, **options)[0]
+    about = {"seed": seed, "params": made.params, "learning_rate": rate}
+    about |= {"valid_loss": min(record["valid_loss"] for record in made.history)}
+    about |= {"epochs": made.epochs, "late_gain": late_gain(made.history)}
+
+    def as_it_is(factor: float):
+        shown = make(factor, MIDDLE)
+        return np.asarray(model.outputs(made.best, shown.test.x)), shown
+
+    def resampled(factor: float):
+        shown = make(factor, MIDDLE)
+        x = _at_rate(shown.test.x, shown.dt, data.dt, data.test.x.shape[1])
+        return np.asarray(model.outputs(made.best, x.astype(np.float32))), data
+
+    rows = _rows(about | {"model": "LSTM, as it is"}, as_it_is, data)
+    return rows + _rows(about | {"model": "LSTM, resampled"}, resampled, data)
+
+
+def _at_rate(x: np.ndarray, dt: float, wanted: float, steps: int) -> np.ndarray:
+    """Return sequences (n, T, c) of middles of steps at another step, by a spline."""
+    times = (np.arange(x.shape[1]) + MIDDLE) * dt
+    there = (np.arange(steps) + MIDDLE) * wanted
+    return CubicSpline(times, x, axis=1)(there)
+
+
+def _rows(about: dict, outputs: Callable, data: Sequences) -> list[dict]:
+    """Return a row for each rate, and what is lost against that of training."""
+    rows = []
+    for factor in FACTORS:
+        y, shown = outputs(factor)
+        right = nrmse if data.classes is None else accuracy
+        value = right(y, shown.test.y)
+        rows.append({"task": data.name, **about, "factor": factor, "value": value})
+    (own,) = (row["value"] for row in rows if row["factor"] == 1)
+    sign = 1 if data.classes is None else -1
+    return [row | {"lost": sign * (row["value"] - own)} for row in rows]

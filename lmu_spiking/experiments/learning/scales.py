@@ -30,6 +30,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from lmu_spiking.experiments.records import pick
+from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.metrics import rms
 from lmu_spiking.signals import white_noise
@@ -216,7 +217,7 @@ def theta_row(seed: int, factor: float, recipe: str, **options) -> dict:
 
 FAST, SLOW, START = 0.1, 1.6, 0.4  # seconds: both hidden windows, and where both begin
 LAYERS = {"dt": 0.01, "bandwidth": 25.0, "duration": 10.0, "sequences": 32}
-LAYERS |= {"orders": (6, 6), "units": 8, "epochs": 200, "rate": 0.02, "batch": 8}
+LAYERS |= {"orders": (6, 6), "units": 16, "epochs": 150, "rate": 0.03, "batch": 8}
 # of each way: windows to begin with, whether they are trained, and whether kernels are
 WAYS = {
     "learned": ((START, START), True, False),
@@ -268,11 +269,15 @@ def running_mean(u, steps: int) -> np.ndarray:
     return np.asarray(lfilter(ones, [1.0], u, axis=1))
 
 
-def two_cells(seed: int, thetas, kernels: bool) -> LMUParams:
+def two_cells(data: Sequences, seed: int, thetas, kernels: bool) -> LMUParams:
     """Return two cells in series, drawn but for kernels that say what is read.
 
     Parameters
     ----------
+    data : Sequences
+        By which encoder and readout are scaled: the first memory has rms 1, and
+        outputs begin at the mean of the targets, and are no larger than they are.  If
+        the first gradients were, Adam would divide by them for a thousand steps.
     seed : int
     thetas : (float, float)
         Seconds.
@@ -294,6 +299,11 @@ def two_cells(seed: int, thetas, kernels: bool) -> LMUParams:
     cells = [c | common | {"theta": t} for c, t in zip(cells, thetas, strict=True)]
     about = {"dt": LAYERS["dt"], "seed": seed, "task": "two scales"}
     params = LMUParams.draw(1, 1, cells, **about)
+    first = params.cells[0]
+    m, _ = run_cell(first, data.train.x.astype(float), data.dt)
+    y = data.train.y.astype(float)
+    scaled = {"readout.D": params.D * y.std(), "readout.c": [y.mean()]}
+    params = params.updated({"cell0.e_x": first.e_x / rms(m)} | scaled)
     if kernels:
         return params
     # the first coefficient is the mean; its weights are drawn, both signs of each
@@ -322,7 +332,7 @@ def layers_row(seed: int, way: str, epochs: int | None = None) -> dict:
     from lmu_spiking.training import evaluate
 
     data, (thetas, moving, kernels) = two_scales(seed), WAYS[way]
-    params = two_cells(seed, thetas, kernels)
+    params = two_cells(data, seed, thetas, kernels)
     names = [n for n in params.arrays() if kernels or not n.endswith("W_m")]
     settings = TrainSettings(
         epochs=epochs or LAYERS["epochs"],

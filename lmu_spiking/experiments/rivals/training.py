@@ -57,10 +57,10 @@ class Fitted:
         ``seconds, updates, epochs, loss, valid_loss`` and ``valid_accuracy`` or
         ``valid_nrmse``; ``seen_`` instead of ``valid_`` if these sequences are also
         trained on.
-    weights : dict of str to ndarray
-        Of the last update.
+    weights, best : dict of str to ndarray
+        Of the last update, and of the best validation.
     predict : callable
-        Takes inputs (n, T, c), and returns outputs by these weights.
+        Takes inputs (n, T, c), and returns outputs by the weights of the last update.
     """
 
     test: float
@@ -72,6 +72,7 @@ class Fitted:
     params: int
     history: list[dict]
     weights: dict[str, np.ndarray]
+    best: dict[str, np.ndarray]
     predict: Callable
 
     __repr__ = brief
@@ -234,8 +235,10 @@ def fit(
         test = loss_and_metric(data.classes, outputs, data.test.y)[1]
         pace = run.trained / max(run.updates * share - share, share)
         counts = run.updates, run.updates * share, model.n_params, run.history[:]
-        now = {name: np.asarray(a) for name, a in run.arrays.items()}
-        found = now, partial(outputs_of, run.arrays)
+        kept = [
+            {n: np.asarray(a) for n, a in w.items()} for w in (run.arrays, run.best)
+        ]
+        found = *kept, partial(outputs_of, run.arrays)
         fitted.append(Fitted(test, outputs, clock.seconds, pace, *counts, *found))
     return fitted
 
