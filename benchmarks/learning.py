@@ -446,7 +446,7 @@ def draw_learning_length(record: dict):
 # -- nonlinear functions of long sequences -------------------------------------------
 
 # LSTMs: lengths, and seconds of training at each
-RIVALS = {100: 30.0, 1_000: 90.0}
+RIVALS = {100: 20.0, 1_000: 60.0}
 NONLINEAR_LENGTHS = (*RIVALS, 10_000, 100_000)
 SEARCH_SEED = 101  # of the sequences on which the LSTM's learning rate was chosen
 

@@ -186,7 +186,7 @@ def nonlinear_figure(rows: list[dict], lstm: list[dict]):
         scale = 100 if correct else 1
         series = {
             "LMU": (mine, "value"),
-            "linear readout of the same memory": (mine, "linear"),
+            "best linear readout": (mine, "linear"),
             "LSTM of as many parameters": (rival, "value"),
         }
         for k, (label, (several, name)) in enumerate(series.items()):
