@@ -328,20 +328,17 @@ def rates_figure(rows: list[dict]):
     """
 
     def panel(ax, task: str):
-        mine = group(rows, "task")[task]
-        correct, models = task == "spoken", group(mine, "model")
+        models = group(group(rows, "task")[task], "model")
         for k, (model, several) in enumerate(models.items()):
             factors = dict(sorted(group(several, "factor").items()))
-            scale = 100 if correct else 1
-            found = [confidence(column(c, "value", scale)) for c in factors.values()]
+            found = [confidence(column(c, "value", 100)) for c in factors.values()]
             mean, half = np.transpose(found)
             look = mark(k, fmt=f"{MARKERS[k]}-", label=model)
             ax.errorbar(list(factors), mean, half, **look)
         ax.set(xscale="log", xlabel="Sampling rate, times that of training")
         ax.set_xticks(list(factors), [f"{factor:g}" for factor in factors])
         ax.xaxis.set_minor_formatter("")
-        ax.set(yscale="linear" if correct else "log", title=task)
-        ax.set_ylabel("Accuracy (%)" if correct else "NRMSE")
+        ax.set(ylabel="Accuracy (%)", title=task)
         ax.legend(**SMALL)
         return ax
 

@@ -219,7 +219,7 @@ def nonlinear_recipe(seed: int = 0) -> Recipe:
     Recipe
         A memory as long as a sequence, whose states are known once for all epochs.
     """
-    how = {"epochs": 100, "batch": 50, "learning_rate": 1e-2, "schedule": "cosine"}
+    how = {"epochs": 60, "batch": 50, "learning_rate": 1e-2, "schedule": "cosine"}
     return Recipe(20, 100, None, TrainSettings(**how, seed=seed))
 
 

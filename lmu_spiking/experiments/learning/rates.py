@@ -5,10 +5,11 @@ nothing changes but ``dt``.  The signals are Fourier series of a finite band, so
 each rate has exact samples of the same signal, and none loses any of it: the band lies
 below the Nyquist frequency of the lowest rate.
 
-- `heartbeats`: the electrocardiogram of PyWavelets, up to `HEART` Hz (a monitor's band)
-  and `AHEAD` seconds ahead, 360 samples a second in training.  There is one heart, with
-  three beats, of which one tests.
-- `Spoken`: which digit is said, from envelopes of `BANDS` bands of sound, up to
+- `heartbeats`: in which fifth of its beat a heart is, from the last `PAST` seconds of
+  an electrocardiogram, up to `HEART` Hz, 120 samples a second in training.  The three
+  beats are those of PyWavelets, one heart's, played from anywhere in their loop, faster
+  or slower, and louder or softer: sequences held out are other draws of these.
+- `spoken`: which digit is said, from envelopes of `BANDS` bands of sound, up to
   `ENVELOPE` Hz, 100 samples a second in training; the data of `spoken_digits`.
 
 A memory holds each sample for a step.  If a sample is that of the step's beginning,
@@ -24,27 +25,33 @@ samples that are there (*resampled*), as anyone can who knows the rate.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.interpolate import CubicSpline
+from scipy.signal import find_peaks
 
 from lmu_spiking.experiments.rivals import fit, late_gain, lstm_model, lstm_units
 from lmu_spiking.files import open_arrays
 from lmu_spiking.lmu.forward import forward
-from lmu_spiking.metrics import accuracy, nrmse, rms
+from lmu_spiking.metrics import accuracy, rms
 from lmu_spiking.signals.ecg import RATE, recording
-from lmu_spiking.tasks.heartbeats import SHARES
 from lmu_spiking.tasks.sequences import Part, Sequences
 from lmu_spiking.training import TrainSettings, train
-from lmu_spiking.training.recipes import Recipe, recipe_for, start
+from lmu_spiking.training.recipes import Recipe, start
 
 FACTORS = (0.5, 1, 2, 4)  # of the rate of training
-HEART, AHEAD = 40.0, 0.028  # Hz, seconds
+HEART, BEAT = 30.0, 120.0  # Hz, and samples a second
+PAST, PHASES = 1.28, 5  # seconds, and parts of a beat
+TEMPO, LOUDNESS = 0.2, 0.3  # most changes of the recording's
+DRAWN = 2_000, 300, 1_000  # sequences that train, choose and test
 SPEECH, ENVELOPE, BANDS = 100.0, 16.0, 12  # samples a second, Hz, and their number
 SEEN, PERIOD = 1.0, 1.28  # seconds of a recording that are seen, and of its series
 EDGES = (100.0, 3_800.0)  # Hz, of the lowest and the highest band
 FLOOR = 3e-3  # of a band's mean power, which is added to it
 TEST, VALID = 5, 10  # recordings of each digit and speaker, by index
+ORDERS = {"ecg": 32, "spoken": 8}
+EASE = {"ecg": {"noise": 0.02}, "spoken": {"noise": 0.3, "weight_decay": 0.01}}
 MIDDLE, BEGINNING = 0.5, 0.0  # of a step, where its sample is taken
 
 
@@ -90,37 +97,49 @@ def at_times(series: np.ndarray, period: float, times) -> np.ndarray:
     return series.real @ np.cos(angles) - series.imag @ np.sin(angles)
 
 
-def heartbeats(factor: float = 1, place: float = MIDDLE) -> Sequences:
-    """Return the task to predict the electrocardiogram, at a factor of 360 Hz.
+def heartbeats(seed: int, factor: float = 1, place: float = MIDDLE) -> Sequences:
+    """Return the task to say how far a beat has come, at a factor of 120 Hz.
 
     Parameters
     ----------
+    seed : int
+        Draws where in the loop each sequence ends, its tempo and loudness.
     factor : float
         Of the rate.
     place : float
-        Where in a step its sample lies, from 0 to 1; targets are those of `AHEAD`
-        seconds after the end of each step.
+        Where in a step its sample lies, from 0 to 1.
 
     Returns
     -------
     Sequences
-        In units of the signal's rms.
+        Class 0 is the fifth of a beat that begins with its tallest wave.
     """
-    dt, u = 1 / (RATE * factor), recording()
-    period, parts = len(u) / RATE, []
-    series = harmonics(u / rms(u), RATE, HEART)
-    begin, *ends = (share * period for share in (0.0, *SHARES, 1.0))
-    for end in ends:
-        steps = int((end - begin - AHEAD) / dt)
-        times = begin + dt * np.arange(steps)
-        x = at_times(series, period, times + place * dt)
-        y = at_times(series, period, times + dt + AHEAD)
-        parts.append(Part(x[None, :, None], y[None, :, None]))
-        begin = end
+    dt, u, rng = 1 / (BEAT * factor), recording(), np.random.default_rng(seed)
+    period, steps = len(u) / RATE, round(PAST * BEAT * factor)
+    series = harmonics(u / rms(u), RATE, HEART / (1 + TEMPO))
+    n = sum(DRAWN)
+    end, tempo = rng.uniform(0, period, n), rng.uniform(1 - TEMPO, 1 + TEMPO, n)
+    size = rng.uniform(1 - LOUDNESS, 1 + LOUDNESS, n)
+    # seconds before the end
+    ago = PAST - (np.arange(steps) + place) * dt
+    x = [
+        s * at_times(series, period, e - r * ago)
+        for s, e, r in zip(size, end, tempo, strict=True)
+    ]
+    # the tallest waves of the loop, and that of the next one
+    tall, _ = find_peaks(u, height=0.5, distance=round(0.4 * RATE))
+    tall = np.append(tall, tall[0] + len(u)) / RATE
+    beats = np.interp(
+        np.where(end < tall[0], end + period, end), tall, range(len(tall))
+    )
+    y = (PHASES * (beats % 1)).astype(int)
+    ends = np.cumsum(DRAWN)[:2]
+    parts = map(Part, np.split(np.array(x)[:, :, None], ends), np.split(y, ends))
     origin = f"PyWavelets, pywt.data.ecg(), up to {HEART:g} Hz, {1 / dt:g} samples/s"
-    return Sequences("ecg", *parts, dt, None, False, origin)
+    return Sequences("ecg", *parts, dt, PHASES, True, f"{origin}, by seed {seed}")
 
 
+@lru_cache(maxsize=1)  # a minute
 def envelopes(path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return envelopes of spoken digits, as Fourier series, and what is said.
 
@@ -208,15 +227,12 @@ def recipe_of(data: Sequences, seed: int) -> Recipe:
     Returns
     -------
     Recipe
-        That of the electrocardiogram, or of one cell with a memory for each band.
+        One cell with a memory for each channel, as long as a sequence.
     """
-    if data.classes is None:
-        chosen = recipe_for("ecg")
-    else:
-        how = {"epochs": 60, "batch": 50, "learning_rate": 3e-3, "noise": 0.3}
-        how |= {"schedule": "cosine", "weight_decay": 0.01}
-        chosen = Recipe(8, 200, None, TrainSettings(**how), memories=BANDS)
-    return replace(chosen, settings=replace(chosen.settings, seed=seed))
+    how = {"epochs": 60, "batch": 50, "learning_rate": 3e-3, "schedule": "cosine"}
+    settings = TrainSettings(**how, **EASE[data.name], seed=seed)
+    channels, order = data.size_in, ORDERS[data.name]
+    return Recipe(order, 200, None, settings, memories=channels)
 
 
 def lmu_rows(make: Callable, seed: int, place: float = MIDDLE) -> list[dict]:
@@ -225,7 +241,7 @@ def lmu_rows(make: Callable, seed: int, place: float = MIDDLE) -> list[dict]:
     Parameters
     ----------
     make : callable
-        `heartbeats`, or `spoken` of some recordings: takes a factor and a place.
+        `heartbeats` of a seed, or `spoken` of recordings: takes a factor and a place.
     seed : int
     place : float
         Where in a step its sample lies, in training and in use.
@@ -233,7 +249,7 @@ def lmu_rows(make: Callable, seed: int, place: float = MIDDLE) -> list[dict]:
     Returns
     -------
     list of dict
-        ``factor``, ``value`` (accuracy, or NRMSE) and ``lost``, in parts of 1.
+        ``factor``, ``value`` (the accuracy) and ``lost``, in parts of 1.
     """
     data = make(1, place)
     recipe = recipe_of(data, seed)
@@ -243,7 +259,7 @@ def lmu_rows(make: Callable, seed: int, place: float = MIDDLE) -> list[dict]:
     def outputs(factor: float):
         shown = make(factor, place)
         there = replace(made.params, dt=shown.dt)
-        return forward(there, shown.test.x, last=shown.last), shown
+        return forward(there, shown.test.x, last=True), shown
 
     about = {"seed": seed, "params": made.params.n_params, "model": where[place]}
     return _rows(about, outputs, data)
@@ -270,9 +286,8 @@ def lstm_rows(
     """
     data = make(1, MIDDLE)
     units = lstm_units(params, data.size_in, data.size_out)
-    model = lstm_model(data.size_in, data.size_out, (units,), last=data.last, seed=seed)
-    # pieces of .3 s where every step is read
-    options = {"batch": 50, "piece": 108, "seed": seed, "clipnorm": 1.0}
+    model = lstm_model(data.size_in, data.size_out, (units,), last=True, seed=seed)
+    options = {"batch": 50, "seed": seed, "clipnorm": 1.0}
     made = fit(model, data, (seconds,), learning_rate=rate, **options)[0]
     about = {"seed": seed, "params": made.params, "learning_rate": rate}
     about |= {"valid_loss": min(record["valid_loss"] for record in made.history)}
@@ -303,9 +318,7 @@ def _rows(about: dict, outputs: Callable, data: Sequences) -> list[dict]:
     rows = []
     for factor in FACTORS:
         y, shown = outputs(factor)
-        right = nrmse if data.classes is None else accuracy
-        value = right(y, shown.test.y)
+        value = accuracy(y, shown.test.y)
         rows.append({"task": data.name, **about, "factor": factor, "value": value})
     (own,) = (row["value"] for row in rows if row["factor"] == 1)
-    sign = 1 if data.classes is None else -1
-    return [row | {"lost": sign * (row["value"] - own)} for row in rows]
+    return [row | {"lost": own - row["value"]} for row in rows]

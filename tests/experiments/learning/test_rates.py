@@ -20,14 +20,26 @@ def test_series_have_their_samples_and_no_more_than_their_band():
     np.testing.assert_allclose(slow, 0.3 + np.sin(2 * np.pi * 3 * t), atol=1e-12)
 
 
-def test_rates_are_of_the_same_signal():
+def test_rates_are_of_the_same_signal(monkeypatch):
     # the middle of a step is the middle of the second of three
-    once, thrice = rates.heartbeats(1), rates.heartbeats(3)
-    x = thrice.test.x[:, 1::3]
-    n = min(x.shape[1], once.test.x.shape[1])
-    np.testing.assert_allclose(x[:, :n], once.test.x[:, :n], atol=1e-6)
-    y = thrice.test.y[:, 2::3]
-    np.testing.assert_allclose(y[:, :n], once.test.y[:, :n], atol=1e-6)
+    monkeypatch.setattr(rates, "DRAWN", (4, 4, 20))
+    monkeypatch.setattr(rates, "PAST", 1.0)
+    once, thrice = rates.heartbeats(7), rates.heartbeats(7, 3)
+    np.testing.assert_allclose(thrice.test.x[:, 1::3], once.test.x, atol=1e-5)
+    np.testing.assert_array_equal(thrice.test.y, once.test.y)
+
+
+def test_a_beat_begins_with_its_tallest_wave(monkeypatch):
+    monkeypatch.setattr(rates, "DRAWN", (4, 4, 200))
+    data = rates.heartbeats(8, 2)
+    # the last sample is 4 ms old: tall within a tenth of a beat after it began, or
+    # just before it does
+    tall = np.flatnonzero(data.test.x[:, -1, 0] > 3)
+    assert len(tall) > 3
+    assert set(data.test.y[tall]) <= {0, rates.PHASES - 1}
+    # all phases of beats take as long
+    counts = np.bincount(data.test.y, minlength=rates.PHASES)
+    assert counts.min() > 40 - 5 * np.sqrt(32)
 
 
 @pytest.mark.parametrize(("place", "order"), [(rates.MIDDLE, 2), (rates.BEGINNING, 1)])
