@@ -37,14 +37,15 @@ choose anything.
 `learning_nonlinear`: the tasks `events` (have two pulses of 5 steps the same sign, in
 noise of 0.01; 2,100 sequences train, 300 choose, 600 test) and `product` (of the first
 sample and the one half a sequence later; 3,500, 500 and 1,000) at 100 to 100,000 steps:
-order 20, 100 rectified units, window as long as the sequence, 60 epochs, all trained
-from random numbers.  Beside it the best linear readout of the same memory, by least
-squares, and at 100 and 1,000 steps an LSTM of as many parameters, for so many seconds;
-its learning rate is that of three which validates best on seed 101, in a third of them.
+order 20, 100 rectified units, window as long as the sequence, 30 and 60 epochs, all
+trained from random numbers.  Beside it the best linear readout of the same memory, by least
+squares, and at 100 and 1,000 steps an LSTM of as many parameters with the same optimiser, batches
+and schedule, for 100 and 30 epochs; its learning rate is that of three which validates
+best on seed 101, in a third of them.  Finished parts are kept (``--parts``).
 Settings were chosen on seed 101; seeds 0 to 4 are shown.
 
-`learning_rates`: an electrocardiogram and, with ``--data fsdd.npz``, envelopes of spoken
-digits, trained at one sampling rate and run at half, twice and four times it
+`learning_rates`: an electrocardiogram and, with ``--data fsdd.npz``, envelopes of
+spoken digits, trained at one sampling rate and run at half, twice and four times it
 (`lmu_spiking.experiments.learning.rates`): one cell of 200 units, with samples of the
 middles of steps, and of their beginnings; an LSTM of as many parameters, as it is and
 with its input resampled to its own rate, its learning rate chosen as above.  Settings
@@ -52,9 +53,9 @@ were chosen on seed 101; seeds 0 to 4 are shown.
 
 `learning_theta_layers`: two cells in series, whose windows both begin at 0.4 s, where
 the hidden ones are 0.1 and 1.6 s: plain training of both windows and all else but the
-kernels, which are the mean of each window; the same with windows fixed where they begin
-or at the hidden ones; and kernels trained as well.  Settings were chosen on seeds 101 to
-113; seeds 0 to 9 are shown.
+kernels, which are the mean of each window; the same with windows fixed where they
+begin or at the hidden ones; and kernels trained as well.  Settings were chosen on seeds
+101 to 113; seeds 0 to 9 are shown.
 
 `learning_theta`: white noise of 5 Hz, order 24, dt 2 ms; only ``log theta`` is trained,
 from coarse to fine (`lmu_spiking.experiments.learning.scales` says how and why).
@@ -376,7 +377,29 @@ def draw_learning_invariance(record: dict):
 
 # -- other sampling rates ------------------------------------------------------------
 
-SIGNALS = {"ecg": 30.0, "spoken": 30.0}  # seconds that an LSTM trains for
+RATE_EPOCHS = 40  # of LSTMs
+
+
+def rates_part(out, task: str, data: str, seed: int, place: float) -> dict:
+    """Return the rows of an LMU, which are kept."""
+
+    def make():
+        return {"rows": rates.lmu_rows(signal(task, data, seed), seed, place)}
+
+    return kept(out, f"lmu-{task}-{seed}-{place}", {}, make)
+
+
+def rates_lstm(
+    out, task: str, data: str, seed: int, params: int, epochs: int, rate: float
+) -> dict:
+    """Return the rows of an LSTM, which are kept."""
+
+    def make():
+        made = rates.lstm_rows(signal(task, data, seed), seed, params, epochs, rate)
+        return {"rows": made}
+
+    name, about = f"lstm-{task}-{seed}-{rate}", {"params": params, "epochs": epochs}
+    return kept(out, name, about, make)
 
 
 def signal(task: str, data: str, seed: int):
@@ -386,48 +409,34 @@ def signal(task: str, data: str, seed: int):
     return partial(rates.spoken, rates.envelopes(data))
 
 
-def rates_lstm(task: str, data: str, seed: int, params: int, seconds: float, *tried):
-    """Return the rows of an LSTM by the learning rate that validates best."""
-    found = [
-        rates.lstm_rows(signal(task, data, seed), seed, params, seconds, rate)
-        for rate in tried
-    ]
-    return min(found, key=lambda rows: rows[0]["valid_loss"])
+def learning_rates(options):
+    """Yield what LMUs and LSTMs lose at other sampling rates of smooth signals."""
+    jobs, out = options.jobs, options.parts
+    seeds, epochs = (SEEDS[:1], 1) if options.fast else (SEEDS, RATE_EPOCHS)
+    settings = {"rates": lengths.RATES, "search_seed": SEARCH_SEED}
+    settings |= {"heart": rates.HEART, "envelope": rates.ENVELOPE, "epochs": epochs}
+    record = {"seeds": seeds, "settings": settings, "summary": []}
+    record |= {"search": [], "rows": []}
 
+    def add(parts) -> dict:
+        record["rows"] += [row for part in parts for row in part["rows"]]
+        keys = ("task", "model", "factor")
+        record["summary"] = average(record["rows"], keys, ["params"], ["value", "lost"])
+        return record
 
-def learning_rates(options) -> dict:
-    """Return what LMUs and LSTMs lose at other sampling rates of smooth signals."""
-    seeds, jobs = [101] if options.fast else SEEDS, options.jobs
-    signals = {"ecg": "", "spoken": options.data}
-    if not options.data:
-        print("learning_rates: without --data fsdd.npz, no spoken digits")
-        del signals["spoken"]
-    rows, searched = [], []
-    for task, data in signals.items():
-        places = rates.MIDDLE, rates.BEGINNING
-        cells = [(task, data, seed, place) for place in places for seed in seeds]
-        found = in_parallel(rates_lmu, cells, jobs)
-        mine = [row for several in found for row in several]
+    for task in ("ecg", "spoken") if options.data else ("ecg",):
+        for place in (rates.MIDDLE, rates.BEGINNING):
+            cells = [(out, task, options.data, seed, place) for seed in seeds]
+            yield add(in_parallel(rates_part, cells, jobs))
         # an LSTM of as many parameters, whose learning rate another seed chooses
-        seconds, size = SIGNALS[task], mine[0]["params"]
-        seconds = 3.0 if options.fast else seconds
-        best = rates_lstm(task, data, SEARCH_SEED, size, seconds / 2, *lengths.RATES)
-        searched.append({"task": task, "rate": best[0]["learning_rate"]})
-        rate = searched[-1]["rate"]
-        cells = [(task, data, seed, size, seconds, rate) for seed in seeds]
-        found = in_parallel(rates_lstm, cells, jobs)
-        rows += mine + [row for several in found for row in several]
-    keys = ("task", "model", "factor")
-    summary = average(rows, keys, ["params"], ["value", "lost"])
-    settings = {"rates": lengths.RATES, "search_seed": SEARCH_SEED, "seconds": SIGNALS}
-    settings |= {"heart": rates.HEART, "envelope": rates.ENVELOPE}
-    record = {"seeds": seeds, "settings": settings, "summary": summary}
-    return record | {"search": searched, "rows": rows}
-
-
-def rates_lmu(task: str, data: str, seed: int, place: float) -> list[dict]:
-    """Return the rows of one LMU."""
-    return rates.lmu_rows(signal(task, data, seed), seed, place)
+        size = record["rows"][-1]["params"]
+        about = out, task, options.data, SEARCH_SEED, size, max(1, epochs // 3)
+        cells = [(*about, rate) for rate in lengths.RATES]
+        tried = [part["rows"][0] for part in in_parallel(rates_lstm, cells, jobs)]
+        record["search"] += tried
+        best = min(tried, key=lambda row: row["valid_loss"])["learning_rate"]
+        cells = [(out, task, options.data, seed, size, epochs, best) for seed in seeds]
+        yield add(in_parallel(rates_lstm, cells, jobs))
 
 
 def draw_learning_rates(record: dict):
@@ -469,50 +478,57 @@ def draw_learning_length(record: dict):
 
 # -- nonlinear functions of long sequences -------------------------------------------
 
-# LSTMs: lengths, and seconds of training at each
-RIVALS = {100: 15.0, 1_000: 45.0}
+RIVALS = {100: 100, 1_000: 30}  # epochs of LSTMs, by length
 NONLINEAR_LENGTHS = (*RIVALS, 10_000, 100_000)
 SEARCH_SEED = 101  # of the sequences on which the LSTM's learning rate was chosen
 
 
-def lstm_rate(task: str, steps: int, seconds: float) -> dict:
-    """Return the learning rate at which an LSTM validates best, and all that were."""
-    rows = [
-        lengths.lstm_row(task, steps, SEARCH_SEED, seconds, rate)
-        for rate in lengths.RATES
-    ]
-    best = min(rows, key=lambda row: row["valid_loss"])
-    return {"task": task, "steps": steps, "rate": best["learning_rate"], "tried": rows}
+def nonlinear_part(out, task: str, steps: int, seed: int, *small) -> dict:
+    """Return the row of an LMU, which is kept."""
+    make = partial(lengths.nonlinear_row, task, steps, seed, *small)
+    return kept(out, f"lmu-{task}-{steps}-{seed}", {"small": small}, make)
 
 
-def learning_nonlinear(options) -> dict:
-    """Return what LMUs and LSTMs learn of two events, and of a product."""
-    fast, jobs = options.fast, options.jobs
-    seeds, steps = (
-        ([101], NONLINEAR_LENGTHS[:2]) if fast else (SEEDS, NONLINEAR_LENGTHS)
-    )
-    tasks, small = lengths.NONLINEAR, (300, 20) if fast else ()
-    seconds = dict.fromkeys(RIVALS, 3.0) if fast else RIVALS
-    cells = [(task, T, seed, *small) for T in steps for task in tasks for seed in seeds]
-    rows = in_parallel(lengths.nonlinear_row, cells, jobs)
-    # the learning rate of each LSTM, and its training on each seed
-    cells = [(task, T, s / 3) for task in tasks for T, s in seconds.items()]
-    searched = in_parallel(lstm_rate, cells, jobs)
-    cells = [
-        (one["task"], one["steps"], seed, seconds[one["steps"]], one["rate"])
-        for one in searched
-        for seed in seeds
-    ]
-    lstm = in_parallel(lengths.lstm_row, cells, jobs)
-    keys, means = ("task", "steps"), ("chance", "params")
-    summary = {
-        "lmu": average(rows, keys, means, ["value", "linear"]),
-        "lstm": average(lstm, keys, ("params", "epochs", "late_gain"), ["value"]),
-    }
-    settings = {"pulse": lengths.PULSE, "noise": lengths.SENSOR, "seconds": RIVALS}
+def lstm_part(out, task: str, steps: int, seed: int, epochs: int, rate: float) -> dict:
+    """Return the row of an LSTM, which is kept."""
+    name, about = f"lstm-{task}-{steps}-{seed}-{rate}", {"epochs": epochs}
+    make = partial(lengths.lstm_row, task, steps, seed, epochs, rate)
+    return kept(out, name, about, make)
+
+
+def learning_nonlinear(options):
+    """Yield what LMUs and LSTMs learn of two events, and of a product."""
+    fast, jobs, out = options.fast, options.jobs, options.parts
+    seeds, steps = (SEEDS[:1], RIVALS) if fast else (SEEDS, NONLINEAR_LENGTHS)
+    small = (300, 20) if fast else ()
+    settings = {"pulse": lengths.PULSE, "noise": lengths.SENSOR, "epochs": RIVALS}
     settings |= {"rates": lengths.RATES, "search_seed": SEARCH_SEED}
-    record = {"seeds": seeds, "settings": settings, "summary": summary}
-    return record | {"rows": rows, "lstm": lstm, "search": searched}
+    record = {"seeds": seeds, "settings": settings, "summary": {}}
+    record |= {"rows": [], "search": [], "lstm": []}
+    keys = ("task", "steps")
+    for T in steps:
+        cells = [(out, task, T, s, *small) for task in lengths.NONLINEAR for s in seeds]
+        record["rows"] += in_parallel(nonlinear_part, cells, jobs)
+        means = ("chance", "params")
+        found = average(record["rows"], keys, means, ["value", "linear"])
+        record["summary"]["lmu"] = found
+        yield record
+    for T, epochs in RIVALS.items():
+        epochs = 1 if fast else epochs
+        for task in lengths.NONLINEAR:
+            # the learning rate that validates best, and then each seed with it
+            third = max(1, epochs // 3)
+            about = out, task, T, SEARCH_SEED, third
+            cells = [(*about, rate) for rate in lengths.RATES[:: 2 if fast else 1]]
+            tried = in_parallel(lstm_part, cells, jobs)
+            record["search"] += tried
+            best = min(tried, key=lambda row: row["valid_loss"])["learning_rate"]
+            cells = [(out, task, T, seed, epochs, best) for seed in seeds]
+            record["lstm"] += in_parallel(lstm_part, cells, jobs)
+            means = ("params", "epochs", "late_gain")
+            found = average(record["lstm"], keys, means, ["value"])
+            record["summary"]["lstm"] = found
+            yield record
 
 
 def draw_learning_nonlinear(record: dict):

@@ -181,7 +181,7 @@ def nonlinear_figure(rows: list[dict], lstm: list[dict]):
     """
 
     def panel(ax, task: str):
-        mine, rival = (group(several, "task")[task] for several in (rows, lstm))
+        mine, rival = (group(each, "task").get(task, []) for each in (rows, lstm))
         correct = task == "events"
         scale = 100 if correct else 1
         series = {
@@ -192,7 +192,7 @@ def nonlinear_figure(rows: list[dict], lstm: list[dict]):
         for k, (label, (several, name)) in enumerate(series.items()):
             steps = dict(sorted(group(several, "steps").items()))
             found = [confidence(column(cell, name, scale)) for cell in steps.values()]
-            mean, half = np.transpose(found)
+            mean, half = np.reshape(found, (-1, 2)).T
             look = mark(k, fmt=f"{MARKERS[k]}-", label=label)
             ax.errorbar(list(steps), mean, half, **look)
         chance = np.mean(column(mine, "chance", scale))

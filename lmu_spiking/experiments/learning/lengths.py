@@ -204,13 +204,15 @@ def _parted(name: str, x, y, classes: int | None, origin: str) -> Sequences:
 
 
 NONLINEAR = {"events": events, "product": product}
+EPOCHS = {"events": 30, "product": 60}
 
 
-def nonlinear_recipe(seed: int = 0) -> Recipe:
-    """Return the model of both nonlinear tasks, and its training.
+def nonlinear_recipe(task: str, seed: int = 0) -> Recipe:
+    """Return the model of a nonlinear task, and its training.
 
     Parameters
     ----------
+    task : {"events", "product"}
     seed : int
         Of the batches.
 
@@ -219,7 +221,12 @@ def nonlinear_recipe(seed: int = 0) -> Recipe:
     Recipe
         A memory as long as a sequence, whose states are known once for all epochs.
     """
-    how = {"epochs": 60, "batch": 50, "learning_rate": 1e-2, "schedule": "cosine"}
+    how = {
+        "epochs": EPOCHS[task],
+        "batch": 50,
+        "learning_rate": 1e-2,
+        "schedule": "cosine",
+    }
     return Recipe(20, 100, None, TrainSettings(**how, seed=seed))
 
 
@@ -245,7 +252,7 @@ def nonlinear_row(
         `linear_readout`, and ``chance`` that of a constant.
     """
     data = NONLINEAR[task](steps, **({} if n is None else {"n": n}), seed=seed)
-    recipe = nonlinear_recipe(seed)
+    recipe = nonlinear_recipe(task, seed)
     settings = replace(recipe.settings, epochs=epochs or recipe.settings.epochs)
     params = start(recipe, data, seed)
     made = train(params, data, settings)
@@ -293,7 +300,7 @@ def linear_readout(params: LMUParams, data: Sequences) -> float:
     return right(states(data.test) @ weights, data.test.y)
 
 
-def lstm_row(task: str, steps: int, seed: int, seconds: float, rate: float) -> dict:
+def lstm_row(task: str, steps: int, seed: int, epochs: int, rate: float) -> dict:
     """Return what an LSTM of as many parameters learns of a nonlinear task.
 
     Parameters
@@ -301,10 +308,9 @@ def lstm_row(task: str, steps: int, seed: int, seconds: float, rate: float) -> d
     task : {"events", "product"}
     steps, seed : int
         As of `nonlinear_row`.
-    seconds : float
-        That it trains for at most.
+    epochs : int
     rate : float
-        Learning rate.
+        Learning rate, which falls to 0 as that of the LMU does.
 
     Returns
     -------
@@ -313,11 +319,11 @@ def lstm_row(task: str, steps: int, seed: int, seconds: float, rate: float) -> d
         `late_gain`.
     """
     data = NONLINEAR[task](steps, seed=seed)
-    wanted = start(nonlinear_recipe(), data, seed).n_params
+    wanted = start(nonlinear_recipe(task), data, seed).n_params
     units = lstm_units(wanted, data.size_in, data.size_out)
     model = lstm_model(data.size_in, data.size_out, (units,), last=True, seed=seed)
-    options = {"batch": 50, "seed": seed, "clipnorm": 1.0, "learning_rate": rate}
-    made = fit(model, data, (seconds,), **options)[0]
+    options = {"batch": 50, "seed": seed, "clipnorm": 1.0, "epochs": epochs}
+    made = fit(model, data, learning_rate=rate, schedule="cosine", **options)[0]
     row = {"task": task, "steps": steps, "seed": seed, "learning_rate": rate}
     losses = [record["valid_loss"] for record in made.history]
     row |= {"value": made.test, "valid_loss": min(losses), "path": losses}

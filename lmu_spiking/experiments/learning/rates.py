@@ -266,7 +266,7 @@ def lmu_rows(make: Callable, seed: int, place: float = MIDDLE) -> list[dict]:
 
 
 def lstm_rows(
-    make: Callable, seed: int, params: int, seconds: float, rate: float
+    make: Callable, seed: int, params: int, epochs: int, rate: float
 ) -> list[dict]:
     """Return what an LSTM that is trained at one rate does at each.
 
@@ -276,8 +276,9 @@ def lstm_rows(
         As of `lmu_rows`.
     params : int
         About as many as it has.
-    seconds, rate : float
-        Of training at most, and its learning rate.
+    epochs : int
+    rate : float
+        Learning rate, which falls to 0 as that of the LMU does.
 
     Returns
     -------
@@ -287,8 +288,8 @@ def lstm_rows(
     data = make(1, MIDDLE)
     units = lstm_units(params, data.size_in, data.size_out)
     model = lstm_model(data.size_in, data.size_out, (units,), last=True, seed=seed)
-    options = {"batch": 50, "seed": seed, "clipnorm": 1.0}
-    made = fit(model, data, (seconds,), learning_rate=rate, **options)[0]
+    options = {"batch": 50, "seed": seed, "clipnorm": 1.0, "epochs": epochs}
+    made = fit(model, data, learning_rate=rate, schedule="cosine", **options)[0]
     about = {"seed": seed, "params": made.params, "learning_rate": rate}
     about |= {"valid_loss": min(record["valid_loss"] for record in made.history)}
     about |= {"epochs": made.epochs, "late_gain": late_gain(made.history)}

@@ -79,8 +79,8 @@ def test_units_learn_a_product_and_a_linear_readout_does_not():
 
 
 def test_an_lstm_of_as_many_parameters_is_trained_on_the_same():
-    row = lengths.lstm_row("events", 20, 3, seconds=0.5, rate=0.003)
-    recipe = lengths.nonlinear_recipe()
+    row = lengths.lstm_row("events", 20, 3, epochs=1, rate=0.003)
+    recipe = lengths.nonlinear_recipe("events")
     assert row["params"] == pytest.approx(recipe.units * (recipe.order + 3), rel=0.1)
     assert 0 <= row["value"] <= 1
     assert row["valid_loss"] == min(row["path"])

@@ -89,7 +89,7 @@ def test_both_models_run_at_every_rate(speech, monkeypatch):
     short = replace(recipe, settings=replace(recipe.settings, epochs=2, batch=5))
     monkeypatch.setattr(rates, "recipe_of", lambda data, seed: short)
     rows = rates.lmu_rows(make, 0)
-    rows += rates.lstm_rows(make, 0, 2000, 0.3, 0.01)
+    rows += rates.lstm_rows(make, 0, 2000, 2, 0.01)
     assert [row["factor"] for row in rows] == 3 * list(rates.FACTORS)
     assert all(row["lost"] == 0 for row in rows if row["factor"] == 1)
     resampled = [row["value"] for row in rows if row["model"] == "LSTM, resampled"]
