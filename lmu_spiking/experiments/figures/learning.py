@@ -189,10 +189,11 @@ def nonlinear_figure(rows: list[dict], lstm: list[dict]):
             "best linear readout": (mine, "linear"),
             "LSTM of as many parameters": (rival, "value"),
         }
+        series = {label: each for label, each in series.items() if each[0]}
         for k, (label, (several, name)) in enumerate(series.items()):
             steps = dict(sorted(group(several, "steps").items()))
             found = [confidence(column(cell, name, scale)) for cell in steps.values()]
-            mean, half = np.reshape(found, (-1, 2)).T
+            mean, half = np.transpose(found)
             look = mark(k, fmt=f"{MARKERS[k]}-", label=label)
             ax.errorbar(list(steps), mean, half, **look)
         chance = np.mean(column(mine, "chance", scale))

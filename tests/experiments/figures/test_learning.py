@@ -27,6 +27,32 @@ def long_rows():
     return rows
 
 
+def nonlinear_rows():
+    return [
+        {"task": task, "steps": n, "value": v, "linear": 0.5, "chance": 0.5}
+        for task, v in (("events", 1.0), ("product", 0.05))
+        for n in (100, 1000)
+        for _ in range(2)
+    ]
+
+
+def layer_rows():
+    learned = [
+        {"way": "learned", "nrmse": 0.1, "path": [[0.4, 0.4], [0.1, slow]]}
+        for slow in (1.5, 1.7)
+    ]
+    return [*learned, {"way": "fixed, kernels trained", "nrmse": 0.7}]
+
+
+def rate_rows():
+    return [
+        {"task": task, "model": model, "factor": factor, "value": 0.9}
+        for task in ("ecg", "spoken")
+        for model in ("LMU", "LSTM, as it is")
+        for factor in (0.5, 1, 2)
+    ]
+
+
 def spiking():
     return [
         {
@@ -102,6 +128,19 @@ def test_inference_is_per_sequence():
     assert ax.get_legend_handles_labels()[1] == ["LMU", "LSTM"]
 
 
+def test_both_windows_are_drawn_from_one_start():
+    ax = learning.plot_layers(new_ax(), layer_rows()[:2], (0.1, 1.6))
+    paths = [list(line.get_ydata()) for line in ax.lines if line.get_ls() == "-"]
+    assert paths == [[0.4, 0.1], [0.4, 0.1], [0.4, 1.5], [0.4, 1.7]]
+    assert ax.get_legend_handles_labels()[1] == ["first cell", "second cell"]
+
+
+def test_an_lstm_that_was_not_run_leaves_its_place():
+    figure = learning.nonlinear_figure(nonlinear_rows(), nonlinear_rows()[:4])
+    with_it, without = (len(ax.containers) for ax in figure.axes)
+    assert (with_it, without) == (3, 2)
+
+
 def test_figures_are_pictures():
     exponents = {"seconds_per_epoch": 1.0, "bytes": 1.0}
     for figure in (
@@ -112,5 +151,8 @@ def test_figures_are_pictures():
             step_rows("rate_accuracy"), step_rows("spiking_accuracy")
         ),
         learning.cost_figure([result()]),
+        learning.nonlinear_figure(nonlinear_rows(), nonlinear_rows()),
+        learning.layers_figure(layer_rows(), (0.1, 1.6)),
+        learning.rates_figure(rate_rows()),
     ):
         assert plots.png(figure).startswith(b"\x89PNG")

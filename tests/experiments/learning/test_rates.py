@@ -60,10 +60,10 @@ def test_error_of_holding_falls_as_the_step_or_its_square(place, order):
 
 @pytest.fixture
 def speech(tmp_path):
-    """A file as of spoken digits: loud noise, quiet noise and silence, 15 of each."""
+    """A file as of spoken digits: loud, quiet and hardly any noise, 15 of each."""
     rng, length = np.random.default_rng(0), np.full(45, 4000)
     digit, index = np.repeat([0, 1, 2], 15), np.tile(np.arange(15), 3)
-    size = np.repeat([3000, 30, 0], 15)[:, None]
+    size = np.repeat([3000, 30, 1], 15)[:, None]
     audio = (size * rng.standard_normal((45, 4000))).astype(np.int16).ravel()
     about = {"length": length, "digit": digit, "index": index, "rate": 8000}
     np.savez(tmp_path / "speech.npz", audio=audio, **about)
