@@ -34,7 +34,7 @@ An LSTM of as many parameters trains for the same seconds, up to 3,162 steps; it
 not converge and is not shown.  Run it alone: it measures time.  Seed 5700, not used to
 choose anything.
 
-`learning_nonlinear`: the tasks `events` (have two pulses of 5 steps the same sign, in
+`learning_nonlinear`: the tasks `events` (have two pulses of 10 steps the same sign, in
 noise of 0.01; 2,100 sequences train, 300 choose, 600 test) and `product` (of the first
 sample and the one half a sequence later; 3,500, 500 and 1,000) at 100 to 100,000 steps:
 order 20, 100 rectified units, window as long as the sequence, 30 and 60 epochs, all
@@ -42,7 +42,8 @@ trained from random numbers.  Beside it the best linear readout of the same memo
 least squares, and at 100 and 1,000 steps an LSTM of as many parameters with the same
 optimiser, batches and schedule, for 100 and 30 epochs; its learning rate is that of
 three which validates best on seed 101, in a third of them.  Finished parts are kept.
-Settings were chosen on seed 101; seeds 0 to 4 are shown.
+Settings were chosen on seed 101, but for the length of a pulse: with one of 5 steps
+seeds 0 and 1 had reached 0.91 and 0.89 at 100,000 steps.  Seeds 10 to 14 are shown.
 
 `learning_rates`: an electrocardiogram and, with ``--data fsdd.npz``, envelopes of
 spoken digits, trained at one sampling rate and run at half, twice and four times it
@@ -479,6 +480,7 @@ def draw_learning_length(record: dict):
 # -- nonlinear functions of long sequences -------------------------------------------
 
 RIVALS = {100: 100, 1_000: 30}  # epochs of LSTMs, by length
+NONLINEAR_SEEDS = [10, 11, 12, 13, 14]
 NONLINEAR_LENGTHS = (*RIVALS, 10_000, 100_000)
 SEARCH_SEED = 101  # of the sequences on which the LSTM's learning rate was chosen
 
@@ -499,7 +501,8 @@ def lstm_part(out, task: str, steps: int, seed: int, epochs: int, rate: float) -
 def learning_nonlinear(options):
     """Yield what LMUs and LSTMs learn of two events, and of a product."""
     fast, jobs, out = options.fast, options.jobs, options.parts
-    seeds, steps = (SEEDS[:1], RIVALS) if fast else (SEEDS, NONLINEAR_LENGTHS)
+    seeds, steps = NONLINEAR_SEEDS, NONLINEAR_LENGTHS
+    seeds, steps = (seeds[:1], RIVALS) if fast else (seeds, steps)
     small = (300, 20) if fast else ()
     settings = {"pulse": lengths.PULSE, "noise": lengths.SENSOR, "epochs": RIVALS}
     settings |= {"rates": lengths.RATES, "search_seed": SEARCH_SEED}

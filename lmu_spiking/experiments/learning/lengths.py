@@ -141,7 +141,7 @@ def growth(rows: list[dict], least: int = LONG) -> dict[str, float]:
 
 # -- nonlinear tasks -----------------------------------------------------------------
 
-PULSE = 5  # steps that an event of `events` takes, at every length
+PULSE = 10  # steps that an event of `events` takes, at every length
 SHARES = 0.7, 0.1  # of the sequences that train and that choose; the others test
 RATES = (1e-3, 3e-3, 1e-2)  # learning rates that an LSTM chooses from
 
