@@ -378,7 +378,7 @@ def draw_learning_invariance(record: dict):
 
 # -- other sampling rates ------------------------------------------------------------
 
-RATE_EPOCHS = 40  # of LSTMs
+RATE_EPOCHS = 25  # of LSTMs
 
 
 def rates_part(out, task: str, data: str, seed: int, place: float) -> dict:

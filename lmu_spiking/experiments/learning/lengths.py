@@ -27,7 +27,6 @@ import numpy as np
 from lmu_spiking.experiments import peak_bytes
 from lmu_spiking.experiments.learning.cost import timed_lstm
 from lmu_spiking.experiments.rivals import fit, late_gain, lstm_model, lstm_units
-from lmu_spiking.lmu.forward import forward
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.metrics import accuracy, nrmse
 from lmu_spiking.studies.metrics import power_law
@@ -35,6 +34,7 @@ from lmu_spiking.tasks.capacity import passages
 from lmu_spiking.tasks.catalogue import load_task
 from lmu_spiking.tasks.sequences import Part, Sequences
 from lmu_spiking.training import TrainSettings, evaluate, train
+from lmu_spiking.training.loop import engine_for
 from lmu_spiking.training.recipes import Recipe, recipe_for, start
 
 LENGTHS = (1_000, 3_162, 10_000, 31_623, 100_000)
@@ -284,15 +284,12 @@ def linear_readout(params: LMUParams, data: Sequences) -> float:
     float
         Of least squares on the training part, tested on the test part.
     """
-    cell, d = params.cells[0], params.cells[0].order
-    cell = replace(cell, W_m=np.eye(d), b=np.zeros(d), activation="linear")
-    memory = LMUParams((cell,), np.eye(d), np.zeros(d), dt=data.dt)
+    engine = engine_for(params, TrainSettings(), data)
 
     def states(part):
-        # a few at a time, which is what long sequences leave room for
-        few = (part.x[i : i + 100] for i in range(0, len(part), 100))
-        m = np.concatenate([forward(memory, x, last=True) for x in few])
-        return np.concatenate([m, np.ones((len(m), 1))], axis=1)
+        # and a constant of about their size
+        m = engine.features(part.x)["states"].astype(float)[:, 0]
+        return np.concatenate([m, np.full((len(m), 1), 1 / data.steps)], axis=1)
 
     y = data.train.y if data.classes is None else np.eye(data.classes)[data.train.y]
     weights = np.linalg.lstsq(states(data.train), y, rcond=None)[0]
