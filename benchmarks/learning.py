@@ -425,12 +425,17 @@ def learning_rates(options):
         record["summary"] = average(record["rows"], keys, ["params"], ["value", "lost"])
         return record
 
-    for task in ("ecg", "spoken") if options.data else ("ecg",):
-        for place in (rates.MIDDLE, rates.BEGINNING):
+    tasks = ("ecg", "spoken") if options.data else ("ecg",)
+
+    def lmus(place: float):
+        for task in tasks:
             cells = [(out, task, options.data, seed, place) for seed in seeds]
             yield add(in_parallel(rates_part, cells, jobs))
+
+    yield from lmus(rates.MIDDLE)
+    for task in tasks:
         # an LSTM of as many parameters, whose learning rate another seed chooses
-        size = record["rows"][-1]["params"]
+        size = next(row["params"] for row in record["rows"] if row["task"] == task)
         about = out, task, options.data, SEARCH_SEED, size, max(1, epochs // 3)
         cells = [(*about, rate) for rate in lengths.RATES]
         tried = [part["rows"][0] for part in in_parallel(rates_lstm, cells, jobs)]
@@ -438,6 +443,7 @@ def learning_rates(options):
         best = min(tried, key=lambda row: row["valid_loss"])["learning_rate"]
         cells = [(out, task, options.data, seed, size, epochs, best) for seed in seeds]
         yield add(in_parallel(rates_lstm, cells, jobs))
+    yield from lmus(rates.BEGINNING)
 
 
 def draw_learning_rates(record: dict):

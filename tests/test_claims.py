@@ -701,7 +701,9 @@ def nonlinear() -> list[str]:
     texts = []
     for row in sorted(found["lmu"], key=lambda row: (row["task"], row["steps"])):
         scale, digits = (100, 1) if row["task"] == "events" else (1, 3)
-        cells = [with_interval(row, name, digits, scale) for name in ("value", "linear")]
+        cells = [
+            with_interval(row, name, digits, scale) for name in ("value", "linear")
+        ]
         cells[0] = f"**{cells[0]}**"
         rival = rivals.get((row["task"], row["steps"]))
         shown = rival and with_interval(rival, "value", digits, scale)

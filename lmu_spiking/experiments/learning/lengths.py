@@ -21,6 +21,7 @@ all that is odd in the input, which linear readouts are, nothing correlates with
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -200,7 +201,7 @@ def _parted(name: str, x, y, classes: int | None, origin: str) -> Sequences:
     """Return a task whose last step is read."""
     ends = [round(share * len(x)) for share in np.cumsum(SHARES)]
     parts = map(Part, np.split(x, ends), np.split(y, ends))
-    return Sequences(name, *parts, 1e-3, classes, True, origin)
+    return Sequences(name, *parts, dt=1e-3, classes=classes, last=True, origin=origin)
 
 
 NONLINEAR = {"events": events, "product": product}
@@ -221,7 +222,7 @@ def nonlinear_recipe(task: str, seed: int = 0) -> Recipe:
     Recipe
         A memory as long as a sequence, whose states are known once for all epochs.
     """
-    how = {
+    how: dict[str, Any] = {
         "epochs": EPOCHS[task],
         "batch": 50,
         "learning_rate": 1e-2,
@@ -319,7 +320,8 @@ def lstm_row(task: str, steps: int, seed: int, epochs: int, rate: float) -> dict
     wanted = start(nonlinear_recipe(task), data, seed).n_params
     units = lstm_units(wanted, data.size_in, data.size_out)
     model = lstm_model(data.size_in, data.size_out, (units,), last=True, seed=seed)
-    options = {"batch": 50, "seed": seed, "clipnorm": 1.0, "epochs": epochs}
+    options: dict[str, Any] = {"batch": 50, "seed": seed, "clipnorm": 1.0}
+    options["epochs"] = epochs
     made = fit(model, data, learning_rate=rate, schedule="cosine", **options)[0]
     row = {"task": task, "steps": steps, "seed": seed, "learning_rate": rate}
     losses = [record["valid_loss"] for record in made.history]

@@ -26,6 +26,7 @@ samples that are there (*resampled*), as anyone can who knows the rate.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -51,7 +52,10 @@ EDGES = (100.0, 3_800.0)  # Hz, of the lowest and the highest band
 FLOOR = 3e-3  # of a band's mean power, which is added to it
 TEST, VALID = 5, 10  # recordings of each digit and speaker, by index
 ORDERS = {"ecg": 32, "spoken": 8}
-EASE = {"ecg": {"noise": 0.02}, "spoken": {"noise": 0.3, "weight_decay": 0.01}}
+EASE: dict[str, dict[str, Any]] = {
+    "ecg": {"noise": 0.02},
+    "spoken": {"noise": 0.3, "weight_decay": 0.01},
+}
 MIDDLE, BEGINNING = 0.5, 0.0  # of a step, where its sample is taken
 
 
@@ -94,7 +98,7 @@ def at_times(series: np.ndarray, period: float, times) -> np.ndarray:
     (..., T) ndarray
     """
     angles = 2 * np.pi * np.outer(np.arange(series.shape[-1]), times) / period
-    return series.real @ np.cos(angles) - series.imag @ np.sin(angles)
+    return np.real(series) @ np.cos(angles) - np.imag(series) @ np.sin(angles)
 
 
 def heartbeats(seed: int, factor: float = 1, place: float = MIDDLE) -> Sequences:
@@ -136,7 +140,8 @@ def heartbeats(seed: int, factor: float = 1, place: float = MIDDLE) -> Sequences
     ends = np.cumsum(DRAWN)[:2]
     parts = map(Part, np.split(np.array(x)[:, :, None], ends), np.split(y, ends))
     origin = f"PyWavelets, pywt.data.ecg(), up to {HEART:g} Hz, {1 / dt:g} samples/s"
-    return Sequences("ecg", *parts, dt, PHASES, True, f"{origin}, by seed {seed}")
+    origin += f", by seed {seed}"
+    return Sequences("ecg", *parts, dt=dt, classes=PHASES, last=True, origin=origin)
 
 
 @lru_cache(maxsize=1)  # a minute
@@ -164,7 +169,8 @@ def envelopes(path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         cut = cut[: round(SEEN * rate)]
         row[: len(cut)] = cut
     # power in bands of equal width on the mel scale, smoothed before the logarithm
-    mel = np.linspace(*(np.log1p(f / 700) for f in EDGES), BANDS + 2)
+    low, high = np.log1p(np.divide(EDGES, 700))
+    mel = np.linspace(low, high, BANDS + 2)
     edges, spectra = 700 * np.expm1(mel), np.fft.fft(sound)
     f = np.fft.fftfreq(sound.shape[1], 1 / rate)
     found = []
@@ -178,11 +184,9 @@ def envelopes(path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     series = np.stack(found, axis=1)
     known = series[index >= VALID]
     # mean and deviation of each band over time and recordings
-    mean = known[:, :, 0].real.mean(axis=0)
-    spread = np.sqrt(
-        (np.abs(known[:, :, 1:]) ** 2).sum(axis=2).mean(axis=0) / 2
-        + known[:, :, 0].real.var(axis=0)
-    )
+    level, power = np.real(known[:, :, 0]), np.abs(known[:, :, 1:]) ** 2
+    mean = level.mean(axis=0)
+    spread = np.sqrt(power.sum(axis=2).mean(axis=0) / 2 + level.var(axis=0))
     series[:, :, 0] -= mean
     return series / spread[:, None], digit, index
 
@@ -209,7 +213,7 @@ def spoken(speech, factor: float = 1, place: float = MIDDLE) -> Sequences:
     chosen = (index >= VALID, (index >= TEST) & (index < VALID), index < TEST)
     parts = [Part(x[which], digit[which]) for which in chosen]
     origin = f"envelopes of spoken digits up to {ENVELOPE:g} Hz, {1 / dt:g} samples/s"
-    return Sequences("spoken", *parts, dt, 10, True, origin)
+    return Sequences("spoken", *parts, dt=dt, classes=10, last=True, origin=origin)
 
 
 # -- models at each rate -------------------------------------------------------------
@@ -229,10 +233,10 @@ def recipe_of(data: Sequences, seed: int) -> Recipe:
     Recipe
         One cell with a memory for each channel, as long as a sequence.
     """
-    how = {"epochs": 60, "batch": 50, "learning_rate": 3e-3, "schedule": "cosine"}
-    settings = TrainSettings(**how, **EASE[data.name], seed=seed)
+    how: dict[str, Any] = {"epochs": 60, "batch": 50, "learning_rate": 3e-3}
+    how |= {"schedule": "cosine", "seed": seed} | EASE[data.name]
     channels, order = data.size_in, ORDERS[data.name]
-    return Recipe(order, 200, None, settings, memories=channels)
+    return Recipe(order, 200, None, TrainSettings(**how), memories=channels)
 
 
 def lmu_rows(make: Callable, seed: int, place: float = MIDDLE) -> list[dict]:
@@ -288,7 +292,8 @@ def lstm_rows(
     data = make(1, MIDDLE)
     units = lstm_units(params, data.size_in, data.size_out)
     model = lstm_model(data.size_in, data.size_out, (units,), last=True, seed=seed)
-    options = {"batch": 50, "seed": seed, "clipnorm": 1.0, "epochs": epochs}
+    options: dict[str, Any] = {"batch": 50, "seed": seed, "clipnorm": 1.0}
+    options["epochs"] = epochs
     made = fit(model, data, learning_rate=rate, schedule="cosine", **options)[0]
     about = {"seed": seed, "params": made.params, "learning_rate": rate}
     about |= {"valid_loss": min(record["valid_loss"] for record in made.history)}

@@ -25,6 +25,7 @@ can say "the last quarter of the window", and hold the first window back.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.signal import lfilter
@@ -216,7 +217,8 @@ def theta_row(seed: int, factor: float, recipe: str, **options) -> dict:
 # -- two windows, one behind the other -----------------------------------------------
 
 FAST, SLOW, START = 0.1, 1.6, 0.4  # seconds: both hidden windows, and where both begin
-LAYERS = {"dt": 0.01, "bandwidth": 25.0, "duration": 10.0, "sequences": 32}
+LAYERS: dict[str, Any] = {"dt": 0.01, "bandwidth": 25.0, "duration": 10.0}
+LAYERS |= {"sequences": 32}
 LAYERS |= {"orders": (6, 6), "units": 16, "epochs": 150, "rate": 0.03, "batch": 8}
 # of each way: windows to begin with, whether they are trained, and whether kernels are
 WAYS = {
