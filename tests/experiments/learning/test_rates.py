@@ -88,6 +88,7 @@ def test_both_models_run_at_every_rate(speech, monkeypatch):
     recipe = rates.recipe_of(make(), 0)
     short = replace(recipe, settings=replace(recipe.settings, epochs=2, batch=5))
     monkeypatch.setattr(rates, "recipe_of", lambda data, seed: short)
+    monkeypatch.setattr(rates, "FACTORS", (1, 2))
     rows = rates.lmu_rows(make, 0)
     rows += rates.lstm_rows(make, 0, 2000, 2, 0.01)
     assert [row["factor"] for row in rows] == 3 * list(rates.FACTORS)
