@@ -43,7 +43,7 @@ from lmu_spiking.training.recipes import Recipe, start
 
 FACTORS = (0.5, 1, 2, 4)  # of the rate of training
 HEART, BEAT = 30.0, 120.0  # Hz, and samples a second
-PAST, PHASES = 1.28, 5  # seconds, and parts of a beat
+PAST, PHASES = 1.25, 5  # seconds, whole steps at every rate, and parts of a beat
 TEMPO, LOUDNESS = 0.2, 0.3  # most changes of the recording's
 DRAWN = 2_000, 300, 1_000  # sequences that train, choose and test
 SPEECH, ENVELOPE, BANDS = 100.0, 16.0, 12  # samples a second, Hz, and their number
@@ -121,15 +121,16 @@ def heartbeats(seed: int, factor: float = 1, place: float = MIDDLE) -> Sequences
     dt, u, rng = 1 / (BEAT * factor), recording(), np.random.default_rng(seed)
     period, steps = len(u) / RATE, round(PAST * BEAT * factor)
     series = harmonics(u / rms(u), RATE, HEART / (1 + TEMPO))
+    # a loop of so many samples that a spline through them errs by less than 1e-5
+    knots = np.linspace(0, period, 4 * len(u) + 1)
+    wave = at_times(series, period, knots[:-1])
+    loop = CubicSpline(knots, np.append(wave, wave[0]), bc_type="periodic")
     n = sum(DRAWN)
     end, tempo = rng.uniform(0, period, n), rng.uniform(1 - TEMPO, 1 + TEMPO, n)
     size = rng.uniform(1 - LOUDNESS, 1 + LOUDNESS, n)
     # seconds before the end
     ago = PAST - (np.arange(steps) + place) * dt
-    x = [
-        s * at_times(series, period, e - r * ago)
-        for s, e, r in zip(size, end, tempo, strict=True)
-    ]
+    x = size[:, None] * loop((end[:, None] - tempo[:, None] * ago) % period)
     # the tallest waves of the loop, and that of the next one
     tall, _ = find_peaks(u, height=0.5, distance=round(0.4 * RATE))
     tall = np.append(tall, tall[0] + len(u)) / RATE
@@ -138,7 +139,7 @@ def heartbeats(seed: int, factor: float = 1, place: float = MIDDLE) -> Sequences
     )
     y = (PHASES * (beats % 1)).astype(int)
     ends = np.cumsum(DRAWN)[:2]
-    parts = map(Part, np.split(np.array(x)[:, :, None], ends), np.split(y, ends))
+    parts = map(Part, np.split(x[:, :, None], ends), np.split(y, ends))
     origin = f"PyWavelets, pywt.data.ecg(), up to {HEART:g} Hz, {1 / dt:g} samples/s"
     origin += f", by seed {seed}"
     return Sequences("ecg", *parts, dt=dt, classes=PHASES, last=True, origin=origin)
