@@ -732,7 +732,7 @@ def group_of(rows) -> dict:
 
 
 TEXTS = {
-    "docs/training.md": [two_windows],
+    "docs/training.md": [two_windows, nonlinear, other_rates],
     "docs/measured.md": [neuron_types],
     "docs/laws.md": [of_psmnist, gains, left_to_win, distorted, staggered, broken],
     "docs/limits.md": [covered, without_lead],
