@@ -63,7 +63,7 @@ def test_learns_the_window_from_half_of_it():
 
 @pytest.fixture
 def quick(monkeypatch):
-    small = scales.LAYERS | {"sequences": 8, "epochs": 120, "duration": 6.0}
+    small = scales.LAYERS | {"sequences": 8, "epochs": 120}
     monkeypatch.setattr(scales, "LAYERS", small)
 
 
