@@ -95,7 +95,8 @@ test-gui: $(INSTALLED) ## the gallery in NengoGUI, in Chromium (a minute)
 reproduce: $(INSTALLED) ## every published and measured result again (a day)
 	$(VENV)/bin/pytest -m slow -n 2
 	for name in noise law optimal off_signal conversion plan billion dask_sweep spikes \
-		training learning_digits learning_length learning_theta learning_invariance \
+		training learning_digits learning_length learning_nonlinear learning_theta \
+		learning_theta_layers learning_invariance learning_rates \
 		learning_cost chip_reading loihi loihi_noise loihi_digits; do \
 		$(VENV)/bin/python benchmarks $$name || exit; done
 	for name in $(PUBLISHED); do \

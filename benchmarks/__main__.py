@@ -54,6 +54,8 @@ SIZES, SEEDS = [600, 6_000, 60_000, 600_000], [0, 1, 2, 3, 4]
 SPEED = {"python": [], "neurons": SIZES, "seconds": 0.3}
 DIGITS = {"seeds": SEEDS, "items": 0, "emulated": 1}
 MNIST = {"python": [], "mnist": ""}
+RIVAL = {"data": "", "model": "lstm", "hours": 6.0, "params": 247_000, "seed": 0}
+RIVAL |= {"rate": 0.001, "epochs": 0.0, "batch": 100}
 TABLE = {
     "noise": Experiment(3, "spike noise of a memory beside plain Nengo's"),
     "feedback": Experiment(
@@ -108,6 +110,13 @@ TABLE = {
         5, "training on long sequences", {}, "learning", True
     ),
     "learning_theta": Experiment(10, "a window that is learned", {}, "learning"),
+    "learning_nonlinear": Experiment(
+        25, "nonlinear functions of 100,000 steps", {}, "learning"
+    ),
+    "learning_rates": Experiment(
+        15, "smooth signals at other sampling rates", {"data": ""}, "learning"
+    ),
+    "learning_theta_layers": Experiment(8, "two windows, learned", {}, "learning"),
     "learning_cost": Experiment(
         15,
         "LMU and LSTM by the clock",
@@ -122,6 +131,9 @@ TABLE = {
         5,
         "every recipe, beside the engine before JAX",
         {"seeds": SEEDS[:3], "only": []},
+    ),
+    "rivals_psmnist": Experiment(
+        360, "one rival on all of MNIST", RIVAL, "rivals", True
     ),
     "chip_reading": Experiment(10, "errors that a model for a chip tolerates"),
     "loihi": Experiment(

@@ -676,7 +676,63 @@ def gains() -> list[str]:
     ]
 
 
+def with_interval(row: dict, name: str, digits: int, scale: float = 1) -> str:
+    """Such as 0.091 ± 0.002."""
+    return f"{scale * row[name]:.{digits}f} ± {scale * row[f'{name}_ci95']:.{digits}f}"
+
+
+def two_windows() -> list[str]:
+    """Return what docs/training.md says of two windows that are learned."""
+    rows = {row["way"]: row for row in record("learning_theta_layers")["summary"]}
+    found = rows["learned"]
+    worst = f"(the worst {100 * found['worst_error']:.1f} %)"
+    texts = [f"{found['within_10_percent']} of {found['trainings']}** {worst}"]
+    for way, row in rows.items():
+        texts.append(with_interval(row, "nrmse", 3 if row["nrmse"] > 0.1 else 4))
+        if way.startswith("learned"):
+            texts.append(f"| {row['fast']:.3f} | {row['slow']:.3f} |")
+    return texts
+
+
+def nonlinear() -> list[str]:
+    """Return the rows of docs/training.md on nonlinear functions of long sequences."""
+    found = record("learning_nonlinear")["summary"]
+    rivals = {(row["task"], row["steps"]): row for row in found.get("lstm", ())}
+    texts = []
+    for row in sorted(found["lmu"], key=lambda row: (row["task"], row["steps"])):
+        scale, digits = (100, 1) if row["task"] == "events" else (1, 3)
+        cells = [
+            with_interval(row, name, digits, scale) for name in ("value", "linear")
+        ]
+        cells[0] = f"**{cells[0]}**"
+        rival = rivals.get((row["task"], row["steps"]))
+        shown = rival and with_interval(rival, "value", digits, scale)
+        cells += [shown or "-", f"{scale * row['chance']:.{digits}f}"]
+        texts.append(f"| {row['steps']:,} | " + " | ".join(cells) + " |")
+    return texts
+
+
+def other_rates() -> list[str]:
+    """Return the rows of docs/training.md on signals at other sampling rates."""
+    texts = []
+    for (task, model), rows in group_of(record("learning_rates")["summary"]).items():
+        rows = {row["factor"]: row for row in rows}
+        cells = [task, model, with_interval(rows.pop(1), "value", 1, 100)]
+        cells += [with_interval(rows[f], "lost", 2, 100) for f in (0.5, 2, 4)]
+        texts.append("| " + " | ".join(cells) + " |")
+    return texts
+
+
+def group_of(rows) -> dict:
+    """Return rows by task and model."""
+    found = {}
+    for row in rows:
+        found.setdefault((row["task"], row["model"]), []).append(row)
+    return found
+
+
 TEXTS = {
+    "docs/training.md": [two_windows, nonlinear, other_rates],
     "docs/measured.md": [neuron_types],
     "docs/laws.md": [of_psmnist, gains, left_to_win, distorted, staggered, broken],
     "docs/limits.md": [covered, without_lead],

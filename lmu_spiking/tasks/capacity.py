@@ -159,6 +159,33 @@ def capacity(length: int = 1000, draws: int = DRAWS, seed: int = 0) -> Sequences
     return Sequences("capacity", *parts, dt=DT, classes=None, last=False, origin=origin)
 
 
+def passages(steps: int, n: int, seed: int = 0) -> np.ndarray:
+    """Return parts, ``1 / PERIOD``, of periods of 10 harmonics, each over its peak.
+
+    Parameters
+    ----------
+    steps, n : int
+        Of each, and how many.
+    seed : int
+        Draws their coefficients, which are normal.
+
+    Returns
+    -------
+    (n, steps, 1) ndarray of float32
+        From -1 to 1.
+    """
+    drawn = np.random.RandomState(seed).randn(n, 2, int(PERIOD * CYCLES))
+    waves = Periodic((drawn[:, 0] + 1j * drawn[:, 1]).T, round(PERIOD * (steps - 1)))
+    x = np.empty((n, steps, 1), np.float32)
+    # a part of all sequences at a time: the waves of a whole one would not fit
+    for start in range(0, steps, CHUNK):
+        stop = min(start + CHUNK, steps)
+        x[:, start:stop, 0] = waves.block(start, stop).T
+    for row in x:  # no copy of them all
+        row /= np.abs(row).max()
+    return x
+
+
 def recall(steps: int = 100_000, n: int = DRAWS, seed: int = 0) -> Sequences:
     """Return the task to say at the last step what came before.
 
@@ -192,14 +219,7 @@ def recall(steps: int = 100_000, n: int = DRAWS, seed: int = 0) -> Sequences:
     seed = check_seed("recall.seed", seed)
     remedy = f"use fewer, or fewer than n={n} sequences"
     check_memory("recall.steps", steps, 4 * COPIES * n * steps, remedy)
-    drawn = np.random.RandomState(seed).randn(n, 2, int(PERIOD * CYCLES))
-    waves = Periodic((drawn[:, 0] + 1j * drawn[:, 1]).T, round(PERIOD * (steps - 1)))
-    x = np.empty((n, steps, 1), np.float32)
-    # a part of all sequences at a time: the waves of a whole one would not fit
-    for start in range(0, steps, CHUNK):
-        stop = min(start + CHUNK, steps)
-        x[:, start:stop, 0] = waves.block(start, stop).T
-    x /= np.abs(x).max(axis=1, keepdims=True)
+    x = passages(steps, n, seed)
     # the last sample first
     y = x[:, steps - 1 - delays(steps - 1), 0]
     parts = [Part(x[i], y[i]) for i in _halves(n)]

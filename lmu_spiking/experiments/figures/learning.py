@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from lmu_spiking.experiments.figures import POINT, column, mark, side_by_side
+from lmu_spiking.experiments.figures import POINT, SMALL, column, mark, side_by_side
 from lmu_spiking.experiments.records import group
+from lmu_spiking.metrics import confidence
 from lmu_spiking.plots.style import BLACK, COLORS, GREY, MARKERS, log_axes
 
 # -- the window --------------------------------------------------------------------
@@ -71,6 +72,54 @@ def theta_figure(rows: list[dict], delay: float):
     )
 
 
+def plot_layers(ax, rows: list[dict], hidden: tuple[float, float]):
+    """Draw both windows against epochs, two lines a training; the hidden ones dashed.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    rows : list of dict
+        ``path``, of pairs.
+    hidden : (float, float)
+        Seconds.
+    """
+    for i, (name, true) in enumerate(zip(("first", "second"), hidden, strict=True)):
+        for k, row in enumerate(rows):
+            label = f"{name} cell" if k == 0 else None
+            theta = [each[i] for each in row["path"]]
+            ax.plot(theta, color=COLORS[i], lw=0.9, alpha=0.8, label=label)
+        ax.axhline(true, color=BLACK, ls="--", lw=0.9)
+    ax.set(yscale="log", xlabel="Epoch", ylabel="Window θ (s)")
+    ax.legend()
+    return ax
+
+
+def layers_figure(rows: list[dict], hidden: tuple[float, float]):
+    """Return paths of two windows that are learned, and the error of all choices.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `experiments.learning.scales.layers_row`.
+    hidden : (float, float)
+        Seconds.
+    """
+    ways = group(rows, "way")
+
+    def paths(ax):
+        plot_layers(ax, ways["learned"], hidden).set_title("two cells, one start")
+
+    def errors(ax):
+        for k, mine in enumerate(ways.values()):
+            y = column(mine, "nrmse")
+            ax.plot(y, _spread(k, mine, 0.25), MARKERS[k], color=COLORS[k], **POINT)
+        ax.set_yticks(range(len(ways)), [way.replace(", ", ",\n") for way in ways])
+        ax.invert_yaxis()
+        ax.set(xlim=(0, None), xlabel="NRMSE, held out", title="windows")
+
+    return side_by_side(8.4, 3.4, paths, errors)
+
+
 # -- long sequences ----------------------------------------------------------------
 
 
@@ -120,6 +169,45 @@ def length_figure(rows: list[dict], exponents: dict[str, float]):
     memory = "bytes", "memory", "Peak memory added (MB)", 1e-6
     growths = [lambda ax: growth(ax, *time), lambda ax: growth(ax, *memory)]
     return side_by_side(10.5, 3.2, errors, *growths)
+
+
+def nonlinear_figure(rows: list[dict], lstm: list[dict]):
+    """Return what is learned of two events, and of a product, against the length.
+
+    Parameters
+    ----------
+    rows, lstm : list of dict
+        From `experiments.learning.lengths.nonlinear_row` and `lstm_row`.
+    """
+
+    def panel(ax, task: str):
+        mine, rival = (group(each, "task").get(task, []) for each in (rows, lstm))
+        correct = task == "events"
+        scale = 100 if correct else 1
+        series = {
+            "LMU": (mine, "value"),
+            "best linear readout": (mine, "linear"),
+            "LSTM of as many parameters": (rival, "value"),
+        }
+        series = {label: each for label, each in series.items() if each[0]}
+        for k, (label, (several, name)) in enumerate(series.items()):
+            steps = dict(sorted(group(several, "steps").items()))
+            found = [confidence(column(cell, name, scale)) for cell in steps.values()]
+            mean, half = np.transpose(found)
+            look = mark(k, fmt=f"{MARKERS[k]}-", label=label)
+            ax.errorbar(list(steps), mean, half, **look)
+        chance = np.mean(column(mine, "chance", scale))
+        ax.axhline(chance, color=GREY, ls=":", lw=0.9, label="a constant")
+        ax.axhline(95 if correct else 0.1, color=GREY, ls="--", lw=0.9)
+        ax.set(xscale="log", xlabel="Steps", yscale="linear" if correct else "log")
+        ax.set_ylabel("Accuracy (%)" if correct else "NRMSE")
+        ax.set_title("equal signs of two events" if correct else "a product")
+        if correct:
+            ax.legend(**SMALL)
+        return ax
+
+    panels = [lambda ax, task=task: panel(ax, task) for task in group(rows, "task")]
+    return side_by_side(9.0, 3.4, *panels)
 
 
 # -- digits ------------------------------------------------------------------------
@@ -229,6 +317,34 @@ def invariance_figure(rates: list[dict], spikes: list[dict]):
         lambda ax: plot_steps(ax, spikes, "spiking_accuracy", "spikes"),
         width_ratios=(1.6, 1),
     )
+
+
+def rates_figure(rows: list[dict]):
+    """Return what each model does at each rate, of each signal.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `experiments.learning.rates`.
+    """
+
+    def panel(ax, task: str):
+        models = group(group(rows, "task")[task], "model")
+        for k, (model, several) in enumerate(models.items()):
+            factors = dict(sorted(group(several, "factor").items()))
+            found = [confidence(column(c, "value", 100)) for c in factors.values()]
+            mean, half = np.transpose(found)
+            look = mark(k, fmt=f"{MARKERS[k]}-", label=model)
+            ax.errorbar(list(factors), mean, half, **look)
+        ax.set(xscale="log", xlabel="Sampling rate, times that of training")
+        ax.set_xticks(list(factors), [f"{factor:g}" for factor in factors])
+        ax.xaxis.set_minor_formatter("")
+        ax.set(ylabel="Accuracy (%)", title=task)
+        ax.legend(**SMALL)
+        return ax
+
+    panels = [lambda ax, task=task: panel(ax, task) for task in group(rows, "task")]
+    return side_by_side(9.0, 3.4, *panels)
 
 
 def _spread(k: int, rows: list, half: float):

@@ -14,14 +14,24 @@ on the signal as it is.
 
 Samples are taken in the middle of a step, which a memory that holds its input stands
 for, and targets at its end: then the delay of ``theta`` is exact.
+
+Two windows, of two cells one behind the other, are both learned by plain descent in
+another task: the mean over `SLOW` seconds of the absolute value of the mean over `FAST`
+seconds (`two_scales`).  Means of white noise over windows ``a < b`` that end together
+correlate by ``sqrt(a / b)``, which falls on both sides and has no lobes, so that the
+loss leads home from a factor of 4 away.  The kernels of both memories say "the mean of
+the window"; all else is trained from random numbers.  Kernels that are trained along
+can say "the last quarter of the window", and hold the first window back.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.signal import lfilter
 
 from lmu_spiking.experiments.records import pick
+from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.metrics import rms
 from lmu_spiking.signals import white_noise
@@ -202,3 +212,148 @@ def theta_row(seed: int, factor: float, recipe: str, **options) -> dict:
         "seconds": sum(row["seconds"] for row in path),
         "path": [row["theta"] for row in path],
     }
+
+
+# -- two windows, one behind the other -----------------------------------------------
+
+FAST, SLOW, START = 0.1, 1.6, 0.4  # seconds: both hidden windows, and where both begin
+LAYERS: dict[str, Any] = {"dt": 0.01, "bandwidth": 25.0, "duration": 10.0}
+LAYERS |= {"sequences": 32}
+LAYERS |= {"orders": (6, 6), "units": 16, "epochs": 150, "rate": 0.03, "batch": 8}
+# of each way: windows to begin with, whether they are trained, and whether kernels are
+WAYS = {
+    "learned": ((START, START), True, False),
+    "fixed at the start": ((START, START), False, False),
+    "fixed at the truth": ((FAST, SLOW), False, False),
+    "fixed at the start, kernels trained": ((START, START), False, True),
+    "learned, kernels trained": ((START, START), True, True),
+}
+
+
+def two_scales(seed: int) -> Sequences:
+    """Return white noise, and the slow mean of the size of its fast mean.
+
+    Parameters
+    ----------
+    seed : int
+        Draws all sequences: as many to test as to train, and a quarter to choose by.
+
+    Returns
+    -------
+    Sequences
+        The target is that of a signal of 0 before the sequences begin.
+    """
+    dt, n = LAYERS["dt"], LAYERS["sequences"]
+    counts, about = (n, n // 4, n), (LAYERS["duration"], dt, LAYERS["bandwidth"], 1.0)
+    each = np.random.default_rng(seed).integers(2**31, size=sum(counts))
+    u = np.stack([white_noise(*about, int(one)).samples for one in each])
+    y = running_mean(np.abs(running_mean(u, round(FAST / dt))), round(SLOW / dt))
+    ends = np.cumsum(counts)[:2]
+    parts = map(Part, np.split(u[..., None], ends), np.split(y[..., None], ends))
+    origin = f"white noise, its means over {FAST:g} and {SLOW:g} s, by seed {seed}"
+    return Sequences("two scales", *parts, dt, None, False, origin)
+
+
+def running_mean(u, steps: int) -> np.ndarray:
+    """Return the mean of each step and those before it, 0 before the first.
+
+    Parameters
+    ----------
+    u : (n, T) ndarray
+    steps : int
+        That the mean is over.
+
+    Returns
+    -------
+    (n, T) ndarray
+    """
+    ones = np.ones(steps) / steps
+    return np.asarray(lfilter(ones, [1.0], u, axis=1))
+
+
+def two_cells(data: Sequences, seed: int, thetas, kernels: bool) -> LMUParams:
+    """Return two cells in series, drawn but for kernels that say what is read.
+
+    Parameters
+    ----------
+    data : Sequences
+        By which encoder and readout are scaled: the first memory has rms 1, and
+        outputs begin at the mean of the targets, and are no larger than they are.  If
+        the first gradients were, Adam would divide by them for a thousand steps.
+    seed : int
+    thetas : (float, float)
+        Seconds.
+    kernels : bool
+        Whether kernels are drawn, too; else each is the mean of its window.
+
+    Returns
+    -------
+    LMUParams
+        Rectified units of one memory of the input, and a linear one of a memory of
+        theirs.
+    """
+    fast, slow = LAYERS["orders"]
+    common = {"connections": "", "bias": True}
+    cells = [
+        {"units": LAYERS["units"], "order": fast, "activation": "relu"},
+        {"units": 1, "order": slow, "activation": "linear"},
+    ]
+    cells = [c | common | {"theta": t} for c, t in zip(cells, thetas, strict=True)]
+    about = {"dt": LAYERS["dt"], "seed": seed, "task": "two scales"}
+    params = LMUParams.draw(1, 1, cells, **about)
+    first = params.cells[0]
+    m, _ = run_cell(first, data.train.x.astype(float), data.dt)
+    y = data.train.y.astype(float)
+    scaled = {"readout.D": params.D * y.std(), "readout.c": [y.mean()]}
+    params = params.updated({"cell0.e_x": first.e_x / rms(m)} | scaled)
+    if kernels:
+        return params
+    # the first coefficient is the mean; its weights are drawn, both signs of each
+    gains = np.random.default_rng(seed).standard_normal((LAYERS["units"] // 2, 1))
+    gains = np.concatenate([gains, -gains]) * np.eye(1, fast)
+    return params.updated({"cell0.W_m": gains, "cell1.W_m": np.eye(1, slow)})
+
+
+def layers_row(seed: int, way: str, epochs: int | None = None) -> dict:
+    """Return the row of a training of two cells in series.
+
+    Parameters
+    ----------
+    seed : int
+        Of the sequences, the initial parameters and the batches.
+    way : str
+        One of `WAYS`.
+    epochs : int, optional
+        Those of `LAYERS` by default.
+
+    Returns
+    -------
+    dict
+        ``errors`` are those of both windows, relative to the hidden ones.
+    """
+    from lmu_spiking.training import evaluate
+
+    data, (thetas, moving, kernels) = two_scales(seed), WAYS[way]
+    params = two_cells(data, seed, thetas, kernels)
+    names = [n for n in params.arrays() if kernels or not n.endswith("W_m")]
+    settings = TrainSettings(
+        epochs=epochs or LAYERS["epochs"],
+        batch=LAYERS["batch"],
+        learning_rate=LAYERS["rate"],
+        schedule="cosine",
+        trainable=names,
+        trainable_theta=moving,
+        seed=seed,
+    )
+    made = train(params, data, settings)
+    found = [cell.theta for cell in made.params.cells]
+    row = {"seed": seed, "way": way, "fast": found[0], "slow": found[1]}
+    row["errors"] = [t / true - 1 for t, true in zip(found, (FAST, SLOW), strict=True)]
+    row |= {"worst_error": max(map(abs, row["errors"]))}
+    row |= {"nrmse": evaluate(made.params, data.test), "params": params.n_params}
+    row["epochs"] = len(made.history)
+    if moving:
+        names = ("cell0.theta", "cell1.theta")
+        row["path"] = [list(thetas)]
+        row["path"] += [[each[name] for name in names] for each in made.history]
+    return row

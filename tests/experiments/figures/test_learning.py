@@ -27,6 +27,32 @@ def long_rows():
     return rows
 
 
+def nonlinear_rows():
+    return [
+        {"task": task, "steps": n, "value": v, "linear": 0.5, "chance": 0.5}
+        for task, v in (("events", 1.0), ("product", 0.05))
+        for n in (100, 1000)
+        for _ in range(2)
+    ]
+
+
+def layer_rows():
+    learned = [
+        {"way": "learned", "nrmse": 0.1, "path": [[0.4, 0.4], [0.1, slow]]}
+        for slow in (1.5, 1.7)
+    ]
+    return [*learned, {"way": "fixed, kernels trained", "nrmse": 0.7}]
+
+
+def rate_rows():
+    return [
+        {"task": task, "model": model, "factor": factor, "value": 0.9}
+        for task in ("ecg", "spoken")
+        for model in ("LMU", "LSTM, as it is")
+        for factor in (0.5, 1, 2)
+    ]
+
+
 def spiking():
     return [
         {
@@ -122,6 +148,19 @@ def test_psmnist_shows_what_was_predicted_beside_what_was_measured():
     assert list(predicted.get_ydata()) == pytest.approx([95, 97])
 
 
+def test_both_windows_are_drawn_from_one_start():
+    ax = learning.plot_layers(new_ax(), layer_rows()[:2], (0.1, 1.6))
+    paths = [list(line.get_ydata()) for line in ax.lines if line.get_ls() == "-"]
+    assert paths == [[0.4, 0.1], [0.4, 0.1], [0.4, 1.5], [0.4, 1.7]]
+    assert ax.get_legend_handles_labels()[1] == ["first cell", "second cell"]
+
+
+def test_an_lstm_that_was_not_run_leaves_its_place():
+    figure = learning.nonlinear_figure(nonlinear_rows(), nonlinear_rows()[:4])
+    with_it, without = (len(ax.containers) for ax in figure.axes)
+    assert (with_it, without) == (3, 2)
+
+
 def test_figures_are_pictures():
     exponents = {"seconds_per_epoch": 1.0, "bytes": 1.0}
     for figure in (
@@ -137,5 +176,8 @@ def test_figures_are_pictures():
             [{"model": "small", "images": "warps", "accuracy": 0.98}],
             {"another": 97.9},
         ),
+        learning.nonlinear_figure(nonlinear_rows(), nonlinear_rows()),
+        learning.layers_figure(layer_rows(), (0.1, 1.6)),
+        learning.rates_figure(rate_rows()),
     ):
         assert plots.png(figure).startswith(b"\x89PNG")

@@ -1,0 +1,30 @@
+"""Rivals of an LMU, in JAX: recurrent models of the literature, trained by one loop.
+
+Published, reproduced and compared models share this room, so that all train alike.
+"""
+
+from lmu_spiking.experiments.rivals.models import (
+    Model,
+    gru_model,
+    hybrid_model,
+    lmu_model,
+    lstm_model,
+    lstm_units,
+    s5_model,
+    units_for,
+)
+from lmu_spiking.experiments.rivals.training import Fitted, fit, late_gain
+
+__all__ = [
+    "Fitted",
+    "Model",
+    "fit",
+    "gru_model",
+    "hybrid_model",
+    "late_gain",
+    "lmu_model",
+    "lstm_model",
+    "lstm_units",
+    "s5_model",
+    "units_for",
+]
