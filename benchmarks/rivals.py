@@ -7,11 +7,20 @@ the same command goes on from the checkpoint in ``--parts``.  After each hour th
 is written, which keeps the rows of other models, sizes, rates and seeds.
 
 `rivals_mackey_glass`: Mackey-Glass 15 samples ahead, five training seeds of models of
-about 18,000 parameters, all by one loop: Adam, a cosine to 0 over `EPOCHS`, the same
-batches, pieces and clipping.  For each model three learning rates are tried for
-`TUNING` epochs with a seed that is not reported, and the best by the validation series
-is taken; of LSTMs also the better of one layer and four.  The echo state network has as
-many units as the LMU.  Rows are written seed by seed, so that all models have as many.
+about 18,000 parameters, all by one loop: Adam, a cosine to 0 over ``--epochs``, and the
+same batches, pieces and clipping.  For each model three learning rates are tried for a
+third of the epochs with a seed that is not reported, and the best by the validation
+series is taken; of LSTMs also the better of one layer and four.  ``refit_``: the same
+after the readout of each was fitted anew, in closed form by ridge regression.  Echo
+state networks have as much state as the LMU, and as many units.  Rows are written seed
+by seed, so that all models have as many.
+
+`rivals_capacity`: the capacity task of the LMU paper, whose signal is as long as its
+longest delay T: the largest T with a squared error of `BAR`, in the mean of delays T/4,
+T/2 and 3T/4 from step T on.  An LMU of order 100 with five linear units, not trained
+(its readout in closed form) and trained, and an LSTM of 100 units, trained on ten times
+as many sequences.  The learning rate of each is searched at one length with a seed that
+is not reported.  Between two lengths the error is interpolated on logarithms.
 """
 
 import json
@@ -21,9 +30,12 @@ from functools import partial
 
 import numpy as np
 
+from lmu_spiking.experiments.published.capacity import untrained
 from lmu_spiking.experiments.published.mackey_glass import scores
-from lmu_spiking.experiments.records import average, kept, pick
+from lmu_spiking.experiments.records import average, group, kept, pick
 from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.metrics import confidence
+from lmu_spiking.tasks.capacity import capacity
 from lmu_spiking.tasks.catalogue import load_task
 from lmu_spiking.tasks.mackey_glass import mackey_glass
 from lmu_spiking.tasks.sequences import Part, Sequences
@@ -116,7 +128,7 @@ def rivals_psmnist(options):
 # -- Mackey-Glass --------------------------------------------------------------------
 
 PARAMS, SEEDS, TUNING_SEED = 18_026, [0, 1, 2, 3, 4], 100
-EPOCHS, TUNING, RATES = 20, 6, (0.002, 0.005, 0.0125)
+RATES = (0.002, 0.005, 0.0125)
 HOW = {"batch": 16, "piece": 120, "wash": 40, "clipnorm": CLIPNORM, "validations": 10}
 WINDOW, COEFFICIENTS, FRONT = 40, 24, 60  # of the LMUs, and units before the hybrid's
 OURS = ("LMU", "LMU, recurrent")
@@ -150,6 +162,7 @@ def series_model(name: str, units: int, data: Sequences, seed: int):
 def series_row(name: str, rate: float, epochs: int, seed: int, scale: dict) -> dict:
     """Return the row of one training on Mackey-Glass."""
     from lmu_spiking.experiments.rivals import fit, late_gain, units_for
+    from lmu_spiking.experiments.rivals.ridge import refitted
 
     data = mackey_glass(**scale)
     units = units_for(PARAMS, lambda units: series_model(name, units, data, seed))
@@ -159,8 +172,11 @@ def series_row(name: str, rate: float, epochs: int, seed: int, scale: dict) -> d
     row = {"model": name, "rate": rate, "seed": seed, "units": units}
     row |= pick(made, "params", "seconds", "epochs", "updates", "history")
     row |= {"valid_nrmse": min(each["valid_nrmse"] for each in made.history)}
-    row |= {"late_gain": late_gain(made.history)}
-    return row | scores(made.outputs, data.test.y)
+    row |= {"late_gain": late_gain(made.history)} | scores(made.outputs, data.test.y)
+    # the same with a readout in closed form
+    outputs, error = refitted(model, made.weights, data)
+    again = scores(outputs, data.test.y) | {"valid_nrmse": error}
+    return row | {f"refit_{name}": value for name, value in again.items()}
 
 
 def echo_row(units: int, draws: int, seed: int, scale: dict, few) -> dict:
@@ -186,11 +202,12 @@ def rivals_mackey_glass(options):
     """Yield rows seed by seed, after the search, with their means over seeds."""
     fast, parts = options.fast, options.parts
     scale = {"n_series": 16, "steps": 500} if fast else {}
-    epochs, tuning = (1, 1) if fast else (EPOCHS, TUNING)
+    epochs = 1 if fast else options.epochs
+    tuning = max(1, epochs // 3)
     names = options.only or (MODELS[:3] if fast else MODELS)
     rates = RATES[:1] if fast else RATES
     record = {"seeds": SEEDS[:1] if fast else SEEDS, "tuning_seed": TUNING_SEED}
-    record["settings"] = HOW | {"epochs": EPOCHS, "tuning_epochs": TUNING}
+    record["settings"] = HOW | {"epochs": epochs, "tuning_epochs": tuning}
     record["settings"] |= {"window": WINDOW, "order": COEFFICIENTS}
     record |= {"summary": [], "search": [], "rows": []}
 
@@ -229,13 +246,148 @@ def rivals_mackey_glass(options):
 
 def summary_of(rows: list[dict]) -> list[dict]:
     """Return means over seeds, and whether our interval is below that of a rival."""
-    means = average(rows, ["model"], ["params"], ["nrmse", "nrmse_settled"])
-    ours = next(row for row in means if row["model"] == "LMU")
-    for row in means:
-        same = [each for each in rows if each["model"] == row["model"]]
+    errors, table = (
+        [f"{a}nrmse{b}" for a in ("", "refit_") for b in ("", "_settled")],
+        [],
+    )
+    for same in group(rows, "model").values():
+        known = [name for name in errors if name in same[0]]
+        (row,) = average(same, ["model"], ["params"], known)
         row |= {"seeds": len(same)}
         row["late_gain"] = max(each.get("late_gain", 0.0) for each in same)
-        for key in ("nrmse", "nrmse_settled"):
-            top, low = ours[key] + ours[f"{key}_ci95"], row[key] - row[f"{key}_ci95"]
+        table.append(row)
+    ours = table[0]
+    for row in table:
+        for key in errors:
+            its = key if key in row else key.removeprefix("refit_")  # in closed form
+            top, low = ours[key] + ours[f"{key}_ci95"], row[its] - row[f"{its}_ci95"]
             row[f"ours_below_{key}"] = bool(top < low)
-    return means
+    return table
+
+
+# -- capacity ------------------------------------------------------------------------
+
+BAR, CAPACITY_RATES = 0.01, (0.0025, 0.005, 0.01)
+UNTRAINED = {100: 100, 1000: 100, 10_000: 100, 100_000: 100, 1_000_000: 20}  # sequences
+# of each trained model: lengths and draws, that of the search first, and batches
+LENGTHS = {
+    "LMU, trained": {1000: 200, 100: 200, 10_000: 40},
+    "LSTM": {50: 2000, 35: 2000},
+}
+BATCHES = {"LMU, trained": 10, "LSTM": 20}
+
+
+def capacity_row(
+    name: str, length: int, draws: int, rate: float, epochs: int, seed: int
+) -> dict:
+    """Return the row of one training on the capacity task."""
+    from lmu_spiking.experiments.rivals import fit, late_gain, lmu_model, lstm_model
+
+    data = capacity(length, draws)
+    if name == "LSTM":
+        model = lstm_model(1, data.size_out, (100,), seed=seed)
+    else:
+        cell = {"units": 5, "order": 100, "theta": (length + 1) * data.dt}
+        cell |= {"connections": "", "activation": "linear"}
+        params = LMUParams.draw(1, data.size_out, [cell], dt=data.dt, seed=seed)
+        model = lmu_model(params.updated({"cell0.e_x": [[1.0]]}))
+    how = {"learning_rate": rate, "schedule": "cosine", "epochs": epochs}
+    how |= {"clipnorm": CLIPNORM, "batch": BATCHES[name], "validations": 20}
+    (made,) = fit(model, data, **how, seed=seed)
+    square = ((made.outputs - data.test.y)[:, length:] ** 2).mean(axis=(0, 1))
+    row = {"model": name, "length": length, "seed": seed, "rate": rate}
+    row |= {"mse": float(square[1:-1].mean()), "worst_mse": float(square.max())}
+    row |= pick(made, "params", "seconds", "epochs", "updates", "history")
+    row |= {"valid_nrmse": min(each["valid_nrmse"] for each in made.history)}
+    return row | {"late_gain": late_gain(made.history)}
+
+
+def untrained_row(length: int, sequences: int, seed: int) -> dict:
+    """Return the row of the LMU whose readout is in closed form."""
+    errors = [
+        row["mse"]
+        for row in untrained(length, sequences, seed)
+        if row["readout"] == "half-sample"
+    ]
+    row = {"model": "LMU, not trained", "length": length, "seed": seed}
+    return row | {"mse": float(np.mean(errors[1:-1])), "worst_mse": max(errors)}
+
+
+def longest(lengths, errors) -> tuple[float, str]:
+    """Return the largest length with an error of `BAR`, and whether it is a bound.
+
+    Parameters
+    ----------
+    lengths, errors : sequence of float
+        In the order of the lengths.
+
+    Returns
+    -------
+    length : float
+    bound : {"", "at least", "below"}
+        Where every length is within, or none.
+    """
+    within = [error <= BAR for error in errors]
+    if all(within):
+        return float(lengths[-1]), "at least"
+    if not within[0]:
+        return float(lengths[0]), "below"
+    first = within.index(False)
+    (x, y), ends = np.log([lengths, errors]), slice(first - 1, first + 1)
+    return float(np.exp(np.interp(np.log(BAR), y[ends], x[ends]))), ""
+
+
+def rivals_capacity(options):
+    """Yield errors by length, and the largest length of each model with that error."""
+    fast, parts, epochs = options.fast, options.parts, options.epochs
+    seeds, epochs = (SEEDS[:1], 2) if fast else (SEEDS, epochs)
+    record = {"seeds": seeds, "tuning_seed": TUNING_SEED, "bar": BAR}
+    record["settings"] = {"epochs": epochs, "batch": BATCHES, "clipnorm": CLIPNORM}
+    record |= {"summary": [], "search": [], "rows": []}
+
+    def part(row_of, name: str, *about) -> dict:
+        """Return a row, or that of an earlier run."""
+        file = "-".join(map(str, (name, *about))).replace(", ", "-").replace(" ", "-")
+        return kept(parts, file, {"about": [name, *about]}, partial(row_of, *about))
+
+    for length, sequences in UNTRAINED.items():
+        if not fast or length <= 1000:
+            row = part(untrained_row, "not-trained", length, sequences, 0)
+            record["rows"].append(row)
+    yield record | {"summary": longest_of(record["rows"])}
+    for name, sizes in LENGTHS.items():
+        if fast:
+            sizes = {min(sizes): 20}
+        length, draws = next(iter(sizes.items()))
+        about = (length, draws)
+        row_of, tuning = partial(capacity_row, name), max(1, epochs // 3)
+        tried = [
+            part(row_of, name, *about, rate, tuning, TUNING_SEED)
+            for rate in CAPACITY_RATES
+        ]
+        told = ("model", "length", "rate", "valid_nrmse")
+        record["search"] += [{key: row[key] for key in told} for row in tried]
+        best = min(tried, key=lambda row: row["valid_nrmse"])["rate"]
+        for seed in seeds:
+            record["rows"] += [
+                part(row_of, name, length, draws, best, epochs, seed)
+                for length, draws in sizes.items()
+            ]
+            record["summary"] = longest_of(record["rows"])
+            yield record
+
+
+def longest_of(rows: list[dict]) -> list[dict]:
+    """Return the largest length of each model, its mean over seeds, and the ratio."""
+    table = []
+    for name, same in group(rows, "model").items():
+        each = []
+        for mine in group(same, "seed").values():
+            mine = sorted(mine, key=lambda row: row["length"])
+            each.append(longest(*([r[k] for r in mine] for k in ("length", "mse"))))
+        lengths, bounds = zip(*each, strict=True)
+        mean, half = confidence(lengths)
+        row = {"model": name, "longest": mean, "longest_ci95": half, "seeds": len(each)}
+        row |= {"bound": ", ".join(sorted(set(bounds) - {""}))}
+        table.append(row | {"ours_over_it": table[0]["longest"] / mean if table else 1})
+    return table

@@ -18,11 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lmu_spiking.brief import brief
+from lmu_spiking.experiments.rivals.ridge import ridge
 from lmu_spiking.tasks.sequences import Part, Sequences
-from lmu_spiking.training.evaluation import loss_and_metric
 
 RADII, LEAKS, SCALES = (0.1, 1.4), (0.05, 1.0), (0.1, 10.0)
-RIDGES = 10.0 ** np.arange(-10, 1)  # in parts of the mean power of the states
 BESIDE = 0.1  # rms of the biases, in parts of the input's scale
 
 
@@ -113,25 +112,15 @@ def fit_readout(made: Reservoir, train: Part, valid: Part, data: Sequences):
     error : float
         NRMSE, or one less the accuracy, of ``valid``.
     """
-    # sums over steps and sequences, in double precision
-    size, y = len(made.U) + len(made.W) + 1, _targets(train, data)
-    G, R = np.zeros((size, size)), np.zeros((size, y.shape[-1]))
-    for t, state in enumerate(made.states(train.x, data.last)):
-        state, wanted = state.astype(float), y if data.last else y[:, t]
-        G, R = G + state.T @ state, R + state.T @ wanted
-    power = np.trace(G) / size
-    values, V = np.linalg.eigh(G)
-    best, error = made, np.inf
+    y = _targets(train, data)
+    pairs = (
+        (state, y if data.last else y[:, t])
+        for t, state in enumerate(made.states(train.x, data.last))
+    )
     states = np.stack(list(made.states(valid.x, data.last)), axis=1)
-    for ridge in RIDGES:
-        readout = V @ ((V.T @ R) / (np.maximum(values, 0) + ridge * power)[:, None])
-        found = states @ readout
-        found = found[:, 0] if data.last else found
-        metric = loss_and_metric(data.classes, found, valid.y)[1]
-        off = metric if data.classes is None else 1 - metric
-        if off < error:
-            best, error = replace(made, readout=readout), off
-    return best, error
+    states = states[:, 0] if data.last else states
+    readout, error = ridge(pairs, states, valid.y, data.classes)
+    return replace(made, readout=readout), error
 
 
 def _targets(part: Part, data: Sequences) -> np.ndarray:
