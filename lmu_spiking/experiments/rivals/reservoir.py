@@ -2,8 +2,8 @@ r"""Echo state networks: a reservoir that is drawn, and a readout in closed form
 
 .. math:: h_t = (1 - a) h_{t-1} + a \tanh(W x_t + U h_{t-1} + b) ,
 
-with the leak ``a`` and ``U`` of a spectral radius that is chosen [1]_.  The readout is
-ridge regression on ``h_t`` and ``x_t`` of all steps, or of the last.
+with the leak ``a``, and a sparse ``U`` of a spectral radius that is chosen [1]_.  The
+readout is ridge regression on ``h_t`` and ``x_t`` of all steps, or of the last.
 
 Letters: ``n`` sequences, ``T`` steps, ``c`` inputs, ``q`` outputs, ``u`` units.
 
@@ -12,17 +12,26 @@ References
 .. [1] Lukoševičius (2012). A practical guide to applying echo state networks.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import csc_array
 
 from lmu_spiking.brief import brief
 from lmu_spiking.experiments.rivals.ridge import ridge
-from lmu_spiking.tasks.sequences import Part, Sequences
+from lmu_spiking.tasks.sequences import Part
 
-RADII, LEAKS, SCALES = (0.1, 1.4), (0.05, 1.0), (0.1, 10.0)
-BESIDE = 0.1  # rms of the biases, in parts of the input's scale
+CONNECTIONS = 10  # that a unit receives, on average
+STEPS = 64  # whose states are added up at a time
+# ranges of what is searched, uniformly in their logarithms
+RANGES = {
+    "radius": (0.1, 1.4),
+    "leak": (0.05, 1.0),
+    "scale": (0.1, 10.0),
+    "shift": (0.03, 1.0),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +40,15 @@ class Reservoir:
 
     Attributes
     ----------
-    W, U, b : (c, u), (u, u) and (u,) ndarray
+    W, b : (c, u) and (u,) ndarray
+    U : (u, u) sparse array
     leak : float
     readout : (u + c + 1, q) ndarray, optional
         Of units, inputs and a constant 1; fitted by `fit_readout`.
     """
 
     W: np.ndarray
-    U: np.ndarray
+    U: csc_array
     b: np.ndarray
     leak: float
     readout: np.ndarray | None = None
@@ -54,7 +64,7 @@ class Reservoir:
         last : bool
             Whether only the last step is wanted.
         """
-        h, one = np.zeros((len(x), len(self.U)), np.float32), np.ones((len(x), 1))
+        h, one = np.zeros((len(x), len(self.b))), np.ones((len(x), 1))
         for t in range(x.shape[1]):
             J = x[:, t] @ self.W + h @ self.U + self.b
             h = (1 - self.leak) * h + self.leak * np.tanh(J)
@@ -68,43 +78,50 @@ class Reservoir:
 
 
 def reservoir(
-    size_in: int, units: int, radius: float, leak: float, scale: float, seed: int
+    size_in: int,
+    units: int,
+    seed: int,
+    *,
+    radius: float,
+    leak: float,
+    scale: float,
+    shift: float,
 ) -> Reservoir:
     """Return an echo state network whose readout is not fitted.
 
     Parameters
     ----------
     size_in, units : int
+    seed : int
+        Draws the weights.
     radius : float
         Spectral radius of ``U``.
     leak : float
         From 0 to 1.
-    scale : float
-        Standard deviation of ``W``.
-    seed : int
-        Draws the weights.
+    scale, shift : float
+        Standard deviation of ``W``, and of ``b``.
 
     Returns
     -------
     Reservoir
     """
     rng = np.random.default_rng(seed)
-    U = rng.standard_normal((units, units))
+    joined = rng.random((units, units)) < CONNECTIONS / units
+    U = np.where(joined, rng.standard_normal((units, units)), 0.0)
     U *= radius / np.abs(np.linalg.eigvals(U)).max()
     W = scale * rng.standard_normal((size_in, units))
-    b = BESIDE * scale * rng.standard_normal(units)
-    return Reservoir(*(a.astype(np.float32) for a in (W, U, b)), np.float32(leak))
+    return Reservoir(W, csc_array(U), shift * rng.standard_normal(units), leak)
 
 
-def fit_readout(made: Reservoir, train: Part, valid: Part, data: Sequences):
+def fit_readout(made: Reservoir, train: Part, valid: Part, classes: int | None = None):
     """Return the reservoir with the ridge readout that validates best, and its error.
 
     Parameters
     ----------
     made : Reservoir
     train, valid : Part
-    data : Sequences
-        That the parts are of.
+        Of values at every step, or of classes at the last.
+    classes : int, optional
 
     Returns
     -------
@@ -112,56 +129,25 @@ def fit_readout(made: Reservoir, train: Part, valid: Part, data: Sequences):
     error : float
         NRMSE, or one less the accuracy, of ``valid``.
     """
-    y = _targets(train, data)
+    last, y = classes is not None, train.y
+    y = 2 * np.eye(classes)[y] - 1 if last else y
     pairs = (
-        (state, y if data.last else y[:, t])
-        for t, state in enumerate(made.states(train.x, data.last))
+        (state, y if last else y[:, t])
+        for t, state in enumerate(made.states(train.x, last))
     )
-    states = np.stack(list(made.states(valid.x, data.last)), axis=1)
-    states = states[:, 0] if data.last else states
-    readout, error = ridge(pairs, states, valid.y, data.classes)
+    states = np.stack(list(made.states(valid.x, last)), axis=1)
+    states = states[:, 0] if last else states
+    readout, error = ridge(_joined(pairs), states, valid.y, classes)
     return replace(made, readout=readout), error
 
 
-def _targets(part: Part, data: Sequences) -> np.ndarray:
-    """Return targets: values, or one for the class and minus one for others."""
-    y = part.y
-    return y if data.classes is None else 2 * np.eye(data.classes)[y] - 1
+def _joined(pairs: Iterator[tuple]) -> Iterator[tuple]:
+    """Yield pairs of arrays, those of some steps in one."""
+    while some := list(itertools.islice(pairs, STEPS)):
+        yield tuple(map(np.concatenate, zip(*some, strict=True)))
 
 
-def search(data: Sequences, units: int, draws: int, seed: int, few=None) -> dict:
-    """Return the radius, leak and scale that validate best, of some that are drawn.
-
-    Parameters
-    ----------
-    data : Sequences
-    units : int
-    draws : int
-        Of the three, uniformly in their logarithms.
-    seed : int
-        Draws them, and the weights.
-    few : (sequences, steps), optional
-        Of each part, that the search is on.
-
-    Returns
-    -------
-    dict
-        ``radius``, ``leak``, ``scale``, and ``error`` on the validation part.
-    """
-    rng, found = np.random.default_rng(seed), []
-    n, steps = few or (None, None)
-    by_step = not data.last
-    train, valid = (
-        Part(p.x[:n, :steps], p.y[:n, :steps] if by_step else p.y[:n])
-        for p in (data.train, data.valid)
-    )
-    # of inputs of standard deviation 1
-    size = float(np.std(data.train.x))
-    for _ in range(draws):
-        drawn = (np.exp(rng.uniform(*np.log(r))) for r in (RADII, LEAKS, SCALES))
-        how = dict(zip(("radius", "leak", "scale"), map(float, drawn), strict=True))
-        how["scale"] /= size
-        made = reservoir(data.size_in, units, **how, seed=seed)
-        error = fit_readout(made, train, valid, data)[1]
-        found.append(how | {"error": float(error)})
-    return min(found, key=lambda one: one["error"])
+def drawn(rng: np.random.Generator) -> dict[str, float]:
+    """Return a radius, leak, scale and shift, uniformly in their logarithms."""
+    every = RANGES.items()
+    return {name: float(np.exp(rng.uniform(*np.log(ends)))) for name, ends in every}

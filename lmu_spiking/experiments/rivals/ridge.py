@@ -17,7 +17,7 @@ from lmu_spiking.tasks.sequences import Sequences
 from lmu_spiking.training._jax import jax
 from lmu_spiking.training.evaluation import loss_and_metric
 
-RIDGES = 10.0 ** np.arange(-10, 1)
+RIDGES = 10.0 ** np.arange(-14, 1)
 GROUP = 4  # sequences whose activities are in memory at once
 
 

@@ -77,7 +77,7 @@ def s5_by_steps(arrays, x, depth, last=False):
 
 
 def layers_of(make, by_steps):
-    """Return a function of ``last`` that returns a model of two layers, and its steps."""
+    """Return a function of ``last`` to a model of two layers, and its steps."""
     return lambda last: (make(2, 3, (6, 5), last=last, seed=1), by_steps)
 
 
