@@ -130,7 +130,7 @@ def fit_readout(made: Reservoir, train: Part, valid: Part, classes: int | None =
         NRMSE, or one less the accuracy, of ``valid``.
     """
     last, y = classes is not None, train.y
-    y = 2 * np.eye(classes)[y] - 1 if last else y
+    y = y if classes is None else 2 * np.eye(classes)[y] - 1
     pairs = (
         (state, y if last else y[:, t])
         for t, state in enumerate(made.states(train.x, last))

@@ -324,9 +324,9 @@ def _save(path, run: _Run, about: dict) -> None:
     names = ("history", "updates", "best_epoch", "trained")
     course = {n: getattr(run, n) for n in names} | {"about": about}
     file = io.BytesIO()
-    named = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
-    text = np.frombuffer(json.dumps(course).encode(), np.uint8)
-    np.savez(file, course=text, **named)
+    every: Any = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+    every["course"] = np.frombuffer(json.dumps(course).encode(), np.uint8)
+    np.savez(file, **every)
     write_atomically(path, file.getvalue())
 
 
@@ -368,8 +368,8 @@ def _batches(
     begin anywhere.
     """
     n, T, _ = data.train.x.shape
-    cut = piece is not None and not data.last and piece + wash < T
-    length = piece if cut else T
+    length = T if piece is None or data.last or piece + wash >= T else piece
+    cut = length < T
     pieces, spare = divmod(T - wash, length) if cut else (1, 0)
     size = min(batch, n * pieces)
     count = n * pieces // size
@@ -377,9 +377,8 @@ def _batches(
     def epoch_of(number: int):
         """Return the sequences and the beginnings of pieces, in their order."""
         rng = np.random.default_rng([seed, number])
-        begin = (rng.integers(-wash, spare + 1) if cut else 0) + length * np.arange(
-            pieces
-        )
+        skip = rng.integers(-wash, spare + 1) if cut else 0
+        begin = skip + length * np.arange(pieces)
         rows, begins = np.repeat(np.arange(n), pieces), np.tile(np.maximum(begin, 0), n)
         order = rng.permutation(n * pieces) if shuffle else np.arange(n * pieces)
         return rows[order], begins[order]
