@@ -270,6 +270,7 @@ def rivals_mackey_glass(options):
     record = {"seeds": SEEDS[:1] if fast else SEEDS, "tuning_seed": TUNING_SEED}
     record["settings"] = HOW | {"epochs": epochs, "tuning_epochs": tuning}
     record["settings"] |= {"window": WINDOW, "order": COEFFICIENTS}
+    record["settings"] |= {"draws": DRAWS, "search_series_steps": FEW}
     record |= {"summary": [], "search": [], "rows": []}
 
     def part(name: str, rate: float, epochs: int, seed: int) -> dict:
@@ -291,7 +292,8 @@ def rivals_mackey_glass(options):
         for seed in record["seeds"]:
             about |= {"how": found["how"], "seed": seed}
             make = partial(closed_row, **about)
-            record["rows"].append(kept(parts, f"{file}-{seed}", about, make))
+            row = kept(parts, f"{file}-{seed}", about, make)
+            record["rows"].append({"history": []} | row)
         record["summary"] = summary_of(record["rows"])
         yield record
     # the learning rate of each, and the number of layers of the LSTM
@@ -345,7 +347,7 @@ UNTRAINED = {100: 100, 1000: 100, 10_000: 100, 100_000: 100, 1_000_000: 20}  # s
 # of each trained model: lengths and draws, that of the search first, and batches
 LENGTHS = {
     "LMU, trained": {1000: 200, 10_000: 20},
-    "LSTM": {50: 2000, 35: 2000},
+    "LSTM": {50: 2000, 100: 2000},
 }
 BATCHES = {"LMU, trained": 5, "LSTM": 20}
 
@@ -437,6 +439,7 @@ def rivals_capacity(options):
     seeds, epochs = (SEEDS[:1], 2) if fast else (SEEDS, epochs)
     record = {"seeds": seeds, "tuning_seed": TUNING_SEED, "bar": BAR}
     record["settings"] = {"epochs": epochs, "batch": BATCHES, "clipnorm": CLIPNORM}
+    record["settings"] |= {"rates": CAPACITY_RATES, "crop": CROP, "lengths": LENGTHS}
     record |= {"summary": [], "search": [], "rows": []}
 
     def part(row_of, name: str, *about) -> dict:
@@ -447,7 +450,7 @@ def rivals_capacity(options):
     for length, sequences in UNTRAINED.items():
         if not fast or length <= 1000:
             row = part(untrained_row, "not-trained", length, sequences, 0)
-            record["rows"].append(row)
+            record["rows"].append({"history": []} | row)
     yield record | {"summary": longest_of(record["rows"])}
     # the learning rate of each, at its first length
     chosen, tuning = {}, max(1, epochs // 3)
