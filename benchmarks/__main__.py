@@ -135,6 +135,16 @@ TABLE = {
     "rivals_psmnist": Experiment(
         360, "one rival on all of MNIST", RIVAL, "rivals", True
     ),
+    "rivals_mackey_glass": Experiment(
+        40,
+        "five seeds of each model on Mackey-Glass",
+        {"only": [], "epochs": 12},
+        "rivals",
+        True,
+    ),
+    "rivals_capacity": Experiment(
+        30, "the longest delay at a fixed error", {"epochs": 30}, "rivals", True
+    ),
     "chip_reading": Experiment(10, "errors that a model for a chip tolerates"),
     "loihi": Experiment(
         120, "memories on the emulator, and peers", {"emulator": False}

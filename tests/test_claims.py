@@ -207,6 +207,31 @@ def capacity() -> list[str]:
     ]
 
 
+def outlasted() -> list[str]:
+    """Check the largest T of each model on the capacity task, and errors beside it."""
+    found = record("rivals_capacity")
+    untrained, trained, lstm = found["summary"]
+    errors = {(r["model"], r["length"]): r["mse"] for r in found["rows"]}
+    return [
+        *(f"at least **{row['longest']:,.0f}**" for row in (untrained, trained)),
+        big(errors["LMU, not trained", 1_000_000]),
+        f"**{lstm['longest']:.0f}** ({big(errors['LSTM', 50])} at T = 50, "
+        f"{errors['LSTM', 100]:.3f} at 100)",
+    ]
+
+
+def closed_form() -> list[str]:
+    """Check the errors on Mackey-Glass of readouts in closed form."""
+    units = {f"{name} units": n for name, n in (("ESN, 690", 5), ("ESN, 24", 4))}
+    rows = {r["model"]: r for r in record("rivals_mackey_glass")["summary"]}
+    told = []
+    for name, digits in {"LMU, 690 units": 5, **units}.items():
+        for key in ("nrmse", "nrmse_settled"):
+            mean, half = rows[name][key], rows[name][f"{key}_ci95"]
+            told.append(f"{mean:.{digits}f} ± {half:.{digits}f}")
+    return told
+
+
 def speed(peer: str, digits: int = 0) -> str:
     rows = record("simulator")["rows"]
     return spread(
@@ -610,6 +635,8 @@ MEASURED = {
     "two and three cells": lambda: converted()[0],
     "the same models in 30,000": lambda: converted()[1],
     "capacity task, not trained": capacity,
+    "capacity task, the largest T": outlasted,
+    "Mackey-Glass, 15 ahead, the readout": closed_form,
     "Loihi's emulator, window": README["Loihi's emulator"],
     "permuted digits there": chip_digits,
 }

@@ -94,7 +94,7 @@ def _lstm_backward(last: bool, known, slope):
 
     def step(after, now):
         dh, ds = after
-        by_output, (h, s, a) = now
+        by_output, (_, s, a) = now
         dh = dh if last else dh + by_output
         i, f, g, o = _gates(a)
         r = jnp.tanh(f * s + i * g)

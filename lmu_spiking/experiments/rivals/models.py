@@ -186,8 +186,8 @@ def gru_model(
     def outputs(arrays, x):
         h: Any = x.swapaxes(0, 1)  # steps first
         for i in range(len(layers)):
-            own = (arrays[f"gru{i}.{name}"] for name in "WUbc")
-            h = gru(h, *own, last and i == len(layers) - 1)
+            W, U, b, c = (arrays[f"gru{i}.{name}"] for name in "WUbc")
+            h = gru(h, W, U, b, c, last and i == len(layers) - 1)
         return _read(arrays, h if last else h.swapaxes(0, 1))
 
     return Model(arrays, outputs)
@@ -304,9 +304,9 @@ def s5_model(
         B = V.conj().T @ rng.standard_normal((2 * poles, channels)) / channels**0.5
         C = rng.standard_normal((channels, 2 * poles)) @ V / (2 * poles) ** 0.5
         own = {
-            "damping": np.log(-eigenvalues.real),
-            "frequency": eigenvalues.imag,
-            "step": rng.uniform(*np.log(steps), poles),
+            "damping": np.log(-np.real(eigenvalues)),
+            "frequency": np.imag(eigenvalues),
+            "step": rng.uniform(np.log(steps[0]), np.log(steps[1]), poles),
             "B": np.hstack([B.real.T, B.imag.T]),
             "C": np.vstack([2 * C.real.T, -2 * C.imag.T]),
             "D": rng.standard_normal(channels),

@@ -114,6 +114,7 @@ def fit(
     schedule: str = "constant",
     batch: int = 32,
     piece: int | None = None,
+    wash: int = 0,
     seed: int = 0,
     shuffle: bool = True,
     epochs: float = float("inf"),
@@ -139,6 +140,9 @@ def fit(
     piece : int, optional
         Where every step is read: steps of the pieces, drawn anew for each epoch, that
         the sequences are cut into.  Shorter ones are updated on more often.
+    wash : int
+        Steps before a piece that the model sees first and that do not count, unless
+        they begin with the sequence.
     seed : int
         Draws the batches.
     shuffle : bool
@@ -167,22 +171,21 @@ def fit(
         If the schedule does not fit the epochs, or the checkpoint is of another
         training.
     """
-    check_one_of("fit.schedule", schedule, ("constant", "cosine"))
-    if schedule == "cosine" and epochs == float("inf"):
-        problem = "falls to 0 over all epochs, of which there is no end"
-        raise ValidationError("fit.schedule", schedule, problem, "give epochs")
-    batches, share = _batches(data, seed, batch, piece, shuffle)
-    rate = learning_rate
-    if schedule == "cosine":
-        rate = optax.cosine_decay_schedule(learning_rate, round(epochs / share))
+    batches, share = _batches(data, seed, batch, piece, shuffle, wash)
+    rate = _rate(learning_rate, schedule, epochs / share)
     slow = {name: min(1.0, 0.001 / learning_rate) for name in model.slow}
     functions = _functions(model, data.classes, rate, slow, clipnorm)
     optimizer, update, outputs_of = functions
     arrays = {name: jnp.asarray(a) for name, a in model.arrays.items()}
     run = _Run(arrays, optimizer.init(arrays), arrays)
     # what the course depends on, beside limits of time and epochs without a schedule
-    about = {"rate": learning_rate, "batch": batch, "piece": piece, "seed": seed}
-    about |= {"shuffle": shuffle, "clipnorm": clipnorm, "data": data.origin}
+    about = {"rate": learning_rate, "batch": batch, "piece": piece, "wash": wash}
+    about |= {
+        "seed": seed,
+        "shuffle": shuffle,
+        "clipnorm": clipnorm,
+        "data": data.origin,
+    }
     about |= {"cosine": epochs if schedule == "cosine" else None}
     if checkpoint is not None and Path(checkpoint).exists():
         run = _loaded(checkpoint, run, about)
@@ -205,10 +208,12 @@ def fit(
     for limit in limits:
         while not run.updates or (clock.seconds < limit and not stopped()):
             # an update
-            x, y = next(given)
+            x, y, counted = next(given)
             before = clock.seconds
             with clock.running(counts=run.updates > known):
-                run.arrays, run.state, loss = update(run.arrays, run.state, x, y)
+                run.arrays, run.state, loss = update(
+                    run.arrays, run.state, x, y, counted
+                )
                 recent.append(float(loss))
             run.updates += 1
             run.trained += clock.seconds - before
@@ -243,18 +248,29 @@ def fit(
     return fitted
 
 
+def _rate(learning_rate: float, schedule: str, updates: float):
+    """Return the learning rate, or its schedule over so many updates."""
+    check_one_of("fit.schedule", schedule, ("constant", "cosine"))
+    if schedule == "constant":
+        return learning_rate
+    if updates == float("inf"):
+        problem = "falls to 0 over all epochs, of which there is no end"
+        raise ValidationError("fit.schedule", schedule, problem, "give epochs")
+    return optax.cosine_decay_schedule(learning_rate, round(updates))
+
+
 def _functions(model: Model, classes: int | None, rate, slow, clipnorm) -> tuple:
     """Return Adam, and functions of one update and of outputs, compiled."""
     optimizer = optax.adam(rate)
     if clipnorm is not None:
         optimizer = optax.chain(_clipped_each(clipnorm), optimizer)
 
-    def loss(arrays, x, y):
-        return loss_of(classes, model.outputs(arrays, x), y)
+    def loss(arrays, x, y, counted):
+        return loss_of(classes, model.outputs(arrays, x), y, counted)
 
     @jax.jit
-    def update(arrays, state, x, y):
-        found, slopes = jax.value_and_grad(loss)(arrays, x, y)
+    def update(arrays, state, x, y, counted):
+        found, slopes = jax.value_and_grad(loss)(arrays, x, y, counted)
         changes: Any
         changes, state = optimizer.update(slopes, state, arrays)
         changes = {n: slow.get(n, 1.0) * change for n, change in changes.items()}
@@ -311,9 +327,9 @@ def _save(path, run: _Run, about: dict) -> None:
     names = ("history", "updates", "best_epoch", "trained")
     course = {n: getattr(run, n) for n in names} | {"about": about}
     file = io.BytesIO()
-    named = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
-    text = np.frombuffer(json.dumps(course).encode(), np.uint8)
-    np.savez(file, course=text, **named)
+    every: Any = {f"leaf{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+    every["course"] = np.frombuffer(json.dumps(course).encode(), np.uint8)
+    np.savez(file, **every)
     write_atomically(path, file.getvalue())
 
 
@@ -346,37 +362,45 @@ class _Clock:
             self.seconds += time.perf_counter() - start
 
 
-def _batches(data: Sequences, seed: int, batch: int, piece: int | None, shuffle=True):
-    """Return endless batches ``x, y`` from a number on, and one's share of an epoch.
+def _batches(
+    data: Sequences, seed: int, batch: int, piece: int | None, shuffle=True, wash=0
+):
+    """Return endless batches from a number on, and one's share of an epoch.
 
-    Pieces begin anywhere.
+    A batch is ``x, y``, and which steps (n, T) count, or None where all do.  Pieces
+    begin anywhere.
     """
     n, T, _ = data.train.x.shape
-    length = T if data.last or piece is None else min(piece, T)
-    pieces = T // length
+    length = T if piece is None or data.last or piece + wash >= T else piece
+    cut = length < T
+    pieces, spare = divmod(T - wash, length) if cut else (1, 0)
     size = min(batch, n * pieces)
     count = n * pieces // size
 
     def epoch_of(number: int):
-        """Return all pieces of an epoch, and their order."""
-        rng, x, y = np.random.default_rng([seed, number]), data.train.x, data.train.y
-        if length < T:
-            skip = rng.integers(0, T % length + 1)
-            x, y = (
-                a[:, skip : skip + pieces * length].reshape(n * pieces, length, -1)
-                for a in (x, y)
-            )
-        return x, y, rng.permutation(len(x)) if shuffle else np.arange(len(x))
+        """Return the sequences and the beginnings of pieces, in their order."""
+        rng = np.random.default_rng([seed, number])
+        skip = rng.integers(-wash, spare + 1) if cut else 0
+        begin = skip + length * np.arange(pieces)
+        rows, begins = np.repeat(np.arange(n), pieces), np.tile(np.maximum(begin, 0), n)
+        order = rng.permutation(n * pieces) if shuffle else np.arange(n * pieces)
+        return rows[order], begins[order]
 
     def batches(begin: int = 0):
         for number in itertools.count(begin):
             epoch, i = divmod(number, count)
             if i == 0 or number == begin:
-                x, y, order = epoch_of(epoch)
-            chosen = order[i * size : (i + 1) * size]
-            given = x[chosen]
+                rows, begins = epoch_of(epoch)
+            chosen = slice(i * size, (i + 1) * size)
+            x, y, counted = data.train.x[rows[chosen]], data.train.y[rows[chosen]], None
+            if cut:
+                at = begins[chosen, None] + np.arange(wash + length)
+                x, y = (np.take_along_axis(a, at[:, :, None], axis=1) for a in (x, y))
+                counted = (at >= np.where(at[:, :1], at[:, :1] + wash, 0)) * np.float32(
+                    1
+                )
             if data.augment is not None:
-                given = data.augment(np.random.default_rng([seed, epoch, i]), given)
-            yield given, y[chosen]
+                x = data.augment(np.random.default_rng([seed, epoch, i]), x)
+            yield x, y, counted
 
     return batches, size / (n * pieces)

@@ -7,11 +7,15 @@ import pytest
 
 pytest.importorskip("jax")
 
-from lmu_spiking.dynamics.ldn import LDN
-from lmu_spiking.experiments import rivals
-from lmu_spiking.experiments.rivals import _batches, fit, hybrid_model, lstm_model
+from lmu_spiking.errors import ValidationError
+from lmu_spiking.experiments.rivals import (
+    fit,
+    hybrid_model,
+    late_gain,
+    lstm_model,
+    training,
+)
 from lmu_spiking.tasks.sequences import Part, Sequences
-from lmu_spiking.training._jax import jax, precision_of
 
 
 def task(steps=24, classes=None):
@@ -24,89 +28,12 @@ def task(steps=24, classes=None):
     return Sequences("echo", *parts, 0.001, classes, bool(classes), "drawn")
 
 
-def by_steps(arrays, x, depth, last=False):
-    """Outputs of LSTM layers, a step and a gate at a time."""
-
-    def logistic(z):
-        return 1 / (1 + np.exp(-z))
-
-    for k in range(depth):
-        W, U, b = (np.asarray(arrays[f"lstm{k}.{name}"], float) for name in "WUb")
-        h = s = np.zeros((len(x), len(U)))
-        every = []
-        for t in range(x.shape[1]):
-            i, f, g, o = np.split(x[:, t] @ W + h @ U + b, 4, axis=1)
-            s = logistic(f) * s + logistic(i) * np.tanh(g)
-            h = logistic(o) * np.tanh(s)
-            every.append(h)
-        x = np.stack(every, axis=1)
-    return (x[:, -1] if last else x) @ arrays["readout.W"] + arrays["readout.b"]
-
-
-@pytest.mark.parametrize("last", [False, True])
-@pytest.mark.parametrize("layers", [(7,), (6, 5)])
-def test_lstm_is_that_of_its_equations(layers, last):
-    x = np.random.default_rng(0).standard_normal((3, 20, 2))
-    model = lstm_model(2, 4, layers, last=last, seed=1)
-    outputs = model.outputs(model.arrays, x.astype("f"))
-    wanted = by_steps(model.arrays, x, len(layers), last)
-    np.testing.assert_allclose(outputs, wanted, atol=1e-6)
-
-
-@pytest.mark.parametrize("last", [False, True])
-def test_slopes_are_those_of_small_differences(last):
-    rng = np.random.default_rng(0)
-    model = lstm_model(2, 3, (5, 4), last=last)
-    arrays = {name: a.astype(float) for name, a in model.arrays.items()}
-    away = {name: rng.standard_normal(a.shape) for name, a in arrays.items()}
-    x = rng.standard_normal((3, 15, 2))
-
-    def loss(arrays, x):
-        return (model.outputs(arrays, x) ** 2).sum()
-
-    def moved(sign):
-        near = {name: a + sign * 1e-5 * away[name] for name, a in arrays.items()}
-        return float(loss(near, x + sign * 1e-5))
-
-    # in double precision: along one direction in all arrays and inputs
-    with precision_of("float64"):
-        slopes, by_x = jax.grad(loss, (0, 1))(arrays, x)
-        along = sum(np.sum(slopes[name] * away[name]) for name in arrays)
-        along += np.sum(by_x)
-        assert along == pytest.approx((moved(1) - moved(-1)) / 2e-5, rel=1e-7)
-
-
-def test_hybrid_has_the_memory_of_the_delay_network():
-    ldn, x = LDN(5, 12.0), np.random.default_rng(0).standard_normal((2, 30, 1))
-    options = {"order": 5, "theta": 12, "units": 8, "layers": (6,), "scale": 0.7}
-    model = hybrid_model(1, 2, **options)
-    m = np.stack([ldn.simulate(0.7 * one[:, 0], 1.0) for one in x])
-    h = np.maximum(0, m @ model.arrays["cell.W"] + model.arrays["cell.b"])
-    found = model.outputs(model.arrays, x.astype("f"))
-    np.testing.assert_allclose(found, by_steps(model.arrays, h, 1), atol=1e-5)
-
-
-def test_weights_are_drawn_as_keras_draws_them():
-    arrays = lstm_model(3, 2, (50,)).arrays
-    W, U, b = (arrays[f"lstm0.{name}"] for name in "WUb")
-    limit = np.sqrt(6 / (3 + 200))
-    assert 0.95 * limit < np.abs(W).max() <= limit
-    np.testing.assert_allclose(U @ U.T, np.eye(50), atol=1e-5)
-    np.testing.assert_array_equal(b.reshape(4, 50), np.outer([0, 1, 0, 0], np.ones(50)))
-    assert not arrays["readout.b"].any()
-
-
 def test_each_gradient_is_clipped_by_its_own_norm():
     slopes = {"long": np.float32([3, 4]), "short": np.float32([0.3]), "none": [0.0]}
-    clipped, _ = rivals._clipped_each(1.0).update(slopes, None)
+    clipped, _ = training._clipped_each(1.0).update(slopes, None)
     np.testing.assert_allclose(clipped["long"], [0.6, 0.8], rtol=1e-6)
     np.testing.assert_allclose(clipped["short"], [0.3], rtol=1e-6)
     assert clipped["none"] == [0.0]
-
-
-def test_sizes_are_as_published():
-    assert lstm_model(1, 1).n_params == 18_026
-    assert lstm_model(1, 10, (160,), last=True).n_params == 105_290
 
 
 @pytest.fixture
@@ -114,7 +41,7 @@ def clock(monkeypatch):
     """A tenth of a second from look to look."""
     ticks = itertools.count()
     look = SimpleNamespace(perf_counter=lambda: next(ticks) / 10)
-    monkeypatch.setattr(rivals, "time", look)
+    monkeypatch.setattr(training, "time", look)
 
 
 def test_each_limit_gives_its_best(clock):
@@ -145,12 +72,36 @@ def test_digits_trained_on_are_not_called_validation(clock):
 
 def test_pieces_keep_input_and_target_together():
     data = task(steps=25)
-    batches = _batches(data, np.random.default_rng(0), 16, 12)
-    for _ in range(10):
-        x, y, share = next(batches)
+    batches, share = training._batches(data, 0, 16, 12)
+    assert share == 0.2
+    for x, y, counted in itertools.islice(batches(), 10):
         assert x.shape == y.shape == (16, 12, 1)
         np.testing.assert_array_equal(y[:, 1:], x[:, :-1])
-        assert share == 0.2
+        assert counted.all()
+
+
+def test_steps_of_a_wash_do_not_count_unless_a_sequence_begins():
+    data = task(steps=25)
+    batches, share = training._batches(data, 0, 16, 6, wash=4)
+    assert share == pytest.approx(16 / (40 * 3))
+    starts = {tuple(x[:10, 0]) for x in data.train.x}
+    begun = []
+    for x, _, counted in itertools.islice(batches(), 20):
+        assert x.shape == (16, 10, 1)
+        begun += [each in starts for each in map(tuple, x[:, :, 0])]
+        assert counted[:, 4:].all()
+        wanted = [[each] * 4 for each in begun[-16:]]
+        np.testing.assert_array_equal(counted[:, :4], wanted)
+    assert 0 < np.mean(begun) < 0.6
+
+
+def test_batches_depend_on_their_number_alone():
+    data = task(steps=25)
+    batches, _ = training._batches(data, 3, 16, 12)
+    every = list(itertools.islice(batches(), 12))
+    for begin in (1, 5, 7):
+        for (x, *_), (wanted, *_) in zip(batches(begin), every[begin:], strict=False):
+            np.testing.assert_array_equal(x, wanted)
 
 
 def echoes():
@@ -177,3 +128,66 @@ def test_seed_decides():
     losses = [only.history[-1]["loss"] for (only,) in losses]
     assert losses[0] == pytest.approx(losses[1])
     assert losses[0] != pytest.approx(losses[2])
+
+
+def test_a_cosine_ends_at_rest():
+    options = {"epochs": 4, "batch": 10, "learning_rate": 0.01, "validations": 16}
+    how = options | {"schedule": "cosine"}
+    curves = []
+    for given in (options, how):
+        (only,) = fit(lstm_model(1, 1, (4,)), echoes(), **given)
+        curves.append([record["seen_loss"] for record in only.history])
+    changes = np.abs(np.diff(curves))
+    assert changes[1, -1] < 0.1 * changes[0, -1]
+    with pytest.raises(ValidationError, match="give epochs"):
+        fit(lstm_model(1, 1, (4,)), echoes(), [1.0], schedule="cosine")
+
+
+def test_an_interrupted_training_goes_on_bit_by_bit(tmp_path):
+    data, model = echoes(), lstm_model(1, 1, (4,))
+    options = {"epochs": 4, "batch": 15, "schedule": "cosine", "validations": 6}
+    (whole,) = fit(model, data, **options)
+    seen = []
+
+    def interrupt(record):
+        seen.append(record)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "rival.npz"
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, data, **options, checkpoint=path, progress=interrupt)
+    (resumed,) = fit(model, data, **options, checkpoint=path)
+    assert resumed.updates == whole.updates
+    for name, array in whole.weights.items():
+        np.testing.assert_array_equal(resumed.weights[name], array)
+    np.testing.assert_array_equal(resumed.outputs, whole.outputs)
+    names = ("updates", "loss", "seen_loss")
+    for record, wanted in zip(resumed.history, whole.history, strict=True):
+        assert [record[n] for n in names] == [wanted[n] for n in names]
+    # a finished training is not trained on, and is not taken for another
+    (again,) = fit(model, data, **options, checkpoint=path)
+    assert (again.updates, again.test) == (resumed.updates, resumed.test)
+    with pytest.raises(ValidationError, match="another path"):
+        fit(model, data, **options, seed=1, checkpoint=path)
+
+
+def test_some_arrays_learn_slowly():
+    model = replace(lstm_model(1, 1, (4,)), slow=("readout.b",))
+    (only,) = fit(model, echoes(), epochs=0.1, batch=4, learning_rate=0.1)
+    # the first update of Adam is the learning rate
+    moved = {n: np.abs(a - model.arrays[n]).max() for n, a in only.weights.items()}
+    assert moved["readout.b"] == pytest.approx(0.001, rel=1e-3)
+    assert moved["readout.W"] == pytest.approx(0.1, rel=1e-3)
+
+
+def test_late_gain_is_what_the_last_quarter_won():
+    def course(*errors):
+        pairs = enumerate(errors, 1)
+        return [{"epochs": k, "valid_loss": 9, "valid_nrmse": e} for k, e in pairs]
+
+    assert late_gain(course(0.5, 0.4, 0.3, 0.3)) == 0
+    assert late_gain(course(0.5, 0.4, 0.3, 0.15)) == pytest.approx(0.5)
+    assert late_gain(course(0.2)) == 1
+    right = [{"epochs": k, "valid_accuracy": a} for k, a in ((1, 0.8), (2, 0.9))]
+    assert late_gain(right) == pytest.approx(0.5)

@@ -1,0 +1,73 @@
+"""What `benchmarks/rivals.py` makes of its rows."""
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("jax")
+
+from lmu_spiking.metrics import nrmse
+from lmu_spiking.tasks.mackey_glass import mackey_glass
+
+
+@cache
+def benchmark():
+    path = Path(__file__).parents[3] / "benchmarks" / "rivals.py"
+    spec = importlib.util.spec_from_file_location("rivals_benchmark", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_longest_is_between_two_lengths_on_logarithms():
+    longest, bar = benchmark().longest, benchmark().BAR
+    # a power law through the bar at 50
+    lengths = np.array([20.0, 40.0, 80.0])
+    found = longest(lengths, bar * (lengths / 50) ** 3)
+    assert found == (pytest.approx(50), "")
+    assert longest(lengths, [bar / 2] * 3) == (80, "at least")
+    assert longest(lengths, [bar * 2] * 3) == (20, "below")
+
+
+def test_the_summary_says_how_many_times_a_rival_is_outlasted():
+    rows = [
+        {"model": name, "length": n, "seed": seed, "mse": mse}
+        for name, errors in (("ours", (1e-6, 1e-6)), ("its", (1e-4, 1.0)))
+        for seed in (0, 1)
+        for n, mse in zip((10, 1_000), errors, strict=True)
+    ]
+    ours, its = benchmark().longest_of(rows)
+    assert (ours["bound"], its["bound"], its["seeds"]) == ("at least", "", 2)
+    assert its["longest"] == pytest.approx(100)
+    assert its["ours_over_it"] == pytest.approx(10)
+
+
+def test_ours_is_below_a_rival_where_the_intervals_are_apart():
+    errors = {"ours": (0.9, 1.1), "worse": (1.8, 2.0), "alike": (0.95, 1.15)}
+    rows = [
+        {"model": name, "params": 9, "nrmse": e, "nrmse_settled": e / 2}
+        for name, several in errors.items()
+        for e in several
+    ]
+    rows += [{**row, "model": "refitted", "refit_nrmse": 0.1} for row in rows[2:4]]
+    rows = [
+        row | ({"refit_nrmse_settled": 9.0} if "refit_nrmse" in row else {})
+        for row in rows
+    ]
+    found = {r["model"]: r["ours_below_nrmse"] for r in benchmark().summary_of(rows)}
+    wide = {"ours": False, "worse": False, "alike": False, "refitted": False}
+    assert found == wide  # of two seeds, whose t interval is wide
+    same = [row | {"nrmse": np.mean(errors[row["model"]])} for row in rows[:6]]
+    found = {r["model"]: r["ours_below_nrmse"] for r in benchmark().summary_of(same)}
+    assert found == {"ours": False, "worse": True, "alike": True}
+
+
+def test_drawn_kernels_predict_a_series():
+    data = mackey_glass(0, 8, 400)
+    how = {"order": 12, "theta": 30.0, "scale": 0.5}
+    error, outputs = benchmark().kernels(how, 60, 0, data.train, data.valid, data.test)
+    assert error < 0.2
+    assert nrmse(outputs, data.test.y) < 0.2
