@@ -20,6 +20,7 @@ from lmu_spiking.experiments.rivals import Fitted, fit, lstm_model, lstm_units
 from lmu_spiking.lmu.forward import activations
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.tasks.sequences import Sequences
+from lmu_spiking.training.evaluation import validation_name
 
 BATCHES = (1, 100)
 STEPS = 200  # of a stream that is timed
@@ -49,9 +50,9 @@ def cost_of(data: Sequences, recipe, seconds: float, seed: int = 0) -> dict:
     params, rows = lmu_curve(data, recipe, seconds, seed)
     units = lstm_units(params.n_params, data.size_in, data.size_out)
     fitted = timed_lstm(data, units, seconds, recipe.settings.batch, seed)
-    name = "accuracy" if data.classes else "nrmse"
+    name, part = "accuracy" if data.classes else "nrmse", validation_name(data)
     curves = [
-        row | {"model": model, "value": row[f"valid_{name}"]}
+        row | {"model": model, "value": row[f"{part}_{name}"]}
         for model, history in (("LMU", rows), ("LSTM", fitted.history))
         for row in history
     ]
