@@ -73,6 +73,8 @@ class Scale:
         Units of the LSTM.
     plain : bool
         Whether the model is also trained on the images as they are.
+    augment : str
+        Of `tasks.psmnist`.
     first, other : tuple of (presentation, neurons, test digits)
         Spiking networks of the first split, and of the others.
     """
@@ -82,6 +84,7 @@ class Scale:
     epochs: int | None = None
     lstm: int = 160
     plain: bool = False
+    augment: str = "shifts"
     first: tuple[tuple[float, int, int], ...] = (
         *((0.001, 300_000, 1000), (0.001, 1_000_000, 1000), (0.001, 3_000_000, 1000)),
         *((0.01, 100_000, 200), (0.01, 300_000, 200)),
@@ -90,7 +93,9 @@ class Scale:
 
 
 # all test digits in the neurons of the recipe
-WHOLE = Scale("psmnist-full", lstm=240, plain=True, first=((0.001, 48_000, 10_000),))
+WHOLE = Scale(
+    *("psmnist-full", None, None, 240, True, "warps"), first=((0.001, 48_000, 10_000),)
+)
 _SHORT = ((0.001, 1_000_000, 60),)
 FAST = Scale(units=100, epochs=8, lstm=16, first=_SHORT, other=_SHORT)
 
@@ -147,7 +152,7 @@ def reproduce(
     models, histories, rows = [], [], []
     with bar("Splits", splits) as progress:
         for split in range(splits):
-            task = psmnist(data, split)
+            task = psmnist(data, split, augment=scale.augment)
             name = f"{scale.recipe}-{'short' if fast else 'long'}-seed{seed}-{split}"
             about = asdict(scale) | given | {"seed": seed, "split": split}
             about = {k: v for k, v in about.items() if k not in ("first", "other")}

@@ -12,7 +12,7 @@ TINY = Scale(
 )
 
 
-def few(data=None, split=0):
+def few(data=None, split=0, augment=None):
     """Stand-ins for digits: ten patterns of 16 pixels, with noise."""
     patterns = np.random.RandomState(0).uniform(0, 1, (10, 16, 1))
     rng, parts = np.random.RandomState(split), []
