@@ -42,18 +42,15 @@ WAYS = (
 # neuron type, presentation (s), memory neurons, neurons of a unit, test digits: of
 # every seed, and of the first alone
 EVERY = {
-    "large": ("if", 0.001, 30_000, 20, 2000),
-    "small": ("if", 0.001, 7_500, 10, 2000),
+    "large": ("if", 0.001, 30_000, 30, 500),
+    "small": ("if", 0.001, 7_500, 10, 1000),
 }
 ALL = 10_000  # digits of the first, large one
 FIRST = {
-    "large": [
-        *(("if", 0.001, m, 20, 1000) for m in (10_000, 15_000, 20_000)),
-        *(("if", 0.002, 15_000, 10, 500), ("poisson", 0.001, 1_000_000, 400, 200)),
-    ],
+    "large": [("if", 0.001, 30_000, 20, ALL)],
     "small": [
-        *(("if", 0.001, m, 10, 1000) for m in (2000, 3000, 5000)),
-        *(("if", 0.002, 3000, 5, 500), ("if", 0.01, 1500, 2, 100)),
+        *(("if", 0.001, m, 10, 1000) for m in (3000, 5000)),
+        *(("if", 0.001, m, 20, 1000) for m in (10_000, 20_000)),
     ],
 }
 SYNAPSE = {("if", 0.001): 0.016}

@@ -14,7 +14,9 @@ added to its states, and of the units' spikes to their activities:
 
 with ``P`` the fixed point of the error model on the data.  With error feedback the same
 holds for all states of the loop, its own included.  Staggered neurons make a rounding
-error, taken to be white (`memory.basis`), in place of Poisson noise, and their units
+error in place of Poisson noise, which is not white: the side of a pair that is silent
+keeps its own until the state changes its sign.  So their memory is run by itself on the
+sequences, as two accumulators a coefficient, and ``P`` is what comes out.  Their units
 fire ``floor(s |f(J)| + V)`` times, with ``V`` uniform.  ``s`` is the number of spikes
 of a unit of activity 1 in the time that is averaged: a presentation for the next cell,
 the presentation's first step for the readout.  The result includes the shift of the
@@ -40,6 +42,7 @@ from lmu_spiking.memory.design import Design
 from lmu_spiking.tasks.sequences import within
 from lmu_spiking.theory.fixed_point import fixed_point, tabulate
 
+RUN = 60_000  # steps of all sequences together, that a memory is run by itself
 FORGOTTEN = 1e-6  # the share of an earlier output in the last that is none
 
 
@@ -159,15 +162,16 @@ def cell_noise(conversion: Conversion, x=None, lengths=None) -> list[CellNoise]:
     list of CellNoise
         Of each cell.
     """
-    s, noises = conversion.settings, []
+    s, noises, ends = conversion.settings, [], lengths
     steps = ... if x is None or lengths is None else within(lengths, x.shape[1])
     x = None if x is None else conversion.params.normalised(x)
     for i, cell in enumerate(conversion.params.cells):
         design, use = conversion.memories[i], conversion.uses[i]
         hidden, k, d = conversion.hidden[i], cell.memory_d, cell.order
-        seen = use.states
+        seen, course = use.states, None
         if x is not None:
             m, x = run_cell(cell, x, conversion.params.dt)
+            course = m.reshape(*m.shape[:2], k, d)
             m = m[steps].reshape(-1, k, d)
             seen = m[:: max(1, len(m) // STATES)].transpose(1, 0, 2)
         # the fixed point of the error model for each memory
@@ -178,8 +182,11 @@ def cell_noise(conversion: Conversion, x=None, lengths=None) -> list[CellNoise]:
             carried, more = states @ design.T.T, (j * d, design.loop)
             tables = tabulate(design.population, carried, s.dt, *more)
             if s.staggered:
-                sigma = _rounding(design, j)
-                whole[j] = rounding_covariance(K, L, np.diag(sigma))
+                if course is None:
+                    worth = np.square(_worth(design, j)) / 12
+                    whole[j] = rounding_covariance(K, L, np.diag(worth))
+                else:
+                    whole[j] = _rounded(design, j, course[:, :, j], s, ends)
                 noise, received = C @ whole[j] @ C.T, np.diag(N @ whole[j] @ N.T)
             else:
                 noise, sigma, received = fixed_point(design.loop, tables)
@@ -197,23 +204,54 @@ def cell_noise(conversion: Conversion, x=None, lengths=None) -> list[CellNoise]:
         spikes = per_step * s.steps, per_step * s.steps_read
         # without feedback the states are the coefficients, which a presentation moves
         # by the cell's own matrix
-        course = cell.ldn.discretize(conversion.params.dt)[0], P, np.eye(d)
+        moved = cell.ldn.discretize(conversion.params.dt)[0], P, np.eye(d)
         if design.loop.feedback is not None:
-            course = np.linalg.matrix_power(K, s.steps), whole, design.U @ C
-        noises.append(CellNoise(P, rate, *spikes, *course, ceiling, s.staggered))
+            moved = np.linalg.matrix_power(K, s.steps), whole, design.U @ C
+        noises.append(CellNoise(P, rate, *spikes, *moved, ceiling, s.staggered))
     return noises
 
 
-def _rounding(design: Design, j: int) -> np.ndarray:
-    """Return the variance (d,) of the rounding error of memory ``j``.
-
-    It is uniform within one half of a spike on the side that is active.
-    """
+def _worth(design: Design, j: int) -> np.ndarray:
+    """Return what a spike decodes to (d,) in each coordinate of memory ``j``."""
     p, d = design.population, design.ldn.order
     of = p.dimension - j * d
     own = (of >= 0) & (of < d)
-    worth = np.square(p.decoders[own] / design.dt) / 12
-    return np.bincount(of[own], worth) / np.bincount(of[own])
+    worth = np.square(p.decoders[own] / design.dt)
+    return np.sqrt(np.bincount(of[own], worth) / np.bincount(of[own]))
+
+
+def _rounded(design: Design, j: int, m, settings, lengths) -> np.ndarray:
+    """Return the covariance (z, z) of the loop's states, from a run of memory ``j``.
+
+    Both sides of each coordinate are accumulators that receive the exact states ``m``
+    (n, T, d) and the error so far.
+    """
+    K, L, _, N = closed_loop(design.loop)
+    n, T, steps = *m.shape[:2], settings.steps
+    every = max(1, -(-n * T * steps // RUN))
+    x = m[::every] @ design.T.T
+    ends = np.full(len(m), T) if lengths is None else np.asarray(lengths)
+    ends, n = ends[::every], len(x)
+    worth = _worth(design, j)
+    rng = np.random.default_rng(settings.noise_seed)
+    V = rng.random((2, n, x.shape[2]))
+    Z, before = np.zeros((n, len(K))), np.zeros_like(x[:, 0])
+    total, count = np.zeros((len(K), len(K))), 0
+    for t in range(T):
+        for i in range(1, steps + 1):
+            # from sample to sample the states go straight
+            received = before + (x[:, t] - before) * (i / steps) + Z @ N.T
+            V[0] += np.maximum(received, 0) / worth
+            V[1] += np.maximum(-received, 0) / worth
+            spikes = np.floor(V)
+            V -= spikes
+            decoded = (spikes[0] - spikes[1]) * worth
+            Z = Z @ K.T + (decoded - received) @ L.T
+        before = x[:, t]
+        # when the error has no memory of its beginning, and before a sequence ends
+        some = Z[(t >= ends // 2) & (t < ends)]
+        total, count = total + some.T @ some, count + len(some)
+    return total / count
 
 
 def noisy_forward(

@@ -9,7 +9,7 @@ their matrices, and the derivatives of these by ``log theta``, are computed exac
 double precision (`window`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -206,13 +206,35 @@ class JaxEngine:
         ndarray
             (n, T, q), or (n, q) for the last step.
         """
+        return self.predictor(weights)(features, batch)
+
+    def predictor(self, weights: Mapping) -> Callable:
+        """Return the function of features, and of sequences at a time, to outputs.
+
+        Parameters
+        ----------
+        weights : mapping of str to array
+            As in `gradients`; they are converted once, for streams of small batches.
+
+        Returns
+        -------
+        callable
+            As `outputs` without the weights.
+        """
         moving = {name: self._cast(weights[name]) for name in self.names}
-        given, found = self._given(weights, features), []
-        for i in range(0, len(features["x"]), batch):
-            some = {name: value[i : i + batch] for name, value in features.items()}
-            y = _outputs_of(moving, *given, some, **self._static)
-            found.append(np.asarray(y))
-        return np.concatenate(found)
+        known: dict = {}
+
+        def outputs(features: Mapping, batch: int = 100) -> np.ndarray:
+            found, shape = [], features["x"].shape[1:]
+            if shape not in known:
+                known[shape] = self._given(weights, features)
+            for i in range(0, len(features["x"]), batch):
+                some = {name: value[i : i + batch] for name, value in features.items()}
+                y = _outputs_of(moving, *known[shape], some, **self._static)
+                found.append(np.asarray(y))
+            return np.concatenate(found)
+
+        return outputs
 
     def _cast(self, array):
         """Return an array of the precision of the gradients."""

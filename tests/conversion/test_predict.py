@@ -8,6 +8,7 @@ from lmu_spiking.conversion.predict import cell_noise, noisy_forward
 from lmu_spiking.conversion.run import present
 from lmu_spiking.errors import ValidityWarning
 from lmu_spiking.lmu.forward import forward
+from lmu_spiking.lmu.params import LMUParams
 
 
 def variance(e):
@@ -203,3 +204,22 @@ def test_memories_are_as_noisy_as_the_data_make_them(lmu):
         assert own.memory_spikes_per_s == pytest.approx(same.memory_spikes_per_s)
     first, loud = (cell_noise(made, data)[0] for data in (x, 4 * x))
     np.testing.assert_allclose(loud.P, 4 * first.P, rtol=0.05)
+
+
+def test_sides_that_are_silent_keep_their_rounding_error():
+    """States that change their sign at every other step have twice the error."""
+    cell = {"units": 10, "order": 24, "theta": 0.06, "activation": "linear"}
+    params = LMUParams.draw(1, 3, [cell | {"connections": ""}], dt=0.001, seed=3)
+    x = np.random.default_rng(1).standard_normal((400, 130, 1))
+    options = {"presentation": 0.001, "synapse": 0.01, "neuron_type": "if"}
+    n = 1000 + 10 * 2000  # units that round to little
+    made = convert(params, x, last=True, n_neurons=n, hidden_share=20 / 21, **options)
+    exact = forward(params, x, last=True)
+    measured = np.var(present(made, x, last=True, around=0.0).y - exact)
+    rng = np.random.default_rng(2)
+    white, run = (
+        np.var(noisy_forward(made, x, noise, rng, last=True) - exact)
+        for noise in (cell_noise(made), cell_noise(made, x))
+    )
+    assert run == pytest.approx(measured, rel=0.15)
+    assert white < 0.6 * measured

@@ -248,8 +248,9 @@ def _lmu_time(params: LMUParams, data: Sequences, x: np.ndarray) -> float:
     from lmu_spiking.training.loop import engine_for
     from lmu_spiking.training.settings import TrainSettings
 
-    engine, arrays = engine_for(params, TrainSettings(), data), params.arrays()
-    return _time(lambda x: engine.outputs(arrays, {"x": x}), x) / data.steps
+    engine = engine_for(params, TrainSettings(), data)
+    outputs = engine.predictor(params.arrays())
+    return _time(lambda x: outputs({"x": x}), x) / data.steps
 
 
 def _time(function: Callable, *arguments) -> float:
