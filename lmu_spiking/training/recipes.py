@@ -131,8 +131,8 @@ _CHIP = _noisy(epochs=200, batch=50)
 _PSMNIST = _slow(epochs=120, batch=100, noise=0.15, **_last)
 _FULL = _slow(epochs=20, batch=100, noise=0.15, **_last)
 
-_STAGGERED = _spikes(48_000, 0.001) | {"neuron_type": "if", "synapse": 0.016}
-_STAGGERED["hidden_share"] = 0.37501  # rounding leaves 20 of each unit
+_STAGGERED = _spikes(57_000, 0.001) | {"neuron_type": "if", "synapse": 0.016}
+_STAGGERED["hidden_share"] = 0.4737  # rounding leaves 30 of each unit
 
 RECIPES = {
     "digits": Recipe(48, 400, None, _DIGITS, _spikes(300_000, 0.01), True),
@@ -142,7 +142,7 @@ RECIPES = {
         layout=_layout(2000, 0.03, 0.015),
     ),
     "psmnist": Recipe(256, 400, None, _PSMNIST, _spikes(300_000, 0.01), True),
-    # of the whole of MNIST: 30,000 neurons of the memory, and 20 of each unit
+    # of the whole of MNIST: 30,000 neurons of the memory, and 30 of each unit
     "psmnist-full": Recipe(256, 900, None, _FULL, _STAGGERED, True),
     "mackey-glass": Recipe(
         24, 600, 40, _fast(epochs=60, batch=2, noise=0.05), _spikes(10_000_000, 0.001)

@@ -94,7 +94,7 @@ class Scale:
 
 # all test digits in the neurons of the recipe
 WHOLE = Scale(
-    *("psmnist-full", None, None, 240, True, "warps"), first=((0.001, 48_000, 10_000),)
+    *("psmnist-full", None, None, 240, True, "warps"), first=((0.001, 57_000, 10_000),)
 )
 _SHORT = ((0.001, 1_000_000, 60),)
 FAST = Scale(units=100, epochs=8, lstm=16, first=_SHORT, other=_SHORT)
