@@ -27,6 +27,7 @@ from lmu_spiking.experiments.learning import digits
 from lmu_spiking.experiments.published.models import recipe_of, train_kept
 from lmu_spiking.experiments.published.psmnist import IN_SPIKES, PUBLISHED
 from lmu_spiking.experiments.records import average, kept
+from lmu_spiking.metrics import confidence
 from lmu_spiking.tasks import psmnist as load
 from lmu_spiking.training import evaluate
 
@@ -122,10 +123,13 @@ def record_of(options, rates: list[dict], rows: list[dict]) -> dict:
     keys = "model", "neuron_type", "presentation", "memory_neurons", "neurons"
     keys += ("sequences",)
     ways = "model", "permutation", "images", "params"
-    summary = {
-        "rates": average(rates, ways, ["seconds"], ["accuracy"]),
-        "spikes": average(rows, keys, MEANS, ["loss"]),
-    }
+    spikes = average(rows, keys, (*MEANS, "loss"))
+    for entry in spikes:  # an interval over seeds, where there are several
+        drops = [row["loss"] for row in rows if all(row[k] == entry[k] for k in keys)]
+        if len(drops) > 1:
+            entry["loss_ci95"] = confidence(drops)[1]
+    rates_of = average(rates, ways, ["seconds"], ["accuracy"])
+    summary = {"rates": rates_of, "spikes": spikes}
     settings = {"recipe": NAME, "models": MODELS, "noise_as_they_are": PLAIN}
     settings |= {"synapse": SYNAPSE, "published": PUBLISHED | IN_SPIKES}
     record = {"seeds": options.seeds, "settings": settings, "summary": summary}

@@ -276,7 +276,7 @@ def whole_psmnist() -> list[str]:
         for images in ("warps", "as they are")
         for row in [one(ways, model="large", permutation=0, images=images)]
     ]
-    every = one(found["rows"], model="large", sequences=10_000)
+    every = one(found["rows"], model="large", neurons=57_000)
     neurons = {"neuron_type": "if", "presentation": 0.001, "memory_neurons": 7500}
     small = one(found["summary"]["spikes"], model="small", **neurons)
     spikes = [
