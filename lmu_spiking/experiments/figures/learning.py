@@ -450,6 +450,7 @@ def plot_spiking_accuracy(ax, rows: list[dict], name: str, xlabel: str):
         said = [100 * (row["rate_accuracy"] - row["predicted_loss"]) for row in mine]
         ax.plot(x, said, "_", color=COLORS[k % len(COLORS)], ms=11, mew=1.6)
     ax.set(xscale="log", xlabel=xlabel, ylabel="Accuracy on test digits (%)")
+    ax.xaxis.set_minor_formatter("")
     return ax
 
 
@@ -478,9 +479,9 @@ def psmnist_figure(rows: list[dict], rates: list[dict], others: dict[str, float]
         return ax
 
     return side_by_side(
-        *(10, 5.2),
-        lambda ax: draw(ax, "memory_neurons", "Neurons of the memory"),
-        lambda ax: draw(ax, "spikes_per_inference", "Spikes of a digit").legend(
-            loc="upper right", bbox_to_anchor=(1, -0.2), ncols=4, fontsize=7
+        *(10, 4.2),
+        lambda ax: draw(ax, "memory_neurons", "Neurons of the memory").legend(
+            loc="lower right", title="bar: predicted"
         ),
+        lambda ax: draw(ax, "spikes_per_inference", "Spikes of a digit"),
     )
