@@ -20,7 +20,7 @@ OWN = {  # options of some alone
     "--splits": ("psmnist",),
 }
 LSTM = "To train the LSTM, with JAX, 0 for none"
-LSTM_UNSET = "capacity 4, others as long as the LMU took"
+LSTM_UNSET = "capacity 4, mackey-glass as long as the LMU, psmnist 0"
 AT_WORK = {"panel": o.WORK, "least": 0}
 SPLITS = "psmnist: how often to split"
 DATA = "psmnist: mnist.npz, for the whole [5,000 digits]"

@@ -153,7 +153,9 @@ def cell_noise(conversion: Conversion, x=None, lengths=None) -> list[CellNoise]:
     conversion : Conversion
     x : (n, T, c) ndarray, optional
         Sequences, by default those of the calibration: neurons are as noisy as they
-        are active.
+        are active.  Without them the order of states is not known, and the rounding
+        error of staggered neurons is taken to be white, which is too low where states
+        change their sign within a few steps.
     lengths : (n,) ndarray of int, optional
         Steps of each sequence; what comes later does not count.
 
