@@ -239,12 +239,23 @@ def fit(
         outputs = outputs_of(run.best, data.test.x)
         test = loss_and_metric(data.classes, outputs, data.test.y)[1]
         pace = run.trained / max(run.updates * share - share, share)
-        counts = run.updates, run.updates * share, model.n_params, run.history[:]
-        kept = [
+        weights, best = (
             {n: np.asarray(a) for n, a in w.items()} for w in (run.arrays, run.best)
-        ]
-        found = *kept, partial(outputs_of, run.arrays)
-        fitted.append(Fitted(test, outputs, clock.seconds, pace, *counts, *found))
+        )
+        result = Fitted(
+            test=test,
+            outputs=outputs,
+            seconds=clock.seconds,
+            seconds_per_epoch=pace,
+            updates=run.updates,
+            epochs=run.updates * share,
+            params=model.n_params,
+            history=run.history[:],
+            weights=weights,
+            best=best,
+            predict=partial(outputs_of, run.arrays),
+        )
+        fitted.append(result)
     return fitted
 
 
