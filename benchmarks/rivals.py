@@ -342,7 +342,7 @@ def summary_of(rows: list[dict]) -> list[dict]:
 
 # -- capacity ------------------------------------------------------------------------
 
-BAR, CAPACITY_RATES, CROP = 0.01, (0.003, 0.01, 0.03), 2_500
+BAR, CAPACITY_RATES, CROP = 0.01, (0.003, 0.01, 0.03, 0.1), 2_500
 UNTRAINED = {100: 100, 1000: 100, 10_000: 100, 100_000: 100, 1_000_000: 20}  # sequences
 # of each trained model: lengths and draws, that of the search first, and batches
 LENGTHS = {
