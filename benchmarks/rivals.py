@@ -6,11 +6,13 @@
 hours on one thread: ``--model lstm``, ``gru``, ``s5`` or ``lmu`` (with all connections,
 as keras-lmu's).  2,000 of the training digits choose the best weights.  Interrupted,
 the same command goes on from the checkpoint in ``--parts``.  After each hour the record
-is written, which keeps the rows of other models, sizes, rates and seeds.
+is written, which keeps the rows of other models, sizes, rates and seeds.  ``--model
+esn``: an echo state network with as much state as the LMU's memory, read by ridge
+regression and by as many trained units as the LMU has; how it is drawn was searched.
 
 `rivals_mackey_glass`: Mackey-Glass 15 samples ahead, five training seeds of models of
 about 18,000 parameters, all by one loop: Adam, a cosine to 0 over ``--epochs``, and the
-same batches, pieces and clipping.  For each model three learning rates are tried for a
+same batches, pieces and clipping.  For each model five learning rates are tried for a
 third of the epochs with a seed that is not reported, and the best by the validation
 series is taken; of LSTMs also the better of one layer and four.  ``refit_``: the same
 after the readout of each was fitted anew, in closed form by ridge regression.  Beside
@@ -40,7 +42,7 @@ from lmu_spiking.experiments.published.capacity import untrained
 from lmu_spiking.experiments.published.mackey_glass import scores
 from lmu_spiking.experiments.records import average, group, kept, pick
 from lmu_spiking.experiments.rivals import late_gain
-from lmu_spiking.experiments.rivals.reservoir import drawn
+from lmu_spiking.experiments.rivals.reservoir import drawn, fit_readout, reservoir
 from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.metrics import confidence
@@ -51,7 +53,8 @@ from lmu_spiking.tasks.sequences import Part, Sequences
 
 # -- psMNIST -------------------------------------------------------------------------
 
-VALIDATED, CLIPNORM, ORDER = 2_000, 1.0, 256
+VALIDATED, CLIPNORM = 2_000, 1.0
+ORDER, UNITS, EPOCHS = 256, 900, 40  # of the LMU, and of units that read echoes
 
 
 def whole_mnist(path: str, few: int | None) -> Sequences:
@@ -99,6 +102,13 @@ def rivals_psmnist(options):
         raise SystemExit("rivals_psmnist: give a copy of MNIST: --data mnist.npz")
     fast, name, seed = options.fast, options.model, options.seed
     data = whole_mnist(options.data, 200 if fast else None)
+    digits = {n: len(getattr(data, n)) for n in ("train", "valid", "test")}
+    record = {"digits": digits, "clipnorm": CLIPNORM}
+    path = options.out and options.out / "rivals_psmnist.json"
+    if name == "esn":
+        for about, row in echo_rows(options, data):
+            yield record | {"rows": [*others(path, about), about | row]}
+        return
     params = 1_000 if fast else options.params
     units = units_for(params, lambda units: psmnist_model(name, units, seed))
     model = psmnist_model(name, units, seed)
@@ -113,8 +123,6 @@ def rivals_psmnist(options):
         """Print a validation."""
         print(json.dumps(record), file=sys.stderr, flush=True)
 
-    # rows of other runs are kept, also of those that run meanwhile
-    path = options.out and options.out / "rivals_psmnist.json"
     hours = [0.002] if fast else np.append(np.arange(1, options.hours), options.hours)
     for end in hours:
         (made,) = fit(
@@ -127,17 +135,58 @@ def rivals_psmnist(options):
         )
         row = about | pick(made, "test", "seconds", "seconds_per_epoch", "epochs")
         row |= {"late_gain": late_gain(made.history), "history": made.history}
-        before = json.loads(path.read_text())["rows"] if path and path.exists() else []
-        same = [{k: r[k] for k in about if k in r} == about for r in before]
-        rows = [r for r, known in zip(before, same, strict=True) if not known]
-        digits = {n: len(getattr(data, n)) for n in ("train", "valid", "test")}
-        yield {"digits": digits, "clipnorm": CLIPNORM, "rows": [*rows, row]}
+        yield record | {"rows": [*others(path, about), row]}
+
+
+def others(path, about: dict) -> list[dict]:
+    """Return the rows of a record that are of other runs, also of those meanwhile."""
+    rows = json.loads(path.read_text())["rows"] if path and path.exists() else []
+    return [row for row in rows if {k: row.get(k) for k in about} != about]
+
+
+def echo_rows(options, data: Sequences):
+    """Yield what rows are of, and the rows, of echo state networks of five seeds."""
+    from lmu_spiking.experiments.rivals import dense_model, fit
+
+    few, valid = (Part(p.x[:4000], p.y[:4000]) for p in (data.train, data.valid))
+    rng = np.random.default_rng(TUNING_SEED)
+    tried = [drawn(rng) for _ in range(2 if options.fast else DRAWS)]
+    size = 20 if options.fast else ORDER
+
+    def echo_states(how: dict, seed: int, train: Part):
+        made = reservoir(1, size, seed, **how)
+        return fit_readout(made, train, valid, data.classes)
+
+    def error(how: dict, i: int) -> float:
+        key = {"how": how, "units": size, "digits": len(few)}
+        find = lambda: {"error": echo_states(how, TUNING_SEED, few)[1]}  # noqa: E731
+        return kept(options.parts, f"esn-{size}-{i}", key, find)["error"]
+
+    how = tried[int(np.argmin([error(how, i) for i, how in enumerate(tried)]))]
+    for seed in SEEDS[:1] if options.fast else SEEDS:
+        begun = time.perf_counter()
+        made, _ = echo_states(how, seed, data.train)
+        right = made.outputs(data.test.x, last=True).argmax(axis=1) == data.test.y
+        row = {"test": float(right.mean()), "seconds": time.perf_counter() - begun}
+        about = {"model": "esn", "units": size, "seed": seed, "epochs": 0}
+        how_many = {"params": made.readout.size, "history": []} | how
+        yield about, row | how_many
+        # the same states, read by units that are trained
+        parts = {n: getattr(data, n) for n in ("train", "valid", "test")}
+        ends = {n: Part(made.ends(p.x)[:, None], p.y) for n, p in parts.items()}
+        model = dense_model(size + 2, UNITS, data.classes, seed=seed)
+        trained = {"learning_rate": 0.001, "schedule": "cosine", "epochs": EPOCHS}
+        trained |= {"batch": 100, "clipnorm": CLIPNORM}
+        (best,) = fit(model, replace(data, **ends), **trained, seed=seed)
+        row = pick(best, "test", "seconds", "params", "history") | how
+        row |= {"late_gain": late_gain(best.history)}
+        yield about | {"model": f"esn, {UNITS} units", "epochs": EPOCHS}, row
 
 
 # -- Mackey-Glass --------------------------------------------------------------------
 
 PARAMS, SEEDS, TUNING_SEED = 18_026, [0, 1, 2, 3, 4], 100
-RATES = (0.002, 0.005, 0.0125)
+RATES = (0.0008, 0.002, 0.005, 0.0125, 0.03)
 HOW = {"batch": 16, "piece": 120, "wash": 40, "clipnorm": CLIPNORM, "validations": 10}
 WINDOW, COEFFICIENTS, FRONT = 40, 24, 60  # of the LMUs, and units before the hybrid's
 OURS = ("LMU, trained", "LMU, recurrent")
@@ -252,8 +301,6 @@ def kernels(how: dict, units: int, seed: int, train: Part, valid: Part, test=Non
 
 def echoes(how: dict, units: int, seed: int, train: Part, valid: Part, test=None):
     """Return the validation error of an echo state network, and its outputs."""
-    from lmu_spiking.experiments.rivals.reservoir import fit_readout, reservoir
-
     made, error = fit_readout(reservoir(1, units, seed, **how), train, valid)
     return error, None if test is None else made.outputs(test.x)
 

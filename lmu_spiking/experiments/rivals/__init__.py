@@ -5,6 +5,7 @@ Published, reproduced and compared models share this room, so that all train ali
 
 from lmu_spiking.experiments.rivals.models import (
     Model,
+    dense_model,
     gru_model,
     hybrid_model,
     lmu_model,
@@ -18,6 +19,7 @@ from lmu_spiking.experiments.rivals.training import Fitted, fit, late_gain
 __all__ = [
     "Fitted",
     "Model",
+    "dense_model",
     "fit",
     "gru_model",
     "hybrid_model",

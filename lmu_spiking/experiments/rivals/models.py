@@ -98,7 +98,7 @@ def units_for(params: int, model_of: Callable[[int], Model]) -> int:
     return low
 
 
-# -- LSTM, GRU and hybrid ------------------------------------------------------------
+# -- LSTM, GRU, units without state, hybrid ------------------------------------------
 
 
 def lstm_model(
@@ -189,6 +189,29 @@ def gru_model(
             W, U, b, c = (arrays[f"gru{i}.{name}"] for name in "WUbc")
             h = gru(h, W, U, b, c, last and i == len(layers) - 1)
         return _read(arrays, h if last else h.swapaxes(0, 1))
+
+    return Model(arrays, outputs)
+
+
+def dense_model(size_in: int, units: int, size_out: int, *, seed: int = 0) -> Model:
+    """Return rectified units that read the last step, and a linear readout.
+
+    Parameters
+    ----------
+    size_in, units, size_out, seed : int
+
+    Returns
+    -------
+    Model
+        Of inputs (n, T, c), for any ``T``.
+    """
+    rng = np.random.default_rng(seed)
+    arrays = _drawn_dense("units", rng, size_in, units)
+    arrays |= _drawn_dense("readout", rng, units, size_out)
+
+    def outputs(arrays, x):
+        J = x[:, -1] @ arrays["units.W"] + arrays["units.b"]
+        return _read(arrays, jax.nn.relu(J))
 
     return Model(arrays, outputs)
 

@@ -25,6 +25,7 @@ from lmu_spiking.tasks.sequences import Part
 
 CONNECTIONS = 10  # that a unit receives, on average
 STEPS = 64  # whose states are added up at a time
+GROUP = 200  # sequences that run at a time, where only the last step is read
 # ranges of what is searched, uniformly in their logarithms
 RANGES = {
     "radius": (0.1, 1.4),
@@ -71,10 +72,16 @@ class Reservoir:
             if not last or t == x.shape[1] - 1:
                 yield np.hstack([h, x[:, t], one])
 
+    def ends(self, x: np.ndarray) -> np.ndarray:
+        """Return what `states` yields of the last step, some sequences at a time."""
+        parts = (x[i : i + GROUP] for i in range(0, len(x), GROUP))
+        return np.concatenate([next(self.states(part, True)) for part in parts])
+
     def outputs(self, x: np.ndarray, last: bool = False) -> np.ndarray:
         """Return outputs (n, T, q), or (n, q) where only the last step is read."""
-        found = [state @ self.readout for state in self.states(x, last)]
-        return found[0] if last else np.stack(found, axis=1)
+        if last:
+            return self.ends(x) @ self.readout
+        return np.stack([state @ self.readout for state in self.states(x, last)], 1)
 
 
 def reservoir(
@@ -129,15 +136,15 @@ def fit_readout(made: Reservoir, train: Part, valid: Part, classes: int | None =
     error : float
         NRMSE, or one less the accuracy, of ``valid``.
     """
-    last, y = classes is not None, train.y
-    y = y if classes is None else 2 * np.eye(classes)[y] - 1
+    if classes is not None:
+        pairs = [(made.ends(train.x), 2 * np.eye(classes)[train.y] - 1)]
+        readout, error = ridge(pairs, made.ends(valid.x), valid.y, classes)
+        return replace(made, readout=readout), error
     pairs = (
-        (state, y if last else y[:, t])
-        for t, state in enumerate(made.states(train.x, last))
+        (state, train.y[:, t]) for t, state in enumerate(made.states(train.x, False))
     )
-    states = np.stack(list(made.states(valid.x, last)), axis=1)
-    states = states[:, 0] if last else states
-    readout, error = ridge(_joined(pairs), states, valid.y, classes)
+    states = np.stack(list(made.states(valid.x, False)), axis=1)
+    readout, error = ridge(_joined(pairs), states, valid.y, None)
     return replace(made, readout=readout), error
 
 
