@@ -29,7 +29,7 @@ import numpy as np
 from lmu_spiking.experiments.figures import learning as figures
 from lmu_spiking.experiments.learning import digits
 from lmu_spiking.experiments.published.models import recipe_of, train_kept
-from lmu_spiking.experiments.published.psmnist import IN_SPIKES, PUBLISHED
+from lmu_spiking.experiments.published.psmnist import IN_SPIKES, PUBLISHED, WHOLE
 from lmu_spiking.experiments.records import average, kept
 from lmu_spiking.metrics import confidence
 from lmu_spiking.tasks import psmnist as load
@@ -39,7 +39,6 @@ MORE = ("memory_spikes_per_inference", "latency")
 NAME, LITERATURE = "psmnist-full", 92916
 # of a model: order, units, noise
 MODELS = {"large": (256, 900, 0.15), "small": (160, 700, 0.3)}
-PLAIN = 0.4  # noise, where images are as they are
 WAYS = (
     *(("large", 0, "warps"), ("small", 0, "warps")),
     *(("large", 0, None), ("large", LITERATURE, "warps")),
@@ -68,7 +67,7 @@ def trained(model: str, seed: int, permutation: int, augment: str | None, option
     """Return the parameters of a training, its task, and a row."""
     order, units, noise = MODELS[model]
     recipe = recipe_of(NAME, seed, units, 1 if options.fast else None)
-    settings = replace(recipe.settings, noise=noise if augment else PLAIN)
+    settings = replace(recipe.settings, noise=noise if augment else WHOLE.plain)
     recipe = replace(recipe, order=order, settings=settings)
     task = load(options.data, permutation_seed=permutation, augment=augment)
     task = recipe.data(task)
@@ -139,7 +138,7 @@ def record_of(options, rates: list[dict], rows: list[dict]) -> dict:
             entry["loss_ci95"] = confidence(drops)[1]
     rates_of = average(rates, ways, ["seconds"], ["accuracy"])
     summary = {"rates": rates_of, "spikes": spikes}
-    settings = {"recipe": NAME, "models": MODELS, "noise_as_they_are": PLAIN}
+    settings = {"recipe": NAME, "models": MODELS, "noise_as_they_are": WHOLE.plain}
     settings |= {"synapse": SYNAPSE, "published": PUBLISHED | IN_SPIKES}
     record = {"seeds": options.seeds, "settings": settings, "summary": summary}
     return record | {"rates": rates, "rows": rows}
