@@ -34,6 +34,7 @@ from lmu_spiking.experiments.records import average, kept
 from lmu_spiking.metrics import confidence
 from lmu_spiking.tasks import psmnist as load
 from lmu_spiking.training import evaluate
+from lmu_spiking.training.recipes import recipe_for
 
 MORE = ("memory_spikes_per_inference", "latency")
 NAME, LITERATURE = "psmnist-full", 92916
@@ -58,7 +59,7 @@ FIRST = {
         ("poisson", 0.01, 300_000, 100, 200),
     ],
 }
-SYNAPSE = 0.016  # seconds, of 1 ms a pixel
+SYNAPSE = recipe_for(NAME).conversion["synapse"]  # seconds, of 1 ms a pixel
 MEANS = ("rate_accuracy", "spiking_accuracy", "predicted_loss", "spikes_per_inference")
 MEANS += (MORE[0],)
 
