@@ -12,14 +12,14 @@ regression and by as many trained units as the LMU has; how it is drawn was sear
 
 `rivals_mackey_glass`: Mackey-Glass 15 samples ahead, five training seeds of models of
 about 18,000 parameters, all by one loop: Adam, a cosine to 0 over ``--epochs``, and the
-same batches, pieces and clipping.  For each model five learning rates are tried for a
+same batches, pieces and clipping.  For each model six learning rates are tried for a
 third of the epochs with a seed that is not reported, and the best by the validation
-series is taken; of LSTMs also the better of one layer and four.  ``refit_``: the same
-after the readout of each was fitted anew, in closed form by ridge regression.  Beside
-them stand models whose readout alone is fitted, in closed form: an LMU of kernels that
-are drawn, and echo state networks, what both are drawn by being searched alike.
-``--only NAME`` runs some of the trained models, ``--only none`` none.  Rows are written
-seed by seed, so that all models have as many.
+series is taken; of LSTMs also the better of one layer and four, and of S5 of two and
+four.  ``refit_``: the same after the readout of each was fitted anew, in closed form by
+ridge regression.  Beside them stand models whose readout alone is fitted, in closed
+form: an LMU of kernels that are drawn, and echo state networks, what both are drawn by
+being searched alike.  ``--only NAME`` runs some of the trained models, ``--only none``
+none.  Rows are written seed by seed, so that all models have as many.
 
 `rivals_capacity`: the capacity task of the LMU paper, whose signal is as long as its
 longest delay T: the largest T with a squared error of `BAR`, in the mean of delays T/4,
@@ -186,7 +186,7 @@ def echo_rows(options, data: Sequences):
 # -- Mackey-Glass --------------------------------------------------------------------
 
 PARAMS, SEEDS, TUNING_SEED = 18_026, [0, 1, 2, 3, 4], 100
-RATES = (0.0008, 0.002, 0.005, 0.0125, 0.03)
+RATES = (0.0008, 0.002, 0.005, 0.0125, 0.03, 0.075)
 HOW = {"batch": 16, "piece": 120, "wash": 40, "clipnorm": CLIPNORM, "validations": 10}
 WINDOW, COEFFICIENTS, FRONT = 40, 24, 60  # of the LMUs, and units before the hybrid's
 OURS = ("LMU, trained", "LMU, recurrent")
@@ -194,7 +194,8 @@ OURS = ("LMU, trained", "LMU, recurrent")
 # as much state as its memory; and their search
 CLOSED = (("LMU", 690), ("ESN", 690), ("ESN", 24))
 DRAWS, FEW = 16, (8, 1_500)
-MODELS = (*OURS, "GRU", "LSTM", "LSTM, four layers", "Hybrid", "S5")
+MODELS = (*OURS, "GRU", "LSTM", "LSTM, four layers", "Hybrid", "S5", "S5, four layers")
+S5 = {"poles": 16, "steps": (0.02, 1.0)}  # no step of a piece is slow
 
 
 def series_model(name: str, units: int, data: Sequences, seed: int):
@@ -212,8 +213,9 @@ def series_model(name: str, units: int, data: Sequences, seed: int):
         sizes = {"order": COEFFICIENTS, "theta": WINDOW, "units": FRONT}
         sizes |= {"layers": (units,), "scale": 1 / float(np.std(data.train.x))}
         return rivals.hybrid_model(1, 1, **sizes, seed=seed)
-    if name == "S5":
-        return rivals.s5_model(1, 1, units, poles=16, seed=seed)
+    if name.startswith("S5"):
+        depth = 4 if "four" in name else 2
+        return rivals.s5_model(1, 1, units, depth=depth, **S5, seed=seed)
     if name == "GRU":
         return rivals.gru_model(1, 1, (units,), seed=seed)
     return rivals.lstm_model(1, 1, (units,) * (4 if "four" in name else 1), seed=seed)
