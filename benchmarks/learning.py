@@ -397,7 +397,7 @@ def rates_part(out, task: str, data: str, seed: int, place: float) -> dict:
     def make():
         return {"rows": rates.lmu_rows(signal(task, data, seed), seed, place)}
 
-    return kept(out, f"lmu-{task}-{seed}-{place}", {}, make)
+    return kept(out, f"lmu-{task}-{seed}-{place}", shown(data), make)
 
 
 def rates_lstm(
@@ -409,8 +409,15 @@ def rates_lstm(
         made = rates.lstm_rows(signal(task, data, seed), seed, params, epochs, rate)
         return {"rows": made}
 
-    name, about = f"lstm-{task}-{seed}-{rate}", {"params": params, "epochs": epochs}
-    return kept(out, name, about, make)
+    about = shown(data) | {"params": params, "epochs": epochs}
+    return kept(out, f"lstm-{task}-{seed}-{rate}", about, make)
+
+
+def shown(data: str) -> dict:
+    """Return what the sequences of other rates and their LMUs depend on."""
+    names = ("PAST", "PHASES", "TEMPO", "LOUDNESS", "DRAWN", "HEART", "BEAT")
+    names += ("SPEECH", "ENVELOPE", "BANDS", "ORDERS", "EASE")
+    return {name: getattr(rates, name) for name in names} | {"data": data}
 
 
 def signal(task: str, data: str, seed: int):
@@ -424,7 +431,7 @@ def learning_rates(options):
     """Yield what LMUs and LSTMs lose at other sampling rates of smooth signals."""
     jobs, out = options.jobs, options.parts
     seeds, epochs = (SEEDS[:1], 1) if options.fast else (SEEDS, RATE_EPOCHS)
-    settings = {"rates": lengths.RATES, "search_seed": SEARCH_SEED}
+    settings = {"learning_rates": lengths.RATES, "search_seed": SEARCH_SEED}
     settings |= {"heart": rates.HEART, "envelope": rates.ENVELOPE, "epochs": epochs}
     record = {"seeds": seeds, "settings": settings, "summary": []}
     record |= {"search": [], "rows": []}
@@ -495,21 +502,22 @@ def draw_learning_length(record: dict):
 
 # -- nonlinear functions of long sequences -------------------------------------------
 
-RIVALS = {100: 100, 1_000: 30}  # epochs of LSTMs, by length
+LSTM_EPOCHS = {100: 100, 1_000: 30}  # by length
+EVENTS = {"pulse": lengths.PULSE, "noise": lengths.SENSOR}
 NONLINEAR_SEEDS = [10, 11, 12, 13, 14]
-NONLINEAR_LENGTHS = (*RIVALS, 10_000, 100_000)
+NONLINEAR_LENGTHS = (*LSTM_EPOCHS, 10_000, 100_000)
 SEARCH_SEED = 101  # of the sequences on which the LSTM's learning rate was chosen
 
 
 def nonlinear_part(out, task: str, steps: int, seed: int, *small) -> dict:
     """Return the row of an LMU, which is kept."""
     make = partial(lengths.nonlinear_row, task, steps, seed, *small)
-    return kept(out, f"lmu-{task}-{steps}-{seed}", {"small": small}, make)
+    return kept(out, f"lmu-{task}-{steps}-{seed}", EVENTS | {"small": small}, make)
 
 
 def lstm_part(out, task: str, steps: int, seed: int, epochs: int, rate: float) -> dict:
     """Return the row of an LSTM, which is kept."""
-    name, about = f"lstm-{task}-{steps}-{seed}-{rate}", {"epochs": epochs}
+    name, about = f"lstm-{task}-{steps}-{seed}-{rate}", EVENTS | {"epochs": epochs}
     make = partial(lengths.lstm_row, task, steps, seed, epochs, rate)
     return kept(out, name, about, make)
 
@@ -518,10 +526,10 @@ def learning_nonlinear(options):
     """Yield what LMUs and LSTMs learn of two events, and of a product."""
     fast, jobs, out = options.fast, options.jobs, options.parts
     seeds, steps = NONLINEAR_SEEDS, NONLINEAR_LENGTHS
-    seeds, steps = (seeds[:1], RIVALS) if fast else (seeds, steps)
+    seeds, steps = (seeds[:1], LSTM_EPOCHS) if fast else (seeds, steps)
     small = (300, 20) if fast else ()
-    settings = {"pulse": lengths.PULSE, "noise": lengths.SENSOR, "epochs": RIVALS}
-    settings |= {"rates": lengths.RATES, "search_seed": SEARCH_SEED}
+    settings = EVENTS | {"epochs": LSTM_EPOCHS, "learning_rates": lengths.RATES}
+    settings["search_seed"] = SEARCH_SEED
     record = {"seeds": seeds, "settings": settings, "summary": {}}
     record |= {"rows": [], "search": [], "lstm": []}
     keys = ("task", "steps")
@@ -532,7 +540,7 @@ def learning_nonlinear(options):
         found = average(record["rows"], keys, means, ["value", "linear"])
         record["summary"]["lmu"] = found
         yield record
-    for T, epochs in RIVALS.items():
+    for T, epochs in LSTM_EPOCHS.items():
         epochs = 1 if fast else epochs
         for task in lengths.NONLINEAR:
             # the learning rate that validates best, and then each seed with it

@@ -11,15 +11,16 @@ esn``: an echo state network with as much state as the LMU's memory, read by rid
 regression and by as many trained units as the LMU has; how it is drawn was searched.
 
 `rivals_mackey_glass`: Mackey-Glass 15 samples ahead, five training seeds of models of
-about 18,000 parameters, all by one loop: Adam, a cosine to 0 over ``--epochs``, and the
-same batches, pieces and clipping.  For each model six learning rates are tried for a
-third of the epochs with a seed that is not reported, and the best by the validation
-series is taken; of LSTMs also the better of one layer and four, and of S5 of two and
-four.  ``refit_``: the same after the readout of each was fitted anew, in closed form by
-ridge regression.  Beside them stand models whose readout alone is fitted, in closed
-form: an LMU of kernels that are drawn, and echo state networks, what both are drawn by
-being searched alike.  ``--only NAME`` runs some of the trained models, ``--only none``
-none.  Rows are written seed by seed, so that all models have as many.
+about 18,000 parameters, all by one loop: the series with a standard deviation of 1,
+Adam, a cosine to 0 over ``--epochs``, the same batches, pieces and clipping.  For each
+model six learning rates are tried for a third of the epochs with a seed that is not
+reported, and the best by the validation series is taken; of LSTMs also the better of
+one layer and four, and of S5 of two and four.  ``refit_``: the same after the readout
+of each was fitted anew, in closed form by ridge regression.  Beside them stand models
+whose readout alone is fitted, in closed form: an LMU of kernels that are drawn, and
+echo state networks, what both are drawn by being searched alike.  ``--only NAME`` runs
+some of the trained models, ``--only none`` none.  Rows are written seed by seed, so
+that all models have as many.
 
 `rivals_capacity`: the capacity task of the LMU paper, whose signal is as long as its
 longest delay T: the largest T with a squared error of `BAR`, in the mean of delays T/4,
@@ -42,7 +43,12 @@ from lmu_spiking.experiments.published.capacity import untrained
 from lmu_spiking.experiments.published.mackey_glass import scores
 from lmu_spiking.experiments.records import average, group, kept, pick
 from lmu_spiking.experiments.rivals import late_gain
-from lmu_spiking.experiments.rivals.reservoir import drawn, fit_readout, reservoir
+from lmu_spiking.experiments.rivals.reservoir import (
+    RANGES,
+    drawn,
+    fit_readout,
+    reservoir,
+)
 from lmu_spiking.lmu.forward import run_cell
 from lmu_spiking.lmu.params import CellParams, LMUParams
 from lmu_spiking.metrics import confidence
@@ -116,7 +122,8 @@ def rivals_psmnist(options):
     if options.epochs:
         how |= {"schedule": "cosine", "epochs": options.epochs}
     about = {"model": name, "params": model.n_params, "seed": seed}
-    about |= {"units": units, "cosine_epochs": options.epochs} | how
+    about |= {"units": units, "cosine_epochs": options.epochs}
+    about |= {n: how[n] for n in ("learning_rate", "batch", "clipnorm")}
     file = f"{name}-{model.n_params}-{options.rate:g}-{options.epochs:g}-{seed}.npz"
 
     def say(record: dict) -> None:
@@ -135,6 +142,7 @@ def rivals_psmnist(options):
         )
         row = about | pick(made, "test", "seconds", "seconds_per_epoch", "epochs")
         row |= {"late_gain": late_gain(made.history), "history": made.history}
+        row["valid_accuracy"] = max(r["valid_accuracy"] for r in made.history)
         yield record | {"rows": [*others(path, about), row]}
 
 
@@ -180,6 +188,7 @@ def echo_rows(options, data: Sequences):
         (best,) = fit(model, replace(data, **ends), **trained, seed=seed)
         row = pick(best, "test", "seconds", "params", "history") | how
         row |= {"late_gain": late_gain(best.history)}
+        row["valid_accuracy"] = max(r["valid_accuracy"] for r in best.history)
         yield about | {"model": f"esn, {UNITS} units", "epochs": EPOCHS}, row
 
 
@@ -207,12 +216,10 @@ def series_model(name: str, units: int, data: Sequences, seed: int):
         cell = {"units": units, "order": COEFFICIENTS, "theta": WINDOW * data.dt}
         cell |= {"connections": connections, "activation": f, "bias": True}
         params = LMUParams.draw(1, 1, [cell], dt=data.dt, seed=seed)
-        encoder = [[1 / float(np.std(data.train.x))]]
-        return rivals.lmu_model(params.updated({"cell0.e_x": encoder}))
+        return rivals.lmu_model(params.updated({"cell0.e_x": [[1.0]]}))
     if name == "Hybrid":
         sizes = {"order": COEFFICIENTS, "theta": WINDOW, "units": FRONT}
-        sizes |= {"layers": (units,), "scale": 1 / float(np.std(data.train.x))}
-        return rivals.hybrid_model(1, 1, **sizes, seed=seed)
+        return rivals.hybrid_model(1, 1, **sizes, layers=(units,), seed=seed)
     if name.startswith("S5"):
         depth = 4 if "four" in name else 2
         return rivals.s5_model(1, 1, units, depth=depth, **S5, seed=seed)
@@ -221,12 +228,20 @@ def series_model(name: str, units: int, data: Sequences, seed: int):
     return rivals.lstm_model(1, 1, (units,) * (4 if "four" in name else 1), seed=seed)
 
 
+def unit_series(scale: dict) -> Sequences:
+    """Return Mackey-Glass with a standard deviation of 1, as all models have it."""
+    data = mackey_glass(**scale)
+    size = np.std(data.train.x)
+    parts = pick(data, "train", "valid", "test")
+    return replace(data, **{n: Part(p.x / size, p.y / size) for n, p in parts.items()})
+
+
 def series_row(name: str, rate: float, epochs: int, seed: int, scale: dict) -> dict:
     """Return the row of one training on Mackey-Glass."""
     from lmu_spiking.experiments.rivals import fit, units_for
     from lmu_spiking.experiments.rivals.ridge import refitted
 
-    data = mackey_glass(**scale)
+    data = unit_series(scale)
     units = units_for(PARAMS, lambda units: series_model(name, units, data, seed))
     model = series_model(name, units, data, seed)
     how = HOW | {"learning_rate": rate, "schedule": "cosine", "epochs": epochs}
@@ -236,7 +251,7 @@ def series_row(name: str, rate: float, epochs: int, seed: int, scale: dict) -> d
     row |= {"valid_nrmse": min(each["valid_nrmse"] for each in made.history)}
     row |= {"late_gain": late_gain(made.history)} | scores(made.outputs, data.test.y)
     # the same with a readout in closed form
-    outputs, error = refitted(model, made.weights, data)
+    outputs, error = refitted(model, made.best, data)
     again = scores(outputs, data.test.y) | {"valid_nrmse": error}
     return row | {f"refit_{name}": value for name, value in again.items()}
 
@@ -263,8 +278,9 @@ def closed_row(name: str, units: int, how: dict, seed: int, scale: dict) -> dict
     data, start = mackey_glass(**scale), time.perf_counter()
     outputs_of = kernels if name == "LMU" else echoes
     valid, outputs = outputs_of(how, units, seed, data.train, data.valid, data.test)
-    row = {"model": f"{name}, {units} units", "seed": seed, "units": units, **how}
-    params = units * (how.get("order", -1) + 2) + 1  # those of the reservoir are fixed
+    row = {"model": f"{name}, {units} drawn units", "seed": seed, "units": units, **how}
+    # those of the readout, which alone are fitted; that of echoes sees the input, too
+    params = units + (1 if name == "LMU" else 2)
     row |= {"params": params, "seconds": time.perf_counter() - start}
     return row | {"valid_nrmse": valid} | scores(outputs, data.test.y)
 
@@ -314,6 +330,9 @@ def rivals_mackey_glass(options):
     epochs = 1 if fast else options.epochs
     tuning = max(1, epochs // 3)
     every = MODELS[:3] if fast else MODELS
+    if unknown := set(options.only) - {*MODELS, "none"}:
+        known = "; ".join(MODELS)
+        raise SystemExit(f"--only: no model {sorted(unknown)}; use {known}, or none")
     names = [name for name in every if name in (options.only or MODELS)]
     rates = RATES[:1] if fast else RATES
     record = {"seeds": SEEDS[:1] if fast else SEEDS, "tuning_seed": TUNING_SEED}
@@ -325,6 +344,7 @@ def rivals_mackey_glass(options):
     def part(name: str, rate: float, epochs: int, seed: int) -> dict:
         """Return a training, or its row of an earlier run."""
         key = {"how": HOW, "scale": scale, "epochs": epochs, "params": PARAMS}
+        key |= {"sizes": [COEFFICIENTS, FRONT, S5]}
         file = f"{name}-{rate:g}-{epochs}-{seed}".replace(", ", "-").replace(" ", "-")
         make = partial(series_row, name, rate, epochs, seed, scale)
         return kept(parts, file, key | {"window": WINDOW}, make)
@@ -336,8 +356,9 @@ def rivals_mackey_glass(options):
         about |= {"scale": scale}
         file = "{name}-{units}".format(**about)
         make = partial(searched, **about, **few)
-        found = kept(parts, f"{file}-search", about | few, make)
-        record["search"].append({"model": f"{name}, {units} units"} | found)
+        key = about | few | {"ranges": RANGES, "seed": TUNING_SEED}
+        found = kept(parts, f"{file}-search", key, make)
+        record["search"].append({"model": f"{name}, {units} drawn units"} | found)
         for seed in record["seeds"]:
             about |= {"how": found["how"], "seed": seed}
             make = partial(closed_row, **about)
@@ -385,7 +406,9 @@ def summary_of(rows: list[dict]) -> list[dict]:
                 for its in (key, f"refit_{key}")
                 if its in row
             ]
-            row[f"ours_below_{key}"] = ours[key] + ours[f"{key}_ci95"] < min(ends)
+            below = ours[key] + ours[f"{key}_ci95"] < min(ends)
+            # one seed has no interval
+            row[f"ours_below_{key}"] = below and min(ours["seeds"], row["seeds"]) > 1
     return table
 
 
@@ -494,7 +517,8 @@ def rivals_capacity(options):
     def part(row_of, name: str, *about) -> dict:
         """Return a row, or that of an earlier run."""
         file = "-".join(map(str, (name, *about))).replace(", ", "-").replace(" ", "-")
-        return kept(parts, file, {"about": [name, *about]}, partial(row_of, *about))
+        key = {"about": [name, *about], "how": [BATCHES, CROP, CLIPNORM]}
+        return kept(parts, file, key, partial(row_of, *about))
 
     for length, sequences in UNTRAINED.items():
         if not fast or length <= 1000:

@@ -225,7 +225,7 @@ def closed_form() -> list[str]:
     units = {f"{name} units": n for name, n in (("ESN, 690", 5), ("ESN, 24", 4))}
     rows = {r["model"]: r for r in record("rivals_mackey_glass")["summary"]}
     told = []
-    for name, digits in {"LMU, 690 units": 5, **units}.items():
+    for name, digits in {"LMU, 690 drawn units": 5, **units}.items():
         for key in ("nrmse", "nrmse_settled"):
             mean, half = rows[name][key], rows[name][f"{key}_ci95"]
             told.append(f"{mean:.{digits}f} ± {half:.{digits}f}")

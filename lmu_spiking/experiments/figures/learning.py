@@ -464,7 +464,8 @@ def psmnist_figure(rows: list[dict], rates: list[dict], others: dict[str, float]
     others : dict of str to float
         Published accuracies of spiking networks, per cent, drawn as lines.
     """
-    ways = group(rates, "model", "images")
+    # the permutation of the spiking rows
+    ways = group([r for r in rates if r["permutation"] == 0], "model", "images")
 
     def draw(ax, name, xlabel):
         plot_spiking_accuracy(ax, rows, name, xlabel)

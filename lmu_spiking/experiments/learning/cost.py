@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lmu_spiking.experiments.rivals import Fitted, fit, lstm_model, lstm_units
+from lmu_spiking.experiments.rivals import Fitted, fit, lstm_for
 from lmu_spiking.lmu.forward import activations
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.tasks.sequences import Sequences
@@ -48,8 +48,7 @@ def cost_of(data: Sequences, recipe, seconds: float, seed: int = 0) -> dict:
         ``seconds_per_step``).
     """
     params, rows = lmu_curve(data, recipe, seconds, seed)
-    units = lstm_units(params.n_params, data.size_in, data.size_out)
-    fitted = timed_lstm(data, units, seconds, recipe.settings.batch, seed)
+    fitted = timed_lstm(data, params.n_params, seconds, recipe.settings.batch, seed)
     name, part = "accuracy" if data.classes else "nrmse", validation_name(data)
     curves = [
         row | {"model": model, "value": row[f"{part}_{name}"]}
@@ -66,7 +65,7 @@ def cost_of(data: Sequences, recipe, seconds: float, seed: int = 0) -> dict:
         "chance": data.chance,
         "params": params.n_params,
         "lstm_params": fitted.params,
-        "lstm_units": units,
+        "lstm_units": len(fitted.weights["lstm0.U"]),
         "curves": curves,
         "seconds_per_epoch": {"LMU": pace, "LSTM": fitted.seconds_per_epoch},
         "inference": inference(params, fitted, data),
@@ -74,14 +73,15 @@ def cost_of(data: Sequences, recipe, seconds: float, seed: int = 0) -> dict:
 
 
 def timed_lstm(
-    data: Sequences, units: int, seconds: float, batch: int, seed=0, validations=10
+    data: Sequences, params: int, seconds: float, batch: int, seed=0, validations=10
 ) -> Fitted:
     """Return an LSTM of one layer, trained for so many seconds.
 
     Parameters
     ----------
     data : Sequences
-    units : int
+    params : int
+        The most that it has.
     seconds : float
     batch : int
     seed : int
@@ -93,7 +93,7 @@ def timed_lstm(
     -------
     Fitted
     """
-    model = lstm_model(data.size_in, data.size_out, (units,), last=data.last, seed=seed)
+    model = lstm_for(data, params, seed)
     options = {"batch": batch, "seed": seed, "validations": validations}
     return fit(model, data, (seconds,), clipnorm=1.0, **options)[0]
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from lmu_spiking.experiments import peak_bytes
 from lmu_spiking.experiments.learning.cost import timed_lstm
-from lmu_spiking.experiments.rivals import fit, late_gain, lstm_model, lstm_units
+from lmu_spiking.experiments.rivals import fit, late_gain, lstm_for
 from lmu_spiking.lmu.params import LMUParams
 from lmu_spiking.metrics import accuracy, nrmse
 from lmu_spiking.studies.metrics import power_law
@@ -111,8 +111,8 @@ def train_at(
     }
     # an LSTM of as many parameters, for the same seconds
     if lstm:
-        units = lstm_units(made.params.n_params, data.size_in, data.size_out)
-        rival = timed_lstm(data, units, seconds, settings.batch, seed, validations=1)
+        how = {"seed": seed, "validations": 1}
+        rival = timed_lstm(data, made.params.n_params, seconds, settings.batch, **how)
         row |= {"lstm_nrmse": rival.test, "lstm_params": rival.params}
         row |= {"lstm_seconds": rival.seconds, "lstm_epochs": rival.epochs}
         row["lstm_seconds_per_epoch"] = rival.seconds_per_epoch
@@ -318,17 +318,38 @@ def lstm_row(task: str, steps: int, seed: int, epochs: int, rate: float) -> dict
     """
     data = NONLINEAR[task](steps, seed=seed)
     wanted = start(nonlinear_recipe(task), data, seed).n_params
-    units = lstm_units(wanted, data.size_in, data.size_out)
-    model = lstm_model(data.size_in, data.size_out, (units,), last=True, seed=seed)
+    made, about = trained_lstm(data, wanted, seed, epochs, rate)[1:]
+    row = {"task": task, "steps": steps, "value": made.test} | about
+    row["path"] = [record["valid_loss"] for record in made.history]
+    return row | {"seconds": made.seconds}
+
+
+def trained_lstm(data: Sequences, params: int, seed: int, epochs: int, rate: float):
+    """Train an LSTM of one layer by batches of 50, with a rate that falls to 0.
+
+    Parameters
+    ----------
+    data : Sequences
+    params : int
+        The most that it has.
+    seed, epochs : int
+    rate : float
+
+    Returns
+    -------
+    model : Model
+    made : Fitted
+    about : dict
+        ``seed, params, learning_rate, epochs, valid_loss`` and `late_gain`.
+    """
+    model = lstm_for(data, params, seed)
     options: dict[str, Any] = {"batch": 50, "seed": seed, "clipnorm": 1.0}
-    options["epochs"] = epochs
-    made = fit(model, data, learning_rate=rate, schedule="cosine", **options)[0]
-    row = {"task": task, "steps": steps, "seed": seed, "learning_rate": rate}
-    losses = [record["valid_loss"] for record in made.history]
-    row |= {"value": made.test, "valid_loss": min(losses), "path": losses}
-    row["late_gain"] = late_gain(made.history)
-    row |= {"params": made.params, "epochs": made.epochs, "seconds": made.seconds}
-    return row
+    options |= {"learning_rate": rate, "schedule": "cosine", "epochs": epochs}
+    made = fit(model, data, **options)[0]
+    about = {"seed": seed, "params": made.params, "learning_rate": rate}
+    about |= {"valid_loss": min(record["valid_loss"] for record in made.history)}
+    about |= {"epochs": made.epochs, "late_gain": late_gain(made.history)}
+    return model, made, about
 
 
 def _warm() -> None:

@@ -32,7 +32,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.signal import find_peaks
 
-from lmu_spiking.experiments.rivals import fit, late_gain, lstm_model, lstm_units
+from lmu_spiking.experiments.learning.lengths import trained_lstm
 from lmu_spiking.files import open_arrays
 from lmu_spiking.lmu.forward import forward
 from lmu_spiking.metrics import accuracy, rms
@@ -291,14 +291,7 @@ def lstm_rows(
         As from `lmu_rows`, as it is and resampled; with ``valid_loss``.
     """
     data = make(1, MIDDLE)
-    units = lstm_units(params, data.size_in, data.size_out)
-    model = lstm_model(data.size_in, data.size_out, (units,), last=True, seed=seed)
-    options: dict[str, Any] = {"batch": 50, "seed": seed, "clipnorm": 1.0}
-    options["epochs"] = epochs
-    made = fit(model, data, learning_rate=rate, schedule="cosine", **options)[0]
-    about = {"seed": seed, "params": made.params, "learning_rate": rate}
-    about |= {"valid_loss": min(record["valid_loss"] for record in made.history)}
-    about |= {"epochs": made.epochs, "late_gain": late_gain(made.history)}
+    model, made, about = trained_lstm(data, params, seed, epochs, rate)
 
     def as_it_is(factor: float):
         shown = make(factor, MIDDLE)

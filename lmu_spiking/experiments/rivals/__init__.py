@@ -9,8 +9,8 @@ from lmu_spiking.experiments.rivals.models import (
     gru_model,
     hybrid_model,
     lmu_model,
+    lstm_for,
     lstm_model,
-    lstm_units,
     s5_model,
     units_for,
 )
@@ -25,8 +25,8 @@ __all__ = [
     "hybrid_model",
     "late_gain",
     "lmu_model",
+    "lstm_for",
     "lstm_model",
-    "lstm_units",
     "s5_model",
     "units_for",
 ]

@@ -7,7 +7,8 @@ response :math:`H` is fixed, a trained encoder :math:`e_x` and trained units,
 .. math:: m_t = \sum_{s \le t} H_{t-s} e_x x_s, \qquad h_t = \max(0, W_m m_t + b) .
 
 An S5 model [1]_ has layers of diagonal state spaces with residuals.  Of the ``H``
-channels :math:`h` between layers, normalised over channels to :math:`\hat h`,
+channels :math:`h` between layers, normalised over channels to :math:`\hat h` (the
+original can also normalise over the batch),
 
 .. math::
 
@@ -40,6 +41,7 @@ from lmu_spiking.brief import brief
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.experiments.rivals.layers import diagonal, gru, lstm
 from lmu_spiking.lmu.params import LMUParams
+from lmu_spiking.tasks.sequences import Sequences
 from lmu_spiking.training._jax import jax, jnp
 from lmu_spiking.training.model import forward, memory_states, only_last
 from lmu_spiking.training.window import step_tables, tables
@@ -132,22 +134,26 @@ def lstm_model(
     return Model(arrays, partial(_layers, depth=len(layers), last=last))
 
 
-def lstm_units(params: int, size_in: int, size_out: int) -> int:
-    """Return the units of an LSTM with about so many parameters, readout included.
-
-    ``u`` units have ``4 (u^2 + u c + u) + q u + q`` of them, with ``c`` inputs and
-    ``q`` outputs.
+def lstm_for(data: Sequences, params: int, seed: int = 0) -> Model:
+    """Return the largest LSTM of one layer for a task with at most so many parameters.
 
     Parameters
     ----------
-    params, size_in, size_out : int
+    data : Sequences
+    params : int
+    seed : int
+        Draws the weights.
 
     Returns
     -------
-    int
+    Model
     """
-    b = 4 * size_in + 4 + size_out
-    return max(1, round((-b + np.sqrt(b * b + 16 * (params - size_out))) / 8))
+
+    def of(units: int) -> Model:
+        size = data.size_in, data.size_out
+        return lstm_model(*size, (units,), last=data.last, seed=seed)
+
+    return of(units_for(params, of))
 
 
 def gru_model(

@@ -168,9 +168,12 @@ def fit(
     Raises
     ------
     ValidationError
-        If the schedule does not fit the epochs, or the checkpoint is of another
-        training.
+        If training would have no end, the schedule does not fit the epochs, or the
+        checkpoint is of another training.
     """
+    if not min(epochs, patience, limits[-1]) < float("inf"):
+        problem = "would train for ever; give epochs, patience, or limits in seconds"
+        raise ValidationError("fit.epochs", epochs, problem)
     batches, share = _batches(data, seed, batch, piece, shuffle, wash)
     rate = _rate(learning_rate, schedule, epochs / share)
     slow = {name: min(1.0, 0.001 / learning_rate) for name in model.slow}

@@ -17,19 +17,17 @@ def data():
 
 @pytest.fixture(scope="module")
 def fitted(data):
-    return cost.timed_lstm(data, 5, 0.5, batch=1)
+    return cost.timed_lstm(data, 150, 0.5, batch=1)
 
 
 @pytest.mark.parametrize("params", [300, 4606, 106_811])
-def test_an_lstm_of_as_many_parameters(params):
-    units = rivals.lstm_units(params, 1, 10)
-
+def test_an_lstm_of_as_many_parameters(data, params):
     def size(u):
-        return 4 * u * (u + 2) + 10 * u + 10
+        return 4 * u * (u + 2) + u + 1
 
-    assert abs(size(units) - params) <= min(
-        abs(size(units + 1) - params), abs(size(units - 1) - params)
-    )
+    model = rivals.lstm_for(data, params)
+    units = len(model.arrays["lstm0.U"])
+    assert size(units) == model.n_params <= params < size(units + 1)
 
 
 def test_history_ends_with_the_time(fitted):
