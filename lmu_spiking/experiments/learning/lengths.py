@@ -10,12 +10,12 @@ length of the sequences.
 Each length should be trained in a process of its own, whose largest memory is its own.
 
 Two tasks are nonlinear, so that no linear readout of a memory learns them by least
-squares or cross-entropy.  Both change no answer when the input changes its sign: of
-all that is odd in the input, which linear readouts are, nothing correlates with it.
+squares or cross-entropy.  In both the answer stays the same when the input changes its
+sign, so that what is odd in the input, as a linear readout, is uncorrelated with it.
 
 - `events`: are the signs of two short pulses alike?  They come at any time of a long
-  sequence of noise.  (A linear rule could be right about three of the four pairs of
-  signs, .75, but cross-entropy does not lead there.)
+  sequence of noise.  (A linear readout with a threshold could be right about three of
+  the four pairs of signs, .75, but cross-entropy does not lead there.)
 - `product`: the product of what came first and what came half a sequence later.
 """
 
