@@ -85,9 +85,8 @@ def whole_mnist(path: str, few: int | None) -> Sequences:
 def psmnist_model(name: str, units: int, seed: int):
     """Return a rival of so many units before it is trained."""
     from lmu_spiking.experiments.rivals import (
-        gru_model,
         lmu_model,
-        lstm_model,
+        recurrent_model,
         s5_model,
     )
 
@@ -96,7 +95,7 @@ def psmnist_model(name: str, units: int, seed: int):
         return lmu_model(LMUParams.draw(1, 10, [cell], seed=seed), last=True)
     if name == "s5":
         return s5_model(1, 10, units, last=True, seed=seed)
-    made = {"lstm": lstm_model, "gru": gru_model}[name]
+    made = partial(recurrent_model, name)
     return made(1, 10, (units,), last=True, seed=seed)
 
 
@@ -224,8 +223,10 @@ def series_model(name: str, units: int, data: Sequences, seed: int):
         depth = 4 if "four" in name else 2
         return rivals.s5_model(1, 1, units, depth=depth, **S5, seed=seed)
     if name == "GRU":
-        return rivals.gru_model(1, 1, (units,), seed=seed)
-    return rivals.lstm_model(1, 1, (units,) * (4 if "four" in name else 1), seed=seed)
+        return rivals.recurrent_model("gru", 1, 1, (units,), seed=seed)
+    return rivals.recurrent_model(
+        "lstm", 1, 1, (units,) * (4 if "four" in name else 1), seed=seed
+    )
 
 
 def unit_series(scale: dict) -> Sequences:
@@ -446,9 +447,9 @@ def capacity_row(
 
 def trained_lstm(data: Sequences, how: dict, seed: int) -> tuple:
     """Return the test outputs of an LSTM of 100 units, and its course."""
-    from lmu_spiking.experiments.rivals import fit, lstm_model
+    from lmu_spiking.experiments.rivals import fit, recurrent_model
 
-    model = lstm_model(1, data.size_out, (100,), seed=seed)
+    model = recurrent_model("lstm", 1, data.size_out, (100,), seed=seed)
     (made,) = fit(model, data, **how, clipnorm=CLIPNORM, seed=seed)
     return made.outputs, pick(made, "params", "seconds", "epochs", "history")
 

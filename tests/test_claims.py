@@ -732,6 +732,41 @@ def with_interval(row: dict, name: str, digits: int, scale: float = 1) -> str:
     return f"{scale * row[name]:.{digits}f} ± {scale * row[f'{name}_ci95']:.{digits}f}"
 
 
+def rivals_of_series() -> list[str]:
+    """Return the rows of docs/reproduced.md on rivals on Mackey-Glass."""
+    found, texts = record("rivals_mackey_glass"), []
+    rates = {row["model"]: row.get("rate") for row in found["rows"]}
+    for row in sorted(found["summary"], key=lambda row: row["nrmse"]):
+        digits, rate = 5 if row["nrmse"] < 0.002 else 4, rates[row["model"]]
+        names = ("nrmse", "nrmse_settled", "refit_nrmse")
+        cells = [row["model"], f"{row['params']:,.0f}", f"{rate:g}" if rate else "-"]
+        cells += [with_interval(row, n, digits) if n in row else "-" for n in names]
+        cells.append(f"{100 * row['late_gain']:.0f} %" if rate else "-")
+        texts.append("| " + " | ".join(cells) + " |")
+    return texts
+
+
+def psmnist_in_spikes() -> list[str]:
+    """Return the rows of docs/reproduced.md on the whole of psMNIST in spikes."""
+    found, texts = record("psmnist"), []
+    keys = ("model", "neuron_type", "presentation", "memory_neurons", "neurons")
+    for row in found["summary"]["spikes"]:
+        same = [r for r in found["rows"] if all(r[k] == row[k] for k in keys)]
+        alone, (model, kind, seconds, memory, total) = same[0], (row[k] for k in keys)
+        if len(same) > 1:
+            lost, seeds = with_interval(row, "loss", 2, 100), f"{len(same)} seeds"
+        else:
+            ends = (100 * alone[f"loss_{end}"] for end in ("low", "high"))
+            lost = f"{100 * row['loss']:.2f} ({' to '.join(f'{e:.2f}' for e in ends)})"
+            seeds = "seed 0"
+        cells = [f"{model}, {seeds}", kind, f"{1e3 * seconds:g} ms"]
+        cells += [f"{memory:,} + {total - memory:,}", f"{row['sequences']:,}", lost]
+        cells += [f"{100 * row[n]:.2f}" for n in ("predicted_loss", "spiking_accuracy")]
+        cells.append(big(row["spikes_per_inference"]))
+        texts.append("| " + " | ".join(cells) + " |")
+    return texts
+
+
 def two_windows() -> list[str]:
     """Return what docs/training.md says of two windows that are learned."""
     rows = {row["way"]: row for row in record("learning_theta_layers")["summary"]}
@@ -784,6 +819,7 @@ def group_of(rows) -> dict:
 
 TEXTS = {
     "docs/training.md": [two_windows, nonlinear, other_rates],
+    "docs/reproduced.md": [rivals_of_series, psmnist_in_spikes],
     "docs/measured.md": [neuron_types],
     "docs/laws.md": [of_psmnist, gains, left_to_win, distorted, staggered, broken],
     "docs/limits.md": [covered, without_lead],

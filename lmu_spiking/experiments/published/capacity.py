@@ -399,14 +399,14 @@ def lstm(length: int, seconds: float, seed: int = 0) -> list[dict]:
     -------
     list of dict
     """
-    from lmu_spiking.experiments.rivals import fit, lstm_model
+    from lmu_spiking.experiments.rivals import fit, recurrent_model
     from lmu_spiking.tasks.sequences import Part, Sequences
 
     x = whole_sequences(length, seed=seed)[..., None]
     y, half = delayed(x[..., 0], delays(length)), len(x) // 2
     train, test = Part(x[:half], y[:half]), Part(x[half:], y[half:])
     data = Sequences("capacity", train, train, test, 1 / length, None, False, "")
-    model = lstm_model(1, OUTPUTS, (100,), seed=seed)
+    model = recurrent_model("lstm", 1, OUTPUTS, (100,), seed=seed)
     published = {"batch": 50, "shuffle": False, "epochs": 500, "patience": 50}
     (made,) = fit(model, data, [seconds], seed=seed, **published)
     each = ((made.outputs - y[half:])[:, length:] ** 2).mean(axis=1)

@@ -191,10 +191,10 @@ def train_rival(
     name: str, data: Sequences, scale: Scale, seconds: float, seed: int
 ) -> dict:
     """Return the row of an LSTM or a hybrid that trained for so many seconds."""
-    from lmu_spiking.experiments.rivals import fit, hybrid_model, lstm_model
+    from lmu_spiking.experiments.rivals import fit, hybrid_model, recurrent_model
 
     if name == "LSTM":
-        model = lstm_model(1, 1, scale.lstm, seed=seed)
+        model = recurrent_model("lstm", 1, 1, scale.lstm, seed=seed)
     else:
         recipe, (units, layers) = recipe_for("mackey-glass"), scale.hybrid
         options = {"order": recipe.order, "theta": recipe.theta, "seed": seed}

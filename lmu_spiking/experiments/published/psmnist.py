@@ -237,9 +237,9 @@ def pop_histories(rows: list[dict]) -> list[dict]:
 
 def lstm(task: Sequences, units: int, limit: float, seed: int) -> list[dict]:
     """Return the row of an LSTM after so many seconds, on the same digits."""
-    from lmu_spiking.experiments.rivals import fit, lstm_model
+    from lmu_spiking.experiments.rivals import fit, recurrent_model
 
-    model = lstm_model(1, task.classes, (units,), last=True, seed=seed)
+    model = recurrent_model("lstm", 1, task.classes, (units,), last=True, seed=seed)
     (fitted,) = fit(model, task, [limit], batch=BATCH, seed=seed)
     columns = ("params", "seconds", "epochs", "test", "history")
     return [{"model": "LSTM"} | pick(fitted, *columns)]

@@ -6,11 +6,10 @@ Published, reproduced and compared models share this room, so that all train ali
 from lmu_spiking.experiments.rivals.models import (
     Model,
     dense_model,
-    gru_model,
     hybrid_model,
     lmu_model,
     lstm_for,
-    lstm_model,
+    recurrent_model,
     s5_model,
     units_for,
 )
@@ -21,12 +20,11 @@ __all__ = [
     "Model",
     "dense_model",
     "fit",
-    "gru_model",
     "hybrid_model",
     "late_gain",
     "lmu_model",
     "lstm_for",
-    "lstm_model",
+    "recurrent_model",
     "s5_model",
     "units_for",
 ]

@@ -102,8 +102,12 @@ def units_for(params: int, model_of: Callable[[int], Model]) -> int:
 
 # -- LSTM, GRU, units without state, hybrid ------------------------------------------
 
+# the function of a layer, the names of its arrays, and its gates
+CELLS: dict[str, tuple] = {"lstm": (lstm, "WUb", 4), "gru": (gru, "WUbc", 3)}
 
-def lstm_model(
+
+def recurrent_model(
+    cells: str,
     size_in: int,
     size_out: int,
     layers: tuple[int, ...] = (25, 25, 25, 25),
@@ -111,10 +115,11 @@ def lstm_model(
     last: bool = False,
     seed: int = 0,
 ) -> Model:
-    """Return LSTM layers with a linear readout.
+    """Return layers of LSTM or GRU cells with a linear readout.
 
     Parameters
     ----------
+    cells : {"lstm", "gru"}
     size_in, size_out : int
         Channels of the input, and outputs.
     layers : tuple of int
@@ -130,8 +135,8 @@ def lstm_model(
         Of inputs (n, T, c), for any ``T``.
     """
     rng = np.random.default_rng(seed)
-    arrays = _drawn_layers(rng, size_in, size_out, layers)
-    return Model(arrays, partial(_layers, depth=len(layers), last=last))
+    arrays = _drawn_layers(cells, rng, size_in, size_out, layers)
+    return Model(arrays, partial(_layers, cells, depth=len(layers), last=last))
 
 
 def lstm_for(data: Sequences, params: int, seed: int = 0) -> Model:
@@ -151,52 +156,9 @@ def lstm_for(data: Sequences, params: int, seed: int = 0) -> Model:
 
     def of(units: int) -> Model:
         size = data.size_in, data.size_out
-        return lstm_model(*size, (units,), last=data.last, seed=seed)
+        return recurrent_model("lstm", *size, (units,), last=data.last, seed=seed)
 
     return of(units_for(params, of))
-
-
-def gru_model(
-    size_in: int,
-    size_out: int,
-    layers: tuple[int, ...],
-    *,
-    last: bool = False,
-    seed: int = 0,
-) -> Model:
-    """Return GRU layers with a linear readout.
-
-    Parameters
-    ----------
-    size_in, size_out : int
-        Channels of the input, and outputs.
-    layers : tuple of int
-        Units of each.
-    last : bool
-        Whether only the last step is read.
-    seed : int
-        Draws the weights.
-
-    Returns
-    -------
-    Model
-        Of inputs (n, T, c), for any ``T``.
-    """
-    rng, arrays, c = np.random.default_rng(seed), {}, size_in
-    for i, units in enumerate(layers):
-        arrays |= _drawn_kernels(f"gru{i}", rng, c, units, 3)
-        arrays |= {f"gru{i}.{name}": np.zeros(3 * units, np.float32) for name in "bc"}
-        c = units
-    arrays |= _drawn_dense("readout", rng, c, size_out)
-
-    def outputs(arrays, x):
-        h: Any = x.swapaxes(0, 1)  # steps first
-        for i in range(len(layers)):
-            W, U, b, c = (arrays[f"gru{i}.{name}"] for name in "WUbc")
-            h = gru(h, W, U, b, c, last and i == len(layers) - 1)
-        return _read(arrays, h if last else h.swapaxes(0, 1))
-
-    return Model(arrays, outputs)
 
 
 def dense_model(size_in: int, units: int, size_out: int, *, seed: int = 0) -> Model:
@@ -261,7 +223,7 @@ def hybrid_model(
     rng, ldn = np.random.default_rng(seed), LDN(order, float(theta))
     arrays = {"cell.e_x": np.full((size_in, 1), scale, np.float32)}
     arrays |= _drawn_dense("cell", rng, order, units)
-    arrays |= _drawn_layers(rng, units, size_out, layers)
+    arrays |= _drawn_layers("lstm", rng, units, size_out, layers)
 
     def outputs(arrays, x):
         # matrices for this many steps, made once, when JAX compiles
@@ -269,17 +231,18 @@ def hybrid_model(
         table = {name: a.astype(np.float32) for name, a in table.items()}
         m = memory_states(x @ arrays["cell.e_x"], table, False)
         h = jax.nn.relu(m @ arrays["cell.W"] + arrays["cell.b"])
-        return _layers(arrays, h, depth=len(layers), last=last)
+        return _layers("lstm", arrays, h, depth=len(layers), last=last)
 
     return Model(arrays, outputs)
 
 
-def _layers(arrays, x, *, depth: int, last: bool):
-    """Return outputs of so many LSTM layers and a readout of all steps or the last."""
+def _layers(cells: str, arrays, x, *, depth: int, last: bool):
+    """Return outputs of so many layers and a readout of all steps or the last."""
     h = x.swapaxes(0, 1)  # steps first
+    run, names, _ = CELLS[cells]
     for i in range(depth):
-        W, U, b = (arrays[f"lstm{i}.{name}"] for name in "WUb")
-        h: Any = lstm(h, W, U, b, last and i == depth - 1)
+        own = (arrays[f"{cells}{i}.{name}"] for name in names)
+        h: Any = run(h, *own, last and i == depth - 1)
     return _read(arrays, h if last else h.swapaxes(0, 1))
 
 
@@ -438,15 +401,17 @@ def lmu_model(params: LMUParams, *, last: bool = False) -> Model:
 
 
 def _drawn_layers(
-    rng, size_in: int, size_out: int, layers: Iterable[int]
+    cells: str, rng, size_in: int, size_out: int, layers: Iterable[int]
 ) -> dict[str, np.ndarray]:
-    """Return the initial arrays of LSTM layers and a readout, by name."""
-    arrays = {}
+    """Return the initial arrays of recurrent layers and a readout, by name."""
+    arrays, (_, names, gates) = {}, CELLS[cells]
     for i, units in enumerate(layers):
-        # gates that do not forget
-        b = np.repeat(np.array([0, 1, 0, 0], np.float32), units)
-        arrays |= _drawn_kernels(f"lstm{i}", rng, size_in, units, 4)
-        arrays |= {f"lstm{i}.b": b}
+        start = f"{cells}{i}"
+        arrays |= _drawn_kernels(start, rng, size_in, units, gates)
+        zero = np.zeros(gates * units, np.float32)
+        arrays |= {f"{start}.{name}": zero for name in names[2:]}
+        if cells == "lstm":  # gates that do not forget
+            arrays[f"{start}.b"] = np.repeat(np.array([0, 1, 0, 0], np.float32), units)
         size_in = units
     return arrays | _drawn_dense("readout", rng, size_in, size_out)
 

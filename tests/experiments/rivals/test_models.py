@@ -1,4 +1,5 @@
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,10 +8,9 @@ pytest.importorskip("jax")
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.experiments.rivals import (
-    gru_model,
     hybrid_model,
     lmu_model,
-    lstm_model,
+    recurrent_model,
     s5_model,
     units_for,
 )
@@ -81,8 +81,8 @@ def layers_of(make, by_steps):
 
 
 MODELS = {
-    "lstm": layers_of(lstm_model, lstm_by_steps),
-    "gru": layers_of(gru_model, gru_by_steps),
+    "lstm": layers_of(partial(recurrent_model, "lstm"), lstm_by_steps),
+    "gru": layers_of(partial(recurrent_model, "gru"), gru_by_steps),
     "s5": lambda last: (
         s5_model(2, 3, 6, poles=4, depth=2, last=last, seed=1),
         s5_by_steps,
@@ -165,7 +165,7 @@ def test_poles_begin_in_the_left_half_plane_in_the_normal_part_of_hippo():
 
 
 def test_weights_are_drawn_as_keras_draws_them():
-    arrays = lstm_model(3, 2, (50,)).arrays
+    arrays = recurrent_model("lstm", 3, 2, (50,)).arrays
     W, U, b = (arrays[f"lstm0.{name}"] for name in "WUb")
     limit = np.sqrt(6 / (3 + 200))
     assert 0.95 * limit < np.abs(W).max() <= limit
@@ -175,15 +175,15 @@ def test_weights_are_drawn_as_keras_draws_them():
 
 
 def test_sizes_are_as_published():
-    assert lstm_model(1, 1).n_params == 18_026
-    assert lstm_model(1, 10, (160,), last=True).n_params == 105_290
+    assert recurrent_model("lstm", 1, 1).n_params == 18_026
+    assert recurrent_model("lstm", 1, 10, (160,), last=True).n_params == 105_290
     # Keras: 3 (u^2 + u c + 2 u), and the readout
-    assert gru_model(2, 3, (7,)).n_params == 3 * (49 + 14 + 14) + 3 * 7 + 3
+    assert recurrent_model("gru", 2, 3, (7,)).n_params == 3 * (49 + 14 + 14) + 3 * 7 + 3
 
 
 def test_units_are_the_most_that_fit():
     def of(units):
-        return gru_model(1, 1, (units,))
+        return recurrent_model("gru", 1, 1, (units,))
 
     for params in (50, 1_000, 18_000):
         units = units_for(params, of)

@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("jax")
 
-from lmu_spiking.experiments.rivals import lstm_model
+from lmu_spiking.experiments.rivals import recurrent_model
 from lmu_spiking.experiments.rivals.reservoir import (
     RANGES,
     drawn,
@@ -43,7 +43,7 @@ def test_a_readout_is_the_ridge_solution_that_validates_best():
 
 
 def test_a_readout_is_fitted_anew_on_the_activities_of_a_model():
-    model = lstm_model(1, 2, (6,), seed=3)
+    model = recurrent_model("lstm", 1, 2, (6,), seed=3)
     wanted = model.arrays | {"readout.W": np.arange(12.0, dtype="f").reshape(6, 2)}
     parts = parts_of(lambda x: np.asarray(model.outputs(wanted, x)))
     data = Sequences("activities", *parts, 0.001, None, False, "drawn")

@@ -12,7 +12,7 @@ from lmu_spiking.experiments.rivals import (
     fit,
     hybrid_model,
     late_gain,
-    lstm_model,
+    recurrent_model,
     training,
 )
 from lmu_spiking.tasks.sequences import Part, Sequences
@@ -58,14 +58,16 @@ def test_each_limit_gives_its_best(clock):
 
 
 def test_classes_are_read_at_the_end(clock):
-    (only,) = fit(lstm_model(1, 2, (4,), last=True), task(classes=2), (0.1,), batch=8)
+    (only,) = fit(
+        recurrent_model("lstm", 1, 2, (4,), last=True), task(classes=2), (0.1,), batch=8
+    )
     assert (only.updates, only.outputs.shape) == (2, (10, 2))
     assert only.history[0].keys() >= {"valid_accuracy", "loss"}
 
 
 def test_digits_trained_on_are_not_called_validation(clock):
     data = task(classes=2).merged()
-    (only,) = fit(lstm_model(1, 2, (4,), last=True), data, (0.1,), batch=8)
+    (only,) = fit(recurrent_model("lstm", 1, 2, (4,), last=True), data, (0.1,), batch=8)
     assert only.history[0].keys() >= {"seen_accuracy", "seen_loss"}
     assert not any("valid" in name for name in only.history[0])
 
@@ -112,7 +114,7 @@ def echoes():
 
 def test_learns_to_delay_by_a_step():
     options = {"epochs": 150, "batch": 10, "shuffle": False}
-    (only,) = fit(lstm_model(1, 1, (16,)), echoes(), [np.inf], **options)
+    (only,) = fit(recurrent_model("lstm", 1, 1, (16,)), echoes(), [np.inf], **options)
     assert only.epochs == pytest.approx(150)
     x, y = echoes().train.x, echoes().train.y
     assert only.history[-1].keys() >= {"seen_nrmse"}
@@ -122,7 +124,13 @@ def test_learns_to_delay_by_a_step():
 
 def test_seed_decides():
     losses = [
-        fit(lstm_model(1, 1, (4,), seed=seed), echoes(), [np.inf], epochs=2, seed=seed)
+        fit(
+            recurrent_model("lstm", 1, 1, (4,), seed=seed),
+            echoes(),
+            [np.inf],
+            epochs=2,
+            seed=seed,
+        )
         for seed in (0, 0, 1)
     ]
     losses = [only.history[-1]["loss"] for (only,) in losses]
@@ -135,16 +143,16 @@ def test_a_cosine_ends_at_rest():
     how = options | {"schedule": "cosine"}
     curves = []
     for given in (options, how):
-        (only,) = fit(lstm_model(1, 1, (4,)), echoes(), **given)
+        (only,) = fit(recurrent_model("lstm", 1, 1, (4,)), echoes(), **given)
         curves.append([record["seen_loss"] for record in only.history])
     changes = np.abs(np.diff(curves))
     assert changes[1, -1] < 0.1 * changes[0, -1]
     with pytest.raises(ValidationError, match="give epochs"):
-        fit(lstm_model(1, 1, (4,)), echoes(), [1.0], schedule="cosine")
+        fit(recurrent_model("lstm", 1, 1, (4,)), echoes(), [1.0], schedule="cosine")
 
 
 def test_an_interrupted_training_goes_on_bit_by_bit(tmp_path):
-    data, model = echoes(), lstm_model(1, 1, (4,))
+    data, model = echoes(), recurrent_model("lstm", 1, 1, (4,))
     options = {"epochs": 4, "batch": 15, "schedule": "cosine", "validations": 6}
     (whole,) = fit(model, data, **options)
     seen = []
@@ -173,7 +181,7 @@ def test_an_interrupted_training_goes_on_bit_by_bit(tmp_path):
 
 
 def test_some_arrays_learn_slowly():
-    model = replace(lstm_model(1, 1, (4,)), slow=("readout.b",))
+    model = replace(recurrent_model("lstm", 1, 1, (4,)), slow=("readout.b",))
     (only,) = fit(model, echoes(), epochs=0.1, batch=4, learning_rate=0.1)
     # the first update of Adam is the learning rate
     moved = {n: np.abs(a - model.arrays[n]).max() for n, a in only.weights.items()}
