@@ -138,12 +138,12 @@ TABLE = {
     "rivals_mackey_glass": Experiment(
         40,
         "five seeds of each model on Mackey-Glass",
-        {"only": [], "epochs": 12},
+        {"only": [], "epochs": 60},
         "rivals",
         True,
     ),
     "rivals_capacity": Experiment(
-        30, "the longest delay at a fixed error", {"epochs": 30}, "rivals", True
+        30, "the longest delay at a fixed error", {"epochs": 90}, "rivals", True
     ),
     "chip_reading": Experiment(10, "errors that a model for a chip tolerates"),
     "loihi": Experiment(
