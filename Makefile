@@ -97,7 +97,8 @@ reproduce: $(INSTALLED) ## every published and measured result again (a day)
 	for name in noise law optimal off_signal conversion plan billion dask_sweep spikes \
 		training learning_digits learning_length learning_nonlinear learning_theta \
 		learning_theta_layers learning_invariance learning_rates \
-		learning_cost rivals_mackey_glass rivals_capacity exponents chip_reading loihi loihi_noise loihi_digits; do \
+		learning_cost rivals_mackey_glass rivals_capacity exponents \
+		chip_reading loihi loihi_noise loihi_digits; do \
 		$(VENV)/bin/python benchmarks $$name || exit; done
 	for name in $(PUBLISHED); do \
 		$(VENV)/bin/lmu-spiking reproduce $$name --out out/$$name || exit; done

@@ -1,8 +1,10 @@
 """What `benchmarks/rivals.py` makes of its rows."""
 
 import importlib.util
+import json
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -63,6 +65,28 @@ def test_ours_is_below_a_rival_where_the_intervals_are_apart():
     same = [row | {"nrmse": np.mean(errors[row["model"]])} for row in rows[:6]]
     found = {r["model"]: r["ours_below_nrmse"] for r in benchmark().summary_of(same)}
     assert found == {"ours": False, "worse": True, "alike": True}
+
+
+def test_one_seed_is_below_no_rival():
+    rows = [
+        {"model": name, "params": 9, "nrmse": error, "nrmse_settled": error}
+        for name, error in (("ours", 0.1), ("its", 0.2))
+    ]
+    assert not any(row["ours_below_nrmse"] for row in benchmark().summary_of(rows))
+
+
+def test_a_row_takes_the_place_of_its_own_run_alone(tmp_path):
+    path, about = tmp_path / "rivals_psmnist.json", {"model": "gru", "seed": 1}
+    assert benchmark().others(path, about) == []
+    rows = [{"model": "gru", "seed": seed, "epochs": 0.5} for seed in (0, 1)]
+    path.write_text(json.dumps({"rows": rows}))
+    assert benchmark().others(path, about) == rows[:1]
+
+
+def test_models_that_are_not_known_are_refused():
+    options = SimpleNamespace(fast=True, parts=None, only=["lstm"], epochs=1)
+    with pytest.raises(SystemExit, match=r"no model \['lstm'\]; use .*LSTM; "):
+        next(benchmark().rivals_mackey_glass(options))
 
 
 def test_drawn_kernels_predict_a_series():

@@ -8,6 +8,7 @@ pytest.importorskip("jax")
 
 from lmu_spiking.dynamics.ldn import LDN
 from lmu_spiking.experiments.rivals import (
+    dense_model,
     hybrid_model,
     lmu_model,
     recurrent_model,
@@ -125,6 +126,14 @@ def test_slopes_are_those_of_small_differences(name, last):
         along = sum(np.sum(slopes[name] * away[name]) for name in arrays)
         along += np.sum(by_x)
         assert along == pytest.approx((beside(1) - beside(-1)) / 2e-5, rel=1e-6)
+
+
+def test_units_without_state_read_the_last_step():
+    model, x = dense_model(2, 5, 3, seed=1), np.ones((4, 7, 2), "f")
+    x[:, -1] = np.random.default_rng(0).standard_normal((4, 2))
+    h = np.maximum(x[:, -1] @ model.arrays["units.W"], 0)
+    wanted = h @ model.arrays["readout.W"]
+    np.testing.assert_allclose(model.outputs(model.arrays, x), wanted, atol=1e-6)
 
 
 def test_hybrid_has_the_memory_of_the_delay_network():

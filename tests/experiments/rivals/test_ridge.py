@@ -65,6 +65,8 @@ def test_a_reservoir_is_that_of_its_equation():
         np.testing.assert_array_equal(state[:, 30:], np.c_[x[:, t], np.ones(3)])
     (end,) = made.states(x, last=True)
     np.testing.assert_array_equal(end, every[-1])
+    many = np.tile(x, (100, 1, 1))  # more than run at a time
+    np.testing.assert_allclose(made.ends(many), np.tile(end, (100, 1)), atol=1e-12)
 
 
 def test_a_reservoir_echoes():

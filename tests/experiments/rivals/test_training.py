@@ -147,6 +147,8 @@ def test_a_cosine_ends_at_rest():
         curves.append([record["seen_loss"] for record in only.history])
     changes = np.abs(np.diff(curves))
     assert changes[1, -1] < 0.1 * changes[0, -1]
+    with pytest.raises(ValidationError, match="for ever"):
+        fit(recurrent_model("lstm", 1, 1, (4,)), echoes())
     with pytest.raises(ValidationError, match="give epochs"):
         fit(recurrent_model("lstm", 1, 1, (4,)), echoes(), [1.0], schedule="cosine")
 
