@@ -143,7 +143,7 @@ TABLE = {
         True,
     ),
     "rivals_capacity": Experiment(
-        30, "the longest delay at a fixed error", {"epochs": 90}, "rivals", True
+        30, "the longest delay at a fixed error", {"epochs": 60}, "rivals", True
     ),
     "chip_reading": Experiment(10, "errors that a model for a chip tolerates"),
     "loihi": Experiment(

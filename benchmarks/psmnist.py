@@ -114,7 +114,9 @@ def psmnist(options):
         yield record_of(options, rates, rows)
     firsts = [key for key in models if key[1] == seeds[0]]
     cases = [(key, size) for key in firsts for size in FIRST[key[0]]]
-    cases += [(key, size) for key in models for size in EVERY[key[0]]]
+    for model, sizes in EVERY.items():
+        mine = [key for key in models if key[0] == model]
+        cases += [(key, size) for size in sizes for key in mine]
     if fast:
         cases = [(key, (*size[:4], 20)) for key, size in cases[:1]]
     for (model, seed), size in cases:
@@ -134,9 +136,9 @@ def record_of(options, rates: list[dict], rows: list[dict]) -> dict:
     ways = "model", "permutation", "images", "params"
     spikes = average(rows, keys, (*MEANS, "loss"))
     for entry in spikes:  # an interval over seeds, where there are several
-        drops = [row["loss"] for row in rows if all(row[k] == entry[k] for k in keys)]
-        if len(drops) > 1:
-            entry["loss_ci95"] = confidence(drops)[1]
+        same = [row for row in rows if all(row[k] == entry[k] for k in keys)]
+        for name in ("loss", "spiking_accuracy") if len(same) > 1 else ():
+            entry[f"{name}_ci95"] = confidence([row[name] for row in same])[1]
     rates_of = average(rates, ways, ["seconds"], ["accuracy"])
     summary = {"rates": rates_of, "spikes": spikes}
     settings = {"recipe": NAME, "models": MODELS, "noise_as_they_are": WHOLE.plain}

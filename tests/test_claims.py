@@ -276,15 +276,16 @@ def whole_psmnist() -> list[str]:
         for images in ("warps", "as they are")
         for row in [one(ways, model="large", permutation=0, images=images)]
     ]
-    every = one(found["rows"], model="large", neurons=57_000)
-    neurons = {"neuron_type": "if", "presentation": 0.001, "memory_neurons": 7500}
-    small = one(found["summary"]["spikes"], model="small", **neurons)
-    spikes = [
-        f"**{100 * every['spiking_accuracy']:.2f} %**",
-        f"{big(every['spikes_per_inference'])} spikes",
-        f"{100 * small['loss']:.2f} ± {100 * small['loss_ci95']:.2f}",
-        f"{100 * small['predicted_loss']:.2f}",
-    ]
+    spikes = []
+    for model, neurons in (("large", 57_000), ("small", 32_000), ("small", 16_000)):
+        size = {"model": model, "neurons": neurons, "presentation": 0.001}
+        row = one(found["summary"]["spikes"], **size)
+        spikes += [
+            f"**{with_interval(row, 'spiking_accuracy', 2, 100)} %**",
+            f"{big(row['spikes_per_inference'])} spikes",
+            f"{with_interval(row, 'loss', 2, 100)} points",
+            f"{100 * row['predicted_loss']:.2f}",
+        ]
     return [*rates, *spikes]
 
 
