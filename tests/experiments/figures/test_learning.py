@@ -173,7 +173,7 @@ def test_figures_are_pictures():
         learning.cost_figure([result()]),
         learning.psmnist_figure(
             spiking_psmnist(),
-            [{"model": "small", "images": "warps", "accuracy": 0.98}],
+            [dict(model="small", images="warps", permutation=0, accuracy=0.98)],
             {"another": 97.9},
         ),
         learning.nonlinear_figure(nonlinear_rows(), nonlinear_rows()),
