@@ -776,6 +776,21 @@ def psmnist_in_spikes() -> list[str]:
     return texts
 
 
+def growth() -> list[str]:
+    """Return the rows of docs/training.md on how time and memory grow."""
+    rows = record("exponents")["exponents"]
+    texts = []
+    for what in ("simulation", "training", "inference"):
+        for measure, name in (("seconds", "time"), ("bytes", "memory")):
+            found = [one(rows, what=what, measure=measure, by=by) for by in "mdT"]
+            cells = [
+                f"{r['exponent']:.2f} ({r['low']:.2f} to {r['high']:.2f})"
+                for r in found
+            ]
+            texts.append("| " + " | ".join([f"{what}, {name}", *cells]) + " |")
+    return texts
+
+
 def two_windows() -> list[str]:
     """Return what docs/training.md says of two windows that are learned."""
     rows = {row["way"]: row for row in record("learning_theta_layers")["summary"]}
@@ -827,7 +842,7 @@ def group_of(rows) -> dict:
 
 
 TEXTS = {
-    "docs/training.md": [two_windows, nonlinear, other_rates],
+    "docs/training.md": [two_windows, nonlinear, other_rates, growth],
     "docs/reproduced.md": [rivals_of_series, psmnist_in_spikes],
     "docs/measured.md": [neuron_types],
     "docs/laws.md": [of_psmnist, gains, left_to_win, distorted, staggered, broken],
