@@ -420,7 +420,7 @@ UNTRAINED = {100: 100, 1000: 100, 10_000: 100, 100_000: 100, 1_000_000: 20}  # s
 # of each trained model: lengths and draws, that of the search first, and batches
 LENGTHS = {
     "LMU, trained": {1000: 200, 10_000: 20},
-    "LSTM": {50: 2000, 100: 2000},
+    "LSTM": {50: 2000, 100: 2000, 200: 2000},
 }
 BATCHES = {"LMU, trained": 5, "LSTM": 20}
 

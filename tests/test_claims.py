@@ -211,12 +211,17 @@ def outlasted() -> list[str]:
     """Check the largest T of each model on the capacity task, and errors beside it."""
     found = record("rivals_capacity")
     untrained, trained, lstm = found["summary"]
-    errors = {(r["model"], r["length"]): r["mse"] for r in found["rows"]}
+    (long,) = (r["mse"] for r in found["rows"] if r["length"] == 1_000_000)
+    rivals = [r for r in found["rows"] if r["model"] == "LSTM"]
+    mean = {
+        T: confidence([r["mse"] for r in rivals if r["length"] == T])[0]
+        for T in (50, 100)
+    }
     return [
         *(f"at least **{row['longest']:,.0f}**" for row in (untrained, trained)),
-        big(errors["LMU, not trained", 1_000_000]),
-        f"**{lstm['longest']:.0f}** ({big(errors['LSTM', 50])} at T = 50, "
-        f"{errors['LSTM', 100]:.3f} at 100)",
+        big(long),
+        f"**{with_interval(lstm, 'longest', 0)}** ({big(mean[50])} at T = 50, "
+        f"{mean[100]:.3f} at 100)",
     ]
 
 
@@ -737,8 +742,9 @@ def gains() -> list[str]:
 
 
 def with_interval(row: dict, name: str, digits: int, scale: float = 1) -> str:
-    """Such as 0.091 ± 0.002."""
-    return f"{scale * row[name]:.{digits}f} ± {scale * row[f'{name}_ci95']:.{digits}f}"
+    """Such as 0.091 ± 0.002, or 0.091 of one run."""
+    ends = [row[name], *([row[f"{name}_ci95"]] if f"{name}_ci95" in row else [])]
+    return " ± ".join(f"{scale * value:.{digits}f}" for value in ends)
 
 
 def rivals_of_series() -> list[str]:
