@@ -149,5 +149,5 @@ def record_of(options, rates: list[dict], rows: list[dict]) -> dict:
 
 
 def draw_psmnist(record: dict):
-    """Return accuracy against memory neurons, and against spikes of a digit."""
+    """Return errors against memory neurons, and against spikes of a digit."""
     return figures.psmnist_figure(record["rows"], record["rates"], IN_SPIKES)

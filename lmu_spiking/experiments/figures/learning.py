@@ -428,8 +428,8 @@ def cost_figure(results: list[dict]):
 NAMES = {"if": "staggered", "poisson": "Poisson"}
 
 
-def plot_spiking_accuracy(ax, rows: list[dict], name: str, xlabel: str):
-    """Draw accuracy in spikes against a cost, with its interval, and the predicted.
+def plot_spiking_errors(ax, rows: list[dict], name: str, xlabel: str):
+    """Draw the share of wrong labels in spikes against a cost, and the predicted one.
 
     Parameters
     ----------
@@ -443,19 +443,24 @@ def plot_spiking_accuracy(ax, rows: list[dict], name: str, xlabel: str):
     ways = group(rows, "model", "neuron_type", "presentation")
     for k, ((model, kind, presentation), mine) in enumerate(ways.items()):
         mine = sorted(mine, key=lambda row: row[name])
-        x, y = column(mine, name), column(mine, "spiking_accuracy", 100)
+        x = column(mine, name)
+        y = [100 * (1 - row["spiking_accuracy"]) for row in mine]
         half = [50 * (row["loss_high"] - row["loss_low"]) for row in mine]
         label = f"{model}, {NAMES[kind]}, {1e3 * presentation:g} ms a pixel"
         ax.errorbar(x, y, half, label=label, **mark(k))
-        said = [100 * (row["rate_accuracy"] - row["predicted_loss"]) for row in mine]
+        said = [
+            100 * (1 - row["rate_accuracy"] + row["predicted_loss"]) for row in mine
+        ]
         ax.plot(x, said, "_", color=COLORS[k % len(COLORS)], ms=11, mew=1.6)
-    ax.set(xscale="log", xlabel=xlabel, ylabel="Accuracy on test digits (%)")
-    ax.xaxis.set_minor_formatter("")
+    ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="Wrong test digits (%)")
+    ax.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_minor_formatter("")
     return ax
 
 
 def psmnist_figure(rows: list[dict], rates: list[dict], others: dict[str, float]):
-    """Return accuracy of spiking psMNIST against memory neurons, and against spikes.
+    """Return errors of spiking psMNIST against memory neurons, and against spikes.
 
     Parameters
     ----------
@@ -468,21 +473,21 @@ def psmnist_figure(rows: list[dict], rates: list[dict], others: dict[str, float]
     ways = group([r for r in rates if r["permutation"] == 0], "model", "images")
 
     def draw(ax, name, xlabel):
-        plot_spiking_accuracy(ax, rows, name, xlabel)
+        plot_spiking_errors(ax, rows, name, xlabel)
         for (model, images), mine in ways.items():
             if images == "warps":
-                mean, label = np.mean(column(mine, "accuracy", 100)), "rate-based"
-                ax.axhline(
-                    mean, color=BLACK, ls="--", lw=0.9, label=f"{model}, {label}"
-                )
+                wrong = 100 - np.mean(column(mine, "accuracy", 100))
+                line = {"ls": "-" if model == "large" else "--", "color": BLACK}
+                ax.axhline(wrong, lw=0.9, label=f"{model}, rate-based", **line)
         for k, (system, accuracy) in enumerate(others.items()):
-            ax.axhline(accuracy, color=GREY, ls=(0, (1, 1 + k)), lw=0.9, label=system)
+            line = {"ls": (0, (1, 1 + k)), "color": GREY, "label": system}
+            ax.axhline(100 - accuracy, lw=0.9, **line)
         return ax
 
     return side_by_side(
         *(10, 4.2),
         lambda ax: draw(ax, "memory_neurons", "Neurons of the memory").legend(
-            loc="lower right", title="bar: predicted"
+            loc="upper right", title="bar: predicted"
         ),
         lambda ax: draw(ax, "spikes_per_inference", "Spikes of a digit"),
     )

@@ -141,11 +141,11 @@ def spiking_psmnist():
 
 def test_psmnist_shows_what_was_predicted_beside_what_was_measured():
     rows = spiking_psmnist()
-    ax = learning.plot_spiking_accuracy(new_ax(), rows, "memory_neurons", "m")
+    ax = learning.plot_spiking_errors(new_ax(), rows, "memory_neurons", "m")
     measured, predicted = ax.lines[0], ax.lines[-1]
     assert list(measured.get_xdata()) == [5000, 10_000]
-    assert list(measured.get_ydata()) == pytest.approx([96, 96])
-    assert list(predicted.get_ydata()) == pytest.approx([95, 97])
+    assert list(measured.get_ydata()) == pytest.approx([4, 4])
+    assert list(predicted.get_ydata()) == pytest.approx([5, 3])
 
 
 def test_both_windows_are_drawn_from_one_start():
