@@ -178,10 +178,12 @@ def echo_rows(options, data: Sequences):
         about = {"model": "esn", "units": size, "seed": seed, "epochs": 0}
         how_many = {"params": made.readout.size, "history": []} | how
         yield about, row | how_many
-        # the same states, read by units that are trained
-        parts = {n: getattr(data, n) for n in ("train", "valid", "test")}
-        ends = {n: Part(made.ends(p.x)[:, None], p.y) for n, p in parts.items()}
-        model = dense_model(size + 2, UNITS, data.classes, seed=seed)
+        # the same states, of mean 0 and deviation 1, read by units that are trained
+        parts = pick(data, "train", "valid", "test")
+        states = {n: made.ends(p.x)[:, None, :size] for n, p in parts.items()}
+        mean, spread = states["train"].mean(axis=0), states["train"].std(axis=0)
+        ends = {n: Part((states[n] - mean) / spread, p.y) for n, p in parts.items()}
+        model = dense_model(size, UNITS, data.classes, seed=seed)
         trained = {"learning_rate": 0.001, "schedule": "cosine", "epochs": EPOCHS}
         trained |= {"batch": 100, "clipnorm": CLIPNORM}
         (best,) = fit(model, replace(data, **ends), **trained, seed=seed)
