@@ -95,8 +95,7 @@ def psmnist_model(name: str, units: int, seed: int):
         return lmu_model(LMUParams.draw(1, 10, [cell], seed=seed), last=True)
     if name == "s5":
         return s5_model(1, 10, units, last=True, seed=seed)
-    made = partial(recurrent_model, name)
-    return made(1, 10, (units,), last=True, seed=seed)
+    return recurrent_model(name, 1, 10, (units,), last=True, seed=seed)
 
 
 def rivals_psmnist(options):
@@ -106,6 +105,8 @@ def rivals_psmnist(options):
     if not options.data and not options.fast:
         raise SystemExit("rivals_psmnist: give a copy of MNIST: --data mnist.npz")
     fast, name, seed = options.fast, options.model, options.seed
+    if name not in (known := ("lstm", "gru", "s5", "lmu", "esn")):
+        raise SystemExit(f"--model: no model {name}; use {', '.join(known)}")
     data = whole_mnist(options.data, 200 if fast else None)
     digits = {n: len(getattr(data, n)) for n in ("train", "valid", "test")}
     record = {"digits": digits, "clipnorm": CLIPNORM}
@@ -166,7 +167,10 @@ def echo_rows(options, data: Sequences):
 
     def error(how: dict, i: int) -> float:
         key = {"how": how, "units": size, "digits": len(few)}
-        find = lambda: {"error": echo_states(how, TUNING_SEED, few)[1]}  # noqa: E731
+
+        def find() -> dict:
+            return {"error": echo_states(how, TUNING_SEED, few)[1]}
+
         return kept(options.parts, f"esn-{size}-{i}", key, find)["error"]
 
     how = tried[int(np.argmin([error(how, i) for i, how in enumerate(tried)]))]
@@ -224,11 +228,9 @@ def series_model(name: str, units: int, data: Sequences, seed: int):
     if name.startswith("S5"):
         depth = 4 if "four" in name else 2
         return rivals.s5_model(1, 1, units, depth=depth, **S5, seed=seed)
-    if name == "GRU":
-        return rivals.recurrent_model("gru", 1, 1, (units,), seed=seed)
-    return rivals.recurrent_model(
-        "lstm", 1, 1, (units,) * (4 if "four" in name else 1), seed=seed
-    )
+    cells, _, several = name.lower().partition(", ")
+    layers = (units,) * (4 if several else 1)
+    return rivals.recurrent_model(cells, 1, 1, layers, seed=seed)
 
 
 def unit_series(scale: dict) -> Sequences:

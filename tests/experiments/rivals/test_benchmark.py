@@ -87,6 +87,9 @@ def test_models_that_are_not_known_are_refused():
     options = SimpleNamespace(fast=True, parts=None, only=["lstm"], epochs=1)
     with pytest.raises(SystemExit, match=r"no model \['lstm'\]; use .*LSTM; "):
         next(benchmark().rivals_mackey_glass(options))
+    options = SimpleNamespace(fast=True, data="", model="LSTM", seed=0)
+    with pytest.raises(SystemExit, match=r"no model LSTM; use lstm, "):
+        next(benchmark().rivals_psmnist(options))
 
 
 def test_drawn_kernels_predict_a_series():
