@@ -4,11 +4,12 @@
 
 `rivals_psmnist`: one rival on permuted sequential MNIST, of all 60,000 digits, for some
 hours on one thread: ``--model lstm``, ``gru``, ``s5`` or ``lmu`` (with all connections,
-as keras-lmu's).  2,000 of the training digits choose the best weights.  Interrupted,
-the same command goes on from the checkpoint in ``--parts``.  After each hour the record
-is written, which keeps the rows of other models, sizes, rates and seeds.  ``--model
-esn``: an echo state network with as much state as the LMU's memory, read by ridge
-regression and by as many trained units as the LMU has; how it is drawn was searched.
+as keras-lmu's).  LSTM and GRU multiply in bfloat16.  2,000 of the training digits
+choose the best weights.  Interrupted, the same command goes on from the checkpoint in
+``--parts``.  After each hour the record is written, which keeps the rows of other
+models, sizes, rates and seeds.  ``--model esn``: an echo state network with as much
+state as the LMU's memory, read by ridge regression and by as many trained units as the
+LMU has; how it is drawn was searched.
 
 `rivals_mackey_glass`: Mackey-Glass 15 samples ahead, five training seeds of models of
 about 18,000 parameters, all by one loop: the series with a standard deviation of 1,
@@ -46,6 +47,7 @@ from lmu_spiking.experiments.rivals import late_gain
 from lmu_spiking.experiments.rivals.reservoir import (
     RANGES,
     drawn,
+    fit_classes,
     fit_readout,
     reservoir,
 )
@@ -95,7 +97,7 @@ def psmnist_model(name: str, units: int, seed: int):
         return lmu_model(LMUParams.draw(1, 10, [cell], seed=seed), last=True)
     if name == "s5":
         return s5_model(1, 10, units, last=True, seed=seed)
-    return recurrent_model(name, 1, 10, (units,), last=True, seed=seed)
+    return recurrent_model(name, 1, 10, (units,), last=True, half=True, seed=seed)
 
 
 def rivals_psmnist(options):
@@ -161,32 +163,31 @@ def echo_rows(options, data: Sequences):
     tried = [drawn(rng) for _ in range(2 if options.fast else DRAWS)]
     size = 20 if options.fast else ORDER
 
-    def echo_states(how: dict, seed: int, train: Part):
-        made = reservoir(1, size, seed, **how)
-        return fit_readout(made, train, valid, data.classes)
-
-    def error(how: dict, i: int) -> float:
+    def error_of(how: dict, i: int) -> float:
         key = {"how": how, "units": size, "digits": len(few)}
 
         def find() -> dict:
-            return {"error": echo_states(how, TUNING_SEED, few)[1]}
+            made = reservoir(1, size, TUNING_SEED, **how)
+            return {"error": fit_readout(made, few, valid, data.classes)[1]}
 
         return kept(options.parts, f"esn-{size}-{i}", key, find)["error"]
 
-    how = tried[int(np.argmin([error(how, i) for i, how in enumerate(tried)]))]
+    how = tried[int(np.argmin([error_of(how, i) for i, how in enumerate(tried)]))]
     for seed in SEEDS[:1] if options.fast else SEEDS:
         begun = time.perf_counter()
-        made, _ = echo_states(how, seed, data.train)
-        right = made.outputs(data.test.x, last=True).argmax(axis=1) == data.test.y
+        made = reservoir(1, size, seed, **how)
+        parts = pick(data, "train", "valid", "test")
+        ends = {n: Part(made.ends(p.x), p.y) for n, p in parts.items()}
+        readout, error = fit_classes(ends["train"], ends["valid"], data.classes)
+        right = (ends["test"].x[:, 0] @ readout).argmax(axis=1) == data.test.y
         row = {"test": float(right.mean()), "seconds": time.perf_counter() - begun}
         about = {"model": "esn", "units": size, "seed": seed, "epochs": 0}
-        how_many = {"params": made.readout.size, "history": []} | how
-        yield about, row | how_many
+        row |= {"valid_accuracy": 1 - error, "params": readout.size, "history": []}
+        yield about, row | how
         # the same states, of mean 0 and deviation 1, read by units that are trained
-        parts = pick(data, "train", "valid", "test")
-        states = {n: made.ends(p.x)[:, None, :size] for n, p in parts.items()}
-        mean, spread = states["train"].mean(axis=0), states["train"].std(axis=0)
-        ends = {n: Part((states[n] - mean) / spread, p.y) for n, p in parts.items()}
+        mean, spread = (f(ends["train"].x[..., :size], 0) for f in (np.mean, np.std))
+        for n, p in ends.items():
+            ends[n] = Part((p.x[..., :size] - mean) / spread, p.y)
         model = dense_model(size, UNITS, data.classes, seed=seed)
         trained = {"learning_rate": 0.001, "schedule": "cosine", "epochs": EPOCHS}
         trained |= {"batch": 100, "clipnorm": CLIPNORM}

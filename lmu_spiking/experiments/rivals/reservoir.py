@@ -73,14 +73,14 @@ class Reservoir:
                 yield np.hstack([h, x[:, t], one])
 
     def ends(self, x: np.ndarray) -> np.ndarray:
-        """Return what `states` yields of the last step, some sequences at a time."""
+        """Return what `states` yields of the last step (n, 1, u + c + 1)."""
         parts = (x[i : i + GROUP] for i in range(0, len(x), GROUP))
-        return np.concatenate([next(self.states(part, True)) for part in parts])
+        return np.concatenate([next(self.states(p, True)) for p in parts])[:, None]
 
     def outputs(self, x: np.ndarray, last: bool = False) -> np.ndarray:
         """Return outputs (n, T, q), or (n, q) where only the last step is read."""
         if last:
-            return self.ends(x) @ self.readout
+            return self.ends(x)[:, 0] @ self.readout
         return np.stack([state @ self.readout for state in self.states(x, last)], 1)
 
 
@@ -137,8 +137,8 @@ def fit_readout(made: Reservoir, train: Part, valid: Part, classes: int | None =
         NRMSE, or one less the accuracy, of ``valid``.
     """
     if classes is not None:
-        pairs = [(made.ends(train.x), 2 * np.eye(classes)[train.y] - 1)]
-        readout, error = ridge(pairs, made.ends(valid.x), valid.y, classes)
+        ends = (Part(made.ends(part.x), part.y) for part in (train, valid))
+        readout, error = fit_classes(*ends, classes)
         return replace(made, readout=readout), error
     pairs = (
         (state, train.y[:, t]) for t, state in enumerate(made.states(train.x, False))
@@ -146,6 +146,19 @@ def fit_readout(made: Reservoir, train: Part, valid: Part, classes: int | None =
     states = np.stack(list(made.states(valid.x, False)), axis=1)
     readout, error = ridge(_joined(pairs), states, valid.y, None)
     return replace(made, readout=readout), error
+
+
+def fit_classes(train: Part, valid: Part, classes: int) -> tuple[np.ndarray, float]:
+    """Return the ridge readout that validates best, and one less its accuracy.
+
+    Parameters
+    ----------
+    train, valid : Part
+        Sequences of one step, which `Reservoir.ends` returns, and their classes.
+    classes : int
+    """
+    pairs = [(train.x[:, 0], 2 * np.eye(classes)[train.y] - 1)]
+    return ridge(pairs, valid.x[:, 0], valid.y, classes)
 
 
 def _joined(pairs: Iterator[tuple]) -> Iterator[tuple]:
