@@ -347,6 +347,36 @@ def rates_figure(rows: list[dict]):
     return side_by_side(9.0, 3.4, *panels)
 
 
+def rivals_figure(rows: list[dict], name: str, ylabel: str):
+    """Return validation errors against epochs of training, one line a seed.
+
+    Parameters
+    ----------
+    rows : list of dict
+        ``model``, and ``history`` with ``epochs`` and the error: from ``python
+        benchmarks rivals_mackey_glass`` or ``rivals_psmnist``.
+    name : str
+        Of the error in the history; an accuracy is drawn as errors.
+    ylabel : str
+    """
+    trained = [row for row in rows if row["history"]]
+
+    def panel(ax):
+        for k, (model, seeds) in enumerate(group(trained, "model").items()):
+            look = {"color": COLORS[k], "marker": MARKERS[k], "ms": 3, "lw": 0.9}
+            for i, row in enumerate(seeds):
+                at, y = (column(row["history"], n) for n in ("epochs", name))
+                if "accuracy" in name:
+                    y = [100 * (1 - value) for value in y]
+                ax.plot(at, y, label="" if i else model, **look)
+        ax.set(xlabel="Epoch", ylabel=ylabel, yscale="log")
+        if trained:
+            ax.legend(**SMALL)
+        return ax
+
+    return side_by_side(5.0, 3.8, panel)
+
+
 def _spread(k: int, rows: list, half: float):
     """Return places for points about the ``k``-th tick."""
     return k + np.linspace(-half, half, len(rows)) if len(rows) > 1 else [k]

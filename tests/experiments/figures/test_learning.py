@@ -148,6 +148,29 @@ def test_psmnist_shows_what_was_predicted_beside_what_was_measured():
     assert list(predicted.get_ydata()) == pytest.approx([5, 3])
 
 
+def rival_rows():
+    """Return rows of two models, the first of two seeds, and of one in closed form."""
+    return [
+        {
+            "model": name,
+            "history": [
+                {"epochs": e, "valid_nrmse": 0.1 / e, "valid_accuracy": 1 - 0.5 / e}
+                for e in epochs
+            ],
+        }
+        for name, epochs in (("a", [1, 2]), ("a", [1, 2]), ("b", [2, 5]), ("c", []))
+    ]
+
+
+def test_rivals_have_a_line_of_each_seed_and_one_name():
+    (ax,) = learning.rivals_figure(rival_rows(), "valid_nrmse", "error").axes
+    drawn = [list(line.get_ydata()) for line in ax.lines]
+    assert drawn == [[0.1, 0.05], [0.1, 0.05], [0.05, 0.02]]
+    assert ax.get_legend_handles_labels()[1] == ["a", "b"]
+    (ax,) = learning.rivals_figure(rival_rows(), "valid_accuracy", "error, %").axes
+    assert list(ax.lines[2].get_ydata()) == pytest.approx([25, 10])
+
+
 def test_both_windows_are_drawn_from_one_start():
     ax = learning.plot_layers(new_ax(), layer_rows()[:2], (0.1, 1.6))
     paths = [list(line.get_ydata()) for line in ax.lines if line.get_ls() == "-"]
@@ -179,5 +202,6 @@ def test_figures_are_pictures():
         learning.nonlinear_figure(nonlinear_rows(), nonlinear_rows()),
         learning.layers_figure(layer_rows(), (0.1, 1.6)),
         learning.rates_figure(rate_rows()),
+        learning.rivals_figure(rival_rows(), "valid_nrmse", "error"),
     ):
         assert plots.png(figure).startswith(b"\x89PNG")

@@ -98,3 +98,13 @@ def test_drawn_kernels_predict_a_series():
     error, outputs = benchmark().kernels(how, 60, 0, data.train, data.valid, data.test)
     assert error < 0.2
     assert nrmse(outputs, data.test.y) < 0.2
+
+
+def test_white_states_are_of_deviation_1_but_for_noise():
+    rng = np.random.default_rng(0)
+    sources = rng.standard_normal((400, 3)) * [1, 1e-3, 1e-9]
+    states = 5 + sources @ np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    mean, white = benchmark().whitening(states)
+    found = np.cov(((states - mean) @ white).T)
+    np.testing.assert_allclose(np.diag(found), [0, 1, 1], atol=1e-3)
+    np.testing.assert_allclose(found, np.diag(np.diag(found)), atol=1e-6)
