@@ -187,9 +187,7 @@ def echo_rows(options, data: Sequences):
         yield about, row | how
         # the same states without their correlations, read by units that are trained
         mean, white = whitening(ends["train"].x[:, 0, :size])
-        ends = {
-            n: Part((p.x[..., :size] - mean) @ white, p.y) for n, p in ends.items()
-        }
+        ends = {n: Part((p.x[..., :size] - mean) @ white, p.y) for n, p in ends.items()}
         model = dense_model(size, UNITS, data.classes, seed=seed)
         trained = {"learning_rate": 0.001, "schedule": "cosine", "epochs": EPOCHS}
         trained |= {"batch": 100, "clipnorm": CLIPNORM}
@@ -227,6 +225,8 @@ OURS = ("LMU, trained", "LMU, recurrent")
 # as much state as its memory; and their search
 CLOSED = (("LMU", 690), ("ESN", 690), ("ESN", 24))
 DRAWS, FEW = 16, (8, 1_500)
+# ranges of what LMUs are drawn by; theta and scale uniformly in their logarithms
+KERNELS = {"order": (6, 25), "theta": (15, 60), "scale": (0.1, 3)}
 MODELS = (*OURS, "GRU", "LSTM", "LSTM, four layers", "Hybrid", "S5", "S5, four layers")
 S5 = {"poles": 16, "steps": (0.02, 1.0)}  # no step of a piece is slow
 
@@ -311,8 +311,10 @@ def closed_row(name: str, units: int, how: dict, seed: int, scale: dict) -> dict
 
 def drawn_kernels(rng: np.random.Generator) -> dict:
     """Return an order and a window of an LMU, and the scale of its kernels."""
-    order = int(rng.integers(6, 25))
-    theta, scale = (np.exp(rng.uniform(*np.log(r))) for r in ((15, 60), (0.1, 3)))
+    order = int(rng.integers(*KERNELS["order"]))
+    theta, scale = (
+        np.exp(rng.uniform(*np.log(KERNELS[n]))) for n in ("theta", "scale")
+    )
     return {"order": order, "theta": float(theta), "scale": float(scale)}
 
 
@@ -380,7 +382,8 @@ def rivals_mackey_glass(options):
         about |= {"scale": scale}
         file = "{name}-{units}".format(**about)
         make = partial(searched, **about, **few)
-        key = about | few | {"ranges": RANGES, "seed": TUNING_SEED}
+        ranges = KERNELS if name == "LMU" else RANGES
+        key = about | few | {"ranges": ranges, "seed": TUNING_SEED}
         found = kept(parts, f"{file}-search", key, make)
         record["search"].append({"model": f"{name}, {units} drawn units"} | found)
         for seed in record["seeds"]:
