@@ -1,15 +1,16 @@
-"""Rivals of the LMU, trained with learning rates that were searched, by one loop.
+"""Rivals of the LMU, trained by one loop.
 
 `late_gain` of a row is what the last quarter of its training still won.
 
 `rivals_psmnist`: one rival on permuted sequential MNIST, of all 60,000 digits, for some
 hours on one thread: ``--model lstm``, ``gru``, ``s5`` or ``lmu`` (with all connections,
-as keras-lmu's).  LSTM and GRU multiply in bfloat16.  2,000 of the training digits
-choose the best weights.  Interrupted, the same command goes on from the checkpoint in
-``--parts``.  After each hour the record is written, which keeps the rows of other
-models, sizes, rates and seeds.  ``--model esn``: an echo state network with as much
-state as the LMU's memory, read by ridge regression, and without the correlations of
-states by as many trained units as the LMU has; how it is drawn was searched.
+as keras-lmu's).  LSTM and GRU multiply in bfloat16.  The learning rate is given, and
+not searched.  2,000 of the training digits choose the best weights.  Interrupted, the
+same command goes on from the checkpoint in ``--parts``.  After each hour the record is
+written, which keeps the rows of other models, sizes, rates and seeds: run one at a
+time.  ``--model esn``: five echo state networks with as much state as the LMU's memory,
+read by ridge regression, and without the correlations of states by as many trained
+units as the LMU has.  How they are drawn is searched, and so is the learning rate.
 
 `rivals_mackey_glass`: Mackey-Glass 15 samples ahead, five training seeds of models of
 about 18,000 parameters, all by one loop: the series with a standard deviation of 1,
@@ -19,7 +20,7 @@ reported, and the best by the validation series is taken; of LSTMs also the bett
 one layer and four, and of S5 of two and four.  ``refit_``: the same after the readout
 of each was fitted anew, in closed form by ridge regression.  Beside them stand models
 whose readout alone is fitted, in closed form: an LMU of kernels that are drawn, and
-echo state networks, what both are drawn by being searched alike.  ``--only NAME`` runs
+echo state networks.  What both are drawn by is searched alike.  ``--only NAME`` runs
 some of the trained models, ``--only none`` none.  Rows are written seed by seed, so
 that all models have as many.
 
@@ -64,6 +65,9 @@ from lmu_spiking.tasks.sequences import Part, Sequences
 
 VALIDATED, CLIPNORM = 2_000, 1.0
 ORDER, UNITS, EPOCHS = 256, 900, 40  # of the LMU, and of units that read echoes
+# what echo state networks are drawn by, for states that last long, and what is tried
+ECHOES = RANGES | {"leak": (0.001, 1.0), "shift": (0.001, 1.0)}
+ECHO_RATES = (0.0003, 0.001, 0.003)
 
 
 def whole_mnist(path: str, few: int | None) -> Sequences:
@@ -98,7 +102,7 @@ def psmnist_model(name: str, units: int, seed: int):
         return lmu_model(LMUParams.draw(1, 10, [cell], seed=seed), last=True)
     if name == "s5":
         return s5_model(1, 10, units, last=True, seed=seed)
-    return recurrent_model(name, 1, 10, (units,), last=True, half=True, seed=seed)
+    return recurrent_model(name, 1, 10, (units,), last=True, bfloat16=True, seed=seed)
 
 
 def rivals_psmnist(options):
@@ -147,67 +151,103 @@ def rivals_psmnist(options):
         row |= {"late_gain": late_gain(made.history), "history": made.history}
         row["valid_accuracy"] = max(r["valid_accuracy"] for r in made.history)
         yield record | {"rows": [*others(path, about), row]}
+        if options.epochs and made.epochs >= options.epochs - 1e-9:
+            break
 
 
 def others(path, about: dict) -> list[dict]:
-    """Return the rows of a record that are of other runs, also of those meanwhile."""
+    """Return the rows of a record that other runs wrote."""
     rows = json.loads(path.read_text())["rows"] if path and path.exists() else []
     return [row for row in rows if {k: row.get(k) for k in about} != about]
 
 
 def echo_rows(options, data: Sequences):
-    """Yield what rows are of, and the rows, of echo state networks of five seeds."""
+    """Yield what a row is of, and the row, for each seed and readout."""
     from lmu_spiking.experiments.rivals import dense_model, fit
 
+    fast, size = options.fast, 20 if options.fast else ORDER
     few, valid = (Part(p.x[:4000], p.y[:4000]) for p in (data.train, data.valid))
+    about = {"units": size, "digits": len(data.train), "data": data.origin}
     rng = np.random.default_rng(TUNING_SEED)
-    tried = [drawn(rng) for _ in range(2 if options.fast else DRAWS)]
-    size = 20 if options.fast else ORDER
+    tried = [drawn(rng, ECHOES) for _ in range(2 if fast else 2 * DRAWS)]
 
-    def error_of(how: dict, i: int) -> float:
-        key = {"how": how, "units": size, "digits": len(few)}
+    def error_of(how: dict) -> float:
+        made = reservoir(1, size, TUNING_SEED, **how)
+        return fit_readout(made, few, valid, data.classes)[1]
 
-        def find() -> dict:
-            made = reservoir(1, size, TUNING_SEED, **how)
-            return {"error": fit_readout(made, few, valid, data.classes)[1]}
+    def ends_of(seed: int) -> dict[str, Part]:
+        made, parts = reservoir(1, size, seed, **how), ("train", "valid", "test")
+        parts = pick(data, *parts).items()
+        return {n: Part(made.ends(part.x), part.y) for n, part in parts}
 
-        return kept(options.parts, f"esn-{size}-{i}", key, find)["error"]
-
-    how = tried[int(np.argmin([error_of(how, i) for i, how in enumerate(tried)]))]
-    for seed in SEEDS[:1] if options.fast else SEEDS:
-        begun = time.perf_counter()
-        made = reservoir(1, size, seed, **how)
-        parts = pick(data, "train", "valid", "test")
-        ends = {n: Part(made.ends(p.x), p.y) for n, p in parts.items()}
-        readout, error = fit_classes(ends["train"], ends["valid"], data.classes)
-        right = (ends["test"].x[:, 0] @ readout).argmax(axis=1) == data.test.y
-        row = {"test": float(right.mean()), "seconds": time.perf_counter() - begun}
-        about = {"model": "esn", "units": size, "seed": seed, "epochs": 0}
-        row |= {"valid_accuracy": 1 - error, "params": readout.size, "history": []}
-        yield about, row | how
+    def trained(ends: dict[str, Part], rate: float, epochs: int, seed: int) -> dict:
         # the same states without their correlations, read by units that are trained
         mean, white = whitening(ends["train"].x[:, 0, :size])
         ends = {n: Part((p.x[..., :size] - mean) @ white, p.y) for n, p in ends.items()}
         model = dense_model(size, UNITS, data.classes, seed=seed)
-        trained = {"learning_rate": 0.001, "schedule": "cosine", "epochs": EPOCHS}
-        trained |= {"batch": 100, "clipnorm": CLIPNORM}
-        (best,) = fit(model, replace(data, **ends), **trained, seed=seed)
-        row = pick(best, "test", "seconds", "params", "history") | how
-        row |= {"late_gain": late_gain(best.history)}
+        course = {"learning_rate": rate, "schedule": "cosine", "epochs": epochs}
+        course |= {"batch": 100, "clipnorm": CLIPNORM}
+        (best,) = fit(model, replace(data, **ends), **course, seed=seed)
+        row = pick(best, "test", "seconds", "params", "history") | course
         row["valid_accuracy"] = max(r["valid_accuracy"] for r in best.history)
-        yield about | {"model": f"esn, {UNITS} units", "epochs": EPOCHS}, row
+        return row | {"late_gain": late_gain(best.history)}
+
+    def rates() -> list[float]:
+        ends = ends_of(TUNING_SEED)
+        few = max(1, EPOCHS // 3)
+        return [
+            trained(ends, rate, few, TUNING_SEED)["valid_accuracy"]
+            for rate in ECHO_RATES
+        ]
+
+    def rows_of(seed: int) -> list[dict]:
+        begun, ends = time.perf_counter(), ends_of(seed)
+        readout, error = fit_classes(ends["train"], ends["valid"], data.classes)
+        spent = time.perf_counter() - begun
+        right = (ends["test"].x[:, 0] @ readout).argmax(axis=1) == data.test.y
+        ridge = {"model": "esn", "units": size, "seed": seed, "epochs": 0}
+        ridge |= {"test": float(right.mean()), "seconds": spent, "history": []}
+        ridge |= {"valid_accuracy": 1 - error, "params": readout.size} | how
+        row = trained(ends, rate, EPOCHS, seed)
+        row["seconds"] += spent
+        units = {"model": f"esn, {UNITS} units", "units": size, "seed": seed}
+        return [ridge, units | row | how]
+
+    def part(name: str, make, **more):
+        """Return what was made, or that of an earlier run."""
+        key = about | {"ranges": ECHOES, "draws": len(tried), "seed": TUNING_SEED}
+        return kept(options.parts, f"esn-{size}-{name}", key | more, make)
+
+    errors = [
+        part(str(i), partial(error_of, how), how=how) for i, how in enumerate(tried)
+    ]
+    how = tried[int(np.argmin(errors))]
+    found = part("rates", rates, how=how, rates=ECHO_RATES, epochs=EPOCHS)
+    rate = ECHO_RATES[int(np.argmax(found))]
+    for seed in SEEDS[:1] if fast else SEEDS:
+        settings = {"how": how, "rate": rate, "epochs": EPOCHS, "readout": UNITS}
+        for row in part(f"seed-{seed}", partial(rows_of, seed), **settings):
+            yield pick_keys(row), row
+
+
+def pick_keys(row: dict) -> dict:
+    """Return what says which run a row is of."""
+    return {name: row[name] for name in ("model", "units", "seed", "epochs")}
 
 
 def draw_rivals_psmnist(record: dict):
     """Return the learning curves of all trained models."""
-    label = "Validation error (%)"
-    return figures.rivals_figure(record["rows"], "valid_accuracy", label)
+    rows = [
+        row | {"model": f"{row['model']}, {row['params']:,} parameters"}
+        for row in record["rows"]
+    ]
+    return figures.rivals_figure(rows, "valid_accuracy", "Validation error (%)")
 
 
 def whitening(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of states (n, u), and what makes them of deviation 1 (u, u).
+    """Return the mean of states (n, u), and a matrix (u, u) that whitens them.
 
-    Directions below 1e-5 of their rms have less, which is noise of rounding.
+    Directions smaller than 1e-5 of the rms are noise of rounding, and stay below 1.
     """
     values, V = np.linalg.eigh(np.cov(states.T))
     size = np.sqrt(np.maximum(values, 0) + 1e-10 * values.mean())
@@ -281,7 +321,7 @@ def series_row(name: str, rate: float, epochs: int, seed: int, scale: dict) -> d
 
 
 def searched(name: str, units: int, draws: int, scale: dict, few) -> dict:
-    """Return what units are drawn by that validates best, of some that are tried.
+    """Return the settings with the least validation error of those that are tried.
 
     On a few sequences and steps of the training and validation series.
     """
@@ -413,7 +453,7 @@ def rivals_mackey_glass(options):
 
 
 def summary_of(rows: list[dict]) -> list[dict]:
-    """Return means over seeds, and whether our interval is below that of a rival."""
+    """Return means over seeds."""
     errors, table = (
         [f"{a}nrmse{b}" for a in ("", "refit_") for b in ("", "_settled")],
         [],
@@ -424,18 +464,6 @@ def summary_of(rows: list[dict]) -> list[dict]:
         row |= {"seeds": len(same)}
         row["late_gain"] = max(each.get("late_gain", 0.0) for each in same)
         table.append(row)
-    # the first of ours, against a rival with its readout fitted or not
-    ours = table[0]
-    for row in table:
-        for key in ("nrmse", "nrmse_settled"):
-            ends = [
-                row[its] - row[f"{its}_ci95"]
-                for its in (key, f"refit_{key}")
-                if its in row
-            ]
-            below = ours[key] + ours[f"{key}_ci95"] < min(ends)
-            # one seed has no interval
-            row[f"ours_below_{key}"] = below and min(ours["seeds"], row["seeds"]) > 1
     return table
 
 

@@ -9,11 +9,13 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from statistics import fmean as mean_of
 
 import pytest
 from scipy.stats import binomtest
 
 from lmu_spiking.cli.reproduce import text
+from lmu_spiking.experiments.records import group
 from lmu_spiking.studies.metrics import confidence
 
 ROOT = Path(__file__).parents[1]
@@ -647,7 +649,7 @@ def spoken() -> dict[str, list[str]]:
 
 MEASURED = {
     "psMNIST, all of it": lambda: whole_psmnist()[:2],
-    "the same weights, memory and": lambda: whole_psmnist()[2:],
+    "the same weights (warped images)": lambda: whole_psmnist()[2:],
     "permuted digits in 3,000": lambda: [*few_digits(), *digits(0.01, 100_000)],
     "spoken digits": lambda: spoken()["rates"],
     "the same weights in staggered": lambda: spoken()["spikes"],
@@ -761,6 +763,25 @@ def rivals_of_series() -> list[str]:
     return texts
 
 
+def rivals_on_psmnist() -> list[str]:
+    """Return the rows of docs/reproduced.md on rivals on the whole of psMNIST."""
+    names = {"lstm": "LSTM", "esn": "echo state network, ridge regression"}
+    names["esn, 900 units"] = "the same states, 900 trained units"
+    texts = []
+    for (model, params), same in group(
+        record("rivals_psmnist")["rows"], "model", "params"
+    ).items():
+        mean, half = confidence([100 * row["test"] for row in same])
+        accuracy = f"{mean:.2f}" + (f" ± {half:.2f}" if len(same) > 1 else "")
+        seconds = mean_of(row["seconds"] for row in same)
+        time = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 3600:.1f} h"
+        cells = [names[model], f"{same[0]['units']}", f"{params:,}"]
+        cells += [f"{same[0]['epochs']:g}" if same[0]["epochs"] else "-", time]
+        cells += [accuracy, str(len(same))]
+        texts.append("| " + " | ".join(cells) + " |")
+    return texts
+
+
 def psmnist_in_spikes() -> list[str]:
     """Return the rows of docs/reproduced.md on the whole of psMNIST in spikes."""
     found, texts = record("psmnist"), []
@@ -830,21 +851,13 @@ def nonlinear() -> list[str]:
 
 def other_rates() -> list[str]:
     """Return the rows of docs/training.md on signals at other sampling rates."""
-    texts = []
-    for (task, model), rows in group_of(record("learning_rates")["summary"]).items():
+    texts, found = [], group(record("learning_rates")["summary"], "task", "model")
+    for (task, model), rows in found.items():
         rows = {row["factor"]: row for row in rows}
         cells = [task, model, with_interval(rows.pop(1), "value", 1, 100)]
         cells += [with_interval(rows[f], "lost", 2, 100) for f in (0.5, 2, 4)]
         texts.append("| " + " | ".join(cells) + " |")
     return texts
-
-
-def group_of(rows) -> dict:
-    """Return rows by task and model."""
-    found = {}
-    for row in rows:
-        found.setdefault((row["task"], row["model"]), []).append(row)
-    return found
 
 
 TEXTS = {

@@ -363,7 +363,8 @@ def rivals_figure(rows: list[dict], name: str, ylabel: str):
 
     def panel(ax):
         for k, (model, seeds) in enumerate(group(trained, "model").items()):
-            look = {"color": COLORS[k], "marker": MARKERS[k], "ms": 3, "lw": 0.9}
+            look = mark(k, lw=0.9, ms=3)
+            look["marker"] = look.pop("fmt")
             for i, row in enumerate(seeds):
                 at, y = (column(row["history"], n) for n in ("epochs", name))
                 if "accuracy" in name:

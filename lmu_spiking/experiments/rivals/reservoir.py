@@ -26,7 +26,7 @@ from lmu_spiking.tasks.sequences import Part
 CONNECTIONS = 10  # that a unit receives, on average
 STEPS = 64  # whose states are added up at a time
 GROUP = 200  # sequences that run at a time, where only the last step is read
-# ranges of what is searched, uniformly in their logarithms
+# ranges of what is searched
 RANGES = {
     "radius": (0.1, 1.4),
     "leak": (0.05, 1.0),
@@ -134,11 +134,11 @@ def fit_readout(made: Reservoir, train: Part, valid: Part, classes: int | None =
     -------
     made : Reservoir
     error : float
-        NRMSE, or one less the accuracy, of ``valid``.
+        NRMSE, or 1 minus the accuracy, of ``valid``.
     """
     if classes is not None:
-        ends = (Part(made.ends(part.x), part.y) for part in (train, valid))
-        readout, error = fit_classes(*ends, classes)
+        train, valid = (Part(made.ends(part.x), part.y) for part in (train, valid))
+        readout, error = fit_classes(train, valid, classes)
         return replace(made, readout=readout), error
     pairs = (
         (state, train.y[:, t]) for t, state in enumerate(made.states(train.x, False))
@@ -149,7 +149,7 @@ def fit_readout(made: Reservoir, train: Part, valid: Part, classes: int | None =
 
 
 def fit_classes(train: Part, valid: Part, classes: int) -> tuple[np.ndarray, float]:
-    """Return the ridge readout that validates best, and one less its accuracy.
+    """Return the ridge readout that validates best, and 1 minus its accuracy.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def _joined(pairs: Iterator[tuple]) -> Iterator[tuple]:
         yield tuple(map(np.concatenate, zip(*some, strict=True)))
 
 
-def drawn(rng: np.random.Generator) -> dict[str, float]:
+def drawn(rng: np.random.Generator, ranges: dict = RANGES) -> dict[str, float]:
     """Return a radius, leak, scale and shift, uniformly in their logarithms."""
-    every = RANGES.items()
+    every = ranges.items()
     return {name: float(np.exp(rng.uniform(*np.log(ends)))) for name, ends in every}

@@ -38,7 +38,7 @@ def ridge(pairs: Iterable, valid: np.ndarray, y, classes: int | None):
     -------
     readout : (f, q) ndarray
     error : float
-        NRMSE, or one less the accuracy, of the validation part.
+        NRMSE, or 1 minus the accuracy, of the validation part.
     """
     # sums over samples, in double precision
     G: np.ndarray | float = 0.0

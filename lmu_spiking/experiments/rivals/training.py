@@ -89,7 +89,7 @@ def late_gain(history: Sequence[dict]) -> float:
     Returns
     -------
     float
-        How much lower the best error (NRMSE, or one less the accuracy) is than it was
+        How much lower the best error (NRMSE, or 1 minus the accuracy) is than it was
         before the last quarter, in parts of what it was.
     """
     name = next(n for n in history[0] if n.endswith(("_nrmse", "_accuracy")))
@@ -168,12 +168,10 @@ def fit(
     Raises
     ------
     ValidationError
-        If training would have no end, the schedule does not fit the epochs, or the
-        checkpoint is of another training.
+        If training would have no end, the schedule does not fit the epochs, sequences
+        have several lengths, or the checkpoint is of another training.
     """
-    if not min(epochs, patience, limits[-1]) < float("inf"):
-        problem = "would train for ever; give epochs, patience, or limits in seconds"
-        raise ValidationError("fit.epochs", epochs, problem)
+    _check(data, epochs, min(epochs, patience, limits[-1]))
     batches, share = _batches(data, seed, batch, piece, shuffle, wash)
     rate = _rate(learning_rate, schedule, epochs / share)
     slow = {name: min(1.0, 0.001 / learning_rate) for name in model.slow}
@@ -183,12 +181,8 @@ def fit(
     run = _Run(arrays, optimizer.init(arrays), arrays)
     # what the course depends on, beside limits of time and epochs without a schedule
     about = {"rate": learning_rate, "batch": batch, "piece": piece, "wash": wash}
-    about |= {
-        "seed": seed,
-        "shuffle": shuffle,
-        "clipnorm": clipnorm,
-        "data": data.origin,
-    }
+    about |= {"seed": seed, "shuffle": shuffle, "clipnorm": clipnorm}
+    about |= {"data": data.origin, "sequences": [len(data.train), len(data.valid)]}
     about |= {"cosine": epochs if schedule == "cosine" else None}
     if checkpoint is not None and Path(checkpoint).exists():
         run = _loaded(checkpoint, run, about)
@@ -260,6 +254,16 @@ def fit(
         )
         fitted.append(result)
     return fitted
+
+
+def _check(data: Sequences, epochs: float, end: float) -> None:
+    """Raise a ValidationError if training has no end, or the data no single length."""
+    if not end < float("inf"):
+        problem = "would train for ever; give epochs, patience, or limits in seconds"
+        raise ValidationError("fit.epochs", epochs, problem)
+    if any(p.lengths is not None for p in (data.train, data.valid, data.test)):
+        problem = "has sequences of several lengths, which rivals do not take"
+        raise ValidationError("fit.data", data.name, problem, "cut them to one length")
 
 
 def _rate(learning_rate: float, schedule: str, updates: float):

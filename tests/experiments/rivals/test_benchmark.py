@@ -47,32 +47,19 @@ def test_the_summary_says_how_many_times_a_rival_is_outlasted():
     assert its["ours_over_it"] == pytest.approx(10)
 
 
-def test_ours_is_below_a_rival_where_the_intervals_are_apart():
-    errors = {"ours": (0.9, 1.1), "worse": (1.8, 2.0), "alike": (0.95, 1.15)}
+def test_the_summary_is_of_all_seeds_and_the_largest_late_gain():
     rows = [
-        {"model": name, "params": 9, "nrmse": e, "nrmse_settled": e / 2}
-        for name, several in errors.items()
-        for e in several
+        {"model": "gru", "params": 9, "nrmse": e, "nrmse_settled": e / 2}
+        | {"late_gain": e / 4}
+        for e in (0.2, 0.4)
     ]
-    rows += [{**row, "model": "refitted", "refit_nrmse": 0.1} for row in rows[2:4]]
-    rows = [
-        row | ({"refit_nrmse_settled": 9.0} if "refit_nrmse" in row else {})
-        for row in rows
-    ]
-    found = {r["model"]: r["ours_below_nrmse"] for r in benchmark().summary_of(rows)}
-    wide = {"ours": False, "worse": False, "alike": False, "refitted": False}
-    assert found == wide  # of two seeds, whose t interval is wide
-    same = [row | {"nrmse": np.mean(errors[row["model"]])} for row in rows[:6]]
-    found = {r["model"]: r["ours_below_nrmse"] for r in benchmark().summary_of(same)}
-    assert found == {"ours": False, "worse": True, "alike": True}
-
-
-def test_one_seed_is_below_no_rival():
-    rows = [
-        {"model": name, "params": 9, "nrmse": error, "nrmse_settled": error}
-        for name, error in (("ours", 0.1), ("its", 0.2))
-    ]
-    assert not any(row["ours_below_nrmse"] for row in benchmark().summary_of(rows))
+    rows.append({"model": "esn", "params": 3, "nrmse": 0.1, "nrmse_settled": 0.1})
+    gru, esn = benchmark().summary_of(rows)
+    assert (gru["nrmse"], gru["nrmse_settled"]) == pytest.approx((0.3, 0.15))
+    assert (gru["late_gain"], gru["seeds"]) == (0.1, 2)
+    # two seeds: the t value of one degree of freedom
+    assert gru["nrmse_ci95"] == pytest.approx(12.706 * 0.1, rel=1e-4)
+    assert (esn["model"], esn["late_gain"], esn["seeds"]) == ("esn", 0, 1)
 
 
 def test_a_row_takes_the_place_of_its_own_run_alone(tmp_path):

@@ -1,15 +1,17 @@
 import numpy as np
 import pytest
 
+pytest.importorskip("jax")
+
 from lmu_spiking.experiments.rivals import pieces, recurrent_model
 from lmu_spiking.training._jax import jax, precision_of
 
 CELLS = ["lstm", "gru"]
 
 
-def outputs_and_slopes(half, cells, steps, last):
+def outputs_and_slopes(rounded, cells, steps, last):
     """Return outputs of two layers, and slopes by weights and inputs."""
-    how = {"last": last, "half": half, "seed": 1}
+    how = {"last": last, "bfloat16": rounded, "seed": 1}
     model, rng = recurrent_model(cells, 2, 3, (6, 5), **how), np.random.default_rng(0)
     # no weight is 0
     arrays = {
@@ -25,15 +27,17 @@ def outputs_and_slopes(half, cells, steps, last):
 
 
 # less than a piece, whole pieces, and some steps more
-@pytest.mark.parametrize(("steps", "last"), [(5, True), (28, True), (33, False)])
+@pytest.mark.parametrize(
+    ("steps", "last"), [(5, True), (28, True), (33, True), (33, False)]
+)
 @pytest.mark.parametrize("cells", CELLS)
 def test_without_rounding_they_are_the_layers(monkeypatch, cells, last, steps):
     monkeypatch.setattr(pieces, "_rounded", lambda a: a)
     monkeypatch.setattr(pieces, "_product", lambda a, b: a @ b)
     with precision_of("float64"):
         found, wanted = (
-            jax.tree_util.tree_leaves(outputs_and_slopes(half, cells, steps, last))
-            for half in (True, False)
+            jax.tree_util.tree_leaves(outputs_and_slopes(rounded, cells, steps, last))
+            for rounded in (True, False)
         )
     for a, b in zip(found, wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)

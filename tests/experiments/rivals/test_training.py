@@ -201,3 +201,10 @@ def test_late_gain_is_what_the_last_quarter_won():
     assert late_gain(course(0.2)) == 1
     right = [{"epochs": k, "valid_accuracy": a} for k, a in ((1, 0.8), (2, 0.9))]
     assert late_gain(right) == pytest.approx(0.5)
+
+
+def test_sequences_of_several_lengths_are_refused():
+    data = task()
+    part = Part(data.train.x, data.train.y, np.full(len(data.train), 3))
+    with pytest.raises(ValidationError, match="several lengths"):
+        fit(recurrent_model("gru", 1, 1, (2,)), replace(data, train=part), epochs=1)
