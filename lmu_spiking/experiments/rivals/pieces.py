@@ -27,7 +27,7 @@ PIECE = 14
 
 
 class Cell(NamedTuple):
-    """What a step of a recurrent layer does, and its slopes.
+    """A step of a recurrent layer, and its slopes.
 
     Attributes
     ----------
