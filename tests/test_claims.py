@@ -862,7 +862,7 @@ def other_rates() -> list[str]:
 
 TEXTS = {
     "docs/training.md": [two_windows, nonlinear, other_rates, growth],
-    "docs/reproduced.md": [rivals_of_series, psmnist_in_spikes],
+    "docs/reproduced.md": [rivals_of_series, psmnist_in_spikes, rivals_on_psmnist],
     "docs/measured.md": [neuron_types],
     "docs/laws.md": [of_psmnist, gains, left_to_win, distorted, staggered, broken],
     "docs/limits.md": [covered, without_lead],
