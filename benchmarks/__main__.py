@@ -54,8 +54,8 @@ SIZES, SEEDS = [600, 6_000, 60_000, 600_000], [0, 1, 2, 3, 4]
 SPEED = {"python": [], "neurons": SIZES, "seconds": 0.3}
 DIGITS = {"seeds": SEEDS, "items": 0, "emulated": 1}
 MNIST = {"python": [], "mnist": ""}
-RIVAL = {"data": "", "model": "lstm", "hours": 6.0, "params": 247_000, "seed": 0}
-RIVAL |= {"rate": 0.001, "epochs": 0.0, "batch": 100}
+RIVAL = {"data": "", "model": "lstm", "hours": 6.0, "params": 235_000, "seed": 0}
+RIVAL |= {"rate": 0.002, "epochs": 20.0, "batch": 100}
 TABLE = {
     "noise": Experiment(3, "spike noise of a memory beside plain Nengo's"),
     "feedback": Experiment(
@@ -133,7 +133,7 @@ TABLE = {
         {"seeds": SEEDS[:3], "only": []},
     ),
     "rivals_psmnist": Experiment(
-        360, "one rival on all of MNIST", RIVAL, "rivals", True
+        110, "one rival on all of MNIST", RIVAL, "rivals", True
     ),
     "rivals_mackey_glass": Experiment(
         40,
