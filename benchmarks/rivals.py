@@ -227,12 +227,7 @@ def echo_rows(options, data: Sequences):
     for seed in SEEDS[:1] if fast else SEEDS:
         settings = {"how": how, "rate": rate, "epochs": EPOCHS, "readout": UNITS}
         for row in part(f"seed-{seed}", partial(rows_of, seed), **settings):
-            yield pick_keys(row), row
-
-
-def pick_keys(row: dict) -> dict:
-    """Return what says which run a row is of."""
-    return {name: row[name] for name in ("model", "units", "seed", "epochs")}
+            yield {n: row[n] for n in ("model", "units", "seed", "epochs")}, row
 
 
 def draw_rivals_psmnist(record: dict):
